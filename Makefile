@@ -1,0 +1,56 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv. `make help` lists the targets.
+
+PYTHON ?= python3
+WORKERS ?= 2
+ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+CODE := savings_gym agents experiments tests
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup savings test check format build clean
+
+help: ## list the targets
+	@echo "make TARGET [PYTHON=python3.11] [ARGS='...']"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMP) ## create .venv and install the project with everything it needs
+
+# The stamp is touched last, so that an interrupted set-up starts again where it stopped.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "savings_gym needs Python 3.11 or newer, but '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)."; \
+		  echo "Name another one, for example: make setup PYTHON=python3.11"; exit 1; } >&2
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(PY) -m pip install --quiet -c constraints.txt hatchling editables
+	$(PY) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+savings: $(STAMP) ## the four-phase experiment at its quick length: a table and figures in a few minutes
+	$(PY) -m experiments.savings --preset quick $(ARGS)
+
+# One computing thread a worker: the workers share the cores.
+test: $(STAMP) ## run the tests (WORKERS=1 for one process; ARGS='-m "not slow"' for fewer)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: $(STAMP) ## lint, formatting and types
+	$(PY) -m ruff check $(CODE)
+	$(PY) -m ruff format --check $(CODE)
+	$(PY) -m mypy
+
+format: $(STAMP) ## mend what the linter can mend, and format
+	$(PY) -m ruff check --fix $(CODE)
+	$(PY) -m ruff format $(CODE)
+
+build: $(STAMP) ## build sdist and wheel, and try the wheel in an empty environment outside the checkout
+	rm -rf dist
+	$(PY) -m build --no-isolation
+	$(PY) tests/smoke_wheel.py dist
+
+clean: ## remove the environment, builds and caches; results in runs/ stay
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

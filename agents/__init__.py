@@ -1,0 +1,1 @@
+"""Reference learners: they know the environments, and nothing of the experiments."""

@@ -1,0 +1,1 @@
+"""Runs, figures and tables, one file an experiment; run as modules from a checkout."""
