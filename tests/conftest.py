@@ -12,9 +12,7 @@ settings.load_profile("repeatable")
 
 GL_PACKAGES = "libegl1 libopengl0 libgl1-mesa-dri (MUJOCO_GL=egl), or libosmesa6 (MUJOCO_GL=osmesa)"
 GL_PROBE = "import mujoco; context = mujoco.GLContext(16, 16); context.make_current(); context.free()"
-GL_STATE = (
-    "SAVINGS_GYM_TESTS_GL"  # "yes" or "no"; in the environment, so that test workers inherit the answer
-)
+GL_STATE = "SAVINGS_GYM_TESTS_GL"  # "yes" or "no", kept in the environment so that test workers inherit it
 GL_REQUIRED = "SAVINGS_GYM_REQUIRE_GL"  # set by .ci/run: then a missing back end fails instead of skipping
 
 
