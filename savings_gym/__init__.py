@@ -1,0 +1,1 @@
+"""Gymnasium environments for savings: a muscle-driven arm that learns, forgets and relearns a force field."""
