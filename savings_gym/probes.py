@@ -1,0 +1,184 @@
+"""From a probe table to learning curves.
+
+A probe table is any mapping of column names to 1-D columns of one length (a dict of arrays, a pandas
+DataFrame), one row a network, phase, update and target. Columns that are read here: ``network`` (int),
+``phase`` (str), ``update`` (int, index in its phase, 0 before any learning in it), ``trial`` (int, training
+trials seen in the phase before the probe), ``target`` (int) and the measure, ``lateral_deviation`` [m] if
+nothing else is asked for.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savings_gym.arrays import Floats, as_finite
+
+Integers = NDArray[np.int64]
+INDEX_COLUMNS = ("network", "phase", "update", "trial", "target")
+
+
+class ProbeTable(Protocol):
+    """What a probe table must be able to do: give a column by its name, say whether it has one."""
+
+    def __getitem__(self, column: str, /) -> Any:
+        """Column of the table."""
+
+    def __contains__(self, column: object, /) -> bool:
+        """Whether the table has a column."""
+
+
+@dataclass(frozen=True)
+class PhaseCurves:
+    """Learning curves of one phase.
+
+    Attributes:
+        networks: (n,) network numbers, increasing.
+        updates: (u,) update indices, increasing.
+        trials: (u,) training trials seen in the phase before each probe.
+        targets: (t,) target numbers that every probe has, increasing.
+        deviation: (n, u) mean over the targets of the measure [m].
+    """
+
+    networks: Integers
+    updates: Integers
+    trials: Integers
+    targets: Integers
+    deviation: Floats
+
+
+def phase_curves(table: ProbeTable, column: str = "lateral_deviation") -> dict[str, PhaseCurves]:
+    """Mean over targets of a measure, for every network and probe of every phase in the table.
+
+    Rows in the order (network, update, target) within a phase are reshaped, others sorted first.
+
+    Args:
+        table: Probe table; in a phase every network needs the same updates, trials and targets.
+        column: The measure.
+
+    Returns:
+        Phase name to its curves, in the order in which phases first appear.
+
+    Raises:
+        ValueError: When a column is missing or of another length or kind, a measure is not finite, a row
+            occurs twice, or networks differ in updates, trials or targets.
+    """
+    missing = [name for name in (*INDEX_COLUMNS, column) if name not in table]
+    if missing:
+        raise ValueError(f"table has no {missing}, expected the columns {[*INDEX_COLUMNS, column]}")
+    values = as_finite(column, table[column])
+    phase = np.asarray(table["phase"])
+    keys = {name: _integers(name, table[name]) for name in INDEX_COLUMNS if name != "phase"}
+    lengths = {name: len(array) for name, array in {**keys, "phase": phase, column: values}.items()}
+    if len(set(lengths.values())) != 1 or values.ndim != 1 or phase.ndim != 1:
+        raise ValueError(f"columns have the lengths {lengths}, expected 1-D columns of one length")
+    if not values.size:
+        raise ValueError("table has no rows, expected at least one probe")
+    return {
+        name: _curves(name, {key: array[rows] for key, array in keys.items()}, values[rows])
+        for name, rows in _phase_rows(phase).items()
+    }
+
+
+def _phase_rows(phase: NDArray[Any]) -> dict[str, slice | NDArray[np.intp]]:
+    """Rows of each phase, as a slice where they are contiguous."""
+    starts = np.concatenate([[0], np.flatnonzero(phase[1:] != phase[:-1]) + 1])
+    ends = np.append(starts[1:], phase.size)
+    names = np.asarray([str(name) for name in phase[starts]])
+    rows: dict[str, slice | NDArray[np.intp]] = {}
+    for name in dict.fromkeys(names.tolist()):
+        runs = np.flatnonzero(names == name)
+        if runs.size == 1:
+            rows[name] = slice(int(starts[runs[0]]), int(ends[runs[0]]))
+        else:
+            lengths = (ends - starts)[runs]
+            shift = np.repeat(starts[runs] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+            rows[name] = np.arange(lengths.sum()) + shift
+    return rows
+
+
+def _curves(phase: str, keys: dict[str, Integers], values: Floats) -> PhaseCurves:
+    """Curves of the rows of one phase."""
+    order = [keys["network"], keys["update"], keys["target"]]
+    if not _in_order(order).all():
+        rank = np.lexsort(order[::-1])
+        keys, values = {key: array[rank] for key, array in keys.items()}, values[rank]
+        order = [keys["network"], keys["update"], keys["target"]]
+        twice = np.flatnonzero(~_in_order(order))
+        if twice.size:
+            row = [int(key[twice[0]]) for key in order]
+            raise ValueError(
+                f"phase {phase}: network {row[0]}, update {row[1]}, target {row[2]} occurs more than once"
+            )
+    network, update, _ = order
+    shape = _grid(phase, network, update)
+    grid = {key: array.reshape(shape) for key, array in keys.items()}
+    for key, first in (
+        ("update", grid["update"][:1, :, :1]),
+        ("trial", grid["trial"][:1, :, :1]),
+        ("target", grid["target"][:1, :1]),
+    ):
+        wrong = np.argwhere(grid[key] != first)
+        if wrong.size:
+            i, j, _ = wrong[0]
+            at = f"phase {phase}: network {network.reshape(shape)[i, 0, 0]}, probe {j} of the phase"
+            found, expected = grid[key][i, j].tolist(), np.broadcast_to(first, shape)[i, j].tolist()
+            raise ValueError(f"{at} has {key} {found}, expected {expected} as in the first network or probe")
+    trials = grid["trial"][0, :, 0]
+    if np.any(np.diff(trials) <= 0):
+        raise ValueError(
+            f"phase {phase}: trial does not increase with update, expected trials before a probe"
+        )
+    return PhaseCurves(
+        networks=grid["network"][:, 0, 0],
+        updates=grid["update"][0, :, 0],
+        trials=trials,
+        targets=grid["target"][0, 0],
+        deviation=values.reshape(shape).mean(axis=-1),
+    )
+
+
+def _in_order(keys: list[Integers]) -> NDArray[np.bool_]:
+    """Whether each row comes strictly before the next in the order of the keys, first key first: (n - 1,)."""
+    before = np.zeros(keys[0].size - 1, dtype=np.bool_)
+    for key in reversed(keys):
+        step = np.diff(key)
+        before = (step > 0) | ((step == 0) & before)
+    return before
+
+
+def _grid(phase: str, network: Integers, update: Integers) -> tuple[int, int, int]:
+    """Networks, updates and targets of sorted rows; ValueError where some have fewer than others."""
+    new_network = np.flatnonzero(np.diff(network)) + 1
+    new_probe = np.flatnonzero((np.diff(network) != 0) | (np.diff(update) != 0)) + 1
+    probes = np.concatenate([[0], new_probe])
+    targets = np.diff(np.append(probes, network.size))
+    common = int(np.bincount(targets).argmax())
+    odd = np.flatnonzero(targets != common)
+    if odd.size:
+        row = probes[odd[0]]
+        raise ValueError(
+            f"phase {phase}: network {network[row]}, update {update[row]} has {targets[odd[0]]} targets, "
+            f"expected {common} as in the other probes"
+        )
+    networks = np.concatenate([[0], new_network])
+    updates = np.diff(np.append(networks, network.size)) // common
+    common_updates = int(np.bincount(updates).argmax())
+    odd = np.flatnonzero(updates != common_updates)
+    if odd.size:
+        raise ValueError(
+            f"phase {phase}: network {network[networks[odd[0]]]} has {updates[odd[0]]} probes, "
+            f"expected {common_updates} as in the other networks"
+        )
+    return networks.size, common_updates, common
+
+
+def _integers(name: str, values: Any) -> Integers:
+    """A 1-D column of whole numbers."""
+    column = np.asarray(values)
+    if column.ndim != 1 or column.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} has shape {column.shape} and type {column.dtype}, expected (rows,) integers"
+        )
+    return column.astype(np.int64, copy=False)
