@@ -1,0 +1,62 @@
+"""The published constants of the arm, each once, with unit and source.
+
+``assets/arm26.xml`` is what every backend reads; a test reads each number below back from the compiled model.
+
+Sources:
+    [NK] Nijhof & Kouwenhoven 2000, doi 10.1007/978-1-4612-2104-3_29: segments.
+    [KWG] Kistemaker, Wong & Gribble 2010, doi 10.1152/jn.00483.2010: muscles.
+    [C] Codol, Michaels, Kashefi, Pruszynski & Gribble 2024, doi 10.7554/eLife.88591: the lumped six-muscle arm.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+JOINTS: Final = ("shoulder", "elbow")
+MUSCLES: Final = ("pectoralis", "deltoid", "brachioradialis", "triceps_lateral", "biceps", "triceps_long")
+
+# Segments, (upper arm, forearm with hand) [NK].
+SEGMENT_LENGTH: Final = (0.309, 0.333)  # m
+SEGMENT_MASS: Final = (1.82, 1.43)  # kg
+SEGMENT_COM: Final = (0.135, 0.165)  # m, centre of mass from the proximal joint
+SEGMENT_INERTIA: Final = (0.051, 0.057)  # kg m^2, about the centre of mass
+JOINT_RANGE_DEG: Final = ((0.0, 135.0), (0.0, 155.0))  # [C]
+JOINT_STOP_STIFFNESS: Final = 1000.0  # N m/rad outside the range; ours: 60 N m, all muscles at once, is 3.4 degrees
+CENTRE_OUT_START: Final = (1.047, 1.570)  # rad [C]
+
+# Muscles, in the order of MUSCLES [KWG, C].
+MAX_ISOMETRIC_FORCE: Final = (838.0, 1207.0, 1422.0, 1549.0, 414.0, 603.0)  # N
+OPTIMAL_FIBRE_LENGTH: Final = (0.134, 0.140, 0.092, 0.093, 0.137, 0.127)  # m
+TENDON_SLACK_LENGTH: Final = (0.039, 0.066, 0.172, 0.187, 0.204, 0.217)  # m
+# The published musculotendon lengths are fits that no path over a 309 mm humerus can have; ours has the same changes
+# of length, and its tendon is longer (shorter) by this constant, so that the fibre is as long as published at
+# CENTRE_OUT_START.
+PATH_EXTRA_LENGTH: Final = (0.068335, 0.023474, 0.085901, -0.024383, 0.107540, 0.158917)  # m
+MAX_SHORTENING_VELOCITY: Final = 10.0  # optimal lengths/s [C]
+ACTIVATION_TIME: Final = 0.015  # s [C]
+DEACTIVATION_TIME: Final = 0.050  # s [C]
+SMALLEST_ACTIVATION: Final = 0.001  # [C]
+FIBRE_WIDTH: Final = 0.66  # optimal lengths: no active force beyond 1 -+ width [KWG]
+LENGTHENING_FORCE: Final = 1.5  # maximum, in isometric forces [KWG]
+PASSIVE_SLACK_LENGTH: Final = 1.4  # optimal lengths: no passive force below it [KWG]; never reached inside the range
+
+# Musculotendon length L = a0 + sum_j (a1_j + a2_j phi_j) phi_j, phi = (shoulder - 90 deg, elbow), rad [KWG, C].
+_A0 = np.array([0.151, 0.2322, 0.2859, 0.2355, 0.3329, 0.2989])
+_A1 = np.array([[-0.03, 0.0], [0.03, 0.0], [0.0, -0.014], [0.0, 0.025], [-0.03, -0.016], [0.03, 0.03]])
+_A2 = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, -0.004], [0.0, -0.0022], [0.0, -0.0057], [0.0, -0.0032]])
+_PHI0 = np.array([np.pi / 2, 0.0])
+
+
+def published_length(q: ArrayLike) -> NDArray[np.float64]:
+    """Published musculotendon length, m, (..., 6), at joint angles q, rad, (..., 2)."""
+    phi = (np.asarray(q, dtype=float) - _PHI0)[..., None, :]
+    return _A0 + ((_A1 + _A2 * phi) * phi).sum(-1)
+
+
+def published_moment_arm(q: ArrayLike) -> NDArray[np.float64]:
+    """Published moment arm dL/dq, m, (..., 6, 2), at joint angles q, rad, (..., 2); negative for a flexor."""
+    phi = (np.asarray(q, dtype=float) - _PHI0)[..., None, :]
+    return _A1 + 2 * _A2 * phi

@@ -1,0 +1,143 @@
+"""The compiled arm: what a task, a controller or a measure may ask of it, by name and in closed form.
+
+MuJoCo's own derived fields lag the state by one physics step after ``step``; everything here is computed from the joint
+angles and velocities that are passed in, for any number of arms at once.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from typing import Final, Literal, cast
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from savings_gym import muscles, tendons
+from savings_gym.paths import asset
+
+Array = NDArray[np.float64]
+Actuation = Literal["muscle", "torque"]
+
+MODELS: Final[dict[str, str]] = {"muscle": "arm26.xml", "torque": "arm2.xml"}
+
+
+class Arm:
+    """A planar two-joint arm read from its MJCF file.
+
+    Attributes:
+        model: the compiled model; shared, so do not write to it.
+        actuation: ``"muscle"`` (six muscles, excitations 0.001 to 1) or ``"torque"`` (two joint torques, N m).
+        timestep: physics step, s.
+        link_lengths: upper arm and forearm, m, (2,).
+    """
+
+    def __init__(self, actuation: str = "muscle") -> None:
+        """Compiles the arm.
+
+        Raises:
+            ValueError: for an unknown actuation.
+        """
+        if actuation not in MODELS:
+            raise ValueError(f"unknown actuation {actuation!r}; choose from: {', '.join(MODELS)}")
+        self.actuation = cast(Actuation, actuation)
+        self.model = mujoco.MjModel.from_xml_path(str(asset(MODELS[actuation])))
+        model = self.model
+        self.timestep = float(model.opt.timestep)
+        self.n_actuators = int(model.nu)
+        self.actuator_names = tuple(model.actuator(i).name for i in range(model.nu))
+        self.control_range: Array = model.actuator_ctrlrange.copy()
+        self.joint_range: Array = model.jnt_range.copy()
+        self.start: Array = model.key("centre_out").qpos.copy()
+        forearm = model.body("forearm").id
+        self.link_lengths: Array = np.array([model.body_pos[forearm, 0], model.site("hand").pos[0]])
+
+    @cached_property
+    def paths(self) -> tendons.Paths:
+        """Muscle paths; ValueError for an arm without muscles."""
+        self._needs_muscles()
+        return tendons.read_paths(self.model)
+
+    @cached_property
+    def muscles(self) -> muscles.MuscleConstants:
+        """Muscle constants; ValueError for an arm without muscles."""
+        self._needs_muscles()
+        return muscles.read_muscles(self.model)
+
+    def _needs_muscles(self) -> None:
+        if self.actuation != "muscle":
+            raise ValueError(f"the arm with actuation {self.actuation!r} has no muscles; use actuation 'muscle'")
+
+    # Kinematics
+
+    def hand_position(self, q: ArrayLike) -> Array:
+        """Hand position, m, (..., 2), at joint angles q, rad, (..., 2)."""
+        q = np.asarray(q, dtype=float)
+        upper, fore = self.link_lengths
+        sum_ = q[..., 0] + q[..., 1]
+        return np.stack(
+            [upper * np.cos(q[..., 0]) + fore * np.cos(sum_), upper * np.sin(q[..., 0]) + fore * np.sin(sum_)], -1
+        )
+
+    def hand_jacobian(self, q: ArrayLike) -> Array:
+        """Jacobian of the hand position, m/rad, (..., 2, 2): rows x and y, columns shoulder and elbow."""
+        q = np.asarray(q, dtype=float)
+        upper, fore = self.link_lengths
+        sum_ = q[..., 0] + q[..., 1]
+        ex, ey = -fore * np.sin(sum_), fore * np.cos(sum_)
+        sx, sy = ex - upper * np.sin(q[..., 0]), ey + upper * np.cos(q[..., 0])
+        return np.stack([np.stack([sx, ex], -1), np.stack([sy, ey], -1)], -2)
+
+    def hand_velocity(self, q: ArrayLike, v: ArrayLike) -> Array:
+        """Hand velocity, m/s, (..., 2), at joint angles q, rad, and joint velocities v, rad/s, (..., 2) each."""
+        jacobian, v = self.hand_jacobian(q), np.asarray(v, dtype=float)
+        return jacobian[..., 0] * v[..., :1] + jacobian[..., 1] * v[..., 1:]
+
+    def inverse_kinematics(self, xy: ArrayLike) -> Array:
+        """Joint angles, rad, (..., 2), that bring the hand to xy, m, (..., 2), with the elbow flexed.
+
+        Raises:
+            ValueError: when a position is out of reach, naming the first one.
+        """
+        xy = np.asarray(xy, dtype=float)
+        upper, fore = self.link_lengths
+        cos_elbow = ((xy**2).sum(-1) - upper**2 - fore**2) / (2 * upper * fore)
+        outside = np.abs(cos_elbow) > 1
+        if outside.any() or not np.isfinite(xy).all():
+            bad = xy.reshape(-1, 2)[np.flatnonzero((outside | ~np.isfinite(xy).all(-1)).ravel())[0]]
+            raise ValueError(
+                f"hand position {bad.tolist()} m is out of reach: its distance from the shoulder must be within "
+                f"{abs(upper - fore):.3f} to {upper + fore:.3f} m"
+            )
+        elbow = np.arccos(cos_elbow)
+        bend = np.arctan2(fore * np.sin(elbow), upper + fore * cos_elbow)
+        return np.stack([np.arctan2(xy[..., 1], xy[..., 0]) - bend, elbow], -1)
+
+    # Muscles
+
+    def moment_arms(self, q: ArrayLike) -> Array:
+        """Moment arms dL/dq, m, (..., 6, 2); negative where the muscle flexes the joint."""
+        return np.asarray(tendons.moment_arms(self.paths, np.asarray(q, dtype=float)))
+
+    def muscle_length(self, q: ArrayLike) -> Array:
+        """Fibre length in optimal lengths, (..., 6)."""
+        path = tendons.lengths(self.paths, np.asarray(q, dtype=float))
+        return np.asarray((path - self.muscles.slack) / self.muscles.optimal)
+
+    def muscle_velocity(self, q: ArrayLike, v: ArrayLike) -> Array:
+        """Fibre velocity in maximum shortening velocities, (..., 6); lengthening is positive."""
+        path = (self.moment_arms(q) * np.asarray(v, dtype=float)[..., None, :]).sum(-1)
+        return np.asarray(path / self.muscles.speed)
+
+    def muscle_force(self, q: ArrayLike, v: ArrayLike, activation: ArrayLike) -> Array:
+        """Muscle force, N, (..., 6), positive when it pulls, at activations (..., 6)."""
+        gain = muscles.force_length(self.muscles, self.muscle_length(q)) * muscles.force_velocity(
+            self.muscles, self.muscle_velocity(q, v)
+        )
+        return np.asarray(self.muscles.strength * np.asarray(activation, dtype=float) * gain)
+
+
+@lru_cache(maxsize=len(MODELS))
+def load_arm(actuation: str = "muscle") -> Arm:
+    """The arm with this actuation, ``"muscle"`` or ``"torque"``, compiled once and shared."""
+    return Arm(actuation)

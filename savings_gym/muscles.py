@@ -1,0 +1,83 @@
+"""MuJoCo's muscle, in closed form: force-length, force-velocity and activation dynamics.
+
+The formulas are those of ``mju_muscleGain`` and ``mju_muscleDynamics`` (MuJoCo documentation, chapter "Muscle
+actuators"; activation after Millard et al. 2013, doi 10.1115/1.4023390); tests compare the two. The functions take numpy
+arrays or torch tensors: ``xp`` is the namespace, ``numpy`` or ``torch``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+
+
+@dataclass(frozen=True)
+class MuscleConstants:
+    """Constants of the muscles of a compiled arm, (muscles,) each."""
+
+    strength: Any  # N, maximum isometric force
+    slack: Any  # m, tendon slack length
+    optimal: Any  # m, optimal fibre length
+    speed: Any  # m/s, maximum shortening velocity
+    shortest: Any  # optimal lengths, no active force below
+    longest: Any  # optimal lengths, no active force above
+    lengthening: Any  # maximum force of a lengthening muscle, in isometric forces
+    rise: Any  # s, activation time constant
+    fall: Any  # s, deactivation time constant
+
+    def map(self, function: Any) -> MuscleConstants:
+        """The same constants with every array passed through ``function``."""
+        return MuscleConstants(**{name: function(value) for name, value in vars(self).items()})
+
+
+def read_muscles(model: mujoco.MjModel) -> MuscleConstants:
+    """Constants of a compiled model.
+
+    Raises:
+        ValueError: for an actuator that is not a muscle of fixed strength without a passive part.
+    """
+    for i in range(model.nu):
+        muscle = (
+            model.actuator_gaintype[i] == mujoco.mjtGain.mjGAIN_MUSCLE
+            and model.actuator_dyntype[i] == mujoco.mjtDyn.mjDYN_MUSCLE
+            and model.actuator_biastype[i] == mujoco.mjtBias.mjBIAS_NONE
+        )
+        if not muscle or model.actuator_gainprm[i, 2] <= 0 or model.actuator_dynprm[i, 2] != 0:
+            raise ValueError(
+                f"actuator {model.actuator(i).name!r}: expected gain and dynamics of type muscle, no bias, a positive "
+                "force and no smoothing"
+            )
+    gain, dynamics, span = model.actuator_gainprm, model.actuator_dynprm, model.actuator_lengthrange
+    optimal = (span[:, 1] - span[:, 0]) / (gain[:, 1] - gain[:, 0])
+    return MuscleConstants(
+        strength=gain[:, 2].copy(), slack=span[:, 0] - gain[:, 0] * optimal, optimal=optimal,
+        speed=gain[:, 6] * optimal, shortest=gain[:, 4].copy(), longest=gain[:, 5].copy(), lengthening=gain[:, 8].copy(),
+        rise=dynamics[:, 0].copy(), fall=dynamics[:, 1].copy(),
+    )  # fmt: skip
+
+
+def force_length(constants: MuscleConstants, length: Any, xp: Any = np) -> Any:
+    """Active force at a fibre length (in optimal lengths), in isometric forces: a quadratic spline, 1 at length 1."""
+    half = xp.where(length <= 1, 1 - constants.shortest, constants.longest - 1) / 2
+    distance = abs(length - 1) / half
+    inner = 1 - 0.5 * distance**2
+    outer = 0.5 * xp.clip(2 - distance, 0, None) ** 2
+    return xp.where(distance <= 1, inner, outer)
+
+
+def force_velocity(constants: MuscleConstants, velocity: Any, xp: Any = np) -> Any:
+    """Force at a fibre velocity (in maximum shortening velocities, lengthening positive), in isometric forces."""
+    extra = constants.lengthening - 1
+    shortening = xp.clip(velocity + 1, 0, None) ** 2
+    stretching = constants.lengthening - xp.clip(extra - velocity, 0, None) ** 2 / extra
+    return xp.where(velocity <= 0, shortening, stretching)
+
+
+def activation_rate(constants: MuscleConstants, excitation: Any, activation: Any, xp: Any = np) -> Any:
+    """Rate of change of activation, 1/s: first order, slower to rise and faster to fall when already active."""
+    scale = 0.5 + 1.5 * xp.clip(activation, 0, 1)
+    change = xp.clip(excitation, 0, 1) - activation
+    return xp.where(change > 0, change / (constants.rise * scale), change * scale / constants.fall)
