@@ -8,19 +8,20 @@ Side: **positive is to the right** of the direction from the start to the target
 angles positive is clockwise. A curl field ``f = b (v_y, -v_x)`` with b > 0 pushes the hand to its right, so
 errors in it are positive and after-effects negative.
 
-Speeds are central differences of the path (one-sided at its two ends). A measure that needs a movement is NaN
+A measure that needs a movement is NaN
 where there is none, that is where the hand never reaches ``still_speed``.
 
-Measures of a force channel (``savings_gym.channel``) and of a whole learning curve (``savings_gym.learning``)
-can be imported from here too.
+Measures of the speed (``savings_gym.speed``), of a force channel (``savings_gym.channel``) and of a whole
+learning curve (``savings_gym.learning``) are imported from here too.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from savings_gym.arrays import Floats, as_path, as_points, as_positive, broadcast_leading
 from savings_gym.channel import channel_adaptation_index, ideal_channel_force, lateral_component
 from savings_gym.learning import ExponentialFit, learning_rate, trials_to_criterion, windowed_mean
+from savings_gym.speed import first_peak, hand_speed, movement_interval, movement_time, peak_speed, take
 
 __all__ = [
     "KINEMATIC_COLUMNS",
@@ -72,16 +73,17 @@ def lateral_deviation(
     """
     hand, goal, start = _reach(path, target, dt, from_time)
     deviation = lateral_component(hand - start[..., None, :], (goal - start)[..., None, :])
-    return _take(deviation, np.argmax(np.abs(deviation), axis=-1))
+    return take(deviation, np.argmax(np.abs(deviation), axis=-1))
 
 
 def initial_direction_error(
     path: ArrayLike, target: ArrayLike, dt: float = 0.01, from_time: float = 0.25, still_speed: float = 0.01
 ) -> Floats:
-    """Angle between the direction of the hand at its peak speed and the direction of the target.
+    """Angle between the direction of the hand at its first peak of speed and the direction of the target.
 
-    Both directions are from the hand's position at `from_time`; the peak is looked for after that time. The
-    angle at peak velocity is the usual directional error of adaptation studies (Krakauer et al. 2000,
+    Both directions are from the hand's position at `from_time`; the peak is the first after that time with at
+    least half the largest speed, so that a large correction does not pass for the initial movement. The angle
+    at peak velocity is the usual directional error of adaptation studies (Krakauer et al. 2000,
     doi 10.1523/JNEUROSCI.20-23-08916.2000).
 
     Args:
@@ -98,11 +100,11 @@ def initial_direction_error(
     along = goal - start
     speed = hand_speed(hand, dt)
     speed[..., np.arange(speed.shape[-1]) * dt < from_time - 1e-9] = -1.0
-    peak = np.argmax(speed, axis=-1)
+    peak = first_peak(speed)
     moved = np.take_along_axis(hand, peak[..., None, None], axis=-2)[..., 0, :] - start
     length = np.linalg.norm(along, axis=-1)
     angle = np.arctan2(lateral_component(moved, along) * length, np.sum(moved * along, axis=-1))
-    return np.where((_take(speed, peak) >= still_speed) & np.any(moved != 0.0, axis=-1), angle, np.nan)
+    return np.where((take(speed, peak) >= still_speed) & np.any(moved != 0.0, axis=-1), angle, np.nan)
 
 
 def endpoint_error(path: ArrayLike, target: ArrayLike) -> Floats:
@@ -115,73 +117,6 @@ def endpoint_error(path: ArrayLike, target: ArrayLike) -> Floats:
     hand, goal = as_path(path), as_points("target", target)
     broadcast_leading(path=hand.shape[:-2], target=goal.shape[:-1])
     return np.linalg.norm(hand[..., -1, :] - goal, axis=-1)
-
-
-def hand_speed(path: ArrayLike, dt: float = 0.01) -> Floats:
-    """Speed along a path by central differences, (..., T + 1) [m/s].
-
-    Args:
-        path: (..., T + 1, 2) hand path [m].
-        dt: Sampling interval [s].
-    """
-    velocity = np.gradient(as_path(path), as_positive("dt", dt), axis=-2)
-    return np.linalg.norm(velocity, axis=-1)
-
-
-def peak_speed(path: ArrayLike, dt: float = 0.01) -> Floats:
-    """Largest speed of the hand over the trial, (...) [m/s].
-
-    Args:
-        path: (..., T + 1, 2) hand path [m].
-        dt: Sampling interval [s].
-    """
-    return np.max(hand_speed(path, dt), axis=-1)
-
-
-def movement_interval(
-    path: ArrayLike, dt: float = 0.01, fraction: float = 0.1, still_speed: float = 0.01
-) -> tuple[Floats, Floats]:
-    """Onset and offset of the movement around the peak speed.
-
-    The onset is the last time before the peak at which the speed rises through `fraction` of the peak, the
-    offset the first time after it at which the speed falls through; between samples by linear interpolation.
-
-    Args:
-        path: (..., T + 1, 2) hand path [m].
-        dt: Sampling interval [s].
-        fraction: Threshold as a fraction of the peak speed, between 0 and 1.
-        still_speed: Peak speed under which there is no movement [m/s].
-
-    Returns:
-        Onset and offset, (...) each [s]; NaN without a movement, and where the trial starts too late or ends
-        too early to see the crossing.
-    """
-    if not 0.0 < fraction < 1.0:
-        raise ValueError(f"fraction is {fraction}, expected a number between 0 and 1")
-    speed = hand_speed(path, dt)
-    steps = np.arange(speed.shape[-1])
-    peak = np.argmax(speed, axis=-1)[..., None]
-    top = np.take_along_axis(speed, peak, axis=-1)
-    below = speed < fraction * top
-    before = np.max(np.where(below & (steps < peak), steps, -1), axis=-1)
-    after = np.min(np.where(below & (steps > peak), steps, steps.size), axis=-1)
-    moves = top[..., 0] >= still_speed
-    level = fraction * top[..., 0]
-    onset = _crossing(speed, level, before, moves & (before >= 0))
-    offset = _crossing(speed, level, after - 1, moves & (after < steps.size))
-    return onset * dt, offset * dt
-
-
-def movement_time(
-    path: ArrayLike, dt: float = 0.01, fraction: float = 0.1, still_speed: float = 0.01
-) -> Floats:
-    """Time from the onset to the offset of the movement, (...) [s].
-
-    NaN without a movement, and when the movement has not ended by the end of the trial: leaving those out
-    makes a mean too short, so report how many there are. Arguments as in `movement_interval`.
-    """
-    onset, offset = movement_interval(path, dt, fraction, still_speed)
-    return offset - onset
 
 
 def path_straightness(path: ArrayLike) -> Floats:
@@ -240,16 +175,3 @@ def _position_at(hand: Floats, step: float) -> Floats:
         return hand[..., nearest, :]
     low = int(step)
     return hand[..., low, :] + (step - low) * (hand[..., low + 1, :] - hand[..., low, :])
-
-
-def _take(values: Floats, index: NDArray[np.intp]) -> Floats:
-    """One value a row: (..., T) and (...) indices to (...)."""
-    return np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
-
-
-def _crossing(speed: Floats, level: Floats, index: NDArray[np.intp], valid: NDArray[np.bool_]) -> Floats:
-    """Sample position, with fraction, at which the speed crosses `level` between `index` and the next."""
-    low = np.clip(index, 0, speed.shape[-1] - 2)
-    before, after = _take(speed, low), _take(speed, low + 1)
-    step = np.where(after == before, 1.0, after - before)
-    return np.where(valid, low + (level - before) / step, np.nan)

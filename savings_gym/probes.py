@@ -29,7 +29,7 @@ class ProbeTable(Protocol):
         """Whether the table has a column."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PhaseCurves:
     """Learning curves of one phase.
 

@@ -124,7 +124,7 @@ def ratio_interval(
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def t_test(values: ArrayLike) -> Interval:
+def t_test(values: ArrayLike) -> tuple[float, float]:
     """Statistic and two-sided p of the t test of a zero mean; of differences, the paired t test."""
     from scipy.stats import ttest_1samp
 
