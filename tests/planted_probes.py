@@ -19,8 +19,8 @@ def plant(
 ) -> dict[str, np.ndarray]:
     """Probe table with exponential phases.
 
-    Networks differ in deviation by `spread` [m] and in rate by `rate_spread` (SD of its logarithm), each alike
-    in FF1 and FF2.
+    Networks differ in deviation by `spread` [m] and in rate by `rate_spread` (SD of its logarithm), each
+    alike in FF1 and FF2.
     """
     rng = np.random.default_rng(seed)
     own = rng.normal(0.0, spread, (networks, 1, 1))
