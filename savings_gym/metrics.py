@@ -1,15 +1,15 @@
 """Kinematic and force measures of a reach: arrays in, numbers out.
 
-A hand path is ``(..., T + 1, 2)`` in metres in the world plane (x right, y forward), sampled every
-``dt`` seconds from the start of the trial; a target is ``(..., 2)`` in metres. Leading axes broadcast, and
-every measure has the broadcast leading shape.
+A hand path is ``(..., T + 1, 2)`` in metres in the world plane (x right, y forward), sampled every ``dt``
+seconds from the start of the trial; a target is ``(..., 2)`` in metres. Leading axes broadcast, and every
+measure has the broadcast leading shape.
 
 Side: **positive is to the right** of the direction from the start to the target, seen from above, and for
 angles positive is clockwise. A curl field ``f = b (v_y, -v_x)`` with b > 0 pushes the hand to its right, so
 errors in it are positive and after-effects negative.
 
-A measure that needs a movement is NaN
-where there is none, that is where the hand never reaches ``still_speed``.
+A measure that needs a movement is NaN where there is none: where the hand never reaches ``still_speed``, or,
+for the straightness, where the path has no length.
 
 Measures of the speed (``savings_gym.speed``), of a force channel (``savings_gym.channel``) and of a whole
 learning curve (``savings_gym.learning``) are imported from here too.
