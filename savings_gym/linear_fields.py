@@ -57,6 +57,17 @@ class LinearFields:
         self.B[:], self.K[:], self.x0[:], self.c[:] = B, K, x0, c
         return self
 
+    def take(self, rows: NDArray[np.intp]) -> LinearFields:
+        """The m fields of `rows` (m,), as copies."""
+        return LinearFields(self.B[rows], self.K[rows], self.x0[rows], self.c[rows])
+
+    def scaled(self, gain: ArrayLike) -> LinearFields:
+        """These fields with each force multiplied by its `gain` (n,)."""
+        g = np.asarray(gain, dtype=np.float64)
+        return LinearFields(
+            self.B * g[:, None, None], self.K * g[:, None, None], self.x0, self.c * g[:, None]
+        )
+
     def put(self, rows: NDArray[np.intp], other: LinearFields) -> None:
         """Replace the fields of `rows` (m,) by the m fields of `other`."""
         self.B[rows], self.K[rows], self.x0[rows], self.c[rows] = other.B, other.K, other.x0, other.c

@@ -1,0 +1,97 @@
+"""What is random in a trial: target, catch, go time, start, noise.
+
+Everything is drawn when the trial begins, always the same number of values in the same order,
+whatever the noise level, the catch fraction, the go times or the options of `reset`. So the
+sequence of trials depends on the seed and on `targets` only, and an option set for one trial
+leaves the trials after it as they were. The order, from the generator of the arm's own row:
+
+1. target. Centre-out: at the start of every block, one shuffle of all targets (each comes once a
+   block). Random reaches: two uniform numbers, the joint angles at the target.
+2. catch: one uniform number, to be compared with the catch fraction.
+3. go: one uniform number, scaled to the allowed control steps.
+4. start. Centre-out: nothing. Random reaches: two uniform numbers, the joint angles at the start.
+5. noise: standard normal numbers for the whole trial, (TRIAL_STEPS + 1, channels).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savings_gym.settings import TRIAL_STEPS
+
+FloatArray = NDArray[np.float64]
+
+NO_TARGET = -1  # index of a target that is none of the centre-out targets
+
+
+@dataclass
+class Draw:
+    """One trial as it was drawn.
+
+    Attributes:
+        target: Index of the centre-out target, or `NO_TARGET`.
+        start_joints: (2,) rad.
+        target_joints: (2,) rad, of random reaches only.
+        catch: Uniform number; the trial is a catch trial if it is below the catch fraction.
+        go_step: Control step of go, should there be one.
+        noise: (TRIAL_STEPS + 1, channels), standard normal.
+    """
+
+    target: int
+    start_joints: FloatArray
+    target_joints: FloatArray
+    catch: float
+    go_step: int
+    noise: FloatArray
+
+
+class TrialSampler:
+    """Draws the trials of one arm; keeps the rest of its block of targets.
+
+    Args:
+        start_joints: (2,) centre-out start, rad.
+        joint_range: (2, 2) lowest and highest angle of each joint, rad.
+        targets: Number of centre-out targets; 0 for random reaches.
+        go_steps: First and last control step of go.
+        channels: Number of noise channels.
+    """
+
+    def __init__(
+        self,
+        start_joints: FloatArray,
+        joint_range: FloatArray,
+        targets: int,
+        go_steps: tuple[int, int],
+        channels: int,
+    ) -> None:
+        self._start, self._joint_range, self._targets = start_joints, joint_range, targets
+        self._go_steps, self._channels = go_steps, channels
+        self._block: list[int] = []
+
+    def restart(self) -> None:
+        """Forget the block of targets, as after a new seed."""
+        self._block = []
+
+    def draw(self, rng: np.random.Generator) -> Draw:
+        """The next trial."""
+        target, start, goal = NO_TARGET, self._start, self._start
+        if self._targets == 0:
+            goal = self._uniform_joints(rng)
+        else:
+            if not self._block:
+                self._block = rng.permutation(self._targets).tolist()
+            target = self._block.pop()
+        catch, go = rng.random(2)
+        first, last = self._go_steps
+        go_step = first + int(go * (last - first + 1))
+        if self._targets == 0:
+            start = self._uniform_joints(rng)
+        noise = rng.standard_normal((TRIAL_STEPS + 1, self._channels))
+        return Draw(target, start, goal, float(catch), go_step, noise)
+
+    def _uniform_joints(self, rng: np.random.Generator) -> FloatArray:
+        low, high = self._joint_range.T
+        return low + (high - low) * rng.random(2)

@@ -1,0 +1,51 @@
+"""Reward of the reaching task, term by term."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savings_gym.settings import TRIAL_STEPS, RewardWeights
+
+FloatArray = NDArray[np.float64]
+
+SHORTEST_REACH = 0.05  # m; nearer targets are rewarded as if they were so far away
+
+
+def reward_terms(
+    weights: RewardWeights,
+    distance: FloatArray,
+    reach: FloatArray,
+    command: FloatArray,
+    velocity: FloatArray,
+) -> dict[str, FloatArray]:
+    """Reward of one control step in n trials.
+
+    With T = 100 control steps a trial, d the distance from the goal and D that from start to target,
+
+        proximity = w_p / T · (1 − 2 d / D)      1 at the goal, 0 half way, −1 as far away as the start
+        effort    = −w_e / T · mean(u²)          u the commands as shares of the largest
+        jerk      = −w_j / T · |v_k − 2 v_(k−1) + v_(k−2)|²
+
+    The goal is the start until go is seen, so the proximity of a reach does not depend on when go
+    comes, only on how soon and how straight the hand gets to the target afterwards. The terms are
+    those of the supervised loss of Shahbazi et al. (2026), eLife 14:RP107423, where they have
+    a counterpart there.
+
+    Args:
+        weights: w_p, w_e, w_j.
+        distance: (n,) d, m, after the step.
+        reach: (n,) D, m.
+        command: (n, m) u.
+        velocity: (3, n, 2) hand velocity after the step, one and two steps before, m/s.
+
+    Returns:
+        (n,) of each of "reward_proximity", "reward_effort", "reward_jerk"; the reward is their sum.
+    """
+    bend = velocity[0] - 2.0 * velocity[1] + velocity[2]
+    near = 1.0 - 2.0 * distance / np.maximum(reach, SHORTEST_REACH)
+    return {
+        "reward_proximity": weights.proximity / TRIAL_STEPS * near,
+        "reward_effort": -weights.effort / TRIAL_STEPS * (command**2).mean(axis=1),
+        "reward_jerk": -weights.jerk / TRIAL_STEPS * (bend**2).sum(axis=1),
+    }

@@ -1,0 +1,214 @@
+"""The reaching task for many arms at once, as a Gymnasium vector environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import ArrayLike, NDArray
+
+from savings_gym.envs import RENDER_FPS, Array, checked_actions, checked_render_mode
+from savings_gym.fields import Field
+from savings_gym.reach import ReachTask
+from savings_gym.render import ReachRenderer
+from savings_gym.schedule import Schedule
+from savings_gym.settings import TRIAL_STEPS, Delays, Noise, RewardWeights, task_settings
+from savings_gym.trials import Rows
+
+Info = dict[str, Any]
+
+
+class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
+    """`num_envs` arms on one thread pool. See `envs.ReachEnv` for the task and its arguments.
+
+    Row i, seeded with seed + i, lives through the same trials as a `ReachEnv` with that seed.
+    `reset(options=...)` takes one value for all rows or a list with one a row (a position or
+    a list of positions); "reset_mask", a boolean array, restricts the reset to some rows. Infos are
+    dicts of arrays with a mask "_name" for each "name".
+
+    Args:
+        num_envs: Number of arms.
+        field: See `envs.ReachEnv`.
+        schedule: See `envs.ReachEnv`. Trials are counted row by row, unless `shared_trials`.
+        actuation: See `envs.ReachEnv`.
+        targets: See `envs.ReachEnv`.
+        go_time: See `envs.ReachEnv`.
+        catch_fraction: See `envs.ReachEnv`.
+        noise: See `envs.ReachEnv`.
+        delays: See `envs.ReachEnv`.
+        reward_weights: See `envs.ReachEnv`.
+        render_mode: See `envs.ReachEnv`; `render` returns one picture a row.
+        shared_trials: Count the trials of all rows together, so that phases last as many trials
+            for one learner on many arms as on one. Rows then differ from single envs in their phase.
+        autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
+        max_episode_steps: Control steps until truncation, at most 100.
+        nthread: Threads; 0 is one per CPU. The results do not depend on it.
+    """
+
+    metadata: dict[str, Any] = {
+        "render_modes": ["rgb_array"],
+        "render_fps": RENDER_FPS,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        field: Field | Mapping[str, Any] | None = None,
+        schedule: Schedule | Mapping[str, Any] | None = None,
+        actuation: str = "muscle",
+        targets: int | str | Sequence[float] = 8,
+        go_time: float | Sequence[float] = (0.10, 0.30),
+        catch_fraction: float = 0.5,
+        noise: Noise | Mapping[str, Any] | bool | None = True,
+        delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
+        reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        render_mode: str | None = None,
+        shared_trials: bool = False,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int = TRIAL_STEPS,
+        nthread: int = 0,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, got {num_envs!r}")
+        if not 1 <= max_episode_steps <= TRIAL_STEPS:
+            raise ValueError(f"max_episode_steps must lie in 1..{TRIAL_STEPS}, got {max_episode_steps!r}")
+        settings = task_settings(
+            field=field,
+            schedule=schedule,
+            actuation=actuation,
+            targets=targets,
+            go_time=go_time,
+            catch_fraction=catch_fraction,
+            noise=noise,
+            delays=delays,
+            reward_weights=reward_weights,
+        )
+        self.num_envs = num_envs
+        self.task = ReachTask(num_envs, settings, nthread, shared_trials)
+        self.single_observation_space = self.task.observation_space
+        self.single_action_space = self.task.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.render_mode = checked_render_mode(render_mode)
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self._steps = max_episode_steps
+        self._rngs: list[np.random.Generator] = []
+        self._all = np.arange(num_envs)
+        self._over = np.zeros(num_envs, dtype=bool)
+        self._renderer: ReachRenderer | None = None
+
+    @property
+    def trial_fields(self) -> tuple[Field, ...]:
+        """The field of the current trial of each row."""
+        return tuple(self.task.trials.fields)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, Info]:
+        """Begin the next trial in all rows, or in those of "reset_mask". See `envs.ReachEnv`."""
+        chosen = dict(options or {})
+        rows = self._masked_rows(chosen.pop("reset_mask", None))
+        seeds = self._row_seeds(seed)
+        if isinstance(seed, (int, np.integer)):
+            super().reset(seed=int(seed))
+        if not self._rngs:
+            self._rngs = [seeding.np_random()[0] for _ in range(self.num_envs)]
+        anew = np.array([row for row in rows if seeds[row] is not None], dtype=np.intp)
+        for row in anew:
+            self._rngs[row] = seeding.np_random(seeds[row])[0]
+        self.task.restart(anew)
+        self._begin(rows, chosen)
+        return self.task.observe(self._all), self._spread(self.task.info(rows), rows)
+
+    def step(
+        self, actions: ArrayLike
+    ) -> tuple[Array, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
+        """Advance all rows by one control step; rows whose trial was over begin the next one instead."""
+        actions = checked_actions(actions, (self.num_envs, *self.task.action_space.shape))
+        waiting = self._over if self.autoreset_mode is AutoresetMode.NEXT_STEP else np.zeros_like(self._over)
+        fresh, rows = np.flatnonzero(waiting), np.flatnonzero(~waiting)
+        terms: dict[str, NDArray[np.float64]] = {}
+        reward = np.zeros(self.num_envs)
+        if len(rows):
+            terms = self.task.step(actions[rows], rows)
+            reward[rows] = sum(terms.values())
+        if len(fresh):
+            self._begin(fresh)
+        self._over = self.task.t >= self._steps
+        observation = self.task.observe(self._all)
+        info = self._spread(self.task.info(self._all), self._all) | self._spread(terms, rows)
+        truncated = self._over.copy()
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
+            observation, info = self._next_trials(observation, info)
+        return observation, reward, np.zeros(self.num_envs, dtype=bool), truncated, info
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """One picture a row, see `envs.ReachEnv.render`."""
+        if self.render_mode is None:
+            return None
+        if self._renderer is None:
+            self._renderer = ReachRenderer(self.task)
+        return tuple(self._renderer.frame(row) for row in range(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free the renderer."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def _begin(self, rows: Rows, options: Mapping[str, Any] | None = None) -> None:
+        self.task.begin(rows, [self._rngs[row] for row in rows], options)
+        self._over[rows] = False
+
+    def _next_trials(self, observation: Array, info: Info) -> tuple[Array, Info]:
+        """SAME_STEP: begin the next trial in rows that are over, and hand the last one on as final."""
+        rows = np.flatnonzero(self._over)
+        final = np.full(self.num_envs, None, dtype=object)
+        for row in rows:
+            final[row] = observation[row]
+        ended = np.isin(self._all, rows)
+        self._begin(rows)
+        terms = {name: value for name, value in info.items() if name.startswith(("reward_", "_reward_"))}
+        running = {k: v & ~ended if k.startswith("_") else v for k, v in terms.items()}
+        after = self._spread(self.task.info(self._all), self._all) | running
+        last = {k: v & ended if k.startswith("_") else v for k, v in info.items()}
+        after |= {"final_obs": final, "_final_obs": ended, "final_info": last, "_final_info": ended.copy()}
+        return self.task.observe(self._all), after
+
+    def _spread(self, values: Mapping[str, NDArray[Any]], rows: Rows) -> Info:
+        """Values of `rows` (m, ...) as values of all rows, with a mask for each."""
+        info: Info = {}
+        mask = np.zeros(self.num_envs, dtype=bool)
+        mask[rows] = True
+        for name, value in values.items():
+            info[name] = np.zeros((self.num_envs, *value.shape[1:]), dtype=value.dtype)
+            info[name][rows] = value
+            info[f"_{name}"] = mask.copy()
+        return info
+
+    def _masked_rows(self, mask: Any) -> Rows:
+        if mask is None:
+            return self._all
+        mask = np.asarray(mask)
+        if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
+            raise ValueError(
+                f"option 'reset_mask' must be {self.num_envs} booleans, one of them True, got {mask!r}"
+            )
+        return np.flatnonzero(mask)
+
+    def _row_seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, (int, np.integer)):
+            return [int(seed) + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"got {len(seed)} seeds for num_envs={self.num_envs}")
+        return list(seed)
