@@ -72,7 +72,8 @@ def trial_options(options: Mapping[str, Any] | None, n: int, targets: int) -> Tr
             raise ValueError(f"option 'catch_fraction' must lie in 0..1, got {options['catch_fraction']!r}")
     if options.get("field") is not None:
         fields = options["field"]
-        each = list(fields) if isinstance(fields, Sequence) else [fields] * n
+        listed = isinstance(fields, Sequence) and not isinstance(fields, str)
+        each = list(fields) if listed else [fields] * n
         if len(each) != n:
             raise ValueError(f"option 'field': {len(each)} fields were given for {n} trials")
         chosen.field = [as_field(field) for field in each]

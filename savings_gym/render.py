@@ -18,7 +18,7 @@ Colour = tuple[float, float, float, float]
 
 SIZE = 480  # pixels, width and height
 CAMERA = "top"
-HEIGHT = 0.022  # m, of everything that is drawn around the arm, just above the hand
+HEIGHT = 0.026  # m, of everything that is drawn around the arm, just above the skin
 
 START: Colour = (0.25, 0.27, 0.31, 0.9)
 WAITING: Colour = (0.93, 0.62, 0.16, 0.75)  # the target before the go cue
@@ -146,7 +146,7 @@ class ReachRenderer:
         for k in range(len(path) - 1):
             share = k / max(len(path) - 2, 1)
             colour = (*((1.0 - share) * PATH_EARLY + share * PATH_LATE), 1.0)
-            self._line(mujoco.mjtGeom.mjGEOM_CAPSULE, 0.0022, path[k], path[k + 1], colour)
+            self._line(mujoco.mjtGeom.mjGEOM_CAPSULE, 0.0028, path[k], path[k + 1], colour)
         force = self._task.field_force[row]
         if np.linalg.norm(force) > 0.05:
             tip = path[-1] + FORCE_SCALE * force

@@ -9,7 +9,8 @@ from savings_gym.settings import TRIAL_STEPS, RewardWeights
 
 FloatArray = NDArray[np.float64]
 
-SHORTEST_REACH = 0.05  # m; nearer targets are rewarded as if they were so far away
+SHORTEST_REACH = 0.10  # m; nearer targets are rewarded as if they were so far away
+ROUGH = 0.03  # m/s; a bend of the hand's velocity that costs half of the most it can
 
 
 def reward_terms(
@@ -25,12 +26,12 @@ def reward_terms(
 
         proximity = w_p / T · (1 − 2 d / D)      1 at the goal, 0 half way, −1 as far away as the start
         effort    = −w_e / T · mean(u²)          u the commands as shares of the largest
-        jerk      = −w_j / T · |v_k − 2 v_(k−1) + v_(k−2)|²
+        jerk      = −w_j / T · b² / (b² + ROUGH²)    b = |v_k − 2 v_(k−1) + v_(k−2)|
 
     The goal is the start until go is seen, so the proximity of a reach does not depend on when go
-    comes, only on how soon and how straight the hand gets to the target afterwards. The terms are
-    those of the supervised loss of Shahbazi et al. (2026), eLife 14:RP107423, where they have
-    a counterpart there.
+    comes, only on how soon and how straight the hand gets to the target afterwards. For a smooth
+    reach b is about 0.005 m/s; the jerk term levels off because an arm that hits the end of its
+    joint range would lose hundreds otherwise.
 
     Args:
         weights: w_p, w_e, w_j.
@@ -42,10 +43,10 @@ def reward_terms(
     Returns:
         (n,) of each of "reward_proximity", "reward_effort", "reward_jerk"; the reward is their sum.
     """
-    bend = velocity[0] - 2.0 * velocity[1] + velocity[2]
+    bend = ((velocity[0] - 2.0 * velocity[1] + velocity[2]) ** 2).sum(axis=1)  # (n,)
     near = 1.0 - 2.0 * distance / np.maximum(reach, SHORTEST_REACH)
     return {
         "reward_proximity": weights.proximity / TRIAL_STEPS * near,
         "reward_effort": -weights.effort / TRIAL_STEPS * (command**2).mean(axis=1),
-        "reward_jerk": -weights.jerk / TRIAL_STEPS * (bend**2).sum(axis=1),
+        "reward_jerk": -weights.jerk / TRIAL_STEPS * bend / (bend + ROUGH**2),
     }

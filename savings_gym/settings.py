@@ -76,12 +76,12 @@ class RewardWeights:
     Attributes:
         proximity: Earned per trial with the hand at the goal all the time.
         effort: Lost per trial with the largest excitation (or torque) all the time.
-        jerk: Lost per trial with squared second differences of the hand velocity of 1 (m/s)².
+        jerk: Lost per trial with a hand that is shaken all the time.
     """
 
     proximity: float = 1.4
     effort: float = 1.0
-    jerk: float = 1000.0
+    jerk: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the values."""

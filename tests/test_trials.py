@@ -1,0 +1,189 @@
+"""What is drawn for a trial, and what the options of reset choose instead."""
+
+import numpy as np
+import pytest
+
+from savings_gym import CurlField, NullField, Phase, ReachEnv, ReachVectorEnv, Schedule, four_phase
+
+
+def trials(env, n, seed=0, **options):
+    """Infos of n trials of which one step is made each."""
+    infos = []
+    for trial in range(n):
+        _, info = env.reset(seed=seed if trial == 0 else None, options=options)
+        env.step(np.zeros(env.action_space.shape))
+        infos.append(info)
+    return infos
+
+
+def column(infos, name):
+    return np.array([info[name] for info in infos])
+
+
+def test_every_target_comes_once_a_block_and_blocks_are_shuffled():
+    blocks = column(trials(ReachEnv(), 48), "target").reshape(6, 8)
+    assert all(sorted(block) == list(range(8)) for block in blocks.tolist())
+    assert len({tuple(block) for block in blocks.tolist()}) > 1
+
+
+def test_centre_out_targets_lie_10_cm_away_every_45_degrees():
+    infos = sorted(trials(ReachEnv(), 8), key=lambda info: info["target"])
+    offset = column(infos, "target_position") - column(infos, "hand_position")
+    angle = np.arange(8) * np.pi / 4
+    assert offset == pytest.approx(0.10 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    assert infos[0]["hand_position"] == pytest.approx([-0.1337, 0.4344], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("targets", "degrees"), [(4, [0, 90, 180, 270]), ([30.0, -60.0], [30, -60]), ((10,), [10])]
+)
+def test_targets_are_a_number_or_directions(targets, degrees):
+    env = ReachEnv(targets=targets)
+    for index, angle in enumerate(np.deg2rad(degrees)):
+        _, info = env.reset(options={"target": index})
+        offset = info["target_position"] - info["hand_position"]
+        assert offset == pytest.approx(0.10 * np.array([np.cos(angle), np.sin(angle)]))
+
+
+def test_go_times_are_uniform_over_whole_steps_and_half_the_trials_are_catch_trials():
+    env = ReachVectorEnv(500)
+    _, info = env.reset(seed=0)
+    steps = np.round(info["go_time"] * 100)
+    assert info["go_time"] * 100 == pytest.approx(steps)
+    assert set(steps) == set(range(10, 31))
+    assert steps.mean() == pytest.approx(20.0, abs=1.0)
+    assert info["catch"].mean() == pytest.approx(0.5, abs=0.08)
+    fixed = ReachVectorEnv(50, go_time=0.44, catch_fraction=0.0)
+    _, info = fixed.reset(seed=0)
+    assert info["go_time"] == pytest.approx(0.44) and not info["catch"].any()
+
+
+def test_random_reaches_are_uniform_in_joint_angles():
+    env = ReachVectorEnv(1000, targets="random")
+    _, info = env.reset(seed=0)
+    arm = env.task.arm
+    low, high = arm.joint_range.T
+    start = (env.task.qpos - low) / (high - low)
+    assert info["hand_position"] == pytest.approx(arm.hand_position(env.task.qpos))
+    assert start.min() >= 0.0 and start.max() <= 1.0
+    target = (np.mod(arm.inverse_kinematics(info["target_position"]), 2.0 * np.pi) - low) / (high - low)
+    assert target.min() >= -1e-9 and target.max() <= 1.0 + 1e-9
+    for joints in (start, target):
+        for joint in joints.T:
+            counts = np.histogram(joint, bins=4, range=(-1e-9, 1 + 1e-9))[0]
+            assert counts == pytest.approx(np.full(4, 250), abs=60)
+    assert abs(np.corrcoef(start[:, 0], target[:, 0])[0, 1]) < 0.1
+    assert (info["target"] == -1).all()
+
+
+def test_the_sequence_of_trials_depends_on_the_seed_alone():
+    names = ("target", "go_time")
+    plain = trials(ReachEnv(), 12)
+    for other in (
+        ReachEnv(noise=False),
+        ReachEnv(field=CurlField(8.0), catch_fraction=0.0),
+        ReachEnv(actuation="torque", delays=None),
+    ):
+        infos = trials(other, 12)
+        if other.task.arm.actuation == "muscle":
+            assert all((column(infos, name) == column(plain, name)).all() for name in names)
+    chosen = ReachEnv()
+    first = trials(chosen, 1, target=3, go_time=0.5, catch=True, field=CurlField(8.0), start=(0.0, 0.4))
+    rest = [chosen.reset()[1] for _ in range(1)]
+    assert first[0]["target"] == 3
+    assert (rest[0]["target"], rest[0]["go_time"]) == (plain[1]["target"], plain[1]["go_time"])
+
+
+def test_options_choose_the_trial():
+    env = ReachEnv()
+    options = {"start": (0.05, 0.45), "target": 2, "go_time": 0.33, "catch": False, "field": CurlField(3.0)}
+    _, info = env.reset(seed=0, options=options)
+    assert info["hand_position"] == pytest.approx([0.05, 0.45])
+    assert info["target_position"] == pytest.approx([0.05, 0.55])
+    assert (info["target"], info["go_time"], info["catch"]) == (2, pytest.approx(0.33), False)
+    assert env.trial_field == CurlField(3.0)
+    _, info = env.reset(options={"target": (0.1, 0.3), "field": {"kind": "curl", "b": -1.0}})
+    assert info["target_position"].tolist() == [0.1, 0.3] and info["target"] == -1
+    assert env.trial_field == CurlField(-1.0)
+    env.reset()
+    assert env.trial_field == NullField()
+    assert env.reset(options={"catch_fraction": 1.0})[1]["catch"]
+
+
+def test_phases_change_at_their_exact_trial():
+    schedule = four_phase(CurlField(8.0), nf1=3, ff1=2, nf2=4, ff2=1)
+    env = ReachEnv(schedule=schedule)
+    infos, fields = [], []
+    for trial in range(12):
+        infos.append(env.reset(seed=5 if trial == 0 else None)[1])
+        fields.append(env.trial_field)
+        env.reset()  # a trial in which nothing was done does not count
+        env.step(np.zeros(6))
+    names = ["NF1"] * 3 + ["FF1"] * 2 + ["NF2"] * 4 + ["FF2"] * 3
+    assert column(infos, "phase").tolist() == names
+    assert column(infos, "trial").tolist() == list(range(12))
+    assert column(infos, "schedule_done").tolist() == [False] * 10 + [True] * 2
+    assert [not field.is_null for field in fields] == [name.startswith("FF") for name in names]
+    assert env.reset(seed=5)[1]["phase"] == "NF1"
+
+
+def test_a_phase_may_have_its_own_share_of_catch_trials():
+    schedule = Schedule((Phase("none", None, 10, 0.0), Phase("all", None, 10, 1.0)))
+    infos = trials(ReachEnv(schedule=schedule), 20)
+    assert column(infos, "catch").tolist() == [False] * 10 + [True] * 10
+
+
+def test_the_observation_does_not_tell_the_phase():
+    phases = tuple(Phase(name, None, 1) for name in ("A", "B"))
+    seen = []
+    for schedule in (Schedule(phases), Schedule(phases[::-1]), None):
+        env = ReachEnv(schedule=schedule)
+        observations = [env.reset(seed=1)[0]]
+        for _ in range(2):
+            observations += [env.step(np.full(6, 0.1))[0] for _ in range(100)] + [env.reset()[0]]
+        seen.append(np.array(observations))
+    assert (seen[0] == seen[1]).all() and (seen[0] == seen[2]).all()
+
+
+def test_rows_count_their_own_trials_or_all_together():
+    schedule = four_phase(nf1=3, ff1=3, nf2=3, ff2=3)
+    counts = {}
+    for shared in (False, True):
+        env = ReachVectorEnv(2, schedule=schedule, shared_trials=shared)
+        rows = [env.reset(seed=0)[1]["trial"].tolist()]
+        for _ in range(2):
+            env.step(np.zeros((2, 6)))
+            rows.append(env.reset()[1]["trial"].tolist())
+        counts[shared] = rows
+    assert counts[False] == [[0, 0], [1, 1], [2, 2]]
+    assert counts[True] == [[0, 1], [2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"goal": 1}, r"unknown reset options \['goal'\]; the options are \['target', 'start'"),
+        ({"target": 8}, "an index from 0 to 7 or a position .*; got 8"),
+        ({"target": -1}, "got -1"),
+        ({"target": "left"}, "got 'left'"),
+        ({"target": (0.1, float("nan"))}, "option 'target' must be a finite position"),
+        ({"target": (2.0, 2.0)}, "out of reach"),
+        ({"start": (2.0, 2.0)}, "out of reach"),
+        ({"start": (0.3, -0.3)}, "outside the range"),
+        ({"start": 0.3}, "option 'start' must be a finite position"),
+        ({"go_time": 0.105}, "go_time must be a whole number of control steps.*got 0.105"),
+        ({"go_time": -0.1}, "got -0.1"),
+        ({"go_time": "soon"}, "option 'go_time' must be one float"),
+        ({"catch_fraction": 2.0}, "option 'catch_fraction' must lie in 0..1, got 2.0"),
+        ({"field": "curl"}, "a field must be a Field, its dict, or None; got 'curl'"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    env = ReachEnv()
+    with pytest.raises(ValueError, match=message):
+        env.reset(seed=0, options=options)
+
+
+def test_random_reaches_have_no_target_indices():
+    with pytest.raises(ValueError, match="option 'target' must be a position"):
+        ReachEnv(targets="random").reset(options={"target": 0})

@@ -1,0 +1,193 @@
+"""The vector environment is the single environment, many times."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
+
+from savings_gym import ENV_IDS, CurlField, ReachEnv, ReachVectorEnv, four_phase
+
+FIELDS = {"field": CurlField(8.0)}
+SCHEDULE = {"schedule": four_phase(nf1=1, ff1=1, nf2=1, ff2=1)}
+
+
+def rollout(env, steps, seed=3, action_seed=0):
+    """Observations, rewards, truncations and infos of reset and of `steps` random steps."""
+    rng = np.random.default_rng(action_seed)
+    observation, info = env.reset(seed=seed)
+    record = [(observation, None, None, info)]
+    for _ in range(steps):
+        scale = 0.3 * env.single_action_space.high
+        actions = scale * rng.uniform(env.action_space.low, env.action_space.high)
+        observation, reward, terminated, truncated, info = env.step(actions)
+        assert not terminated.any()
+        record.append((observation, reward, truncated, info))
+    return record
+
+
+def assert_same_info(vector_info, single_info, row):
+    assert {name for name in vector_info if vector_info.get(f"_{name}", [False] * 99)[row]} == set(
+        single_info
+    )
+    for name, value in single_info.items():
+        if isinstance(value, str):
+            assert vector_info[name][row] == value
+        else:
+            assert vector_info[name][row] == pytest.approx(value, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [FIELDS, SCHEDULE, {"targets": "random"}, {"actuation": "torque", **FIELDS}],
+    ids=["field", "schedule", "random", "torque"],
+)
+def test_a_row_is_the_single_env_with_its_seed_over_several_trials(arguments):
+    n, steps = 3, 310  # three trials and their autoresets
+    record = rollout(ReachVectorEnv(n, **arguments), steps)
+    rng = np.random.default_rng(0)
+    singles = [ReachEnv(**arguments) for _ in range(n)]
+    low = np.stack([env.action_space.low for env in singles])
+    high = np.stack([env.action_space.high for env in singles])
+    over = [False] * n
+    for row, env in enumerate(singles):
+        observation, info = env.reset(seed=3 + row)
+        assert record[0][0][row] == pytest.approx(observation, abs=1e-12)
+        assert_same_info(record[0][3], info, row)
+    for observations, rewards, truncations, infos in record[1:]:
+        actions = 0.3 * high * rng.uniform(low, high)
+        for row, env in enumerate(singles):
+            if over[row]:
+                (observation, info), reward, over[row] = env.reset(), 0.0, False
+            else:
+                observation, reward, _, over[row], info = env.step(actions[row])
+            assert observations[row] == pytest.approx(observation, abs=1e-12)
+            assert rewards[row] == pytest.approx(reward, abs=1e-12)
+            assert truncations[row] == over[row]
+            assert_same_info(infos, info, row)
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    one, three = (rollout(ReachVectorEnv(7, nthread=k, **FIELDS), 205) for k in (1, 3))
+    for left, right in zip(one, three, strict=True):
+        assert (left[0] == right[0]).all()
+        assert left[1] is None or (left[1] == right[1]).all()
+        assert (left[3]["hand_position"] == right[3]["hand_position"]).all()
+
+
+def test_the_first_rows_do_not_depend_on_how_many_follow():
+    few = ReachVectorEnv(2, **FIELDS)
+    many = ReachVectorEnv(9, **FIELDS)
+    few.reset(seed=0), many.reset(seed=0)
+    for _ in range(60):
+        left = few.step(np.full((2, 6), 0.1))[0]
+        right = many.step(np.full((9, 6), 0.1))[0]
+        assert left == pytest.approx(right[:2], abs=1e-12)
+
+
+def test_next_step_autoreset_ignores_one_action_and_begins_a_new_trial():
+    record = rollout(ReachVectorEnv(2, **FIELDS), 102)
+    truncations = [bool(truncated.all()) for _, _, truncated, _ in record[1:]]
+    assert truncations == [False] * 99 + [True, False, False]
+    _, reward, _, info = record[101]
+    assert reward.tolist() == [0.0, 0.0] and info["trial"].tolist() == [1, 1]
+    assert "reward_proximity" not in info and record[102][3]["_reward_proximity"].all()
+    first, second = record[0][3], record[101][3]
+    assert (first["target"] != second["target"]).any()
+
+
+def test_same_step_autoreset_hands_on_the_end_of_the_trial():
+    env = ReachVectorEnv(2, autoreset_mode="SameStep", **FIELDS)
+    assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert ReachVectorEnv.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+    record, plain = rollout(env, 100), rollout(ReachVectorEnv(2, **FIELDS), 101, action_seed=0)
+    observation, reward, truncated, info = record[100]
+    assert truncated.all() and info["_final_obs"].all() and info["_final_info"].all()
+    assert (np.stack(info["final_obs"]) == plain[100][0]).all()
+    assert (reward == plain[100][1]).all()
+    assert (info["final_info"]["reward_proximity"] == plain[100][3]["reward_proximity"]).all()
+    assert not info["_reward_proximity"].any() and info["trial"].tolist() == [1, 1]
+    assert (observation == plain[101][0]).all()
+
+
+def test_without_autoreset_rows_are_reset_by_a_mask():
+    env = ReachVectorEnv(3, autoreset_mode="Disabled", **FIELDS)
+    env.reset(seed=0)
+    for _ in range(20):
+        env.step(np.zeros((3, 6)))
+    observation, info = env.reset(options={"reset_mask": np.array([False, True, False])})
+    assert env.task.t.tolist() == [20, 0, 20]
+    assert info["_trial"].tolist() == [False, True, False] and info["trial"].tolist() == [0, 1, 0]
+    for _ in range(80):
+        _, _, _, truncated, _ = env.step(np.zeros((3, 6)))
+    assert truncated.tolist() == [True, False, True]
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(np.zeros((3, 6)))
+
+
+def test_a_probe_is_one_reset_with_one_option_a_row():
+    env = ReachVectorEnv(8, noise=False, **FIELDS)
+    fields = [CurlField(float(b)) for b in range(8)]
+    options = {"target": np.arange(8), "go_time": 0.44, "catch": False, "field": fields}
+    _, info = env.reset(seed=0, options=options)
+    assert info["target"].tolist() == list(range(8)) and not info["catch"].any()
+    assert env.trial_fields == tuple(fields)
+    _, info = env.reset(options={"target": (0.0, 0.4), "start": np.full((8, 2), (0.1, 0.4))})
+    assert (info["target_position"] == [0.0, 0.4]).all()
+    assert info["hand_position"] == pytest.approx(np.full((8, 2), (0.1, 0.4)))
+
+
+@pytest.mark.parametrize("env_id", ENV_IDS)
+def test_make_vec_uses_the_batched_env_and_its_spec_rebuilds_it(env_id):
+    env = gym.make_vec(env_id, num_envs=2)
+    assert isinstance(env, ReachVectorEnv)
+    env.reset(seed=0)
+    observation, reward, *_ = env.step(env.action_space.sample())
+    assert env.observation_space.contains(observation) and reward.shape == (2,)
+    again = gym.make_vec(env.spec)
+    assert again.num_envs == 2 and again.task.settings == env.task.settings
+    env.close()
+
+
+def test_make_vec_works_with_gymnasiums_own_vectorisation_and_wrappers():
+    sync = gym.make_vec("ForceFieldReach-v0", num_envs=2, vectorization_mode="sync")
+    batched = gym.make_vec("ForceFieldReach-v0", num_envs=2)
+    left, right = rollout(sync, 205), rollout(batched, 205)
+    for a, b in zip(left, right, strict=True):
+        assert a[0] == pytest.approx(b[0], abs=1e-12)
+    wrapped = DictInfoToList(RecordEpisodeStatistics(gym.make_vec("NullFieldReach-v0", num_envs=2)))
+    wrapped.reset(seed=0)
+    for _ in range(100):
+        *_, infos = wrapped.step(np.zeros((2, 6)))
+    assert infos[1]["episode"]["l"] == 100 and infos[1]["target"] in range(8)
+
+
+def test_a_shorter_episode():
+    env = gym.make_vec("NullFieldReach-v0", num_envs=2, max_episode_steps=5)
+    env.reset(seed=0)
+    assert [env.step(np.zeros((2, 6)))[3].all() for _ in range(6)] == [False] * 4 + [True, False]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ReachVectorEnv(0), "num_envs must be at least 1, got 0"),
+        (lambda: ReachVectorEnv(2, max_episode_steps=101), r"max_episode_steps must lie in 1..100, got 101"),
+        (lambda: ReachVectorEnv(2, autoreset_mode="Later"), "Later"),
+        (lambda: ReachVectorEnv(2).reset(seed=[1, 2, 3]), "got 3 seeds for num_envs=2"),
+        (lambda: ReachVectorEnv(2).reset(options={"reset_mask": [1, 0]}), "'reset_mask' must be 2 booleans"),
+        (lambda: ReachVectorEnv(2).reset(options={"target": [1, 2, 3]}), "must be one int64 or 2 of them"),
+        (lambda: ReachVectorEnv(2).reset(options={"field": [None]}), "1 fields were given for 2 trials"),
+        (lambda: stepped(np.zeros((3, 6))), r"must have the shape \(2, 6\), got \(3, 6\)"),
+        (lambda: stepped(np.full((2, 6), np.nan)), "must be finite"),
+    ],
+)
+def test_bad_values_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def stepped(actions):
+    env = ReachVectorEnv(2)
+    env.reset(seed=0)
+    return env.step(actions)

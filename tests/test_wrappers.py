@@ -1,0 +1,113 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env
+
+from savings_gym import (
+    ContextCue,
+    CurlField,
+    ForceField,
+    NullField,
+    Phase,
+    PhaseSchedule,
+    ReachEnv,
+    Schedule,
+    four_phase,
+)
+
+SCHEDULE = four_phase(CurlField(8.0), nf1=2, ff1=1, nf2=2, ff2=1)
+
+
+def test_force_field_replaces_the_field_and_options_go_first():
+    env = ForceField(gym.make("NullFieldReach-v0"), CurlField(-4.0))
+    env.reset(seed=0)
+    assert env.unwrapped.trial_field == CurlField(-4.0)
+    env.reset(options={"field": NullField(), "target": 3})
+    assert env.unwrapped.trial_field.is_null
+    outer = ForceField(env, CurlField(2.0))
+    outer.reset()
+    assert outer.unwrapped.trial_field == CurlField(2.0)
+
+
+def test_a_wrapped_field_acts_like_one_from_the_constructor():
+    wrapped = ForceField(ReachEnv(), {"kind": "curl", "b": 8.0})
+    built = ReachEnv(field=CurlField(8.0))
+    assert (wrapped.reset(seed=0)[0] == built.reset(seed=0)[0]).all()
+    for _ in range(60):
+        left, right = wrapped.step(np.full(6, 0.1)), built.step(np.full(6, 0.1))
+        assert (left[0] == right[0]).all()
+        assert (left[4]["field_force"] == right[4]["field_force"]).all()
+
+
+def test_a_phase_schedule_is_the_schedule_of_the_constructor():
+    wrapped, built = PhaseSchedule(ReachEnv(), SCHEDULE), ReachEnv(schedule=SCHEDULE)
+    for trial in range(8):
+        seed = 7 if trial == 0 else None
+        (left, told), (right, known) = wrapped.reset(seed=seed), built.reset(seed=seed)
+        assert (left == right).all()
+        assert all(
+            told[name] == known[name] for name in ("phase", "trial", "schedule_done", "target", "catch")
+        )
+        assert wrapped.unwrapped.trial_field == built.trial_field
+        wrapped.reset(), built.reset()
+        for _ in range(3):
+            told, known = wrapped.step(np.zeros(6))[4], built.step(np.zeros(6))[4]
+            assert all(told[name] == known[name] for name in ("phase", "trial", "schedule_done"))
+    assert told["phase"] == "FF2" and told["schedule_done"]
+    assert wrapped.reset(seed=7)[1]["trial"] == 0
+
+
+def test_a_phase_schedule_carries_the_share_of_catch_trials():
+    env = PhaseSchedule(ReachEnv(), Schedule((Phase("a", None, 5, 0.0), Phase("b", None, 5, 1.0))))
+    catch = []
+    for _ in range(10):
+        catch.append(env.reset()[1]["catch"])
+        env.step(np.zeros(6))
+    assert catch == [False] * 5 + [True] * 5
+
+
+def test_the_context_cue_says_whether_there_is_a_field():
+    env = ContextCue(ReachEnv(schedule=SCHEDULE))
+    cues = []
+    for _ in range(6):
+        observation, _ = env.reset()
+        later = env.step(np.zeros(6))[0]
+        assert observation.shape == later.shape == (18,) and observation[-1] == later[-1]
+        cues.append(observation[-1])
+    assert cues == [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]
+
+
+def test_the_context_cue_tells_contexts_apart():
+    env = ContextCue(ForceField(ReachEnv(), CurlField(-8.0)), [None, CurlField(8.0), CurlField(-8.0)])
+    assert env.reset(seed=0)[0][-3:].tolist() == [0.0, 0.0, 1.0]
+    assert env.reset(options={"field": CurlField(8.0)})[0][-3:].tolist() == [0.0, 1.0, 0.0]
+    with pytest.raises(ValueError, match=r"the trial's field CurlField.*b=3.0.* none of the contexts"):
+        env.reset(options={"field": CurlField(3.0)})
+
+
+def test_wrapped_envs_pass_the_checker_and_go_through_json(recwarn):
+    env = gym.make("NullFieldReach-v0")
+    env = ContextCue(PhaseSchedule(ForceField(env, CurlField(8.0)), SCHEDULE), [NullField(), CurlField(8.0)])
+    check_env(env, skip_render_check=True)
+    assert [
+        str(w.message) for w in recwarn if "is different from the unwrapped version" not in str(w.message)
+    ] == []
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert isinstance(again, ContextCue) and again.contexts == (NullField(), CurlField(8.0))
+    assert again.env.schedule == SCHEDULE
+    assert again.env.env.field == CurlField(8.0)
+    assert (again.reset(seed=0)[0] == env.reset(seed=0)[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ForceField(ReachEnv(), "curl"), "a field must be"),
+        (lambda: PhaseSchedule(ReachEnv(), None), "needs a schedule, got None"),
+        (lambda: ContextCue(ReachEnv(), [NullField(), None]), "contexts must differ"),
+    ],
+)
+def test_bad_values_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
