@@ -59,7 +59,7 @@ class ReachTask:
         self._batch = Batch(arm.model, n, nthread)
         bind = self._batch.bind
         self.qpos, self.qvel, self.act = bind("qpos"), bind("qvel"), bind("act")
-        self._ctrl, self._qfrc = bind("ctrl"), bind("qfrc_applied")
+        self.ctrl, self._qfrc = bind("ctrl"), bind("qfrc_applied")
         self.hand, self.hand_velocity = np.zeros((2, TRIAL_STEPS + 1, n, 2))  # m, m/s, of states 0 .. t
         self._touch = np.zeros((TRIAL_STEPS + 1, n, self._felt))
         self.field_force = np.zeros((n, 2))
@@ -107,7 +107,7 @@ class ReachTask:
             )
         noisy = actions + self.trials.noise[t, rows, 2 + self._felt :]
         low, high = self.arm.control_range.T  # (actuators,) each
-        self._ctrl[rows] = np.clip(noisy if self._muscle else noisy * high, low, high)
+        self.ctrl[rows] = np.clip(noisy if self._muscle else noisy * high, low, high)
         self.field_force[rows] = self._advance(rows, t)
         self.t[rows] = t + 1
         self._record(rows)
@@ -131,7 +131,7 @@ class ReachTask:
         if self._muscle:
             pull = self.arm.muscle_force(q, v, self.act[rows])
         else:
-            pull = self._ctrl[rows]
+            pull = self.ctrl[rows]
         phases = [trials.phase(row) for row in rows]
         return {
             "phase": np.array(["" if phase is None else phase.name for phase in phases], dtype=object),
@@ -198,7 +198,7 @@ class ReachTask:
             self.settings.reward_weights,
             distance=np.linalg.norm(self.hand[t, rows] - goal, axis=1),
             reach=np.linalg.norm(target - start, axis=1),
-            command=self._ctrl[rows] / self.arm.control_range[:, 1],
+            command=self.ctrl[rows] / self.arm.control_range[:, 1],
             velocity=np.stack([self.hand_velocity[np.maximum(t - k, 0), rows] for k in range(3)]),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -133,7 +134,8 @@ class ReachRenderer:
             self._gl = None
 
     def __del__(self) -> None:
-        self.close()
+        with contextlib.suppress(Exception):  # when Python exits, OpenGL may be gone before us
+            self.close()
 
     def _draw_task(self, row: int) -> None:
         trials, t = self._task.trials, int(self._task.t[row])

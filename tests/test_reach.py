@@ -135,15 +135,18 @@ def test_delays_are_exact(actuation, delays):
     observations, infos = run(env, actions)
     seen_late = 0 if delays is None else round(delays.vision * 100)
     felt_late = 0 if delays is None else round(delays.proprioception * 100)
-    q = env.task.arm.inverse_kinematics(positions(infos))
+    arm = env.task.arm
+    q = arm.inverse_kinematics(positions(infos))
+    hand_velocity = np.array([info["hand_velocity"] for info in infos])
+    v = np.linalg.solve(arm.hand_jacobian(q), hand_velocity[..., None])[..., 0]
     if actuation == "muscle":
-        felt, columns = env.task.arm.muscle_length(q), slice(2, 8)
+        felt = np.concatenate([arm.muscle_length(q), arm.muscle_velocity(q, v)], axis=1)
     else:
-        felt, columns = q, slice(2, 4)
+        felt = np.concatenate([q, v / 10.0], axis=1)
     for t in range(101):
         seen = positions(infos)[max(t - seen_late, 0)]
         assert observations[t, :2] == pytest.approx(seen, abs=1e-7)
-        assert observations[t, columns] == pytest.approx(felt[max(t - felt_late, 0)], abs=1e-6)
+        assert observations[t, 2:-3] == pytest.approx(felt[max(t - felt_late, 0)], abs=1e-6)
 
 
 @pytest.mark.parametrize("go", [0, 13, 44])
@@ -196,6 +199,19 @@ def test_noise_has_its_size_on_each_channel():
     silent = ReachEnv(noise=False)
     silent.reset(seed=0)
     assert not silent.task.trials.noise.any()
+
+
+@pytest.mark.parametrize("actuation", ["muscle", "torque"])
+def test_excitation_noise_is_added_to_the_action_which_is_then_clipped(actuation):
+    env = ReachEnv(actuation=actuation, noise={"excitation": 0.2})
+    env.reset(seed=0)
+    action = 0.5 * env.action_space.high
+    low, high = env.task.arm.control_range.T
+    for t in range(20):
+        env.step(action)
+        noisy = action + env.task.trials.noise[t, 0, -len(action) :]
+        command = np.clip(noisy * high, low, high) if actuation == "torque" else np.clip(noisy, low, high)
+        assert env.task.ctrl[0] == pytest.approx(command)
 
 
 def test_a_field_too_strong_to_simulate_is_an_error():

@@ -13,7 +13,7 @@ def coloured(frame, colour):
 
 @pytest.mark.render
 def test_a_picture_shows_target_path_and_force():
-    env = gym.make("NullFieldReach-v0", render_mode="rgb_array", catch_fraction=0.0, go_time=0.0)
+    env = gym.make("NullFieldReach-v0", render_mode="rgb_array", catch_fraction=0.0, go_time=0.1)
     env.reset(seed=0, options={"target": 1, "field": ConstantField((4.0, 4.0))})
     before = env.render()
     for _ in range(60):
@@ -22,7 +22,7 @@ def test_a_picture_shows_target_path_and_force():
     assert before.shape == after.shape == (480, 480, 3) and before.dtype == np.uint8
     assert before is not after and (before != after).any()
     green, red = (40, 158, 92), (204, 41, 41)
-    assert coloured(after, green) > 20
+    assert coloured(after, green) > coloured(before, green) + 20
     assert coloured(after, red) > coloured(before, red)
     env.close()
     env.close()

@@ -96,6 +96,14 @@ def test_next_step_autoreset_ignores_one_action_and_begins_a_new_trial():
     assert (first["target"] != second["target"]).any()
 
 
+def test_a_reset_by_hand_at_the_end_of_a_trial_leaves_no_autoreset_behind():
+    env = ReachVectorEnv(2, **FIELDS)
+    rollout(env, 100)
+    env.reset()
+    env.step(np.zeros((2, 6)))
+    assert env.task.t.tolist() == [1, 1] and env.task.trials.number.tolist() == [1, 1]
+
+
 def test_same_step_autoreset_hands_on_the_end_of_the_trial():
     env = ReachVectorEnv(2, autoreset_mode="SameStep", **FIELDS)
     assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
