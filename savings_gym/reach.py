@@ -37,6 +37,14 @@ class ReachTask:
         settings: The task.
         nthread: Threads that step the arms; 0 is one per CPU.
         shared_trials: Count the trials of all rows together, instead of row by row.
+
+    Attributes:
+        trials: The trials that the rows are in.
+        t: (n,) control steps done in the trial; −1 before the first trial.
+        qpos: (n, 2) joint angles, rad; like qvel (rad/s), act and ctrl a live view of the simulation.
+        hand: (101, n, 2) hand position in the states 0 .. t of the trial, m.
+        hand_velocity: (101, n, 2) likewise, m/s.
+        field_force: (n, 2) the field's mean force on the hand in the last control step, N.
     """
 
     def __init__(self, n: int, settings: TaskSettings, nthread: int = 1, shared_trials: bool = False) -> None:
@@ -54,13 +62,13 @@ class ReachTask:
             [noise.vision, noise.proprioception, noise.excitation], [2, self._felt, arm.n_actuators]
         )
         self.trials = Trials(n, arm, settings, sd, shared_trials)
-        self.t = np.full(n, -1)  # control steps done in the trial; −1 before the first
+        self.t = np.full(n, -1)
 
         self._batch = Batch(arm.model, n, nthread)
         bind = self._batch.bind
         self.qpos, self.qvel, self.act = bind("qpos"), bind("qvel"), bind("act")
         self.ctrl, self._qfrc = bind("ctrl"), bind("qfrc_applied")
-        self.hand, self.hand_velocity = np.zeros((2, TRIAL_STEPS + 1, n, 2))  # m, m/s, of states 0 .. t
+        self.hand, self.hand_velocity = np.zeros((2, TRIAL_STEPS + 1, n, 2))
         self._touch = np.zeros((TRIAL_STEPS + 1, n, self._felt))
         self.field_force = np.zeros((n, 2))
 

@@ -214,12 +214,15 @@ def test_excitation_noise_is_added_to_the_action_which_is_then_clipped(actuation
         assert env.task.ctrl[0] == pytest.approx(command)
 
 
-def test_a_field_too_strong_to_simulate_is_an_error():
+def test_a_field_too_strong_to_simulate_is_an_error_until_the_next_trial(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes a log
     env = ReachEnv(field=ViscousField([[1e9, 0.0], [0.0, 1e9]], onset="start"))
     env.reset(seed=0)
     with pytest.raises(RuntimeError, match="diverged.*ViscousField"):
         for _ in range(100):
             env.step(np.full(6, 0.5))
+    env.reset(options={"field": NullField()})
+    env.step(np.zeros(6))
 
 
 def test_reward_terms_are_their_formulas():
