@@ -92,8 +92,9 @@ class ReachEnv(gym.Env[Array, Array]):
     ## Reward
     `reward_proximity + reward_effort + reward_jerk`, each in `info`, see `rewards.reward_terms`: how
     near the hand is to the goal (the start until the go cue is seen, the target from then on), less
-    squared commands, less the squared bends of the hand's velocity. A good reach earns about 1 a
-    trial, an arm that does nothing about 0 when go comes at 0.44 s, a flailing arm less than 0.
+    squared commands, less a penalty for a shaking hand. A good reach earns about 1 a trial (0.9 in
+    0.35 s of movement), a hand that stays at the start 1.4 in a catch trial and about 0 when go comes
+    at 0.44 s; a flailing arm loses 5.
 
     ## Start of a trial
     The arm is at rest, activations at 0.001. Centre-out: hand at (−0.134, 0.434) m, targets 0.10 m
