@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym import muscles, tendons
+from savings_gym.anatomy import JOINTS
 from savings_gym.paths import asset
 
 Array = NDArray[np.float64]
@@ -29,6 +30,8 @@ class Arm:
         model: the compiled model; shared, so do not write to it.
         actuation: ``"muscle"`` (six muscles, excitations 0.001 to 1) or ``"torque"`` (two joint torques, N m).
         timestep: physics step, s.
+        joint_range: rad, (2, 2), rows shoulder and elbow.
+        stop_stiffness: (2, 3), rows as above: at x rad outside the range, the torque -x (k0 + k1 |x| + k2 x^2), N m.
         link_lengths: upper arm and forearm, m, (2,).
     """
 
@@ -47,7 +50,11 @@ class Arm:
         self.n_actuators = int(model.nu)
         self.actuator_names = tuple(model.actuator(i).name for i in range(model.nu))
         self.control_range: Array = model.actuator_ctrlrange.copy()
-        self.joint_range: Array = model.jnt_range.copy()
+        stops = [model.tendon(f"{joint}_stop").id for joint in JOINTS]
+        self.joint_range: Array = model.tendon_lengthspring[stops]
+        self.stop_stiffness: Array = np.column_stack(
+            [model.tendon_stiffness[stops], model.tendon_stiffnesspoly[stops]]
+        )
         self.start: Array = model.key("centre_out").qpos.copy()
         forearm = model.body("forearm").id
         self.link_lengths: Array = np.array([model.body_pos[forearm, 0], model.site("hand").pos[0]])
@@ -66,7 +73,9 @@ class Arm:
 
     def _needs_muscles(self) -> None:
         if self.actuation != "muscle":
-            raise ValueError(f"the arm with actuation {self.actuation!r} has no muscles; use actuation 'muscle'")
+            raise ValueError(
+                f"the arm with actuation {self.actuation!r} has no muscles; use actuation 'muscle'"
+            )
 
     # Kinematics
 
@@ -76,7 +85,11 @@ class Arm:
         upper, fore = self.link_lengths
         sum_ = q[..., 0] + q[..., 1]
         return np.stack(
-            [upper * np.cos(q[..., 0]) + fore * np.cos(sum_), upper * np.sin(q[..., 0]) + fore * np.sin(sum_)], -1
+            [
+                upper * np.cos(q[..., 0]) + fore * np.cos(sum_),
+                upper * np.sin(q[..., 0]) + fore * np.sin(sum_),
+            ],
+            -1,
         )
 
     def hand_jacobian(self, q: ArrayLike) -> Array:
@@ -96,6 +109,8 @@ class Arm:
     def inverse_kinematics(self, xy: ArrayLike) -> Array:
         """Joint angles, rad, (..., 2), that bring the hand to xy, m, (..., 2), with the elbow flexed.
 
+        The shoulder angle is the one nearest to the middle of its range.
+
         Raises:
             ValueError: when a position is out of reach, naming the first one.
         """
@@ -111,7 +126,9 @@ class Arm:
             )
         elbow = np.arccos(cos_elbow)
         bend = np.arctan2(fore * np.sin(elbow), upper + fore * cos_elbow)
-        return np.stack([np.arctan2(xy[..., 1], xy[..., 0]) - bend, elbow], -1)
+        shoulder = np.arctan2(xy[..., 1], xy[..., 0]) - bend
+        middle = self.joint_range[0].mean()
+        return np.stack([middle + np.remainder(shoulder - middle + np.pi, 2 * np.pi) - np.pi, elbow], -1)
 
     # Muscles
 

@@ -101,7 +101,9 @@ def _read_path(model: mujoco.MjModel, data: mujoco.MjData, muscle: int, paths: P
     tendon = int(model.actuator_trnid[muscle, 0])
     name = model.tendon(tendon).name
     first = int(model.tendon_adr[tendon])
-    wrapped: list[tuple[int, NDArray[np.float64]]] = []  # joint, parent's site seen from the cylinder's centre
+    wrapped: list[
+        tuple[int, NDArray[np.float64]]
+    ] = []  # joint, parent's site seen from the cylinder's centre
     previous: int | None = None
     cylinder: int | None = None
     for item in range(first, first + int(model.tendon_num[tendon])):
@@ -133,10 +135,11 @@ def _read_piece(
     if outer == inner and cylinder is None:
         paths.constant[muscle] += np.linalg.norm(model.site_pos[child] - model.site_pos[parent])
         return []
-    if int(model.body_parentid[inner]) != outer or (cylinder is not None and int(model.geom_bodyid[cylinder]) != outer):
+    on_parent = cylinder is None or int(model.geom_bodyid[cylinder]) == outer
+    if int(model.body_parentid[inner]) != outer or not on_parent:
         raise ValueError(
-            f"tendon {name!r}: a piece must stay in one body, or go from a body to its child, around a cylinder of the "
-            "first if any"
+            f"tendon {name!r}: a piece must stay in one body, or go from a body to its child, around a cylinder "
+            "that is fixed to the parent"
         )
     joint, origin = int(model.body_jntadr[inner]), model.body_pos[inner][:2]
     paths.crosses[muscle, joint] = 1.0

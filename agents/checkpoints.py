@@ -1,0 +1,88 @@
+"""Ensembles in files: safetensors with cell, sizes and free metadata; written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from agents.networks import CELLS, Ensemble, make_ensemble
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes a file so that at every moment there is the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save_ensemble(path: Path, ensemble: Ensemble, **metadata: Any) -> None:
+    """Saves all parameters in float32; ``metadata`` must go through JSON."""
+    tensors = {
+        name: value.detach().cpu().to(torch.float32).contiguous()
+        for name, value in ensemble.named_parameters()
+    }
+    about = {"cell": ensemble.cell, "networks": ensemble.networks, "units": ensemble.units, **metadata}
+    write_atomically(path, save(tensors, {"savings_gym": json.dumps(about, sort_keys=True)}))
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What was saved beside the parameters.
+
+    Raises:
+        FileNotFoundError, ValueError: when the file is missing, truncated or of another kind.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights file {str(path)!r}")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            return dict(json.loads(metadata["savings_gym"]))
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{str(path)!r} is not a whole weights file of this project: {error}") from error
+
+
+def load_ensemble(
+    path: Path,
+    networks: int | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Ensemble:
+    """An ensemble from a file, or its first ``networks`` networks.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_metadata``, or when the file holds fewer networks.
+    """
+    about = read_metadata(path)
+    if about.get("cell") not in CELLS:
+        raise ValueError(
+            f"{str(path)!r} holds networks of cell {about.get('cell')!r}; known: {', '.join(CELLS)}"
+        )
+    held = int(about["networks"])
+    count = held if networks is None else networks
+    if not 1 <= count <= held:
+        raise ValueError(f"{str(path)!r} holds {held} networks, {count} were asked for; choose 1 to {held}")
+    ensemble = make_ensemble(about["cell"], count, int(about["units"]), seed=0, device=device, dtype=dtype)
+    try:
+        with safe_open(path, "pt") as file, torch.no_grad():
+            for name, parameter in ensemble.named_parameters():
+                parameter.copy_(file.get_tensor(name)[:count])
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
+    return ensemble

@@ -1,0 +1,173 @@
+"""Recurrent policies. An ensemble of n networks is one module: every parameter has a leading axis of n.
+
+One recurrent layer and a linear read-out with a sigmoid, as in the study (eLife 107423). Initialisation: input weights
+Xavier-uniform, recurrent weights orthogonal, biases 0, read-out Xavier-uniform with bias -5, initial state 0.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import torch
+from torch import nn
+
+State = tuple[torch.Tensor, ...]
+
+INPUTS: Final = 17
+OUTPUTS: Final = 6
+READOUT_BIAS: Final = -5.0  # sigmoid(-5) = 0.0067: nearly silent muscles at first
+
+
+class Ensemble(nn.Module):
+    """n recurrent networks of one size; subclasses say what a cell does.
+
+    Attributes:
+        initial: (n, units) learnable initial hidden state.
+        input_weight: (n, gates * units, inputs); input_bias: (n, gates * units).
+        recurrent_weight: (n, gates * units, units); recurrent_bias: (n, gates * units).
+        readout_weight: (n, outputs, units); readout_bias: (n, outputs).
+    """
+
+    cell: ClassVar[str]
+    gates: ClassVar[int]
+
+    def __init__(
+        self,
+        networks: int,
+        units: int,
+        *,
+        seed: int,
+        inputs: int = INPUTS,
+        outputs: int = OUTPUTS,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Draws the weights of network i from a generator of its own, seeded by (seed, i)."""
+        super().__init__()
+        for name, value in {"networks": networks, "units": units}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        rows = self.gates * units
+        self.networks, self.units = networks, units
+        shapes = {
+            "initial": (units,), "input_weight": (rows, inputs), "input_bias": (rows,),
+            "recurrent_weight": (rows, units), "recurrent_bias": (rows,),
+            "readout_weight": (outputs, units), "readout_bias": (outputs,),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            setattr(self, name, nn.Parameter(torch.zeros((networks, *shape), dtype=torch.float64)))
+        with torch.no_grad():
+            for i in range(networks):
+                self._initialise(i, torch.Generator().manual_seed(_seed(seed, i)))
+        self.to(device=device, dtype=dtype)
+
+    def _initialise(self, i: int, generator: torch.Generator) -> None:
+        for gate in range(self.gates):
+            rows = slice(gate * self.units, (gate + 1) * self.units)
+            nn.init.xavier_uniform_(self.input_weight[i, rows], generator=generator)
+            nn.init.orthogonal_(self.recurrent_weight[i, rows], generator=generator)
+        nn.init.xavier_uniform_(self.readout_weight[i], generator=generator)
+        self.readout_bias[i] = READOUT_BIAS
+
+    def initial_state(self, trials: int) -> State:
+        """State before the first input, (n, trials, units) each."""
+        return (self.initial[:, None].expand(-1, trials, -1),)
+
+    def step(self, inputs: torch.Tensor, state: State) -> State:
+        """One step: inputs (n, trials, inputs) and the old state to the new; its first part is the activity."""
+        raise NotImplementedError
+
+    def _drive(self, inputs: torch.Tensor, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Input and recurrent drive of all gates, (n, trials, gates * units) each."""
+        return (
+            torch.baddbmm(self.input_bias[:, None], inputs, self.input_weight.mT),
+            torch.baddbmm(self.recurrent_bias[:, None], hidden, self.recurrent_weight.mT),
+        )
+
+    def readout(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Excitations (n, trials, outputs) in 0..1 from activity (n, trials, units)."""
+        return torch.sigmoid(torch.baddbmm(self.readout_bias[:, None], hidden, self.readout_weight.mT))
+
+    def freeze(self, *names: str) -> None:
+        """Stops learning of the named parameters; all others learn.
+
+        Raises:
+            ValueError: for an unknown parameter, listing the parameters.
+        """
+        known = [name for name, _ in self.named_parameters()]
+        if unknown := set(names) - set(known):
+            raise ValueError(f"unknown parameters {sorted(unknown)}; choose from: {', '.join(known)}")
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(name not in names)
+
+
+class GRUEnsemble(Ensemble):
+    """Gated recurrent units (Cho et al. 2014, with torch's gate order r, z, n)."""
+
+    cell, gates = "gru", 3
+
+    def step(self, inputs: torch.Tensor, state: State) -> State:
+        """h' = (1 - z) n + z h."""
+        (hidden,) = state
+        drive, recurrent = self._drive(inputs, hidden)
+        size = 2 * self.units
+        reset, update = torch.sigmoid(drive[..., :size] + recurrent[..., :size]).chunk(2, -1)
+        new = torch.tanh(drive[..., size:] + reset * recurrent[..., size:])
+        return (new + update * (hidden - new),)
+
+
+class LSTMEnsemble(Ensemble):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997, torch's gate order i, f, g, o); the cell starts at 0."""
+
+    cell, gates = "lstm", 4
+
+    def initial_state(self, trials: int) -> State:
+        """Hidden state and cell."""
+        (hidden,) = super().initial_state(trials)
+        return hidden, torch.zeros_like(hidden)
+
+    def step(self, inputs: torch.Tensor, state: State) -> State:
+        """c' = f c + i g, h' = o tanh(c')."""
+        hidden, memory = state
+        drive, recurrent = self._drive(inputs, hidden)
+        let_in, keep, new, let_out = (drive + recurrent).chunk(4, -1)
+        memory = torch.sigmoid(keep) * memory + torch.sigmoid(let_in) * torch.tanh(new)
+        return torch.sigmoid(let_out) * torch.tanh(memory), memory
+
+
+class RNNEnsemble(Ensemble):
+    """Leaky tanh units: h' = (1 - leak) h + leak tanh(drive)."""
+
+    cell, gates = "rnn", 1
+    leak = 0.2  # 10 ms steps with a time constant of 50 ms
+
+    def step(self, inputs: torch.Tensor, state: State) -> State:
+        """One Euler step of a rate network."""
+        (hidden,) = state
+        drive, recurrent = self._drive(inputs, hidden)
+        return (hidden + self.leak * (torch.tanh(drive + recurrent) - hidden),)
+
+
+CELLS: Final[dict[str, type[Ensemble]]] = {cls.cell: cls for cls in (GRUEnsemble, LSTMEnsemble, RNNEnsemble)}
+
+
+def make_ensemble(
+    cell: str,
+    networks: int,
+    units: int,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Ensemble:
+    """An ensemble by the name of its cell: ``"gru"``, ``"lstm"`` or ``"rnn"``."""
+    if cell not in CELLS:
+        raise ValueError(f"unknown cell {cell!r}; choose from: {', '.join(CELLS)}")
+    return CELLS[cell](networks, units, seed=seed, device=device, dtype=dtype)
+
+
+def _seed(*keys: int) -> int:
+    """One 63-bit seed from several."""
+    import numpy as np
+
+    return int(np.random.SeedSequence(keys).generate_state(1, "uint64")[0] >> 1)

@@ -1,0 +1,126 @@
+"""Pre-training: networks that reach anywhere, before they ever meet a field.
+
+    python -m experiments.pretrain --networks 8 --out experiments/pretrained/gru128.safetensors
+
+20 000 batches of 32 random reaches with Adam, as in the study (eLife 107423). A killed run goes on where it stopped:
+the state is kept beside the output and removed at the end. Batch i depends on the seed and i alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import tyro
+
+from agents.checkpoints import save_ensemble, write_atomically
+from agents.networks import make_ensemble
+from agents.reaches import centre_out, random_reaches
+from agents.supervised import PRETRAINING, SupervisedLearner
+from savings_gym.fields import NullField
+from savings_gym.settings import Delays, Noise
+
+log = logging.getLogger(__name__)
+KEEP_EVERY = 500  # updates between saved states
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Arguments of the pre-training; the defaults are the study's."""
+
+    out: Path
+    """Weights file to write."""
+    networks: int = 8
+    """Networks, each with initial weights and reaches of its own."""
+    units: int = 128
+    """Recurrent units a network."""
+    cell: str = "gru"
+    """gru, lstm or rnn."""
+    updates: int = 20_000
+    """Batches; each is one update."""
+    trials: int = 32
+    """Reaches a batch, half of them catch trials."""
+    seed: int = 0
+    """Of everything random."""
+    device: str = "cpu"
+    """cpu, cuda, ..."""
+    noise: Noise = Noise()
+    """Noise of excitation and senses."""
+    delays: Delays = Delays()
+    """Delays of the senses, s."""
+
+    def __post_init__(self) -> None:
+        """Checks the numbers."""
+        for name in ("networks", "units", "updates", "trials"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+def pretrain(config: Pretraining) -> None:
+    """Runs the pre-training, from its saved state if there is one, and writes the weights."""
+    state_file = config.out.with_suffix(".state.pt")
+    ensemble = make_ensemble(
+        config.cell, config.networks, config.units, seed=config.seed, device=config.device
+    )
+    learner = SupervisedLearner(ensemble, PRETRAINING)
+    about = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    first = _resume(state_file, learner, about)
+    task = {"noise": config.noise, "delays": config.delays, "device": config.device}
+    for update in range(first, config.updates):
+        if update and update % KEEP_EVERY == 0:
+            _keep(state_file, learner, about, update)
+            probe = centre_out(
+                config.networks,
+                NullField(),
+                np.random.default_rng((config.seed, 1, update)),
+                probe=True,
+                **task,
+            )
+            error = (learner.probe(probe).hand[:, -1] - probe.target).norm(dim=-1).mean(1)
+            log.info("update %d: end-point error %s mm", update, (1e3 * error).round(decimals=1).tolist())
+        rng = np.random.default_rng((config.seed, 0, update))
+        learner.update(random_reaches(config.networks, config.trials, NullField(), rng, **task))
+    save_ensemble(config.out, ensemble, pretraining=about)
+    state_file.unlink(missing_ok=True)
+    log.info("wrote %s", config.out)
+
+
+def _keep(path: Path, learner: SupervisedLearner, about: dict[str, object], update: int) -> None:
+    import io
+
+    buffer = io.BytesIO()
+    state = {"ensemble": learner.ensemble.state_dict(), "optimiser": learner.optimiser.state_dict()}
+    torch.save(state | {"about": about, "update": update}, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def _resume(path: Path, learner: SupervisedLearner, about: dict[str, object]) -> int:
+    """Loads a saved state; returns the update to go on with."""
+    if not path.is_file():
+        return 0
+    state = torch.load(path, weights_only=True)
+    differing = sorted(k for k in about if k not in ("out", "updates") and state["about"].get(k) != about[k])
+    if differing:
+        raise ValueError(
+            f"{path} belongs to a run with other {', '.join(differing)}: choose another --out or remove it"
+        )
+    learner.ensemble.load_state_dict(state["ensemble"])
+    learner.optimiser.load_state_dict(state["optimiser"])
+    log.info("going on at update %d", state["update"])
+    return int(state["update"])
+
+
+def main(config: Annotated[Pretraining, tyro.conf.arg(name="")]) -> None:
+    """Pre-trains networks on random reaches and writes their weights."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    pretrain(config)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
