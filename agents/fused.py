@@ -1,7 +1,7 @@
 """The rollout of a GRU ensemble on a CPU in one call, with a hand-written reverse pass.
 
-The same numbers as ``agents.rollout`` to rounding, many times faster. ``FusedRollout`` owns the work space; torch's
-autograd sees one function from the parameters to the trajectory.
+The same numbers as ``agents.rollout`` to rounding, many times faster. ``FusedRollout`` owns the work space;
+torch's autograd sees one function from the parameters to the trajectory.
 """
 
 from __future__ import annotations
@@ -19,8 +19,14 @@ from agents.rollout import Trajectory, combine
 from savings_gym.arm import load_arm
 
 PARAMETERS = (
-    "initial", "input_weight", "input_bias", "recurrent_weight", "recurrent_bias", "readout_weight", "readout_bias"
-)  # fmt: skip
+    "initial",
+    "input_weight",
+    "input_bias",
+    "recurrent_weight",
+    "recurrent_bias",
+    "readout_weight",
+    "readout_bias",
+)
 
 
 def supports(ensemble: Ensemble) -> bool:
@@ -31,8 +37,8 @@ def supports(ensemble: Ensemble) -> bool:
 class FusedRollout:
     """Rolls out GRU ensembles. Call it like ``agents.rollout.rollout``.
 
-    A trajectory with gradients must be differentiated before the next one with gradients is made: both use the same
-    work space (65 MB for 40 networks of 128 units and 8 trials).
+    A trajectory with gradients must be differentiated before the next one with gradients is made: both use
+    the same work space (65 MB for 40 networks of 128 units and 8 trials).
     """
 
     def __init__(self) -> None:
@@ -56,7 +62,7 @@ class FusedRollout:
 
 
 def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
-    """The arrays of a batch as the kernels take them; the field before and after go as (n, m, 2, 10) float64."""
+    """A batch as the kernels take it; the field before and after go as (n, m, 2, 10) float64."""
     n, m = reaches.go_step.shape
     field = torch.empty((n, m, 2, 10), dtype=torch.float64)
     for slot in (0, 1):
@@ -65,9 +71,13 @@ def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
         )
         field[:, :, slot] = torch.cat([b.reshape(n, m, 4), k.reshape(n, m, 4), c], -1)
     return {
-        "q0": reaches.q0.double().numpy(), "target": reaches.target.numpy(), "go": reaches.go_step.numpy(),
-        "field": field.numpy(), "sense": reaches.observation_noise.numpy(), "control": reaches.excitation_noise.numpy(),
-    }  # fmt: skip
+        "q0": reaches.q0.double().numpy(),
+        "target": reaches.target.numpy(),
+        "go": reaches.go_step.numpy(),
+        "field": field.numpy(),
+        "sense": reaches.observation_noise.numpy(),
+        "control": reaches.excitation_noise.numpy(),
+    }
 
 
 class _Rollout(torch.autograd.Function):
@@ -94,27 +104,25 @@ class _Rollout(torch.autograd.Function):
         widths = (2, 2, 6, 6)
         series = [np.empty((n, steps, m, width), dtype) for width in widths]
         hidden = np.empty((n, steps + 1, m, units), dtype)
+        timing = (reaches.timing.vision, reaches.timing.proprioception)
         wh_t = wh.mT.contiguous().numpy()
         numba_gru.forward(
             (*owner.arm, tuple(dtype.type(value) for value in numba_gru.TANH)),
-            (initial.numpy(), wi.mT.contiguous().numpy(), bi.numpy(), np.ascontiguousarray(wh_t[:, :, : 2 * units]),
-             np.ascontiguousarray(wh_t[:, :, 2 * units :]), bh.numpy()),
+            (initial.numpy(), wi.mT.contiguous().numpy(), bi.numpy(),
+             np.ascontiguousarray(wh_t[:, :, : 2 * units]), np.ascontiguousarray(wh_t[:, :, 2 * units :]),
+             bh.numpy()),
             (wo.numpy(), bo.numpy()),
-            (trials["q0"], trials["target"], trials["go"], trials["field"], trials["sense"], trials["control"]),
-            (reaches.timing.vision, reaches.timing.proprioception), keep, work, (*series, hidden),
+            tuple(trials[name] for name in ("q0", "target", "go", "field", "sense", "control")),
+            timing, keep, work, (*series, hidden),
         )  # fmt: skip
         if keep:
             owner.ticket += 1
             ctx.owner, ctx.ticket, ctx.trials, ctx.work = owner, owner.ticket, trials, work
-            ctx.timing, ctx.series = (
-                (reaches.timing.vision, reaches.timing.proprioception),
-                (series[3], hidden),
-            )
-            ctx.weights = (wi, wh, wo)
+            ctx.timing, ctx.series, ctx.weights = timing, (series[3], hidden), (wi, wh, wo)
         return (*(torch.from_numpy(array) for array in series), torch.from_numpy(hidden)[:, 1:])
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         owner, (states, gates, inputs), (excitation, hidden) = ctx.owner, ctx.work, ctx.series
         if ctx.ticket != owner.ticket:
             raise RuntimeError(

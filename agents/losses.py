@@ -25,7 +25,7 @@ class LossWeights:
 def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tensor]:
     """Unweighted loss terms, (n,) each: means over trials and time.
 
-    - position: L1 distance of the hand to the goal, m. The goal is the start until go has been seen, then the target.
+    - position: L1 distance of the hand to the goal, m: the start until go has been seen, then the target.
     - jerk: squared second difference of hand velocity, summed over x and y, (m/s)^2.
     - muscle: muscle force summed over muscles, N.
     - muscle_change: squared first difference of force, summed over muscles, N^2.

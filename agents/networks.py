@@ -1,13 +1,15 @@
 """Recurrent policies. An ensemble of n networks is one module: every parameter has a leading axis of n.
 
-One recurrent layer and a linear read-out with a sigmoid, as in the study (eLife 107423). Initialisation: input weights
-Xavier-uniform, recurrent weights orthogonal, biases 0, read-out Xavier-uniform with bias -5, initial state 0.
+One recurrent layer and a linear read-out with a sigmoid, as in the study (eLife 107423). Initialisation:
+input weights Xavier-uniform, recurrent weights orthogonal, biases 0, read-out Xavier-uniform with bias -5,
+initial state 0.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Final
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -30,6 +32,13 @@ class Ensemble(nn.Module):
 
     cell: ClassVar[str]
     gates: ClassVar[int]
+    initial: nn.Parameter
+    input_weight: nn.Parameter
+    input_bias: nn.Parameter
+    recurrent_weight: nn.Parameter
+    recurrent_bias: nn.Parameter
+    readout_weight: nn.Parameter
+    readout_bias: nn.Parameter
 
     def __init__(
         self,
@@ -50,10 +59,14 @@ class Ensemble(nn.Module):
         rows = self.gates * units
         self.networks, self.units = networks, units
         shapes = {
-            "initial": (units,), "input_weight": (rows, inputs), "input_bias": (rows,),
-            "recurrent_weight": (rows, units), "recurrent_bias": (rows,),
-            "readout_weight": (outputs, units), "readout_bias": (outputs,),
-        }  # fmt: skip
+            "initial": (units,),
+            "input_weight": (rows, inputs),
+            "input_bias": (rows,),
+            "recurrent_weight": (rows, units),
+            "recurrent_bias": (rows,),
+            "readout_weight": (outputs, units),
+            "readout_bias": (outputs,),
+        }
         for name, shape in shapes.items():
             setattr(self, name, nn.Parameter(torch.zeros((networks, *shape), dtype=torch.float64)))
         with torch.no_grad():
@@ -74,7 +87,7 @@ class Ensemble(nn.Module):
         return (self.initial[:, None].expand(-1, trials, -1),)
 
     def step(self, inputs: torch.Tensor, state: State) -> State:
-        """One step: inputs (n, trials, inputs) and the old state to the new; its first part is the activity."""
+        """Inputs (n, trials, inputs) and the old state to the new one, whose first part is the activity."""
         raise NotImplementedError
 
     def _drive(self, inputs: torch.Tensor, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -107,7 +120,7 @@ class GRUEnsemble(Ensemble):
     cell, gates = "gru", 3
 
     def step(self, inputs: torch.Tensor, state: State) -> State:
-        """h' = (1 - z) n + z h."""
+        """One step: h' = (1 - z) n + z h."""
         (hidden,) = state
         drive, recurrent = self._drive(inputs, hidden)
         size = 2 * self.units
@@ -117,7 +130,7 @@ class GRUEnsemble(Ensemble):
 
 
 class LSTMEnsemble(Ensemble):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997, torch's gate order i, f, g, o); the cell starts at 0."""
+    """Long short-term memory (Hochreiter & Schmidhuber 1997, gate order i, f, g, o); the cell starts at 0."""
 
     cell, gates = "lstm", 4
 
@@ -127,7 +140,7 @@ class LSTMEnsemble(Ensemble):
         return hidden, torch.zeros_like(hidden)
 
     def step(self, inputs: torch.Tensor, state: State) -> State:
-        """c' = f c + i g, h' = o tanh(c')."""
+        """One step: c' = f c + i g, h' = o tanh(c')."""
         hidden, memory = state
         drive, recurrent = self._drive(inputs, hidden)
         let_in, keep, new, let_out = (drive + recurrent).chunk(4, -1)
@@ -168,6 +181,4 @@ def make_ensemble(
 
 def _seed(*keys: int) -> int:
     """One 63-bit seed from several."""
-    import numpy as np
-
     return int(np.random.SeedSequence(keys).generate_state(1, "uint64")[0] >> 1)

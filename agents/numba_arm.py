@@ -1,8 +1,8 @@
 """One physics step of the muscle arm and its vector-Jacobian product, in numba, one arm at a time.
 
-The same equations as ``agents.torch_arm`` (see there for the symbols), written out for two joints in float64, with the
-reverse pass by hand: ``physics_step`` and ``physics_step_vjp`` are checked against autograd in the tests. Shoulder
-paths must be wraps around the joint axis, so that only elbow moment arms change; ``arm_constants`` refuses others.
+The equations of ``agents.torch_arm`` (see there for the symbols), written out for two joints in float64, with
+the reverse pass by hand; tests check both against autograd. Shoulder paths must be wraps around the joint
+axis, so that only elbow moment arms change; ``arm_constants`` refuses others.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from agents.torch_arm import Inertia
 from savings_gym.arm import Arm
 from savings_gym.settings import CONTROL_STEP
+from savings_gym.tendons import lengths
 
 N = 6  # muscles
 STATE = 4 + N  # q, v, activation
 # Rows of the muscle table: what each column of ``constants[1]`` holds, one row a muscle.
-(SHOULDER, ELBOW, CX, CY, BX, BY, RADIUS, SENSE, FIRST, CONSTANT, SHOULDER_RATE, SLACK, OPTIMAL, SPEED, STRENGTH, SHORTEST,
- LONGEST, LENGTHENING, RISE, FALL) = range(20)  # fmt: skip
+(SHOULDER, ELBOW, CX, CY, BX, BY, RADIUS, SENSE, FIRST, CONSTANT, SLACK, OPTIMAL, SPEED, STRENGTH, SHORTEST,
+ LONGEST, LENGTHENING, RISE, FALL) = range(19)  # fmt: skip
 # Entries of the arm table ``constants[0]``.
 (UPPER, FORE, A, B, D, DT, SUBSTEPS, ULOW, UHIGH, STOP1) = range(10)
 STOP2 = STOP1 + 5  # each stop: low, high, k0, k1, k2
@@ -31,7 +32,7 @@ jit = numba.njit(cache=True, fastmath={"contract", "arcp", "nsz"}, error_model="
 
 
 def arm_constants(arm: Arm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Constants of the compiled arm: (20,) and (6, 20), float64.
+    """Constants of the compiled arm, float64: the arm table (19,) and the muscle table (6, 19).
 
     Raises:
         ValueError: when a shoulder path is not a wrap around the joint axis.
@@ -39,10 +40,8 @@ def arm_constants(arm: Arm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     paths, muscle, inertia = arm.paths, arm.muscles, Inertia.of(arm)
     concentric = (np.abs(paths.centre[:, 0]) < 1e-12).all(-1) & (paths.radius[:, 0] > 0)
     if not (concentric | (paths.crosses[:, 0] == 0)).all():
-        raise ValueError(
-            "a shoulder path is no wrap around the joint axis: use the plain rollout for this arm"
-        )
-    table = np.zeros((N, 20))
+        raise ValueError("a shoulder path is no wrap around the joint axis: use the plain rollout instead")
+    table = np.zeros((N, FALL + 1))
     table[:, SHOULDER] = paths.crosses[:, 0] * paths.sense[:, 0] * paths.radius[:, 0]
     table[:, ELBOW] = paths.crosses[:, 1]
     table[:, CX], table[:, CY] = paths.centre[:, 1].T
@@ -54,15 +53,12 @@ def arm_constants(arm: Arm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     table[:, LONGEST], table[:, LENGTHENING] = muscle.longest, muscle.lengthening
     table[:, RISE], table[:, FALL] = muscle.rise, muscle.fall
     # The part of the length that the elbow does not change, at shoulder angle 0.
-    from savings_gym.tendons import lengths
-
     for i in range(N):
         table[i, CONSTANT] = lengths(paths, np.zeros(2))[i] - table[i, ELBOW] * _elbow(table[i], 1.0, 0.0)[0]
-    scalars = [*arm.link_lengths, inertia.a, inertia.b, inertia.d, arm.timestep,
-               round(CONTROL_STEP / arm.timestep), *arm.control_range[0]]  # fmt: skip
-    for joint in (0, 1):
-        scalars += [*arm.joint_range[joint], *arm.stop_stiffness[joint]]
-    return np.array(scalars), table
+    substeps = round(CONTROL_STEP / arm.timestep)
+    scalars = [*arm.link_lengths, *vars(inertia).values(), arm.timestep, substeps, *arm.control_range[0]]
+    stops = np.hstack([arm.joint_range, arm.stop_stiffness])
+    return np.append(scalars, stops), table
 
 
 @jit
@@ -136,7 +132,7 @@ def muscle_forces(muscles: Any, geometry: Any, state: Any, force: Any) -> None:
 
 
 @jit
-def _push(arm: Any, state: Any, field: Any) -> tuple[float, ...]:
+def hand_and_push(arm: Any, state: Any, field: Any) -> tuple[float, ...]:
     """Hand position and velocity, forearm vector, and the field's force on the hand."""
     c1, s1 = math.cos(state[0]), math.sin(state[0])
     total = state[0] + state[1]
@@ -164,11 +160,11 @@ def physics_step(
 ) -> None:
     """One physics step: state (10,) under excitations (6,), in range, and field (10,) to out (10,).
 
-    The field is B (4), K (4), c (2) of f = B v - K x + c. Geometry (6, 3) and force (6,) are work space; they hold
-    the muscles' geometry and force at the old state afterwards.
+    The field is B (4), K (4), c (2) of f = B v - K x + c. Geometry (6, 3) and force (6,) are work space; they
+    hold the muscles' geometry and force at the old state afterwards.
     """
     q1, q2, v1, v2 = state[0], state[1], state[2], state[3]
-    x, y, _, _, ex, ey, fx, fy = _push(arm, state, field)
+    x, y, _, _, ex, ey, fx, fy = hand_and_push(arm, state, field)
     muscle_geometry(muscles, q1, q2, geometry)
     muscle_forces(muscles, geometry, state, force)
     one = -y * fx + x * fy + _stop(arm, STOP1, q1)[0]
@@ -231,7 +227,8 @@ def physics_step_vjp(
     """Reverse pass of ``physics_step``.
 
     Args:
-        arm, muscles: constants.
+        arm: (19,) constants.
+        muscles: (6, 19) likewise.
         state: (10,) the old state.
         control: (6,) excitations in range.
         field: (10,).
@@ -243,7 +240,7 @@ def physics_step_vjp(
     """
     q1, q2, v1, v2 = state[0], state[1], state[2], state[3]
     dt = arm[DT]
-    x, y, _, _, ex, ey, fx, fy = _push(arm, state, field)
+    x, y, _, _, ex, ey, fx, fy = hand_and_push(arm, state, field)
     muscle_geometry(muscles, q1, q2, geometry)
     cos, sin = math.cos(q2), math.sin(q2)
     stop1, slope1 = _stop(arm, STOP1, q1)
@@ -252,7 +249,7 @@ def physics_step_vjp(
     two = -ey * fx + ex * fy + stop2 - arm[B] * sin * v1 * v1
     m11, m12, m22 = arm[A] + 2.0 * arm[B] * cos, arm[D] + arm[B] * cos, arm[D]
     det = m11 * m22 - m12 * m12
-    # New velocity and position: gradient on the acceleration, and through the inverse mass matrix on the torques.
+    # New velocity and position: gradient on the acceleration, through the inverse mass matrix on the torques.
     gv1, gv2 = g[2] + dt * g[0], g[3] + dt * g[1]
     t1 = dt * (m22 * gv1 - m12 * gv2) / det
     t2 = dt * (m11 * gv2 - m12 * gv1) / det

@@ -1,9 +1,10 @@
 """A GRU on the arm, all control steps of one network at a time, in numba.
 
-One network's weights fit a core's cache, those of an ensemble do not: so the outer loop is over networks, in parallel,
-and time runs inside. Recurrent products are loops over rows of the weights, four at a time, which the compiler turns
-into vector instructions. The recurrence is that of ``agents.networks.GRUEnsemble`` in ``agents.rollout``; tests hold
-the two equal. n networks, m trials, T control steps, H units; arrays as listed in ``agents.fused``.
+One network's weights fit a core's cache, those of an ensemble do not: so the outer loop is over networks, in
+parallel, and time runs inside. Recurrent products are loops over rows of the weights, four at a time, which
+the compiler turns into vector instructions. The recurrence is that of ``agents.networks.GRUEnsemble`` in
+``agents.rollout``; tests hold the two equal. n networks, m trials, T control steps, H units; arrays as listed
+in ``agents.fused``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from agents import numba_arm as na
 
 
 def _forget_stale_kernels() -> None:
-    """Removes cached kernels older than ``numba_arm``: numba looks at a function's own file, not at what it calls."""
+    """Removes cached kernels older than ``numba_arm``: numba sees changes in a function's own file only."""
     changed = Path(na.__file__).stat().st_mtime
     for kernel in (Path(__file__).parent / "__pycache__").glob("numba_gru.*.nb[ic]"):
         if kernel.stat().st_mtime < changed:
@@ -32,8 +33,8 @@ N: Final = na.N
 SENSED: Final = 2 + 2 * N
 INPUTS: Final = SENSED + 3  # target x, y and the go cue
 
-# tanh(x) = x P(s) / Q(s), s = (x / 8.3)^2, for |x| <= 8.3: our own least-squares fit, largest error 1.1e-11 before
-# rounding, 4e-7 in float32. Plain arithmetic vectorises, libm's tanh does not.
+# tanh(x) = x P(s) / Q(s), s = (x / 8.3)^2, for |x| <= 8.3: our own least-squares fit, largest error 1.1e-11
+# before rounding, 4e-7 in float32. Plain arithmetic vectorises, libm's tanh does not.
 TANH: Final = (
     1.00000000e00, 9.72961689e00, 2.11583366e01, 1.40964282e01, 2.61538675e00, 6.19776724e-02,
     3.26929502e01, 1.39119838e02, 1.65785650e02, 6.04259500e01, 4.86815440e00, 8.3,
@@ -45,7 +46,7 @@ jit = numba.njit(cache=True, fastmath=True, error_model="numpy")
 
 @numba.njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def _tanh(x: Any, c: Any) -> Any:
-    """Hyperbolic tangent; c is ``TANH`` in the dtype of x, a tuple: values cannot alias what the loop writes."""
+    """Hyperbolic tangent; c is ``TANH`` in the dtype of x, a tuple, which no write of a loop can alias."""
     x = min(max(x, -c[11]), c[11])
     s = x / c[11]
     s = s * s
@@ -136,7 +137,7 @@ def forward(
             now[b, 0], now[b, 1] = q0[i, b, 0], q0[i, b, 1]
             for k in range(N):
                 now[b, 4 + k] = arm[na.ULOW]
-            x, y, _, _, _, _, _, _ = na._push(arm, now[b], field[i, b, 0])
+            x, y, _, _, _, _, _, _ = na.hand_and_push(arm, now[b], field[i, b, 0])
             seen[0, b, 0], seen[0, b, 1] = x, y
         for t in range(steps):
             slot = t if keep else 0
@@ -175,7 +176,7 @@ def forward(
                         states[i, t * substeps + s, b, :] = now[b]
                     na.physics_step(arm, muscles, now[b], control, push, geometry, force, then)
                     now[b, :] = then
-                x, y, vx, vy, _, _, _, _ = na._push(arm, now[b], push)
+                x, y, vx, vy, _, _, _, _ = na.hand_and_push(arm, now[b], push)
                 seen[t + 1, b, 0], seen[t + 1, b, 1] = x, y
                 hands[i, t, b, 0], hands[i, t, b, 1] = x, y
                 velocities[i, t, b, 0], velocities[i, t, b, 1] = vx, vy
@@ -224,7 +225,7 @@ def backward(
     grads: Any,
     out: Any,
 ) -> None:
-    """Reverse pass of ``forward``: gradients of the series to gradients of the drives, read-out and initial state."""
+    """Reverse pass of ``forward``: gradients of the series to those of drives, read-out, initial state."""
     arm, muscles = constants
     wi, wh = weights
     go, field, control_noise = trials

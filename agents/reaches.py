@@ -1,7 +1,7 @@
 """Batches of reaches for an ensemble: what differs from trial to trial, as arrays (networks, trials, ...).
 
-The study's protocol (eLife 107423): probes are the 8 centre-out reaches with go at 0.44 s and no catch trial; training
-batches draw go uniformly from 0.10 to 0.30 s and leave exactly half of every batch without go.
+The study's protocol (eLife 107423): probes are the 8 centre-out reaches with go at 0.44 s and no catch trial;
+training batches draw go uniformly from 0.10 to 0.30 s and leave exactly half of every batch without go.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def make_reaches(
     dtype: torch.dtype = torch.float32,
     arm: Arm | None = None,
 ) -> Reaches:
-    """Reaches from joint angles (n, m, 2) to targets (n, m, 2), go at (n, m), one field for all; noise from ``rng``."""
+    """Reaches from joint angles (n, m, 2) to targets (n, m, 2), go at (n, m); noise from ``rng``."""
     arm = arm or load_arm("muscle")
     n, m = go_step.shape
     start = arm.hand_position(q0)

@@ -35,9 +35,13 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Kick:
-    """A displacement of the hidden state: ``vector`` (n, units) or (n, m, units) is added once, at control step ``step``.
+    """A displacement of the hidden state.
 
-    The input of that step is not used up by it: the state before the step is displaced.
+    The state before control step ``step`` is displaced, once; that step then takes in its input as always.
+
+    Attributes:
+        step: control step.
+        vector: (n, units) or (n, m, units), what is added.
     """
 
     step: int
@@ -49,11 +53,11 @@ def rollout(ensemble: Ensemble, arm: TorchArm, reaches: Reaches, kick: Kick | No
     n, m = reaches.go_step.shape
     state: ArmState = arm.at_rest(reaches.q0)
     memory = ensemble.initial_state(m)
-    hands, velocities, forces, excitations, hiddens = [], [], [], [], []
+    series: list[tuple[torch.Tensor, ...]] = []
     seen, felt = [reaches.start], []
     for t in range(reaches.steps):
         length, speed, _ = arm.muscle_state(state.q, state.v)
-        forces.append(arm.muscle_force(length, speed, state.activation))
+        force = arm.muscle_force(length, speed, state.activation)
         felt.append(torch.cat([length, speed], -1))
         inputs = observation(reaches, t, seen, felt)
         if kick is not None and kick.step == t:
@@ -66,17 +70,12 @@ def rollout(ensemble: Ensemble, arm: TorchArm, reaches: Reaches, kick: Kick | No
         state = arm.control_step(state, excitation + reaches.excitation_noise[:, t], field)
         hand, velocity, _ = arm.hand(state.q, state.v)
         seen.append(hand)
-        for series, value in zip(
-            (hands, velocities, excitations, hiddens), (hand, velocity, excitation, memory[0]), strict=True
-        ):
-            series.append(value)
-    return Trajectory(
-        *(torch.stack(series, 1) for series in (hands, velocities, forces, excitations, hiddens))
-    )
+        series.append((hand, velocity, force, excitation, memory[0]))
+    return Trajectory(*(torch.stack(values, 1) for values in zip(*series, strict=True)))
 
 
 def observation(reaches: Reaches, t: int, seen: list[torch.Tensor], felt: list[torch.Tensor]) -> torch.Tensor:
-    """(n, m, 17) input of control step t: delayed hand, delayed muscles, target, go cue; noise on what is sensed."""
+    """(n, m, 17) input of control step t: late and noisy hand and muscles, target, go cue."""
     timing = reaches.timing
     sensed = torch.cat([seen[max(t - timing.vision, 0)], felt[max(t - timing.proprioception, 0)]], -1)
     cue = (t >= reaches.go_step + timing.vision).to(sensed.dtype)[..., None]

@@ -1,7 +1,7 @@
 """Supervised-gradient learners: an ensemble that learns to reach by backpropagation through time.
 
-The four-phase protocol of the study (eLife 107423): pre-training on random reaches with Adam, everything plastic; then
-plain SGD on the 8 centre-out reaches with input weights, input bias and read-out frozen.
+The four-phase protocol of the study (eLife 107423): pre-training on random reaches with Adam, everything
+plastic; then plain SGD on the 8 centre-out reaches with input weights, input bias and read-out frozen.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class SupervisedLearner:
     Args:
         ensemble: the networks; what is frozen in them stays so.
         learning: how they learn.
-        path: ``"fused"`` (GRUs on a CPU, see ``agents.fused``), ``"plain"`` (any cell, any device), or ``"auto"``.
+        path: ``"fused"`` (GRUs on a CPU, see ``agents.fused``), ``"plain"`` (any cell, any device), or
+            ``"auto"``.
     """
 
     def __init__(self, ensemble: Ensemble, learning: Learning = ADAPTATION, path: str = "auto") -> None:
@@ -91,7 +92,7 @@ class SupervisedLearner:
         self.optimiser: torch.optim.Optimizer = kind(self.plastic, lr=learning.rate)
 
     def update(self, reaches: Reaches) -> dict[str, torch.Tensor]:
-        """One update of every network on its trials; returns loss terms and total, (n,) each, before the update.
+        """One update of every network on its trials; returns loss terms and total before it, (n,) each.
 
         Raises:
             FloatingPointError: when a gradient is not finite, naming the networks; nothing was changed then.
@@ -145,6 +146,7 @@ def make_rollout(ensemble: Ensemble, arm: TorchArm, path: str = "auto") -> Runne
         return FusedRollout()
     if path == "fused":
         raise ValueError(
-            f"the fused rollout runs GRUs on a CPU; this ensemble is {ensemble.cell} on {ensemble.initial.device}"
+            f"the fused rollout runs GRUs on a CPU; this ensemble is {ensemble.cell} on "
+            f"{ensemble.initial.device}"
         )
     return plain

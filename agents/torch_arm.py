@@ -1,14 +1,15 @@
 """The muscle arm in torch: batched, differentiable, and the same arm as MuJoCo's.
 
-Every constant is read from the compiled model. Equations of motion of two links in a plane, with q = (shoulder, elbow):
+Every constant is read from the compiled model. Equations of motion of two links in a plane, where q is
+(shoulder, elbow):
 
     M(q) dv/dt = tau + J(q)' f + C(q, v)
     M11 = a + 2 b cos q2,  M12 = d + b cos q2,  M22 = d
     C1 = b sin q2 (2 v1 v2 + v2^2),  C2 = -b sin q2 v1^2
     a = I1 + I2 + m1 lc1^2 + m2 (l1^2 + lc2^2),  b = m2 l1 lc2,  d = I2 + m2 lc2^2
 
-Integrator: MuJoCo's semi-implicit Euler (new velocity first, then position with the new velocity; activation with its
-old rate), at the physics step of the model.
+Integrator: MuJoCo's semi-implicit Euler (new velocity first, then position with the new velocity; activation
+with its old rate), at the physics step of the model.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class TorchArm:
     def muscle_state(
         self, q: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Fibre lengths / optimal length, velocities / maximum speed, (..., 6), and moment arms, m, (..., 6, 2)."""
+        """Fibre lengths / optimal, velocities / largest, (..., 6), and moment arms, m, (..., 6, 2)."""
         arms = tendons.moment_arms(self.paths, q, torch)
         length = (tendons.lengths(self.paths, q, torch) - self.muscles.slack) / self.muscles.optimal
         return length, (arms * v[..., None, :]).sum(-1) / self.muscles.speed, arms
@@ -132,7 +133,7 @@ class TorchArm:
     def physics_step(
         self, state: ArmState, excitation: torch.Tensor, field: tuple[torch.Tensor, ...]
     ) -> ArmState:
-        """One step of the model's integrator under excitations (..., 6), already in range, and a field B, K, x0, c."""
+        """One step of the integrator under excitations (..., 6), in range, and a field B, K, x0, c."""
         q, v, activation = state
         length, velocity, arms = self.muscle_state(q, v)
         force = self.muscle_force(length, velocity, activation)

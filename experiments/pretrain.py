@@ -2,8 +2,8 @@
 
     python -m experiments.pretrain --networks 8 --out experiments/pretrained/gru128.safetensors
 
-20 000 batches of 32 random reaches with Adam, as in the study (eLife 107423). A killed run goes on where it stopped:
-the state is kept beside the output and removed at the end. Batch i depends on the seed and i alone.
+20 000 batches of 32 random reaches with Adam, as in the study (eLife 107423). A killed run goes on where it
+stopped: the state is kept beside the output and removed at the end. Batch i depends on the seed and i alone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -62,8 +63,16 @@ class Pretraining:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
-def pretrain(config: Pretraining) -> None:
-    """Runs the pre-training, from its saved state if there is one, and writes the weights."""
+def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -> bool:
+    """Runs the pre-training, from its saved state if there is one, and writes the weights.
+
+    Args:
+        config: the arguments.
+        stopped: asked before every update; True keeps the state and stops.
+
+    Returns:
+        Whether the weights were written.
+    """
     state_file = config.out.with_suffix(".state.pt")
     ensemble = make_ensemble(
         config.cell, config.networks, config.units, seed=config.seed, device=config.device
@@ -73,6 +82,9 @@ def pretrain(config: Pretraining) -> None:
     first = _resume(state_file, learner, about)
     task = {"noise": config.noise, "delays": config.delays, "device": config.device}
     for update in range(first, config.updates):
+        if stopped():
+            _keep(state_file, learner, about, update)
+            return False
         if update and update % KEEP_EVERY == 0:
             _keep(state_file, learner, about, update)
             probe = centre_out(
@@ -89,6 +101,7 @@ def pretrain(config: Pretraining) -> None:
     save_ensemble(config.out, ensemble, pretraining=about)
     state_file.unlink(missing_ok=True)
     log.info("wrote %s", config.out)
+    return True
 
 
 def _keep(path: Path, learner: SupervisedLearner, about: dict[str, object], update: int) -> None:

@@ -5,7 +5,7 @@
 Sources:
     [NK] Nijhof & Kouwenhoven 2000, doi 10.1007/978-1-4612-2104-3_29: segments.
     [KWG] Kistemaker, Wong & Gribble 2010, doi 10.1152/jn.00483.2010: muscles.
-    [C] Codol, Michaels, Kashefi, Pruszynski & Gribble 2024, doi 10.7554/eLife.88591: the lumped six-muscle arm.
+    [C] Codol, Michaels, Kashefi, Pruszynski & Gribble 2024, doi 10.7554/eLife.88591: six lumped muscles.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SEGMENT_MASS: Final = (1.82, 1.43)  # kg
 SEGMENT_COM: Final = (0.135, 0.165)  # m, centre of mass from the proximal joint
 SEGMENT_INERTIA: Final = (0.051, 0.057)  # kg m^2, about the centre of mass
 JOINT_RANGE_DEG: Final = ((0.0, 135.0), (0.0, 155.0))  # [C]
-# Ours: at x rad outside the range the torque -x (30 + 3000 x^2), N m. Soft at first, so that a touch is no shock;
-# all muscles at once get no further than 27 degrees, where every muscle path is still whole.
+# Ours: at x rad outside the range the torque -x (30 + 3000 x^2), N m. Soft at first, so that a touch is no
+# shock; all muscles at once get no further than 27 degrees, where every muscle path is still whole.
 JOINT_STOP_STIFFNESS: Final = (30.0, 0.0, 3000.0)
 CENTRE_OUT_START: Final = (1.047, 1.570)  # rad [C]
 
@@ -33,9 +33,9 @@ CENTRE_OUT_START: Final = (1.047, 1.570)  # rad [C]
 MAX_ISOMETRIC_FORCE: Final = (838.0, 1207.0, 1422.0, 1549.0, 414.0, 603.0)  # N
 OPTIMAL_FIBRE_LENGTH: Final = (0.134, 0.140, 0.092, 0.093, 0.137, 0.127)  # m
 TENDON_SLACK_LENGTH: Final = (0.039, 0.066, 0.172, 0.187, 0.204, 0.217)  # m
-# The published musculotendon lengths are fits that no path over a 309 mm humerus can have; ours has the same changes
-# of length, and its tendon is longer (shorter) by this constant, so that the fibre is as long as published at
-# CENTRE_OUT_START.
+# The published musculotendon lengths are fits that no path over a 309 mm humerus can have; ours has the same
+# changes of length, and its tendon is longer (shorter) by this constant, so that the fibre is as long as
+# published at CENTRE_OUT_START.
 PATH_EXTRA_LENGTH: Final = (0.058227, 0.021955, 0.085901, -0.024383, 0.102304, 0.158240)  # m
 MAX_SHORTENING_VELOCITY: Final = 10.0  # optimal lengths/s [C]
 ACTIVATION_TIME: Final = 0.015  # s [C]
@@ -43,11 +43,11 @@ DEACTIVATION_TIME: Final = 0.050  # s [C]
 SMALLEST_ACTIVATION: Final = 0.001  # [C]
 FIBRE_WIDTH: Final = 0.66  # optimal lengths: no active force beyond 1 -+ width [KWG]
 LENGTHENING_FORCE: Final = 1.5  # maximum, in isometric forces [KWG]
-PASSIVE_SLACK_LENGTH: Final = (
-    1.4  # optimal lengths: no passive force below it [KWG]; never reached inside the range
-)
+# Optimal lengths: no passive force below it [KWG]; never reached inside the joint range.
+PASSIVE_SLACK_LENGTH: Final = 1.4
 
-# Musculotendon length L = a0 + sum_j (a1_j + a2_j phi_j) phi_j, phi = (shoulder - 90 deg, elbow), rad [KWG, C].
+# Musculotendon length L = a0 + sum_j (a1_j + a2_j phi_j) phi_j, phi = (shoulder - 90 deg, elbow), rad
+# [KWG, C].
 _A0 = np.array([0.151, 0.2322, 0.2859, 0.2355, 0.3329, 0.2989])
 _A1 = np.array([[-0.03, 0.0], [0.03, 0.0], [0.0, -0.014], [0.0, 0.025], [-0.03, -0.016], [0.03, 0.03]])
 _A2 = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, -0.004], [0.0, -0.0022], [0.0, -0.0057], [0.0, -0.0032]])

@@ -1,7 +1,7 @@
 """The compiled arm: what a task, a controller or a measure may ask of it, by name and in closed form.
 
-MuJoCo's own derived fields lag the state by one physics step after ``step``; everything here is computed from the joint
-angles and velocities that are passed in, for any number of arms at once.
+MuJoCo's own derived fields lag the state by one physics step after ``step``; everything here is computed from
+the joint angles and velocities that are passed in, for any number of arms at once.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ class Arm:
 
     Attributes:
         model: the compiled model; shared, so do not write to it.
-        actuation: ``"muscle"`` (six muscles, excitations 0.001 to 1) or ``"torque"`` (two joint torques, N m).
+        actuation: ``"muscle"`` (six excitations, 0.001 to 1) or ``"torque"`` (two joint torques, N m).
         timestep: physics step, s.
         joint_range: rad, (2, 2), rows shoulder and elbow.
-        stop_stiffness: (2, 3), rows as above: at x rad outside the range, the torque -x (k0 + k1 |x| + k2 x^2), N m.
+        stop_stiffness: (2, 3), rows as above: at x rad outside the range, the torque is
+            -x (k0 + k1 |x| + k2 x^2), N m.
         link_lengths: upper arm and forearm, m, (2,).
     """
 
@@ -102,7 +103,7 @@ class Arm:
         return np.stack([np.stack([sx, ex], -1), np.stack([sy, ey], -1)], -2)
 
     def hand_velocity(self, q: ArrayLike, v: ArrayLike) -> Array:
-        """Hand velocity, m/s, (..., 2), at joint angles q, rad, and joint velocities v, rad/s, (..., 2) each."""
+        """Hand velocity, m/s, (..., 2), at joint angles q, rad, and velocities v, rad/s, (..., 2) each."""
         jacobian, v = self.hand_jacobian(q), np.asarray(v, dtype=float)
         return jacobian[..., 0] * v[..., :1] + jacobian[..., 1] * v[..., 1:]
 
@@ -121,8 +122,8 @@ class Arm:
         if outside.any() or not np.isfinite(xy).all():
             bad = xy.reshape(-1, 2)[np.flatnonzero((outside | ~np.isfinite(xy).all(-1)).ravel())[0]]
             raise ValueError(
-                f"hand position {bad.tolist()} m is out of reach: its distance from the shoulder must be within "
-                f"{abs(upper - fore):.3f} to {upper + fore:.3f} m"
+                f"hand position {bad.tolist()} m is out of reach: its distance from the shoulder must be "
+                f"within {abs(upper - fore):.3f} to {upper + fore:.3f} m"
             )
         elbow = np.arccos(cos_elbow)
         bend = np.arctan2(fore * np.sin(elbow), upper + fore * cos_elbow)

@@ -1,8 +1,8 @@
 """MuJoCo's muscle, in closed form: force-length, force-velocity and activation dynamics.
 
 The formulas are those of ``mju_muscleGain`` and ``mju_muscleDynamics`` (MuJoCo documentation, chapter "Muscle
-actuators"; activation after Millard et al. 2013, doi 10.1115/1.4023390); tests compare the two. The functions take numpy
-arrays or torch tensors: ``xp`` is the namespace, ``numpy`` or ``torch``.
+actuators"; activation after Millard et al. 2013, doi 10.1115/1.4023390); tests compare the two. The functions
+take numpy arrays or torch tensors: ``xp`` is the namespace, ``numpy`` or ``torch``.
 """
 
 from __future__ import annotations
@@ -47,20 +47,26 @@ def read_muscles(model: mujoco.MjModel) -> MuscleConstants:
         )
         if not muscle or model.actuator_gainprm[i, 2] <= 0 or model.actuator_dynprm[i, 2] != 0:
             raise ValueError(
-                f"actuator {model.actuator(i).name!r}: expected gain and dynamics of type muscle, no bias, a positive "
-                "force and no smoothing"
+                f"actuator {model.actuator(i).name!r}: expected gain and dynamics of type muscle, no bias, "
+                "a positive force and no smoothing"
             )
     gain, dynamics, span = model.actuator_gainprm, model.actuator_dynprm, model.actuator_lengthrange
     optimal = (span[:, 1] - span[:, 0]) / (gain[:, 1] - gain[:, 0])
     return MuscleConstants(
-        strength=gain[:, 2].copy(), slack=span[:, 0] - gain[:, 0] * optimal, optimal=optimal,
-        speed=gain[:, 6] * optimal, shortest=gain[:, 4].copy(), longest=gain[:, 5].copy(), lengthening=gain[:, 8].copy(),
-        rise=dynamics[:, 0].copy(), fall=dynamics[:, 1].copy(),
-    )  # fmt: skip
+        strength=gain[:, 2].copy(),
+        slack=span[:, 0] - gain[:, 0] * optimal,
+        optimal=optimal,
+        speed=gain[:, 6] * optimal,
+        shortest=gain[:, 4].copy(),
+        longest=gain[:, 5].copy(),
+        lengthening=gain[:, 8].copy(),
+        rise=dynamics[:, 0].copy(),
+        fall=dynamics[:, 1].copy(),
+    )
 
 
 def force_length(constants: MuscleConstants, length: Any, xp: Any = np) -> Any:
-    """Active force at a fibre length (in optimal lengths), in isometric forces: a quadratic spline, 1 at length 1."""
+    """Active force, in isometric forces, at a length in optimal lengths: a quadratic spline, 1 at 1."""
     half = xp.where(length <= 1, 1 - constants.shortest, constants.longest - 1) / 2
     distance = abs(length - 1) / half
     inner = 1 - 0.5 * distance**2
@@ -69,7 +75,7 @@ def force_length(constants: MuscleConstants, length: Any, xp: Any = np) -> Any:
 
 
 def force_velocity(constants: MuscleConstants, velocity: Any, xp: Any = np) -> Any:
-    """Force at a fibre velocity (in maximum shortening velocities, lengthening positive), in isometric forces."""
+    """Force, in isometric forces, at a velocity in maximum shortening velocities; lengthening is positive."""
     extra = constants.lengthening - 1
     shortening = xp.clip(velocity + 1, 0, None) ** 2
     stretching = constants.lengthening - xp.clip(extra - velocity, 0, None) ** 2 / extra
@@ -77,7 +83,7 @@ def force_velocity(constants: MuscleConstants, velocity: Any, xp: Any = np) -> A
 
 
 def activation_rate(constants: MuscleConstants, excitation: Any, activation: Any, xp: Any = np) -> Any:
-    """Rate of change of activation, 1/s: first order, slower to rise and faster to fall when already active."""
+    """Rate of change of activation, 1/s: first order; the more active, the slower up and the faster down."""
     scale = 0.5 + 1.5 * xp.clip(activation, 0, 1)
     change = xp.clip(excitation, 0, 1) - activation
     return xp.where(change > 0, change / (constants.rise * scale), change * scale / constants.fall)

@@ -1,21 +1,23 @@
 r"""Muscle paths in the plane, in closed form: length, moment arms and how those change with the joints.
 
-Every muscle path of this arm crosses a joint in one of two ways: straight from a site of the parent body to a site of
-the child, or around a cylinder that is fixed to the parent. The straight line is the cylinder of radius zero at the
-parent's site, so one formula serves both. In the parent's frame with the joint as origin, let :math:`c` be the centre
-of the cylinder and :math:`r` its radius, :math:`b(q) = R(q)\,b_0` the child's site, :math:`d = b - c`, :math:`D = |d|`.
-The free part of the path has length and direction
+Every muscle path of this arm crosses a joint in one of two ways: straight from a site of the parent body to a
+site of the child, or around a cylinder that is fixed to the parent. The straight line is the cylinder of
+radius zero at the parent's site, so one formula serves both. In the parent's frame with the joint as origin,
+let :math:`c` be the centre of the cylinder and :math:`r` its radius, :math:`b(q) = R(q)\,b_0` the child's
+site, :math:`d = b - c`, :math:`D = |d|`. The free part of the path has length and direction
 
 .. math:: \ell = \sqrt{D^2 - r^2}, \qquad u = (\ell\, d + s\, r\, d^\perp) / D^2,
 
-with :math:`d^\perp = (-d_y, d_x)` and :math:`s = +1` where flexion lengthens the wrap, :math:`-1` where it shortens it.
-The path leaves the cylinder at :math:`t = d - \ell u`. With :math:`\psi` the angle of :math:`t`, the path is as long as
-:math:`\ell + r\, s\,(\psi - \psi_0)` plus a constant, and because the tangent does no work on the circle
+with :math:`d^\perp = (-d_y, d_x)` and :math:`s = +1` where flexion lengthens the wrap, :math:`-1` where it
+shortens it. The path leaves the cylinder at :math:`t = d - \ell u`. With :math:`\psi` the angle of :math:`t`,
+the path is as long as :math:`\ell + r\, s\,(\psi - \psi_0)` plus a constant, and because the tangent does no
+work on the circle
 
-.. math:: \frac{dL}{dq} = u \cdot b^\perp, \qquad \frac{d^2 L}{dq^2} = \frac{(u \cdot b)^2}{\ell} - u \cdot b .
+.. math:: \frac{dL}{dq} = u \cdot b^\perp, \qquad
+    \frac{d^2 L}{dq^2} = \frac{(u \cdot b)^2}{\ell} - u \cdot b .
 
-A muscle that crosses both joints passes a site of the upper arm between them, so its length is a sum over joints.
-The functions take numpy arrays or torch tensors: ``xp`` is the namespace, ``numpy`` or ``torch``.
+A muscle that crosses both joints passes a site of the upper arm between them, so its length is a sum over
+joints. The functions take numpy arrays or torch tensors: ``xp`` is the namespace, ``numpy`` or ``torch``.
 """
 
 from __future__ import annotations
@@ -44,12 +46,12 @@ class Paths:
     constant: Any  # (muscles,) m, the parts that no joint changes
 
     def map(self, function: Any) -> Paths:
-        """The same paths with every array passed through ``function``, for instance to make tensors of them."""
+        """The same paths with every array passed through ``function``, for instance made a tensor."""
         return Paths(**{name: function(value) for name, value in vars(self).items()})
 
 
 def _free_part(paths: Paths, q: Any, xp: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """Child's site b, direction u, free length and leaving point t of every crossing, (..., muscles, joints) each."""
+    """Site b, direction u, free length and leaving point t of every crossing, (..., muscles, joints)."""
     cos, sin = xp.cos(q)[..., None, :], xp.sin(q)[..., None, :]
     bx = cos * paths.site[..., 0] - sin * paths.site[..., 1]
     by = sin * paths.site[..., 0] + cos * paths.site[..., 1]
@@ -101,9 +103,7 @@ def _read_path(model: mujoco.MjModel, data: mujoco.MjData, muscle: int, paths: P
     tendon = int(model.actuator_trnid[muscle, 0])
     name = model.tendon(tendon).name
     first = int(model.tendon_adr[tendon])
-    wrapped: list[
-        tuple[int, NDArray[np.float64]]
-    ] = []  # joint, parent's site seen from the cylinder's centre
+    wrapped: list[tuple[int, Array]] = []  # joint, parent's site seen from the cylinder's centre
     previous: int | None = None
     cylinder: int | None = None
     for item in range(first, first + int(model.tendon_num[tendon])):
@@ -128,7 +128,7 @@ def _read_path(model: mujoco.MjModel, data: mujoco.MjData, muscle: int, paths: P
 
 def _read_piece(
     model: mujoco.MjModel, muscle: int, name: str, sites: tuple[int, int], cylinder: int | None, paths: Paths
-) -> list[tuple[int, NDArray[np.float64]]]:
+) -> list[tuple[int, Array]]:
     """Adds the piece between two sites; returns its joint and wrap if it goes around a cylinder."""
     parent, child = sorted(sites, key=lambda site: int(model.site_bodyid[site]))
     outer, inner = int(model.site_bodyid[parent]), int(model.site_bodyid[child])
@@ -138,8 +138,8 @@ def _read_piece(
     on_parent = cylinder is None or int(model.geom_bodyid[cylinder]) == outer
     if int(model.body_parentid[inner]) != outer or not on_parent:
         raise ValueError(
-            f"tendon {name!r}: a piece must stay in one body, or go from a body to its child, around a cylinder "
-            "that is fixed to the parent"
+            f"tendon {name!r}: a piece must stay in one body, or go from a body to its child, around a "
+            "cylinder that is fixed to the parent"
         )
     joint, origin = int(model.body_jntadr[inner]), model.body_pos[inner][:2]
     paths.crosses[muscle, joint] = 1.0
