@@ -7,6 +7,7 @@ initial state 0.
 
 from __future__ import annotations
 
+import copy
 from typing import ClassVar, Final
 
 import numpy as np
@@ -100,6 +101,22 @@ class Ensemble(nn.Module):
     def readout(self, hidden: torch.Tensor) -> torch.Tensor:
         """Excitations (n, trials, outputs) in 0..1 from activity (n, trials, units)."""
         return torch.sigmoid(torch.baddbmm(self.readout_bias[:, None], hidden, self.readout_weight.mT))
+
+    def select(self, *networks: int) -> Ensemble:
+        """A copy with these networks only, in this order.
+
+        Raises:
+            ValueError: for a network that is not there, or none at all.
+        """
+        outside = [i for i in networks if not 0 <= i < self.networks]
+        if outside or not networks:
+            raise ValueError(f"no network(s) {outside}; choose one or more of 0 to {self.networks - 1}")
+        chosen = copy.deepcopy(self)
+        chosen.networks = len(networks)
+        for name, parameter in self.named_parameters():
+            part = parameter.detach()[list(networks)].clone()
+            setattr(chosen, name, nn.Parameter(part, requires_grad=parameter.requires_grad))
+        return chosen
 
     def freeze(self, *names: str) -> None:
         """Stops learning of the named parameters; all others learn.
