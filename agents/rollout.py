@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from agents.networks import Ensemble
 from agents.reaches import Reaches
@@ -31,6 +33,11 @@ class Trajectory:
     force: torch.Tensor
     excitation: torch.Tensor
     hidden: torch.Tensor
+
+    def path(self, start: torch.Tensor) -> NDArray[np.float64]:
+        """Hand paths as the measures take them, (n, m, T + 1, 2) m, with the start (n, m, 2) m in front."""
+        series = torch.cat([start[:, None], self.hand], 1).detach().double().cpu().numpy()
+        return np.ascontiguousarray(series.swapaxes(1, 2))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,140 @@
+"""A run is a folder: its configuration, its results so far, and where to go on.
+
+Every file is written whole or not at all.
+
+config.json       arguments and versions
+state.pt          networks and position in the protocol, until the run is complete
+parts/            probe rows so far, until the run is complete
+probes.parquet    one row a network, probe and target
+summary.json      measures, and ``complete``
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import json
+import platform
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from agents.checkpoints import write_atomically
+
+PACKAGES = ("savings_gym", "mujoco", "gymnasium", "numpy", "scipy", "torch", "numba")
+ROW_GROUP = 1_000_000  # rows; fixed, so that a file does not depend on how a run was interrupted
+
+Columns = dict[str, NDArray[Any]]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes JSON, atomically; NaN and infinity are refused."""
+    write_atomically(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+class RunFolder:
+    """The folder of one run of one configuration."""
+
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        """Opens a new or an interrupted run.
+
+        Args:
+            path: the folder; made if missing.
+            config: what defines the run, JSON-able.
+
+        Raises:
+            FileExistsError: when the folder holds a run of another configuration, or something else; nothing
+                was touched then.
+        """
+        self.path, self.parts = path, path / "parts"
+        self.state_file, self.probes_file = path / "state.pt", path / "probes.parquet"
+        self.summary_file = path / "summary.json"
+        config = json.loads(json.dumps(config))
+        if path.is_file():
+            raise FileExistsError(f"--out {path} is a file, expected a folder")
+        if (path / "config.json").is_file():
+            self._check_same(config)
+        elif path.is_dir() and any(path.iterdir()):
+            raise FileExistsError(
+                f"--out {path} holds files but no run of ours: choose an empty or a new folder"
+            )
+        else:
+            write_json(path / "config.json", {"arguments": config, "versions": versions()})
+
+    def _check_same(self, config: dict[str, Any]) -> None:
+        held = json.loads((self.path / "config.json").read_text())["arguments"]
+        differing = [key for key in sorted({*held, *config}) if held.get(key) != config.get(key)]
+        if differing:
+            lines = "\n".join(
+                f"  {key}: {held.get(key)!r} there, {config.get(key)!r} now" for key in differing
+            )
+            raise FileExistsError(
+                f"--out {self.path} holds another run:\n{lines}\nchoose another --out, remove that folder, "
+                "or repeat its arguments to go on with it"
+            )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its end."""
+        return self.summary_file.is_file() and bool(self.read_summary(self.path).get("complete"))
+
+    @staticmethod
+    def read_summary(path: Path) -> dict[str, Any]:
+        """The summary in a run folder."""
+        return dict(json.loads((path / "summary.json").read_text()))
+
+    def load_state(self) -> dict[str, Any] | None:
+        """Where to go on, or None for a new run."""
+        if not self.state_file.is_file():
+            return None
+        return dict(torch.load(self.state_file, weights_only=True))
+
+    def save_state(self, state: dict[str, Any], rows: list[Columns], first: int) -> None:
+        """Keeps the probe rows since the last time as part number ``first``, then the state."""
+        if rows:
+            buffer = io.BytesIO()
+            _frame(rows).to_parquet(buffer, index=False)
+            write_atomically(self.parts / f"{first:09d}.parquet", buffer.getvalue())
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_atomically(self.state_file, buffer.getvalue())
+
+    def table(self, before: int | None = None) -> pd.DataFrame:
+        """All probe rows of the parts, in order; only parts numbered lower than ``before`` if given."""
+        files = sorted(self.parts.glob("*.parquet")) if self.parts.is_dir() else []
+        kept = [file for file in files if before is None or int(file.stem) < before]
+        if not kept:
+            return pd.read_parquet(self.probes_file) if self.probes_file.is_file() else pd.DataFrame()
+        return pd.concat([pd.read_parquet(file) for file in kept], ignore_index=True)
+
+    def write_probes(self, table: pd.DataFrame) -> None:
+        """Writes probes.parquet; the same rows give the same bytes."""
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False, compression="zstd", row_group_size=ROW_GROUP)
+        write_atomically(self.probes_file, buffer.getvalue())
+
+    def finish(self) -> None:
+        """Removes what only an interrupted run needs."""
+        self.state_file.unlink(missing_ok=True)
+        shutil.rmtree(self.parts, ignore_errors=True)
+
+
+def _frame(rows: list[Columns]) -> pd.DataFrame:
+    """Columns of many probes, one after the other."""
+    return pd.DataFrame({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})

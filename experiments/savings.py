@@ -1,0 +1,258 @@
+"""The main experiment: networks learn a force field, lose it, and relearn it faster.
+
+    python -m experiments.savings --preset quick
+
+Four phases, as in the study (eLife 107423): NF1 (no field), FF1 (curl field), NF2 (washout), FF2 (the field
+again). The networks get no cue. The run folder and its files are described in ``experiments.run_folder``; an
+interrupted run goes on where it stopped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import tyro
+
+from agents.checkpoints import load_ensemble, read_metadata
+from agents.losses import LossWeights
+from agents.networks import CELLS
+from agents.supervised import FROZEN, ROLLOUTS, Learning, SupervisedLearner
+from experiments.four_phases import FourPhases, Task, TrainingPhase
+from experiments.pretrain import Pretraining, pretrain
+from experiments.report import Watch, finish_report, show_report
+from experiments.run_folder import RunFolder
+from savings_gym.fields import CurlField, NullField
+from savings_gym.settings import Delays, Noise
+
+log = logging.getLogger(__name__)
+HERE = Path(__file__).resolve().parent
+SHIPPED = Path("experiments/pretrained/gru128.safetensors")  # made by experiments.pretrain, see the README
+HOW_ONLY = ("out", "rollout", "keep_every", "device")  # arguments that change no result
+
+
+@dataclass(frozen=True)
+class Savings:
+    """Arguments of the experiment; the preset sets the defaults."""
+
+    preset: str = "quick"
+    """quick (minutes, shipped networks), paper (the study's full schedule), smoke (seconds)."""
+    out: Path = Path("runs/savings-quick")
+    """Run folder: new, or one to go on with."""
+    networks: int = 8
+    """Networks."""
+    units: int = 128
+    """Recurrent units a network."""
+    cell: str = "gru"
+    """gru, lstm or rnn; only where networks are pre-trained here."""
+    seed: int = 0
+    """Of everything random."""
+    pretrained: Path | None = SHIPPED
+    """Weights to start from; None: pre-train first."""
+    pretraining_updates: int = 20_000
+    """Batches of 32 random reaches, where networks are pre-trained here."""
+    nf1_updates: int = 600
+    """Updates of the baseline, each on the 8 targets once."""
+    ff1_updates: int = 600
+    """Updates of the adaptation."""
+    nf2_updates: int = 1200
+    """Updates of the washout."""
+    ff2_updates: int = 600
+    """Updates of the re-adaptation."""
+    b: float = 8.0
+    """Curl field, N s/m; the sign is the direction."""
+    catch_fraction: float = 0.5
+    """Share of every training batch without go cue."""
+    optimiser: str = "sgd"
+    """sgd or adam, fresh in every phase."""
+    learning_rate: float = 5e-3
+    """Of the optimiser."""
+    clip: float = 1.0
+    """Largest gradient norm of a network."""
+    loss: LossWeights = LossWeights()
+    """Weights of the loss terms."""
+    frozen: tuple[str, ...] = FROZEN
+    """Parameters that do not learn after pre-training."""
+    noise: Noise = Noise()
+    """Noise of excitation and senses, in probes too."""
+    delays: Delays = Delays()
+    """Delays of the senses, s."""
+    probe_every: int = 1
+    """Updates between probes."""
+    keep_every: int = 200
+    """Updates between saved states; at most these are lost by a kill."""
+    rollout: str = "auto"
+    """auto, fused (GRUs on a CPU) or plain."""
+    device: str = "cpu"
+    """cpu, cuda, ..."""
+
+    def __post_init__(self) -> None:
+        """Checks every value before any work starts."""
+        counts = [f.name for f in dataclasses.fields(self) if f.type == "int" and f.name != "seed"]
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        choices = {"preset": PRESET_NAMES, "cell": tuple(CELLS), "rollout": ROLLOUTS}
+        for name, valid in choices.items():
+            if getattr(self, name) not in valid:
+                raise ValueError(f"unknown {name} {getattr(self, name)!r}; choose from: {', '.join(valid)}")
+        if not 0.0 <= self.catch_fraction < 1.0:
+            raise ValueError(f"catch_fraction must be at least 0 and below 1, got {self.catch_fraction}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+        CurlField(self.b)
+        self.learning()
+
+    def learning(self) -> Learning:
+        """How the networks learn in the four phases."""
+        return Learning(self.optimiser, rate=self.learning_rate, clip=self.clip, weights=self.loss)
+
+    def task(self) -> Task:
+        """What all phases share."""
+        return Task(
+            self.seed, self.catch_fraction, self.noise, self.delays, self.probe_every, self.keep_every
+        )
+
+    def phases(self) -> list[TrainingPhase]:
+        """The four phases."""
+        curl = CurlField(self.b)
+        return [
+            TrainingPhase("NF1", NullField(), self.nf1_updates),
+            TrainingPhase("FF1", curl, self.ff1_updates),
+            TrainingPhase("NF2", NullField(), self.nf2_updates),
+            TrainingPhase("FF2", curl, self.ff2_updates),
+        ]
+
+
+PRESET_NAMES = ("quick", "paper", "smoke")
+PRESETS = {
+    "quick": Savings(),
+    "paper": Savings(
+        "paper", Path("runs/savings-paper"), networks=40, pretrained=None,
+        nf1_updates=10_000, ff1_updates=3_200, nf2_updates=10_000, ff2_updates=3_200, keep_every=500,
+    ),
+    "smoke": Savings(
+        "smoke", Path("runs/savings-smoke"), networks=2, units=8, pretrained=None, pretraining_updates=4,
+        nf1_updates=24, ff1_updates=24, nf2_updates=24, ff2_updates=24, keep_every=10,
+    ),
+}  # fmt: skip
+
+
+def run(config: Savings) -> int:
+    """Runs the experiment or goes on with it; returns the exit status: 0, or 130 when it was interrupted."""
+    weights = _weights(config)
+    folder = RunFolder(config.out, _identity(config))
+    if folder.complete:
+        log.info("%s is complete: showing its results", config.out)
+        show_report(folder.path)
+        return 0
+    stop = _StopFlag()
+    if weights is None:
+        weights = folder.path / "pretrained.safetensors"
+        if not weights.is_file():
+            log.info("pre-training %d networks with %d updates", config.networks, config.pretraining_updates)
+            done = pretrain(
+                Pretraining(
+                    weights, config.networks, config.units, config.cell, config.pretraining_updates,
+                    seed=config.seed, device=config.device, noise=config.noise, delays=config.delays,
+                ),
+                stop,
+            )  # fmt: skip
+            if not done:
+                return _interrupted(config.out)
+    ensemble = load_ensemble(weights, config.networks, device=config.device)
+    ensemble.freeze(*config.frozen)
+    learner = SupervisedLearner(ensemble, config.learning(), config.rollout)
+    experiment = FourPhases(learner, config.phases(), config.task(), folder, CurlField(config.b))
+    with Watch() as watch:
+        complete = experiment.run(watch, stop)
+    finish_report(
+        folder,
+        experiment,
+        complete,
+        {"units": ensemble.units, "seed": config.seed, "b": config.b, "cell": ensemble.cell},
+    )
+    return 0 if complete else _interrupted(config.out)
+
+
+def _weights(config: Savings) -> Path | None:
+    """The weights file to start from, checked; None where networks are to be pre-trained."""
+    if config.pretrained is None:
+        return None
+    path = config.pretrained
+    if not path.is_absolute() and not path.exists() and (HERE.parent / path).exists():
+        path = HERE.parent / path  # the shipped weights, from any working directory
+    about = read_metadata(path)
+    if about["units"] != config.units:
+        raise ValueError(f"{path} holds networks of {about['units']} units, --units is {config.units}")
+    if config.networks > about["networks"]:
+        raise ValueError(
+            f"{path} holds {about['networks']} networks, --networks is {config.networks}: ask for fewer, or "
+            "pre-train with --pretrained None"
+        )
+    return path
+
+
+def _identity(config: Savings) -> dict[str, Any]:
+    """The arguments that decide the results."""
+    values = dataclasses.asdict(config)
+    values["pretrained"] = None if config.pretrained is None else config.pretrained.as_posix()
+    return {name: value for name, value in values.items() if name not in HOW_ONLY}
+
+
+def _interrupted(out: Path) -> int:
+    log.warning("interrupted: %s holds what was done so far; the same command goes on from there", out)
+    return 130
+
+
+class _StopFlag:
+    """Turns Ctrl-C, a kill and a closed terminal into a question; a second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __call__(self) -> bool:
+        return self.asked
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        config = tyro.cli(Savings, args=arguments, default=PRESETS[_preset(arguments)], description=__doc__)
+        return run(config)
+    except (ValueError, FileExistsError, FileNotFoundError) as error:
+        log.error("error: %s", error)
+        return 2
+
+
+def _preset(arguments: list[str]) -> str:
+    """The preset named on the command line: it decides the defaults of the other arguments."""
+    name = "quick"
+    for i, argument in enumerate(arguments):
+        if argument == "--preset" and i + 1 < len(arguments):
+            name = arguments[i + 1]
+        elif argument.startswith("--preset="):
+            name = argument.removeprefix("--preset=")
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; choose from: {', '.join(PRESETS)}")
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main())
