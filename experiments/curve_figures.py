@@ -1,0 +1,205 @@
+"""Learning curves: the four phases side by side, and FF2 over FF1."""
+
+import logging
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from experiments import figure_style as look
+from savings_gym.arrays import Floats
+from savings_gym.learning import ExponentialFit, learning_rate, windowed_mean
+from savings_gym.savings import PhaseCurves
+
+log = logging.getLogger(__name__)
+
+WINDOW = 5  # probes a point, as in the study
+SINGLE_LINES = 16  # most networks drawn one by one
+MM = 1000.0
+Curves = dict[str, PhaseCurves]
+Found = dict[str, Any] | None  # a section of the summary
+
+
+def learning_curves(curves: Curves) -> Figure:
+    """Lateral deviation over the trials of the phases, side by side.
+
+    Args:
+        curves: Of the phases that the run reached [m]; a panel is as wide as the root of its trials.
+    """
+    figure = look.new_figure(2.9, margin=0.03, gap=0.02)
+    spans = [max(float(curve.trials[-1]), 1.0) for curve in curves.values()]
+    panels = figure.subplots(
+        1, len(spans), sharey=True, squeeze=False, width_ratios=[span**0.5 for span in spans]
+    )[0]
+    scale, unit = look.trial_unit(max(spans))
+    for axes, (phase, curve), span in zip(panels, curves.items(), spans, strict=True):
+        x, values = _thinned(curve)
+        colour = look.PHASE_COLOUR[phase]
+        if phase.startswith("FF"):
+            axes.set_facecolor(look.FIELD_SHADE)
+        axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
+        if len(values) <= SINGLE_LINES:
+            axes.plot(x / scale, values.T, color=colour, linewidth=0.5, alpha=0.35, zorder=3)
+        look.draw_band(axes, x / scale, values, colour)
+        axes.set_title(f"{phase}  {look.PHASE_MEANING[phase]}", color=colour, loc="left", fontweight="bold")
+        axes.set_xlim(0.0 - 0.02 * span / scale, 1.0 * span / scale)
+        axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 4, 5, 10]))
+        axes.tick_params(axis="y", left=axes is panels[0])
+        axes.spines["left"].set_visible(axes is panels[0])
+        if phase == "NF2" and "FF1" in curves:
+            _name_after_effect(axes, values[:, 0].mean(), curves["FF1"].deviation[:, 0].mean())
+    panels[0].set_ylabel("Lateral deviation (mm)")
+    figure.supxlabel(f"Trials in phase{unit}", fontsize=look.STYLE["axes.labelsize"])
+    _explain_lines(figure, len(next(iter(curves.values())).networks))
+    return figure
+
+
+def _name_after_effect(axes: Axes, deviation: float, ff1: float) -> None:
+    """Names the deviation [mm] at the start of NF2, if it is on the other side than that of FF1."""
+    if deviation * ff1 >= 0.0:
+        return
+    axes.annotate(
+        "after-effect",
+        (0.02, deviation),
+        (0.2, deviation),
+        xycoords=("axes fraction", "data"),
+        textcoords=("axes fraction", "data"),
+        va="center",
+        fontsize=look.SMALL,
+        arrowprops={"arrowstyle": "-", "color": look.QUIET, "linewidth": 0.6, "shrinkB": 4.0},
+    )
+
+
+def _explain_lines(figure: Figure, networks: int) -> None:
+    """Says above the panels what line, band and shading are."""
+    grey = look.PHASE_COLOUR["NF2"]
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=grey, linewidth=1.5, label=f"mean of {networks} networks")
+    ]
+    if networks > 1:
+        handles.append(Patch(color=grey, alpha=0.25, linewidth=0.0, label="95 % interval"))
+    if networks <= SINGLE_LINES:
+        handles.append(Line2D([], [], color=grey, linewidth=0.5, alpha=0.6, label="single network"))
+    handles.append(Patch(color=look.FIELD_SHADE, label="field on"))
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), borderaxespad=0.2)
+
+
+def _thinned(curve: PhaseCurves) -> tuple[Floats, Floats]:
+    """Trials (k,) and deviation (n, k) [mm]: update 0 as it is, then means of windows of probes."""
+    window = min(WINDOW, max(curve.trials.size - 1, 1))
+    x: Floats = np.append(curve.trials[:1], windowed_mean(curve.trials[1:], window))
+    y = np.concatenate([curve.deviation[:, :1], windowed_mean(curve.deviation[:, 1:], window)], axis=1)
+    return x, MM * y
+
+
+def ff1_over_ff2(curves: Curves, initial_savings: Found, rate_savings: Found) -> Figure | None:
+    """FF2 laid over FF1, and beside it the initial deviation and the rate of every network in both.
+
+    Args:
+        curves: Of the phases that the run reached [m].
+        initial_savings: Section savings.initial of the summary, if it has one.
+        rate_savings: Section savings.rate of the summary, if it has one.
+
+    Returns:
+        The figure; None when the run has not reached both phases.
+    """
+    lacking = [phase for phase in ("FF1", "FF2") if phase not in curves]
+    if lacking:
+        log.warning("no figure ff1_ff2.png: the run has not reached %s", " and ".join(lacking))
+        return None
+    figure = look.new_figure(2.9)
+    left, start, pace = figure.subplots(1, 3, width_ratios=[2.4, 1.0, 1.0])
+    shared = min(curves[phase].trials[-1] for phase in ("FF1", "FF2"))
+    scale, unit = look.trial_unit(float(shared))
+    side = 1.0 if curves["FF1"].deviation[:, 0].mean() >= 0.0 else -1.0
+    initial, rates = [], []
+    for phase in ("FF1", "FF2"):
+        curve, colour = curves[phase], look.PHASE_COLOUR[phase]
+        x, values = _thinned(curve)
+        use = x <= shared
+        look.draw_band(left, x[use] / scale, values[:, use], colour, f"{phase}, mean")
+        trials, windows = _windows(curve, shared)
+        _draw_fit(left, learning_rate(trials, windows.mean(axis=0)), x[use], scale)
+        initial.append(values[:, 0])
+        rates.append(_rates(trials, windows, side))
+    left.plot(
+        [], [], color=look.INK, linewidth=0.8, linestyle=(0, (4, 3)), label="exponential fit of the mean"
+    )
+    left.set(
+        xlabel=f"Trials in phase{unit}", ylabel="Lateral deviation (mm)", xlim=(-0.02 * shared / scale, None)
+    )
+    left.legend(loc="upper right")
+    explained = f"{len(initial[0])} networks\nBands, bars and brackets: 95 % intervals"
+    left.set_title(explained, fontsize=look.SMALL, loc="left")
+    _paired_dots(start, *initial)
+    start.set_ylabel("Initial deviation (mm)")
+    start.set_title(_initial_text(initial_savings), fontsize=look.SMALL, loc="left")
+    _paired_dots(pace, *(1000.0 * rate for rate in rates))
+    pace.set_ylabel("Learning rate (per 1000 trials)")
+    pace.set_title(_rate_text(rate_savings), fontsize=look.SMALL, loc="left")
+    return figure
+
+
+def _windows(curve: PhaseCurves, last_trial: int) -> tuple[Floats, Floats]:
+    """Trials (k,) and deviation (n, k) [mm] that rates are fitted to, as in `savings_gym.savings`."""
+    use = curve.trials <= last_trial
+    trials: Floats = windowed_mean(curve.trials[use], WINDOW)
+    return trials, MM * windowed_mean(curve.deviation[:, use], WINDOW)
+
+
+def _rates(trials: Floats, windows: Floats, side: float) -> Floats:
+    """Rate of every network, (n,) [1/trial]; NaN where the fit failed or the deviation grows on its side."""
+    fits = [learning_rate(trials, deviation) for deviation in windows]
+    return np.array([fit.rate if fit.amplitude * side > 0.0 else np.nan for fit in fits])
+
+
+def _draw_fit(axes: Axes, fit: ExponentialFit, x: Floats, scale: float) -> None:
+    """The exponential of the mean curve, if there is one."""
+    if fit.success:
+        y = fit.amplitude * np.exp(-fit.rate * x) + fit.asymptote
+        axes.plot(x / scale, y, color=look.INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=5)
+
+
+def _paired_dots(axes: Axes, ff1: Floats, ff2: Floats) -> None:
+    """A line a network from FF1 to FF2, and beside the dots the means with their 95 % intervals."""
+    pairs = np.stack([ff1, ff2])[:, np.isfinite(ff1) & np.isfinite(ff2)]
+    axes.plot([0.0, 1.0], pairs, color=look.QUIET, linewidth=0.6, alpha=0.7, zorder=1)
+    for phase, at, beside, values in zip(("FF1", "FF2"), (0.0, 1.0), (-0.3, 1.3), pairs, strict=True):
+        colour = look.PHASE_COLOUR[phase]
+        axes.scatter(np.full(values.shape, at), values, s=9.0, color=colour, linewidths=0.0, zorder=3)
+        if values.size:
+            mean, low, high = look.t_interval(values)
+            axes.plot([beside, beside], [low, high], color=colour, linewidth=1.5, zorder=3)
+            axes.plot(beside, mean, "s", color=colour, markersize=4.5, zorder=4)
+    axes.set(xlim=(-0.6, 1.6), xticks=[0, 1], xticklabels=["FF1", "FF2"])
+
+
+def _initial_text(found: Found) -> str:
+    """Difference of the initial deviations in words."""
+    if found is None:
+        return ""
+    name = "FF1 − FF2" if found["ff1"] >= 0.0 else "FF2 − FF1"
+    lower = found["paired_fraction"] * found["networks"]
+    difference = f"{name} = {MM * found['difference']:.2f} mm{_brackets(found['ci'], MM)}"
+    return f"{difference}\nlower in {lower:g} of {found['networks']}"
+
+
+def _rate_text(found: Found) -> str:
+    """Ratio of the rates in words."""
+    if found is None:
+        return ""
+    if not found["networks"]:
+        return "no rate determined"
+    faster = found["paired_fraction"] * found["networks"]
+    ratio = f"FF2/FF1 = {found['ratio']:.2f}{_brackets(found['ci'], 1.0)}"
+    return f"{ratio}\nfaster in {faster:g} of {found['networks']} fitted"
+
+
+def _brackets(interval: list[float | None], unit: float) -> str:
+    """An interval in brackets, or nothing where there is none."""
+    low, high = interval
+    return "" if low is None or high is None else f" [{unit * low:.2f}, {unit * high:.2f}]"
