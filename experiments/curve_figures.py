@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments import figure_style as look
 from savings_gym.arrays import Floats
-from savings_gym.learning import ExponentialFit, learning_rate, windowed_mean
+from savings_gym.learning import learning_rate, windowed_mean
 from savings_gym.savings import PhaseCurves
 
 log = logging.getLogger(__name__)
@@ -113,35 +113,40 @@ def ff1_over_ff2(curves: Curves, initial_savings: Found, rate_savings: Found) ->
         return None
     figure = look.new_figure(2.9)
     left, start, pace = figure.subplots(1, 3, width_ratios=[2.4, 1.0, 1.0])
-    shared = min(curves[phase].trials[-1] for phase in ("FF1", "FF2"))
-    scale, unit = look.trial_unit(float(shared))
     side = 1.0 if curves["FF1"].deviation[:, 0].mean() >= 0.0 else -1.0
-    initial, rates = [], []
-    for phase in ("FF1", "FF2"):
-        curve, colour = curves[phase], look.PHASE_COLOUR[phase]
-        x, values = _thinned(curve)
-        use = x <= shared
-        look.draw_band(left, x[use] / scale, values[:, use], colour, f"{phase}, mean")
-        trials, windows = _windows(curve, shared)
-        _draw_fit(left, learning_rate(trials, windows.mean(axis=0)), x[use], scale)
-        initial.append(values[:, 0])
-        rates.append(_rates(trials, windows, side))
-    left.plot(
-        [], [], color=look.INK, linewidth=0.8, linestyle=(0, (4, 3)), label="exponential fit of the mean"
-    )
-    left.set(
-        xlabel=f"Trials in phase{unit}", ylabel="Lateral deviation (mm)", xlim=(-0.02 * shared / scale, None)
-    )
-    left.legend(loc="upper right")
+    shared = int(min(curves[phase].trials[-1] for phase in ("FF1", "FF2")))
+    initial = [MM * curves[phase].deviation[:, 0] for phase in ("FF1", "FF2")]
+    rates = [1000.0 * _rates(*_windows(curves[phase], shared), side) for phase in ("FF1", "FF2")]
+    _overlay(left, curves, shared)
     explained = f"{len(initial[0])} networks\nBands, bars and brackets: 95 % intervals"
     left.set_title(explained, fontsize=look.SMALL, loc="left")
     _paired_dots(start, *initial)
     start.set_ylabel("Initial deviation (mm)")
     start.set_title(_initial_text(initial_savings), fontsize=look.SMALL, loc="left")
-    _paired_dots(pace, *(1000.0 * rate for rate in rates))
+    _paired_dots(pace, *rates)
     pace.set_ylabel("Learning rate (per 1000 trials)")
     pace.set_title(_rate_text(rate_savings), fontsize=look.SMALL, loc="left")
     return figure
+
+
+def _overlay(axes: Axes, curves: Curves, shared: int) -> None:
+    """Both curves over the trials that they share, each with the exponential of its mean if it has one."""
+    scale, unit = look.trial_unit(shared)
+    fit_label: str | None = "exponential fit of the mean"
+    dashes: dict[str, Any] = {"color": look.INK, "linewidth": 0.8, "linestyle": (0, (4, 3)), "zorder": 5}
+    for phase in ("FF2", "FF1"):  # the legend is read backwards
+        x, values = _thinned(curves[phase])
+        x, values = x[x <= shared], values[:, x <= shared]
+        trials, windows = _windows(curves[phase], shared)
+        fit = learning_rate(trials, windows.mean(axis=0))
+        if fit.success:
+            y = fit.amplitude * np.exp(-fit.rate * x) + fit.asymptote
+            axes.plot(x / scale, y, label=fit_label, **dashes)
+            fit_label = None
+        look.draw_band(axes, x / scale, values, look.PHASE_COLOUR[phase], f"{phase}, mean")
+    axes.set(xlabel=f"Trials in phase{unit}", ylabel="Lateral deviation (mm)")
+    axes.set_xlim(-0.02 * max(shared, 1) / scale, None)
+    axes.legend(loc="upper right", reverse=True)
 
 
 def _windows(curve: PhaseCurves, last_trial: int) -> tuple[Floats, Floats]:
@@ -157,13 +162,6 @@ def _rates(trials: Floats, windows: Floats, side: float) -> Floats:
     return np.array([fit.rate if fit.amplitude * side > 0.0 else np.nan for fit in fits])
 
 
-def _draw_fit(axes: Axes, fit: ExponentialFit, x: Floats, scale: float) -> None:
-    """The exponential of the mean curve, if there is one."""
-    if fit.success:
-        y = fit.amplitude * np.exp(-fit.rate * x) + fit.asymptote
-        axes.plot(x / scale, y, color=look.INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=5)
-
-
 def _paired_dots(axes: Axes, ff1: Floats, ff2: Floats) -> None:
     """A line a network from FF1 to FF2, and beside the dots the means with their 95 % intervals."""
     pairs = np.stack([ff1, ff2])[:, np.isfinite(ff1) & np.isfinite(ff2)]
@@ -175,6 +173,8 @@ def _paired_dots(axes: Axes, ff1: Floats, ff2: Floats) -> None:
             mean, low, high = look.t_interval(values)
             axes.plot([beside, beside], [low, high], color=colour, linewidth=1.5, zorder=3)
             axes.plot(beside, mean, "s", color=colour, markersize=4.5, zorder=4)
+    if not pairs.size:
+        axes.set_yticks([])
     axes.set(xlim=(-0.6, 1.6), xticks=[0, 1], xticklabels=["FF1", "FF2"])
 
 
