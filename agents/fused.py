@@ -13,20 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from agents import numba_arm, numba_gru
-from agents.networks import Ensemble, GRUEnsemble
+from agents.networks import PARAMETERS, Ensemble, GRUEnsemble
 from agents.reaches import Reaches
 from agents.rollout import Trajectory, combine
 from savings_gym.arm import load_arm
-
-PARAMETERS = (
-    "initial",
-    "input_weight",
-    "input_bias",
-    "recurrent_weight",
-    "recurrent_bias",
-    "readout_weight",
-    "readout_bias",
-)
 
 
 def supports(ensemble: Ensemble) -> bool:

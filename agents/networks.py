@@ -8,6 +8,7 @@ initial state 0.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
 import numpy as np
@@ -19,6 +20,26 @@ State = tuple[torch.Tensor, ...]
 INPUTS: Final = 17
 OUTPUTS: Final = 6
 READOUT_BIAS: Final = -5.0  # sigmoid(-5) = 0.0067: nearly silent muscles at first
+
+
+PARAMETERS: Final = (
+    "initial", "input_weight", "input_bias", "recurrent_weight", "recurrent_bias", "readout_weight", "readout_bias"
+)  # fmt: skip
+
+
+def check_parameters(names: Iterable[str]) -> None:
+    """Raises a ValueError, listing the parameters of an ensemble, if a name is none of them."""
+    if unknown := set(names) - set(PARAMETERS):
+        raise ValueError(f"unknown parameters {sorted(unknown)}; choose from: {', '.join(PARAMETERS)}")
+
+
+def check_device(device: torch.device | str) -> None:
+    """Raises a ValueError if torch has no such device here."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        raise ValueError(f"unknown device {str(device)!r}; here: {', '.join(there)}") from error
 
 
 class Ensemble(nn.Module):
@@ -124,9 +145,7 @@ class Ensemble(nn.Module):
         Raises:
             ValueError: for an unknown parameter, listing the parameters.
         """
-        known = [name for name, _ in self.named_parameters()]
-        if unknown := set(names) - set(known):
-            raise ValueError(f"unknown parameters {sorted(unknown)}; choose from: {', '.join(known)}")
+        check_parameters(names)
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(name not in names)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -108,9 +109,10 @@ def show_report(folder: Path) -> None:
     """Prints the table of a run folder."""
     summary = RunFolder.read_summary(folder)
     count, units = summary["networks"], summary["units"]
-    table = Table(title=f"{count} networks of {units} units, seed {summary['seed']}", title_justify="left")
-    for heading in ("measure", "this run", "95 % interval", "p", "study, 40 networks"):
-        table.add_column(heading)
+    title = f"{count} networks of {units} units, seed {summary['seed']}; the study: 40 of 128, longer phases"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("measure", "this run", "95 % interval", "p", "study"):
+        table.add_column(heading, no_wrap=True)
     for row in report_rows(summary):
         table.add_row(*row)
     console = Console()
@@ -143,22 +145,22 @@ def report_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]
             entry = phases[phase]
             add(f"initial deviation {phase}", entry["initial_deviation"], entry["initial_ci"], None, study)
     if initial:
-        add("savings, initial: FF1 - FF2", initial["difference"], initial["ci"], initial["p"], "0.9 mm")
+        add("savings, initial (FF1 - FF2)", initial["difference"], initial["ci"], initial["p"], "0.9 mm")
         add(
             "  networks with savings", initial["paired_fraction"], None, initial["p_sign_flip"], "-", 100, "%"
         )
         add("  all pairs with savings", initial["all_pairs_fraction"], None, None, "66 %", 100, "%")
     if rate:
         per = PER_BATCHES
-        add("learning rate FF1, per 40 trials", rate["ff1"], None, None, "0.0147", per, "")
-        add("learning rate FF2, per 40 trials", rate["ff2"], None, None, "0.0178", per, "")
-        add("savings, rate: FF2 / FF1", rate["ratio"], rate["ci"], rate["p"], "1.21", 1.0, "")
+        add("learning rate FF1 (/40 trials)", rate["ff1"], None, None, "0.0147", per, "")
+        add("learning rate FF2 (/40 trials)", rate["ff2"], None, None, "0.0178", per, "")
+        add("savings, rate (FF2 / FF1)", rate["ratio"], rate["ci"], rate["p"], "1.21", 1.0, "")
         add("  networks with savings", rate["paired_fraction"], None, rate["p_sign_flip"], "-", 100, "%")
         add("  all pairs with savings", rate["all_pairs_fraction"], None, None, "73 %", 100, "%")
     if effect:
         add("after-effect, NF2 start", effect["mean"], effect["ci"], effect["p"], "about -36 mm")
     if residual:
-        add("washout residual, NF2 - NF1", residual["mean"], residual["ci"], residual["p"], "-0.11 mm")
+        add("washout residual NF2 - NF1", residual["mean"], residual["ci"], residual["p"], "-0.11 mm")
     for phase, value in summary["adaptation"].items():
-        add(f"channel adaptation at the end of {phase}", value, None, None, "-", 100, "%")
+        add(f"channel adaptation, {phase} end", value, None, None, "-", 100, "%")
     return rows

@@ -22,7 +22,7 @@ import tyro
 
 from agents.checkpoints import load_ensemble, read_metadata
 from agents.losses import LossWeights
-from agents.networks import CELLS
+from agents.networks import CELLS, check_device, check_parameters
 from agents.supervised import FROZEN, ROLLOUTS, Learning, SupervisedLearner
 from experiments.four_phases import FourPhases, Task, TrainingPhase
 from experiments.pretrain import Pretraining, pretrain
@@ -108,6 +108,8 @@ class Savings:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         CurlField(self.b)
         self.learning()
+        check_device(self.device)
+        check_parameters(self.frozen)
 
     def learning(self) -> Learning:
         """How the networks learn in the four phases."""
