@@ -89,11 +89,11 @@ def _explain_lines(figure: Figure, networks: int) -> None:
 
 
 def _thinned(curve: PhaseCurves) -> tuple[Floats, Floats]:
-    """Trials (k,) and deviation (n, k) [mm]: update 0 as it is, then means of windows of probes."""
-    window = min(WINDOW, max(curve.trials.size - 1, 1))
-    x: Floats = np.append(curve.trials[:1], windowed_mean(curve.trials[1:], window))
-    y = np.concatenate([curve.deviation[:, :1], windowed_mean(curve.deviation[:, 1:], window)], axis=1)
-    return x, MM * y
+    """Trials (k,) and deviation (n, k) [mm]: update 0 alone, then windows of probes, the last maybe short."""
+    starts = np.append(0, np.arange(1, curve.trials.size, WINDOW))
+    probes = np.diff(np.append(starts, curve.trials.size))
+    x: Floats = np.add.reduceat(curve.trials, starts) / probes
+    return x, MM * np.add.reduceat(curve.deviation, starts, axis=1) / probes
 
 
 def ff1_over_ff2(curves: Curves, initial_savings: Found, rate_savings: Found) -> Figure | None:
@@ -185,7 +185,7 @@ def _initial_text(found: Found) -> str:
     name = "FF1 − FF2" if found["ff1"] >= 0.0 else "FF2 − FF1"
     lower = found["paired_fraction"] * found["networks"]
     difference = f"{name} = {MM * found['difference']:.2f} mm{_brackets(found['ci'], MM)}"
-    return f"{difference}\nlower in {lower:g} of {found['networks']}"
+    return f"{difference.replace('-', '−')}\nlower in {lower:g} of {found['networks']}"
 
 
 def _rate_text(found: Found) -> str:
