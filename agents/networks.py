@@ -23,7 +23,8 @@ READOUT_BIAS: Final = -5.0  # sigmoid(-5) = 0.0067: nearly silent muscles at fir
 
 
 PARAMETERS: Final = (
-    "initial", "input_weight", "input_bias", "recurrent_weight", "recurrent_bias", "readout_weight", "readout_bias"
+    "initial", "input_weight", "input_bias", "recurrent_weight", "recurrent_bias",
+    "readout_weight", "readout_bias",
 )  # fmt: skip
 
 

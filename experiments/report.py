@@ -87,16 +87,16 @@ def finish_report(
         "complete": complete,
         "versions": versions(),
     }
-    _draw(folder.path)
     write_json(folder.summary_file, summary)
+    draw(folder.path)
     if complete:
         folder.finish()
     show_report(folder.path)
 
 
-def _draw(folder: Path) -> None:
-    """Figures are extra: a failure to draw must not lose a run."""
-    from experiments.savings_figures import draw_figures
+def draw(folder: Path) -> None:
+    """Draws the figures. They are extra: a failure to draw must not lose a run."""
+    from experiments.savings_figures import draw_figures  # matplotlib takes a second
 
     try:
         for figure in draw_figures(folder):
@@ -110,7 +110,7 @@ def show_report(folder: Path) -> None:
     summary = RunFolder.read_summary(folder)
     count, units = summary["networks"], summary["units"]
     title = f"{count} networks of {units} units, seed {summary['seed']}; the study: 40 of 128, longer phases"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("measure", "this run", "95 % interval", "p", "study"):
         table.add_column(heading, no_wrap=True)
     for row in report_rows(summary):
@@ -143,24 +143,24 @@ def report_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]
     for phase, study in (("FF1", "34.7 mm"), ("FF2", "33.7 mm")):
         if phases[phase]:
             entry = phases[phase]
-            add(f"initial deviation {phase}", entry["initial_deviation"], entry["initial_ci"], None, study)
+            add(f"deviation, start of {phase}", entry["initial_deviation"], entry["initial_ci"], None, study)
     if initial:
-        add("savings, initial (FF1 - FF2)", initial["difference"], initial["ci"], initial["p"], "0.9 mm")
+        add("initial savings, FF1 - FF2", initial["difference"], initial["ci"], initial["p"], "0.9 mm")
         add(
             "  networks with savings", initial["paired_fraction"], None, initial["p_sign_flip"], "-", 100, "%"
         )
         add("  all pairs with savings", initial["all_pairs_fraction"], None, None, "66 %", 100, "%")
     if rate:
         per = PER_BATCHES
-        add("learning rate FF1 (/40 trials)", rate["ff1"], None, None, "0.0147", per, "")
-        add("learning rate FF2 (/40 trials)", rate["ff2"], None, None, "0.0178", per, "")
-        add("savings, rate (FF2 / FF1)", rate["ratio"], rate["ci"], rate["p"], "1.21", 1.0, "")
+        add("rate FF1, per 40 trials", rate["ff1"], None, None, "0.0147", per, "")
+        add("rate FF2, per 40 trials", rate["ff2"], None, None, "0.0178", per, "")
+        add("rate savings, FF2 / FF1", rate["ratio"], rate["ci"], rate["p"], "1.21", 1.0, "")
         add("  networks with savings", rate["paired_fraction"], None, rate["p_sign_flip"], "-", 100, "%")
         add("  all pairs with savings", rate["all_pairs_fraction"], None, None, "73 %", 100, "%")
     if effect:
-        add("after-effect, NF2 start", effect["mean"], effect["ci"], effect["p"], "about -36 mm")
+        add("after-effect, start of NF2", effect["mean"], effect["ci"], effect["p"], "-36 mm")
     if residual:
-        add("washout residual NF2 - NF1", residual["mean"], residual["ci"], residual["p"], "-0.11 mm")
+        add("washout residual, NF2-NF1", residual["mean"], residual["ci"], residual["p"], "-0.11 mm")
     for phase, value in summary["adaptation"].items():
-        add(f"channel adaptation, {phase} end", value, None, None, "-", 100, "%")
+        add(f"channel force, end of {phase}", value, None, None, "-", 100, "%")
     return rows

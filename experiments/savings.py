@@ -26,7 +26,7 @@ from agents.networks import CELLS, check_device, check_parameters
 from agents.supervised import FROZEN, ROLLOUTS, Learning, SupervisedLearner
 from experiments.four_phases import FourPhases, Task, TrainingPhase
 from experiments.pretrain import Pretraining, pretrain
-from experiments.report import Watch, finish_report, show_report
+from experiments.report import Watch, draw, finish_report, show_report
 from experiments.run_folder import RunFolder
 from savings_gym.fields import CurlField, NullField
 from savings_gym.settings import Delays, Noise
@@ -152,6 +152,8 @@ def run(config: Savings) -> int:
     folder = RunFolder(config.out, _identity(config))
     if folder.complete:
         log.info("%s is complete: showing its results", config.out)
+        if not list(folder.path.glob("*.png")):  # killed while drawing
+            draw(folder.path)
         show_report(folder.path)
         return 0
     stop = _StopFlag()
