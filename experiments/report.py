@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from savings_gym.savings import savings
 
 log = logging.getLogger(__name__)
 LINE_EVERY = 10.0  # s between lines where there is no terminal
+HEADINGS = ("measure", "this run", "95 % interval", "p", "study")
 PER_BATCHES = 5 * N_TARGETS  # trials in a window of 5 batches, the study's unit of the learning rate
 
 
@@ -111,7 +113,7 @@ def show_report(folder: Path) -> None:
     count, units = summary["networks"], summary["units"]
     title = f"{count} networks of {units} units, seed {summary['seed']}; the study: 40 of 128, longer phases"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in ("measure", "this run", "95 % interval", "p", "study"):
+    for heading in HEADINGS:
         table.add_column(heading, no_wrap=True)
     for row in report_rows(summary):
         table.add_row(*row)
@@ -124,6 +126,13 @@ def show_report(folder: Path) -> None:
     console.print(
         f"{minutes:.1f} min; files in {folder}" + ("" if summary["complete"] else " (not complete)")
     )
+
+
+def markdown_table(summary: dict[str, Any]) -> str:
+    """The same table as Markdown, for the README."""
+    lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
+    lines += [f"| {' | '.join(cell.strip() for cell in row)} |" for row in report_rows(summary)]
+    return "\n".join(lines)
 
 
 def report_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
@@ -164,3 +173,14 @@ def report_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]
     for phase, value in summary["adaptation"].items():
         add(f"channel force, end of {phase}", value, None, None, "-", 100, "%")
     return rows
+
+
+def main() -> None:
+    """Prints the table of a run folder as Markdown: python -m experiments.report FOLDER."""
+    parser = argparse.ArgumentParser(description="Prints the table of a run folder as Markdown.")
+    parser.add_argument("folder", type=Path, help="a run folder, or any folder with its summary.json")
+    print(markdown_table(RunFolder.read_summary(parser.parse_args().folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ interrupted run goes on where it stopped when the same command is given again.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import signal
 import sys
@@ -149,7 +150,7 @@ PRESETS = {
 def run(config: Savings) -> int:
     """Runs the experiment or goes on with it; returns the exit status: 0, or 130 when it was interrupted."""
     weights = _weights(config)
-    folder = RunFolder(config.out, _identity(config))
+    folder = RunFolder(config.out, _identity(config, weights))
     if folder.complete:
         log.info("%s is complete: showing its results", config.out)
         if not list(folder.path.glob("*.png")):  # killed while drawing
@@ -174,6 +175,8 @@ def run(config: Savings) -> int:
     ensemble.freeze(*config.frozen)
     learner = SupervisedLearner(ensemble, config.learning(), config.rollout)
     experiment = FourPhases(learner, config.phases(), config.task(), folder, CurlField(config.b))
+    updates = sum(phase.updates for phase in config.phases())
+    log.info("four phases, %d updates; a first run compiles for half a minute", updates)
     with Watch() as watch:
         complete = experiment.run(watch, stop)
     finish_report(
@@ -203,10 +206,12 @@ def _weights(config: Savings) -> Path | None:
     return path
 
 
-def _identity(config: Savings) -> dict[str, Any]:
-    """The arguments that decide the results."""
+def _identity(config: Savings, weights: Path | None) -> dict[str, Any]:
+    """The arguments that decide the results, and which weights the file held."""
     values = dataclasses.asdict(config)
     values["pretrained"] = None if config.pretrained is None else config.pretrained.as_posix()
+    if weights is not None:
+        values["pretrained_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
     return {name: value for name, value in values.items() if name not in HOW_ONLY}
 
 

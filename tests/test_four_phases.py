@@ -222,3 +222,22 @@ def test_the_table_shows_missing_results_as_missing(smoke: Path) -> None:
     summary |= {"after_effect": None, "washout_residual": None, "adaptation": {}}
     summary["phases"]["FF2"] = None
     assert 0 < len(report.report_rows(summary)) < len(whole)
+
+
+@pytest.mark.slow
+def test_the_plain_rollout_gives_the_same_results_as_the_fused_one(tmp_path: Path) -> None:
+    updates = [f"--{phase}-updates=1" for phase in ("nf1", "ff1", "nf2", "ff2")]
+    summaries, tables = [], []
+    for path in ("fused", "plain"):
+        out = tmp_path / path
+        assert main([*SMOKE, *updates, "--pretraining-updates", "1", "--rollout", path, "--out", str(out)]) == 0
+        tables.append(pd.read_parquet(out / "probes.parquet"))
+        summaries.append(json.loads((out / "summary.json").read_text()))
+    fused, plain = tables
+    for column in ("lateral_deviation", "endpoint_error"):
+        assert np.allclose(fused[column], plain[column], atol=1e-5)  # m
+    for phase in ("NF1", "FF1", "NF2", "FF2"):
+        one, other = (summary["phases"][phase] for summary in summaries)
+        assert one["initial_deviation"] == pytest.approx(other["initial_deviation"], abs=1e-5)
+        assert one["final_deviation"] == pytest.approx(other["final_deviation"], abs=1e-5)
+        assert summaries[0]["adaptation"][phase] == pytest.approx(summaries[1]["adaptation"][phase], abs=1e-3)
