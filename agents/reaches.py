@@ -108,7 +108,7 @@ def make_reaches(
     observation_sd = np.array([noise.vision] * 2 + [noise.proprioception] * (2 * arm.n_actuators))
 
     def tensor(array: Any) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(array)).to(device=device, dtype=dtype)
+        return torch.as_tensor(np.array(array, order="C")).to(device=device, dtype=dtype)
 
     fields = [
         tuple(tensor(part.reshape(n, m, *part.shape[1:])) for part in (slot.B, slot.K, slot.x0, slot.c))

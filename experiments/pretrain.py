@@ -9,6 +9,7 @@ stopped: the state is kept beside the output and removed at the end. Batch i dep
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import logging
 from collections.abc import Callable
@@ -105,8 +106,6 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
 
 
 def _keep(path: Path, learner: SupervisedLearner, about: dict[str, object], update: int) -> None:
-    import io
-
     buffer = io.BytesIO()
     state = {"ensemble": learner.ensemble.state_dict(), "optimiser": learner.optimiser.state_dict()}
     torch.save(state | {"about": about, "update": update}, buffer)
