@@ -1,0 +1,213 @@
+"""MotorNet at the same work, for comparison: its arm, its GRU, the study's trials, loss and update.
+
+MotorNet (Codol et al. 2024, doi 10.7554/eLife.88591) simulates one network in one process, so several
+networks at once are several processes, each with one computing thread. Only its public classes are used.
+It is wanted by this benchmark alone: ``pip install "savings_gym[bench]"`` or ``pip install motornet``.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import multiprocessing
+import os
+import time
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.losses import loss_terms, total_loss
+from agents.reaches import Reaches, centre_out
+from agents.rollout import Trajectory
+from agents.supervised import ADAPTATION
+from savings_gym.fields import CurlField
+from savings_gym.settings import CONTROL_STEP, TRIAL_STEPS, Delays, Noise
+
+HOW_TO_GET = 'pip install "motornet>=0.2,<0.4"'
+MUSCLE_FORCE = -1  # last row of MotorNet's muscle state
+CURL = 8.0  # N s/m
+
+
+def motornet_version() -> str | None:
+    """Version of MotorNet; None where it is not installed."""
+    if importlib.util.find_spec("motornet") is None:
+        return None
+    return importlib.metadata.version("motornet")
+
+
+def peak_memory() -> float | None:
+    """Largest memory that this process has held, GB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if os.uname().sysname == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+class MotorNetLearner:
+    """One network on MotorNet's arm that adapts as in the study: recurrent weights and start state learn."""
+
+    def __init__(self, units: int, trials: int, seed: int) -> None:
+        """Builds arm, environment, network and optimiser."""
+        from motornet.effector import RigidTendonArm26
+        from motornet.environment import Environment
+        from motornet.muscle import RigidTendonHillMuscle
+        from motornet.policy import PolicyGRU
+
+        torch.manual_seed(seed)
+        noise, delays = Noise(), Delays()
+        self.environment = Environment(
+            RigidTendonArm26(muscle=RigidTendonHillMuscle(), timestep=CONTROL_STEP),
+            max_ep_duration=TRIAL_STEPS * CONTROL_STEP,
+            action_noise=noise.excitation,
+            proprioception_noise=noise.proprioception,
+            vision_noise=noise.vision,
+            proprioception_delay=delays.proprioception,
+            vision_delay=delays.vision,
+        )
+        self.environment.reset(seed=seed, options={"batch_size": trials})
+        size = self.environment.observation_space.shape[0]
+        self.policy = PolicyGRU(size + 1, units, self.environment.n_muscles, "cpu")  # one more: the go cue
+        self.initial = torch.nn.Parameter(torch.zeros(1, 1, units))
+        for name, parameter in self.policy.named_parameters():
+            parameter.requires_grad_(name in ("gru.weight_hh_l0", "gru.bias_hh_l0"))
+        learning = (parameter for parameter in self.policy.parameters() if parameter.requires_grad)
+        self.plastic = [self.initial, *learning]
+        self.optimiser = torch.optim.SGD(self.plastic, lr=ADAPTATION.rate)
+
+    def rollout(self, reaches: Reaches) -> Trajectory:
+        """All trials of a batch for one network."""
+        environment, steps = self.environment, reaches.steps
+        trials = reaches.go_step.shape[1]
+        go = reaches.go_step[0][None, :, None]
+        time = torch.arange(steps)[:, None, None]
+        cue, pushed = (time >= go + reaches.timing.vision).float(), (time >= go).float()
+        field = reaches.after_go[0][0]
+        environment.reset(options={"batch_size": trials, "joint_state": reaches.q0[0]})
+        environment.goal = reaches.target[0]
+        seen = environment.get_obs()
+        hidden = self.initial.expand(-1, trials, -1).contiguous()
+        series: list[tuple[torch.Tensor, ...]] = []
+        for t in range(steps):
+            action, hidden = self.policy(torch.cat([seen, cue[t]], -1), hidden)
+            push = pushed[t] * (field * environment.states["cartesian"][:, None, 2:]).sum(-1)
+            seen = environment.step(action, endpoint_load=push)[0]
+            cartesian, muscle = environment.states["cartesian"], environment.states["muscle"]
+            series.append((cartesian[:, :2], cartesian[:, 2:], muscle[:, MUSCLE_FORCE], action, hidden[0]))
+        return Trajectory(*(torch.stack(values)[None] for values in zip(*series, strict=True)))
+
+    def update(self, reaches: Reaches) -> None:
+        """Rollout, loss, backward, clip, step."""
+        self.optimiser.zero_grad(set_to_none=True)
+        terms = loss_terms(self.rollout(reaches), reaches)
+        total_loss(terms, ADAPTATION.weights).sum().backward()
+        torch.nn.utils.clip_grad_norm_(self.plastic, ADAPTATION.clip)
+        self.optimiser.step()
+
+    def probe(self, reaches: Reaches) -> None:
+        """Rollout without learning."""
+        with torch.no_grad():
+            self.rollout(reaches)
+
+
+def _work(connection: Connection, units: int, seed: int) -> None:
+    """A worker: times what it is asked for, until it is asked to stop."""
+    torch.set_num_threads(1)
+    try:
+        rng = np.random.default_rng(seed)
+        reaches = {
+            what: centre_out(1, CurlField(CURL), rng, probe=what == "probe") for what in ("update", "probe")
+        }
+        learner = MotorNetLearner(units, reaches["update"].go_step.shape[1], seed)
+        for what, batch in reaches.items():
+            getattr(learner, what)(batch)
+        answer: Any = "ready"
+        while True:
+            connection.send(answer)
+            what, repetitions = connection.recv()
+            if what == "stop":
+                connection.send(peak_memory())
+                return
+            began = time.perf_counter()
+            for _ in range(repetitions):
+                getattr(learner, what)(reaches[what])
+            answer = (time.perf_counter() - began) / repetitions
+    except EOFError:
+        return
+    except Exception as error:
+        connection.send(error)
+
+
+class MotorNetWorkers:
+    """One MotorNet process a core; idle ones wait without computing."""
+
+    def __init__(self, units: int, processes: int) -> None:
+        """Says what to start; ``with`` starts it."""
+        self.units, self.count = units, processes
+        self.connections: list[Connection] = []
+        self.processes: list[Any] = []
+        self.peak_memory: float | None = None
+
+    def __enter__(self) -> MotorNetWorkers:
+        """Starts the processes and waits until each has warmed up."""
+        context = multiprocessing.get_context("spawn")
+        held = os.environ.get("OMP_NUM_THREADS")
+        os.environ["OMP_NUM_THREADS"] = "1"
+        try:
+            for seed in range(self.count):
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_work, args=(theirs, self.units, seed), daemon=True)
+                process.start()
+                theirs.close()
+                self.connections.append(ours)
+                self.processes.append(process)
+        finally:
+            if held is None:
+                del os.environ["OMP_NUM_THREADS"]
+            else:
+                os.environ["OMP_NUM_THREADS"] = held
+        for connection in self.connections:
+            _answer(connection)
+        return self
+
+    def seconds(self, what: str, repetitions: int, processes: int) -> list[float]:
+        """Seconds of one ``"update"`` or ``"probe"`` in each of the first processes, all at the same time."""
+        used = self.connections[:processes]
+        for connection in used:
+            connection.send((what, repetitions))
+        return [float(_answer(connection)) for connection in used]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops the processes; notes the largest memory that one of them held."""
+        held = []
+        for connection, process in zip(self.connections, self.processes, strict=True):
+            if kind is None:
+                connection.send(("stop", 0))
+                held.append(_answer(connection))
+            else:
+                process.terminate()
+            connection.close()
+            process.join()
+        known = [memory for memory in held if memory is not None]
+        self.peak_memory = max(known) if known else None
+
+
+def _answer(connection: Connection) -> Any:
+    """What a worker says.
+
+    Raises:
+        RuntimeError: what went wrong there.
+    """
+    try:
+        answer = connection.recv()
+    except EOFError as error:
+        raise RuntimeError("a MotorNet process died") from error
+    if isinstance(answer, Exception):
+        raise RuntimeError(f"a MotorNet process failed: {answer!r}") from answer
+    return answer
