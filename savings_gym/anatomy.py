@@ -26,7 +26,7 @@ SEGMENT_INERTIA: Final = (0.051, 0.057)  # kg m^2, about the centre of mass
 JOINT_RANGE_DEG: Final = ((0.0, 135.0), (0.0, 155.0))  # [C]
 # Ours: at x rad outside the range the torque -x (30 + 3000 x^2), N m. Soft at first, so that a touch is no
 # shock. Muscle paths keep their closed form up to 15 degrees outside. Full excitation held for long can get
-# 30 degrees outside: there wraps end, smoothly but for the triceps beyond 176 degrees of elbow.
+# 30 degrees outside: there wraps end, without a jump.
 JOINT_STOP_STIFFNESS: Final = (30.0, 0.0, 3000.0)
 CENTRE_OUT_START: Final = (1.047, 1.570)  # rad [C]
 

@@ -145,3 +145,17 @@ def test_a_path_that_the_closed_forms_do_not_cover_is_named(old, new, message):
     assert old in text
     with pytest.raises(ValueError, match=f"'pectoralis'.*{message}"):
         tendons.read_paths(mujoco.MjModel.from_xml_string(text.replace(old, new, 1)))
+
+
+def test_no_path_jumps_as_far_outside_the_range_as_the_muscles_can_push() -> None:
+    model = load_arm("muscle").model
+    data = mujoco.MjData(model)
+    step = np.deg2rad(0.5)
+    for joint, (low, high) in enumerate(load_arm("muscle").joint_range):
+        lengths = []
+        for angle in np.arange(low - np.deg2rad(30), high + np.deg2rad(30), step):
+            data.qpos[:] = [1.0, 1.5]
+            data.qpos[joint] = angle
+            mujoco.mj_fwdPosition(model, data)
+            lengths.append(data.ten_length[:6].copy())
+        assert np.abs(np.diff(lengths, axis=0)).max() < 0.05 * step  # no moment arm is longer than 5 cm
