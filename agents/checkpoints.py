@@ -52,7 +52,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            return dict(json.loads(metadata["savings_gym"]))
+            about = dict(json.loads(metadata["savings_gym"]))
+            return {name: about[name] for name in ("cell", "networks", "units")} | about
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{str(path)!r} is not a whole weights file of this project: {error}") from error
 

@@ -122,6 +122,8 @@ def _resume(path: Path, learner: SupervisedLearner, about: dict[str, object]) ->
         raise ValueError(
             f"{path} belongs to a run with other {', '.join(differing)}: choose another --out or remove it"
         )
+    if state["update"] > int(str(about["updates"])):
+        raise ValueError(f"{path} is already at update {state['update']}, --updates is {about['updates']}")
     learner.ensemble.load_state_dict(state["ensemble"])
     learner.optimiser.load_state_dict(state["optimiser"])
     log.info("going on at update %d", state["update"])
