@@ -94,7 +94,9 @@ def test_a_file_with_a_parameter_missing_is_named(tmp_path):
 
 def test_an_unknown_cell_is_named(tmp_path):
     path = tmp_path / "future.safetensors"
-    save_file({"initial": torch.zeros(1, 8)}, path, {"savings_gym": '{"cell": "mamba", "networks": 1, "units": 8}'})
+    save_file(
+        {"initial": torch.zeros(1, 8)}, path, {"savings_gym": '{"cell": "mamba", "networks": 1, "units": 8}'}
+    )
     with pytest.raises(ValueError, match="'mamba'.*gru, lstm, rnn"):
         load_ensemble(path)
 
