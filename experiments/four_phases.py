@@ -22,6 +22,7 @@ from savings_gym.metrics import kinematic_measures
 from savings_gym.settings import CONTROL_STEP, Delays, Noise
 
 TRAIN, PROBE, PATHS = range(3)  # streams of random numbers
+FIRST_PHASE = 2  # second key of the generators; pre-training has 0 and 1
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class FourPhases:
             self.paths = {name: value.numpy() for name, value in state["paths"].items()}
             self.adaptation = state["adaptation"]
             learner.ensemble.load_state_dict(state["ensemble"])
+            learner.optimiser.load_state_dict(state["optimiser"])
 
     @property
     def complete(self) -> bool:
@@ -143,7 +145,7 @@ class FourPhases:
 
     def _reaches(self, field: Field, stream: int) -> Any:
         ensemble = self.learner.ensemble
-        rng = np.random.default_rng((self.task.seed, self.phase, self.update, stream))
+        rng = np.random.default_rng((self.task.seed, FIRST_PHASE + self.phase, self.update, stream))
         return centre_out(
             self.networks, field, rng, probe=stream != TRAIN, catch_fraction=self.task.catch_fraction,
             noise=self.task.noise, delays=self.task.delays, device=ensemble.initial.device,
@@ -205,7 +207,8 @@ class FourPhases:
         self.part += len(rows)
         state = {
             "phase": self.phase, "update": self.update, "seconds": self.seconds, "part": self.part,
-            "ensemble": self.learner.ensemble.state_dict(), "adaptation": self.adaptation,
+            "ensemble": self.learner.ensemble.state_dict(), "optimiser": self.learner.optimiser.state_dict(),
+            "adaptation": self.adaptation,
             "paths": {name: torch.from_numpy(path) for name, path in self.paths.items()},
         }  # fmt: skip
         self.folder.save_state(state, rows, first)
