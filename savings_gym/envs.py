@@ -100,7 +100,8 @@ class ReachEnv(gym.Env[Array, Array]):
     The arm is at rest, activations at 0.001. Centre-out: hand at (−0.134, 0.434) m, targets 0.10 m
     away, in shuffled blocks in which each target comes once. Random reaches (`targets="random"`):
     start and target uniform in joint angles. Go comes after a uniform time of 0.10 to 0.30 s; with
-    probability 0.5 a trial is a catch trial, in which it does not come. `draws` says what is drawn
+    probability 0.5 a trial is a catch trial, in which it does not come (drawn trial by trial: the study
+    leaves exactly half of every batch of 8 without go, which one environment cannot promise). `draws` says what is drawn
     in which order. `reset(seed=...)` begins the experiment anew, with trial 0.
 
     `reset(options=...)` chooses for the next trial: "target" (index, or position (x, y) in m as

@@ -65,12 +65,14 @@ def trial_options(options: Mapping[str, Any] | None, n: int, targets: int) -> Tr
         times = _each("go_time", options["go_time"], n, float)
         chosen.go_step = np.array([whole_steps("go_time", float(t)) for t in times])
     if options.get("catch") is not None:
+        if np.asarray(options["catch"]).dtype != bool:
+            raise ValueError(f"option 'catch' must be one bool or {n} of them, got {options['catch']!r}")
         chosen.catch = _each("catch", options["catch"], n, bool)
     if options.get("catch_fraction") is not None:
         chosen.catch_fraction = _each("catch_fraction", options["catch_fraction"], n, float)
         if not ((chosen.catch_fraction >= 0.0) & (chosen.catch_fraction <= 1.0)).all():
             raise ValueError(f"option 'catch_fraction' must lie in 0..1, got {options['catch_fraction']!r}")
-    if options.get("field") is not None:
+    if "field" in options:  # None is no field, as everywhere
         fields = options["field"]
         listed = isinstance(fields, Sequence) and not isinstance(fields, str)
         each = list(fields) if listed else [fields] * n

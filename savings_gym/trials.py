@@ -132,15 +132,24 @@ class Trials:
     def _within_reach(self, chosen: TrialOptions) -> FloatArray | None:
         """Joint angles of the chosen start, rad, if any; a ValueError if the arm cannot be there."""
         if chosen.target_position is not None:
-            self._arm.inverse_kinematics(chosen.target_position)
+            self._joints("target", chosen.target_position)
         if chosen.start is None:
             return None
-        joints = self._arm.inverse_kinematics(chosen.start)
+        if chosen.target_position is None and len(self._directions):
+            angles = self._directions if chosen.target is None else self._directions[chosen.target][:, None]
+            around = REACH * np.stack([np.cos(angles), np.sin(angles)], -1)
+            self._joints("start", chosen.start[:, None] + around, " for its targets")
+        return self._joints("start", chosen.start)
+
+    def _joints(self, option: str, positions: FloatArray, what: str = "") -> FloatArray:
+        """Joint angles, rad, that bring the hand to positions, m; a ValueError where there are none in range."""
+        joints = self._arm.inverse_kinematics(positions)
         low, high = self._arm.joint_range.T
-        if ((joints < low) | (joints > high)).any():
+        outside = ((joints < low) | (joints > high)).any(-1)
+        if outside.any():
             raise ValueError(
-                f"option 'start': {chosen.start.tolist()} needs joint angles {joints.tolist()} rad "
-                f"outside the range {self._arm.joint_range.tolist()}"
+                f"option {option!r}: {positions[outside][0].tolist()} m needs{what} joint angles "
+                f"{joints[outside][0].tolist()} rad outside the range {self._arm.joint_range.tolist()}"
             )
         return joints
 
