@@ -22,7 +22,9 @@ from savings_gym.arm import load_arm
 
 def supports(ensemble: Ensemble) -> bool:
     """Whether the fused rollout can run this ensemble: GRUs on a CPU."""
-    return isinstance(ensemble, GRUEnsemble) and ensemble.initial.device.type == "cpu"
+    sizes = ensemble.input_weight.shape[2], ensemble.readout_weight.shape[1]
+    known = sizes == (numba_gru.INPUTS, numba_gru.N)
+    return isinstance(ensemble, GRUEnsemble) and ensemble.initial.device.type == "cpu" and known
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt(3)

@@ -21,6 +21,12 @@ class LossWeights:
     activity: float = 1e-5
     activity_change: float = 1e-3
 
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        for name, value in vars(self).items():
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"the weight of {name} must be finite and at least 0, got {value}")
+
 
 def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tensor]:
     """Unweighted loss terms, (n,) each: means over trials and time.

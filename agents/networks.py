@@ -3,6 +3,7 @@
 One recurrent layer and a linear read-out with a sigmoid, as in the study (eLife 107423). Initialisation:
 input weights Xavier-uniform, recurrent weights orthogonal, biases 0, read-out Xavier-uniform with bias -5,
 initial state 0.
+Every gate's matrix is drawn by itself (drawing torch's stack of all gates at once gives smaller weights).
 """
 
 from __future__ import annotations

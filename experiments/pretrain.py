@@ -1,9 +1,10 @@
 """Pre-training: networks that reach anywhere, before they ever meet a field.
 
-    python -m experiments.pretrain --networks 8 --out experiments/pretrained/gru128.safetensors
+    python -m experiments.pretrain --networks 8 --updates 10500 --out FILE
 
-20 000 batches of 32 random reaches with Adam, as in the study (eLife 107423). A killed run goes on where it
-stopped: the state is kept beside the output and removed at the end. Batch i depends on the seed and i alone.
+made the networks that ship (``experiments/pretrained/gru128.safetensors``). The default is the study's:
+20 000 batches of 32 random reaches with Adam (eLife 107423). A killed run goes on where it stopped: the state is
+kept beside the output and removed at the end. Batch i depends on the seed and i alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import dataclasses
 import io
 import json
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ import torch
 import tyro
 
 from agents.checkpoints import save_ensemble, write_atomically
-from agents.networks import make_ensemble
+from agents.networks import CELLS, check_device, make_ensemble
 from agents.reaches import centre_out, random_reaches
 from agents.supervised import PRETRAINING, SupervisedLearner
 from savings_gym.fields import NullField
@@ -62,6 +64,9 @@ class Pretraining:
         for name in ("networks", "units", "updates", "trials"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.cell not in CELLS:
+            raise ValueError(f"unknown cell {self.cell!r}; choose from: {', '.join(CELLS)}")
+        check_device(self.device)
 
 
 def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -> bool:
@@ -133,7 +138,12 @@ def _resume(path: Path, learner: SupervisedLearner, about: dict[str, object]) ->
 def main(config: Annotated[Pretraining, tyro.conf.arg(name="")]) -> None:
     """Pre-trains networks on random reaches and writes their weights."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    pretrain(config)
+    if config.out.exists():
+        sys.exit(f"error: {config.out} is there already: choose another --out or remove it")
+    try:
+        pretrain(config)
+    except (ValueError, OSError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -86,12 +86,13 @@ def finish_report(
     summary |= about | {
         "adaptation": {phase: sum(values) / len(values) for phase, values in experiment.adaptation.items()},
         "wall_time_s": round(experiment.seconds, 1),
-        "complete": complete,
+        "complete": False,
         "versions": versions(),
     }
     write_json(folder.summary_file, summary)
     draw(folder.path)
-    if complete:
+    if complete:  # said last: a run that is killed while it draws is finished by the next command
+        write_json(folder.summary_file, summary | {"complete": True})
         folder.finish()
     show_report(folder.path)
 

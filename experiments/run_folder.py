@@ -5,8 +5,11 @@ Every file is written whole or not at all.
 config.json       arguments and versions
 state.pt          networks and position in the protocol, until the run is complete
 parts/            probe rows so far, until the run is complete
+pretrained.safetensors, networks_NF1.safetensors ...  before, and at the end of every phase
 probes.parquet    one row a network, probe and target
+paths.nc          hand paths at the beginning and the end of every phase
 summary.json      measures, and ``complete``
+*.png             figures
 """
 
 from __future__ import annotations
@@ -78,7 +81,12 @@ class RunFolder:
             write_json(path / "config.json", {"arguments": config, "versions": versions()})
 
     def _check_same(self, config: dict[str, Any]) -> None:
-        held = json.loads((self.path / "config.json").read_text())["arguments"]
+        try:
+            held = dict(json.loads((self.path / "config.json").read_text())["arguments"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise FileExistsError(
+                f"--out {self.path} holds a config.json that is not ours: choose a new folder"
+            ) from error
         differing = [key for key in sorted({*held, *config}) if held.get(key) != config.get(key)]
         if differing:
             lines = "\n".join(
@@ -103,7 +111,7 @@ class RunFolder:
         """Where to go on, or None for a new run."""
         if not self.state_file.is_file():
             return None
-        return dict(torch.load(self.state_file, weights_only=True))
+        return dict(torch.load(self.state_file, map_location="cpu", weights_only=True))
 
     def save_state(self, state: dict[str, Any], rows: list[Columns], first: int) -> None:
         """Keeps the probe rows since the last time as part number ``first``, then the state."""

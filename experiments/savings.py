@@ -23,11 +23,11 @@ import tyro
 
 from agents.checkpoints import load_ensemble, read_metadata
 from agents.losses import LossWeights
-from agents.networks import CELLS, check_device, check_parameters
+from agents.networks import CELLS, PARAMETERS, check_device, check_parameters
 from agents.supervised import FROZEN, ROLLOUTS, Learning, SupervisedLearner
 from experiments.four_phases import FourPhases, Task, TrainingPhase
 from experiments.pretrain import Pretraining, pretrain
-from experiments.report import Watch, draw, finish_report, show_report
+from experiments.report import Watch, finish_report, show_report
 from experiments.run_folder import RunFolder
 from savings_gym.fields import CurlField, NullField
 from savings_gym.settings import Delays, Noise
@@ -35,7 +35,7 @@ from savings_gym.settings import Delays, Noise
 log = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
 SHIPPED = Path("experiments/pretrained/gru128.safetensors")  # made by experiments.pretrain, see the README
-HOW_ONLY = ("out", "rollout", "keep_every", "device")  # arguments that change no result
+HOW_ONLY = ("out", "rollout", "keep_every", "device")  # these change results by rounding at most
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Savings:
     cell: str = "gru"
     """gru, lstm or rnn; only where networks are pre-trained here."""
     seed: int = 0
-    """Of everything random."""
+    """Of everything random here; networks pre-trained elsewhere begin alike for every seed."""
     pretrained: Path | None = SHIPPED
     """Weights to start from; None: pre-train first."""
     pretraining_updates: int = 20_000
@@ -111,6 +111,10 @@ class Savings:
         self.learning()
         check_device(self.device)
         check_parameters(self.frozen)
+        if set(self.frozen) >= set(PARAMETERS):
+            raise ValueError("frozen names every parameter: nothing could learn")
+        if self.rollout == "fused" and (self.cell != "gru" or self.device != "cpu"):
+            raise ValueError(f"the fused rollout runs gru on cpu, not {self.cell} on {self.device}")
 
     def learning(self) -> Learning:
         """How the networks learn in the four phases."""
@@ -153,8 +157,7 @@ def run(config: Savings) -> int:
     folder = RunFolder(config.out, _identity(config, weights))
     if folder.complete:
         log.info("%s is complete: showing its results", config.out)
-        if not list(folder.path.glob("*.png")):  # killed while drawing
-            draw(folder.path)
+        folder.finish()
         show_report(folder.path)
         return 0
     stop = _StopFlag()
@@ -179,12 +182,8 @@ def run(config: Savings) -> int:
     log.info("four phases, %d updates; a first run compiles for half a minute", updates)
     with Watch() as watch:
         complete = experiment.run(watch, stop)
-    finish_report(
-        folder,
-        experiment,
-        complete,
-        {"units": ensemble.units, "seed": config.seed, "b": config.b, "cell": ensemble.cell},
-    )
+    about = {"units": ensemble.units, "seed": config.seed, "b": config.b, "cell": ensemble.cell}
+    finish_report(folder, experiment, complete, about | {"device": config.device, "rollout": config.rollout})
     return 0 if complete else _interrupted(config.out)
 
 
@@ -197,7 +196,12 @@ def _weights(config: Savings) -> Path | None:
         path = HERE.parent / path  # the shipped weights, from any working directory
     about = read_metadata(path)
     if about["units"] != config.units:
-        raise ValueError(f"{path} holds networks of {about['units']} units, --units is {config.units}")
+        raise ValueError(
+            f"{path} holds networks of {about['units']} units, --units is {config.units}: ask for that many, "
+            "or pre-train with --pretrained None"
+        )
+    if about["cell"] != config.cell:
+        raise ValueError(f"{path} holds networks of cell {about['cell']}, --cell is {config.cell}")
     if config.networks > about["networks"]:
         raise ValueError(
             f"{path} holds {about['networks']} networks, --networks is {config.networks}: ask for fewer, or "
@@ -245,9 +249,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = tyro.cli(Savings, args=arguments, default=PRESETS[_preset(arguments)], description=__doc__)
         return run(config)
-    except (ValueError, FileExistsError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         log.error("error: %s", error)
         return 2
+    except FloatingPointError as error:
+        log.error("the learning diverged: %s; try a lower --learning-rate", error)
+        return 1
 
 
 def _preset(arguments: list[str]) -> str:

@@ -101,8 +101,8 @@ class ReachEnv(gym.Env[Array, Array]):
     away, in shuffled blocks in which each target comes once. Random reaches (`targets="random"`):
     start and target uniform in joint angles. Go comes after a uniform time of 0.10 to 0.30 s; with
     probability 0.5 a trial is a catch trial, in which it does not come (drawn trial by trial: the study
-    leaves exactly half of every batch of 8 without go, which one environment cannot promise). `draws` says what is drawn
-    in which order. `reset(seed=...)` begins the experiment anew, with trial 0.
+    leaves exactly half of every batch of 8 without go, which one environment cannot promise). `draws`
+    says what is drawn in which order. `reset(seed=...)` begins the experiment anew, with trial 0.
 
     `reset(options=...)` chooses for the next trial: "target" (index, or position (x, y) in m as
     floats), "start" (hand position in m; centre-out targets move along), "go_time" (s), "catch"

@@ -142,7 +142,7 @@ class Trials:
         return self._joints("start", chosen.start)
 
     def _joints(self, option: str, positions: FloatArray, what: str = "") -> FloatArray:
-        """Joint angles, rad, that bring the hand to positions, m; a ValueError where there are none in range."""
+        """Joint angles, rad, of hand positions, m; a ValueError where there are none in range."""
         joints = self._arm.inverse_kinematics(positions)
         low, high = self._arm.joint_range.T
         outside = ((joints < low) | (joints > high)).any(-1)

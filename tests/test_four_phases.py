@@ -109,6 +109,40 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     assert one == other
 
 
+def test_an_interrupted_run_with_adam_goes_on_with_its_moments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adam = [*SMALL, "--optimiser", "adam", "--out"]
+    assert main([*adam, str(tmp_path / "whole")]) == 0
+    run = FourPhases.run
+    monkeypatch.setattr(FourPhases, "run", _stopped_by(run, iter([False] * 7)))
+    assert main([*adam, str(tmp_path / "parts")]) == 130
+    monkeypatch.setattr(FourPhases, "run", run)
+    assert main([*adam, str(tmp_path / "parts")]) == 0
+    whole, parts = ((tmp_path / name / "probes.parquet").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
+
+
+def test_a_run_that_is_killed_while_it_draws_is_finished_by_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(folder: Path) -> None:
+        raise Killed
+
+    arguments = [*SMALL, "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "draw", kill)
+        with pytest.raises(Killed):
+            main(arguments)
+    assert main(arguments) == 0
+    assert json.loads((tmp_path / "run/summary.json").read_text())["complete"]
+    names = {file.name for file in (tmp_path / "run").iterdir()}
+    assert "ff1_ff2.png" in names and not names & {"state.pt", "parts"}
+
+
 def test_a_killed_process_loses_nothing_that_was_kept(tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [
@@ -158,6 +192,13 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path, caplog: pytest.Log
     assert "no run of ours" in caplog.text and [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_config_of_something_else_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for content in ('{"learning": "deep"}', '{"argum', "[]"):
+        (tmp_path / "config.json").write_text(content)
+        assert main([*SMOKE, "--out", str(tmp_path)]) == 2
+        assert "config.json that is not ours" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -172,6 +213,9 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path, caplog: pytest.Log
         (["--cell", "transformer"], "unknown cell 'transformer'; choose from: gru, lstm, rnn"),
         (["--frozen", "weights"], "unknown parameters ['weights']; choose from: initial"),
         (["--device", "quantum"], "unknown device 'quantum'"),
+        (["--loss.position", "nan"], "the weight of position must be finite and at least 0, got nan"),
+        (["--cell", "lstm", "--rollout", "fused"], "the fused rollout runs gru on cpu, not lstm on cpu"),
+        (["--out", f"{__file__}/run"], "Not a directory"),
     ],
 )
 def test_bad_arguments_say_what_is_wrong_before_anything_is_made(
