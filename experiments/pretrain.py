@@ -3,8 +3,8 @@
     python -m experiments.pretrain --networks 8 --updates 10500 --out FILE
 
 made the networks that ship (``experiments/pretrained/gru128.safetensors``). The default is the study's:
-20 000 batches of 32 random reaches with Adam (eLife 107423). A killed run goes on where it stopped: the state is
-kept beside the output and removed at the end. Batch i depends on the seed and i alone.
+20 000 batches of 32 random reaches with Adam (eLife 107423). A killed run goes on where it stopped: the
+state is kept beside the output and removed at the end. Batch i depends on the seed and i alone.
 """
 
 from __future__ import annotations
