@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import torch
 
@@ -20,7 +20,6 @@ from agents.rollout import Kick, Trajectory, rollout
 from agents.torch_arm import TorchArm
 
 FROZEN: Final = ("input_weight", "input_bias", "readout_weight", "readout_bias")  # after pre-training
-Path = Literal["auto", "fused", "plain"]
 ROLLOUTS: Final = ("auto", "fused", "plain")
 
 
