@@ -97,7 +97,8 @@ class Job:
             "agent": self.agent, "seed": self.seed, "protocol": dataclasses.asdict(self.protocol),
             "settings": {"kind": type(agent).__name__, **dataclasses.asdict(agent)},
         }  # fmt: skip
-        values["settings"].pop("search", None)
+        for name in ("about", "search"):
+            values["settings"].pop(name, None)
         return dict(json.loads(json.dumps(values, default=str)))
 
     @property
@@ -130,14 +131,15 @@ def run(job: Job) -> None:
         log.info("%s is done", job.out)
         return
     agent: Agent = AGENTS[job.agent]
-    began = time.monotonic()
+    began, began_core = time.monotonic(), time.process_time()
     extra = learners.learn(agent, job)
-    seconds = time.monotonic() - began
+    seconds, core_seconds = time.monotonic() - began, time.process_time() - began_core
     steps = job.protocol.schedule().trials * TRIAL_STEPS
     record = {
         "identity": job.identity(),
         "wall_time_s": round(seconds, 1),
-        "steps_per_second": round(steps / seconds, 1),
+        "core_time_s": round(core_seconds, 1),
+        "steps_per_second": round(steps / core_seconds, 1),  # of one core, whatever else runs beside it
         "versions": versions(),
     }
     write_json(job.out / DONE, record | extra)

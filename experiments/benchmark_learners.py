@@ -17,17 +17,20 @@ from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 from agents.baselines import ModelBasedController, RandomAgent, ZeroAgent
 from agents.plain_ppo import PlainPPO, PPOSettings
 from agents.recurrent_ppo import RecurrentPPO
+from agents.squashed_policy import SquashedMlpPolicy
 from experiments import savings
 from experiments.benchmark_agents import Agent, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
 from experiments.benchmark_job import Job
 from savings_gym.probing import N_TARGETS, Probe
 from savings_gym.recording import ProbeRecorder
 from savings_gym.sb3 import ReachVecEnv, SavingsCallback
+from savings_gym.schedule import Schedule
 from savings_gym.settings import TRIAL_STEPS
 from savings_gym.vector import ReachVectorEnv
 
 log = logging.getLogger(__name__)
 ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {"PPO": PPO, "SAC": SAC, "RecurrentPPO": RecurrentPPO}
+POLICIES = {"SquashedMlpPolicy": SquashedMlpPolicy}  # others are known to the algorithms by name
 FIXED_PROBES = 5  # probes a phase of an agent that does not learn
 Extra = dict[str, Any]
 
@@ -60,7 +63,8 @@ def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> 
     env = VecNormalize(env, norm_reward=agent.rewards, gamma=agent.settings["gamma"])
     if agent.stack > 1:
         env = VecFrameStack(env, agent.stack)
-    return ALGORITHMS[agent.algorithm](agent.policy, env, seed=seed, device="cpu", **settings)
+    policy: Any = POLICIES.get(agent.policy, agent.policy)
+    return ALGORITHMS[agent.algorithm](policy, env, seed=seed, device="cpu", **settings)
 
 
 @dataclass(frozen=True)
@@ -84,30 +88,36 @@ def _sb3(agent: Sb3Agent, job: Job) -> Extra:
         schedule, protocol.probe_every, job.out, network=job.seed, seed=job.seed,
         carried_trials=protocol.carried_trials if agent.recurrent else None, track=job.track,
     )  # fmt: skip
-    model.learn(steps, CallbackList([callback, _Progress(callback)]))
-    model.save(job.out / "model.zip")
-    _save_statistics(model, job.out / "normalisation.pkl")
+    model.learn(steps, CallbackList([callback, _Keeper(schedule, job.out)]))
     return {"parameters": sum(p.numel() for p in model.policy.parameters())}
 
 
-def _save_statistics(model: BaseAlgorithm, path: Path) -> None:
-    normalisation = model.get_vec_normalize_env()
-    if normalisation is not None:
-        normalisation.save(str(path))
+class _Keeper(BaseCallback):
+    """Saves the agent at the end of every phase, as ``NF1/model.zip``; a line a while, for the job's log."""
 
-
-class _Progress(BaseCallback):
-    """A line a while, for the job's log."""
-
-    def __init__(self, savings_callback: SavingsCallback) -> None:
+    def __init__(self, schedule: Schedule, out: Path) -> None:
         super().__init__()
-        self.watched, self.rollouts = savings_callback, 0
+        self.schedule, self.out = schedule, out
+        self.rollouts = self.index = 0
 
     def _on_rollout_start(self) -> None:
-        trials, total = self.num_timesteps // TRIAL_STEPS, self.watched.schedule.trials
+        trials, phases = self.num_timesteps // TRIAL_STEPS, self.schedule.phases
+        while (
+            self.index < len(phases)
+            and trials >= self.schedule.boundaries[self.index] + phases[self.index].trials
+        ):
+            self._save(self.out / phases[self.index].name)
+            self.index += 1
         self.rollouts += 1
-        if self.rollouts % 10 == 1 and trials <= total:
-            log.info("trial %d of %d, %s", trials, total, self.watched.schedule.phase_at(trials).name)
+        if self.rollouts % 10 == 1 and self.index < len(phases):
+            log.info("trial %d of %d, %s", trials, self.schedule.trials, phases[self.index].name)
+
+    def _save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save(folder / "model.zip")
+        normalisation = self.model.get_vec_normalize_env()
+        if normalisation is not None:
+            normalisation.save(str(folder / "normalisation.pkl"))
 
     def _on_step(self) -> bool:
         return True
