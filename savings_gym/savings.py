@@ -29,6 +29,7 @@ __all__ = [
     "RateSavings",
     "SavingsSummary",
     "final_deviation",
+    "fitted_rates",
     "phase_curves",
     "savings",
 ]
@@ -90,6 +91,29 @@ def final_deviation(curves: PhaseCurves, window: int = 5) -> Floats:
     return curves.deviation[:, -window:].mean(axis=-1)
 
 
+def fitted_rates(
+    ff1: PhaseCurves, ff2: PhaseCurves, window: int = 5
+) -> tuple[Floats, Floats, tuple[str, ...]]:
+    """Learning rate of every network in FF1 and FF2, over the trials that both phases have.
+
+    Args:
+        ff1: Curves of FF1.
+        ff2: Curves of FF2, of the same networks.
+        window: Probes a window.
+
+    Returns:
+        Rates in FF1 and in FF2, (n,) each [1/trial], NaN where the fit failed or the deviation grows; and the
+        failures in words.
+    """
+    side = _side(ff1.deviation[:, 0])
+    shared = min(ff1.trials[-1], ff2.trials[-1])
+    rates, failures = {}, []
+    for phase, curve in (("FF1", ff1), ("FF2", ff2)):
+        rates[phase], reasons = _fitted_rates(curve, shared, window, side)
+        failures += [f"network {network}, {phase}: {reason}" for network, reason in reasons]
+    return rates["FF1"], rates["FF2"], tuple(failures)
+
+
 def _check_phases(curves: dict[str, PhaseCurves], partial: bool) -> None:
     """Refuse missing phases, phases without update 0, and other networks or targets in one than another."""
     missing = [phase for phase in PHASES if phase not in curves]
@@ -144,14 +168,9 @@ def _initial(ff1: Floats, ff2: Floats, sampling: Sampling) -> InitialSavings:
 
 def _rate(ff1: PhaseCurves, ff2: PhaseCurves, window: int, sampling: Sampling) -> RateSavings:
     """Savings of the learning rate, over the trials that both phases have."""
-    side = _side(ff1.deviation[:, 0])
-    shared = min(ff1.trials[-1], ff2.trials[-1])
-    rates, failures = {}, []
-    for phase, curve in (("FF1", ff1), ("FF2", ff2)):
-        rates[phase], reasons = _fitted_rates(curve, shared, window, side)
-        failures += [f"network {network}, {phase}: {reason}" for network, reason in reasons]
-    both = np.isfinite(rates["FF1"]) & np.isfinite(rates["FF2"])
-    first, second = rates["FF1"][both], rates["FF2"][both]
+    rates1, rates2, failures = fitted_rates(ff1, ff2, window)
+    both = np.isfinite(rates1) & np.isfinite(rates2)
+    first, second = rates1[both], rates2[both]
     found = estimate(second - first, sampling)
     mean1, mean2 = (float(x.mean()) if x.size else np.nan for x in (first, second))
     return RateSavings(
@@ -167,7 +186,7 @@ def _rate(ff1: PhaseCurves, ff2: PhaseCurves, window: int, sampling: Sampling) -
         paired_fraction=paired_fraction(second, first),
         all_pairs_fraction=all_pairs_fraction(second, first),
         networks=found.networks,
-        failures=tuple(failures),
+        failures=failures,
     )
 
 
