@@ -1,0 +1,139 @@
+"""Recording of what ensembles do in probes, at any point of their training: activity as data.
+
+    dataset = record({"NF1": before, "FF1": after}, CurlField(8.0), seed=0)
+    hidden = by_phase(dataset)          # phase to (network, target, time, unit)
+
+The torch rollout does the probes, without gradients. Policies in MuJoCo (recurrent PPO, or an ensemble as
+``agents.policy.NetworkPolicy``) are recorded by ``savings_gym.probing.Probe``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.networks import Ensemble
+from agents.reaches import Reaches, centre_out
+from agents.rollout import Kick, Trajectory, rollout
+from agents.supervised import make_rollout
+from agents.torch_arm import TorchArm
+from savings_gym.activity import Recording, activity_dataset, hand_force, muscle_torque
+from savings_gym.arm import load_arm
+from savings_gym.fields import Field, NullField
+from savings_gym.probe_rows import N_TARGETS
+from savings_gym.settings import TRIAL_STEPS, Delays, Noise
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+STREAM = 3  # key of the generator: noise of recorded probes
+
+
+def record(
+    ensembles: Mapping[str, Ensemble],
+    field: Field = NullField(),  # noqa: B008, frozen
+    *,
+    seed: int = 0,
+    kick: Kick | None = None,
+    noise: Noise = Noise(),  # noqa: B008, frozen
+    delays: Delays = Delays(),  # noqa: B008, frozen
+    path: str = "auto",
+) -> xr.Dataset:
+    """Activity of ensembles in the 8 centre-out reaches of a probe, see ``savings_gym.activity``.
+
+    Args:
+        ensembles: phase name to the networks at that point of training; one size, one number of networks.
+        field: of all probes.
+        seed: of the probes' noise, which is the same in every phase, with and without a kick.
+        kick: displaces activity in all phases.
+        noise: of the probes.
+        delays: of the probes.
+        path: rollout without a kick, see ``agents.supervised.make_rollout``. With a kick it is the plain one:
+            compare its effect with a kick of length 0.
+
+    Raises:
+        ValueError: without an ensemble, for ensembles of several sizes, or a kick of another shape or time.
+    """
+    _check(ensembles, seed, kick)
+    recordings = {}
+    with torch.no_grad():
+        for phase, ensemble in ensembles.items():
+            like = ensemble.initial
+            rng = np.random.default_rng((seed, STREAM))
+            reaches = centre_out(
+                ensemble.networks, field, rng, probe=True, noise=noise, delays=delays,
+                device=like.device, dtype=like.dtype,
+            )  # fmt: skip
+            arm = TorchArm(like.device, like.dtype)
+            if kick is None:
+                trajectory = make_rollout(ensemble, arm, path)(ensemble, reaches)
+            else:
+                vector = kick.vector.to(like)
+                trajectory = rollout(ensemble, arm, reaches, Kick(kick.step, vector))
+            recordings[phase] = as_recording(trajectory, reaches)
+    displaced = None if kick is None else (kick.step, _numpy(kick.vector))
+    return activity_dataset(
+        recordings, field=field, displacement=displaced, seed=seed, noise=noise, delays=delays
+    )
+
+
+def as_recording(trajectory: Trajectory, reaches: Reaches) -> Recording:
+    """A trajectory of a probe, or of any trials, as a recording of n networks."""
+    hand = trajectory.path(reaches.start)
+    velocity = _by_trial(trajectory.velocity)
+    force = _by_trial(trajectory.force)
+    q = _joint_angles(hand[:, :, :-1])
+    return Recording(
+        hidden=_by_trial(trajectory.hidden),
+        excitation=_by_trial(trajectory.excitation),
+        muscle_force=force,
+        hand_force=hand_force(q, muscle_torque(q, force)),
+        hand=hand,
+        velocity=np.concatenate([np.zeros_like(velocity[:, :, :1]), velocity], 2),  # it starts at rest
+    )
+
+
+def _joint_angles(hand: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Joint angles, rad, at hand positions, m, (..., 2), with the elbow flexed.
+
+    Rounding may put a hand beyond a straight arm: it is drawn back to where the arm ends.
+    """
+    arm = load_arm("muscle")
+    far = np.linalg.norm(hand, axis=-1, keepdims=True) / arm.link_lengths.sum()
+    return arm.inverse_kinematics(hand / np.maximum(far * (1.0 + 1e-12), 1.0))
+
+
+def _numpy(values: torch.Tensor) -> NDArray[Any]:
+    return values.detach().cpu().numpy()
+
+
+def _by_trial(series: torch.Tensor) -> NDArray[Any]:
+    """(n, T, m, k) as (n, m, T, k)."""
+    return _numpy(series).swapaxes(1, 2)
+
+
+def _check(ensembles: Mapping[str, Ensemble], seed: int, kick: Kick | None) -> None:
+    if not ensembles:
+        raise ValueError("record needs the ensemble of at least one phase, got none")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
+    sizes = {phase: (ensemble.networks, ensemble.units) for phase, ensemble in ensembles.items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{phase}: {n} networks of {units} units" for phase, (n, units) in sizes.items())
+        raise ValueError(f"phases must have the same networks and units, got {told}")
+    if kick is None:
+        return
+    n, units = next(iter(sizes.values()))
+    shapes = [(n, units), (n, N_TARGETS, units)]
+    if not 0 <= kick.step < TRIAL_STEPS:
+        raise ValueError(f"the step of a kick must lie in 0..{TRIAL_STEPS - 1}, got {kick.step!r}")
+    if tuple(kick.vector.shape) not in shapes:
+        raise ValueError(
+            f"the vector of a kick must have one of the shapes {shapes}, got {tuple(kick.vector.shape)}"
+        )
+    if not bool(torch.isfinite(kick.vector).all()):
+        raise ValueError("the vector of a kick must be finite")

@@ -1,0 +1,163 @@
+"""Activity of a finished run: what its networks did at the end of every phase, in probes of one field.
+
+    python -m experiments.activity --run runs/savings-quick
+
+Writes activity.nc (no field) or activity_curl.nc (``--field curl``, the run's own curl field) into the folder:
+a data set as in ``savings_gym.activity``, over the phases NF1, FF1, NF2 and FF2. The folder is one of
+``experiments.savings``, or of a recurrent PPO's job of ``experiments.benchmark``, or of several of its jobs
+(``runs/benchmark/recurrent-ppo-gru``; every seed is a network). A file that was made of other weights is made
+anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from agents.activity import record
+from agents.checkpoints import load_ensemble
+from savings_gym.activity import load_activity, save_activity
+from savings_gym.fields import CurlField, Field, NullField
+from savings_gym.settings import Delays, Noise
+from savings_gym.summary import PHASES
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+log = logging.getLogger(__name__)
+FILES = {"null": "activity.nc", "curl": "activity_curl.nc"}
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Arguments of the command."""
+
+    run: Path
+    """Run folder, complete."""
+    field: str = "null"
+    """Field of the probes: null (none) or curl (that of the run)."""
+
+    def __post_init__(self) -> None:
+        """Checks the values before any work starts."""
+        if self.field not in FILES:
+            raise ValueError(f"unknown field {self.field!r}; choose from: {', '.join(FILES)}")
+        if not self.run.is_dir():
+            raise FileNotFoundError(f"--run {self.run} is no folder")
+
+
+def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.Dataset:
+    """Activity at the end of a run's phases: loaded where it was recorded of the same weights, or recorded.
+
+    Args:
+        run: run folder, see the module.
+        field: ``"null"`` or ``"curl"``.
+        save: whether a new recording is kept in the folder.
+
+    Raises:
+        ValueError, FileNotFoundError: for an unknown field, a folder of another kind, or missing phases.
+    """
+    asked = Activity(Path(run), field)
+    source = supervised_source(asked.run)
+    path, mark = asked.run / FILES[field], source.mark()
+    if path.is_file():
+        try:
+            held = load_activity(path)
+        except ValueError as error:
+            log.warning("%s; it is made anew", error)
+        else:
+            if held.attrs.get("weights") == mark:
+                return held
+            log.info("%s is of other weights; it is made anew", path)
+    dataset = source.record(field).assign_attrs(weights=mark)
+    if save:
+        save_activity(path, dataset)
+    return dataset
+
+
+@dataclass(frozen=True)
+class SupervisedSource:
+    """A run folder of ``experiments.savings``.
+
+    Attributes:
+        weights: phase to the networks at its end.
+        arguments: of the run.
+    """
+
+    weights: dict[str, Path]
+    arguments: dict[str, Any]
+
+    def mark(self) -> str:
+        """Of these weights and no others."""
+        return digest(self.weights.values())
+
+    def record(self, field: str) -> xr.Dataset:
+        """Activity of all phases, with the noise and the delays of the run."""
+        given = self.arguments
+        ensembles = {phase: load_ensemble(path) for phase, path in self.weights.items()}
+        chosen: Field = CurlField(given["b"]) if field == "curl" else NullField()
+        noise, delays = Noise(**given["noise"]), Delays(**given["delays"])
+        return record(ensembles, chosen, seed=given["seed"], noise=noise, delays=delays)
+
+
+def supervised_source(run: Path) -> SupervisedSource:
+    """The weights in a run folder.
+
+    Raises:
+        FileNotFoundError: when some are missing.
+    """
+    weights = {phase: run / f"networks_{phase}.safetensors" for phase in PHASES}
+    if missing := [path.name for path in weights.values() if not path.is_file()]:
+        raise FileNotFoundError(f"{run} lacks {', '.join(missing)}: is the run complete?")
+    return SupervisedSource(weights, read_arguments(run, ("b", "seed", "noise", "delays")))
+
+
+def read_arguments(run: Path, needed: Iterable[str]) -> dict[str, Any]:
+    """The arguments in a folder's config.json.
+
+    Raises:
+        FileNotFoundError, ValueError: when there is no such file, or it lacks some.
+    """
+    path = run / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{run} has no config.json: it is no run folder")
+    try:
+        found = dict(json.loads(path.read_text())["arguments"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not that of a run") from error
+    if missing := [name for name in needed if name not in found]:
+        raise ValueError(f"{path} does not say {', '.join(missing)}")
+    return found
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """SHA-256 of files, one after the other."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        config = tyro.cli(Activity, args=arguments, description=__doc__)
+        dataset = activity_of_run(config.run, config.field)
+    except (ValueError, OSError, ImportError) as error:
+        log.error("error: %s", error)
+        return 2
+    sizes = ", ".join(f"{name} {size}" for name, size in dataset.sizes.items())
+    log.info("%s: %s", config.run / FILES[config.field], sizes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
