@@ -95,7 +95,7 @@ class Ensemble(nn.Module):
             setattr(self, name, nn.Parameter(torch.zeros((networks, *shape), dtype=torch.float64)))
         with torch.no_grad():
             for i in range(networks):
-                self._initialise(i, torch.Generator().manual_seed(_seed(seed, i)))
+                self._initialise(i, torch.Generator().manual_seed(derived_seed(seed, i)))
         self.to(device=device, dtype=dtype)
 
     def _initialise(self, i: int, generator: torch.Generator) -> None:
@@ -217,6 +217,6 @@ def make_ensemble(
     return CELLS[cell](networks, units, seed=seed, device=device, dtype=dtype)
 
 
-def _seed(*keys: int) -> int:
+def derived_seed(*keys: int) -> int:
     """One 63-bit seed from several."""
     return int(np.random.SeedSequence(keys).generate_state(1, "uint64")[0] >> 1)

@@ -134,11 +134,19 @@ def _training_go(rng: np.random.Generator, n: int, m: int, catch_fraction: float
     return np.where(order < round(catch_fraction * m), NO_GO, go)
 
 
-def centre_out_targets(arm: Arm | None = None) -> NDArray[np.float64]:
-    """(8, 2) m, the centre-out targets: every 45 degrees from 0, 0.10 m from the start."""
+def centre_out_targets(
+    arm: Arm | None = None, reach: float = REACH, turn: float = 0.0
+) -> NDArray[np.float64]:
+    """(8, 2) m, the centre-out targets: every 45 degrees from 0, 0.10 m from the start.
+
+    Args:
+        arm: whose start is the centre.
+        reach: another distance, m.
+        turn: rad, by which all are turned counterclockwise.
+    """
     arm = arm or load_arm("muscle")
-    angle = 2 * np.pi / N_TARGETS * np.arange(N_TARGETS)
-    return arm.hand_position(arm.start) + REACH * np.stack([np.cos(angle), np.sin(angle)], -1)
+    angle = 2 * np.pi / N_TARGETS * np.arange(N_TARGETS) + turn
+    return arm.hand_position(arm.start) + reach * np.stack([np.cos(angle), np.sin(angle)], -1)
 
 
 def centre_out(
@@ -152,10 +160,14 @@ def centre_out(
     delays: Delays = Delays(),  # noqa: B008, frozen
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    targets: NDArray[np.float64] | None = None,
 ) -> Reaches:
-    """The 8 centre-out reaches once for each of n networks: a probe, or a training batch."""
+    """The 8 centre-out reaches once for each of n networks: a probe, or a training batch.
+
+    Other ``targets`` (8, 2) m may stand in for the 8; the random numbers are the same then.
+    """
     arm = load_arm("muscle")
-    target = np.broadcast_to(centre_out_targets(arm), (n, N_TARGETS, 2))
+    target = np.broadcast_to(centre_out_targets(arm) if targets is None else targets, (n, N_TARGETS, 2))
     q0 = np.broadcast_to(arm.start, (n, N_TARGETS, 2))
     if probe:
         go = np.full((n, N_TARGETS), round(PROBE_GO / CONTROL_STEP))

@@ -13,9 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from agents.checkpoints import save_ensemble
-from agents.reaches import centre_out, centre_out_targets
+from agents.cue import draw_cue
+from agents.reaches import Reaches, centre_out, centre_out_targets
 from agents.supervised import Learning, SupervisedLearner
 from experiments.run_folder import Columns, RunFolder
+from experiments.training_phase import TrainingPhase
 from savings_gym.channel_probe import channel_result, velocity_matrix
 from savings_gym.fields import ChannelField, CurlField, Field, NullField
 from savings_gym.files import write_atomically
@@ -25,15 +27,6 @@ from savings_gym.settings import CONTROL_STEP, Delays, Noise
 
 TRAIN, PROBE, PATHS = range(3)  # streams of random numbers
 FIRST_PHASE = 2  # second key of the generators; pre-training has 0 and 1
-
-
-@dataclass(frozen=True)
-class TrainingPhase:
-    """One phase: a name, a field, and how many updates of one batch of 8 reaches it lasts."""
-
-    name: str
-    field: Field
-    updates: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ class FourPhases:
         self.learning: Learning = learner.learning
         self.networks = learner.ensemble.networks
         self.targets = centre_out_targets()
-        self.phase, self.update, self.seconds, self.part = 0, 0, 0.0, 0
+        self.phase, self.update, self.seconds, self.part, self.cue = 0, 0, 0.0, 0, 0.0
         self.rows: list[Columns] = []
         self.paths: dict[str, NDArray[np.float32]] = {}
         self.adaptation: dict[str, list[float]] = {}
@@ -99,7 +92,7 @@ class FourPhases:
                 state[k] for k in ("phase", "update", "seconds", "part")
             )
             self.paths = {name: value.numpy() for name, value in state["paths"].items()}
-            self.adaptation = state["adaptation"]
+            self.adaptation, self.cue = state["adaptation"], state.get("cue", 0.0)
             learner.ensemble.load_state_dict(state["ensemble"])
             learner.optimiser.load_state_dict(state["optimiser"])
 
@@ -116,6 +109,7 @@ class FourPhases:
             phase = self.phases[self.phase]
             if self.update == 0:
                 self.learner.start_phase(self.learning)
+                self._set_cue(phase.cue)
             done = sum(earlier.updates for earlier in self.phases[: self.phase])
             while self.update <= phase.updates:
                 if stopped():
@@ -136,7 +130,7 @@ class FourPhases:
                         )
                     )
                 if self.update < phase.updates:
-                    self.learner.update(self._reaches(phase.field, TRAIN))
+                    self.learner.update(self._batch(phase))
                 self.update += 1
                 if self.update % self.task.keep_every == 0 and self.update <= phase.updates:
                     self._keep(began)
@@ -145,12 +139,23 @@ class FourPhases:
             self._keep(began)
         return True
 
-    def _reaches(self, field: Field, stream: int) -> Any:
+    def _set_cue(self, cue: float) -> None:
+        """Puts a cue of another size into the input bias, where it stays until the next phase."""
+        if cue != self.cue:
+            ensemble = self.learner.ensemble
+            with torch.no_grad():
+                ensemble.input_bias += (cue - self.cue) * draw_cue(ensemble, self.task.seed)
+            self.cue = cue
+
+    def _batch(self, phase: TrainingPhase) -> Reaches:
+        return self._reaches(phase.field, TRAIN, phase.training_targets(self.update))
+
+    def _reaches(self, field: Field, stream: int, targets: NDArray[np.float64] | None = None) -> Reaches:
         ensemble = self.learner.ensemble
         rng = np.random.default_rng((self.task.seed, FIRST_PHASE + self.phase, self.update, stream))
         return centre_out(
             self.networks, field, rng, probe=stream != TRAIN, catch_fraction=self.task.catch_fraction,
-            noise=self.task.noise, delays=self.task.delays, device=ensemble.initial.device,
+            noise=self.task.noise, delays=self.task.delays, device=ensemble.initial.device, targets=targets,
         )  # fmt: skip
 
     def _probe(self, phase: TrainingPhase) -> float:
@@ -180,9 +185,8 @@ class FourPhases:
             self.paths[f"{phase.name}/{name}"] = path.astype(np.float32)
         if isinstance(self.field, CurlField):
             self.adaptation[phase.name] = self._channel_adaptation(self.field).tolist()
-        save_ensemble(
-            self.folder.path / f"networks_{phase.name}.safetensors", self.learner.ensemble, phase=phase.name
-        )
+        about = {"phase": phase.name} | ({"cue_in_input_bias": self.cue} if self.cue else {})
+        save_ensemble(self.folder.path / f"networks_{phase.name}.safetensors", self.learner.ensemble, **about)
 
     def _channel_adaptation(self, field: CurlField) -> NDArray[np.float64]:
         """(n,) slope of the force on a channel on the force that would cancel the field; 1 = all of it."""
@@ -208,7 +212,7 @@ class FourPhases:
         state = {
             "phase": self.phase, "update": self.update, "seconds": self.seconds, "part": self.part,
             "ensemble": self.learner.ensemble.state_dict(), "optimiser": self.learner.optimiser.state_dict(),
-            "adaptation": self.adaptation,
+            "adaptation": self.adaptation, "cue": self.cue,
             "paths": {name: torch.from_numpy(path) for name, path in self.paths.items()},
         }  # fmt: skip
         self.folder.save_state(state, rows, first)

@@ -25,17 +25,20 @@ from agents.memory import keep_freed_memory
 from agents.networks import CELLS, PARAMETERS, check_device, check_parameters
 from agents.supervised import FROZEN, ROLLOUTS, Learning, SupervisedLearner
 from experiments.command_line import StopFlag, named_preset
-from experiments.four_phases import FourPhases, Task, TrainingPhase
+from experiments.four_phases import FourPhases, Task
+from experiments.phase_changes import PhaseChanges
 from experiments.pretrain import Pretraining, pretrain
 from experiments.report import Watch, finish_report, show_report
 from experiments.run_folder import RunFolder
-from savings_gym.fields import CurlField, NullField
+from experiments.training_phase import TrainingPhase
+from savings_gym.fields import CurlField
 from savings_gym.settings import Delays, Noise
 from savings_gym.tracking import mirror
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
 SHIPPED = Path("experiments/pretrained/gru128.safetensors")  # made by experiments.pretrain, see the README
+ONLY_IF_CHANGED = ("change",)  # left out of config.json where they are as in the study
 HOW_ONLY = ("out", "rollout", "keep_every", "device", "track")  # these change results by rounding at most
 
 
@@ -69,6 +72,8 @@ class Savings:
     """Updates of the re-adaptation."""
     b: float = 8.0
     """Curl field, N s/m; the sign is the direction."""
+    change: PhaseChanges = PhaseChanges()
+    """What differs from the study in FF1 and FF2: the controls."""
     catch_fraction: float = 0.5
     """Share of every training batch without go cue."""
     optimiser: str = "sgd"
@@ -131,13 +136,8 @@ class Savings:
 
     def phases(self) -> list[TrainingPhase]:
         """The four phases."""
-        curl = CurlField(self.b)
-        return [
-            TrainingPhase("NF1", NullField(), self.nf1_updates),
-            TrainingPhase("FF1", curl, self.ff1_updates),
-            TrainingPhase("NF2", NullField(), self.nf2_updates),
-            TrainingPhase("FF2", curl, self.ff2_updates),
-        ]
+        counts = (self.nf1_updates, self.ff1_updates, self.nf2_updates, self.ff2_updates)
+        return self.change.phases(self.b, counts)
 
 
 PRESET_NAMES = ("quick", "paper", "smoke")
@@ -225,7 +225,8 @@ def _identity(config: Savings, weights: Path | None) -> dict[str, Any]:
     values["pretrained"] = None if config.pretrained is None else config.pretrained.as_posix()
     if weights is not None:
         values["pretrained_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return {name: value for name, value in values.items() if name not in HOW_ONLY}
+    usual = {name for name in ONLY_IF_CHANGED if getattr(config, name) == getattr(Savings(), name)}
+    return {name: value for name, value in values.items() if name not in {*HOW_ONLY, *usual}}
 
 
 def _interrupted(out: Path) -> int:
