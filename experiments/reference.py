@@ -219,4 +219,8 @@ def verdict(reference: Reference, ours: Quantity | None) -> tuple[str, str]:
     distance = reference.value - reference.null
     side = math.copysign(1.0, distance)
     ours_differs = known and min(side * (bottom - reference.null), side * (top - reference.null)) > 0.0
-    return ("same sign" if ours_differs and abs(distance) > reference.error else "differs"), reason
+    if ours_differs and abs(distance) > reference.error:
+        return "same sign", reason
+    if bottom <= reference.null <= top:
+        reason = reason or "ours cannot be told from no effect"
+    return "differs", reason
