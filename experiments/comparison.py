@@ -15,8 +15,8 @@ HEADINGS = ("quantity", "study", "ours", "95 % interval", "networks", "verdict")
 MEANING = """\
 *agrees*: our 95 % interval, widened by the error of reading the study's plot, holds the study's value. \
 *same sign*: it does not, but both differ from no effect, to the same side. *differs*: neither. \
-*not testable*: we have no such number, and why. The study's are of 40 networks a size and its full schedule, \
-those marked ~ read off its plots."""
+*not testable*: we have no such number, and why. The study's numbers are of 40 networks a size and its full \
+schedule; those marked ~ are read off its plots."""
 
 
 def compare(found: Mapping[str, Found]) -> list[dict[str, Any]]:

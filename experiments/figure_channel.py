@@ -1,4 +1,4 @@
-"""Force on the walls of a channel at the end of every phase, against the force that would cancel the field."""
+"""Force on the walls of a channel at the end of every phase, against what would cancel the field."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Savings against the size of the networks: two fractions that must not be mixed up, and the savings themselves.
+"""Savings against the size of the networks: two fractions that must not be mixed up, and the savings.
 
-Paired: networks whose own FF2 is better than their own FF1. All pairs: of FF1 of one network and FF2 of another,
-which is what the study plots.
+Paired: networks whose own FF2 is better than their own FF1. All pairs: of FF1 of one network and FF2 of
+another, which is what the study plots.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _line(
         if found[name].value is not None
     ]
     x = [units for units, _ in known]
-    y = [entry.value for _, entry in known]
+    y = [float(entry.value or 0.0) for _, entry in known]
     axes.plot(
         x,
         y,
@@ -196,20 +196,16 @@ def _table(found: dict[str, Quantity], pairs: dict[int, dict[str, Pairs]]) -> st
 
 
 def _text(found: dict[str, Quantity], sizes: tuple[int, ...]) -> str:
-    """Whether larger networks save more: the rank correlation of size and all-pairs fraction."""
+    """Whether the all-pairs fraction, the study's, grows with every step of size."""
     sentences = []
     for measure in MEASURES:
         values = [found[fraction(measure, units)].value for units in sizes]
         known = [value for value in values if value is not None]
         if len(known) == len(sizes) >= 2:
-            grows = known[-1] > known[0]
-            monotone = all(b >= a for a, b in zip(known[:-1], known[1:], strict=True))
-            words = (
-                "grows with every step of size"
-                if monotone and grows
-                else "does not grow with every step of size"
-            )
+            grows = all(later > earlier for earlier, later in zip(known[:-1], known[1:], strict=True))
+            steps = ", ".join(f"{units}: {value:.2f}" for units, value in zip(sizes, known, strict=True))
+            words = "grows" if grows else "does not grow"
             sentences.append(
-                f"The all-pairs fraction of {measure} {words} ({sizes[0]}: {known[0]:.2f}, {sizes[-1]}: {known[-1]:.2f})."
+                f"The all-pairs fraction of {measure} {words} with every step of size ({steps})."
             )
     return " ".join(sentences)
