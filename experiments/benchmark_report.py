@@ -18,7 +18,8 @@ from savings_gym.files import write_atomically, write_json
 log = logging.getLogger(__name__)
 HEADINGS = (
     "agent", "memory", "seeds", "trials to reach", "error NF", "start FF1", "start FF2", "initial savings",
-    "rate FF2/FF1", "after-effect", "residual", "channel FF1", "steps/s", "min", "verdict",
+    "rate FF1", "rate FF2", "rate FF2/FF1", "after-effect", "residual", "channel FF1", "steps/s", "min",
+    "verdict",
 )  # fmt: skip
 SHOWN = (
     ("agent", "memory", "seeds", "trials to reach", "error NF", "channel FF1", "steps/s", "min", "verdict"),
@@ -28,13 +29,18 @@ SHOWN = (
         "start FF1",
         "start FF2",
         "initial savings",
+        "rate FF1",
+        "rate FF2",
         "rate FF2/FF1",
         "after-effect",
         "residual",
     ),
 )  # of the headings, as printed
 WIDTH = 150  # characters that the printed table needs
-UNITS = "error, deviations, savings, after-effect and residual in mm; intervals over seeds, 95 %"
+UNITS = (
+    "error, deviations, savings, after-effect, residual in mm; rates per 1000 trials; steps/s of one core; "
+    "95 % intervals over seeds"
+)
 
 
 def report(out: Path, jobs: list[Job], protocol: dict[str, Any]) -> None:
@@ -88,6 +94,7 @@ def cells(row: Row) -> tuple[str, ...]:
         _mm(row["ff1_initial"]),
         _mm(row["ff2_initial"]),
         "-" if initial is None else _mm({"mean": initial["difference"], "ci": initial["ci"]}),
+        *(_rate(rate, phase) for phase in ("ff1", "ff2")),
         "-" if rate is None else _number({"mean": rate["ratio"], "ci": rate["ci"]}, 1.0, ".2f"),
         _mm(row["after_effect"]),
         _mm(row["washout_residual"]),
@@ -100,6 +107,11 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def _mm(found: Row | None) -> str:
     return "-" if found is None else _number(found, 1e3, ".1f")
+
+
+def _rate(found: Row | None, phase: str) -> str:
+    value = None if found is None else found[phase]
+    return "-" if value is None else f"{1e3 * value:.2f}"
 
 
 def _number(found: Row, scale: float, form: str) -> str:
