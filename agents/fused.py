@@ -41,10 +41,16 @@ class FusedRollout:
         self.work: dict[str, NDArray[Any]] = {}
         self.ticket = 0
 
-    def __call__(self, ensemble: Ensemble, reaches: Reaches) -> Trajectory:
-        """All trials of all networks."""
+    def __call__(
+        self, ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None
+    ) -> Trajectory:
+        """All trials of all networks.
+
+        With ``feedback`` (n, outputs, units) the gradients are those of ``agents.local_rule``: the reverse
+        pass then has no recurrent and no input weights, and the feedback for the read-out.
+        """
         parameters = [getattr(ensemble, name) for name in PARAMETERS]
-        return Trajectory(*_Rollout.apply(self, reaches, torch.is_grad_enabled(), *parameters))
+        return Trajectory(*_Rollout.apply(self, reaches, feedback, torch.is_grad_enabled(), *parameters))
 
     def space(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Memory for an array, taken once."""
@@ -78,8 +84,9 @@ class _Rollout(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, owner: FusedRollout, reaches: Reaches, keep: bool, *parameters: torch.Tensor
-    ) -> Any:
+        ctx: Any, owner: FusedRollout, reaches: Reaches, feedback: torch.Tensor | None, keep: bool,
+        *parameters: torch.Tensor,
+    ) -> Any:  # fmt: skip
         initial, wi, bi, wh, bh, wo, bo = (p.detach() for p in parameters)
         n, units = initial.shape
         m, steps, dtype = reaches.go_step.shape[1], reaches.steps, initial.numpy().dtype
@@ -104,6 +111,10 @@ class _Rollout(torch.autograd.Function):
             owner.ticket += 1
             ctx.owner, ctx.ticket, ctx.trials, ctx.work = owner, owner.ticket, trials, work
             ctx.timing, ctx.series, ctx.weights = timing, (series[3], hidden), weights
+            ctx.ways_back = weights[1:6:2]
+            if feedback is not None:
+                way = feedback.detach().to(initial).contiguous().numpy()
+                ctx.ways_back = (np.zeros_like(weights[1]), np.zeros_like(weights[3]), way)
         return (*(torch.from_numpy(array) for array in series), torch.from_numpy(hidden)[:, 1:])
 
     @staticmethod
@@ -114,15 +125,15 @@ class _Rollout(torch.autograd.Function):
                 "differentiate a fused rollout before the next one is made: they share their work space"
             )
         owner.ticket += 1
-        need = dict(zip(PARAMETERS, ctx.needs_input_grad[3:], strict=True))
+        need = dict(zip(PARAMETERS, ctx.needs_input_grad[4:], strict=True))
         learn = (
             need["input_weight"] or need["input_bias"],
             need["readout_weight"] or need["readout_bias"],
         )
         out = tuple(np.empty_like(weight) for weight in ctx.weights)
         numba_gru_vjp.backward(
-            owner.arm, ctx.weights[1:6:2], (ctx.trials["go"], ctx.trials["field"], ctx.trials["control"]),
+            owner.arm, ctx.ways_back, (ctx.trials["go"], ctx.trials["field"], ctx.trials["control"]),
             ctx.timing, learn, ctx.work, ctx.series, tuple(g.contiguous().numpy() for g in grads), out,
         )  # fmt: skip
         found = zip(need.values(), out, strict=True)
-        return (None, None, None, *(torch.from_numpy(g) if wanted else None for wanted, g in found))
+        return (None, None, None, None, *(torch.from_numpy(g) if wanted else None for wanted, g in found))

@@ -1,5 +1,7 @@
 """Supervised-gradient learners: an ensemble that learns to reach by backpropagation through time.
 
+Or by a local rule (``agents.local_rule``).
+
 The four-phase protocol of the study (eLife 107423): pre-training on random reaches with Adam, everything
 plastic; then plain SGD on the 8 centre-out reaches with input weights, input bias and read-out frozen.
 """
@@ -7,12 +9,12 @@ plastic; then plain SGD on the 8 centre-out reaches with input weights, input bi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import torch
 
+from agents.local_rule import RULES, draw_feedback, local_rollout
 from agents.losses import LossWeights, loss_terms, total_loss
 from agents.networks import Ensemble
 from agents.reaches import Reaches
@@ -33,6 +35,9 @@ class Learning:
         decay: the rate is multiplied by this after every update.
         clip: largest gradient norm, per network.
         weights: of the loss terms.
+        rule: where gradients come from: ``"bptt"``, backpropagation through time; ``"eprop"``, the local rule
+            with random feedback; ``"eprop-symmetric"``, with the read-out's own weights as feedback.
+        feedback_seed: of the random feedback.
     """
 
     optimiser: str = "sgd"
@@ -40,11 +45,15 @@ class Learning:
     decay: float = 1.0
     clip: float = 1.0
     weights: LossWeights = LossWeights()
+    rule: str = "bptt"
+    feedback_seed: int = 0
 
     def __post_init__(self) -> None:
         """Checks the values."""
         if self.optimiser not in ("adam", "sgd"):
             raise ValueError(f"unknown optimiser {self.optimiser!r}; choose from: adam, sgd")
+        if self.rule not in RULES:
+            raise ValueError(f"unknown rule {self.rule!r}; choose from: {', '.join(RULES)}")
         for name in ("rate", "decay", "clip"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
@@ -89,6 +98,7 @@ class SupervisedLearner:
             raise ValueError("every parameter is frozen: nothing can learn")
         kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[learning.optimiser]
         self.optimiser: torch.optim.Optimizer = kind(self.plastic, lr=learning.rate)
+        self.feedback = draw_feedback(self.ensemble, learning.feedback_seed)
 
     def update(self, reaches: Reaches) -> dict[str, torch.Tensor]:
         """One update of every network on its trials; returns loss terms and total before it, (n,) each.
@@ -97,7 +107,7 @@ class SupervisedLearner:
             FloatingPointError: when a gradient is not finite, naming the networks; nothing was changed then.
         """
         self.optimiser.zero_grad(set_to_none=True)
-        terms = loss_terms(self.run(self.ensemble, reaches), reaches)
+        terms = loss_terms(self._trajectory(reaches), reaches)
         total = total_loss(terms, self.learning.weights)
         total.sum().backward()
         norms = clip_per_network(self.plastic, self.learning.clip)
@@ -109,6 +119,14 @@ class SupervisedLearner:
             group["lr"] *= self.learning.decay
         return {name: value.detach() for name, value in terms.items()} | {"total": total.detach()}
 
+    def _trajectory(self, reaches: Reaches) -> Trajectory:
+        """Trials with the gradients of the learning rule."""
+        if self.learning.rule == "bptt":
+            return self.run(self.ensemble, reaches)
+        symmetric = self.learning.rule == "eprop-symmetric"
+        feedback = self.ensemble.readout_weight if symmetric else self.feedback
+        return self.run(self.ensemble, reaches, feedback)
+
     def probe(self, reaches: Reaches, kick: Kick | None = None) -> Trajectory:
         """What the networks do, without learning; a ``kick`` displaces their activity."""
         with torch.no_grad():
@@ -117,7 +135,13 @@ class SupervisedLearner:
             return self.run(self.ensemble, reaches)
 
 
-Runner = Callable[[Ensemble, Reaches], Trajectory]
+class Runner(Protocol):
+    """Runs trials; with feedback (n, outputs, units), their gradients are the local rule's."""
+
+    def __call__(
+        self, ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None, /
+    ) -> Trajectory:
+        """All trials of all networks."""
 
 
 def make_rollout(ensemble: Ensemble, arm: TorchArm, path: str = "auto") -> Runner:
@@ -129,8 +153,10 @@ def make_rollout(ensemble: Ensemble, arm: TorchArm, path: str = "auto") -> Runne
     if path not in ROLLOUTS:
         raise ValueError(f"unknown rollout {path!r}; choose from: {', '.join(ROLLOUTS)}")
 
-    def plain(ensemble: Ensemble, reaches: Reaches) -> Trajectory:
-        return rollout(ensemble, arm, reaches)
+    def plain(ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None, /) -> Trajectory:
+        if feedback is None:
+            return rollout(ensemble, arm, reaches)
+        return local_rollout(ensemble, arm, reaches, feedback)
 
     if path == "plain":
         return plain
