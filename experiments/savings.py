@@ -38,7 +38,7 @@ from savings_gym.tracking import mirror
 log = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
 SHIPPED = Path("experiments/pretrained/gru128.safetensors")  # made by experiments.pretrain, see the README
-ONLY_IF_CHANGED = ("change",)  # left out of config.json where they are as in the study
+ONLY_IF_CHANGED = ("change", "rule")  # left out of config.json where they are as in the study
 HOW_ONLY = ("out", "rollout", "keep_every", "device", "track")  # these change results by rounding at most
 
 
@@ -76,6 +76,8 @@ class Savings:
     """What differs from the study in FF1 and FF2: the controls."""
     catch_fraction: float = 0.5
     """Share of every training batch without go cue."""
+    rule: str = "bptt"
+    """bptt, or a local rule: eprop, eprop-symmetric (``agents.local_rule``)."""
     optimiser: str = "sgd"
     """sgd or adam, fresh in every phase."""
     learning_rate: float = 5e-3
@@ -126,7 +128,10 @@ class Savings:
 
     def learning(self) -> Learning:
         """How the networks learn in the four phases."""
-        return Learning(self.optimiser, rate=self.learning_rate, clip=self.clip, weights=self.loss)
+        return Learning(
+            self.optimiser, rate=self.learning_rate, clip=self.clip, weights=self.loss, rule=self.rule,
+            feedback_seed=self.seed,
+        )  # fmt: skip
 
     def task(self) -> Task:
         """What all phases share."""
@@ -194,6 +199,18 @@ def run(config: Savings) -> int:
     if config.track:
         mirror(folder.path)
     return 0
+
+
+def finished(config: Savings) -> bool:
+    """Whether the run folder holds this very run, complete; nothing is run or written.
+
+    Raises:
+        FileNotFoundError, ValueError: When the run could not start: no weights, or not of these networks.
+        FileExistsError: When the folder holds another run, or something else.
+    """
+    identity = _identity(config, _weights(config))
+    begun = config.out.is_file() or (config.out.is_dir() and any(config.out.iterdir()))
+    return begun and RunFolder(config.out, identity).complete
 
 
 def _weights(config: Savings) -> Path | None:
