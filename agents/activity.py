@@ -3,8 +3,11 @@
     dataset = record({"NF1": before, "FF1": after}, CurlField(8.0), seed=0)
     hidden = by_phase(dataset)          # phase to (network, target, time, unit)
 
-The torch rollout does the probes, without gradients. Policies in MuJoCo (recurrent PPO, or an ensemble as
-``agents.policy.NetworkPolicy``) are recorded by ``savings_gym.probing.Probe``.
+The torch rollout does the probes, without gradients; ``record_in_mujoco`` does the same in the environment.
+Other policies, such as those of recurrent PPO, are recorded by ``savings_gym.probing.Probe``:
+
+    probe = Probe(env.settings)
+    dataset = activity_dataset({"NF1": [probe(model, record=True).activity for model in models]})
 """
 
 from __future__ import annotations
@@ -17,15 +20,18 @@ import torch
 from numpy.typing import NDArray
 
 from agents.networks import Ensemble
+from agents.policy import NetworkPolicy
 from agents.reaches import Reaches, centre_out
 from agents.rollout import Kick, Trajectory, rollout
 from agents.supervised import make_rollout
 from agents.torch_arm import TorchArm
+from savings_gym import probing
 from savings_gym.activity import Recording, activity_dataset, hand_force, muscle_torque
 from savings_gym.arm import load_arm
 from savings_gym.fields import Field, NullField
 from savings_gym.probe_rows import N_TARGETS
-from savings_gym.settings import TRIAL_STEPS, Delays, Noise
+from savings_gym.probing import Probe
+from savings_gym.settings import TRIAL_STEPS, Delays, Noise, task_settings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -75,6 +81,35 @@ def record(
                 vector = kick.vector.to(like)
                 trajectory = rollout(ensemble, arm, reaches, Kick(kick.step, vector))
             recordings[phase] = as_recording(trajectory, reaches)
+    displaced = None if kick is None else (kick.step, _numpy(kick.vector))
+    return activity_dataset(
+        recordings, field=field, displacement=displaced, seed=seed, noise=noise, delays=delays
+    )
+
+
+def record_in_mujoco(
+    ensembles: Mapping[str, Ensemble],
+    field: Field = NullField(),  # noqa: B008, frozen
+    *,
+    seed: int = 0,
+    kick: Kick | None = None,
+    noise: Noise = Noise(),  # noqa: B008, frozen
+    delays: Delays = Delays(),  # noqa: B008, frozen
+) -> xr.Dataset:
+    """As ``record``, with MuJoCo's arm: without noise the same to rounding, with noise another draw of it.
+
+    The noise is that of probe 0 of ``savings_gym.probing.Probe(settings, seed)``, the same for every network.
+    """
+    _check(ensembles, seed, kick)
+    probe = Probe(task_settings(noise=noise, delays=delays), seed)
+    recordings: dict[str, list[Recording]] = {phase: [] for phase in ensembles}
+    for phase, ensemble in ensembles.items():
+        for i in range(ensemble.networks):
+            one = None if kick is None else probing.Kick(kick.step, _numpy(kick.vector[i]))
+            found = probe(NetworkPolicy(ensemble, i), field, number=0, record=True, kick=one)
+            assert found.activity is not None
+            recordings[phase].append(found.activity)
+    probe.close()
     displaced = None if kick is None else (kick.step, _numpy(kick.vector))
     return activity_dataset(
         recordings, field=field, displacement=displaced, seed=seed, noise=noise, delays=delays

@@ -77,6 +77,10 @@ class NetworkPolicy:
         memory = tuple(part.reshape(rows, -1).cpu().numpy() for part in new)
         return action[0] if seen.ndim == 1 else action, memory
 
+    def initial_state(self, rows: int) -> tuple[Array, ...]:
+        """The learnt memory before the first observation, a tuple of (rows, units)."""
+        return tuple(part.reshape(rows, -1).cpu().numpy() for part in self._state(None, rows))
+
     def _by_network(self, array: Array) -> torch.Tensor:
         """(rows, k) as (networks, rows of each, k) on the networks' device, in their dtype."""
         blocks = array.reshape(self._ensemble.networks, -1, array.shape[-1])

@@ -2,8 +2,8 @@
 
     python -m experiments.activity --run runs/savings-quick
 
-Writes activity.nc (no field) or activity_curl.nc (``--field curl``, the run's own curl field) into the folder:
-a data set as in ``savings_gym.activity``, over the phases NF1, FF1, NF2 and FF2. The folder is one of
+Writes activity.nc (no field) or activity_curl.nc (``--field curl``, the run's own curl field) into the
+folder: a data set as in ``savings_gym.activity``, over the phases NF1, FF1, NF2 and FF2. The folder is one of
 ``experiments.savings``, or of a recurrent PPO's job of ``experiments.benchmark``, or of several of its jobs
 (``runs/benchmark/recurrent-ppo-gru``; every seed is a network). A file that was made of other weights is made
 anew.

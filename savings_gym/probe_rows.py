@@ -15,9 +15,9 @@ from savings_gym.settings import TaskSettings, target_directions
 from savings_gym.vector import ReachVectorEnv
 
 Array = NDArray[Any]
-State = tuple[
-    Floats, Floats, Floats
-]  # (8, 2) each: hand [m], its velocity [m/s], force of the field on it [N]
+# (8, 2) each: hand [m], its velocity [m/s], force of the field on it [N], joint angles [rad]; then what the
+# actuators do: (8, 6) muscle forces [N], or (8, 2) joint torques [N m]
+State = tuple[Floats, Floats, Floats, Floats, Floats]
 
 N_TARGETS = 8
 PROBE_GO = 0.44  # s
@@ -58,12 +58,12 @@ class VectorRows:
             options["target"] = targets
         observation, info = self._env.reset(seed=seeds, options=options)
         self.target = info["target_position"].copy()
-        return observation, _state(info)
+        return observation, _state(info, self._env.task.qpos)
 
     def step(self, actions: Array) -> tuple[Array, State]:
         """One control step of all rows."""
         observation, _, _, _, info = self._env.step(actions)
-        return observation, _state(info)
+        return observation, _state(info, self._env.task.qpos)
 
     def close(self) -> None:
         """Free the environment."""
@@ -104,12 +104,17 @@ class SingleRows:
                 options["target"] = int(targets[row])
             made.append(env.reset(seed=None if seeds is None else seeds[row], options=options))
         self.target = np.stack([info["target_position"] for _, info in made])
-        return np.stack([observation for observation, _ in made]), _stacked([info for _, info in made])
+        return np.stack([observation for observation, _ in made]), self._states([info for _, info in made])
 
     def step(self, actions: Array) -> tuple[Array, State]:
         """One control step of all rows."""
         made = [env.step(action) for env, action in zip(self._envs, actions, strict=True)]
-        return np.stack([one[0] for one in made]), _stacked([one[4] for one in made])
+        return np.stack([one[0] for one in made]), self._states([one[4] for one in made])
+
+    def _states(self, infos: list[dict[str, Any]]) -> State:
+        shown = {name: np.stack([info[name] for info in infos]) for name in (*SHOWN, _pulled_by(infos[0]))}
+        tasks: list[Any] = [env.unwrapped for env in self._envs]
+        return _state(shown, np.concatenate([one.task.qpos for one in tasks]))
 
     def close(self) -> None:
         """Free the environments."""
@@ -117,11 +122,11 @@ class SingleRows:
             env.close()
 
 
-def _state(info: dict[str, Any]) -> State:
-    hand, velocity, force = (np.array(info[name]) for name in SHOWN)
-    return hand, velocity, force
+def _state(info: dict[str, Any], q: Floats) -> State:
+    hand, velocity, force, pull = (np.array(info[name]) for name in (*SHOWN, _pulled_by(info)))
+    return hand, velocity, force, q.copy(), pull
 
 
-def _stacked(infos: list[dict[str, Any]]) -> State:
-    hand, velocity, force = (np.stack([info[name] for info in infos]) for name in SHOWN)
-    return hand, velocity, force
+def _pulled_by(info: dict[str, Any]) -> str:
+    """Name of what the actuators do in an info."""
+    return "muscle_force" if "muscle_force" in info else "joint_torque"

@@ -8,38 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
+from savings_gym.activity_recording import Recording, hand_force, muscle_torque
+from savings_gym.arm import load_arm
 from savings_gym.arrays import Floats
 from savings_gym.channel_probe import ChannelResult, channel_result, velocity_matrix
 from savings_gym.field_dicts import as_field
 from savings_gym.fields import ChannelField, Field
 from savings_gym.metrics import kinematic_measures
-from savings_gym.probe_rows import N_TARGETS, PROBE_GO, SingleRows, VectorRows
+from savings_gym.probe_memory import Array, Kick, Memory, Policy, View, check_kick
+from savings_gym.probe_rows import N_TARGETS, PROBE_GO, SingleRows, State, VectorRows
 from savings_gym.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings
 
-__all__ = ["N_TARGETS", "PROBE_GO", "ChannelResult", "Memory", "Policy", "Probe", "ProbeResult", "View"]
+__all__ = [
+    "N_TARGETS", "PROBE_GO", "ChannelResult", "Kick", "Memory", "Policy", "Probe", "ProbeResult", "Recording",
+    "View",
+]  # fmt: skip
 
-Array = NDArray[Any]
-View = Callable[[Array, bool], Array]
 REACH, CHANNEL, BEFORE = range(3)  # streams of random numbers
-
-
-class Policy(Protocol):
-    """The ``predict`` of stable-baselines3; a function from observations to actions will do too."""
-
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        """Actions of all rows and the memory after them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +43,7 @@ class ProbeResult:
         force: (8, 100, 2) mean force of the field on the hand in every control step [N].
         start: (8, 2) m.
         target: (8, 2) m.
+        activity: Memory, actions, muscles and hand of the same trial; None unless asked for.
     """
 
     columns: dict[str, Floats]
@@ -61,6 +52,7 @@ class ProbeResult:
     force: Floats
     start: Floats
     target: Floats
+    activity: Recording | None = None
 
     def mean(self, column: str) -> float:
         """Mean of a measure over the targets; NaN if one target has none."""
@@ -109,7 +101,13 @@ class Probe:
         self._done = {REACH: 0, CHANNEL: 0}
 
     def __call__(
-        self, policy: Policy | Callable[[Any], Any], field: Any = None, number: int | None = None
+        self,
+        policy: Policy | Callable[[Any], Any],
+        field: Any = None,
+        number: int | None = None,
+        *,
+        record: bool = False,
+        kick: Kick | None = None,
     ) -> ProbeResult:
         """Probe a policy in a field.
 
@@ -117,8 +115,15 @@ class Probe:
             policy: See the class.
             field: The force field, or its dict; None is no force.
             number: Which probe this is: it decides the noise. None counts on from the last one.
+            record: Whether to record what the policy, the muscles and the hand do, as `ProbeResult.activity`;
+                for policies with memory, see `Memory`.
+            kick: Displaces the policy's activity in the measured trial.
+
+        Raises:
+            ValueError: When a policy is recorded or displaced that has no memory, or of another size.
         """
-        return self._reaches(policy, as_field(field), self._number(REACH, number), REACH)
+        number = self._number(REACH, number)
+        return self._reaches(policy, as_field(field), number, REACH, record, kick)
 
     def channel(
         self, policy: Policy | Callable[[Any], Any], field: Any, number: int | None = None
@@ -159,20 +164,40 @@ class Probe:
         sequence = np.random.SeedSequence((self.seed, *key))
         return [int(seed) for seed in sequence.generate_state(N_TARGETS)]
 
-    def _reaches(self, policy: Any, field: Field, number: int, stream: int) -> ProbeResult:
+    def _reaches(
+        self,
+        policy: Any,
+        field: Field,
+        number: int,
+        stream: int,
+        record: bool = False,
+        kick: Kick | None = None,
+    ) -> ProbeResult:
         """Trials before, then the measured one."""
         memory = Memory(policy, self._view)
         for trial in range(self.carried_trials):
             seeds = self._seeds(number, stream, BEFORE) if trial == 0 else None
             self._trial(memory, field, seeds, None)
-        return self._trial(memory, field, self._seeds(number, stream), np.arange(N_TARGETS))
+        seeds = self._seeds(number, stream)
+        return self._trial(memory, field, seeds, np.arange(N_TARGETS), record, kick)
 
-    def _trial(self, memory: Memory, field: Field, seeds: list[int] | None, targets: Any) -> ProbeResult:
+    def _trial(
+        self, memory: Memory, field: Field, seeds: list[int] | None, targets: Any, record: bool = False,
+        kick: Kick | None = None,
+    ) -> ProbeResult:  # fmt: skip
         rows = self._rows
         observation, state = rows.reset(seeds, targets, field)
-        states = [state]
+        states, hidden, actions = [state], [], []
         for step in range(TRIAL_STEPS):
-            observation, state = rows.step(memory.act(observation, first=step == 0))
+            if kick is not None and step == kick.step:
+                memory.displace(kick.vector)
+            action = memory.act(observation, first=step == 0)
+            if kick is not None and step == 0:
+                check_kick(np.shape(kick.vector), memory.activity().shape[-1])  # not only when it comes
+            if record:
+                hidden.append(memory.activity())
+                actions.append(action.copy())
+            observation, state = rows.step(action)
             states.append(state)
         path, velocity, force = (np.stack([s[i] for s in states], axis=1) for i in range(3))
         return ProbeResult(
@@ -182,26 +207,21 @@ class Probe:
             force=force[:, 1:],
             start=path[:, 0],
             target=rows.target,
+            activity=_recording(states, hidden, actions) if record else None,
         )
 
 
-class Memory:
-    """A policy with the memory that it has now, in 8 rows; new ones have none."""
-
-    def __init__(self, policy: Any, view: View | None) -> None:
-        if not (hasattr(policy, "predict") or callable(policy)):
-            raise TypeError(f"a policy needs a predict method or must be a function, got {policy!r}")
-        self._policy, self._view = policy, view
-        self._state: Any = None
-        self._start = np.ones(N_TARGETS, dtype=bool)
-
-    def act(self, observation: Array, first: bool) -> Array:
-        """(8, m) actions; `first` says that these are the first observations of a trial."""
-        seen = observation if self._view is None else self._view(observation, first)
-        if not hasattr(self._policy, "predict"):
-            return np.asarray(self._policy(seen))
-        action, self._state = self._policy.predict(
-            seen, state=self._state, episode_start=self._start, deterministic=True
-        )
-        self._start = np.zeros(N_TARGETS, dtype=bool)
-        return np.asarray(action)
+def _recording(states: list[State], hidden: list[Array], actions: list[Array]) -> Recording:
+    """What is kept of a trial, from the states before and after every control step."""
+    path, velocity, _, q, pull = (np.stack([state[i] for state in states], axis=1) for i in range(5))
+    q, muscles = q[:, :-1], pull.shape[-1] == load_arm("muscle").n_actuators
+    # Muscles pull as their state at the beginning of a step says, motors as they are told in the step.
+    torque = muscle_torque(q, pull[:, :-1]) if muscles else pull[:, 1:]
+    return Recording(
+        hidden=np.stack(hidden, axis=1),
+        excitation=np.stack(actions, axis=1),
+        muscle_force=pull[:, :-1] if muscles else None,
+        hand_force=hand_force(q, torque),
+        hand=path,
+        velocity=velocity,
+    )
