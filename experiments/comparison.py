@@ -100,7 +100,7 @@ def write_comparison(out: Path, found: Mapping[str, Found], about: str) -> list[
         about: Which runs these are, a sentence or two.
     """
     rows = compare(found)
-    write_json(out / "reference.json", {"rows": rows})
+    write_json(out / "reference.json", {"figures": list(found), "rows": rows})
     parts = ["# Ours beside the study's", about, f"{tally(rows)}.", MEANING, comparison_table(rows)]
     for name, what in found.items():
         parts.append(f"## {name}")

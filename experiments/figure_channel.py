@@ -98,7 +98,7 @@ def _profile(axes: Axes, phase: str, force: ChannelForce, top: float, *, first: 
     axes.plot(time[shown], force.ideal.mean(axis=0)[shown], label="ideal", **dashes)  # type: ignore[arg-type]
     look.draw_band(axes, time[shown], force.across[:, shown], look.PHASE_COLOUR[phase], "measured")
     sign = np.sign(force.ideal.mean()) or 1.0
-    axes.set(xlim=(FROM, time[-1]), ylim=sorted((-0.25 * sign * top, 1.15 * sign * top)))
+    axes.set(xlim=(FROM, time[-1]), ylim=sorted((-0.25 * sign * top, 1.5 * sign * top)))
     axes.set_title(f"end of {phase}", color=look.PHASE_COLOUR[phase], loc="left", fontweight="bold")
     axes.tick_params(axis="y", left=first, labelleft=first)
     axes.spines["left"].set_visible(first)
@@ -120,7 +120,7 @@ def _slopes(axes: Axes, found: dict[str, ChannelForce]) -> None:
         axes.plot(at + 0.25, mean, "s", color=colour, markersize=4.0, zorder=4)
     axes.set(xticks=range(len(PHASES)), xticklabels=PHASES, xlim=(-0.4, len(PHASES) - 0.4))
     axes.set_ylabel("Share of the ideal force (%)")
-    axes.set_title("networks, mean, 95 % interval", loc="left", fontsize=look.SMALL)
+    axes.set_title("mean, 95 % interval", loc="left", fontsize=look.SMALL)
 
 
 def _text(quantities: list[Quantity]) -> str:

@@ -205,6 +205,14 @@ def shown(value: float | None, ci: Ends = NO_INTERVAL, unit: str = "", digits: i
     return text if low is None or high is None else f"{text} [{low:.{digits}g}, {high:.{digits}g}]"
 
 
+def failed_fits(failures: Sequence[str]) -> str:
+    """Failures such as "network 3, FF1: reason" as one note: how many, and every reason once."""
+    if not failures:
+        return ""
+    reasons = dict.fromkeys(failure.partition(": ")[2] for failure in failures)
+    return f"{len(failures)} fits of a rate failed: {', '.join(reasons)}"
+
+
 def _number(value: Any) -> float | None:
     """A finite Python float, or None."""
     found = None if value is None else float(value)

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from experiments import figure_style as look
 from experiments.comparison import beside_study
 from experiments.curve_figures import ff1_over_ff2
-from experiments.figure_kit import NO_INTERVAL, Ends, Found, Quantity, Runs, quantity
+from experiments.figure_kit import NO_INTERVAL, Ends, Found, Quantity, Runs, failed_fits, quantity
 from experiments.reference import (
     BATCHES,
     INITIAL_FF1,
@@ -82,7 +82,7 @@ def _rates(curves: dict[str, PhaseCurves], sampling: Sampling) -> list[Quantity]
     rates1, rates2, failures = fitted_rates(curves["FF1"], curves["FF2"])
     both = np.isfinite(rates1) & np.isfinite(rates2)
     ff1, ff2 = rates1[both], rates2[both]
-    note = f"no rate: {'; '.join(failures)}" if failures else ""
+    note = failed_fits(failures)
     if not ff1.size:
         units = {RATE_FF1: RATE_UNIT, RATE_FF2: RATE_UNIT, RATE_RATIO: "1", RATE_EFFECT: "1"}
         return [Quantity(name, None, NO_INTERVAL, 0, unit, note=note) for name, unit in units.items()]

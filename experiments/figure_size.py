@@ -16,7 +16,16 @@ from matplotlib.ticker import NullLocator
 
 from experiments import figure_style as look
 from experiments.comparison import beside_study
-from experiments.figure_kit import NO_INTERVAL, Found, Quantity, Runs, markdown_table, quantity, shown
+from experiments.figure_kit import (
+    NO_INTERVAL,
+    Found,
+    Quantity,
+    Runs,
+    failed_fits,
+    markdown_table,
+    quantity,
+    shown,
+)
 from experiments.reference import REFERENCES, SIZES, fraction
 from savings_gym.arrays import Floats
 from savings_gym.fractions import all_pairs_interval, paired_fraction_interval
@@ -31,7 +40,8 @@ from savings_gym.statistics import (
 )
 
 MEASURES = ("initial deviation", "rate")
-OURS, STUDY = "#0072b2", "#222222"
+OURS, OTHER, STUDY = "#0072b2", "#009e73", "#222222"
+APART = 1.05  # the two fractions of a size stand beside each other by this factor
 PAIRED, ALL = "paired fraction", "all-pairs fraction"
 
 
@@ -103,7 +113,7 @@ def saved(measure: str, units: int) -> str:
 def _quantities(measure: str, units: int, found: Pairs, sampling: Sampling) -> list[Quantity]:
     """All-pairs fraction, paired fraction and mean savings of one size."""
     better, worse, n = found.better, found.worse, found.better.size
-    note = f"no rate: {'; '.join(found.failures)}" if found.failures else ""
+    note = failed_fits(found.failures)
     unit = "mm" if measure == MEASURES[0] else "1"
     if not n:
         names = {fraction(measure, units): "1", paired(measure, units): "1", saved(measure, units): unit}
@@ -130,56 +140,38 @@ def _figure(found: dict[str, Quantity], sizes: tuple[int, ...]) -> Figure:
     for column, measure in enumerate(MEASURES):
         top, bottom = panels[:, column]
         top.axhline(0.5, color=look.QUIET, linewidth=0.6, zorder=1)
-        _line(top, found, sizes, [paired(measure, units) for units in sizes], PAIRED + ", ours", "o", "white")
-        _line(top, found, sizes, [fraction(measure, units) for units in sizes], ALL + ", ours", "s", OURS)
+        own, everyone = ({units: name(measure, units) for units in sizes} for name in (paired, fraction))
+        _line(top, found, own, PAIRED + ", ours", OTHER, 1.0 / APART)
+        _line(top, found, everyone, ALL + ", ours", OURS, APART)
         theirs = [study[fraction(measure, units)] for units in SIZES]
         top.plot(SIZES, theirs, "D--", color=STUDY, markerfacecolor="white", markersize=4.0, linewidth=0.9,
                  label=ALL + ", the study", zorder=5)  # fmt: skip
         top.set(title=measure[0].upper() + measure[1:], ylim=(-0.02, 1.04), xscale="log")
         bottom.axhline(0.0 if column == 0 else 1.0, color=look.QUIET, linewidth=0.6, zorder=1)
-        _line(bottom, found, sizes, [saved(measure, units) for units in sizes], "ours", "s", OURS)
+        _line(bottom, found, {units: saved(measure, units) for units in sizes}, "ours", OURS)
         ticks = sorted({*sizes, *SIZES})
         bottom.set(xlabel="Recurrent units", xticks=ticks, xticklabels=ticks)
         bottom.xaxis.set_minor_locator(NullLocator())
     panels[0, 0].set_ylabel("Fraction with savings")
     panels[1, 0].set_ylabel("FF1 − FF2, mean (mm)")
     panels[1, 1].set_ylabel("FF2 / FF1")
-    panels[0, 0].legend(loc="lower right")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, borderaxespad=0.2)
     return figure
 
 
 def _line(
-    axes: Axes,
-    found: dict[str, Quantity],
-    sizes: tuple[int, ...],
-    names: list[str],
-    label: str,
-    marker: str,
-    fill: str,
+    axes: Axes, found: dict[str, Quantity], names: dict[int, str], label: str, colour: str, shift: float = 1.0
 ) -> None:
     """Values over size, with intervals; sizes without a value are left out."""
-    known = [
-        (units, found[name])
-        for units, name in zip(sizes, names, strict=True)
-        if found[name].value is not None
-    ]
-    x = [units for units, _ in known]
-    y = [float(entry.value or 0.0) for _, entry in known]
-    axes.plot(
-        x,
-        y,
-        marker=marker,
-        color=OURS,
-        markerfacecolor=fill,
-        markersize=4.5,
-        linewidth=1.2,
-        label=label,
-        zorder=4,
-    )
-    for units, entry in known:
+    known = {units: found[name] for units, name in names.items() if found[name].value is not None}
+    x = [shift * units for units in known]
+    y = [float(entry.value or 0.0) for entry in known.values()]
+    axes.plot(x, y, "s-", color=colour, markersize=4.0, linewidth=1.2, label=label, zorder=4)
+    for at, entry in zip(x, known.values(), strict=True):
         low, high = entry.ci
         if low is not None and high is not None:
-            axes.plot([units, units], [low, high], color=OURS, linewidth=1.0, zorder=3)
+            axes.plot([at, at], [low, high], color=colour, linewidth=1.0, zorder=3)
 
 
 def _table(found: dict[str, Quantity], pairs: dict[int, dict[str, Pairs]]) -> str:

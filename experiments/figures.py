@@ -1,0 +1,184 @@
+"""All figures of the study's results on our networks, beside the study's numbers.
+
+    python -m experiments.figures --preset quick|paper [--only NAME ...] [--out runs/figures-quick]
+
+makes what is missing of the runs (in ``OUT/runs``, folders of ``experiments.savings``), then of the figures,
+and writes reference.json (a row a number of the study), comparison.md (one page) and runs.json. The same
+command goes on where it stopped. A run or figure that fails does not lose the others; the status is 1 then.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from agents.memory import keep_freed_memory
+from experiments.command_line import named_preset
+from experiments.comparison import tally, write_comparison
+from experiments.figure_behaviour import behaviour
+from experiments.figure_channel import channel
+from experiments.figure_learning import learning
+from experiments.figure_runs import (
+    MAIN,
+    SIZE,
+    PlannedRun,
+    describe,
+    make_missing,
+    pretrained,
+    size_runs,
+    stored,
+)
+from experiments.figure_size import size
+from experiments.figure_state import Figure, current, make_figures
+from experiments.run_folder import versions
+from experiments.savings import PRESETS as RUN_PRESETS
+from experiments.savings import finished
+from savings_gym.files import write_json
+
+log = logging.getLogger(__name__)
+
+FIGURES: dict[str, Figure] = {
+    "behaviour": behaviour,
+    "learning": learning,
+    "channel": channel,
+    "size": size,
+}
+NEEDS = {"size": (MAIN, SIZE)}  # kinds of runs; others need the main run alone
+PRESET_NAMES = ("quick", "paper", "smoke")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Arguments of the figures; the preset sets the defaults."""
+
+    preset: str = "quick"
+    """quick (short phases, weights that ship), paper (the study's schedule, 40 networks), smoke (seconds)."""
+    out: Path = Path("runs/figures-quick")
+    """Folder of figures and runs."""
+    only: tuple[str, ...] = ()
+    """Names of figures; none is all of them."""
+    networks: int = 8
+    """Networks of the main run."""
+    sizes: tuple[int, ...] = (32, 64, 128, 256)
+    """Network sizes, units; the main run is the run of its own size."""
+    size_networks: int = 12
+    """Networks of every other size."""
+    seed: int = 0
+    """Of everything random in runs and figures."""
+    ship: bool = True
+    """Start from the weights in experiments/pretrained, where there are any of that size."""
+    pretraining_updates: int = 10_500
+    """Batches of pre-training, of networks that are pre-trained in their run."""
+    again: bool = False
+    """Make the figures again that are there; runs are kept."""
+
+    def __post_init__(self) -> None:
+        """Checks every value before any work starts."""
+        if self.preset not in PRESET_NAMES:
+            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        unknown = [name for name in self.only if name not in FIGURES]
+        if unknown:
+            raise ValueError(f"unknown figure {', '.join(unknown)}; choose from: {', '.join(FIGURES)}")
+        for name in ("networks", "size_networks", "pretraining_updates", *(["sizes"] if self.sizes else [])):
+            value = getattr(self, name)
+            if min(value if isinstance(value, tuple) else (value,)) < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+        if self.out.is_file():
+            raise FileExistsError(f"--out {self.out} is a file, expected a folder")
+
+    @property
+    def chosen(self) -> list[str]:
+        """Names of the figures to make, in their order."""
+        return [name for name in FIGURES if not self.only or name in self.only]
+
+    def runs(self) -> list[PlannedRun]:
+        """Every run that figures are made of."""
+        preset = RUN_PRESETS[self.preset]
+        main = dataclasses.replace(
+            preset, out=self.out / "runs" / "main", networks=self.networks, seed=self.seed,
+            pretraining_updates=self.pretraining_updates,
+            pretrained=pretrained(preset.units, self.networks) if self.ship else None,
+        )  # fmt: skip
+        return [PlannedRun("main", MAIN, main), *size_runs(main, self.sizes, self.size_networks, self.ship)]
+
+
+PRESETS = {
+    "quick": Figures(),
+    "paper": Figures(
+        "paper", Path("runs/figures-paper"), networks=40, sizes=(16, 32, 64, 128, 256, 512), size_networks=40,
+        ship=False, pretraining_updates=20_000,
+    ),
+    "smoke": Figures(
+        "smoke", Path("runs/figures-smoke"), networks=2, sizes=(4, 8), size_networks=2, ship=False,
+        pretraining_updates=4,
+    ),
+}  # fmt: skip
+
+
+def run(config: Figures) -> int:
+    """Makes what is missing; returns the exit status: 0, 1 if a run or figure failed, 130 if interrupted."""
+    planned = config.runs()
+    for each in planned:
+        finished(each.config)  # raises for missing weights, and for folders of other runs
+    kinds = {kind for name in config.chosen for kind in NEEDS.get(name, (MAIN,))}
+    failed, interrupted = make_missing(each for each in planned if each.kind in kinds)
+    if interrupted:
+        log.warning("interrupted: the same command goes on from there")
+        return 130
+    runs = stored(planned, config.seed)
+    rows = describe(planned)
+    write_json(config.out / "runs.json", {"command": command(config), "runs": rows, "versions": versions()})
+    chosen = {name: FIGURES[name] for name in config.chosen}
+    failed += make_figures(chosen, NEEDS, runs, config.out, config.again)
+    found = current(FIGURES, NEEDS, runs, config.out)
+    if found:
+        about = f"`{command(config)}`; {_networks(rows)}."
+        log.info("beside the study: %s", tally(write_comparison(config.out, found, about)))
+        log.info("wrote %s", config.out / "comparison.md")
+    for name in failed:
+        log.error("failed: %s", name)
+    return 1 if failed else 0
+
+
+def command(config: Figures) -> str:
+    """The command line that makes all this, without what is default or says only what to make now."""
+    parts, preset = ["python -m experiments.figures --preset", config.preset], PRESETS[config.preset]
+    for name, value in dataclasses.asdict(config).items():
+        if name in ("preset", "only", "again") or value == getattr(preset, name):
+            continue
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            parts.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            parts.append(f"--{flag} {' '.join(map(str, value)) if isinstance(value, tuple) else value}")
+    return " ".join(parts)
+
+
+def _networks(rows: list[dict[str, Any]]) -> str:
+    """How many networks each run has, in words."""
+    return ", ".join(f"{row['name']}: {row['networks']} networks of {row['units']} units" for row in rows)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    keep_freed_memory()
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        preset = PRESETS[named_preset(given, PRESETS, "quick")]
+        return run(tyro.cli(Figures, args=given, default=preset, description=__doc__))
+    except (ValueError, OSError) as error:
+        log.error("error: %s", error)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
