@@ -11,19 +11,17 @@ anew.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import tyro
 
 from agents.activity import record
 from agents.checkpoints import load_ensemble
+from experiments.run_files import digest, read_arguments
 from savings_gym.activity import load_activity, save_activity
 from savings_gym.fields import CurlField, Field, NullField
 from savings_gym.settings import Delays, Noise
@@ -65,7 +63,7 @@ def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.
         ValueError, FileNotFoundError: for an unknown field, a folder of another kind, or missing phases.
     """
     asked = Activity(Path(run), field)
-    source = supervised_source(asked.run)
+    source = source_of(asked.run)
     path, mark = asked.run / FILES[field], source.mark()
     if path.is_file():
         try:
@@ -80,6 +78,34 @@ def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.
     if save:
         save_activity(path, dataset)
     return dataset
+
+
+class Source(Protocol):
+    """Where activity comes from."""
+
+    def mark(self) -> str:
+        """Of these weights and no others."""
+
+    def record(self, field: str) -> xr.Dataset:
+        """Activity of all phases in the null or the curl field."""
+
+
+def source_of(run: Path) -> Source:
+    """What a run folder holds: an ensemble, or jobs of recurrent PPO.
+
+    Raises:
+        FileNotFoundError, ValueError: when it holds neither, or not all phases.
+    """
+    if any((run / f"networks_{phase}.safetensors").is_file() for phase in PHASES):
+        return supervised_source(run)
+    from experiments import activity_jobs  # stable-baselines3: seconds of import
+
+    if folders := activity_jobs.job_folders(run):
+        return activity_jobs.jobs_source(folders)
+    raise FileNotFoundError(
+        f"{run} holds no networks of a finished phase: neither networks_NF1.safetensors, as a run of "
+        "experiments.savings, nor NF1/model.zip or seed-*/NF1/model.zip, as jobs of experiments.benchmark"
+    )
 
 
 @dataclass(frozen=True)
@@ -117,32 +143,6 @@ def supervised_source(run: Path) -> SupervisedSource:
     if missing := [path.name for path in weights.values() if not path.is_file()]:
         raise FileNotFoundError(f"{run} lacks {', '.join(missing)}: is the run complete?")
     return SupervisedSource(weights, read_arguments(run, ("b", "seed", "noise", "delays")))
-
-
-def read_arguments(run: Path, needed: Iterable[str]) -> dict[str, Any]:
-    """The arguments in a folder's config.json.
-
-    Raises:
-        FileNotFoundError, ValueError: when there is no such file, or it lacks some.
-    """
-    path = run / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{run} has no config.json: it is no run folder")
-    try:
-        found = dict(json.loads(path.read_text())["arguments"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not that of a run") from error
-    if missing := [name for name in needed if name not in found]:
-        raise ValueError(f"{path} does not say {', '.join(missing)}")
-    return found
-
-
-def digest(paths: Iterable[Path]) -> str:
-    """SHA-256 of files, one after the other."""
-    total = hashlib.sha256()
-    for path in paths:
-        total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> int:
