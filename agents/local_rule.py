@@ -1,4 +1,4 @@
-"""A local learning rule in place of backpropagation through time: e-prop with random feedback.
+"""A local learning rule in place of backpropagation through time: e-prop.
 
 From Bellec et al. 2020 (doi 10.1038/s41467-020-17236-y); for leaky rate units it is the random-feedback
 online learning of Murray 2019 (doi 10.7554/eLife.43299). A synapse w onto unit j keeps an eligibility trace,
@@ -12,10 +12,12 @@ learning signal L_t. What is left out of the true gradient is the influence that
 through the recurrent weights, and from movement to unit through the senses.
 
 L_t = B s_t + (the cost of the unit's own activity), where s_t is the gradient of the loss with respect to the
-read-out at t through the arm alone, and B, the feedback, is a fixed random matrix (feedback alignment,
-Lillicrap et al. 2016, doi 10.1038/ncomms13276) or, "symmetric", the read-out's transpose. s_t looks ahead:
-the arm's mechanics, which no synapse of the network is part of, are differentiated exactly, as by a teacher
-who knows what a change of excitation does to the movement.
+read-out at t through the arm alone, and B is the feedback: the read-out's transpose (``"eprop"``, Bellec's
+symmetric e-prop), or a fixed random matrix (``"eprop-random"``; feedback alignment, Lillicrap et al. 2016,
+doi 10.1038/ncomms13276). A network aligns with random feedback by learning its read-out: where that is
+frozen, as after pre-training in the study, random feedback cannot teach it. s_t looks ahead: the arm's
+mechanics, which no synapse of the network is part of, are differentiated exactly, as by a teacher who knows
+what a change of excitation does to the movement.
 
 The sum over time of e_t L_t equals what a reverse pass gives in which h_{t-1} is held fixed wherever it
 enters the gates, observations are held fixed, and B stands for the read-out's transpose. That is how it is
@@ -36,7 +38,7 @@ from agents.reaches import Reaches
 from agents.rollout import Trajectory, rollout
 from agents.torch_arm import TorchArm
 
-RULES: Final = ("bptt", "eprop", "eprop-symmetric")
+RULES: Final = ("bptt", "eprop", "eprop-random")
 STREAM: Final = 101  # second key of the seed
 
 

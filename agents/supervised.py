@@ -36,7 +36,7 @@ class Learning:
         clip: largest gradient norm, per network.
         weights: of the loss terms.
         rule: where gradients come from: ``"bptt"``, backpropagation through time; ``"eprop"``, the local rule
-            with random feedback; ``"eprop-symmetric"``, with the read-out's own weights as feedback.
+            with the read-out's own weights as feedback; ``"eprop-random"``, with random feedback.
         feedback_seed: of the random feedback.
     """
 
@@ -123,8 +123,8 @@ class SupervisedLearner:
         """Trials with the gradients of the learning rule."""
         if self.learning.rule == "bptt":
             return self.run(self.ensemble, reaches)
-        symmetric = self.learning.rule == "eprop-symmetric"
-        feedback = self.ensemble.readout_weight if symmetric else self.feedback
+        random = self.learning.rule == "eprop-random"
+        feedback = self.feedback if random else self.ensemble.readout_weight
         return self.run(self.ensemble, reaches, feedback)
 
     def probe(self, reaches: Reaches, kick: Kick | None = None) -> Trajectory:

@@ -77,7 +77,7 @@ class Savings:
     catch_fraction: float = 0.5
     """Share of every training batch without go cue."""
     rule: str = "bptt"
-    """bptt, or a local rule: eprop, eprop-symmetric (``agents.local_rule``)."""
+    """bptt, or a local rule: eprop, eprop-random (``agents.local_rule``)."""
     optimiser: str = "sgd"
     """sgd or adam, fresh in every phase."""
     learning_rate: float = 5e-3

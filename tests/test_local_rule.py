@@ -218,7 +218,7 @@ def test_an_update_follows_the_rule_it_was_given(path):
         ensemble.freeze(*FROZEN)
         learner = SupervisedLearner(ensemble, Learning("sgd", rate=1e-3, rule=rule, feedback_seed=3), path)
         before = ensemble.recurrent_weight.detach().clone()
-        feedback = {"eprop": draw_feedback(ensemble, 3), "eprop-symmetric": ensemble.readout_weight}
+        feedback = {"eprop-random": draw_feedback(ensemble, 3), "eprop": ensemble.readout_weight}
         trajectory = (
             rollout(ensemble, ARM, reaches) if rule == "bptt"
             else local_rollout(ensemble, ARM, reaches, feedback[rule])
@@ -236,5 +236,5 @@ def test_an_update_follows_the_rule_it_was_given(path):
 
 
 def test_an_unknown_rule_is_named():
-    with pytest.raises(ValueError, match="'hebb'.*bptt, eprop, eprop-symmetric"):
+    with pytest.raises(ValueError, match="'hebb'.*bptt, eprop, eprop-random"):
         Learning(rule="hebb")
