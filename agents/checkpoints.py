@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,40 @@ def read_metadata(path: Path) -> dict[str, Any]:
             return {name: about[name] for name in ("cell", "networks", "units")} | about
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{str(path)!r} is not a whole weights file of this project: {error}") from error
+
+
+def join_ensembles(paths: Sequence[Path], out: Path) -> None:
+    """Writes networks of several files into one, in order: those of the first file keep their numbers.
+
+    What each file said about itself stays in the metadata, under ``"joined"``, a list.
+
+    Args:
+        paths: two or more files of one cell and size.
+        out: the new file.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_metadata``, or when cells or sizes differ, a file is named
+            twice, or there are fewer than two.
+        FileExistsError: when ``out`` is there.
+    """
+    if len(paths) < 2 or len({path.resolve() for path in paths}) < len(paths):
+        raise ValueError(f"expected two or more different files, got {[str(path) for path in paths]}")
+    if out.exists():
+        raise FileExistsError(f"{str(out)!r} is there already: choose another file or remove it")
+    about = [read_metadata(path) for path in paths]
+    for name in ("cell", "units"):
+        for path, found in zip(paths, about, strict=True):
+            if found[name] != about[0][name]:
+                raise ValueError(
+                    f"{str(path)!r} holds networks of {name} {found[name]!r}, {str(paths[0])!r} of "
+                    f"{about[0][name]!r}: only networks of one {name} can be joined"
+                )
+    parts = [load_ensemble(path) for path in paths]
+    whole = make_ensemble(about[0]["cell"], sum(part.networks for part in parts), parts[0].units, seed=0)
+    with torch.no_grad():
+        for name, parameter in whole.named_parameters():
+            parameter.copy_(torch.cat([getattr(part, name) for part in parts]))
+    save_ensemble(out, whole, joined=about)
 
 
 def load_ensemble(

@@ -5,6 +5,7 @@
 made the networks that ship (``experiments/pretrained/gru128.safetensors``). The default is the study's:
 20 000 batches of 32 random reaches with Adam (eLife 107423). A killed run goes on where it stopped: the
 state is kept beside the output and removed at the end. Batch i depends on the seed and i alone.
+``experiments.join_networks`` makes one file of networks that were pre-trained with several seeds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import io
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +91,7 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
     about = json.loads(json.dumps(dataclasses.asdict(config), default=str))
     first = _resume(state_file, learner, about)
     task = {"noise": config.noise, "delays": config.delays, "device": config.device}
+    began = time.monotonic()
     for update in range(first, config.updates):
         if stopped():
             _keep(state_file, learner, about, update)
@@ -103,7 +106,14 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
                 **task,
             )
             error = (learner.probe(probe).hand[:, -1] - probe.target).norm(dim=-1).mean(1)
-            log.info("update %d: end-point error %s mm", update, (1e3 * error).round(decimals=1).tolist())
+            pace = (time.monotonic() - began) / max(update - first, 1)
+            log.info(
+                "update %d of %d: end-point error %s mm%s",
+                update,
+                config.updates,
+                (1e3 * error).round(decimals=1).tolist(),
+                f", {pace * (config.updates - update) / 60:.0f} min left" if update > first else "",
+            )
         rng = np.random.default_rng((config.seed, 0, update))
         learner.update(random_reaches(config.networks, config.trials, NullField(), rng, **task))
     save_ensemble(config.out, ensemble, pretraining=about)

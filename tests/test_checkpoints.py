@@ -6,8 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from agents.checkpoints import load_ensemble, read_metadata, save_ensemble
+from agents.checkpoints import join_ensembles, load_ensemble, read_metadata, save_ensemble
 from agents.networks import CELLS, make_ensemble
+from experiments.join_networks import main
 from savings_gym.files import write_atomically
 
 
@@ -128,3 +129,44 @@ def test_a_written_file_may_be_read_by_others(tmp_path):
     write_atomically(path, b"one")
     write_atomically(path, b"two")
     assert path.read_bytes() == b"two" and path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Files of 3 and 2 networks, pre-trained with different seeds."""
+    paths = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
+    for seed, (path, networks) in enumerate(zip(paths, (3, 2), strict=True)):
+        save_ensemble(path, trained(networks=networks), pretraining={"seed": seed})
+    return paths
+
+
+def test_joined_networks_are_those_of_the_files_in_order(two, tmp_path):
+    out = tmp_path / "all.safetensors"
+    assert main([*map(str, two), "--out", str(out)]) == 0
+    joined = load_ensemble(out)
+    assert joined.networks == 5
+    assert_equal(load_ensemble(out, 3), load_ensemble(two[0]))
+    assert_equal(joined.select(3, 4), load_ensemble(two[1]))
+    about = read_metadata(out)
+    assert (about["cell"], about["networks"], about["units"]) == ("gru", 5, 8)
+    assert about["joined"] == [read_metadata(path) for path in two]
+    assert [part["pretraining"]["seed"] for part in about["joined"]] == [0, 1]
+
+
+def test_networks_that_do_not_fit_are_not_joined(two, tmp_path, caplog):
+    other, wide = tmp_path / "lstm.safetensors", tmp_path / "wide.safetensors"
+    save_ensemble(other, trained("lstm"))
+    save_ensemble(wide, make_ensemble("gru", 1, 9, seed=0))
+    out = tmp_path / "out.safetensors"
+    for paths, message in (
+        ([two[0], other], "lstm.safetensors' holds networks of cell 'lstm'.*only networks of one cell"),
+        ([two[0], wide], "holds networks of units 9.*only networks of one units"),
+        ([two[0], two[0]], "two or more different files"),
+        ([two[0]], "two or more different files"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            join_ensembles(paths, out)
+    with pytest.raises(FileExistsError, match="two.safetensors.*is there already"):
+        join_ensembles(two, two[1])
+    assert not out.exists()
+    assert main([str(two[0]), str(tmp_path / "none"), "--out", str(out)]) == 2 and "none" in caplog.text

@@ -114,3 +114,11 @@ def test_the_weights_say_how_they_were_made(tmp_path):
 def test_a_number_below_one_is_named(tmp_path, name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         config(tmp_path, **{name: 0})
+
+
+def test_progress_says_how_long_it_will_take(tmp_path, caplog):
+    caplog.set_level("INFO")
+    pretrain(config(tmp_path))
+    lines = [record.message for record in caplog.records if "end-point error" in record.message]
+    assert [line.split(":")[0] for line in lines] == ["update 2 of 5", "update 4 of 5"]
+    assert all(line.endswith("min left") for line in lines)
