@@ -113,8 +113,7 @@ def write_comparison(out: Path, found: Mapping[str, Found], about: str) -> list[
 
 def _study(row: Mapping[str, Any]) -> str:
     about = "" if row["source"] == "printed" else "~"
-    digits = 4 if row["source"] == "printed" else 3
-    return about + shown(row["reference"], unit=row["unit"], digits=digits)
+    return about + shown(row["reference"], unit=row["unit"], digits=4)
 
 
 def _interval(ci: Iterable[float | None]) -> str:

@@ -108,19 +108,15 @@ def effect_size(differences: Floats, confidence: float = 0.95) -> tuple[float, E
     Returns:
         NaN and no interval for fewer than two networks, or differences that are all equal.
     """
-    from scipy.optimize import brentq
-    from scipy.stats import nct
+    from scipy.special import nctdtrinc
 
     n = differences.size
     t = t_test(differences)[0]
     if n < 2 or not np.isfinite(t) or not np.ptp(differences):
         return np.nan, NO_INTERVAL
-    tail, reach = (1.0 - confidence) / 2.0, abs(t) + 10.0
-    ends = [
-        brentq(lambda centre, q=q: nct.cdf(t, n - 1, centre) - q, t - reach, t + reach) / np.sqrt(n)
-        for q in (1.0 - tail, tail)
-    ]
-    return float(t / np.sqrt(n)), (float(ends[0]), float(ends[1]))
+    tail = (1.0 - confidence) / 2.0
+    low, high = (float(nctdtrinc(n - 1, q, t) / np.sqrt(n)) for q in (1.0 - tail, tail))
+    return float(t / np.sqrt(n)), (low, high)
 
 
 def _add_study(figure: Figure, last_trial: int) -> None:

@@ -48,30 +48,25 @@ def pretrained(units: int, networks: int) -> Path | None:
     held = read_metadata(whole)["networks"]
     if networks > held:
         raise ValueError(
-            f"{path} holds {held} networks, {networks} were asked for: ask for 1 to {held}, or pre-train in the "
-            "runs with --no-ship"
+            f"{path} holds {held} networks, {networks} were asked for: ask for 1 to {held}, or pre-train in "
+            "the runs with --no-ship"
         )
     return path
 
 
-def size_runs(base: Savings, sizes: Iterable[int], networks: int, ship: bool) -> list[PlannedRun]:
-    """A run for every size but that of the main run, which is the run of its own size.
+def start(base: Savings, units: int, networks: int, ship: bool, updates: int) -> Savings:
+    """A run with networks of a size, from weights that ship or from new networks.
 
     Args:
-        base: The main run, in its folder ``runs/main``.
-        sizes: Units.
-        networks: Of every size.
+        base: Its other arguments.
+        units: Of every network.
+        networks: How many.
         ship: Start from weights that ship, where there are any of that size; pre-train in the run elsewhere.
+        updates: Of that pre-training.
     """
-    found = []
-    for units in sizes:
-        if units != base.units:
-            config = dataclasses.replace(
-                base, out=base.out.with_name(f"units-{units}"), units=units, networks=networks,
-                pretrained=pretrained(units, networks) if ship else None,
-            )  # fmt: skip
-            found.append(PlannedRun(config.out.name, SIZE, config))
-    return found
+    weights = pretrained(units, networks) if ship else None
+    found = dataclasses.replace(base, units=units, networks=networks, pretrained=weights)
+    return found if weights else dataclasses.replace(found, pretraining_updates=updates)
 
 
 def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:

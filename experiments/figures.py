@@ -30,8 +30,7 @@ from experiments.figure_runs import (
     PlannedRun,
     describe,
     make_missing,
-    pretrained,
-    size_runs,
+    start,
     stored,
 )
 from experiments.figure_size import size
@@ -101,13 +100,15 @@ class Figures:
 
     def runs(self) -> list[PlannedRun]:
         """Every run that figures are made of."""
-        preset = RUN_PRESETS[self.preset]
-        main = dataclasses.replace(
-            preset, out=self.out / "runs" / "main", networks=self.networks, seed=self.seed,
-            pretraining_updates=self.pretraining_updates,
-            pretrained=pretrained(preset.units, self.networks) if self.ship else None,
-        )  # fmt: skip
-        return [PlannedRun("main", MAIN, main), *size_runs(main, self.sizes, self.size_networks, self.ship)]
+        folder, how = self.out / "runs", (self.ship, self.pretraining_updates)
+        preset = dataclasses.replace(RUN_PRESETS[self.preset], seed=self.seed)
+        main = start(dataclasses.replace(preset, out=folder / "main"), preset.units, self.networks, *how)
+        found = [PlannedRun("main", MAIN, main)]
+        for units in self.sizes:
+            if units != main.units:  # the main run is the run of its own size
+                its = dataclasses.replace(preset, out=folder / f"units-{units}")
+                found.append(PlannedRun(its.out.name, SIZE, start(its, units, self.size_networks, *how)))
+        return found
 
 
 PRESETS = {

@@ -33,7 +33,7 @@ INTRODUCTION = """\
 
 Our networks through the four phases of Shahbazi, Codol, Michaels & Gribble, *A context-free model of \
 savings in motor learning*, eLife 14:RP107423 (2026), and beside each number what the study has. \
-`python -m experiments.results_page` writes this page from the files in `results/figures/`, which are made by"""
+`python -m experiments.results_page` writes this page from the files in `results/figures/`, made by"""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _run_table(runs: list[dict[str, Any]]) -> str:
         "units",
         "seed",
         "updates of the phases",
-        "before",
+        "from",
         "wall time",
         "command",
     )
