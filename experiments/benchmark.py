@@ -21,7 +21,7 @@ from typing import IO
 
 import tyro
 
-from experiments.benchmark_agents import AGENTS, SupervisedAgent, chosen_agents
+from experiments.benchmark_agents import AGENTS, FixedAgent, SupervisedAgent, chosen_agents
 from experiments.benchmark_job import Job, Protocol
 from experiments.command_line import StopFlag, named_preset
 
@@ -46,6 +46,8 @@ class Benchmark:
     """Jobs side by side."""
     protocol: Protocol = Protocol()
     """The four phases."""
+    sham: bool = False
+    """Run every agent that learns a second time without the field in FF1, and tell savings from practice."""
     track: bool = False
     """Mirror the jobs to Weights & Biases (offline without WANDB_API_KEY)."""
 
@@ -58,19 +60,26 @@ class Benchmark:
             raise ValueError(f"jobs must be at least 1, got {self.jobs}")
         if self.preset not in PRESET_NAMES:
             raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        if self.protocol.sham:
+            raise ValueError("--protocol.sham is for single jobs; --sham runs every agent with and without")
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
 
     def all_jobs(self) -> list[Job]:
         """Every job, those of one seed together, so that a first table comes early."""
         found = []
+        sham = dataclasses.replace(self.protocol, sham=True)
         for seed in self.seeds:
-            for name in chosen_agents(self.agents):
-                one = isinstance(AGENTS[name], SupervisedAgent)
+            for name, agent in chosen_agents(self.agents).items():
+                one = isinstance(agent, SupervisedAgent)
                 if one and seed != self.seeds[0]:
                     continue
                 folder = self.out / name / ("ensemble" if one else f"seed-{seed}")
-                found.append(Job(name, 0 if one else seed, folder, self.protocol, self.track))
+                number = 0 if one else seed
+                found.append(Job(name, number, folder, self.protocol, self.track))
+                if self.sham and not isinstance(agent, FixedAgent):
+                    folder = folder.with_name(f"sham-{folder.name}")
+                    found.append(Job(name, number, folder, sham, self.track))
         return found
 
 
@@ -164,12 +173,15 @@ def arguments(job: Job) -> list[str]:
     given = ["--agent", job.agent, "--seed", str(job.seed), "--out", str(job.out)]
     for name, value in dataclasses.asdict(job.protocol).items():
         if value != getattr(Protocol(), name):
-            given += [f"--protocol.{name.replace('_', '-')}", str(value)]
+            given += [f"--protocol.{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return [*given, "--track"] if job.track else given
 
 
 def _label(job: Job) -> str:
-    return job.agent if isinstance(AGENTS[job.agent], SupervisedAgent) else f"{job.agent} seed {job.seed}"
+    sham = " sham" if job.protocol.sham else ""
+    return f"{job.agent}{sham}" + (
+        "" if isinstance(AGENTS[job.agent], SupervisedAgent) else f" seed {job.seed}"
+    )
 
 
 def _log_file(job: Job) -> Path:

@@ -101,31 +101,31 @@ FEEDFORWARD = {
     "n_epochs": 8,
     "learning_rate": 5e-4,
     "gamma": 0.97,
-    "policy_kwargs": {"net_arch": [128, 128], "log_std_init": -2.7},
+    "policy_kwargs": {"net_arch": [128, 128], "log_std_init": -0.5, "action_init": 0.05},
 }
 PPO_SEARCH = {
     "learning_rate": (2e-4, 5e-4, 1e-3, 2e-3),
     "gamma": (0.93, 0.95, 0.97, 0.99),
     "n_epochs": (5, 8, 10),
     "batch_size": (400, 800, 1600),
-    "policy_kwargs.log_std_init": (-3.2, -2.7, -2.0, -1.5),
+    "policy_kwargs.log_std_init": (-1.0, -0.7, -0.5, 0.0),
 }
-RECURRENT_SEARCH = {**PPO_SEARCH, "policy_kwargs.log_std_init": (-1.0, -0.7, -0.5, 0.0)}
 
 AGENTS: dict[str, Agent] = {
     "recurrent-ppo-lstm": Sb3Agent(
         "recurrent PPO, LSTM of 128 units",
         "RecurrentPPO", "LstmPolicy", 64, RECURRENT, 2e-4, rewards=False, recurrent=True,
-        search=RECURRENT_SEARCH,
+        search=PPO_SEARCH,
     ),
     "recurrent-ppo-gru": Sb3Agent(
         "recurrent PPO, GRU of 128 units",
         "RecurrentPPO", "GruPolicy", 64, RECURRENT, 2e-4, rewards=False, recurrent=True,
-        search=RECURRENT_SEARCH,
+        search=PPO_SEARCH,
     ),
     "ppo": Sb3Agent(
         "PPO, two layers of 128 units that see the last 4 observations",
-        "PPO", "MlpPolicy", 64, FEEDFORWARD, 3e-4, stack=4, search={**PPO_SEARCH, "stack": (1, 2, 4, 8)},
+        "PPO", "SquashedMlpPolicy", 64, FEEDFORWARD, 2e-4, stack=4, rewards=False,
+        search={**PPO_SEARCH, "stack": (1, 2, 4, 8)},
     ),
     "plain-ppo": PlainAgent("PPO in plain PyTorch (agents/plain_ppo.py), one observation", 64),
     "supervised": SupervisedAgent("GRU of 128 units, backpropagation through the arm, pre-trained", 8),

@@ -42,7 +42,7 @@ def _curves(figure: SubFigure, jobs: list[Job], found: list[Row], lines: int) ->
     """Lateral deviation in FF1 and FF2, a panel a row of the table."""
     panels = figure.subplots(lines, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, row in zip(panels, found, strict=False):
-        mine = [job for job in jobs if job.agent == row["agent"]]
+        mine = [job for job in jobs if job.agent == row["agent"] and not job.protocol.sham]
         curves = phase_curves(probe_table(mine, row["memory"]))
         largest = max(int(curves[phase].trials[-1]) for phase in ("FF1", "FF2"))
         scale, _ = look.trial_unit(largest)

@@ -22,7 +22,7 @@ import tyro
 from agents.memory import keep_freed_memory
 from experiments.benchmark_agents import AGENTS, Agent, chosen_agents
 from experiments.run_folder import versions
-from savings_gym.fields import CurlField
+from savings_gym.fields import CurlField, NullField
 from savings_gym.files import write_json
 from savings_gym.schedule import Schedule, four_phase
 from savings_gym.settings import TRIAL_STEPS
@@ -49,6 +49,8 @@ class Protocol:
     """Trials before a probe with memory carried across trials."""
     b: float = 8.0
     """Curl of the field, N s/m."""
+    sham: bool = False
+    """No field in FF1: a lower deviation or a higher rate in FF2 is then practice, not savings."""
 
     def __post_init__(self) -> None:
         """Checks every value before any work starts."""
@@ -64,7 +66,13 @@ class Protocol:
 
     def schedule(self) -> Schedule:
         """The four phases."""
-        return four_phase(self.field, self.nf1, self.ff1, self.nf2, self.ff2)
+        schedule = four_phase(self.field, self.nf1, self.ff1, self.nf2, self.ff2)
+        if not self.sham:
+            return schedule
+        nf1, ff1, *later = schedule.phases
+        return dataclasses.replace(
+            schedule, phases=(nf1, dataclasses.replace(ff1, field=NullField()), *later)
+        )
 
 
 @dataclass(frozen=True)
@@ -92,9 +100,11 @@ class Job:
 
     def identity(self) -> dict[str, Any]:
         """What decides the results, JSON-able."""
-        agent = AGENTS[self.agent]
+        agent, protocol = AGENTS[self.agent], dataclasses.asdict(self.protocol)
+        if not self.protocol.sham:
+            del protocol["sham"]
         values = {
-            "agent": self.agent, "seed": self.seed, "protocol": dataclasses.asdict(self.protocol),
+            "agent": self.agent, "seed": self.seed, "protocol": protocol,
             "settings": {"kind": type(agent).__name__, **dataclasses.asdict(agent)},
         }  # fmt: skip
         for name in ("about", "search"):

@@ -21,6 +21,7 @@ from agents.squashed_policy import SquashedMlpPolicy
 from experiments import savings
 from experiments.benchmark_agents import Agent, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
 from experiments.benchmark_job import Job
+from experiments.phase_changes import PhaseChanges
 from savings_gym.probing import N_TARGETS, Probe
 from savings_gym.recording import ProbeRecorder
 from savings_gym.sb3 import ReachVecEnv, SavingsCallback
@@ -148,7 +149,13 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Extra:
     protocol = job.protocol
     updates = {f"{phase}_updates": getattr(protocol, phase) // N_TARGETS for phase in ("ff1", "nf2", "ff2")}
     config = savings.Savings(
-        preset="quick", out=job.out, networks=agent.networks, b=protocol.b, seed=job.seed, **updates
+        preset="quick",
+        out=job.out,
+        networks=agent.networks,
+        b=protocol.b,
+        seed=job.seed,
+        change=PhaseChanges(ff1_b=0.0 if protocol.sham else None),
+        **updates,
     )
     if savings.run(config) != 0:
         raise RuntimeError("the supervised ensemble was interrupted")

@@ -18,8 +18,8 @@ from savings_gym.files import write_atomically, write_json
 log = logging.getLogger(__name__)
 HEADINGS = (
     "agent", "memory", "seeds", "trials to reach", "error NF", "start FF1", "start FF2", "initial savings",
-    "rate FF1", "rate FF2", "rate FF2/FF1", "after-effect", "residual", "channel FF1", "steps/s", "min",
-    "verdict",
+    "against sham", "rate FF1", "rate FF2", "rate FF2/FF1", "after-effect", "residual", "channel FF1",
+    "steps/s", "min", "verdict",
 )  # fmt: skip
 SHOWN = (
     ("agent", "memory", "seeds", "trials to reach", "error NF", "channel FF1", "steps/s", "min", "verdict"),
@@ -29,6 +29,7 @@ SHOWN = (
         "start FF1",
         "start FF2",
         "initial savings",
+        "against sham",
         "rate FF1",
         "rate FF2",
         "rate FF2/FF1",
@@ -36,7 +37,7 @@ SHOWN = (
         "residual",
     ),
 )  # of the headings, as printed
-WIDTH = 150  # characters that the printed table needs
+WIDTH = 165  # characters that the printed table needs
 UNITS = (
     "error, deviations, savings, after-effect, residual in mm; rates per 1000 trials; steps/s of one core; "
     "95 % intervals over seeds"
@@ -94,6 +95,7 @@ def cells(row: Row) -> tuple[str, ...]:
         _mm(row["ff1_initial"]),
         _mm(row["ff2_initial"]),
         "-" if initial is None else _mm({"mean": initial["difference"], "ci": initial["ci"]}),
+        _mm((row["against_sham"] or {}).get("initial")),
         *(_rate(rate, phase) for phase in ("ff1", "ff2")),
         "-" if rate is None else _number({"mean": rate["ratio"], "ci": rate["ci"]}, 1.0, ".2f"),
         _mm(row["after_effect"]),

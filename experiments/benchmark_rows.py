@@ -13,7 +13,7 @@ from experiments.benchmark_agents import AGENTS, FixedAgent, SupervisedAgent
 from experiments.benchmark_job import Job
 from savings_gym.arrays import Floats
 from savings_gym.probes import PhaseCurves, phase_curves
-from savings_gym.savings import final_deviation, savings
+from savings_gym.savings import final_deviation, fitted_rates, savings
 from savings_gym.statistics import Sampling, estimate, mean_interval
 from savings_gym.summary import jsonable
 
@@ -31,8 +31,9 @@ def rows(jobs: list[Job]) -> list[Row]:
         mine = [job for job in jobs if job.agent == agent]
         for memory, file in TABLES.items():
             having = [job for job in mine if (job.out / file).is_file()]
-            if having:
-                found.append(row(agent, memory, having))
+            real = [job for job in having if not job.protocol.sham]
+            if real:
+                found.append(row(agent, memory, real, [job for job in having if job.protocol.sham]))
     return found
 
 
@@ -41,8 +42,8 @@ def probe_table(jobs: list[Job], memory: str) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(job.out / TABLES[memory]) for job in jobs], ignore_index=True)
 
 
-def row(agent: str, memory: str, jobs: list[Job]) -> Row:
-    """What the benchmark says of one agent."""
+def row(agent: str, memory: str, jobs: list[Job], shams: list[Job] | None = None) -> Row:
+    """What the benchmark says of one agent, from its jobs and those without the field in FF1, if any."""
     table = probe_table(jobs, memory)
     records = [job.record or {} for job in jobs]
     summaries = [json.loads((job.out / "summary.json").read_text()) for job in jobs]
@@ -62,6 +63,7 @@ def row(agent: str, memory: str, jobs: list[Job]) -> Row:
         "ff2_initial": _phase(found, "FF2", "initial"),
         "initial_savings": found["savings"]["initial"],
         "rate_savings": rate,
+        "against_sham": against_sham(table, probe_table(shams, memory), 1 if few else 5) if shams else None,
         "after_effect": found["after_effect"],
         "washout_residual": found["washout_residual"],
         "channel": {phase: _mean(values) for phase, values in channel.items()},
@@ -80,8 +82,9 @@ def verdict(row: Row) -> str:
 
     An agent reaches if its mean end-point error in the null field is below 10 mm. It adapts if its force in a
     channel is larger at the end of FF1 than at the end of NF1 and if it has an after-effect against the first
-    deviation. It saves if FF2 begins with a smaller deviation than FF1 or is learnt faster. Every "if" but
-    the first is a t test over seeds at the 5 % level, two-sided.
+    deviation. It saves if FF2 begins with a smaller deviation than FF1 or is learnt faster; where there are
+    sham jobs, if it does so also against their FF2, and else what looked like savings is practice. Every "if"
+    but the first is a t test over seeds at the 5 % level, two-sided.
     """
     if row["endpoint_error"]["mean"] >= REACHED:
         return "does not reach"
@@ -94,11 +97,30 @@ def verdict(row: Row) -> str:
         "initial": _sign(row["initial_savings"], "difference"),
         "rate": _sign(row["rate_savings"], "difference"),
     }
-    parts = []
-    for word, wanted in (("savings", 1), ("slower or worse", -1)):
-        names = [name for name, sign in signs.items() if sign == wanted]
-        parts += [f"{word} ({', '.join(names)})"] if names else []
+    sham = row.get("against_sham") or {}
+    words: dict[str, list[str]] = {"savings": [], "practice": [], "slower or worse": []}
+    for name, sign in signs.items():
+        practice = name in sham and _sign(sham[name]) <= 0
+        words["practice" if sign > 0 and practice else "savings" if sign > 0 else "slower or worse"] += (
+            [name] if sign else []
+        )
+    parts = [f"{word} ({', '.join(names)})" for word, names in words.items() if names]
     return "; ".join(parts) or "no savings"
+
+
+def against_sham(table: pd.DataFrame, sham: pd.DataFrame, window: int) -> Row:
+    """Savings less practice: FF2 of seeds that met the field in FF1 against theirs if they did not."""
+    shared = np.intersect1d(table["network"], sham["network"])
+    met, not_met = (phase_curves(probes[probes["network"].isin(shared)]) for probes in (table, sham))
+    side = np.sign(met["FF1"].deviation[:, 0].mean())
+    start = side * (not_met["FF2"].deviation[:, 0] - met["FF2"].deviation[:, 0])
+    slow, fast, _ = fitted_rates(not_met["FF2"], met["FF2"], window)
+    rate = (fast - slow)[np.isfinite(fast - slow)]
+    return {
+        name: dataclasses.asdict(estimate(values, Sampling()))
+        for name, values in (("initial", start), ("rate", rate))
+        if values.size
+    }
 
 
 def _sign(found: Row | None, key: str = "mean") -> int:

@@ -13,7 +13,7 @@ from experiments.benchmark import Benchmark
 from experiments.benchmark_agents import AGENTS, Sb3Agent
 from experiments.benchmark_job import Job, Protocol
 from experiments.benchmark_report import HEADINGS, cells, markdown
-from experiments.benchmark_rows import rows, verdict
+from experiments.benchmark_rows import against_sham, rows, verdict
 
 TINY = Protocol(nf1=64, ff1=64, nf2=64, ff2=64, probe_every=64, carried_trials=1)
 FIXED = ("zero", "random")
@@ -57,6 +57,42 @@ def test_verdicts():
     assert verdict(made(rate_savings=slower)) == "savings (initial); slower or worse (rate)"
     nothing = {"difference": 0.0, "ci": [-1.0, 1.0], "p": 1.0}
     assert verdict(made(initial_savings=nothing, rate_savings=nothing)) == "no savings"
+
+
+def test_what_a_sham_shows_too_is_practice():
+    savings, none = {"mean": 0.002, "p": 0.01}, {"mean": 0.0, "p": 0.8}
+    assert verdict(made(against_sham={"initial": savings, "rate": none})) == "savings (initial)"
+    assert verdict(made(against_sham={"initial": none, "rate": none})) == "practice (initial)"
+
+
+def test_a_sham_is_the_same_job_without_the_field_in_ff1(finished):
+    config = dataclasses.replace(finished, agents=("zero", "ppo", "supervised"), sham=True)
+    names = [f"{job.agent}/{job.out.name}" for job in config.all_jobs() if job.protocol.sham]
+    assert names == ["ppo/sham-seed-0", "supervised/sham-ensemble", "ppo/sham-seed-1", "ppo/sham-seed-2"]
+    real, sham = (dataclasses.replace(TINY, sham=sham).schedule() for sham in (False, True))
+    assert [phase.field.name for phase in sham.phases] == ["null", "null", "null", "curl"]
+    assert sham.boundaries == real.boundaries and sham.phases[3] == real.phases[3]
+
+
+def test_savings_against_a_sham_are_the_difference_of_the_starts_of_ff2():
+    updates = np.arange(0, 40)
+
+    def table(ff2_start: float) -> pd.DataFrame:
+        parts = []
+        for phase, start in (("NF1", 0.0), ("FF1", 0.03), ("NF2", -0.02), ("FF2", ff2_start)):
+            for network in range(4):
+                for target in range(8):
+                    deviation = (start - 0.001 * network * (start > 0)) * np.exp(-updates / 8)
+                    parts.append(pd.DataFrame({
+                        "network": network, "phase": phase, "update": updates, "trial": 8 * updates,
+                        "target": target, "lateral_deviation": deviation,
+                    }))  # fmt: skip
+        return pd.concat(parts, ignore_index=True)
+
+    found = against_sham(table(0.025), table(0.029), window=1)
+    assert found["initial"]["mean"] == pytest.approx(0.004)
+    assert found["rate"]["mean"] == pytest.approx(0.0, abs=1e-9)
+    assert found["initial"]["networks"] == 4
 
 
 def test_a_benchmark_leaves_its_table_and_a_folder_a_job(finished):
