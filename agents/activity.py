@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from agents.networks import Ensemble
 from agents.policy import NetworkPolicy
 from agents.reaches import Reaches, centre_out
-from agents.rollout import Kick, Trajectory, rollout
+from agents.rollout import Kick, Trajectory, combine, rollout
 from agents.supervised import make_rollout
 from agents.torch_arm import TorchArm
 from savings_gym import probing
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 STREAM = 3  # key of the generator: noise of recorded probes
+NEARLY_STRAIGHT = 0.1  # rad, elbow
 
 
 def record(
@@ -80,7 +81,7 @@ def record(
             else:
                 vector = kick.vector.to(like)
                 trajectory = rollout(ensemble, arm, reaches, Kick(kick.step, vector))
-            recordings[phase] = as_recording(trajectory, reaches)
+            recordings[phase] = as_recording(trajectory, reaches, arm)
     displaced = None if kick is None else (kick.step, _numpy(kick.vector))
     return activity_dataset(
         recordings, field=field, displacement=displaced, seed=seed, noise=noise, delays=delays
@@ -116,12 +117,13 @@ def record_in_mujoco(
     )
 
 
-def as_recording(trajectory: Trajectory, reaches: Reaches) -> Recording:
+def as_recording(trajectory: Trajectory, reaches: Reaches, arm: TorchArm) -> Recording:
     """A trajectory of a probe, or of any trials, as a recording of n networks."""
     hand = trajectory.path(reaches.start)
-    velocity = _by_trial(trajectory.velocity)
-    force = _by_trial(trajectory.force)
+    velocity, force = _by_trial(trajectory.velocity), _by_trial(trajectory.force)
     q = _joint_angles(hand[:, :, :-1])
+    if q[..., 1].min() < NEARLY_STRAIGHT:
+        q = _by_trial(_joint_angles_again(trajectory, reaches, arm)).astype(np.float64)
     return Recording(
         hidden=_by_trial(trajectory.hidden),
         excitation=_by_trial(trajectory.excitation),
@@ -140,6 +142,20 @@ def _joint_angles(hand: NDArray[np.float64]) -> NDArray[np.float64]:
     arm = load_arm("muscle")
     far = np.linalg.norm(hand, axis=-1, keepdims=True) / arm.link_lengths.sum()
     return arm.inverse_kinematics(hand / np.maximum(far * (1.0 + 1e-12), 1.0))
+
+
+def _joint_angles_again(trajectory: Trajectory, reaches: Reaches, arm: TorchArm) -> torch.Tensor:
+    """(n, T, m, 2) rad at the beginning of the control steps: the arm moves once more as it was told to.
+
+    For arms that get straight, and over: there the hand does not tell how the elbow is bent.
+    """
+    state, angles = arm.at_rest(reaches.q0), []
+    for t in range(reaches.steps):
+        angles.append(state.q)
+        field = combine(reaches.always, reaches.after_go, (t >= reaches.go_step).to(state.q.dtype))
+        told = trajectory.excitation[:, t] + reaches.excitation_noise[:, t]
+        state = arm.control_step(state, told, field)
+    return torch.stack(angles, 1)
 
 
 def _numpy(values: torch.Tensor) -> NDArray[Any]:

@@ -4,27 +4,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from lively_networks import SILENCE, lively
 
-from agents.networks import CELLS, INPUTS, make_ensemble
+from agents.networks import CELLS, INPUTS
 from agents.policy import NetworkPolicy, mujoco_probe
 from agents.reaches import centre_out, centre_out_targets
 from agents.supervised import SupervisedLearner
-from savings_gym import ChannelField, CurlField, Delays, ElasticField, Noise, NullField, ReachEnv
+from savings_gym import ChannelField, CurlField, Delays, ElasticField, NullField, ReachEnv
 from savings_gym.metrics import kinematic_measures
 
-SILENCE = Noise(0.0, 0.0, 0.0)
 CELL = pytest.mark.parametrize("cell", list(CELLS))
-
-
-def lively(cell, networks=2, dtype=torch.float64):
-    """Networks that move the arm, each in its own way, and depend on what they sense."""
-    ensemble = make_ensemble(cell, networks, 16, seed=3, dtype=dtype)
-    generator = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        ensemble.initial += 0.3 * torch.randn(ensemble.initial.shape, generator=generator, dtype=dtype)
-        ensemble.readout_weight *= 1.5
-        ensemble.readout_bias += 1.8
-    return ensemble
 
 
 def torch_probe(ensemble, field, delays):
