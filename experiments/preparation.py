@@ -23,9 +23,12 @@ from savings_gym.summary import PHASES
 if TYPE_CHECKING:
     import xarray as xr
 
+    from experiments.figure_kit import Runs
+
 PREPARATORY_TIME: Final = 0.16  # s
 AFTER_CUE: Final = 0.09  # s, from the cue to the force
 CODE_FORCE_TIME: Final = 0.25  # s, in the study's code
+SAME: Final = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,26 @@ def four_phases(dataset: xr.Dataset, variable: str) -> dict[str, Floats]:
             f"{', '.join(PHASES)}"
         )
     return {phase: found[phase] for phase in PHASES}
+
+
+def sham_trials(runs: Runs, found: Preparation) -> dict[str, Floats] | None:
+    """Activity of the sham control, whose networks never met the field before FF2, or None without one.
+
+    It must be the main run's first m networks up to the end of NF1 (the same weights and seed), so that
+    shift and read-outs of the main run hold for them: mean preparatory activity of NF1 may differ by `SAME`
+    of the shift's length.
+
+    Returns:
+        Phase to (m, 8, time, units).
+    """
+    if "sham" not in runs.controls:
+        return None
+    trials = four_phases(runs.activity(runs.controls["sham"]), "hidden")
+    m, now = len(trials["NF1"]), step_at(found.time, PREPARATORY_TIME)
+    if m > found.networks or trials["NF1"].shape[1:] != found.trials["NF1"].shape[1:]:
+        return None
+    apart = np.linalg.norm(trials["NF1"][:, :, now].mean(axis=1) - found.shift.origin[:m], axis=-1)
+    return None if np.any(apart > SAME * found.shift.length[:m]) else trials
 
 
 def step_at(time: Floats, wanted: float) -> int:
