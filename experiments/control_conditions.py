@@ -1,0 +1,150 @@
+"""The controls: the main experiment with one thing changed each, declared.
+
+Networks, seed and everything else are those of a main run, so that networks are paired across conditions. A
+condition names the run in which the same networks met the field of its FF2 for the first time (``naive``),
+and the one that had as much practice but never met a field in FF1 (``sham``): what looks like savings against
+the first may be practice, what is left against the second is memory of the field.
+
+Muscles against joint torques as actuators are no condition here: the supervised networks move muscles only.
+That comparison belongs to learners in the environments (``ForceFieldReachTorque-v0``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Final
+
+from experiments.phase_changes import PhaseChanges
+from experiments.savings import Savings
+from savings_gym.settings import Delays, Noise
+
+MAIN: Final = "main"
+SHAM: Final = "sham"
+FEW: Final = 4  # networks of the conditions that learn in another way from the beginning
+WASHOUTS: Final = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2, "double": 2.0}
+FEW_TARGETS: Final = {"few-four": (0, 2, 4, 6), "few-three": (0, 1, 2)}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One run of the experiment.
+
+    Attributes:
+        name: of its folder.
+        control: what it belongs to, such as "opposite field".
+        tests: the question, in a sentence.
+        config: arguments of the run; ``out`` is set where it is run.
+        naive: condition in whose FF1 the same networks met the field of this FF2 for the first time; itself
+            where FF1 is that.
+        sham: condition with as much practice before FF2 and no field in FF1; None where it is that.
+        shares: condition whose first phases may be this one's, too.
+    """
+
+    name: str
+    control: str
+    tests: str
+    config: Savings
+    naive: str
+    sham: str | None
+    shares: str | None = None
+
+
+def conditions(base: Savings, few: int = FEW) -> dict[str, Condition]:
+    """All conditions by name, the main run first; each comes after those that it shares phases with.
+
+    Args:
+        base: arguments of the main run.
+        few: networks of the conditions that learn in another way from the beginning.
+    """
+    found = [
+        Condition(MAIN, "main experiment", "Is the field relearned faster than learned?", base, MAIN, SHAM),
+        _change(base, SHAM, "sham", "Does practice without any field look like savings?", None, ff1_b=0.0),
+        _change(base, "mirror", "main experiment", "The opposite field from the beginning (reference).",
+                "mirror-sham", "mirror", ff1_b=-base.b, ff2_b=-base.b),
+        _change(base, "mirror-sham", "sham", "The opposite field after practice (reference).",
+                None, "mirror", SHAM, ff1_b=0.0, ff2_b=-base.b),
+        _change(base, "opposite", "opposite field", "Does one field help or hinder learning its opposite?",
+                "mirror-sham", "mirror", ff2_b=-base.b),
+        _change(base, "other-targets", "different task", "Does training other targets without a field do it?",
+                SHAM, ff1_b=0.0, ff1_turn_deg=22.5),
+        _change(base, "other-extent", "different task", "Does training longer reaches without a field do it?",
+                SHAM, ff1_b=0.0, ff1_reach=0.15),
+        _change(base, "other-field", "different task", "Does a field that resists movement do it?",
+                SHAM, ff1_field="resistive"),
+    ]  # fmt: skip
+    for name, share in WASHOUTS.items():
+        updates = max(1, round(share * base.nf2_updates))
+        made = dataclasses.replace(base, nf2_updates=updates)
+        about = f"What is left after a washout of {updates} updates?"
+        found += _with_sham(made, f"washout-{name}", "washout", about, MAIN)
+    for name, targets in FEW_TARGETS.items():
+        about = f"The field met on targets {', '.join(map(str, targets))} only: are the others saved, too?"
+        found += _with_sham(_changed(base, ff1_targets=targets), name, "few directions", about, MAIN)
+    cue = _changed(base, cue=1.0)
+    found += _with_sham(cue, "cue", "context cue", "Does an input that tells of the field add to savings?")
+    for name, (control, about, values) in _ways(base).items():
+        made = dataclasses.replace(base, networks=min(few, base.networks), **values)
+        found += _with_sham(made, name, control, about, shares=(None, name))
+    return {condition.name: condition for condition in found}
+
+
+def _ways(base: Savings) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Conditions that differ from the first update on: name to control, question and arguments."""
+    rule, task = "learning rule", "noise and delay"
+    loud = {name: 10.0 * value for name, value in dataclasses.asdict(base.noise).items()}
+    eprop = {"rule": "eprop", "learning_rate": 1e-3}  # 5e-3 becomes unstable within some hundred updates
+    return {
+        "eprop": (rule, "Does a local learning rule (e-prop) save?", eprop),
+        "adam": (rule, "Does Adam instead of SGD save?", {"optimiser": "adam", "learning_rate": 1e-4}),
+        "unfrozen": (rule, "Do networks with plastic input weights and read-out save?", {"frozen": ()}),
+        "noise": (task, "Is there savings with ten times the noise?", {"noise": Noise(**loud)}),
+        "delay-short": (task, "Is there savings when vision comes 40 ms earlier?", _delay(base, -0.04)),
+        "delay-long": (task, "Is there savings when vision comes 40 ms later?", _delay(base, 0.04)),
+    }
+
+
+def _delay(base: Savings, change: float) -> dict[str, Any]:
+    vision = max(0.0, round(base.delays.vision + change, 2))
+    return {"delays": Delays(vision, base.delays.proprioception)}
+
+
+def _changed(base: Savings, **changes: Any) -> Savings:
+    return dataclasses.replace(base, change=PhaseChanges(**changes))
+
+
+def _change(
+    base: Savings, name: str, control: str, tests: str, sham: str | None, naive: str = MAIN,
+    shares: str = MAIN, **changes: Any,
+) -> Condition:  # fmt: skip
+    """The main run with changes of FF1 or FF2."""
+    return Condition(name, control, tests, _changed(base, **changes), naive, sham, shares)
+
+
+def _with_sham(
+    config: Savings, name: str, control: str, tests: str, naive: str | None = None,
+    shares: tuple[str | None, str] = (MAIN, SHAM),
+) -> list[Condition]:  # fmt: skip
+    """A condition and the same one without a field in FF1."""
+    without = dataclasses.replace(config, change=dataclasses.replace(config.change, ff1_b=0.0))
+    sham, naive = f"{name}-sham", naive or name
+    about = f"{name}, without any field in FF1 (reference)."
+    return [
+        Condition(name, control, tests, config, naive, sham, shares[0]),
+        Condition(sham, control, about, without, naive, None, shares[1]),
+    ]
+
+
+def chosen(every: dict[str, Condition], names: tuple[str, ...]) -> dict[str, Condition]:
+    """The named conditions and those they are compared with; none named is all of them.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if unknown := [name for name in names if name not in every]:
+        raise ValueError(f"unknown condition(s) {', '.join(unknown)}; choose from: {', '.join(every)}")
+    wanted = {MAIN, SHAM, *names} if names else set(every)
+    wanted |= {
+        other for name in wanted for other in (every[name].naive, every[name].sham) if other is not None
+    }
+    return {name: condition for name, condition in every.items() if name in wanted}

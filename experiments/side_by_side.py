@@ -1,0 +1,102 @@
+"""Commands that run side by side, each in a process of its own with one thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+log = logging.getLogger(__name__)
+LINE_EVERY = 30.0  # s between lines of progress
+POLL = 0.2  # s
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A module with arguments.
+
+    Attributes:
+        name: unique among those that run together.
+        arguments: of ``python -m``.
+        log_file: takes what it prints.
+        after: name of another that must have ended first; one that is not there needs no waiting.
+        prepare: called here right before it begins.
+    """
+
+    name: str
+    arguments: list[str]
+    log_file: Path
+    after: str | None = None
+    prepare: Callable[[], object] | None = None
+
+
+def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[], bool]) -> dict[str, int]:
+    """Runs commands and waits; returns the status of those that failed.
+
+    Args:
+        commands: in the order in which they begin, as far as ``after`` allows.
+        at_once: how many run at a time.
+        stopped: asked all the time; True ends what runs.
+    """
+    waiting, failed, said = list(commands), {}, time.monotonic()
+    running: dict[subprocess.Popen[bytes], tuple[Command, float]] = {}
+    try:
+        while (waiting or running) and not stopped():
+            unfinished = {command.name for command in waiting}
+            unfinished |= {command.name for command, _ in running.values()}
+            ready = [command for command in waiting if command.after not in unfinished]
+            for command in ready[: at_once - len(running)]:
+                waiting.remove(command)
+                log.info("begins: %s", command.name)
+                running[_start(command)] = command, time.monotonic()
+            time.sleep(POLL)
+            for process in [process for process in running if process.poll() is not None]:
+                command, began = running.pop(process)
+                if process.returncode:
+                    failed[command.name] = process.returncode
+                state = "FAILED" if process.returncode else "done"
+                left, minutes = len(waiting) + len(running), (time.monotonic() - began) / 60
+                log.info("%s: %s, %.1f min (%d to go)", state, command.name, minutes, left)
+            if time.monotonic() - said >= LINE_EVERY:
+                said = time.monotonic()
+                for command, _ in running.values():
+                    log.info("  %s: %s", command.name, _last_line(command.log_file))
+    finally:
+        _end(list(running))
+    return failed
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    if command.prepare is not None:
+        command.prepare()
+    command.log_file.parent.mkdir(parents=True, exist_ok=True)
+    output: IO[bytes] = command.log_file.open("wb")
+    with output:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command.arguments], stdout=output, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, env={**os.environ, **ONE_THREAD, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Ends processes, by force if they do not listen."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
+    return lines[-1] if lines else "begins"
