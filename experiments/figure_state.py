@@ -22,13 +22,13 @@ Kinds = tuple[str, ...]
 
 
 def make_figures(
-    figures: Mapping[str, Figure], needs: Mapping[str, Kinds], runs: Runs, out: Path, again: bool = False
+    figures: Mapping[str, Figure], kinds: Mapping[str, Kinds], runs: Runs, out: Path, again: bool = False
 ) -> list[str]:
     """Makes the figures that are not there, or of other runs; one that fails does not stop the others.
 
     Args:
         figures: By name.
-        needs: Kinds of runs that a figure is made of; the main run where a name lacks.
+        kinds: Kinds of runs that each figure is made of; it is made again when one of them changes.
         runs: The stored runs.
         out: Folder of the figures.
         again: Make all of them.
@@ -37,7 +37,7 @@ def make_figures(
         Names of the figures that failed.
     """
     failed: list[str] = []
-    done = {} if again else current(figures, needs, runs, out)
+    done = {} if again else current(figures, kinds, runs, out)
     for name, figure in figures.items():
         if name in done:
             log.info("figure %s is there", name)
@@ -51,16 +51,16 @@ def make_figures(
             continue
         seconds = round(time.monotonic() - began, 1)
         log.info("figure %s: %.0f s", name, seconds)
-        made = {name: {"runs": _state(runs, needs.get(name, (MAIN,))), "seconds": seconds}}
+        made = {name: {"runs": _state(runs, kinds[name]), "seconds": seconds}}
         write_json(out / RECORD, read_record(out) | made)
     return failed
 
 
-def current(names: Iterable[str], needs: Mapping[str, Kinds], runs: Runs, out: Path) -> dict[str, Found]:
+def current(names: Iterable[str], kinds: Mapping[str, Kinds], runs: Runs, out: Path) -> dict[str, Found]:
     """What the figures found that are whole and of these very runs, by name."""
     record, found = read_record(out), {}
     for name in names:
-        if record.get(name, {}).get("runs") != _state(runs, needs.get(name, (MAIN,))):
+        if record.get(name, {}).get("runs") != _state(runs, kinds[name]):
             continue
         try:
             held = Found.load(out, name)

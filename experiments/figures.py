@@ -21,10 +21,19 @@ import tyro
 from agents.memory import keep_freed_memory
 from experiments.command_line import named_preset
 from experiments.comparison import tally, write_comparison
+from experiments.control_conditions import chosen, conditions
+from experiments.controls import Controls
+from experiments.controls import run as run_controls
 from experiments.figure_behaviour import behaviour
 from experiments.figure_channel import channel
+from experiments.figure_controls import controls
+from experiments.figure_displacement import displacement
+from experiments.figure_latent import latent
 from experiments.figure_learning import learning
+from experiments.figure_preparatory import preparatory
+from experiments.figure_relation import relation
 from experiments.figure_runs import (
+    CONTROL,
     MAIN,
     SIZE,
     PlannedRun,
@@ -47,8 +56,18 @@ FIGURES: dict[str, Figure] = {
     "learning": learning,
     "channel": channel,
     "size": size,
+    "preparatory": preparatory,
+    "displacement": displacement,
+    "relation": relation,
+    "latent": latent,
+    "controls": controls,
 }
-NEEDS = {"size": (MAIN, SIZE)}  # kinds of runs; others need the main run alone
+NEEDS = {  # kinds of runs that are made for a figure; others need the main run alone
+    "size": (MAIN, SIZE),
+    "relation": (MAIN, SIZE),
+    "controls": (MAIN, CONTROL),
+}
+USES = {"preparatory": (CONTROL,)}  # kinds that are not made for a figure, but used where they are there
 PRESET_NAMES = ("quick", "paper", "smoke")
 
 
@@ -68,6 +87,8 @@ class Figures:
     """Network sizes, units; the main run is the run of its own size."""
     size_networks: int = 12
     """Networks of every other size."""
+    controls: tuple[str, ...] = ()
+    """Conditions of experiments.controls; none is all of them."""
     seed: int = 0
     """Of everything random in runs and figures."""
     ship: bool = True
@@ -88,18 +109,19 @@ class Figures:
             value = getattr(self, name)
             if min(value if isinstance(value, tuple) else (value,)) < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        chosen(conditions(RUN_PRESETS[self.preset]), self.controls)
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
 
     @property
-    def chosen(self) -> list[str]:
+    def figures(self) -> list[str]:
         """Names of the figures to make, in their order."""
         return [name for name in FIGURES if not self.only or name in self.only]
 
     def runs(self) -> list[PlannedRun]:
-        """Every run that figures are made of."""
+        """The main run and those of other sizes."""
         folder, how = self.out / "runs", (self.ship, self.pretraining_updates)
         preset = dataclasses.replace(RUN_PRESETS[self.preset], seed=self.seed)
         main = start(dataclasses.replace(preset, out=folder / "main"), preset.units, self.networks, *how)
@@ -110,6 +132,11 @@ class Figures:
                 found.append(PlannedRun(its.out.name, SIZE, start(its, units, self.size_networks, *how)))
         return found
 
+    def conditions(self) -> Controls:
+        """The controls of the main run."""
+        folder = self.out / "runs"
+        return Controls(self.preset, folder / "controls", folder / "main", self.controls)
+
 
 PRESETS = {
     "quick": Figures(),
@@ -118,8 +145,8 @@ PRESETS = {
         ship=False, pretraining_updates=20_000,
     ),
     "smoke": Figures(
-        "smoke", Path("runs/figures-smoke"), networks=2, sizes=(4, 8), size_networks=2, ship=False,
-        pretraining_updates=4,
+        "smoke", Path("runs/figures-smoke"), networks=2, sizes=(4, 8), size_networks=2, controls=("sham",),
+        ship=False, pretraining_updates=4,
     ),
 }  # fmt: skip
 
@@ -129,17 +156,26 @@ def run(config: Figures) -> int:
     planned = config.runs()
     for each in planned:
         finished(each.config)  # raises for missing weights, and for folders of other runs
-    kinds = {kind for name in config.chosen for kind in NEEDS.get(name, (MAIN,))}
+    kinds = {kind for name in config.figures for kind in NEEDS.get(name, (MAIN,))}
     failed, interrupted = make_missing(each for each in planned if each.kind in kinds)
+    if not (interrupted or MAIN in failed):
+        if CONTROL in kinds:
+            status = run_controls(config.conditions())
+            interrupted = status == 130
+            failed += ["controls"] if status else []
+        planned += _conditions(config)
     if interrupted:
         log.warning("interrupted: the same command goes on from there")
         return 130
+    if MAIN in failed:
+        log.error("the main run failed: nothing can be drawn")
+        return 1
     runs = stored(planned, config.seed)
     rows = describe(planned)
     write_json(config.out / "runs.json", {"command": command(config), "runs": rows, "versions": versions()})
-    chosen = {name: FIGURES[name] for name in config.chosen}
-    failed += make_figures(chosen, NEEDS, runs, config.out, config.again)
-    found = current(FIGURES, NEEDS, runs, config.out)
+    chosen = {name: FIGURES[name] for name in config.figures}
+    failed += make_figures(chosen, made_of(), runs, config.out, config.again)
+    found = current(FIGURES, made_of(), runs, config.out)
     if found:
         about = f"`{command(config)}`; {_networks(rows)}."
         log.info("beside the study: %s", tally(write_comparison(config.out, found, about)))
@@ -147,6 +183,20 @@ def run(config: Figures) -> int:
     for name in failed:
         log.error("failed: %s", name)
     return 1 if failed else 0
+
+
+def _conditions(config: Figures) -> list[PlannedRun]:
+    """The runs of the controls, where there are any."""
+    every = config.conditions()
+    if not every.out.is_dir():
+        return []
+    found = every.conditions().values()
+    return [PlannedRun(each.name, CONTROL, each.config) for each in found if each.name != MAIN]
+
+
+def made_of() -> dict[str, tuple[str, ...]]:
+    """Kinds of runs that each figure is made of."""
+    return {name: (*NEEDS.get(name, (MAIN,)), *USES.get(name, ())) for name in FIGURES}
 
 
 def command(config: Figures) -> str:
