@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from experiments import figure_style as look
-from experiments.figure_kit import Found, Quantity, Runs, markdown_table, quantity, shown
+from experiments.figure_kit import NO_INTERVAL, Found, Quantity, Runs, markdown_table, quantity, shown
 from experiments.latent_drawings import latent_figure
 from experiments.preparation import Preparation, preparation
 from experiments.stored_trace import Trace, stored_trace
@@ -48,7 +48,7 @@ class Latent:
         alignment: Phase to (n,) alignment with the subspace of NF1.
         random: Phase to (n,) the same with random subspaces of the dimensions that activity uses.
         chance: Phase to (n,) the same with random subspaces of all dimensions.
-        seen: What to (n,) output-potent share of its square length.
+        seen: What to (n,) output-potent share of its square length, NaN where it has none.
         trace: Memory trace.
         preparation: Of the networks.
     """
@@ -111,7 +111,10 @@ def _seen(runs: Runs, run: Path, found: Preparation) -> dict[str, Floats]:
     shares = {}
     for name, x in moves.items():
         potent = output_split(x, weights).potent
-        shares[name] = np.sum(potent**2, axis=(1, 2)) / np.sum(x**2, axis=(1, 2))
+        length = np.sum(x**2, axis=(1, 2))
+        shares[name] = np.divide(
+            np.sum(potent**2, axis=(1, 2)), length, out=np.full_like(length, np.nan), where=length > 0.0
+        )
     rank = np.linalg.matrix_rank(weights)
     return {**shares, "a random direction": rank / weights.shape[-1]}
 
@@ -141,7 +144,11 @@ def _shift_quantities(result: Latent, sampling: Sampling) -> list[Quantity]:
     rows = []
     for name, share in result.seen.items():
         what = SEEN if name == "the shift" else f"share of {name} that the read-out sees"
-        rows.append(quantity(what, estimate(np.broadcast_to(share, (n,)), sampling), "1", test=False))
+        shares = np.broadcast_to(share, (n,))
+        if np.all(np.isfinite(shares)):
+            rows.append(quantity(what, estimate(shares, sampling), "1", test=False))
+        else:
+            rows.append(Quantity(what, None, NO_INTERVAL, n, "1", note="there is none"))
     traces = {TRACE: trace.trace, MOVED: trace.moved}
     if trace.sham is not None:
         traces |= {SHAM_TRACE: trace.sham, BEYOND_SHAM: trace.trace[: trace.sham.size] - trace.sham}
