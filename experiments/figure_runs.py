@@ -17,6 +17,7 @@ from experiments.savings import PRESETS, Savings
 
 log = logging.getLogger(__name__)
 MAIN, SIZE, CONTROL = KINDS = ("main", "size", "control")
+HERE = Path(__file__).resolve().parent
 SHIPPED = "experiments/pretrained/gru{units}.safetensors"
 
 
@@ -42,7 +43,7 @@ def pretrained(units: int, networks: int) -> Path | None:
         ValueError: When there are, but of fewer networks.
     """
     path = Path(SHIPPED.format(units=units))
-    whole = savings.HERE.parent / path
+    whole = HERE.parent / path
     if not whole.is_file():
         return None
     held = read_metadata(whole)["networks"]
