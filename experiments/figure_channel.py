@@ -22,7 +22,7 @@ from savings_gym.settings import CONTROL_STEP
 from savings_gym.statistics import Sampling, estimate
 
 FROM = 0.4  # s, start of the profiles as drawn
-NOTE = "the study's published channel is viscous only, so that it has no number to compare with"
+NOTE = "The study's published channel is viscous only, so that it has no number to compare with."
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,5 +134,5 @@ def _text(quantities: list[Quantity]) -> str:
     words = f"NF2 keeps {left.value:+.1f} points over NF1"
     words += "" if low is None or high is None else f" ({low:.1f} to {high:.1f})"
     return (
-        f"In a channel, networks push with {ends} of the force that would cancel the field; {words}. ({NOTE})"
+        f"In a channel, networks push with {ends} of the force that would cancel the field; {words}. {NOTE}"
     )
