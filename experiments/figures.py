@@ -67,7 +67,10 @@ NEEDS = {  # kinds of runs that are made for a figure; others need the main run 
     "relation": (MAIN, SIZE),
     "controls": (MAIN, CONTROL),
 }
-USES = {"preparatory": (CONTROL,)}  # kinds that are not made for a figure, but used where they are there
+USES = {
+    "preparatory": (CONTROL,),
+    "latent": (CONTROL,),
+}  # kinds that are not made for a figure, but used where they are there
 PRESET_NAMES = ("quick", "paper", "smoke")
 
 
