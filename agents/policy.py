@@ -66,9 +66,7 @@ class NetworkPolicy:
         if seen.ndim not in (1, 2) or seen.shape[-1] != inputs:
             raise ValueError(f"observation must be ({inputs},) or (rows, {inputs}), got {seen.shape}")
         rows = 1 if seen.ndim == 1 else len(seen)
-        networks = self._ensemble.networks
-        if rows % networks or not rows:
-            raise ValueError(f"{networks} networks need a multiple of {networks} rows, got {rows}")
+        self._check_rows(rows)
         old = self._state(state, rows)
         if episode_start is not None:
             old = self._restart(old, episode_start, rows)
@@ -78,8 +76,18 @@ class NetworkPolicy:
         return action[0] if seen.ndim == 1 else action, memory
 
     def initial_state(self, rows: int) -> tuple[Array, ...]:
-        """The learnt memory before the first observation, a tuple of (rows, units)."""
+        """The learnt memory before the first observation, a tuple of (rows, units).
+
+        Raises:
+            ValueError: when the rows cannot be shared among the networks.
+        """
+        self._check_rows(rows)
         return tuple(part.reshape(rows, -1).cpu().numpy() for part in self._state(None, rows))
+
+    def _check_rows(self, rows: int) -> None:
+        networks = self._ensemble.networks
+        if rows % networks or not rows:
+            raise ValueError(f"{networks} networks need a multiple of {networks} rows, got {rows}")
 
     def _by_network(self, array: Array) -> torch.Tensor:
         """(rows, k) as (networks, rows of each, k) on the networks' device, in their dtype."""

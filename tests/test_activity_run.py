@@ -19,6 +19,7 @@ from experiments.benchmark_job import Job, Protocol
 from experiments.benchmark_learners import learn
 from savings_gym.activity import by_phase, load_activity
 from savings_gym.fields import CurlField
+from savings_gym.probing import Kick
 from savings_gym.settings import Delays, Noise
 
 PHASES = ("NF1", "FF1", "NF2", "FF2")
@@ -127,6 +128,20 @@ def test_a_kept_agent_does_again_what_the_last_probe_of_its_phase_showed(jobs):
         for name in ("lateral_deviation", "peak_speed"):
             assert np.array_equal(found.columns[name].astype(np.float32), shown[name])
         assert found.activity.hidden.shape == (8, 100, 8)
+
+
+@pytest.mark.parametrize("step", [0, 16])
+def test_an_agent_of_sb3_is_displaced(jobs, step):
+    given = json.loads((jobs / "seed-0" / "config.json").read_text())["arguments"]
+    probe = activity_jobs.make_probe(jobs / "seed-0" / "NF2", given, 0)
+    agent = activity_jobs.load_agent(jobs / "seed-0" / "NF2" / "model.zip")
+    kicks = (None, Kick(step, np.zeros(8)), Kick(step, np.ones(8)))
+    free, none, kicked = (probe(agent, number=0, record=True, kick=kick) for kick in kicks)
+    assert np.array_equal(free.activity.hidden, none.activity.hidden) and np.array_equal(free.path, none.path)
+    same = (kicked.activity.hidden == none.activity.hidden).all((0, 2))
+    assert same[:step].all() and not same[step:].any()
+    assert np.array_equal(kicked.path[:, : step + 1], none.path[:, : step + 1])
+    assert not np.array_equal(kicked.path, none.path)
 
 
 def test_jobs_are_networks_of_one_data_set(jobs, tmp_path, caplog):

@@ -128,6 +128,14 @@ def test_a_shape_that_does_not_fit_is_named(observation, arguments, message):
         NetworkPolicy(lively("gru"), None).predict(observation, **arguments)
 
 
+def test_the_initial_state_is_what_it_begins_with():
+    policy, seen = NetworkPolicy(lively("lstm"), None), np.zeros((4, INPUTS))
+    begun, state = policy.predict(seen), policy.initial_state(4)
+    assert np.array_equal(policy.predict(seen, state)[0], begun[0]) and len(state) == 2
+    with pytest.raises(ValueError, match="multiple of 2 rows, got 3"):
+        policy.initial_state(3)
+
+
 def test_a_network_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="2.*0 to 1"):
         NetworkPolicy(lively("gru"), 2)
