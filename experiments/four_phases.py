@@ -117,18 +117,12 @@ class FourPhases:
                     return False
                 if self.update % self.task.probe_every == 0 or self.update == phase.updates:
                     deviation = self._probe(phase)
-                    seconds = time.monotonic() - began
                     watch(
                         Progress(
-                            phase.name,
-                            self.update,
-                            phase.updates,
-                            done + self.update,
-                            total,
-                            deviation,
-                            seconds,
+                            phase.name, self.update, phase.updates, done + self.update, total, deviation,
+                            time.monotonic() - began,
                         )
-                    )
+                    )  # fmt: skip
                 if self.update < phase.updates:
                     self.learner.update(self._batch(phase))
                 self.update += 1

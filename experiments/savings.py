@@ -10,16 +10,14 @@ interrupted run goes on where it stopped when the same command is given again.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tyro
 
-from agents.checkpoints import load_ensemble, read_metadata
+from agents.checkpoints import load_ensemble
 from agents.losses import LossWeights
 from agents.memory import keep_freed_memory
 from agents.networks import CELLS, PARAMETERS, check_device, check_parameters
@@ -30,16 +28,14 @@ from experiments.phase_changes import PhaseChanges
 from experiments.pretrain import Pretraining, pretrain
 from experiments.report import Watch, finish_report, show_report
 from experiments.run_folder import RunFolder
+from experiments.run_identity import identity, start_weights
 from experiments.training_phase import TrainingPhase
 from savings_gym.fields import CurlField
 from savings_gym.settings import Delays, Noise
 from savings_gym.tracking import mirror
 
 log = logging.getLogger(__name__)
-HERE = Path(__file__).resolve().parent
 SHIPPED = Path("experiments/pretrained/gru128.safetensors")  # made by experiments.pretrain, see the README
-ONLY_IF_CHANGED = ("change", "rule")  # left out of config.json where they are as in the study
-HOW_ONLY = ("out", "rollout", "keep_every", "device", "track")  # these change results by rounding at most
 
 
 @dataclass(frozen=True)
@@ -161,8 +157,8 @@ PRESETS = {
 
 def run(config: Savings) -> int:
     """Runs the experiment or goes on with it; returns the exit status: 0, or 130 when it was interrupted."""
-    weights = _weights(config)
-    folder = RunFolder(config.out, _identity(config, weights))
+    weights = start_weights(config)
+    folder = RunFolder(config.out, identity(config, weights))
     if folder.complete:
         log.info("%s is complete: showing its results", config.out)
         folder.finish()
@@ -208,42 +204,9 @@ def finished(config: Savings) -> bool:
         FileNotFoundError, ValueError: When the run could not start: no weights, or not of these networks.
         FileExistsError: When the folder holds another run, or something else.
     """
-    identity = _identity(config, _weights(config))
+    mine = identity(config, start_weights(config))
     begun = config.out.is_file() or (config.out.is_dir() and any(config.out.iterdir()))
-    return begun and RunFolder(config.out, identity).complete
-
-
-def _weights(config: Savings) -> Path | None:
-    """The weights file to start from, checked; None where networks are to be pre-trained."""
-    if config.pretrained is None:
-        return None
-    path = config.pretrained
-    if not path.is_absolute() and not path.exists() and (HERE.parent / path).exists():
-        path = HERE.parent / path  # the shipped weights, from any working directory
-    about = read_metadata(path)
-    if about["units"] != config.units:
-        raise ValueError(
-            f"{path} holds networks of {about['units']} units, --units is {config.units}: ask for that many, "
-            "or pre-train with --pretrained None"
-        )
-    if about["cell"] != config.cell:
-        raise ValueError(f"{path} holds networks of cell {about['cell']}, --cell is {config.cell}")
-    if config.networks > about["networks"]:
-        raise ValueError(
-            f"{path} holds {about['networks']} networks, --networks is {config.networks}: ask for fewer, or "
-            "pre-train with --pretrained None"
-        )
-    return path
-
-
-def _identity(config: Savings, weights: Path | None) -> dict[str, Any]:
-    """The arguments that decide the results, and which weights the file held."""
-    values = dataclasses.asdict(config)
-    values["pretrained"] = None if config.pretrained is None else config.pretrained.as_posix()
-    if weights is not None:
-        values["pretrained_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    usual = {name for name in ONLY_IF_CHANGED if getattr(config, name) == getattr(Savings(), name)}
-    return {name: value for name, value in values.items() if name not in {*HOW_ONLY, *usual}}
+    return begun and RunFolder(config.out, mine).complete
 
 
 def _interrupted(out: Path) -> int:

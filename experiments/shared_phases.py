@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from agents.checkpoints import load_ensemble
 from agents.losses import LossWeights
 from agents.supervised import SupervisedLearner
-from experiments import savings
 from experiments.phase_changes import PhaseChanges
 from experiments.run_files import digest, read_arguments
 from experiments.run_folder import Columns, RunFolder
+from experiments.run_identity import HOW_ONLY, identity, start_weights
 from experiments.savings import Savings
 from savings_gym.settings import Delays, Noise
 
@@ -50,13 +50,13 @@ def stored_arguments(run: Path) -> Savings:
 
 def shared_phases(source: Savings, config: Savings) -> int:
     """How many phases, from the first on, two runs have in common; all four only if they are equal."""
-    apart = {"change", "pretrained", *savings.HOW_ONLY, "preset", "pretraining_updates"}
+    apart = {"change", "pretrained", *HOW_ONLY, "preset", "pretraining_updates"}
     apart |= {f"{phase}_updates" for phase in ("nf1", "ff1", "nf2", "ff2")}
     one, other = (
         {name: value for name, value in dataclasses.asdict(run).items() if name not in apart}
         for run in (source, config)
     )
-    weights = [savings._weights(run) for run in (source, config)]
+    weights = [start_weights(run) for run in (source, config)]
     if one != other or None in weights or digest([weights[0]]) != digest([weights[1]]):  # type: ignore[list-item]
         return 0
     count = 0
@@ -79,8 +79,8 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     Returns:
         Names of the phases taken over.
     """
-    weights = savings._weights(config)
-    folder = RunFolder(config.out, savings._identity(config, weights))
+    weights = start_weights(config)
+    folder = RunFolder(config.out, identity(config, weights))
     phases = config.phases()
     count = min(shared_phases(stored_arguments(run), config), len(phases) - 1)
     if not count or folder.complete or folder.state_file.is_file():

@@ -17,7 +17,8 @@ from agents.torch_arm import TorchArm
 from experiments.four_phases import PROBE, TRAIN, FourPhases, Task
 from experiments.phase_changes import PhaseChanges, resistive
 from experiments.run_folder import RunFolder
-from experiments.savings import Savings, _identity, main
+from experiments.run_identity import identity
+from experiments.savings import Savings, main
 from experiments.training_phase import TrainingPhase
 from savings_gym.arm import load_arm
 from savings_gym.fields import CurlField, NullField
@@ -191,8 +192,8 @@ def test_an_interrupted_run_with_a_cue_goes_on_to_the_same_probes(weights, tmp_p
 
 def test_changes_are_said_in_the_configuration_where_there_are_any():
     usual, changed = Savings(), Savings(change=PhaseChanges(ff1_b=0.0))
-    assert "change" not in _identity(usual, None)  # as in folders made before there were changes
-    assert _identity(changed, None)["change"]["ff1_b"] == 0.0
+    assert "change" not in identity(usual, None)  # as in folders made before there were changes
+    assert identity(changed, None)["change"]["ff1_b"] == 0.0
 
 
 @pytest.mark.parametrize(
