@@ -209,6 +209,7 @@ def test_a_config_of_something_else_is_refused(tmp_path: Path, caplog: pytest.Lo
         (["--delays.vision", "0.005"], "whole number of control steps"),
         (["--pretrained", "nowhere.safetensors"], "no weights file 'nowhere.safetensors'"),
         (["--optimiser", "lbfgs"], "unknown optimiser 'lbfgs'; choose from: adam, sgd"),
+        (["--rule", "hebb"], "unknown rule 'hebb'; choose from: bptt, eprop, eprop-random"),
         (["--rollout", "warp"], "unknown rollout 'warp'; choose from: auto, fused, plain"),
         (["--cell", "transformer"], "unknown cell 'transformer'; choose from: gru, lstm, rnn"),
         (["--frozen", "weights"], "unknown parameters ['weights']; choose from: initial"),
