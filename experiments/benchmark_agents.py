@@ -103,12 +103,31 @@ FEEDFORWARD = {
     "gamma": 0.97,
     "policy_kwargs": {"net_arch": [128, 128], "log_std_init": -0.5, "action_init": 0.05},
 }
+OFF_POLICY = {
+    "train_freq": 1,
+    "gradient_steps": 2,
+    "batch_size": 256,
+    "learning_starts": 6_400,
+    "buffer_size": 100_000,  # 1000 trials: what is older was met in another phase
+    "learning_rate": 1e-3,
+    "gamma": 0.97,
+    "ent_coef": "auto_0.001",  # the reward of a control step is about 0.01
+    "policy_kwargs": {"net_arch": [128, 128]},
+}
 PPO_SEARCH = {
     "learning_rate": (2e-4, 5e-4, 1e-3, 2e-3),
     "gamma": (0.93, 0.95, 0.97, 0.99),
     "n_epochs": (5, 8, 10),
     "batch_size": (400, 800, 1600),
     "policy_kwargs.log_std_init": (-1.0, -0.7, -0.5, 0.0),
+}
+SAC_SEARCH = {
+    "learning_rate": (3e-4, 5e-4, 1e-3),
+    "gamma": (0.93, 0.95, 0.97, 0.99),
+    "gradient_steps": (1, 2, 4, 8),
+    "batch_size": (128, 256, 512),
+    "ent_coef": ("auto_0.001", "auto_0.01", "auto"),
+    "stack": (1, 4),
 }
 
 AGENTS: dict[str, Agent] = {
@@ -126,6 +145,10 @@ AGENTS: dict[str, Agent] = {
         "PPO, two layers of 128 units that see the last 4 observations",
         "PPO", "SquashedMlpPolicy", 64, FEEDFORWARD, 2e-4, stack=4, rewards=False,
         search={**PPO_SEARCH, "stack": (1, 2, 4, 8)},
+    ),
+    "sac": Sb3Agent(
+        "SAC, two layers of 128 units, one observation",
+        "SAC", "MlpPolicy", 64, OFF_POLICY, 2e-4, rewards=False, search=SAC_SEARCH,
     ),
     "plain-ppo": PlainAgent("PPO in plain PyTorch (agents/plain_ppo.py), one observation", 64),
     "supervised": SupervisedAgent("GRU of 128 units, backpropagation through the arm, pre-trained", 8),

@@ -32,6 +32,7 @@ from savings_gym.vector import ReachVectorEnv
 log = logging.getLogger(__name__)
 ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {"PPO": PPO, "SAC": SAC, "RecurrentPPO": RecurrentPPO}
 POLICIES = {"SquashedMlpPolicy": SquashedMlpPolicy}  # others are known to the algorithms by name
+LINE_EVERY = 640  # trials between lines in a job's log
 FIXED_PROBES = 5  # probes a phase of an agent that does not learn
 Extra = dict[str, Any]
 
@@ -99,7 +100,7 @@ class _Keeper(BaseCallback):
     def __init__(self, schedule: Schedule, out: Path) -> None:
         super().__init__()
         self.schedule, self.out = schedule, out
-        self.rollouts = self.index = 0
+        self.index, self.said = 0, -LINE_EVERY
 
     def _on_rollout_start(self) -> None:
         trials, phases = self.num_timesteps // TRIAL_STEPS, self.schedule.phases
@@ -109,8 +110,8 @@ class _Keeper(BaseCallback):
         ):
             self._save(self.out / phases[self.index].name)
             self.index += 1
-        self.rollouts += 1
-        if self.rollouts % 10 == 1 and self.index < len(phases):
+        if trials >= self.said + LINE_EVERY and self.index < len(phases):
+            self.said = trials
             log.info("trial %d of %d, %s", trials, self.schedule.trials, phases[self.index].name)
 
     def _save(self, folder: Path) -> None:
