@@ -68,10 +68,9 @@ def preparatory(runs: Runs, out: Path) -> Found:
         quantities.append(_told(SHAM, sham, sampling))
         quantities.append(_told(BEYOND_SHAM, shifts["NF2"][: sham.size] - sham, sampling))
     curves = trial_projections(found.trials, found.shift)
-    rings = {phase: found.axes.predicted_force(x) for phase, x in found.activity.items()}
     with look.house_style():
         drawings = {
-            "preparatory_ring.png": ring_figure(rings, found.force),
+            "preparatory_ring.png": ring_figure(found),
             "preparatory_shift.png": shift_figure(shifts, sham),
             "preparatory_trial.png": trial_figure(curves, found),
         }

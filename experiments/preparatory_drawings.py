@@ -16,32 +16,24 @@ from savings_gym.summary import PHASES
 EXAMPLE = 0  # network that is shown beside the mean
 
 
-def ring_figure(rings: dict[str, Floats], force: Floats) -> Figure:
-    """Force that preparatory activity predicts, phase by phase: mean over networks, and one network.
+def ring_figure(found: Preparation) -> Figure:
+    """Preparatory activity on the force axes, phase by phase: mean over networks, one network, and the force.
 
-    Args:
-        rings: Phase to (n, 8, 2) predicted force [N].
-        force: (n, 8, 2) force of NF1 that was regressed on [N].
+    The third panel has the force that activity predicts, whose second component is not made orthogonal to
+    the first, beside the force of NF1 that was regressed on.
     """
-    figure = look.new_figure(3.5)
-    mean, example = figure.subplots(1, 2)
-    for axes, pick, title in (
-        (mean, lambda x: x.mean(axis=0), f"Mean of {force.shape[0]} networks"),
-        (example, lambda x: x[EXAMPLE], f"Network {EXAMPLE}"),
-    ):
-        actual = pick(force) - pick(force).mean(axis=0)
-        axes.plot(*_closed(actual).T, color=look.QUIET, linewidth=0.7, linestyle=(0, (3, 3)), zorder=1)
-        for phase in PHASES:
-            ring = pick(rings[phase])
-            hollow = phase in ("NF2", "FF2")
-            colour = look.PHASE_COLOUR[phase]
-            axes.plot(*_closed(ring).T, color=colour, linewidth=0.8, zorder=2)
-            axes.scatter(
-                *ring.T, s=[26.0, *[11.0] * (len(ring) - 1)], facecolor="white" if hollow else colour,
-                edgecolor=colour, linewidth=0.8, zorder=3,
-            )  # fmt: skip
-        axes.set(title=title, xlabel="Predicted force x (N)", ylabel="Predicted force y (N)")
-        axes.set_aspect("equal", adjustable="datalim")
+    rings = {phase: found.axes.project(x) for phase, x in found.activity.items()}
+    predicted = {phase: found.axes.predicted_force(x) for phase, x in found.activity.items()}
+    figure = look.new_figure(2.7)
+    mean, example, force = figure.subplots(1, 3)
+    _rings(mean, {phase: x.mean(axis=0) for phase, x in rings.items()})
+    _rings(example, {phase: x[EXAMPLE] for phase, x in rings.items()})
+    actual = (found.force - found.force.mean(axis=1, keepdims=True)).mean(axis=0)
+    force.plot(*_closed(actual).T, color=look.QUIET, linewidth=0.9, linestyle=(0, (3, 3)), zorder=1)
+    _rings(force, {phase: x.mean(axis=0) for phase, x in predicted.items()})
+    for axes, title in ((mean, f"Mean of {found.networks} networks"), (example, f"Network {EXAMPLE}")):
+        axes.set(title=title, xlabel="First force axis (N)", ylabel="Second force axis (N)")
+    force.set(title="Mean", xlabel="Predicted force x (N)", ylabel="Predicted force y (N)")
     handles = [
         Line2D([], [], color=look.PHASE_COLOUR[phase], marker="o", markersize=3.5, label=_name(phase),
                markerfacecolor="white" if phase in ("NF2", "FF2") else look.PHASE_COLOUR[phase])
@@ -113,6 +105,18 @@ def trial_figure(curves: dict[str, Floats], found: Preparation) -> Figure:
     )
     whole.legend(loc="lower right", ncols=2)
     return figure
+
+
+def _rings(axes: Axes, rings: dict[str, Floats]) -> None:
+    """The ring (8, 2) of every phase; the target at 0 degrees is larger."""
+    for phase in PHASES:
+        ring, colour = rings[phase], look.PHASE_COLOUR[phase]
+        axes.plot(*_closed(ring).T, color=colour, linewidth=0.8, zorder=2)
+        axes.scatter(
+            ring[:, 0], ring[:, 1], s=[26.0, *[11.0] * (len(ring) - 1)], edgecolor=colour, linewidth=0.8, zorder=3,
+            facecolor="white" if phase in ("NF2", "FF2") else colour,
+        )  # fmt: skip
+    axes.set_aspect("equal", adjustable="datalim")
 
 
 def _dots(axes: Axes, x: float, values: Floats, colour: str) -> None:
