@@ -113,8 +113,8 @@ def _rings(axes: Axes, rings: dict[str, Floats]) -> None:
         ring, colour = rings[phase], look.PHASE_COLOUR[phase]
         axes.plot(*_closed(ring).T, color=colour, linewidth=0.8, zorder=2)
         axes.scatter(
-            ring[:, 0], ring[:, 1], s=[26.0, *[11.0] * (len(ring) - 1)], edgecolor=colour, linewidth=0.8, zorder=3,
-            facecolor="white" if phase in ("NF2", "FF2") else colour,
+            ring[:, 0], ring[:, 1], s=[26.0, *[11.0] * (len(ring) - 1)], edgecolor=colour, linewidth=0.8,
+            zorder=3, facecolor="white" if phase in ("NF2", "FF2") else colour,
         )  # fmt: skip
     axes.set_aspect("equal", adjustable="datalim")
 
