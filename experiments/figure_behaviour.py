@@ -103,7 +103,7 @@ def _speed_figure(speed: dict[str, Floats]) -> Figure:
         where = "in the field" if phase.startswith("FF") else "no field"
         look.draw_band(axes, time, speed[phase], look.PHASE_COLOUR[phase], f"end of {phase}, {where}")
     axes.set(xlabel="Time in the trial (s)", ylabel="Hand speed (m/s)", xlim=(0.4, time[-1]), ylim=(0, None))
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper right")
     return figure
 
 
