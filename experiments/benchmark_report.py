@@ -49,7 +49,8 @@ def report(out: Path, jobs: list[Job], protocol: dict[str, Any]) -> None:
     found = rows(jobs)
     content = {"protocol": protocol, "rows": found, "versions": versions()}
     write_json(out / "benchmark.json", content)
-    write_atomically(out / "benchmark.md", (markdown(found) + "\n").encode())
+    text = "\n\n".join([readme_tables(found), UNITS, commands(found)])
+    write_atomically(out / "benchmark.md", (text + "\n").encode())
     _draw(out, jobs, found)
     show(found)
     log.info("wrote %s", out / "benchmark.json")
@@ -70,10 +71,26 @@ def show(found: list[Row]) -> None:
     console.print(UNITS)
 
 
-def markdown(found: list[Row]) -> str:
-    """The table as Markdown, for the README."""
-    lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
-    lines += [f"| {' | '.join(cells(row))} |" for row in found]
+def markdown(found: list[Row], headings: tuple[str, ...] = HEADINGS) -> str:
+    """The table as Markdown, or those columns of it."""
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    for row in found:
+        told = dict(zip(HEADINGS, cells(row), strict=True))
+        lines.append(f"| {' | '.join(told[heading] for heading in headings)} |")
+    return "\n".join(lines)
+
+
+def readme_tables(found: list[Row]) -> str:
+    """The table in two parts, for the README."""
+    return "\n\n".join(markdown(found, part) for part in SHOWN)
+
+
+def commands(found: list[Row]) -> str:
+    """What every agent is and what makes its rows again."""
+    lines = ["| agent | what it is | command |", "|---|---|---|"]
+    for row in found:
+        if row["memory"] == "reset":
+            lines.append(f"| {row['agent']} | {row['about']} | `{row['command']}` |")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.benchmark_agents import AGENTS, FixedAgent, SupervisedAgent
-from experiments.benchmark_job import Job
+from experiments.benchmark_job import Job, Protocol
 from savings_gym.arrays import Floats
 from savings_gym.probes import PhaseCurves, phase_curves
 from savings_gym.savings import final_deviation, fitted_rates, savings
@@ -55,6 +55,7 @@ def row(agent: str, memory: str, jobs: list[Job], shams: list[Job] | None = None
         "agent": agent,
         "memory": memory,
         "about": AGENTS[agent].about,
+        "command": command(agent, jobs, bool(shams)),
         "seeds": found["networks"],
         "learning_trials": _learning_trials(agent, curves["NF1"]),
         "endpoint_error": _mean(final_deviation(curves["NF1"])),
@@ -75,6 +76,17 @@ def row(agent: str, memory: str, jobs: list[Job], shams: list[Job] | None = None
     }
     told: Row = jsonable(made | {"verdict": verdict(made)})
     return told
+
+
+def command(agent: str, jobs: list[Job], sham: bool) -> str:
+    """What makes a row again."""
+    words = ["python -m experiments.benchmark --agents", agent]
+    if not isinstance(AGENTS[agent], SupervisedAgent):
+        words += ["--seeds", *(str(seed) for seed in sorted(job.seed for job in jobs))]
+    for name, value in dataclasses.asdict(jobs[0].protocol).items():
+        if value != getattr(Protocol(), name):
+            words += [f"--protocol.{name.replace('_', '-')}", str(value)]
+    return " ".join([*words, "--sham"] if sham else words)
 
 
 def verdict(row: Row) -> str:
