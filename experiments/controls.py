@@ -62,13 +62,13 @@ class Controls:
                 raise FileExistsError(f"--{name} {getattr(self, name)} is a file, expected a folder")
         chosen(conditions(RUN_PRESETS[self.preset]), self.only)
 
-    def conditions(self) -> dict[str, Condition]:
-        """The conditions to run, in their folders.
+    def conditions(self, only: tuple[str, ...] = ()) -> dict[str, Condition]:
+        """The named conditions, or all, in their folders.
 
         Raises:
             FileNotFoundError, ValueError: when there is no main run yet.
         """
-        every = chosen(conditions(stored_arguments(self.main), self.few), self.only)
+        every = chosen(conditions(stored_arguments(self.main), self.few), only)
         return {
             name: dataclasses.replace(each, config=dataclasses.replace(each.config, out=self.folder(name)))
             for name, each in every.items()
@@ -96,15 +96,26 @@ def run(config: Controls) -> int:
         failed = run_side_by_side([Command(MAIN, arguments, config.out / "main.log")], 1, stop)
         if failed or stop():
             return _ended(config, failed, stop())
-    every = config.conditions()
+    every = config.conditions(config.only)
     missing = [each for name, each in every.items() if name != MAIN and not finished(each.config)]
     log.info("%d conditions, %d of them done before", len(every), len(every) - len(missing))
     failed = run_side_by_side([_command(config, each) for each in missing], config.jobs, stop)
-    done = {name: each for name, each in every.items() if name == MAIN or finished(each.config)}
     if not stop():
-        for file in write_table(config.out, done):
+        for file in write_table(config.out, _done(config)):
             log.info("wrote %s", file)
     return _ended(config, failed, stop())
+
+
+def _done(config: Controls) -> dict[str, Condition]:
+    """All conditions that are complete, also those that were not asked for now."""
+    found = {}
+    for name, each in config.conditions().items():
+        try:
+            if name == MAIN or finished(each.config):
+                found[name] = each
+        except FileExistsError:
+            log.warning("%s holds another run than condition %s: not in the table", each.config.out, name)
+    return found
 
 
 def stored_controls(out: Path) -> dict[str, Path]:
