@@ -80,7 +80,7 @@ class FixedAgent:
 
 Agent = Sb3Agent | PlainAgent | SupervisedAgent | FixedAgent
 
-RECURRENT = {
+RECURRENT: dict[str, Any] = {
     "n_steps": 100,
     "batch_size": 400,
     "n_epochs": 5,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -32,7 +33,8 @@ def draw(jobs: list[Job], found: list[Row], path: Path) -> Path:
     top, bottom = ROW_HEIGHT * lines, 0.9 + FOREST_ROW * len(found)
     with look.house_style():
         figure = look.new_figure(top + bottom)
-        upper, lower = figure.subfigures(2, 1, height_ratios=(top, bottom))
+        parts: Any = figure.subfigures(2, 1, height_ratios=(top, bottom))
+        upper, lower = parts
         _curves(upper, jobs, found, lines)
         _forest(lower, found)
         return look.save_png(figure, path)

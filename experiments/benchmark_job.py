@@ -103,7 +103,7 @@ class Job:
         agent, protocol = AGENTS[self.agent], dataclasses.asdict(self.protocol)
         if not self.protocol.sham:
             del protocol["sham"]
-        values = {
+        values: dict[str, Any] = {
             "agent": self.agent, "seed": self.seed, "protocol": protocol,
             "settings": {"kind": type(agent).__name__, **dataclasses.asdict(agent)},
         }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from experiments import savings
 from experiments.benchmark_agents import Agent, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
 from experiments.benchmark_job import Job
 from experiments.phase_changes import PhaseChanges
-from savings_gym.probing import N_TARGETS, Probe
+from savings_gym.probing import N_TARGETS, Policy, Probe
 from savings_gym.recording import ProbeRecorder
 from savings_gym.sb3 import ReachVecEnv, SavingsCallback
 from savings_gym.schedule import Schedule
@@ -166,11 +166,13 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Extra:
 def _fixed(agent: FixedAgent, job: Job) -> Extra:
     """Probes of an agent that does not learn, as many in every phase."""
     env = ReachVectorEnv(N_TARGETS)
-    made = {
-        "zero": lambda: ZeroAgent(env.single_action_space),
-        "random": lambda: RandomAgent(env.single_action_space, seed=job.seed),
+    actions: Any = env.single_action_space
+    making: dict[str, Callable[[], Policy]] = {
+        "zero": lambda: ZeroAgent(actions),
+        "random": lambda: RandomAgent(actions, seed=job.seed),
         "model": lambda: ModelBasedController(env.settings, agent.knows),
-    }[agent.kind]()
+    }
+    made = making[agent.kind]()
     probe, recorder = Probe(env.settings, seed=job.seed), ProbeRecorder(job.seed)
     for phase in job.protocol.schedule().phases:
         for i in range(FIXED_PROBES):

@@ -138,7 +138,7 @@ class FourPhases:
         if cue != self.cue:
             ensemble = self.learner.ensemble
             with torch.no_grad():
-                ensemble.input_bias += (cue - self.cue) * draw_cue(ensemble, self.task.seed)
+                ensemble.input_bias.add_((cue - self.cue) * draw_cue(ensemble, self.task.seed))
             self.cue = cue
 
     def _batch(self, phase: TrainingPhase) -> Reaches:

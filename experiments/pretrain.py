@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -90,7 +90,7 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
     learner = SupervisedLearner(ensemble, PRETRAINING)
     about = json.loads(json.dumps(dataclasses.asdict(config), default=str))
     first = _resume(state_file, learner, about)
-    task = {"noise": config.noise, "delays": config.delays, "device": config.device}
+    task: dict[str, Any] = {"noise": config.noise, "delays": config.delays, "device": config.device}
     began = time.monotonic()
     for update in range(first, config.updates):
         if stopped():

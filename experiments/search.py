@@ -158,7 +158,7 @@ def _file(folder: Path, config: Search, values: dict[str, Any], seed: int) -> Pa
 
 
 def _report(config: Search, agent: Sb3Agent, draws: list[dict[str, Any]], folder: Path) -> None:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i, values in enumerate(draws):
         files = [_file(folder, config, values, seed) for seed in config.seeds]
         errors = [json.loads(file.read_text())["errors"] for file in files if file.is_file()]

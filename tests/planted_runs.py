@@ -7,7 +7,7 @@ import numpy as np
 from planted_activity import planted
 
 from agents.reaches import centre_out_targets
-from experiments.figure_kit import Runs
+from experiments.figures.kit import Runs
 from savings_gym.activity import Recording, activity_dataset
 from savings_gym.arm import load_arm
 

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import tyro
 
-from experiments import control_rows, controls
-from experiments.control_conditions import MAIN, SHAM, chosen, conditions
-from experiments.control_rows import ControlRows
-from experiments.control_table import page, write_table
-from experiments.control_words import MEANINGS, meaning
-from experiments.figure_runs import arguments
+from experiments.controls import command as controls
+from experiments.controls import rows as control_rows
+from experiments.controls.conditions import MAIN, SHAM, chosen, conditions
+from experiments.controls.rows import ControlRows
+from experiments.controls.table import page, write_table
+from experiments.controls.words import MEANINGS, meaning
+from experiments.figures.runs import arguments
 from experiments.savings import PRESETS, Savings
 from experiments.side_by_side import Command, run_side_by_side
 from savings_gym.fields import CurlField

@@ -8,8 +8,8 @@ from agents.networks import make_ensemble
 from agents.reaches import centre_out, centre_out_targets
 from agents.rollout import Kick, rollout
 from agents.torch_arm import TorchArm
-from experiments import displaced_probes
-from experiments.displaced_probes import STREAM, DisplacedProbes
+from experiments.figures import displaced_probes
+from experiments.figures.displaced_probes import STREAM, DisplacedProbes
 from savings_gym import CurlField
 from savings_gym.metrics import lateral_deviation
 

@@ -7,11 +7,13 @@ from planted_activity import planted
 from planted_runs import MAIN, runs
 
 from agents.networks import make_ensemble
-from experiments import figure_displacement, figure_latent, figure_relation
-from experiments.figure_displacement import DRAWS, LARGER, RANDOM, TIMES, displacement
-from experiments.figure_latent import BEYOND_SHAM, FIT, SEEN, SHAM_TRACE, TRACE, latent
-from experiments.figure_relation import INITIAL, RATE, Networks, correlated, relation
-from experiments.reference import DISPLACED_FF1, SLOPE, displaced
+from experiments.figures import displacement as figure_displacement
+from experiments.figures import latent as figure_latent
+from experiments.figures import relation as figure_relation
+from experiments.figures.displacement import DRAWS, LARGER, RANDOM, TIMES, displacement
+from experiments.figures.latent import BEYOND_SHAM, FIT, SEEN, SHAM_TRACE, TRACE, latent
+from experiments.figures.reference import DISPLACED_FF1, SLOPE, displaced
+from experiments.figures.relation import INITIAL, RATE, Networks, correlated, relation
 
 
 class LinearProbes:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tyro
 
-from experiments.comparison import beside_study, compare, tally
-from experiments.figure_kit import Found, Quantity, Runs, failed_fits, markdown_table, shown
-from experiments.figure_runs import arguments
-from experiments.reference import INITIAL_SAVINGS, REFERENCES
+from experiments.figures.comparison import beside_study, compare, tally
+from experiments.figures.kit import Found, Quantity, Runs, failed_fits, markdown_table, shown
+from experiments.figures.reference import INITIAL_SAVINGS, REFERENCES
+from experiments.figures.runs import arguments
 from experiments.savings import PRESETS, Savings
 
 SAVED = Quantity(INITIAL_SAVINGS, 1.5, (1.4, 1.6), 8, "mm", 1e-6)

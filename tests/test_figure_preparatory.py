@@ -5,8 +5,9 @@ import pytest
 from planted_activity import LEVELS, planted
 from planted_runs import MAIN, dataset, runs
 
-from experiments.figure_kit import Found
-from experiments.figure_preparatory import (
+from experiments.figures.kit import Found
+from experiments.figures.preparation import CODE_FORCE_TIME, preparation
+from experiments.figures.preparatory import (
     BEYOND_SHAM,
     CODE,
     FORCE_FIT,
@@ -14,8 +15,7 @@ from experiments.figure_preparatory import (
     preparatory,
     turned,
 )
-from experiments.preparation import CODE_FORCE_TIME, preparation
-from experiments.reference import SHIFT_FF2, SHIFT_NF2
+from experiments.figures.reference import SHIFT_FF2, SHIFT_NF2
 from savings_gym.preparatory import force_axes, retained_fraction, uniform_shift
 
 

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 from planted_probes import TRUE_RATE, TRUE_START, plant
 
-from experiments import figures
-from experiments import reference as study
-from experiments.figure_channel import channel_force
-from experiments.figure_kit import Found, Runs
-from experiments.figure_learning import _initial, _rates, effect_size
-from experiments.figure_size import paired, pairs_of, saved, size
-from experiments.figures import FIGURES, PRESETS, Figures, command, run
+from experiments.figures import command as figures
+from experiments.figures import reference as study
+from experiments.figures.channel import channel_force
+from experiments.figures.command import FIGURES, PRESETS, Figures, command, run
+from experiments.figures.kit import Found, Runs
+from experiments.figures.learning import _initial, _rates, effect_size
+from experiments.figures.size import paired, pairs_of, saved, size
 from experiments.savings import PRESETS as RUNS
 from experiments.savings import run as run_savings
 from savings_gym.files import write_json

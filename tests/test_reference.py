@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from experiments import reference as study
-from experiments.figure_kit import Quantity
-from experiments.reference import PRINTED, READ, REFERENCES, VERDICTS, Reference, verdict
+from experiments.figures import reference as study
+from experiments.figures.kit import Quantity
+from experiments.figures.reference import PRINTED, READ, REFERENCES, VERDICTS, Reference, verdict
 
 BY_NAME = {row.name: row for row in REFERENCES}
 DIFFERENCE = Reference("difference", 1.0, "mm", READ, "here", error=0.2, null=0.0)

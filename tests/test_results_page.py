@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from experiments.figure_kit import Found, Quantity
-from experiments.figure_runs import KINDS
-from experiments.figures import FIGURES, NEEDS
-from experiments.results_page import PAGE, RESULTS, render, take
+from experiments.figures.command import FIGURES, NEEDS
+from experiments.figures.kit import Found, Quantity
+from experiments.figures.results_page import PAGE, RESULTS, render, take
+from experiments.figures.runs import KINDS
 from savings_gym.files import write_json
 
 
@@ -34,7 +34,7 @@ def finished(folder, figures=("learning",)):
 
 
 def test_the_page_is_that_of_the_committed_results():
-    assert PAGE.read_text() == render(), "run python -m experiments.results_page"
+    assert PAGE.read_text() == render(), "run python -m experiments.figures.results_page"
 
 
 def test_its_pictures_are_there_and_none_is_unused():

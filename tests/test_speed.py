@@ -16,9 +16,12 @@ import torch
 
 from agents.reaches import centre_out
 from agents.supervised import SupervisedLearner
-from experiments import speed, speed_growth, speed_motornet, speed_projection
 from experiments.savings import PRESETS
-from experiments.speed_work import PIECES, Floor, Work, ratio, repeated, set_substeps, take_turns, threads
+from experiments.speed import command as speed
+from experiments.speed import growth as speed_growth
+from experiments.speed import motornet as speed_motornet
+from experiments.speed import projection as speed_projection
+from experiments.speed.work import PIECES, Floor, Work, ratio, repeated, set_substeps, take_turns, threads
 from savings_gym.fields import CurlField
 
 TINY = ["--quick", "--networks", "2", "--units", "4"]

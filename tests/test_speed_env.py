@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import speed_env
+from experiments.speed import env as speed_env
 
 
 @pytest.fixture

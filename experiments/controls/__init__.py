@@ -1,0 +1,1 @@
+"""The four-phase experiment with one thing changed: ``python -m experiments.controls``."""

@@ -1,0 +1,123 @@
+"""Behaviour over the four phases: learning curves, hand paths, speed, and the numbers that they give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments import figure_style as look
+from experiments.curve_figures import learning_curves
+from experiments.figures.comparison import beside_study
+from experiments.figures.kit import NO_INTERVAL, Found, Quantity, Runs, quantity
+from experiments.figures.reference import AFTER_EFFECT, BATCHES, PEAK_SPEED, RESIDUAL, curve, position_loss
+from experiments.figures.stored_probes import learned_field, probe_stored
+from experiments.hand_path_figure import hand_paths
+from savings_gym.arrays import Floats
+from savings_gym.fields import NullField
+from savings_gym.probe_rows import N_TARGETS, PROBE_GO
+from savings_gym.savings import PHASES, PhaseCurves, final_deviation, phase_curves
+from savings_gym.settings import CONTROL_STEP
+from savings_gym.speed import hand_speed
+from savings_gym.statistics import Sampling, estimate
+
+MM = 1000.0
+POSITION = 1e3  # weight of the position term in the study's loss
+LAST = 3200  # batches of FF1 and FF2 in the study
+SPEED_AT = ("NF1", "FF1")  # the phases whose speed is drawn, each in its own field
+
+
+def behaviour(runs: Runs, out: Path) -> Found:
+    """Learning curves, hand paths and speed of the main run; after-effect, residual, loss of position."""
+    curves, sampling = phase_curves(runs.table(runs.main)), Sampling(runs.seed)
+    peak = final_deviation(phase_curves(runs.table(runs.main), "peak_speed")["NF1"])
+    speed, loss = _probe_ends(runs)
+    residual = final_deviation(curves["NF1"]) - final_deviation(curves["NF2"])
+    quantities = [
+        *(_at_batch(curves[phase], phase, batch, sampling) for phase in ("FF1", "FF2") for batch in BATCHES),
+        quantity(AFTER_EFFECT, estimate(curves["NF2"].deviation[:, 0], sampling), "mm", MM),
+        quantity(RESIDUAL, estimate(residual, sampling), "mm", MM),
+        quantity(PEAK_SPEED, estimate(peak, sampling), "m/s", test=False, note="mean at the end of NF1"),
+        *(_position_loss(phase, curves[phase], values, sampling) for phase, values in loss.items()),
+    ]
+    figures = []
+    with look.house_style():
+        drawings = {
+            "behaviour_curves.png": learning_curves({phase: curves[phase] for phase in PHASES}),
+            "behaviour_paths.png": hand_paths(runs.main / "paths.nc"),
+            "behaviour_speed.png": _speed_figure(speed),
+        }
+        for name, figure in drawings.items():
+            if figure is not None:
+                figures.append(look.save_png(figure, out / name))
+    table = {"Behaviour beside the study": beside_study(quantities)}
+    return Found(quantities, table, figures, _text(quantities)).save(out, "behaviour")
+
+
+def _at_batch(curves: PhaseCurves, phase: str, batch: int, sampling: Sampling) -> Quantity:
+    """Deviation at one batch of a curve; no value where the phase is shorter or was not probed there."""
+    at = np.flatnonzero(curves.trials == batch * N_TARGETS)
+    name, last = curve(phase, batch), int(curves.trials[-1]) // N_TARGETS
+    if not at.size:
+        note = f"{phase} has no probe there, it lasts {last} batches"
+        return Quantity(name, None, NO_INTERVAL, curves.networks.size, "mm", note=note)
+    return quantity(name, estimate(curves.deviation[:, at[0]], sampling), "mm", MM, test=False)
+
+
+def _probe_ends(runs: Runs) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Of every phase's networks in its own field: speed (n, T + 1) [m/s] and weighted position loss (n,)."""
+    from agents.losses import loss_terms
+
+    curl = learned_field(runs, runs.main)
+    fields = {phase: curl if phase.startswith("FF") else NullField() for phase in PHASES}
+    speed, loss = {}, {}
+    for phase, (trajectory, reaches) in probe_stored(runs, runs.main, fields).items():
+        path = trajectory.path(reaches.start)
+        speed[phase] = np.asarray(hand_speed(path, CONTROL_STEP).mean(axis=1), dtype=np.float64)
+        loss[phase] = POSITION * loss_terms(trajectory, reaches)["position"].double().numpy()
+    return speed, loss
+
+
+def _position_loss(phase: str, curves: PhaseCurves, values: Floats, sampling: Sampling) -> Quantity:
+    """Position loss at the end of a phase; in FF1 and FF2 only where they last as long as the study's."""
+    batches = int(curves.trials[-1]) // N_TARGETS
+    note = f"after {batches} batches"
+    if phase.startswith("FF") and batches != LAST:
+        name = position_loss(phase, LAST)
+        return Quantity(name, None, NO_INTERVAL, values.size, "1", note=f"{phase} lasts {batches} batches")
+    name = position_loss(phase, LAST if phase.startswith("FF") else None)
+    return quantity(name, estimate(values, sampling), "1", test=False, note=note)
+
+
+def _speed_figure(speed: dict[str, Floats]) -> Figure:
+    """Mean speed of the hand over the trial at the end of phases, each in its own field."""
+    figure = look.new_figure(2.2)
+    axes = figure.subplots()
+    time: Floats = CONTROL_STEP * np.arange(next(iter(speed.values())).shape[1], dtype=np.float64)
+    axes.axvline(PROBE_GO, color=look.QUIET, linewidth=0.6, zorder=1)
+    axes.text(
+        PROBE_GO + 0.005, 0.98, "go", transform=axes.get_xaxis_transform(), va="top", fontsize=look.SMALL
+    )
+    for phase in SPEED_AT:
+        where = "in the field" if phase.startswith("FF") else "no field"
+        look.draw_band(axes, time, speed[phase], look.PHASE_COLOUR[phase], f"end of {phase}, {where}")
+    axes.set(xlabel="Time in the trial (s)", ylabel="Hand speed (m/s)", xlim=(0.4, time[-1]), ylim=(0, None))
+    axes.legend(loc="upper right")
+    return figure
+
+
+def _text(quantities: list[Quantity]) -> str:
+    """What after-effect and residual say, in a sentence each."""
+    found = {entry.name: entry for entry in quantities}
+    effect, residual = found[AFTER_EFFECT], found[RESIDUAL]
+    low, high = residual.ci
+    if low is None or high is None:
+        washed = "with one network nothing can be said about the washout."
+    elif low <= 0.0 <= high:
+        washed = (
+            f"no difference between the ends of NF1 and NF2 can be told from 0 ({low:.2f} to {high:.2f} mm)."
+        )
+    else:
+        washed = f"washout is not complete: NF1 and NF2 end {abs(residual.value or 0.0):.2f} mm apart."
+    return f"NF2 starts at {effect.value:.1f} mm, the after-effect; {washed}"

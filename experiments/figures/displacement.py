@@ -1,0 +1,208 @@
+"""Displaced preparatory activity: does a push along the shift make or break savings, and any other push less?
+
+The study adds m times a network's own shift to its activity 0.16 s into the trial, once, in networks at the
+end of washout that meet the field. The control adds vectors of the same length in random directions that are
+orthogonal to the shift and to the force axes; each draw is reported by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from experiments import figure_style as look
+from experiments.figures.comparison import beside_study
+from experiments.figures.displaced_probes import DisplacedProbes
+from experiments.figures.displacement_drawings import displacement_figure
+from experiments.figures.kit import Found, Quantity, Runs, markdown_table, quantity, shown
+from experiments.figures.preparation import PREPARATORY_TIME, Preparation, preparation, step_at
+from experiments.figures.reference import DISPLACED_FF1, DISPLACEMENTS, SLOPE, displaced
+from savings_gym.arrays import Floats
+from savings_gym.displacement import random_orthogonal
+from savings_gym.statistics import Sampling, estimate
+
+MM = 1000.0
+DRAWS: Final = 8  # random directions at the study's time
+TIME_DRAWS: Final = 3  # of them, at every time of the table
+TIMES: Final = (0.0, 0.08, 0.16, 0.30, 0.40, 0.44, 0.48, 0.51, 0.54)  # s
+UNIT = "mm per unit of shift"
+RANDOM = "displacement slope, random directions"
+SIZE, RANDOM_SIZE = f"size of the {SLOPE}, shift", f"size of the {RANDOM}"
+LARGER = f"size of the {SLOPE}, shift less random"
+MORE_NEGATIVE = f"{SLOPE}, shift less random"
+LEFT = "displacement left when go is seen"
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """Slopes of the initial deviation on m at one time, of n networks [m per unit of shift].
+
+    Attributes:
+        shift: (n,) along the shift.
+        random: (draws, n) along random directions.
+    """
+
+    shift: Floats
+    random: Floats
+
+    @property
+    def larger(self) -> Floats:
+        """By how much the shift's slope exceeds that of random directions in size, (n,)."""
+        return np.abs(self.shift) - np.abs(self.random).mean(axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Displaced:
+    """What displacements do to n networks.
+
+    Attributes:
+        m: (k,) magnitudes.
+        deviation: (1 + draws, k, n) along the shift first [m].
+        slopes: At the preparatory time.
+        by_time: Time of the displacement [s] to slopes.
+        left: (2, n, T) share of a displacement, along the shift and along the first draw, at every time.
+        before: (n,) deviation of the networks of NF1, without a displacement [m].
+        preparation: Of the networks.
+    """
+
+    m: Floats
+    deviation: Floats
+    slopes: Slopes
+    by_time: dict[float, Slopes]
+    left: Floats
+    before: Floats
+    preparation: Preparation
+
+
+def displacement(runs: Runs, out: Path) -> Found:
+    """Initial deviation of the main run's washed-out networks against a displacement of their activity."""
+    sampling, result = Sampling(runs.seed), displace(runs, runs.main)
+    quantities = [
+        *(
+            _deviation(displaced(int(m)), x, sampling)
+            for m, x in zip(result.m, result.deviation[0], strict=True)
+        ),
+        _deviation(DISPLACED_FF1, result.before, sampling),
+        *_slope_quantities(result.slopes, sampling),
+        *_left_quantities(result, sampling),
+    ]
+    with look.house_style():
+        path = look.save_png(displacement_figure(result), out / "displacement.png")
+    tables = {
+        "Displacement beside the study": beside_study(quantities),
+        "When activity is displaced": _time_table(result.by_time, sampling),
+    }
+    text = _text(quantities, result.by_time)
+    return Found(quantities, tables, [path], text).save(out, "displacement")
+
+
+def displace(runs: Runs, run: Path) -> Displaced:
+    """Displaces the networks of a run's NF2 along the shift and along random directions, at several times."""
+    found, probes = preparation(runs.activity(run)), DisplacedProbes.of_run(runs, run)
+    shift = found.shift.vector
+    draws = [
+        random_orthogonal(shift, seed=DRAWS * runs.seed + k, avoid=found.axes.axes) for k in range(DRAWS)
+    ]
+    m = np.array(DISPLACEMENTS, dtype=np.float64)
+    step = step_at(found.time, PREPARATORY_TIME)
+    pushed = [k * vector for vector in (shift, *draws) for k in m if k != 0.0]
+    every = probes.deviation([0.0 * shift, *pushed], step)
+    deviation = np.insert(
+        every[1:].reshape(1 + DRAWS, -1, found.networks), DISPLACEMENTS.index(0), every[0], 1
+    )
+    slope = np.tensordot(deviation, (m - m.mean()) / np.sum((m - m.mean()) ** 2), (1, 0))
+    by_time = {}
+    for time in TIMES:
+        pair = [k * vector for vector in (shift, *draws[:TIME_DRAWS]) for k in (-1.0, 1.0)]
+        low, high = (
+            probes.deviation(pair, step_at(found.time, time)).reshape(-1, 2, found.networks).swapaxes(0, 1)
+        )
+        by_time[time] = Slopes((high[0] - low[0]) / 2.0, (high[1:] - low[1:]) / 2.0)
+    left = probes.left(np.stack([shift, draws[0]]), step)
+    before = probes.deviation([0.0 * shift], step, phase="NF1")[0]
+    return Displaced(m, deviation, Slopes(slope[0], slope[1:]), by_time, left, before, found)
+
+
+def _deviation(name: str, values: Floats, sampling: Sampling) -> Quantity:
+    return quantity(name, estimate(values, sampling), "mm", MM, test=False)
+
+
+def _slope_quantities(slopes: Slopes, sampling: Sampling) -> list[Quantity]:
+    """Slopes along the shift and along every draw, and how they compare in size."""
+
+    def told(name: str, values: Floats, *, test: bool = True, note: str = "") -> Quantity:
+        found = estimate(values, sampling)
+        t = f"t({found.networks - 1}) = {found.t:.2f}" if test and np.isfinite(found.t) else ""
+        note = "; ".join(part for part in (t, note) if part)
+        return quantity(name, found, UNIT, MM, test=test, note=note)
+
+    across = MM * slopes.random.mean(axis=1)
+    spread = (
+        f"means of {DRAWS} draws from {across.min():.3g} to {across.max():.3g}, SD {across.std(ddof=1):.2g}"
+    )
+    return [
+        told(SLOPE, slopes.shift),
+        told(RANDOM, slopes.random.mean(axis=0), note=spread),
+        *(told(f"{SLOPE}, random direction {k}", x) for k, x in enumerate(slopes.random)),
+        told(MORE_NEGATIVE, slopes.shift - slopes.random.mean(axis=0)),
+        told(SIZE, np.abs(slopes.shift), test=False),
+        told(RANDOM_SIZE, np.abs(slopes.random).mean(axis=0), test=False),
+        told(LARGER, slopes.larger, note="absolute slopes, paired over networks"),
+    ]
+
+
+def _left_quantities(result: Displaced, sampling: Sampling) -> list[Quantity]:
+    """How much of a displacement is left when the go cue reaches the network."""
+    last = step_at(result.preparation.time, result.preparation.seen) - 1  # before the cue arrives
+    return [
+        quantity(f"{LEFT}, {name}", estimate(100.0 * share[:, last], sampling), "%", test=False)
+        for name, share in zip(("shift", "random direction"), result.left, strict=True)
+    ]
+
+
+def _time_table(by_time: dict[float, Slopes], sampling: Sampling) -> str:
+    """A row a time of the displacement."""
+    headings = (
+        "displaced at", f"slope, shift ({UNIT})", "p", "size, shift", f"size, {TIME_DRAWS} random directions",
+        "difference of sizes", "p",
+    )  # fmt: skip
+    rows = []
+    for time, slopes in by_time.items():
+        along, larger = estimate(MM * slopes.shift, sampling), estimate(MM * slopes.larger, sampling)
+        sizes = [float(MM * np.abs(x).mean()) for x in (slopes.shift, slopes.random)]
+        rows.append(
+            (
+                f"{time:.2f} s", shown(along.mean, along.ci), f"{along.p:.2g}", shown(sizes[0]),
+                shown(sizes[1]), shown(larger.mean, larger.ci), f"{larger.p:.2g}",
+            )
+        )  # fmt: skip
+    return markdown_table(headings, rows)
+
+
+def _text(quantities: list[Quantity], by_time: dict[float, Slopes]) -> str:
+    """What a push along the shift does, and whether other pushes of the same length do less."""
+    found = {entry.name: entry for entry in quantities}
+    slope, larger, left = found[SLOPE], found[LARGER], found[f"{LEFT}, shift"]
+    low, high = larger.ci
+    if low is None or high is None:
+        words = "whether a random direction of equal length moves it less, one network cannot tell"
+    elif low > 0.0:
+        words = "a random direction of equal length moves it less"
+    elif high < 0.0:
+        words = "a random direction of equal length moves it more, not less"
+    else:
+        words = "a random direction of equal length does not move it measurably less"
+    strongest = max(by_time, key=lambda time: float(np.abs(by_time[time].shift).mean()))
+    there = by_time[strongest]
+    sizes = [float(MM * np.abs(x).mean()) for x in (there.shift, there.random)]
+    return (
+        f"Displaced at {PREPARATORY_TIME} s, initial deviation changes by {shown(slope.value, slope.ci)} "
+        f"{UNIT}; "
+        f"in absolute slope, paired over networks, {words} ({shown(larger.value, larger.ci)}). "
+        f"Of that displacement {shown(left.value, left.ci, '%')} is left when the go cue is seen. "
+        f"It does most at {strongest:.2f} s: {MM * there.shift.mean():.3g} {UNIT}, in size "
+        f"{sizes[0]:.3g} against {sizes[1]:.3g} of random directions."
+    )

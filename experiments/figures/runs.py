@@ -1,0 +1,159 @@
+"""The runs that the figures need: which they are, whether they are there, and making those that are not."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.checkpoints import read_metadata
+from experiments import savings
+from experiments.figures.kit import Runs
+from experiments.run_folder import RunFolder
+from experiments.savings import PRESETS, Savings
+
+log = logging.getLogger(__name__)
+MAIN, SIZE, CONTROL = KINDS = ("main", "size", "control")
+HERE = Path(__file__).resolve().parents[1]
+SHIPPED = "experiments/pretrained/gru{units}.safetensors"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of the experiment that figures are made of.
+
+    Attributes:
+        name: Of its folder in ``runs/``, such as main, units-32, sham.
+        kind: main, size or control.
+        config: Its arguments.
+    """
+
+    name: str
+    kind: str
+    config: Savings
+
+
+def pretrained(units: int, networks: int) -> Path | None:
+    """Weights of networks of this size that ship, if there are any.
+
+    Raises:
+        ValueError: When there are, but of fewer networks.
+    """
+    path = Path(SHIPPED.format(units=units))
+    whole = HERE.parent / path
+    if not whole.is_file():
+        return None
+    held = read_metadata(whole)["networks"]
+    if networks > held:
+        raise ValueError(
+            f"{path} holds {held} networks, {networks} were asked for: ask for 1 to {held}, or pre-train in "
+            "the runs with --no-ship"
+        )
+    return path
+
+
+def start(base: Savings, units: int, networks: int, ship: bool, updates: int) -> Savings:
+    """A run with networks of a size, from weights that ship or from new networks.
+
+    Args:
+        base: Its other arguments.
+        units: Of every network.
+        networks: How many.
+        ship: Start from weights that ship, where there are any of that size; pre-train in the run elsewhere.
+        updates: Of that pre-training.
+    """
+    weights = pretrained(units, networks) if ship else None
+    found = dataclasses.replace(base, units=units, networks=networks, pretrained=weights)
+    return found if weights else dataclasses.replace(found, pretraining_updates=updates)
+
+
+def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:
+    """Makes the runs that are not there; one that fails does not stop the others.
+
+    Returns:
+        Names of the runs that failed, and whether it was interrupted.
+    """
+    failed: list[str] = []
+    for run in planned:
+        if savings.finished(run.config):
+            log.info("run %s is there", run.name)
+            continue
+        log.info("run %s: %s", run.name, command(run.config))
+        try:
+            status = savings.run(run.config)
+        except Exception:
+            log.exception("run %s failed", run.name)
+            status = 1
+        if status == 130:
+            return failed, True
+        if status:
+            failed.append(run.name)
+    return failed, False
+
+
+def stored(planned: Iterable[PlannedRun], seed: int) -> Runs:
+    """The runs that are complete.
+
+    Raises:
+        ValueError: When there is no main run among them.
+    """
+    done = [run for run in planned if savings.finished(run.config)]
+    main = next((run.config for run in done if run.kind == MAIN), None)
+    if main is None:
+        raise ValueError("the main run is not there, nothing can be drawn")
+    sizes = {main.units: main.out} | {run.config.units: run.config.out for run in done if run.kind == SIZE}
+    controls = {run.name: run.config.out for run in done if run.kind == CONTROL}
+    return Runs(main.out, dict(sorted(sizes.items())), controls, seed)
+
+
+def describe(planned: Iterable[PlannedRun]) -> list[dict[str, Any]]:
+    """A row a complete run for JSON: name, kind, networks, units, seed, updates, wall time, command."""
+    rows = []
+    for run in planned:
+        if not savings.finished(run.config):
+            continue
+        config, summary = run.config, RunFolder.read_summary(run.config.out)
+        rows.append(
+            {
+                "name": run.name, "kind": run.kind, "networks": summary["networks"], "units": config.units,
+                "seed": config.seed,
+                "updates": [getattr(config, f"{phase}_updates") for phase in ("nf1", "ff1", "nf2", "ff2")],
+                "pretrained": None if config.pretrained is None else config.pretrained.as_posix(),
+                "pretraining_updates": None if config.pretrained else config.pretraining_updates,
+                "wall_time_s": summary["wall_time_s"], "command": command(config),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def command(config: Savings) -> str:
+    """The command line that makes this run alone, in a folder of its own."""
+    return " ".join(["python -m experiments.savings", *arguments(config)])
+
+
+def arguments(config: Savings) -> list[str]:
+    """What must be given on the command line of ``experiments.savings`` for this run."""
+    preset = PRESETS[config.preset]
+    return ["--preset", config.preset, *_differing(config, preset, "")]
+
+
+def _differing(config: Any, default: Any, prefix: str) -> list[str]:
+    """Flags of the fields of a dataclass that are not as in another of its kind."""
+    given: list[str] = []
+    for field in dataclasses.fields(config):
+        value, usual = getattr(config, field.name), getattr(default, field.name)
+        flag = f"{prefix}{field.name.replace('_', '-')}"
+        if value == usual or field.name == "preset":
+            continue
+        if dataclasses.is_dataclass(value):
+            given += _differing(value, usual, f"{flag}.")
+        elif isinstance(value, bool):
+            given.append(f"--{flag}" if value else f"--{'no-' + flag}")
+        elif isinstance(value, tuple):
+            given += [f"--{flag}", *(str(entry) for entry in value)]
+        else:
+            given += [f"--{flag}", str(value)]
+    return given

@@ -1,0 +1,1 @@
+"""What updates, probes and steps cost: ``python -m experiments.speed``."""

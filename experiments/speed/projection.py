@@ -1,0 +1,139 @@
+"""How long the main experiment takes, projected from a short measured run of its own code.
+
+Runs in a process of its own, so that the peak memory is that of the experiment and of nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import multiprocessing
+import tempfile
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agents.checkpoints import load_ensemble
+from agents.memory import keep_freed_memory
+from agents.supervised import SupervisedLearner
+from experiments.four_phases import FourPhases
+from experiments.pretrain import Pretraining, pretrain
+from experiments.run_folder import RunFolder
+from experiments.savings import PRESETS, Savings
+from experiments.speed.motornet import peak_memory
+from savings_gym.fields import CurlField
+
+WARM_UP = 2  # updates that are not counted: memory is touched for the first time
+FIELD_PHASE = 1  # of the four, the first with a field
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What a preset takes.
+
+    Attributes:
+        pretraining: s, one pre-training update with its batch.
+        phase: s, one update of a phase with its batch and its probe.
+        hours: the whole schedule, without the report at its end.
+    """
+
+    pretraining: float | None
+    phase: float
+    hours: float
+
+
+class _Stamps:
+    """Notes the time before every update; looks like the question whether to stop."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def __call__(self) -> bool:
+        self.times.append(time.perf_counter())
+        return False
+
+    def mean(self, updates: int) -> float:
+        """Mean seconds an update, without the first ones."""
+        counted = self.times[WARM_UP : WARM_UP + updates + 1]
+        return (counted[-1] - counted[0]) / (len(counted) - 1)
+
+
+def schedule_hours(config: Savings, pretraining: float | None, phase: float) -> float:
+    """Hours of a preset from seconds an update."""
+    seconds = phase * sum(training.updates for training in config.phases())
+    if pretraining is not None:
+        seconds += pretraining * config.pretraining_updates
+    return seconds / 3600
+
+
+def measure(config: Savings, updates: int, device: str) -> Projection:
+    """Runs the first updates of the pre-training, where the preset has one, and of a phase with probes."""
+    with tempfile.TemporaryDirectory() as folder:
+        weights, pretraining = Path(folder) / "pretrained.safetensors", None
+        if config.pretrained is None:
+            stamps = _Stamps()
+            job = Pretraining(
+                weights, config.networks, config.units, config.cell, updates + WARM_UP + 1, device=device
+            )
+            pretrain(job, stamps)
+            pretraining = stamps.mean(updates)
+        else:  # shipped weights: any do for timing
+            pretrain(Pretraining(weights, config.networks, config.units, config.cell, 1, 8, device=device))
+        ensemble = load_ensemble(weights, device=device)
+        ensemble.freeze(*config.frozen)
+        learner = SupervisedLearner(ensemble, config.learning())
+        training = dataclasses.replace(config.phases()[FIELD_PHASE], updates=updates + WARM_UP)
+        run = FourPhases(
+            learner, [training], config.task(), RunFolder(Path(folder) / "run", {}), CurlField(config.b)
+        )
+        stamps = _Stamps()
+        run.run(lambda progress: None, stamps)
+    phase = stamps.mean(updates)
+    return Projection(pretraining, phase, schedule_hours(config, pretraining, phase))
+
+
+def _child(connection: Connection, presets: dict[str, Savings], updates: int, device: str) -> None:
+    logging.disable(logging.INFO)
+    keep_freed_memory()
+    try:
+        found: dict[str, Any] = {}
+        for name, config in presets.items():
+            found[name] = dataclasses.asdict(measure(config, updates, device))
+        found["peak_memory_gb"] = peak_memory()
+        if device != "cpu":
+            found["peak_memory_gb"] = torch.cuda.max_memory_allocated(device) / 1e9
+        connection.send(found)
+    except Exception as error:
+        connection.send(error)
+
+
+def project(updates: int, device: str = "cpu", presets: dict[str, Savings] | None = None) -> dict[str, Any]:
+    """Projections of the presets ``quick`` and ``paper``, and ``peak_memory_gb`` over both.
+
+    Args:
+        updates: measured of the pre-training and of a phase.
+        device: ``"cpu"``, ``"cuda"``, ...
+        presets: others than these two.
+
+    Raises:
+        RuntimeError: what went wrong in the process that measures.
+    """
+    presets = presets or {name: PRESETS[name] for name in ("quick", "paper")}
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_child, args=(theirs, presets, updates, device), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        found = ours.recv()
+    except EOFError as error:
+        raise RuntimeError("the process that measures the projection died") from error
+    finally:
+        process.join()
+    if isinstance(found, Exception):
+        raise RuntimeError(f"the projection failed: {found!r}") from found
+    return dict(found)
