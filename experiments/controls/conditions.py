@@ -93,7 +93,7 @@ def _ways(base: Savings) -> dict[str, tuple[str, str, dict[str, Any]]]:
     """Conditions that differ from the first update on: name to control, question and arguments."""
     rule, task = "learning rule", "noise and delay"
     loud = {name: 10.0 * value for name, value in dataclasses.asdict(base.noise).items()}
-    eprop = {"rule": "eprop", "learning_rate": 1e-3}  # 5e-3 becomes unstable within some hundred updates
+    eprop = {"rule": "eprop", "learning_rate": 1e-3}  # 1e-2 becomes unstable within 250 updates
     return {
         "eprop": (rule, "Does a local learning rule (e-prop) save?", eprop),
         "adam": (rule, "Does Adam instead of SGD save?", {"optimiser": "adam", "learning_rate": 1e-4}),
