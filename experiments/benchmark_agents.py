@@ -105,7 +105,8 @@ FEEDFORWARD = {
 }
 OFF_POLICY = {
     "train_freq": 1,
-    "gradient_steps": 2,
+    "gradient_steps": 1,  # for 64 control steps, one of each arm
+    "n_steps": 10,  # the hand is seen 70 ms late: one step tells a critic little
     "batch_size": 256,
     "learning_starts": 6_400,
     "buffer_size": 100_000,  # 1000 trials: what is older was met in another phase
@@ -125,9 +126,9 @@ SAC_SEARCH = {
     "learning_rate": (3e-4, 5e-4, 1e-3),
     "gamma": (0.93, 0.95, 0.97, 0.99),
     "gradient_steps": (1, 2, 4, 8),
+    "n_steps": (1, 5, 10, 20),
     "batch_size": (128, 256, 512),
     "ent_coef": ("auto_0.001", "auto_0.01", "auto"),
-    "stack": (1, 4),
 }
 
 AGENTS: dict[str, Agent] = {
