@@ -106,7 +106,7 @@ def cells(row: Row) -> tuple[str, ...]:
         "-" if rate is None else _number({"mean": rate["ratio"], "ci": rate["ci"]}, 1.0, ".2f"),
         _mm(row["after_effect"]),
         _mm(row["washout_residual"]),
-        _number(row["channel"]["FF1"], 100.0, ".0f") + " %",
+        "-" if row["verdict"] == "does not reach" else _number(row["channel"]["FF1"], 100.0, ".0f") + " %",
         "-" if row["steps_per_second"] is None else f"{row['steps_per_second']:.0f}",
         f"{row['wall_time_s'] / 60:.1f}",
         row["verdict"],

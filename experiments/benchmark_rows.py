@@ -56,6 +56,7 @@ def row(agent: str, memory: str, jobs: list[Job], shams: list[Job] | None = None
         "memory": memory,
         "about": AGENTS[agent].about,
         "command": command(agent, jobs, bool(shams)),
+        "fixed": isinstance(AGENTS[agent], FixedAgent),
         "seeds": found["networks"],
         "learning_trials": _learning_trials(agent, curves["NF1"]),
         "endpoint_error": _mean(final_deviation(curves["NF1"])),
@@ -100,6 +101,8 @@ def verdict(row: Row) -> str:
     """
     if row["endpoint_error"]["mean"] >= REACHED:
         return "does not reach"
+    if row.get("fixed"):
+        return "does not learn"
     if row["seeds"] < 3:
         return "too few seeds"
     side = np.sign(row["ff1_initial"]["mean"])

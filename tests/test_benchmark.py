@@ -49,6 +49,7 @@ def made(**changes: object) -> dict[str, object]:
 def test_verdicts():
     assert verdict(made()) == "savings (initial)"
     assert verdict(made(endpoint_error={"mean": 0.02, "ci": [0.01, 0.03]})) == "does not reach"
+    assert verdict(made(fixed=True)) == "does not learn"
     assert verdict(made(seeds=2)) == "too few seeds"
     assert verdict(made(learnt_force={"mean": 0.5, "p": 0.2})) == "does not adapt"
     assert verdict(made(after_effect={"mean": 0.02, "p": 0.001})) == "does not adapt"
