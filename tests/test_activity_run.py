@@ -14,9 +14,9 @@ from agents.activity import record
 from agents.checkpoints import load_ensemble, save_ensemble
 from experiments import activity_jobs
 from experiments.activity import activity_of_run, main
-from experiments.benchmark_agents import AGENTS, RECURRENT, Sb3Agent
-from experiments.benchmark_job import Job, Protocol
-from experiments.benchmark_learners import learn
+from experiments.benchmark.agents import AGENTS, RECURRENT, Sb3Agent
+from experiments.benchmark.job import Job, Protocol
+from experiments.benchmark.learners import learn
 from savings_gym.activity import by_phase, load_activity
 from savings_gym.fields import CurlField
 from savings_gym.probing import Kick

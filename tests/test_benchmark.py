@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import benchmark, benchmark_job
-from experiments.benchmark import Benchmark
-from experiments.benchmark_agents import AGENTS, Sb3Agent
-from experiments.benchmark_job import Job, Protocol
-from experiments.benchmark_report import HEADINGS, cells, markdown
-from experiments.benchmark_rows import against_sham, rows, verdict
+from experiments.benchmark import command as benchmark
+from experiments.benchmark import job as benchmark_job
+from experiments.benchmark.agents import AGENTS, Sb3Agent
+from experiments.benchmark.command import Benchmark
+from experiments.benchmark.job import Job, Protocol
+from experiments.benchmark.report import HEADINGS, cells, markdown
+from experiments.benchmark.rows import against_sham, rows, verdict
 
 TINY = Protocol(nf1=64, ff1=64, nf2=64, ff2=64, probe_every=64, carried_trials=1)
 FIXED = ("zero", "random")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from experiments.benchmark_agents import Sb3Agent
-from experiments.search import Search, drawn, with_values
+from experiments.benchmark.agents import Sb3Agent
+from experiments.benchmark.search import Search, drawn, with_values
 
 AGENT = Sb3Agent(
     "for tests", "PPO", "MlpPolicy", 8, {"learning_rate": 1e-3, "policy_kwargs": {"net_arch": [8]}},

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from experiments.benchmark_agents import RECURRENT
+from experiments.benchmark.agents import RECURRENT
 from experiments.speed.work import Task, ratio, take_turns, threads
 from savings_gym.settings import TRIAL_STEPS
 

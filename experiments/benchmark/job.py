@@ -1,6 +1,6 @@
 """One agent with one seed through the four phases: a row's share of `experiments.benchmark`.
 
-    python -m experiments.benchmark_job --agent ppo --seed 0 --out runs/benchmark/ppo/seed-0
+    python -m experiments.benchmark.job --agent ppo --seed 0 --out runs/benchmark/ppo/seed-0
 
 The folder then holds probes.parquet, summary.json and job.json, written last. A job that was killed begins
 anew: it is minutes long.
@@ -20,7 +20,7 @@ from typing import Any
 import tyro
 
 from agents.memory import keep_freed_memory
-from experiments.benchmark_agents import AGENTS, Agent, chosen_agents
+from experiments.benchmark.agents import AGENTS, Agent, chosen_agents
 from experiments.run_folder import versions
 from savings_gym.fields import CurlField, NullField
 from savings_gym.files import write_json
@@ -80,7 +80,7 @@ class Job:
     """Arguments of one job."""
 
     agent: str
-    """Name in `experiments.benchmark_agents`."""
+    """Name in `experiments.benchmark.agents`."""
     seed: int
     """Of everything random; the network number in the tables."""
     out: Path
@@ -135,7 +135,7 @@ class Job:
 
 def run(job: Job) -> None:
     """Does the job, unless it was done."""
-    from experiments import benchmark_learners as learners  # torch, SB3
+    from experiments.benchmark import learners as learners  # torch, SB3
 
     if job.record is not None:
         log.info("%s is done", job.out)

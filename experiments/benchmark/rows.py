@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.benchmark_agents import AGENTS, FixedAgent, SupervisedAgent
-from experiments.benchmark_job import Job, Protocol
+from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent
+from experiments.benchmark.job import Job, Protocol
 from savings_gym.arrays import Floats
 from savings_gym.probes import PhaseCurves, phase_curves
 from savings_gym.savings import final_deviation, fitted_rates, savings

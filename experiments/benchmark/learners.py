@@ -19,8 +19,8 @@ from agents.plain_ppo import PlainPPO, PPOSettings
 from agents.recurrent_ppo import RecurrentPPO
 from agents.squashed_policy import SquashedMlpPolicy
 from experiments import savings
-from experiments.benchmark_agents import Agent, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
-from experiments.benchmark_job import Job
+from experiments.benchmark.agents import Agent, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
+from experiments.benchmark.job import Job
 from experiments.phase_changes import PhaseChanges
 from savings_gym.probing import N_TARGETS, Policy, Probe
 from savings_gym.recording import ProbeRecorder

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from experiments import figure_style as look
-from experiments.benchmark_job import Job
-from experiments.benchmark_rows import Row, probe_table
+from experiments.benchmark.job import Job
+from experiments.benchmark.rows import Row, probe_table
 from savings_gym.probes import phase_curves
 
 COLUMNS = 4

@@ -1,6 +1,6 @@
 """The agents of the benchmark: a declared list, each with all its hyper-parameters.
 
-How the hyper-parameters were found is told in `experiments.search`, which can look for better ones.
+How the hyper-parameters were found is told in `experiments.benchmark.search`, which can look for better ones.
 Learning rates may fall while an agent learns to reach, in NF1, and not after: a rate that is lower in FF2
 than in FF1 would hide savings.
 """
@@ -30,7 +30,7 @@ class Sb3Agent:
         stack: Last observations that it sees at once.
         rewards: Whether `VecNormalize` divides rewards by their spread, as it does observations.
         recurrent: Whether it has a memory, and is also probed with memory carried across trials.
-        search: Values that `experiments.search` draws from, by the name of the setting; "a.b" is a
+        search: Values that `experiments.benchmark.search` draws from, by the name of the setting; "a.b" is a
             setting b within a.
     """
 

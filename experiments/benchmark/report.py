@@ -10,8 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmark_job import Job
-from experiments.benchmark_rows import Row, rows
+from experiments.benchmark.job import Job
+from experiments.benchmark.rows import Row, rows
 from experiments.run_folder import versions
 from savings_gym.files import write_atomically, write_json
 
@@ -133,7 +133,7 @@ def _number(found: Row, scale: float, form: str) -> str:
 
 def _draw(out: Path, jobs: list[Job], found: list[Row]) -> None:
     """Draws the figure. It is extra: a failure to draw must not lose a run."""
-    from experiments.benchmark_figure import draw  # matplotlib takes a second
+    from experiments.benchmark.figure import draw  # matplotlib takes a second
 
     try:
         log.info("wrote %s", draw(jobs, found, out / "benchmark.png"))

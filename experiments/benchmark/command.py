@@ -21,8 +21,8 @@ from typing import IO
 
 import tyro
 
-from experiments.benchmark_agents import AGENTS, FixedAgent, SupervisedAgent, chosen_agents
-from experiments.benchmark_job import Job, Protocol
+from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent, chosen_agents
+from experiments.benchmark.job import Job, Protocol
 from experiments.command_line import StopFlag, named_preset
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def run(config: Benchmark) -> int:
     failed, interrupted = _run_jobs(missing, config.jobs)
     done = [job for job in jobs if job.record is not None]
     if done:
-        from experiments.benchmark_report import report
+        from experiments.benchmark.report import report
 
         report(config.out, done, dataclasses.asdict(config.protocol))
     for job, status in failed:
@@ -158,7 +158,7 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 def _start(job: Job) -> subprocess.Popen[bytes]:
     job.out.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "experiments.benchmark_job", *arguments(job)]
+    command = [sys.executable, "-m", "experiments.benchmark.job", *arguments(job)]
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     output: IO[bytes] = _log_file(job).open("wb")
     with output:

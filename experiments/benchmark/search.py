@@ -1,9 +1,9 @@
 """A search for hyper-parameters: random draws from an agent's declared values, judged on reaching.
 
-    python -m experiments.search --agent ppo --draws 12 --trials 5000 --out runs/search/ppo
+    python -m experiments.benchmark.search --agent ppo --draws 12 --trials 5000 --out runs/search/ppo
 
 Every draw learns to reach without a field, with every seed; the score is the mean end-point error of the last
-probes. Draw 0 is what `experiments.benchmark_agents` declares. Savings take no part in the choice. The same
+probes. Draw 0 is what `experiments.benchmark.agents` declares. Savings take no part in the choice. The same
 command goes on with what is missing. Writes search.json and search.md into ``--out``.
 
 How the declared values were found: runs of one seed each in the null field, most with seeds that the
@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import tyro
 
-from experiments.benchmark_agents import AGENTS, Sb3Agent, chosen_agents
+from experiments.benchmark.agents import AGENTS, Sb3Agent, chosen_agents
 from savings_gym.fields import NullField
 from savings_gym.files import write_atomically, write_json
 from savings_gym.schedule import Phase, Schedule
@@ -48,7 +48,7 @@ class Search:
     """Arguments of the search."""
 
     agent: str
-    """Name in `experiments.benchmark_agents`; one of stable-baselines3."""
+    """Name in `experiments.benchmark.agents`; one of stable-baselines3."""
     out: Path
     """Folder of the results."""
     draws: int = 12
@@ -102,7 +102,7 @@ def with_values(agent: Sb3Agent, values: dict[str, Any]) -> Sb3Agent:
 
 def score(name: str, values: dict[str, Any], trials: int, seed: int) -> list[float]:
     """Mean end-point error, m, of `PROBES` probes of one run."""
-    from experiments.benchmark_learners import make_model  # torch, SB3
+    from experiments.benchmark.learners import make_model  # torch, SB3
     from savings_gym.sb3 import SavingsCallback
 
     agent = AGENTS[name]

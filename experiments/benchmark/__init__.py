@@ -1,0 +1,1 @@
+"""Which agents show savings, one table: ``python -m experiments.benchmark``."""

@@ -1,0 +1,8 @@
+"""``python -m experiments.benchmark``: see `experiments.benchmark.command`."""
+
+import sys
+
+from experiments.benchmark.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())
