@@ -13,6 +13,7 @@ from experiments.benchmark import job as benchmark_job
 from experiments.benchmark.agents import AGENTS, Sb3Agent
 from experiments.benchmark.command import Benchmark
 from experiments.benchmark.job import Job, Protocol
+from experiments.benchmark.learners import make_model
 from experiments.benchmark.report import HEADINGS, cells, markdown
 from experiments.benchmark.rows import against_sham, rows, verdict
 
@@ -162,6 +163,13 @@ def test_bad_arguments_are_named_before_any_work(arguments, said, caplog, capsys
     shown = capsys.readouterr()
     assert status == 2 and said in " ".join((caplog.text + shown.out + shown.err).replace("│", "").split())
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("name", [name for name, agent in AGENTS.items() if isinstance(agent, Sb3Agent)])
+def test_making_an_agent_leaves_what_is_declared(name):
+    before = json.dumps(dataclasses.asdict(AGENTS[name]))
+    make_model(AGENTS[name], seed=0)
+    assert json.dumps(dataclasses.asdict(AGENTS[name])) == before
 
 
 def test_the_command_line_of_a_job_makes_the_job():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> 
         falling: Control steps in which the learning rate falls to its last value, if it has one.
         steps: Control steps that `learn` will be asked for.
     """
-    settings = dict(agent.settings)
+    settings = deepcopy(dict(agent.settings))  # algorithms write into policy_kwargs
     if agent.last_rate is not None and falling:
         settings["learning_rate"] = FallingRate(settings["learning_rate"], agent.last_rate, falling / steps)
     env: VecEnv = ReachVecEnv(agent.arms, nthread=1)
