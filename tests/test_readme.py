@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import savings_gym
+from experiments.benchmark.report import readme_tables
 from experiments.report import markdown_table
 from experiments.run_folder import RunFolder
 from experiments.savings import PRESETS
@@ -65,3 +67,8 @@ def test_pictures_and_links_are_there() -> None:
 def test_the_table_of_results_is_that_of_the_committed_run() -> None:
     summary = RunFolder.read_summary(ROOT / "experiments/results/quick")
     assert markdown_table(summary) in TEXT
+
+
+def test_the_benchmark_is_that_of_the_committed_results() -> None:
+    found = json.loads((ROOT / "experiments/results/benchmark/benchmark.json").read_text())
+    assert readme_tables(found["rows"]) in TEXT

@@ -66,7 +66,8 @@ def _curves(figure: SubFigure, jobs: list[Job], found: list[Row], lines: int) ->
 
 
 def _forest(figure: SubFigure, found: list[Row]) -> None:
-    """Initial savings, rate savings and after-effect with intervals over seeds."""
+    """Initial savings, rate savings and after-effect with intervals over seeds, of agents that reach."""
+    found = [row for row in found if row["verdict"] != "does not reach"]
     left, middle, right = figure.subplots(1, 3, sharey=True)
     height = np.arange(len(found))[::-1]
     for y, row in zip(height, found, strict=True):
