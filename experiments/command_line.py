@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 import signal
-from collections.abc import Collection
+import sys
+from collections.abc import Callable, Collection, Mapping
 from types import FrameType
+from typing import Any
+
+import tyro
+
+from agents.memory import keep_freed_memory
+
+log = logging.getLogger(__name__)
+
+
+def preset_main(
+    arguments: list[str] | None,
+    presets: Mapping[str, Any],
+    default: str,
+    run: Callable[[Any], int],
+    about: str | None,
+) -> int:
+    """A command line whose arguments are a dataclass with presets; returns the exit status.
+
+    Args:
+        arguments: What was given; None is the process's own.
+        presets: By name, the arguments with other defaults; all of one class.
+        default: Name of the preset when none is named.
+        run: Does the work and returns the status; bad values and files that it refuses give 2.
+        about: What ``--help`` says.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    keep_freed_memory()
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        preset = presets[named_preset(given, presets, default)]
+        return run(tyro.cli(type(preset), args=given, default=preset, description=about))
+    except (ValueError, OSError) as error:
+        log.error("error: %s", error)
+        return 2
 
 
 def named_preset(arguments: list[str], presets: Collection[str], default: str) -> str:

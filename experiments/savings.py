@@ -15,14 +15,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from agents.checkpoints import load_ensemble
 from agents.losses import LossWeights
-from agents.memory import keep_freed_memory
 from agents.networks import CELLS, PARAMETERS, check_device, check_parameters
 from agents.supervised import FROZEN, ROLLOUTS, Learning, SupervisedLearner
-from experiments.command_line import StopFlag, named_preset
+from experiments.command_line import StopFlag, preset_main
 from experiments.four_phases import FourPhases, Task
 from experiments.phase_changes import PhaseChanges
 from experiments.pretrain import Pretraining, pretrain
@@ -216,16 +213,8 @@ def _interrupted(out: Path) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    keep_freed_memory()
-    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        preset = PRESETS[named_preset(arguments, PRESETS, "quick")]
-        config = tyro.cli(Savings, args=arguments, default=preset, description=__doc__)
-        return run(config)
-    except (ValueError, OSError) as error:
-        log.error("error: %s", error)
-        return 2
+        return preset_main(arguments, PRESETS, "quick", run, __doc__)
     except FloatingPointError as error:
         log.error("the learning diverged: %s; try a lower --learning-rate", error)
         return 1

@@ -12,22 +12,16 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-
-import tyro
 
 from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent, chosen_agents
 from experiments.benchmark.job import Job, Protocol
-from experiments.command_line import StopFlag, named_preset
+from experiments.command_line import StopFlag, preset_main
+from experiments.side_by_side import Command, run_side_by_side
 
 log = logging.getLogger(__name__)
-LINE_EVERY = 30.0  # s between lines of progress
-POLL = 0.5  # s
 
 
 @dataclass(frozen=True)
@@ -102,70 +96,24 @@ def run(config: Benchmark) -> int:
     jobs = config.all_jobs()
     missing = [job for job in jobs if job.record is None]  # raises for folders of other jobs
     log.info("%d jobs, %d of them done before", len(jobs), len(jobs) - len(missing))
-    failed, interrupted = _run_jobs(missing, config.jobs)
+    stop = StopFlag()
+    failed = run_side_by_side([_command(job) for job in missing], config.jobs, stop)
     done = [job for job in jobs if job.record is not None]
     if done:
         from experiments.benchmark.report import report
 
         report(config.out, done, dataclasses.asdict(config.protocol))
-    for job, status in failed:
-        log.error("failed with status %d: %s, see %s", status, _label(job), _log_file(job))
-    if interrupted:
+    for job in missing:
+        if _label(job) in failed:
+            log.error("failed with status %d: %s, see %s", failed[_label(job)], _label(job), _log_file(job))
+    if stop():
         log.warning("interrupted: the same command goes on with what is missing")
         return 130
     return 1 if failed else 0
 
 
-def _run_jobs(jobs: list[Job], at_once: int) -> tuple[list[tuple[Job, int]], bool]:
-    """Runs jobs side by side; returns those that failed with their status, and whether it was interrupted."""
-    waiting, failed, done = list(jobs), [], 0
-    running: dict[subprocess.Popen[bytes], tuple[Job, float]] = {}
-    said, stop = time.monotonic(), StopFlag()
-    try:
-        while (waiting or running) and not stop():
-            while waiting and len(running) < at_once:
-                job = waiting.pop(0)
-                log.info("begins: %s", _label(job))
-                running[_start(job)] = job, time.monotonic()
-            time.sleep(POLL)
-            for process in [process for process in running if process.poll() is not None]:
-                job, began = running.pop(process)
-                done += 1
-                if process.returncode:
-                    failed.append((job, process.returncode))
-                state = "FAILED" if process.returncode else "done"
-                minutes = (time.monotonic() - began) / 60
-                log.info("%s: %s, %.1f min (%d of %d)", state, _label(job), minutes, done, len(jobs))
-            if time.monotonic() - said >= LINE_EVERY:
-                said = time.monotonic()
-                for job, _ in running.values():
-                    log.info("  %s: %s", _label(job), _last_line(_log_file(job)))
-    finally:
-        _end(list(running))
-    return failed, stop()
-
-
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Ends processes, by force if they do not listen."""
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _start(job: Job) -> subprocess.Popen[bytes]:
-    job.out.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "experiments.benchmark.job", *arguments(job)]
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-    output: IO[bytes] = _log_file(job).open("wb")
-    with output:
-        return subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env={**os.environ, **threads, "PYTHONUNBUFFERED": "1"}, start_new_session=True,
-        )  # fmt: skip
+def _command(job: Job) -> Command:
+    return Command(_label(job), ["experiments.benchmark.job", *arguments(job)], _log_file(job))
 
 
 def arguments(job: Job) -> list[str]:
@@ -188,22 +136,9 @@ def _log_file(job: Job) -> Path:
     return job.out.with_name(f"{job.out.name}.log")
 
 
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
-    return lines[-1] if lines else "begins"
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    given = sys.argv[1:] if arguments is None else arguments
-    try:
-        preset = PRESETS[named_preset(given, PRESETS, "full")]
-        config = tyro.cli(Benchmark, args=given, default=preset, description=__doc__)
-        return run(config)
-    except (ValueError, OSError) as error:
-        log.error("error: %s", error)
-        return 2
+    return preset_main(arguments, PRESETS, "full", run, __doc__)
 
 
 if __name__ == "__main__":

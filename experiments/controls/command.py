@@ -17,10 +17,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
-from agents.memory import keep_freed_memory
-from experiments.command_line import StopFlag, named_preset
+from experiments.command_line import StopFlag, preset_main
 from experiments.controls.conditions import FEW, MAIN, Condition, chosen, conditions
 from experiments.controls.table import write_table
 from experiments.figures.runs import arguments as savings_arguments
@@ -154,15 +151,7 @@ def _ended(config: Controls, failed: dict[str, int], interrupted: bool) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    keep_freed_memory()
-    given = sys.argv[1:] if arguments is None else arguments
-    try:
-        preset = PRESETS[named_preset(given, PRESETS, "quick")]
-        return run(tyro.cli(Controls, args=given, default=preset, description=__doc__))
-    except (ValueError, OSError) as error:
-        log.error("error: %s", error)
-        return 2
+    return preset_main(arguments, PRESETS, "quick", run, __doc__)
 
 
 if __name__ == "__main__":

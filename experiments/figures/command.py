@@ -16,10 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
-from agents.memory import keep_freed_memory
-from experiments.command_line import named_preset
+from experiments.command_line import preset_main
 from experiments.controls.command import Controls
 from experiments.controls.command import run as run_controls
 from experiments.controls.conditions import chosen, conditions
@@ -223,15 +220,7 @@ def _networks(rows: list[dict[str, Any]]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    keep_freed_memory()
-    given = sys.argv[1:] if arguments is None else arguments
-    try:
-        preset = PRESETS[named_preset(given, PRESETS, "quick")]
-        return run(tyro.cli(Figures, args=given, default=preset, description=__doc__))
-    except (ValueError, OSError) as error:
-        log.error("error: %s", error)
-        return 2
+    return preset_main(arguments, PRESETS, "quick", run, __doc__)
 
 
 if __name__ == "__main__":
