@@ -49,6 +49,7 @@ def record(
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
     path: str = "auto",
+    actuation: str = "muscle",
 ) -> xr.Dataset:
     """Activity of ensembles in the 8 centre-out reaches of a probe, see ``savings_gym.activity``.
 
@@ -61,6 +62,7 @@ def record(
         delays: of the probes.
         path: rollout without a kick, see ``agents.supervised.make_rollout``. With a kick it is the plain one:
             compare its effect with a kick of length 0.
+        actuation: of the arm, ``"muscle"`` or ``"motor"``.
 
     Raises:
         ValueError: without an ensemble, for ensembles of several sizes, or a kick of another shape or time.
@@ -75,7 +77,7 @@ def record(
                 ensemble.networks, field, rng, probe=True, noise=noise, delays=delays,
                 device=like.device, dtype=like.dtype,
             )  # fmt: skip
-            arm = TorchArm(like.device, like.dtype)
+            arm = TorchArm(like.device, like.dtype, actuation)
             if kick is None:
                 trajectory = make_rollout(ensemble, arm, path)(ensemble, reaches)
             else:

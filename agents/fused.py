@@ -34,9 +34,9 @@ class FusedRollout:
     the same work space (80 MB for 40 networks of 128 units and 8 trials).
     """
 
-    def __init__(self) -> None:
-        """Reads the arm's constants; memory is taken at the first call."""
-        self.arm = numba_arm.arm_constants(load_arm("muscle"))
+    def __init__(self, actuation: str = "muscle") -> None:
+        """Reads the constants of the arm with this actuation; memory is taken at the first call."""
+        self.arm = numba_arm.arm_constants(load_arm(actuation))
         self.substeps = int(self.arm[0][numba_arm.SUBSTEPS])
         self.work: dict[str, NDArray[Any]] = {}
         self.ticket = 0

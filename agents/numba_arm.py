@@ -30,7 +30,7 @@ POSTURE: Final = Y + 1
 
 
 def arm_constants(arm: Arm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Constants of the compiled arm, float64: the arm table (19,) and the muscle table (6, 20).
+    """Constants of the compiled arm, float64: the arm table (19,) and the muscle table (6, 21).
 
     Raises:
         ValueError: when a shoulder path is not a wrap around the joint axis.
@@ -239,7 +239,7 @@ def physics_step_vjp(
 
     Args:
         arm: (19,) constants.
-        muscles: (6, 20) likewise.
+        muscles: (6, 21) likewise.
         state: (10, lanes) the old state.
         control: (6, lanes) excitations in range.
         field: (10, lanes).

@@ -22,13 +22,13 @@ from savings_gym.tendons import lengths
 N: Final = 6  # muscles
 # Columns of the muscle table, one row a muscle. PER_ is the inverse of a constant: divisions are slow.
 (SHOULDER, ELBOW, CX, CY, BX, BY, RADIUS, TURN, MX, MY, CONSTANT, STRENGTH, PER_OPTIMAL, PER_SPEED,
- PER_SHORT, PER_LONG, LENGTHENING, PER_EXTRA, PER_RISE, PER_FALL) = range(20)  # fmt: skip
+ PER_SHORT, PER_LONG, LENGTHENING, PER_EXTRA, PER_RISE, PER_FALL, IDEAL) = range(21)  # fmt: skip
 # Rows of a posture that muscles fill, N each.
 LENGTH, MOMENT, CHANGE = 0, N, 2 * N
 
 
 def muscle_constants(arm: Arm) -> NDArray[np.float64]:
-    """The muscle table, (6, 20).
+    """The muscle table, (6, 21).
 
     Raises:
         ValueError: when a shoulder path is not a wrap around the joint axis.
@@ -37,7 +37,7 @@ def muscle_constants(arm: Arm) -> NDArray[np.float64]:
     concentric = (np.abs(paths.centre[:, 0]) < 1e-12).all(-1) & (paths.radius[:, 0] > 0)
     if not (concentric | (paths.crosses[:, 0] == 0)).all():
         raise ValueError("a shoulder path is no wrap around the joint axis: use the plain rollout instead")
-    table = np.zeros((N, PER_FALL + 1))
+    table = np.zeros((N, IDEAL + 1))
     table[:, SHOULDER] = paths.crosses[:, 0] * paths.sense[:, 0] * paths.radius[:, 0]
     table[:, ELBOW] = paths.crosses[:, 1]
     table[:, CX], table[:, CY] = paths.centre[:, 1].T
@@ -56,6 +56,7 @@ def muscle_constants(arm: Arm) -> NDArray[np.float64]:
     table[:, PER_SHORT], table[:, PER_LONG] = 2 / (1 - muscle.shortest), 2 / (muscle.longest - 1)
     table[:, PER_EXTRA] = 1 / (muscle.lengthening - 1)
     table[:, PER_RISE], table[:, PER_FALL] = 1 / muscle.rise, 1 / muscle.fall
+    table[:, IDEAL] = muscle.ideal
     return table
 
 
@@ -107,7 +108,10 @@ def muscle_velocity(row: Any, moment: Any, v1: Any, v2: Any) -> Any:
 
 @jit
 def gains(row: Any, length: Any, velocity: Any) -> tuple[Any, Any, Any, Any]:
-    """Force-length and force-velocity factors, each followed by its slope."""
+    """Force-length and force-velocity factors, each followed by its slope; 1 and 0 of an ideal motor."""
+    if row[IDEAL] > 0.0:
+        none = 0.0 * length
+        return none + 1.0, none, none + 1.0, none
     beyond = length - 1.0
     per_half = where(beyond <= 0.0, -row[PER_SHORT], row[PER_LONG])
     distance = beyond * per_half

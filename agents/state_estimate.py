@@ -114,7 +114,7 @@ class StateEstimator:
 
     def __init__(self, settings: TaskSettings) -> None:
         self.arm = arm = load_arm(settings.actuation)
-        self._muscle = settings.actuation == "muscle"
+        self._muscle = arm.pulls
         seen = whole_steps("the visual delay", settings.delays.vision)
         felt = whole_steps("the proprioceptive delay", settings.delays.proprioception)
         self._lag = min(seen, felt)

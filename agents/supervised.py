@@ -81,12 +81,19 @@ class SupervisedLearner:
         learning: how they learn.
         path: ``"fused"`` (GRUs on a CPU, see ``agents.fused``), ``"plain"`` (any cell, any device), or
             ``"auto"``.
+        actuation: of the arm, ``"muscle"`` or ``"motor"``.
     """
 
-    def __init__(self, ensemble: Ensemble, learning: Learning = ADAPTATION, path: str = "auto") -> None:
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        learning: Learning = ADAPTATION,
+        path: str = "auto",
+        actuation: str = "muscle",
+    ) -> None:
         """Makes the optimiser and chooses the rollout."""
         self.ensemble, self.learning = ensemble, learning
-        self.arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype)
+        self.arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype, actuation)
         self.run = make_rollout(ensemble, self.arm, path)
         self.start_phase(learning)
 
@@ -168,7 +175,7 @@ def make_rollout(ensemble: Ensemble, arm: TorchArm, path: str = "auto") -> Runne
         warnings.warn("numba is not installed: using the plain rollout, many times slower", stacklevel=2)
         return plain
     if supports(ensemble):
-        return FusedRollout()
+        return FusedRollout(arm.arm.actuation)
     if path == "fused":
         raise ValueError(
             f"the fused rollout runs GRUs on a CPU; this ensemble is {ensemble.cell} on "

@@ -15,7 +15,7 @@ with its old rate), at the physics step of the model.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,14 @@ import torch
 from savings_gym import muscles, tendons
 from savings_gym.arm import Arm, load_arm
 from savings_gym.settings import CONTROL_STEP
+
+ACTUATIONS: Final = ("muscle", "motor")  # of ``savings_gym.arm``: those that pull along muscle paths
+
+
+def check_actuation(actuation: str) -> None:
+    """Raises a ValueError if the torch arm has no such actuation."""
+    if actuation not in ACTUATIONS:
+        raise ValueError(f"unknown actuation {actuation!r}; choose from: {', '.join(ACTUATIONS)}")
 
 
 class ArmState(NamedTuple):
@@ -64,11 +72,17 @@ class Inertia:
 
 
 class TorchArm:
-    """The muscle arm; any leading shape, one dtype, one device."""
+    """The arm with muscles, or with motors in their place; any leading shape, one dtype, one device."""
 
-    def __init__(self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
-        """Reads the constants of the compiled arm."""
-        self.arm = arm = load_arm("muscle")
+    def __init__(
+        self,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        actuation: str = "muscle",
+    ) -> None:
+        """Reads the constants of the compiled arm, whose actuators must pull along muscle paths."""
+        check_actuation(actuation)
+        self.arm = arm = load_arm(actuation)
         self.device, self.dtype = torch.device(device), dtype
 
         def tensor(array: Any) -> torch.Tensor:

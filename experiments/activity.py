@@ -130,7 +130,8 @@ class SupervisedSource:
         ensembles = {phase: load_ensemble(path) for phase, path in self.weights.items()}
         chosen: Field = CurlField(given["b"]) if field == "curl" else NullField()
         noise, delays = Noise(**given["noise"]), Delays(**given["delays"])
-        return record(ensembles, chosen, seed=given["seed"], noise=noise, delays=delays)
+        actuation = given.get("actuation", "muscle")
+        return record(ensembles, chosen, seed=given["seed"], noise=noise, delays=delays, actuation=actuation)
 
 
 def supervised_source(run: Path) -> SupervisedSource:

@@ -30,6 +30,7 @@ from agents.memory import keep_freed_memory
 from agents.networks import CELLS, check_device, make_ensemble
 from agents.reaches import centre_out, random_reaches
 from agents.supervised import PRETRAINING, SupervisedLearner
+from agents.torch_arm import check_actuation
 from savings_gym.fields import NullField
 from savings_gym.files import write_atomically
 from savings_gym.settings import Delays, Noise
@@ -62,6 +63,8 @@ class Pretraining:
     """Noise of excitation and senses."""
     delays: Delays = Delays()
     """Delays of the senses, s."""
+    actuation: str = "muscle"
+    """muscle, or motor: ideal motors in the muscles' place."""
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
@@ -71,6 +74,7 @@ class Pretraining:
         if self.cell not in CELLS:
             raise ValueError(f"unknown cell {self.cell!r}; choose from: {', '.join(CELLS)}")
         check_device(self.device)
+        check_actuation(self.actuation)
 
 
 def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -> bool:
@@ -87,7 +91,7 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
     ensemble = make_ensemble(
         config.cell, config.networks, config.units, seed=config.seed, device=config.device
     )
-    learner = SupervisedLearner(ensemble, PRETRAINING)
+    learner = SupervisedLearner(ensemble, PRETRAINING, actuation=config.actuation)
     about = json.loads(json.dumps(dataclasses.asdict(config), default=str))
     first = _resume(state_file, learner, about)
     task: dict[str, Any] = {"noise": config.noise, "delays": config.delays, "device": config.device}

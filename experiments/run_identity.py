@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).resolve().parent
 HOW_ONLY: Final = ("out", "rollout", "keep_every", "device", "track")  # change results by rounding at most
-ONLY_IF_CHANGED: Final = ("change", "rule")  # left out where they are as in the study
+ONLY_IF_CHANGED: Final = ("change", "rule", "actuation")  # left out where they are as in the study
 
 
 def start_weights(config: Savings) -> Path | None:
@@ -37,7 +37,19 @@ def start_weights(config: Savings) -> Path | None:
             f"{path} holds {about['networks']} networks, --networks is {config.networks}: ask for fewer, or "
             "pre-train with --pretrained None"
         )
+    trained = _pretrained_with(about)
+    if trained != config.actuation:
+        raise ValueError(
+            f"{path} holds networks that were pre-trained with actuation {trained}, --actuation is "
+            f"{config.actuation}: name other weights, or pre-train with --pretrained None"
+        )
     return path
+
+
+def _pretrained_with(about: dict[str, Any]) -> str:
+    """Actuation of the arm that networks learned to move; files of before there was a choice do not say."""
+    first = about["joined"][0] if "joined" in about else about
+    return str(first.get("pretraining", {}).get("actuation", "muscle"))
 
 
 def identity(config: Savings, weights: Path | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from agents.checkpoints import load_ensemble
 from agents.losses import LossWeights
 from agents.networks import CELLS, PARAMETERS, check_device, check_parameters
 from agents.supervised import FROZEN, ROLLOUTS, Learning, SupervisedLearner
+from agents.torch_arm import check_actuation
 from experiments.command_line import StopFlag, preset_main
 from experiments.four_phases import FourPhases, Task
 from experiments.phase_changes import PhaseChanges
@@ -89,6 +90,8 @@ class Savings:
     """Updates between probes."""
     keep_every: int = 200
     """Updates between saved states; at most these are lost by a kill."""
+    actuation: str = "muscle"
+    """muscle, or motor: ideal motors in the muscles' place (networks that were pre-trained with them)."""
     rollout: str = "auto"
     """auto, fused (GRUs on a CPU) or plain."""
     device: str = "cpu"
@@ -114,6 +117,7 @@ class Savings:
         self.learning()
         check_device(self.device)
         check_parameters(self.frozen)
+        check_actuation(self.actuation)
         if set(self.frozen) >= set(PARAMETERS):
             raise ValueError("frozen names every parameter: nothing could learn")
         if self.rollout == "fused" and (self.cell != "gru" or self.device != "cpu"):
@@ -172,6 +176,7 @@ def run(config: Savings) -> int:
                 Pretraining(
                     weights, config.networks, config.units, config.cell, config.pretraining_updates,
                     seed=config.seed, device=config.device, noise=config.noise, delays=config.delays,
+                    actuation=config.actuation,
                 ),
                 stop,
             )  # fmt: skip
@@ -179,7 +184,7 @@ def run(config: Savings) -> int:
                 return _interrupted(config.out)
     ensemble = load_ensemble(weights, config.networks, device=config.device)
     ensemble.freeze(*config.frozen)
-    learner = SupervisedLearner(ensemble, config.learning(), config.rollout)
+    learner = SupervisedLearner(ensemble, config.learning(), config.rollout, config.actuation)
     experiment = FourPhases(learner, config.phases(), config.task(), folder, CurlField(config.b))
     updates = sum(phase.updates for phase in config.phases())
     log.info("four phases, %d updates; a first run compiles for half a minute", updates)

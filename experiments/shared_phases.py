@@ -88,7 +88,7 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     names = [phase.name for phase in phases[:count]]
     ensemble = load_ensemble(run / f"networks_{names[-1]}.safetensors", device=config.device)
     ensemble.freeze(*config.frozen)
-    learner = SupervisedLearner(ensemble, config.learning(), config.rollout)
+    learner = SupervisedLearner(ensemble, config.learning(), config.rollout, config.actuation)
     summary = json.loads((run / "summary.json").read_text())
     table = RunFolder(run, _config_of(run)).table()
     rows: Columns = {

@@ -42,6 +42,9 @@ MAX_SHORTENING_VELOCITY: Final = 10.0  # optimal lengths/s [C]
 ACTIVATION_TIME: Final = 0.015  # s [C]
 DEACTIVATION_TIME: Final = 0.050  # s [C]
 SMALLEST_ACTIVATION: Final = 0.001  # [C]
+# Of ideal motors in the muscles' place, up and down: the shortest at which a physics step of 2 ms follows the
+# command without overshoot (the rate is at most 2 / MOTOR_TIME). Ours.
+MOTOR_TIME: Final = 0.004  # s
 FIBRE_WIDTH: Final = 0.66  # optimal lengths: no active force beyond 1 -+ width [KWG]
 LENGTHENING_FORCE: Final = 1.5  # maximum, in isometric forces [KWG]
 # Optimal lengths: no passive force below it [KWG]; never reached inside the joint range.

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym import muscles, tendons
-from savings_gym.anatomy import JOINTS
+from savings_gym.anatomy import JOINTS, MAX_ISOMETRIC_FORCE, MOTOR_TIME
 from savings_gym.paths import asset
 
 Array = NDArray[np.float64]
-Actuation = Literal["muscle", "torque"]
+Actuation = Literal["muscle", "motor", "torque"]
 
-MODELS: Final[dict[str, str]] = {"muscle": "arm26.xml", "torque": "arm2.xml"}
+MODELS: Final[dict[str, str]] = {"muscle": "arm26.xml", "motor": "arm26.xml", "torque": "arm2.xml"}
 
 
 class Arm:
@@ -28,7 +28,9 @@ class Arm:
 
     Attributes:
         model: the compiled model; shared, so do not write to it.
-        actuation: ``"muscle"`` (six excitations, 0.001 to 1) or ``"torque"`` (two joint torques, N m).
+        actuation: ``"muscle"`` (six excitations, 0.001 to 1), ``"motor"`` (likewise, of ideal motors that
+            pull along the muscles' paths: joint torques are linear in what the motors are told, whatever the
+            speed and the length of the path) or ``"torque"`` (two joint torques, N m).
         timestep: physics step, s.
         joint_range: rad, (2, 2), rows shoulder and elbow.
         stop_stiffness: (2, 3), rows as above: at x rad outside the range, the torque is
@@ -45,7 +47,7 @@ class Arm:
         if actuation not in MODELS:
             raise ValueError(f"unknown actuation {actuation!r}; choose from: {', '.join(MODELS)}")
         self.actuation = cast(Actuation, actuation)
-        self.model = mujoco.MjModel.from_xml_path(str(asset(MODELS[actuation])))
+        self.model = _compile(actuation)
         model = self.model
         self.timestep = float(model.opt.timestep)
         self.n_actuators = int(model.nu)
@@ -60,6 +62,11 @@ class Arm:
         forearm = model.body("forearm").id
         self.link_lengths: Array = np.array([model.body_pos[forearm, 0], model.site("hand").pos[0]])
 
+    @property
+    def pulls(self) -> bool:
+        """Whether the actuators pull along muscle paths."""
+        return self.actuation != "torque"
+
     @cached_property
     def paths(self) -> tendons.Paths:
         """Muscle paths; ValueError for an arm without muscles."""
@@ -73,7 +80,7 @@ class Arm:
         return muscles.read_muscles(self.model)
 
     def _needs_muscles(self) -> None:
-        if self.actuation != "muscle":
+        if not self.pulls:
             raise ValueError(
                 f"the arm with actuation {self.actuation!r} has no muscles; use actuation 'muscle'"
             )
@@ -155,7 +162,19 @@ class Arm:
         return np.asarray(self.muscles.strength * np.asarray(activation, dtype=float) * gain)
 
 
+def _compile(actuation: str) -> mujoco.MjModel:
+    """The model of an actuation; ideal motors take the muscles' place in the muscle arm."""
+    spec = mujoco.MjSpec.from_file(str(asset(MODELS[actuation])))
+    if actuation == "motor":
+        for motor, strength in zip(spec.actuators, MAX_ISOMETRIC_FORCE, strict=True):
+            motor.gaintype = mujoco.mjtGain.mjGAIN_FIXED
+            motor.gainprm[:] = 0.0
+            motor.gainprm[0] = -strength  # it pulls
+            motor.dynprm[:2] = MOTOR_TIME
+    return spec.compile()
+
+
 @lru_cache(maxsize=len(MODELS))
 def load_arm(actuation: str = "muscle") -> Arm:
-    """The arm with this actuation, ``"muscle"`` or ``"torque"``, compiled once and shared."""
+    """The arm with this actuation, ``"muscle"``, ``"motor"`` or ``"torque"``, compiled once and shared."""
     return Arm(actuation)

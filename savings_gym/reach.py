@@ -55,7 +55,7 @@ class ReachTask:
     def __init__(self, n: int, settings: TaskSettings, nthread: int = 1, shared_trials: bool = False) -> None:
         self.n, self.settings = n, settings
         self.arm = arm = load_arm(settings.actuation)
-        self._strands = Strands(arm.paths, arm.muscles) if settings.actuation == "muscle" else None
+        self._strands = Strands(arm.paths, arm.muscles) if arm.pulls else None
         self._substeps = round(CONTROL_STEP / arm.timestep)
         self._seen_late = whole_steps("the visual delay", settings.delays.vision)
         self._felt_late = whole_steps("the proprioceptive delay", settings.delays.proprioception)

@@ -18,7 +18,7 @@ CONTROL_STEP = 0.01  # s, one action
 TRIAL_STEPS = 100  # control steps a trial
 TIME_ROUNDING = 1e-7  # s, what a time in single precision may be off
 
-ACTUATIONS = ("muscle", "torque")
+ACTUATIONS = ("muscle", "motor", "torque")
 
 NUMBERS = (int, float, np.integer, np.floating)
 
@@ -184,7 +184,7 @@ class TaskSettings:
     Attributes:
         field: Field of every trial without a schedule.
         schedule: Field by trial number, or None.
-        actuation: "muscle" or "torque".
+        actuation: "muscle", "motor" or "torque".
         directions: Of the centre-out targets, rad; None for random reaches.
         go_steps: First and last control step at which go may come.
         catch_fraction: Probability of a trial without go.

@@ -143,6 +143,8 @@ class Strands:
 
     def one_force(self, length: list[float], velocity: list[float], activation: list[float]) -> list[float]:
         """`force` of one arm, in plain numbers."""
+        if self._force.ideal:
+            return [strength * a for (strength, *_), a in zip(self._one_gain, activation, strict=True)]
         forces = []
         for (strength, shortest, longest, most), x, v, a in zip(
             self._one_gain, length, velocity, activation, strict=True

@@ -63,4 +63,4 @@ def runs(data=None, sham=None, seed=0):
     held = {MAIN: dataset(data)}
     if sham is not None:
         held[SHAM] = dataset(data, **sham)
-    return PlantedRuns(MAIN, {}, {"sham": SHAM} if sham is not None else {}, seed, held)
+    return PlantedRuns(MAIN, {}, {}, seed, None if sham is None else SHAM, held)

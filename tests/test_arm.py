@@ -191,8 +191,8 @@ def test_without_torque_the_energy_of_motion_stays():
 
 
 def test_an_unknown_actuation_is_named_with_the_choices():
-    with pytest.raises(ValueError, match="'motor'.*muscle, torque"):
-        load_arm("motor")
+    with pytest.raises(ValueError, match="'piston'.*muscle, motor, torque"):
+        load_arm("piston")
 
 
 @pytest.mark.parametrize("question", ["muscles", "paths"])

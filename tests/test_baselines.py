@@ -25,7 +25,7 @@ from savings_gym.metrics import (
 from savings_gym.settings import TRIAL_STEPS, task_settings
 
 CURL = CurlField(8.0)
-ACTUATION = pytest.mark.parametrize("actuation", ["muscle", "torque"])
+ACTUATION = pytest.mark.parametrize("actuation", ["muscle", "motor", "torque"])
 
 
 def states(n=100, seed=0):

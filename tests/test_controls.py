@@ -54,8 +54,11 @@ def test_every_control_of_the_list_is_there_with_enough_networks():
     controls = {condition.control for condition in EVERY.values()}
     assert controls == {*MEANINGS, "sham"}
     for condition in EVERY.values():
-        later = condition.control in ("learning rule", "noise and delay")
+        later = condition.control in ("learning rule", "noise and delay", "actuation")
         assert condition.config.networks == (4 if later else 8)
+    assert conditions(PRESETS["quick"], few=8)["motor"].config.networks == 4  # as many as ship
+    smoke = conditions(PRESETS["smoke"], few=1)["motor"].config
+    assert (smoke.pretrained, smoke.networks, smoke.actuation) == (None, 1, "motor")
     mirrored = conditions(dataclasses.replace(PRESETS["quick"], b=-5.0))["opposite"].config.phases()
     assert (mirrored[1].field, mirrored[3].field) == (CurlField(-5.0), CurlField(5.0))
 

@@ -177,7 +177,10 @@ def test_a_good_reach_earns_about_one_and_others_clearly_less():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"actuation": "pneumatic"}, r"actuation must be one of \('muscle', 'torque'\), got 'pneumatic'"),
+        (
+            {"actuation": "pneumatic"},
+            r"actuation must be one of \('muscle', 'motor', 'torque'\), got 'pneumatic'",
+        ),
         ({"field": {"kind": "curl", "b": float("nan")}}, "b must be a finite number, got nan"),
         ({"field": 8.0}, "a field must be a Field, its dict, or None; got 8.0"),
         ({"schedule": "four"}, "a schedule must be a Schedule"),

@@ -45,7 +45,7 @@ def test_a_sham_of_the_same_networks_is_taken_off(tmp_path):
     part.activity.update({phase: x[:3] for phase, x in data.activity.items()})
     part.force = data.force[:3]
     stored = runs(data, sham={})
-    stored.held[stored.controls["sham"]] = dataset(part, NF2=drift)
+    stored.held[stored.sham] = dataset(part, NF2=drift)
     found = preparatory(stored, tmp_path)
     assert found.by_name[SHAM].value == pytest.approx(0.15, abs=0.01)
     assert found.by_name[SHAM].networks == found.by_name[BEYOND_SHAM].networks == 3

@@ -99,6 +99,21 @@ def test_any_number_of_trials_is_that_of_the_plain_rollout(trials):
         assert_same(grads[name], grad, 1e-6)
 
 
+def test_motors_are_those_of_the_plain_rollout():
+    ensemble, reaches = lively(), batch()
+    trajectory, grads = with_gradients(fused.FusedRollout("motor"), ensemble, reaches)
+    arm = TorchArm(dtype=torch.float64, actuation="motor")
+    expected, expected_grads = with_gradients(
+        lambda *given: rollout(given[0], arm, given[1]), ensemble, reaches
+    )
+    muscles = plain(ensemble, reaches)
+    assert (expected.force - muscles.force).abs().max() > 1.0  # N
+    for name in SERIES:
+        assert_same(getattr(trajectory, name), getattr(expected, name), 1e-7)
+    for name, grad in expected_grads.items():
+        assert_same(grads[name], grad, 1e-6)
+
+
 def test_without_gradients_the_trajectory_is_the_same():
     ensemble, reaches = lively(), batch()
     run = fused.FusedRollout()
@@ -193,5 +208,6 @@ def test_the_fast_path_is_chosen_where_it_can_be():
     assert not fused.supports(lstm) and not isinstance(make_rollout(lstm, arm), fused.FusedRollout)
     with pytest.raises(ValueError, match="lstm"):
         make_rollout(lstm, arm, "fused")
+    assert make_rollout(make_ensemble("gru", 1, 4, seed=0), TorchArm(actuation="motor")).arm[1][0, -1] == 1.0
     with pytest.raises(ValueError, match="'fast'.*auto, fused, plain"):
         make_rollout(lstm, arm, "fast")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from savings_gym import muscles
+from savings_gym import anatomy, muscles
 from savings_gym.arm import load_arm
 from savings_gym.paths import asset
 
@@ -60,6 +60,38 @@ def test_activation_dynamics_are_those_of_mujoco(arm, xp):
     parameters = arm.model.actuator_dynprm[0, :3]
     theirs = np.vectorize(lambda u, a: mujoco.mju_muscleDynamics(u, a, parameters))(excitation, activation)
     assert ours == pytest.approx(np.repeat(theirs[..., None], 6, -1), abs=1e-9)
+
+
+def test_motors_pull_as_told_whatever_their_length_and_speed():
+    motors, muscle_arm = load_arm("motor"), load_arm("muscle")
+    data, rng = mujoco.MjData(motors.model), np.random.default_rng(0)
+    for _ in range(20):
+        data.qpos[:], data.qvel[:] = rng.uniform([0.2, 0.2], [2.2, 2.5]), rng.normal(0, 5, 2)
+        data.act[:] = rng.uniform(0, 1, 6)
+        mujoco.mj_forward(motors.model, data)
+        force = np.array(anatomy.MAX_ISOMETRIC_FORCE) * data.act
+        assert -data.actuator_force == pytest.approx(force, rel=1e-12)
+        assert motors.muscle_force(data.qpos, data.qvel, data.act) == pytest.approx(force, rel=1e-12)
+        torque = -(muscle_arm.moment_arms(data.qpos) * force[:, None]).sum(0)
+        assert data.qfrc_actuator == pytest.approx(torque, abs=1e-9)  # along the muscles' paths
+        for sense in ("muscle_length", "muscle_velocity"):  # and felt like muscles
+            given = (data.qpos,) if sense == "muscle_length" else (data.qpos, data.qvel)
+            assert getattr(motors, sense)(*given) == pytest.approx(getattr(muscle_arm, sense)(*given))
+
+
+def test_motors_follow_within_a_control_step_and_never_overshoot():
+    arm = load_arm("motor")
+    data = mujoco.MjData(arm.model)
+    mujoco.mj_resetDataKeyframe(arm.model, data, 0)
+    for told, other in ((0.5, 0.001), (0.001, 0.5), (1.0, 0.001), (0.3, 1.0)):
+        data.ctrl[:], data.act[:] = told, other
+        course = []
+        for _ in range(10):
+            mujoco.mj_step(arm.model, data)
+            course.append(data.act[0])
+        low, high = sorted((told, other))
+        assert all(low - 1e-12 <= a <= high + 1e-12 for a in course)
+        assert abs(course[-1] - told) < 0.05
 
 
 @pytest.mark.parametrize(

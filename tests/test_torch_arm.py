@@ -47,8 +47,8 @@ def mujoco_paths(arm, q0, excitation, field):
     return path
 
 
-def torch_paths(q0, excitation, field, dtype=FLOAT, device="cpu"):
-    arm = TorchArm(device, dtype)
+def torch_paths(q0, excitation, field, dtype=FLOAT, device="cpu", actuation="muscle"):
+    arm = TorchArm(device, dtype, actuation)
 
     def tensor(array):
         return torch.as_tensor(array, dtype=dtype, device=device)
@@ -80,6 +80,25 @@ def test_it_follows_mujoco_to_a_nanometre_over_a_reach(kind, strong):
     hand, other = arm.hand_position(theirs), arm.hand_position(ours)
     assert np.ptp(hand, axis=0).max() > 0.1  # m
     assert np.abs(hand - other)[inside].max() < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["none", "curl"])
+def test_motors_follow_mujoco_to_a_nanometre(kind):
+    _, q0, excitation, field = reach(kind)
+    arm = load_arm("motor")
+    theirs = mujoco_paths(arm, q0, excitation, field)
+    ours = torch_paths(q0, excitation, field, actuation="motor")
+    assert np.ptp(arm.hand_position(theirs), axis=0).max() > 0.1  # m
+    low, high = arm.joint_range.T
+    inside = np.logical_and.accumulate(((low < theirs) & (theirs < high)).all(-1))
+    assert (
+        inside[9].all() and np.abs(arm.hand_position(theirs) - arm.hand_position(ours))[inside].max() < 1e-9
+    )
+
+
+def test_an_arm_that_does_not_pull_is_refused():
+    with pytest.raises(ValueError, match="'torque'.*muscle, motor"):
+        TorchArm(actuation="torque")
 
 
 def test_it_follows_mujoco_into_the_joint_stops():

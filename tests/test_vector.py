@@ -39,8 +39,14 @@ def assert_same_info(vector_info, single_info, row):
 
 @pytest.mark.parametrize(
     "arguments",
-    [FIELDS, SCHEDULE, {"targets": "random"}, {"actuation": "torque", **FIELDS}],
-    ids=["field", "schedule", "random", "torque"],
+    [
+        FIELDS,
+        SCHEDULE,
+        {"targets": "random"},
+        {"actuation": "torque", **FIELDS},
+        {"actuation": "motor", **FIELDS},
+    ],
+    ids=["field", "schedule", "random", "torque", "motor"],
 )
 def test_a_row_is_the_single_env_with_its_seed_over_several_trials(arguments):
     n, steps = 3, 310  # three trials and their autoresets

@@ -5,24 +5,29 @@ condition names the run in which the same networks met the field of its FF2 for 
 and the one that had as much practice but never met a field in FF1 (``sham``): what looks like savings against
 the first may be practice, what is left against the second is memory of the field.
 
-Muscles against joint torques as actuators are no condition here: the supervised networks move muscles only.
-That comparison belongs to learners in the environments (``ForceFieldReachTorque-v0``).
+Actuation: ideal motors that pull along the muscles' paths make joint torques linear in what the networks tell
+them, with no relation to length or speed and hardly any lag; read-out and senses stay as they are. Their
+networks were pre-trained with them, so they are other networks than those of the main run. Two bare joint
+torques are for learners in the environments (``ForceFieldReachTorque-v0``).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from experiments.phase_changes import PhaseChanges
-from experiments.savings import Savings
+from experiments.savings import PRESETS, SHIPPED, Savings
 from savings_gym.settings import Delays, Noise
 
 MAIN: Final = "main"
 SHAM: Final = "sham"
 FEW: Final = 4  # networks of the conditions that learn in another way from the beginning
 WASHOUTS: Final = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2, "double": 2.0}
+MOTORS: Final = Path("experiments/pretrained/gru128-motor.safetensors")  # by experiments.pretrain, see README
+MOTOR_NETWORKS: Final = 4  # in that file
 FEW_TARGETS: Final = {"few-four": (0, 2, 4, 6), "few-three": (0, 1, 2)}
 
 
@@ -83,13 +88,13 @@ def conditions(base: Savings, few: int = FEW) -> dict[str, Condition]:
         found += _with_sham(_changed(base, ff1_targets=targets), name, "few directions", about, MAIN)
     cue = _changed(base, cue=1.0)
     found += _with_sham(cue, "cue", "context cue", "Does an input that tells of the field add to savings?")
-    for name, (control, about, values) in _ways(base).items():
-        made = dataclasses.replace(base, networks=min(few, base.networks), **values)
+    for name, (control, about, values) in _ways(base, few).items():
+        made = dataclasses.replace(base, **({"networks": min(few, base.networks)} | values))
         found += _with_sham(made, name, control, about, shares=(None, name))
     return {condition.name: condition for condition in found}
 
 
-def _ways(base: Savings) -> dict[str, tuple[str, str, dict[str, Any]]]:
+def _ways(base: Savings, few: int) -> dict[str, tuple[str, str, dict[str, Any]]]:
     """Conditions that differ from the first update on: name to control, question and arguments."""
     rule, task = "learning rule", "noise and delay"
     loud = {name: 10.0 * value for name, value in dataclasses.asdict(base.noise).items()}
@@ -101,12 +106,20 @@ def _ways(base: Savings) -> dict[str, tuple[str, str, dict[str, Any]]]:
         "noise": (task, "Is there savings with ten times the noise?", {"noise": Noise(**loud)}),
         "delay-short": (task, "Is there savings when vision comes 40 ms earlier?", _delay(base, -0.04)),
         "delay-long": (task, "Is there savings when vision comes 40 ms later?", _delay(base, 0.04)),
+        "motor": ("actuation", "Do motors in the muscles' place save, too?", _motors(base, few)),
     }
 
 
 def _delay(base: Savings, change: float) -> dict[str, Any]:
     vision = max(0.0, round(base.delays.vision + change, 2))
     return {"delays": Delays(vision, base.delays.proprioception)}
+
+
+def _motors(base: Savings, few: int) -> dict[str, Any]:
+    """Motors, with weights that ship if the main run's do; else networks are pre-trained in the run."""
+    ship = base.pretrained == SHIPPED and base.units == PRESETS["quick"].units
+    networks = min(few, base.networks, *([MOTOR_NETWORKS] if ship else []))
+    return {"actuation": "motor", "networks": networks, "pretrained": MOTORS if ship else None}
 
 
 def _changed(base: Savings, **changes: Any) -> Savings:

@@ -130,25 +130,33 @@ class ControlRows:
         ``retained``: share of the condition's own shift that is left in NF2. ``common``: share of its change
         from NF1 to FF1 that all targets have in common. ``length``: of its own shift, over the main run's.
         ``ff1_on_main``, ``nf2_on_main``: change from its own NF1 along the main run's shift, in whose unit
-        the main run's FF1 is 1. ``beyond_sham``: the last, less that of its sham.
+        the main run's FF1 is 1. ``beyond_sham``: the last, less that of its sham. Networks that began with
+        other weights than the main run's have the first two only.
         """
         found, main = self.preparation(name), self.preparation(MAIN)
         if found is None or main is None:
             return None
-        n = min(found.networks, main.networks)
+        n, sham = min(found.networks, main.networks), self.done[name].sham
         values = {
             "retained": retained_fraction(found.activity, found.shift)[:n],
             "common": common_share(found.activity)[:n],
-            "length": found.shift.length[:n] / main.shift.length[:n],
-            "ff1_on_main": self._on_main(name, "FF1", n), "nf2_on_main": self._on_main(name, "NF2", n),
-        }  # fmt: skip
-        sham = self.done[name].sham
-        if sham in self.done and self.preparation(sham) is not None:
+        }
+        same = self._weights(name) == self._weights(MAIN)
+        if same:
+            values |= {
+                "length": found.shift.length[:n] / main.shift.length[:n],
+                "ff1_on_main": self._on_main(name, "FF1", n), "nf2_on_main": self._on_main(name, "NF2", n),
+            }  # fmt: skip
+        if same and sham in self.done and self.preparation(sham) is not None:
             values["beyond_sham"] = values["nf2_on_main"] - self._on_main(str(sham), "NF2", n)
         trained = self.done[name].config.change.ff1_targets
         if len(trained) < 8:
             values["others_on_trained"] = _others_on_trained(found, trained)[:n]
         return {key: dataclasses.asdict(estimate(value, self.sampling)) for key, value in values.items()}
+
+    def _weights(self, name: str) -> Path | None:
+        """Where the networks of a condition come from; None where they were pre-trained in its run."""
+        return self.done[name].config.pretrained
 
     def _on_main(self, name: str, phase: str, n: int) -> Floats:
         """(n,) change of mean preparatory activity from NF1 along the main run's shift."""

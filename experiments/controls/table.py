@@ -51,8 +51,6 @@ def page(rows: list[Row]) -> str:
         "\n## Preparatory activity\n", SHIFTS, "", _shift(rows),
         "\n## What it means\n", *(f"- **{row['name']}**: {row['meaning']}" for row in rows),
         "\n## Commands\n", *(f"- {row['name']}, {_minutes(row)}: `{row['command']}`" for row in rows),
-        "\nMuscles against joint torques as actuators are not among these conditions: the supervised "
-        "networks move muscles only.",
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
 

@@ -54,6 +54,11 @@ MEANINGS: Final[dict[str, tuple[str, str, str]]] = {
         "With a cue no savings beyond practice are measured.",
         "With a cue the field is met worse the second time.",
     ),
+    "actuation": (
+        "Savings need no muscles: motors that pull as they are told will do.",
+        "No savings beyond practice are measured with ideal motors in the muscles' place.",
+        "With ideal motors in the muscles' place, relearning is worse.",
+    ),
     "noise and delay": (
         "Savings are robust against this.",
         "No savings beyond practice are measured with this.",

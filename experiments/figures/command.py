@@ -32,6 +32,7 @@ from experiments.figures.relation import relation
 from experiments.figures.runs import (
     CONTROL,
     MAIN,
+    SHAM,
     SIZE,
     PlannedRun,
     describe,
@@ -44,6 +45,7 @@ from experiments.figures.state import Figure, current, make_figures
 from experiments.run_folder import versions
 from experiments.savings import PRESETS as RUN_PRESETS
 from experiments.savings import finished
+from experiments.shared_phases import stored_arguments
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
@@ -62,12 +64,10 @@ FIGURES: dict[str, Figure] = {
 NEEDS = {  # kinds of runs that are made for a figure; others need the main run alone
     "size": (MAIN, SIZE),
     "relation": (MAIN, SIZE),
+    "preparatory": (MAIN, SHAM),
+    "latent": (MAIN, SHAM),
     "controls": (MAIN, CONTROL),
 }
-USES = {
-    "preparatory": (CONTROL,),
-    "latent": (CONTROL,),
-}  # kinds that are not made for a figure, but used where they are there
 PRESET_NAMES = ("quick", "paper", "smoke")
 
 
@@ -81,12 +81,14 @@ class Figures:
     """Folder of figures and runs."""
     only: tuple[str, ...] = ()
     """Names of figures; none is all of them."""
-    networks: int = 8
+    networks: int = 16
     """Networks of the main run."""
     sizes: tuple[int, ...] = (32, 64, 128, 256)
     """Network sizes, units; the main run is the run of its own size."""
     size_networks: int = 12
     """Networks of every other size."""
+    control_networks: int = 8
+    """Networks of the controls; where the main run has others, the controls get a main run of their own."""
     controls: tuple[str, ...] = ()
     """Conditions of experiments.controls; none is all of them."""
     seed: int = 0
@@ -105,7 +107,8 @@ class Figures:
         unknown = [name for name in self.only if name not in FIGURES]
         if unknown:
             raise ValueError(f"unknown figure {', '.join(unknown)}; choose from: {', '.join(FIGURES)}")
-        for name in ("networks", "size_networks", "pretraining_updates", *(["sizes"] if self.sizes else [])):
+        counts = ("networks", "size_networks", "control_networks", "pretraining_updates")
+        for name in (*counts, *(["sizes"] if self.sizes else [])):
             value = getattr(self, name)
             if min(value if isinstance(value, tuple) else (value,)) < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
@@ -121,32 +124,51 @@ class Figures:
         return [name for name in FIGURES if not self.only or name in self.only]
 
     def runs(self) -> list[PlannedRun]:
-        """The main run and those of other sizes."""
+        """The main run, those of other sizes, and the main run of the controls."""
         folder, how = self.out / "runs", (self.ship, self.pretraining_updates)
         preset = dataclasses.replace(RUN_PRESETS[self.preset], seed=self.seed)
         main = start(dataclasses.replace(preset, out=folder / "main"), preset.units, self.networks, *how)
-        found = [PlannedRun("main", MAIN, main)]
+        found = [PlannedRun(MAIN, MAIN, main)]
+        if self.control_networks != self.networks:
+            its = dataclasses.replace(preset, out=self._main_of_controls())
+            own = start(its, preset.units, self.control_networks, *how)
+            found.append(PlannedRun(its.out.name, CONTROL, own))
         for units in self.sizes:
             if units != main.units:  # the main run is the run of its own size
                 its = dataclasses.replace(preset, out=folder / f"units-{units}")
                 found.append(PlannedRun(its.out.name, SIZE, start(its, units, self.size_networks, *how)))
         return found
 
-    def conditions(self) -> Controls:
-        """The controls of the main run."""
+    def sham(self) -> PlannedRun:
+        """The main run, which must be there, without a field in FF1: a run of the controls, if it is theirs.
+
+        Raises:
+            FileNotFoundError, ValueError: When there is no main run.
+        """
         folder = self.out / "runs"
-        return Controls(self.preset, folder / "controls", folder / "main", self.controls)
+        own = conditions(stored_arguments(folder / MAIN))[SHAM].config
+        out = folder / ("controls/sham" if self._main_of_controls() == folder / MAIN else SHAM)
+        return PlannedRun(SHAM, SHAM, dataclasses.replace(own, out=out))
+
+    def _main_of_controls(self) -> Path:
+        shared = self.control_networks == self.networks
+        return self.out / "runs" / (MAIN if shared else f"main-{self.control_networks}")
+
+    def conditions(self) -> Controls:
+        """The controls."""
+        folder = self.out / "runs" / "controls"
+        return Controls(self.preset, folder, self._main_of_controls(), self.controls)
 
 
 PRESETS = {
     "quick": Figures(),
     "paper": Figures(
         "paper", Path("runs/figures-paper"), networks=40, sizes=(16, 32, 64, 128, 256, 512), size_networks=40,
-        ship=False, pretraining_updates=20_000,
+        control_networks=40, ship=False, pretraining_updates=20_000,
     ),
     "smoke": Figures(
-        "smoke", Path("runs/figures-smoke"), networks=2, sizes=(4, 8), size_networks=2, controls=("sham",),
-        ship=False, pretraining_updates=4,
+        "smoke", Path("runs/figures-smoke"), networks=2, sizes=(4, 8), size_networks=2, control_networks=2,
+        controls=("sham",), ship=False, pretraining_updates=4,
     ),
 }  # fmt: skip
 
@@ -159,7 +181,11 @@ def run(config: Figures) -> int:
     kinds = {kind for name in config.figures for kind in NEEDS.get(name, (MAIN,))}
     failed, interrupted = make_missing(each for each in planned if each.kind in kinds)
     if not (interrupted or MAIN in failed):
-        if CONTROL in kinds:
+        planned.append(config.sham())
+        if SHAM in kinds:
+            more, interrupted = make_missing(each for each in planned if each.kind in (MAIN, SHAM))
+            failed += more
+        if CONTROL in kinds and not interrupted:
             status = run_controls(config.conditions())
             interrupted = status == 130
             failed += ["controls"] if status else []
@@ -196,7 +222,7 @@ def _conditions(config: Figures) -> list[PlannedRun]:
 
 def made_of() -> dict[str, tuple[str, ...]]:
     """Kinds of runs that each figure is made of."""
-    return {name: (*NEEDS.get(name, (MAIN,)), *USES.get(name, ())) for name in FIGURES}
+    return {name: NEEDS.get(name, (MAIN,)) for name in FIGURES}
 
 
 def command(config: Figures) -> str:

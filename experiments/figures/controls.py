@@ -46,9 +46,11 @@ def controls(runs: Runs, out: Path) -> Found:
 
 def read_rows(runs: Runs) -> dict[str, dict[str, Any]]:
     """Rows of the table of controls, by condition."""
-    path = next(iter(runs.controls.values())).parent / TABLE
-    if not path.is_file():
-        raise FileNotFoundError(f"no table of controls {str(path)!r}: run experiments.controls first")
+    paths = list(dict.fromkeys(run.parent / TABLE for run in runs.controls.values()))
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        named = ", ".join(str(path) for path in paths)
+        raise FileNotFoundError(f"no table of controls, looked for {named}: run experiments.controls first")
     rows = json.loads(path.read_text())["conditions"]
     return {row["name"]: row for row in rows}
 

@@ -125,12 +125,14 @@ class Runs:
         sizes: Units to the run with networks of that size.
         controls: Name of a control to its run.
         seed: Of bootstrap, noise and random directions in the figures.
+        sham: The main experiment without a field in FF1, with the same networks.
     """
 
     main: Path
     sizes: dict[int, Path]
     controls: dict[str, Path]
     seed: int
+    sham: Path | None = None
 
     def table(self, run: Path) -> pd.DataFrame:
         """Probe table of a run.

@@ -108,9 +108,9 @@ def sham_trials(runs: Runs, found: Preparation) -> dict[str, Floats] | None:
     Returns:
         Phase to (m, 8, time, units).
     """
-    if "sham" not in runs.controls:
+    if runs.sham is None:
         return None
-    trials = four_phases(runs.activity(runs.controls["sham"]), "hidden")
+    trials = four_phases(runs.activity(runs.sham), "hidden")
     m, now = len(trials["NF1"]), step_at(found.time, PREPARATORY_TIME)
     if m > found.networks or trials["NF1"].shape[1:] != found.trials["NF1"].shape[1:]:
         return None

@@ -13,12 +13,16 @@ from agents.checkpoints import read_metadata
 from experiments import savings
 from experiments.figures.kit import Runs
 from experiments.run_folder import RunFolder
-from experiments.savings import PRESETS, Savings
+from experiments.savings import PRESETS, Savings, finished
+from experiments.shared_phases import begin_from
 
 log = logging.getLogger(__name__)
-MAIN, SIZE, CONTROL = KINDS = ("main", "size", "control")
+MAIN, SHAM, SIZE, CONTROL = KINDS = ("main", "sham", "size", "control")
 HERE = Path(__file__).resolve().parents[1]
-SHIPPED = "experiments/pretrained/gru{units}.safetensors"
+SHIPPED = (
+    "experiments/pretrained/gru{units}.safetensors",
+    "experiments/pretrained/gru{units}x16.safetensors",
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class PlannedRun:
 
     Attributes:
         name: Of its folder in ``runs/``, such as main, units-32, sham.
-        kind: main, size or control.
+        kind: main, sham (of the main run), size or control.
         config: Its arguments.
     """
 
@@ -37,22 +41,20 @@ class PlannedRun:
 
 
 def pretrained(units: int, networks: int) -> Path | None:
-    """Weights of networks of this size that ship, if there are any.
+    """The first file with enough networks of this size that ships, if any of that size does.
 
     Raises:
-        ValueError: When there are, but of fewer networks.
+        ValueError: When there are some, but of fewer networks.
     """
-    path = Path(SHIPPED.format(units=units))
-    whole = HERE.parent / path
-    if not whole.is_file():
-        return None
-    held = read_metadata(whole)["networks"]
-    if networks > held:
+    paths = [Path(name.format(units=units)) for name in SHIPPED]
+    there = [path for path in paths if (HERE.parent / path).is_file()]
+    held = {path: read_metadata(HERE.parent / path)["networks"] for path in there}
+    if held and networks > (most := max(held.values())):
         raise ValueError(
-            f"{path} holds {held} networks, {networks} were asked for: ask for 1 to {held}, or pre-train in "
-            "the runs with --no-ship"
+            f"{max(held, key=lambda path: held[path])} holds {most} networks, {networks} were asked for: ask "
+            f"for 1 to {most}, or pre-train in the runs with --no-ship"
         )
-    return path
+    return next((path for path, count in held.items() if count >= networks), None)
 
 
 def start(base: Savings, units: int, networks: int, ship: bool, updates: int) -> Savings:
@@ -73,12 +75,18 @@ def start(base: Savings, units: int, networks: int, ship: bool, updates: int) ->
 def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:
     """Makes the runs that are not there; one that fails does not stop the others.
 
+    The sham takes over the phases that it has in common with the main run before it.
+
     Returns:
         Names of the runs that failed, and whether it was interrupted.
     """
     failed: list[str] = []
+    main: Path | None = None
     for run in planned:
-        if savings.finished(run.config):
+        if run.kind == SHAM and main is not None and not finished(run.config):
+            begin_from(main, run.config)
+        main = run.config.out if run.kind == MAIN else main
+        if finished(run.config):
             log.info("run %s is there", run.name)
             continue
         log.info("run %s: %s", run.name, command(run.config))
@@ -100,21 +108,23 @@ def stored(planned: Iterable[PlannedRun], seed: int) -> Runs:
     Raises:
         ValueError: When there is no main run among them.
     """
-    done = [run for run in planned if savings.finished(run.config)]
+    done = [run for run in planned if finished(run.config)]
     main = next((run.config for run in done if run.kind == MAIN), None)
     if main is None:
         raise ValueError("the main run is not there, nothing can be drawn")
     sizes = {main.units: main.out} | {run.config.units: run.config.out for run in done if run.kind == SIZE}
     controls = {run.name: run.config.out for run in done if run.kind == CONTROL}
-    return Runs(main.out, dict(sorted(sizes.items())), controls, seed)
+    sham = next((run.config.out for run in done if run.kind == SHAM), None)
+    return Runs(main.out, dict(sorted(sizes.items())), controls, seed, sham)
 
 
 def describe(planned: Iterable[PlannedRun]) -> list[dict[str, Any]]:
     """A row a complete run for JSON: name, kind, networks, units, seed, updates, wall time, command."""
-    rows = []
+    rows, seen = [], set()
     for run in planned:
-        if not savings.finished(run.config):
+        if run.config.out in seen or not finished(run.config):
             continue
+        seen.add(run.config.out)  # the sham may be one of the controls
         config, summary = run.config, RunFolder.read_summary(run.config.out)
         rows.append(
             {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.figures.kit import Found, Runs
-from experiments.figures.runs import CONTROL, MAIN, SIZE
+from experiments.figures.runs import CONTROL, MAIN, SHAM, SIZE
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,10 @@ def read_record(out: Path) -> dict[str, Any]:
 
 def _state(runs: Runs, kinds: Kinds) -> str:
     """Changes when a run that a figure needs is another one, or a further one."""
-    folders = {MAIN: [runs.main], SIZE: list(runs.sizes.values()), CONTROL: list(runs.controls.values())}
+    folders = {
+        MAIN: [runs.main], SHAM: [] if runs.sham is None else [runs.sham],
+        SIZE: list(runs.sizes.values()), CONTROL: list(runs.controls.values()),
+    }  # fmt: skip
     digest = hashlib.sha256(str(runs.seed).encode())
     for kind in kinds:
         for folder in folders[kind]:
