@@ -42,6 +42,17 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise ValueError(f"{str(path)!r} is not a whole weights file of this project: {error}") from error
 
 
+def pretraining_updates(path: Path) -> list[int | None]:
+    """How many batches every network in a file was pre-trained with, None where the file does not say.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_metadata``.
+    """
+    about = read_metadata(path)
+    parts = about.get("joined", [about])
+    return [part.get("pretraining", {}).get("updates") for part in parts for _ in range(part["networks"])]
+
+
 def join_ensembles(paths: Sequence[Path], out: Path) -> None:
     """Writes networks of several files into one, in order: those of the first file keep their numbers.
 

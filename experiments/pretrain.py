@@ -53,6 +53,8 @@ class Pretraining:
     """gru, lstm or rnn."""
     updates: int = 20_000
     """Batches; each is one update."""
+    anneal: int = 0
+    """Last updates, in which the learning rate falls to 0 in a straight line: fewer updates will do then."""
     trials: int = 32
     """Reaches a batch, half of them catch trials."""
     seed: int = 0
@@ -71,6 +73,8 @@ class Pretraining:
         for name in ("networks", "units", "updates", "trials"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.anneal <= self.updates:
+            raise ValueError(f"anneal must lie in 0 to updates, {self.updates}, got {self.anneal}")
         if self.cell not in CELLS:
             raise ValueError(f"unknown cell {self.cell!r}; choose from: {', '.join(CELLS)}")
         check_device(self.device)
@@ -118,12 +122,21 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
                 (1e3 * error).round(decimals=1).tolist(),
                 f", {pace * (config.updates - update) / 60:.0f} min left" if update > first else "",
             )
+        _anneal(learner, config, update)
         rng = np.random.default_rng((config.seed, 0, update))
         learner.update(random_reaches(config.networks, config.trials, NullField(), rng, **task))
     save_ensemble(config.out, ensemble, pretraining=about)
     state_file.unlink(missing_ok=True)
     log.info("wrote %s", config.out)
     return True
+
+
+def _anneal(learner: SupervisedLearner, config: Pretraining, update: int) -> None:
+    """Sets the rate of an update that belongs to the last ones."""
+    share = (config.updates - update) / (config.anneal + 1)
+    if share < 1.0:
+        for group in learner.optimiser.param_groups:
+            group["lr"] = PRETRAINING.rate * PRETRAINING.decay**update * share
 
 
 def _keep(path: Path, learner: SupervisedLearner, about: dict[str, object], update: int) -> None:
@@ -138,7 +151,10 @@ def _resume(path: Path, learner: SupervisedLearner, about: dict[str, object]) ->
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)
-    differing = sorted(k for k in about if k not in ("out", "updates") and state["about"].get(k) != about[k])
+    known = {name: about.get(name) for name in about if name not in ("out", "updates", "anneal")}
+    differing = sorted(name for name in known if state["about"].get(name) != known[name])
+    if state["update"] > state["about"]["updates"] - state["about"].get("anneal", 0):
+        differing += [name for name in ("updates", "anneal") if state["about"].get(name, 0) != about[name]]
     if differing:
         raise ValueError(
             f"{path} belongs to a run with other {', '.join(differing)}: choose another --out or remove it"

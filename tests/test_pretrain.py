@@ -7,6 +7,7 @@ import torch
 
 from agents.checkpoints import load_ensemble, read_metadata
 from agents.networks import make_ensemble
+from agents.supervised import PRETRAINING
 from experiments import pretrain as module
 from experiments.pretrain import Pretraining, pretrain
 
@@ -69,6 +70,37 @@ def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
     pretrain(settings)
     assert_weights(load_ensemble(settings.out), undisturbed)
     assert not state.exists()
+
+
+def test_the_rate_falls_to_nothing_in_the_last_updates(tmp_path, monkeypatch):
+    rates, made = [], module.SupervisedLearner.update
+
+    def update(learner, reaches):
+        rates.append(learner.optimiser.param_groups[0]["lr"])
+        return made(learner, reaches)
+
+    monkeypatch.setattr(module.SupervisedLearner, "update", update)
+    settings = config(tmp_path, anneal=3)
+    interrupt_in_update(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(settings)
+    pretrain(settings)  # from update 4 on
+    usual = [PRETRAINING.rate * PRETRAINING.decay**i for i in range(UPDATES)]
+    assert rates == pytest.approx([usual[0], usual[1], 0.75 * usual[2], 0.5 * usual[3], 0.25 * usual[4]])
+    pretrain(config(tmp_path / "whole", anneal=3))
+    assert_weights(
+        load_ensemble(settings.out), load_ensemble(tmp_path / "whole" / settings.out.name).state_dict()
+    )
+
+
+def test_a_falling_rate_is_gone_on_with_as_it_began(tmp_path, monkeypatch):
+    interrupt_in_update(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config(tmp_path, anneal=3))
+    with pytest.raises(ValueError, match="other updates, anneal"):
+        pretrain(config(tmp_path, updates=9, anneal=1))
+    with pytest.raises(ValueError, match="anneal must lie in 0 to updates, 5, got 6"):
+        config(tmp_path, anneal=6)
 
 
 def test_a_run_killed_twice_is_no_different(tmp_path, monkeypatch, undisturbed):

@@ -152,6 +152,20 @@ class Runs:
         """Arguments with which a run was made."""
         return dict(json.loads(_present(run / "config.json").read_text())["arguments"])
 
+    def pretraining(self, run: Path) -> list[int | None]:
+        """Batches of pre-training of every network of a run, None where that is not known."""
+        from agents.checkpoints import pretraining_updates
+        from experiments.run_identity import start_weights
+        from experiments.shared_phases import stored_arguments
+
+        networks = int(self.summary(run)["networks"])
+        try:
+            path = start_weights(stored_arguments(run))
+            assert path is not None  # where networks were pre-trained in the run, it is a file of the run
+            return pretraining_updates(path)[:networks]
+        except (OSError, ValueError):  # the weights it began with are not where they were
+            return [None] * networks
+
     def activity(self, run: Path, field: str = "null") -> xr.Dataset:
         """Activity of the networks at the end of every phase, probed in the null or the curl field."""
         from experiments.activity import activity_of_run

@@ -143,9 +143,10 @@ def _run_table(runs: list[dict[str, Any]]) -> str:
 
 def _before(row: dict[str, Any]) -> str:
     """Where the networks of a run come from."""
+    batches = ", ".join(f"{n} of {updates}" for updates, n in row["pretraining_updates"].items())
     if row["pretrained"]:
-        return f"`{row['pretrained']}`"
-    return f"{row['pretraining_updates']} batches in the run, not in its wall time"
+        return f"`{row['pretrained']}` (networks by batches: {batches})"
+    return f"pre-trained in the run (networks by batches: {batches}), not in its wall time"
 
 
 def _versions(versions: dict[str, str]) -> str:

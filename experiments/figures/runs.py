@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoints import read_metadata
+from agents.checkpoints import pretraining_updates, read_metadata
 from experiments import savings
 from experiments.figures.kit import Runs
 from experiments.run_folder import RunFolder
+from experiments.run_identity import start_weights
 from experiments.savings import PRESETS, Savings, finished
 from experiments.shared_phases import begin_from
 
@@ -132,11 +134,21 @@ def describe(planned: Iterable[PlannedRun]) -> list[dict[str, Any]]:
                 "seed": config.seed,
                 "updates": [getattr(config, f"{phase}_updates") for phase in ("nf1", "ff1", "nf2", "ff2")],
                 "pretrained": None if config.pretrained is None else config.pretrained.as_posix(),
-                "pretraining_updates": None if config.pretrained else config.pretraining_updates,
+                "pretraining_updates": _batches(config),
                 "wall_time_s": summary["wall_time_s"], "command": command(config),
             }
         )  # fmt: skip
     return rows
+
+
+def _batches(config: Savings) -> dict[str, int]:
+    """How many networks were pre-trained with how many batches; the key is those, or "not known"."""
+    if config.pretrained is None:
+        return {str(config.pretraining_updates): config.networks}
+    path = start_weights(config)
+    assert path is not None
+    counts = Counter(pretraining_updates(path)[: config.networks])
+    return {"not known" if updates is None else str(updates): n for updates, n in counts.items()}
 
 
 def command(config: Savings) -> str:

@@ -27,6 +27,7 @@ from experiments.figures.kit import (
     shown,
 )
 from experiments.figures.reference import REFERENCES, SIZES, fraction
+from experiments.figures.size_checks import by_pretraining, per_doubling
 from savings_gym.arrays import Floats
 from savings_gym.fractions import all_pairs_interval, paired_fraction_interval
 from savings_gym.savings import fitted_rates, phase_curves
@@ -40,6 +41,7 @@ from savings_gym.statistics import (
 )
 
 MEASURES = ("initial deviation", "rate")
+TRENDS = ("initial savings, change with every doubling of size", "log2 of FF2 / FF1 of the rate, likewise")
 OURS, OTHER, STUDY = "#0072b2", "#009e73", "#222222"
 APART = 1.05  # the two fractions of a size stand beside each other by this factor
 PAIRED, ALL = "paired fraction", "all-pairs fraction"
@@ -89,6 +91,12 @@ def size(runs: Runs, out: Path) -> Found:
         for units, found in pairs.items()
         for entry in _quantities(measure, units, found[measure], sampling)
     ]
+    initial = {units: found[MEASURES[0]].better - found[MEASURES[0]].worse for units, found in pairs.items()}
+    ratios = {units: np.log2(found["rate"].better / found["rate"].worse) for units, found in pairs.items()}
+    quantities += [
+        per_doubling(TRENDS[0], initial, 1e3, "mm"),
+        per_doubling(TRENDS[1], ratios, 1.0, "1"),
+    ]
     by_name = {entry.name: entry for entry in quantities}
     with look.house_style():
         path = look.save_png(_figure(by_name, tuple(pairs)), out / "size.png")
@@ -97,6 +105,9 @@ def size(runs: Runs, out: Path) -> Found:
         "Savings by network size": _table(by_name, pairs),
         "All-pairs fractions beside the study": beside_study(studied),
     }
+    before = by_pretraining(initial, {u: runs.pretraining(run) for u, run in runs.sizes.items()}, sampling)
+    if before is not None:
+        tables["Initial savings by length of pre-training"] = before
     return Found(quantities, tables, [path], _text(by_name, tuple(pairs))).save(out, "size")
 
 
@@ -200,4 +211,10 @@ def _text(found: dict[str, Quantity], sizes: tuple[int, ...]) -> str:
             sentences.append(
                 f"The all-pairs fraction of {measure} {words} with every step of size ({steps})."
             )
+    for name in TRENDS:
+        trend = found[name]
+        if trend.value is not None and trend.p is not None:
+            words = "" if trend.p < 0.05 else ", which cannot be told from 0"
+            told = shown(trend.value, trend.ci, trend.unit)
+            sentences.append(f"{name[0].upper()}{name[1:]}: {told} (p = {trend.p:.2g}{words}).")
     return " ".join(sentences)

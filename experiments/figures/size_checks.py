@@ -1,0 +1,72 @@
+"""What stands behind savings against size: a trend over all networks, and how long they were pre-trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+from experiments.figures.kit import NO_INTERVAL, Quantity, markdown_table, shown
+from savings_gym.arrays import Floats
+from savings_gym.statistics import Sampling, estimate
+
+CONFIDENCE: Final = 0.95
+MM: Final = 1e3
+
+
+def per_doubling(name: str, values: Mapping[int, Floats], scale: float, unit: str) -> Quantity:
+    """Change of a value with every doubling of size: least squares over networks, on log2 of the units.
+
+    Args:
+        name: Of the quantity.
+        values: Units to one value a network.
+        scale: From the values' unit to `unit`.
+        unit: Of the quantity.
+
+    Returns:
+        Slope, its t interval and test; without a value for fewer than two sizes or three networks.
+    """
+    x = np.concatenate([np.full(len(found), np.log2(units)) for units, found in values.items()])
+    y = scale * np.concatenate(list(values.values()))
+    if len(x) < 3 or np.ptp(x) == 0.0:
+        return Quantity(name, None, NO_INTERVAL, len(x), unit, note="fewer than two sizes, or three networks")
+    fit = stats.linregress(x, y)
+    reach = stats.t.ppf(0.5 + CONFIDENCE / 2, len(x) - 2) * fit.stderr
+    note = f"least squares over {len(x)} networks"
+    return Quantity(name, fit.slope, (fit.slope - reach, fit.slope + reach), len(x), unit, fit.pvalue, note)
+
+
+def by_pretraining(
+    savings: Mapping[int, Floats], updates: Mapping[int, list[int | None]], sampling: Sampling
+) -> str | None:
+    """A table of initial savings by batches of pre-training; None where every network had as many.
+
+    Args:
+        savings: Units to initial savings of every network [m].
+        updates: Units to the batches of pre-training of every network, None where it is not known.
+        sampling: Of the intervals.
+    """
+    if len({count for counts in updates.values() for count in counts}) < 2:
+        return None
+    rows = []
+    for units, found in savings.items():
+        counts = np.array([-1 if count is None else count for count in updates[units]])
+        groups = {count: found[counts == count] for count in sorted(set(counts.tolist()))}
+        apart = list(groups.values())
+        p = "-"
+        if len(apart) == 2 and min(map(len, apart)) > 1:
+            p = f"{stats.ttest_ind(*apart, equal_var=False).pvalue:.2g}"
+        for count, part in groups.items():
+            mean = estimate(part, sampling)
+            told = shown(MM * mean.mean, (MM * mean.ci[0], MM * mean.ci[1]), "mm")
+            rows.append((str(units), "not known" if count < 0 else str(count), str(len(part)), told, p))
+    headings = (
+        "units",
+        "batches of pre-training",
+        "networks",
+        "initial savings",
+        "p of a difference (Welch)",
+    )
+    return markdown_table(headings, rows)
