@@ -28,10 +28,18 @@ class LossWeights:
                 raise ValueError(f"the weight of {name} must be finite and at least 0, got {value}")
 
 
+def goal_distance(trajectory: Trajectory, reaches: Reaches) -> torch.Tensor:
+    """L1 distance of the hand to the goal, mean over time, m, (n, m).
+
+    The goal is the start until go has been seen, then the target.
+    """
+    return (trajectory.hand - reaches.goal()).abs().sum(-1).mean(1)
+
+
 def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tensor]:
     """Unweighted loss terms, (n,) each: means over trials and time.
 
-    - position: L1 distance of the hand to the goal, m: the start until go has been seen, then the target.
+    - position: ``goal_distance``, m.
     - jerk: squared second difference of hand velocity, summed over x and y, (m/s)^2.
     - muscle: muscle force summed over muscles, N.
     - muscle_change: squared first difference of force, summed over muscles, N^2.

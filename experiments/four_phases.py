@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agents.checkpoints import save_ensemble
 from agents.cue import draw_cue
+from agents.losses import goal_distance
 from agents.reaches import Reaches, centre_out, centre_out_targets
 from agents.supervised import Learning, SupervisedLearner
 from experiments.run_folder import Columns, RunFolder
@@ -26,6 +27,7 @@ from savings_gym.probe_rows import N_TARGETS, PROBE_GO
 from savings_gym.settings import CONTROL_STEP, Delays, Noise
 
 TRAIN, PROBE, PATHS = range(3)  # streams of random numbers
+GOAL_DISTANCE = "goal_distance"  # column of the probes, m: the position term of the loss
 FIRST_PHASE = 2  # second key of the generators; pre-training has 0 and 1
 
 
@@ -155,10 +157,12 @@ class FourPhases:
     def _probe(self, phase: TrainingPhase) -> float:
         """Adds the rows of one probe; returns the mean lateral deviation, m."""
         reaches = self._reaches(phase.field, PROBE)
-        path = self.learner.probe(reaches).path(reaches.start)
+        trajectory = self.learner.probe(reaches)
+        path = trajectory.path(reaches.start)
         if self.update == 0:
             self.paths[f"{phase.name}/first"] = path.astype(np.float32)
         measures = kinematic_measures(path, self.targets, CONTROL_STEP)
+        measures[GOAL_DISTANCE] = goal_distance(trajectory, reaches).double().cpu().numpy()
         n, m = path.shape[:2]
         index = {
             "network": np.repeat(np.arange(n, dtype=np.int32), m),

@@ -56,7 +56,7 @@ def test_a_study_within_its_reading_error_of_nothing_has_no_sign():
 
 def test_reasons_are_given():
     assert verdict(DIFFERENCE, None)[1] == study.NOT_MEASURED
-    assert verdict(BY_NAME[study.position_loss("FF1", 100)], None)[1].startswith("a run keeps networks")
+    assert verdict(BY_NAME[study.position_loss("FF1", 100)], None)[1].startswith("the run has no distance")
     assert verdict(DIFFERENCE, ours(None, note="FF1 is short"))[1] == "FF1 is short"
     assert verdict(DIFFERENCE, ours(1.0))[1] == "ours has no interval"
 

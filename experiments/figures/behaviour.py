@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,6 +14,7 @@ from experiments.figures.comparison import beside_study
 from experiments.figures.kit import NO_INTERVAL, Found, Quantity, Runs, quantity
 from experiments.figures.reference import AFTER_EFFECT, BATCHES, PEAK_SPEED, RESIDUAL, curve, position_loss
 from experiments.figures.stored_probes import learned_field, probe_stored
+from experiments.four_phases import GOAL_DISTANCE
 from experiments.hand_path_figure import hand_paths
 from savings_gym.arrays import Floats
 from savings_gym.fields import NullField
@@ -22,9 +24,12 @@ from savings_gym.settings import CONTROL_STEP
 from savings_gym.speed import hand_speed
 from savings_gym.statistics import Sampling, estimate
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MM = 1000.0
 POSITION = 1e3  # weight of the position term in the study's loss
-LAST = 3200  # batches of FF1 and FF2 in the study
+LOSS_BATCHES = (100, 500, 3200)  # of FF1 and FF2, where the study prints it
 SPEED_AT = ("NF1", "FF1")  # the phases whose speed is drawn, each in its own field
 
 
@@ -32,14 +37,14 @@ def behaviour(runs: Runs, out: Path) -> Found:
     """Learning curves, hand paths and speed of the main run; after-effect, residual, loss of position."""
     curves, sampling = phase_curves(runs.table(runs.main)), Sampling(runs.seed)
     peak = final_deviation(phase_curves(runs.table(runs.main), "peak_speed")["NF1"])
-    speed, loss = _probe_ends(runs)
+    speed = _probe_ends(runs)
     residual = final_deviation(curves["NF1"]) - final_deviation(curves["NF2"])
     quantities = [
         *(_at_batch(curves[phase], phase, batch, sampling) for phase in ("FF1", "FF2") for batch in BATCHES),
         quantity(AFTER_EFFECT, estimate(curves["NF2"].deviation[:, 0], sampling), "mm", MM),
         quantity(RESIDUAL, estimate(residual, sampling), "mm", MM),
         quantity(PEAK_SPEED, estimate(peak, sampling), "m/s", test=False, note="mean at the end of NF1"),
-        *(_position_loss(phase, curves[phase], values, sampling) for phase, values in loss.items()),
+        *_position_losses(runs.table(runs.main), sampling),
     ]
     figures = []
     with look.house_style():
@@ -65,29 +70,35 @@ def _at_batch(curves: PhaseCurves, phase: str, batch: int, sampling: Sampling) -
     return quantity(name, estimate(curves.deviation[:, at[0]], sampling), "mm", MM, test=False)
 
 
-def _probe_ends(runs: Runs) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Of every phase's networks in its own field: speed (n, T + 1) [m/s] and weighted position loss (n,)."""
-    from agents.losses import loss_terms
-
+def _probe_ends(runs: Runs) -> dict[str, Floats]:
+    """Speed of every phase's networks in its own field, (n, T + 1) [m/s]."""
     curl = learned_field(runs, runs.main)
     fields = {phase: curl if phase.startswith("FF") else NullField() for phase in PHASES}
-    speed, loss = {}, {}
+    speed = {}
     for phase, (trajectory, reaches) in probe_stored(runs, runs.main, fields).items():
         path = trajectory.path(reaches.start)
         speed[phase] = np.asarray(hand_speed(path, CONTROL_STEP).mean(axis=1), dtype=np.float64)
-        loss[phase] = POSITION * loss_terms(trajectory, reaches)["position"].double().numpy()
-    return speed, loss
+    return speed
 
 
-def _position_loss(phase: str, curves: PhaseCurves, values: Floats, sampling: Sampling) -> Quantity:
-    """Position loss at the end of a phase; in FF1 and FF2 only where they last as long as the study's."""
-    batches = int(curves.trials[-1]) // N_TARGETS
-    note = f"after {batches} batches"
-    if phase.startswith("FF") and batches != LAST:
-        name = position_loss(phase, LAST)
-        return Quantity(name, None, NO_INTERVAL, values.size, "1", note=f"{phase} lasts {batches} batches")
-    name = position_loss(phase, LAST if phase.startswith("FF") else None)
-    return quantity(name, estimate(values, sampling), "1", test=False, note=note)
+def _position_losses(table: pd.DataFrame, sampling: Sampling) -> list[Quantity]:
+    """Weighted position loss where the study prints it: batches of FF1 and FF2, ends of NF1 and NF2."""
+    if GOAL_DISTANCE not in table:
+        return []  # a run of before that was kept
+    found = []
+    for phase, course in phase_curves(table, GOAL_DISTANCE).items():
+        last = int(course.trials[-1]) // N_TARGETS
+        for batch in LOSS_BATCHES if phase.startswith("FF") else (None,):
+            name = position_loss(phase, batch)
+            at = np.flatnonzero(course.trials == (last if batch is None else batch) * N_TARGETS)
+            if at.size:
+                values = POSITION * course.deviation[:, at[0]]
+                note = f"after {last} batches" if batch is None else ""
+                found.append(quantity(name, estimate(values, sampling), "1", test=False, note=note))
+            else:
+                note = f"{phase} has no probe there, it lasts {last} batches"
+                found.append(Quantity(name, None, NO_INTERVAL, course.networks.size, "1", note=note))
+    return found
 
 
 def _speed_figure(speed: dict[str, Floats]) -> Figure:
