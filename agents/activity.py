@@ -98,13 +98,14 @@ def record_in_mujoco(
     kick: Kick | None = None,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
+    actuation: str = "muscle",
 ) -> xr.Dataset:
     """As ``record``, with MuJoCo's arm: without noise the same to rounding, with noise another draw of it.
 
     The noise is that of probe 0 of ``savings_gym.probing.Probe(settings, seed)``, the same for every network.
     """
     _check(ensembles, seed, kick)
-    probe = Probe(task_settings(noise=noise, delays=delays), seed)
+    probe = Probe(task_settings(noise=noise, delays=delays, actuation=actuation), seed)
     recordings: dict[str, list[Recording]] = {phase: [] for phase in ensembles}
     for phase, ensemble in ensembles.items():
         for i in range(ensemble.networks):

@@ -125,10 +125,10 @@ class ModelBasedController:
             raise ValueError(f"reach_time must be a positive number of seconds, got {reach_time!r}")
         self.field = NullField() if field is None else field
         self.reach_time = float(reach_time)
-        self._muscle = settings.actuation == "muscle"
         self._seen_late = whole_steps("the visual delay", settings.delays.vision)
         self._estimator = StateEstimator(settings)
         self._arm = self._estimator.arm
+        self._muscle = self._arm.pulls
         self._channels = 5 + (2 * self._arm.n_actuators if self._muscle else 4)
 
     def predict(

@@ -42,15 +42,36 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise ValueError(f"{str(path)!r} is not a whole weights file of this project: {error}") from error
 
 
-def pretraining_updates(path: Path) -> list[int | None]:
-    """How many batches every network in a file was pre-trained with, None where the file does not say.
+def actuation_of(path: Path) -> str:
+    """Actuation of the arm that networks in a file learned to move; older files do not say: muscle.
 
     Raises:
         FileNotFoundError, ValueError: as ``read_metadata``.
     """
-    about = read_metadata(path)
-    parts = about.get("joined", [about])
-    return [part.get("pretraining", {}).get("updates") for part in parts for _ in range(part["networks"])]
+    first = _parts(read_metadata(path))[0]
+    return str(first.get("pretraining", {}).get("actuation", "muscle"))
+
+
+def pretraining_of(path: Path) -> list[str]:
+    """How every network in a file was pre-trained, such as ``"10500 batches"``, or ``"not known"``.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_metadata``.
+    """
+    return [_told(part) for part in _parts(read_metadata(path)) for _ in range(part["networks"])]
+
+
+def _parts(about: dict[str, Any]) -> list[dict[str, Any]]:
+    """Metadata of the files that a file was joined of."""
+    return [deeper for part in about["joined"] for deeper in _parts(part)] if "joined" in about else [about]
+
+
+def _told(about: dict[str, Any]) -> str:
+    made = about.get("pretraining", {})
+    if "updates" not in made:
+        return "not known"
+    falling = made.get("anneal", 0)
+    return f"{made['updates']} batches" + (f", the last {falling} with a falling rate" if falling else "")
 
 
 def join_ensembles(paths: Sequence[Path], out: Path) -> None:
@@ -63,8 +84,8 @@ def join_ensembles(paths: Sequence[Path], out: Path) -> None:
         out: the new file.
 
     Raises:
-        FileNotFoundError, ValueError: as ``read_metadata``, or when cells or sizes differ, a file is named
-            twice, or there are fewer than two.
+        FileNotFoundError, ValueError: as ``read_metadata``, or when cells, sizes or arms differ, a file is
+            named twice, or there are fewer than two.
         FileExistsError: when ``out`` is there.
     """
     if len(paths) < 2 or len({path.resolve() for path in paths}) < len(paths):
@@ -79,6 +100,8 @@ def join_ensembles(paths: Sequence[Path], out: Path) -> None:
                     f"{str(path)!r} holds networks of {name} {found[name]!r}, {str(paths[0])!r} of "
                     f"{about[0][name]!r}: only networks of one {name} can be joined"
                 )
+    if len(arms := {actuation_of(path) for path in paths}) > 1:
+        raise ValueError(f"files hold networks that learned with the actuations {', '.join(sorted(arms))}")
     parts = [load_ensemble(path) for path in paths]
     whole = make_ensemble(about[0]["cell"], sum(part.networks for part in parts), parts[0].units, seed=0)
     with torch.no_grad():

@@ -151,10 +151,11 @@ def _resume(path: Path, learner: SupervisedLearner, about: dict[str, object]) ->
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)
-    known = {name: about.get(name) for name in about if name not in ("out", "updates", "anneal")}
-    differing = sorted(name for name in known if state["about"].get(name) != known[name])
-    if state["update"] > state["about"]["updates"] - state["about"].get("anneal", 0):
-        differing += [name for name in ("updates", "anneal") if state["about"].get(name, 0) != about[name]]
+    held = {"anneal": 0, "actuation": "muscle"} | state["about"]  # what states of before do not say
+    rate = ("updates", "anneal")
+    differing = sorted(name for name in about if name not in ("out", *rate) and held.get(name) != about[name])
+    if any(state["update"] > int(str(one["updates"])) - int(str(one["anneal"])) for one in (held, about)):
+        differing += [name for name in rate if held[name] != about[name]]  # the rate falls, or would have
     if differing:
         raise ValueError(
             f"{path} belongs to a run with other {', '.join(differing)}: choose another --out or remove it"

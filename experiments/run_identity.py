@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from agents.checkpoints import read_metadata
+from agents.checkpoints import actuation_of, read_metadata
 
 if TYPE_CHECKING:
     from experiments.savings import Savings
@@ -37,19 +37,13 @@ def start_weights(config: Savings) -> Path | None:
             f"{path} holds {about['networks']} networks, --networks is {config.networks}: ask for fewer, or "
             "pre-train with --pretrained None"
         )
-    trained = _pretrained_with(about)
+    trained = actuation_of(path)
     if trained != config.actuation:
         raise ValueError(
             f"{path} holds networks that were pre-trained with actuation {trained}, --actuation is "
             f"{config.actuation}: name other weights, or pre-train with --pretrained None"
         )
     return path
-
-
-def _pretrained_with(about: dict[str, Any]) -> str:
-    """Actuation of the arm that networks learned to move; files of before there was a choice do not say."""
-    first = about["joined"][0] if "joined" in about else about
-    return str(first.get("pretraining", {}).get("actuation", "muscle"))
 
 
 def identity(config: Savings, weights: Path | None) -> dict[str, Any]:

@@ -29,8 +29,8 @@ class Arm:
     Attributes:
         model: the compiled model; shared, so do not write to it.
         actuation: ``"muscle"`` (six excitations, 0.001 to 1), ``"motor"`` (likewise, of ideal motors that
-            pull along the muscles' paths: joint torques are linear in what the motors are told, whatever the
-            speed and the length of the path) or ``"torque"`` (two joint torques, N m).
+            pull along the muscles' paths with a force in proportion to what they are told, whatever the
+            length and the speed of the path) or ``"torque"`` (two joint torques, N m).
         timestep: physics step, s.
         joint_range: rad, (2, 2), rows shoulder and elbow.
         stop_stiffness: (2, 3), rows as above: at x rad outside the range, the torque is

@@ -125,7 +125,7 @@ class ReachEnv(gym.Env[Array, Array]):
       A trial counts as soon as a step was made in it; reset before that, it is drawn again, to the
       same target. After the end the last phase goes on.
     * `actuation`: "muscle"; "motor", ideal motors in the muscles' place, which pull along the same paths
-      with the same strength, but whatever their length and speed, and within 4 ms; or "torque".
+      with the same strength, but whatever their length and speed, and within a control step; or "torque".
     * `targets`: number of centre-out targets (evenly spaced from 0°), their directions in degrees, or
       "random".
     * `go_time`: time of go in s, or (first, last) of a uniform draw; whole control steps. The test

@@ -177,11 +177,29 @@ def test_a_sentence_follows_the_sign_of_what_is_left_beyond_practice(planted):
     row = ControlRows(planted).row(MAIN)
     said = {}
     for sign, p in ((1, 0.01), (1, 0.2), (-1, 0.01)):
-        initial = row["practice"]["initial"] | {"difference": sign * 1e-3, "p": p}
+        initial = row["practice"]["initial"] | {"difference": sign * 1e-3, "p_holm": p, "p": 1e-9}
         changed = row | {"practice": row["practice"] | {"initial": initial}}
         said[sign, p] = meaning(changed, row).split(".")[0] + "."
     assert tuple(said.values()) == MEANINGS["main experiment"]
     assert meaning(row | {"networks": 1}, row).startswith("One network")
+
+
+def test_savings_are_compared_with_the_main_runs_in_the_same_networks(planted):
+    rows = ControlRows(planted)
+    assert rows.versus_main(MAIN) is None and rows.versus_main(SHAM) is None
+    few = rows.versus_main("few-four")  # its FF2 begins at 32.5 mm in the mean, the main run's at 31
+    assert few["mean"] == pytest.approx(-1.5e-3, abs=5e-4) and few["p"] < 0.01
+    opposite = rows.versus_main("opposite")  # 3 mm worse than practice, against 2 mm better
+    assert opposite["mean"] == pytest.approx(-5e-3, abs=7e-4)
+
+
+def test_what_is_missing_is_said(planted):
+    without = {name: each for name, each in planted.items() if name not in (SHAM, "few-four-sham")}
+    row = ControlRows(without).row(MAIN)
+    assert meaning(row, row).startswith("Not compared with practice")
+    rows = ControlRows(planted)
+    washed = rows.row(MAIN) | {"washout_residual": {"mean": 1e-3, "ci": (5e-4, 2e-3), "p": 0.01}}
+    assert "Washout is not complete: NF2 ends 1 [0.5, 2] mm" in meaning(washed, washed)
 
 
 def test_commands_run_in_order_and_failures_are_named(tmp_path, caplog):

@@ -17,7 +17,7 @@ def finished(folder, figures=("learning",)):
     folder.mkdir()
     run = {
         "name": "main", "kind": "main", "networks": 8, "units": 128, "seed": 0, "updates": [1, 2, 3, 4],
-        "pretrained": None, "pretraining_updates": {"7": 8}, "wall_time_s": 120.0,
+        "pretrained": None, "pretraining": {"7 batches": 8}, "wall_time_s": 120.0,
         "command": "python -m that",
     }  # fmt: skip
     write_json(
@@ -47,7 +47,7 @@ def test_everything_is_told_once_and_what_lacks_is_named(tmp_path):
     page = render(finished(tmp_path / "results"))
     told = (
         "So it is.", "**Numbers**", "results/figures/learning.png", "main (8 networks, seed 0)", "2.0 min",
-        "`python -m that`", "1, 2, 3, 4", "8 of 7",
+        "`python -m that`", "1, 2, 3, 4", "8 with 7 batches",
     )  # fmt: skip
     for words in told:
         assert page.count(words) == 1, words

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from agents.checkpoints import join_ensembles, pretraining_updates, save_ensemble
+from agents.checkpoints import actuation_of, join_ensembles, pretraining_of, save_ensemble
 from agents.networks import make_ensemble
-from experiments.figures.size_checks import by_pretraining, per_doubling
+from experiments.figures.size_checks import by_pretraining, per_doubling, pretrained_alike
 from savings_gym.statistics import Sampling
 
 SIZES = (32, 64, 128, 256)
@@ -34,22 +34,36 @@ def test_one_size_has_no_trend():
 
 def test_groups_of_pretraining_are_told_apart():
     rng = np.random.default_rng(0)
-    savings = {
-        64: 1e-3 + 1e-7 * rng.normal(size=4),
-        128: np.repeat([1e-3, 2e-3], 5) + 1e-7 * rng.normal(size=10),
-    }
-    updates = {64: [4000] * 4, 128: [10_500] * 5 + [4000] * 5}
-    lines = by_pretraining(savings, updates, Sampling()).splitlines()
-    assert len(lines) == 5 and lines[2].startswith("| 64 | 4000 | 4 | 1 mm")
-    assert lines[3].startswith("| 128 | 4000 | 5 | 2 mm") and lines[4].startswith("| 128 | 10500 | 5 | 1 mm")
+    mean = {64: np.full(4, 1e-3), 128: np.repeat([1e-3, 2e-3], 5)}
+    savings = {units: x + 1e-7 * rng.normal(size=len(x)) for units, x in mean.items()}
+    how = {64: ["4 batches"] * 4, 128: ["10 batches"] * 5 + ["4 batches"] * 5}
+    lines = by_pretraining(savings, how, Sampling()).splitlines()
+    assert len(lines) == 5 and lines[2].startswith("| 64 | 4 batches | 4 | 1 mm")
+    assert lines[3].startswith("| 128 | 10 batches | 5 | 1 mm")
+    assert lines[4].startswith("| 128 | 4 batches | 5 | 2 mm")
     assert float(lines[3].split("|")[-2]) < 1e-6
-    assert by_pretraining(savings, {64: [7] * 4, 128: [7] * 10}, Sampling()) is None
+    assert by_pretraining(savings, {64: ["7"] * 4, 128: ["7"] * 10}, Sampling()) is None
+    alike = pretrained_alike(how)
+    assert alike[64].all() and alike[128].tolist() == [False] * 5 + [True] * 5
+    assert all(kept.all() for kept in pretrained_alike({64: ["a"] * 4, 128: ["b"] * 10}).values())
 
 
-def test_a_joined_file_says_of_every_network_how_long_it_was_pretrained(tmp_path):
-    for name, networks, about in (("a", 2, {"updates": 9}), ("b", 1, {"updates": 4}), ("c", 1, None)):
+def test_a_joined_file_says_of_every_network_how_it_was_pretrained(tmp_path):
+    made = {"a": {"updates": 9}, "b": {"updates": 4, "anneal": 2}, "c": None}
+    for name, about in made.items():
         more = {} if about is None else {"pretraining": about}
-        save_ensemble(tmp_path / name, make_ensemble("gru", networks, 4, seed=0), **more)
-    join_ensembles([tmp_path / name for name in "abc"], tmp_path / "all")
-    assert pretraining_updates(tmp_path / "all") == [9, 9, 4, None]
-    assert pretraining_updates(tmp_path / "a") == [9, 9]
+        save_ensemble(tmp_path / name, make_ensemble("gru", 2 if name == "a" else 1, 4, seed=0), **more)
+    join_ensembles([tmp_path / "a", tmp_path / "b"], tmp_path / "ab")
+    join_ensembles([tmp_path / "ab", tmp_path / "c"], tmp_path / "all")
+    falling = "4 batches, the last 2 with a falling rate"
+    assert pretraining_of(tmp_path / "all") == ["9 batches", "9 batches", falling, "not known"]
+    assert pretraining_of(tmp_path / "a") == ["9 batches"] * 2
+
+
+def test_networks_of_different_arms_are_not_joined(tmp_path):
+    for name in ("muscle", "motor"):
+        about = {"pretraining": {"updates": 1, "actuation": name}}
+        save_ensemble(tmp_path / name, make_ensemble("gru", 1, 4, seed=0), **about)
+    assert actuation_of(tmp_path / "motor") == "motor"
+    with pytest.raises(ValueError, match="actuations motor, muscle"):
+        join_ensembles([tmp_path / "muscle", tmp_path / "motor"], tmp_path / "all")

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from savings_gym import statistics
+from savings_gym.statistics import holm
 
 FEW = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=9)
 
@@ -102,3 +103,14 @@ def test_bad_samples_are_errors():
         statistics.paired_fraction([1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match=r"denominator has 0\.0, expected values above 0"):
         statistics.ratio_interval([1, 2], [1, 0])
+
+
+def test_holm_is_the_step_down_procedure():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]).tolist() == [1.0, 1.0] and holm([]).size == 0 and holm([0.02]).tolist() == [0.02]
+    rng = np.random.default_rng(0)
+    alarms = np.mean([holm(rng.uniform(size=10)).min() < 0.05 for _ in range(4000)])
+    assert alarms == pytest.approx(0.05, abs=0.011)  # three standard errors
+    for wrong in ([0.1, 1.2], [[0.1]], [float("nan")]):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            holm(wrong)

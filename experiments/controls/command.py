@@ -71,6 +71,17 @@ class Controls:
             for name, each in every.items()
         }
 
+    def done(self) -> dict[str, Condition]:
+        """All conditions that are complete, also those that are not asked for now."""
+        found = {}
+        for name, each in self.conditions().items():
+            try:
+                if name == MAIN or finished(each.config):
+                    found[name] = each
+            except (FileExistsError, FileNotFoundError) as error:
+                log.warning("condition %s is left out: %s", name, error)
+        return found
+
     def folder(self, name: str) -> Path:
         """Run folder of a condition."""
         return self.main if name == MAIN else self.out / name
@@ -98,21 +109,9 @@ def run(config: Controls) -> int:
     log.info("%d conditions, %d of them done before", len(every), len(every) - len(missing))
     failed = run_side_by_side([_command(config, each) for each in missing], config.jobs, stop)
     if not stop():
-        for file in write_table(config.out, _done(config)):
+        for file in write_table(config.out, config.done()):
             log.info("wrote %s", file)
     return _ended(config, failed, stop())
-
-
-def _done(config: Controls) -> dict[str, Condition]:
-    """All conditions that are complete, also those that were not asked for now."""
-    found = {}
-    for name, each in config.conditions().items():
-        try:
-            if name == MAIN or finished(each.config):
-                found[name] = each
-        except FileExistsError:
-            log.warning("%s holds another run than condition %s: not in the table", each.config.out, name)
-    return found
 
 
 def stored_controls(out: Path) -> dict[str, Path]:

@@ -116,8 +116,9 @@ def _delay(base: Savings, change: float) -> dict[str, Any]:
 
 
 def _motors(base: Savings, few: int) -> dict[str, Any]:
-    """Motors, with weights that ship if the main run's do; else networks are pre-trained in the run."""
-    ship = base.pretrained == SHIPPED and base.units == PRESETS["quick"].units
+    """Motors, with weights that ship if the main run's do; else both runs pre-train networks themselves."""
+    ships = base.pretrained is not None and base.pretrained.parent == SHIPPED.parent
+    ship = ships and base.units == PRESETS["quick"].units
     networks = min(few, base.networks, *([MOTOR_NETWORKS] if ship else []))
     return {"actuation": "motor", "networks": networks, "pretrained": MOTORS if ship else None}
 

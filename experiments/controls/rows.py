@@ -53,13 +53,15 @@ class ControlRows:
         within = phases[1].field == phases[3].field
         naive, sham = condition.naive, condition.sham
         found = {
-            "name": name, "control": condition.control, "tests": condition.tests,
+            "name": name, "control": condition.control, "tests": condition.tests, "sham": sham,
             "networks": summary["networks"],
             "updates": [phase.updates for phase in phases],
             "ff1_start": dataclasses.asdict(start["FF1"]), "ff2_start": dataclasses.asdict(start["FF2"]),
+            "ff1_end": dataclasses.asdict(estimate(final_deviation(curves["FF1"]), self.sampling)),
             "within": self.compare((name, "FF1"), (name, "FF2")) if within else None,
             "first": self.compare((naive, "FF1"), (name, "FF2")) if naive in self.done else None,
             "practice": self.compare((sham, "FF2"), (name, "FF2")) if sham in self.done else None,
+            "versus_main": self.versus_main(name),
             "after_effect": summary["after_effect"], "washout_residual": summary["washout_residual"],
             "matched": self.matched(name), "by_target": self.by_target(name), "shift": self.shift(name),
             "wall_time_s": summary["wall_time_s"], "command": command(condition.config),
@@ -95,8 +97,30 @@ class ControlRows:
         found = savings(pd.concat(parts, ignore_index=True), self.seed, partial=True).to_dict()["savings"]
         return {"initial": found["initial"], "rate": found["rate"]}
 
+    def versus_main(self, name: str) -> Row | None:
+        """Initial savings beyond practice, less those of the main run, paired over networks [m].
+
+        None for the main run itself, without a sham of both, and for networks with other weights at first.
+        """
+        if name == MAIN or self._weights(name) != self._weights(MAIN):
+            return None
+        ours, theirs = self._beyond_practice(name), self._beyond_practice(MAIN)
+        if ours is None or theirs is None:
+            return None
+        n = min(len(ours), len(theirs))
+        return dataclasses.asdict(estimate(ours[:n] - theirs[:n], self.sampling))
+
+    def _beyond_practice(self, name: str) -> Floats | None:
+        """(n,) how much nearer FF2 begins than in the sham, m; positive is savings."""
+        sham = self.done[name].sham
+        if sham not in self.done:
+            return None
+        without, ours = (phase_curves(self.table(run))["FF2"].deviation[:, 0] for run in (str(sham), name))
+        saved: Floats = (without - ours) * np.sign(without.mean())
+        return saved
+
     def matched(self, name: str) -> Row | None:
-        """Savings of networks that came back to their baseline.
+        """Savings of networks that came back to their baseline, against the first encounter and practice.
 
         Those whose residual, NF2 - NF1, is no larger than the standard deviation of their own deviation over
         the last probes of NF1.
@@ -108,7 +132,10 @@ class ControlRows:
         spread = curves["NF1"].deviation[:, -SPREAD:].std(axis=-1)
         back = curves["NF1"].networks[np.abs(residual) <= spread]
         found = self.compare((naive, "FF1"), (name, "FF2"), back)
-        return {"networks": int(back.size), "spread": float(spread.mean()), **(found or {})}
+        sham = self.done[name].sham
+        practice = self.compare((sham, "FF2"), (name, "FF2"), back) if sham in self.done else None
+        about = {"networks": int(back.size), "spread": float(spread.mean()), "practice": practice}
+        return about | (found or {})
 
     def by_target(self, name: str) -> Row | None:
         """Savings on the targets that FF1 trained and on the others; None where it trained all."""
@@ -131,22 +158,27 @@ class ControlRows:
         from NF1 to FF1 that all targets have in common. ``length``: of its own shift, over the main run's.
         ``ff1_on_main``, ``nf2_on_main``: change from its own NF1 along the main run's shift, in whose unit
         the main run's FF1 is 1. ``beyond_sham``: the last, less that of its sham. Networks that began with
-        other weights than the main run's have the first two only.
+        other weights than the main run's have the first two only; with a cue, only what concerns NF2 is told.
         """
         found, main = self.preparation(name), self.preparation(MAIN)
         if found is None or main is None:
             return None
         n, sham = min(found.networks, main.networks), self.done[name].sham
-        values = {
-            "retained": retained_fraction(found.activity, found.shift)[:n],
-            "common": common_share(found.activity)[:n],
-        }
+        cue = self.done[name].config.change.cue  # in FF1 it is part of the activity, and none of the learning
+        values = {}
+        if not cue:
+            values = {
+                "retained": retained_fraction(found.activity, found.shift)[:n],
+                "common": common_share(found.activity)[:n],
+            }
         same = self._weights(name) == self._weights(MAIN)
         if same:
+            values["nf2_on_main"] = self._on_main(name, "NF2", n)
+        if same and not cue:
             values |= {
                 "length": found.shift.length[:n] / main.shift.length[:n],
-                "ff1_on_main": self._on_main(name, "FF1", n), "nf2_on_main": self._on_main(name, "NF2", n),
-            }  # fmt: skip
+                "ff1_on_main": self._on_main(name, "FF1", n),
+            }
         if same and sham in self.done and self.preparation(sham) is not None:
             values["beyond_sham"] = values["nf2_on_main"] - self._on_main(str(sham), "NF2", n)
         trained = self.done[name].config.change.ff1_targets

@@ -1,7 +1,8 @@
 """What the numbers of a control mean for savings without a context cue, in a sentence or two.
 
-Sentences follow from signs alone: an estimate is above or below 0 if its t test says so at the 5 % level. The
-comparison that counts is with as much practice but no field before (``practice``), of the initial deviation.
+Sentences follow from signs alone: an estimate is above or below 0 if its t test says so at the 5 % level;
+everything else is "not measured", which is not the same as absent. The comparison that counts is with as much
+practice but no field before (``practice``), of the initial deviation, corrected for the number of conditions.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ LEVEL: Final = 0.05
 MM: Final = 1e3
 SHAM: Final = (
     "Practice alone looks like savings: what exceeds it is memory of the field, the rest is not.",
-    "Practice alone does not measurably look like savings: what other conditions save is not practice.",
+    "Practice alone does not measurably look like savings.",
     "Practice alone makes the first trials in a field worse: savings against the first encounter understate "
     "what is kept of the field.",
 )
-# control: meaning of savings beyond practice, of none, and of less than practice gives
+# control: meaning of savings beyond practice, of none that is measured, and of less than practice gives
 MEANINGS: Final[dict[str, tuple[str, str, str]]] = {
     "main experiment": (
         "Savings without any cue are more than practice.",
@@ -30,24 +31,24 @@ MEANINGS: Final[dict[str, tuple[str, str, str]]] = {
         "A field hinders its opposite: what is kept has the direction of the field that was met.",
     ),
     "different task": (
-        "This task in place of the field helps, too: savings are not of the field alone.",
-        "This task in place of the field saves nothing that is measured: savings need the field itself.",
-        "This task in place of the field hinders: savings need the field itself.",
+        "This task in place of the field helps, too: what looks like savings is not of the field alone.",
+        "This task in place of the field does not measurably help.",
+        "This task in place of the field hinders.",
     ),
     "washout": (
-        "Savings outlast this washout.",
+        "There are savings beyond practice after this washout.",
         "No savings beyond practice are measured after this washout.",
         "After this washout the field is met worse than with practice alone.",
     ),
     "few directions": (
-        "The field on some directions is enough for savings over all of them.",
-        "The field on some directions gives no measured savings over all of them.",
-        "The field on some directions hinders over all of them.",
+        "The field on some directions helps, in the mean over all.",
+        "The field on some directions does not measurably help, in the mean over all.",
+        "The field on some directions hinders, in the mean over all.",
     ),
     "learning rule": (
-        "Savings do not depend on the study's way of learning.",
+        "Networks that learn in this way save, too.",
         "No savings beyond practice are measured in networks that learn in this way.",
-        "Networks that learn in this way relearn worse.",
+        "Networks that learn in this way meet the field worse the second time.",
     ),
     "context cue": (
         "With a cue there are savings, too.",
@@ -55,14 +56,14 @@ MEANINGS: Final[dict[str, tuple[str, str, str]]] = {
         "With a cue the field is met worse the second time.",
     ),
     "actuation": (
-        "Savings need no muscles: motors that pull as they are told will do.",
-        "No savings beyond practice are measured with ideal motors in the muscles' place.",
-        "With ideal motors in the muscles' place, relearning is worse.",
+        "With ideal motors in the muscles' place there are savings, too.",
+        "With ideal motors in the muscles' place no savings beyond practice are measured.",
+        "With ideal motors in the muscles' place the field is met worse the second time.",
     ),
     "noise and delay": (
-        "Savings are robust against this.",
-        "No savings beyond practice are measured with this.",
-        "With this, relearning is worse.",
+        "With this there are savings, too.",
+        "With this no savings beyond practice are measured.",
+        "With this the field is met worse the second time.",
     ),
 }
 
@@ -76,10 +77,12 @@ def meaning(row: Row, main: Row) -> str:
     """
     if row["networks"] < 2:
         return "One network: nothing can be told."
+    if row["sham"] is None:
+        return " ".join([_of_sham(row), *_shared(row, main)])
     if row["practice"] is None:
-        return _of_sham(row)
+        return "Not compared with practice: its sham is not there."
     found = row["practice"]["initial"]
-    parts = [MEANINGS[row["control"]][_choice(found)], _rate(row), *_more(row, main)]
+    parts = [MEANINGS[row["control"]][_choice(found)], _rate(row), *_washed(row), *_more(row, main)]
     return " ".join(part for part in parts if part)
 
 
@@ -87,7 +90,7 @@ def _of_sham(row: Row) -> str:
     """A condition without a field in FF1: only the first encounter can be compared with."""
     if row["first"] is None:
         return "Not compared."
-    if row["control"] in ("sham", "different task"):
+    if row["control"] == "sham":
         return SHAM[_choice(row["first"]["initial"])]
     return "A reference: practice without the field."
 
@@ -99,29 +102,52 @@ def _rate(row: Row) -> str:
         return ""
     return (
         f"It is learned faster than with practice alone ({rate['ratio']:.2f} times).",
-        "It is not learned faster than with practice alone.",
+        "It is not measurably learned faster or more slowly than with practice alone.",
         f"It is learned more slowly than with practice alone ({rate['ratio']:.2f} times).",
     )[_choice(rate)]
 
 
+def _washed(row: Row) -> list[str]:
+    """Where washout is not complete: this may be what is left."""
+    residual = row["washout_residual"]
+    if _choice(residual) == 1:
+        return []
+    return [f"Washout is not complete: NF2 ends {told(residual, scale=MM)} mm from NF1."]
+
+
+def _shared(row: Row, main: Row) -> list[str]:
+    """Whether a change that is common to all targets appears without the field."""
+    ours, theirs = row["shift"], main["shift"]
+    if not ours or not theirs or "common" not in ours or "length" not in ours:
+        return []
+    return [
+        f"All targets have {told(ours['common'])} of its change of activity from NF1 to FF1 in common, in "
+        f"the main run {told(theirs['common'])}; the shift is {told(ours['length'])} times as long."
+    ]
+
+
 def _more(row: Row, main: Row) -> list[str]:
-    """What only some controls can tell."""
+    """What only some controls can tell, and how savings compare with the main run's."""
     found, shift, matched = [], row["shift"], row["matched"]
-    if row["control"] == "washout" and matched and matched.get("initial"):
-        initial = matched["initial"]
+    if versus := row["versus_main"]:
+        words = "" if _choice(versus) != 1 else ", no measurable difference"
+        found.append(f"Savings beyond practice, less the main run's: {told(versus, scale=MM)} mm{words}.")
+    if row["control"] == "washout" and matched and (practice := matched.get("practice")):
         found.append(
-            f"In the {matched['networks']} networks that were back within the spread of their baseline, "
-            f"savings against the first encounter are {told(initial, 'difference', MM)} mm."
+            f"The {matched['networks']} networks that were back within the spread of their baseline save "
+            f"{told(practice['initial'], 'difference', MM)} mm beyond practice."
         )
-    if row["control"] == "different task" and shift:
-        where = f"activity in NF2 at {told(shift['nf2_on_main'])} on the main run's shift"
-        found.append(
-            (
-                f"It leaves {where}: something that looks like the shift appears without this field.",
-                "It leaves no measured activity in NF2 on the main run's shift.",
-                f"It leaves {where}: against the shift.",
-            )[_choice(shift["nf2_on_main"])]
-        )
+    if row["control"] == "different task":
+        found += _shared(row, main)
+        if shift and "beyond_sham" in shift:
+            where = told(shift["beyond_sham"])
+            found.append(
+                (
+                    f"Beyond the sham, it leaves activity at {where} on the main run's shift.",
+                    "Beyond the sham, it leaves no measured activity on the main run's shift.",
+                    f"Beyond the sham, it leaves activity at {where}, against the main run's shift.",
+                )[_choice(shift["beyond_sham"])]
+            )
     if row["by_target"] and (others := row["by_target"]["on_others"]["practice"]):
         found.append(
             (
@@ -134,9 +160,9 @@ def _more(row: Row, main: Row) -> list[str]:
         if shift and shift.get("others_on_trained"):
             share = shift["others_on_trained"]
             found.append(f"Their activity moves by {told(share)} of the trained targets' shift.")
-    if row["control"] == "context cue" and main["practice"]:
-        ours, theirs = (r["practice"]["initial"]["difference"] for r in (row, main))
-        found.append(f"Beyond practice {MM * ours:.2f} mm, without the cue {MM * theirs:.2f} mm.")
+    if row["control"] == "learning rule":
+        ends = (told(row[key], scale=MM) for key in ("ff1_start", "ff1_end"))
+        found.append("FF1 goes from {} to {} mm.".format(*ends))
     return found
 
 
@@ -150,8 +176,9 @@ def told(found: Row, key: str = "mean", scale: float = 1.0) -> str:
 
 
 def _choice(found: Row) -> int:
-    """0 above, 1 not different from, 2 below zero."""
+    """0 above, 1 not different from, 2 below zero; by the corrected p where there is one."""
     value = found["difference"] if "difference" in found else found["mean"]
-    if value is None or found["p"] is None or not found["p"] < LEVEL:
+    p = found.get("p_holm", found["p"])
+    if value is None or p is None or not p < LEVEL:
         return 1
     return 0 if value > 0 else 2

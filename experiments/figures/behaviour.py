@@ -85,7 +85,7 @@ def _position_losses(table: pd.DataFrame, sampling: Sampling) -> list[Quantity]:
     """Weighted position loss where the study prints it: batches of FF1 and FF2, ends of NF1 and NF2."""
     if GOAL_DISTANCE not in table:
         return []  # a run of before that was kept
-    found = []
+    table, found = table[np.isfinite(table[GOAL_DISTANCE])], []
     for phase, course in phase_curves(table, GOAL_DISTANCE).items():
         last = int(course.trials[-1]) // N_TARGETS
         for batch in LOSS_BATCHES if phase.startswith("FF") else (None,):

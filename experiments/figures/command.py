@@ -216,8 +216,7 @@ def _conditions(config: Figures) -> list[PlannedRun]:
     every = config.conditions()
     if not every.out.is_dir():
         return []
-    found = every.conditions().values()
-    return [PlannedRun(each.name, CONTROL, each.config) for each in found if each.name != MAIN]
+    return [PlannedRun(name, CONTROL, each.config) for name, each in every.done().items() if name != MAIN]
 
 
 def made_of() -> dict[str, tuple[str, ...]]:

@@ -11,12 +11,14 @@ from experiments.figures.kit import Found, Quantity, markdown_table, shown
 from experiments.figures.reference import REFERENCES, VERDICTS, Reference, verdict
 from savings_gym.files import write_atomically, write_json
 
-HEADINGS = ("quantity", "study", "ours", "95 % interval", "networks", "verdict")
+HEADINGS = ("quantity", "study", "ours", "95 % interval", "p", "networks", "verdict")
 MEANING = """\
 *agrees*: our 95 % interval, widened by the error of reading the study's plot, holds the study's value. \
 *same sign*: it does not, but both differ from no effect, to the same side. *differs*: neither. \
 *not testable*: we have no such number, and why. The study's numbers are of 40 networks a size and its full \
-schedule; those marked ~ are read off its plots."""
+schedule; those marked ~ are read off its plots. *p*: of our number against no effect, two-sided t test over \
+networks. Intervals are bootstrap intervals, which for few networks are narrower than those of the t test; \
+where the two disagree, sentences follow p."""
 
 
 def compare(found: Mapping[str, Found]) -> list[dict[str, Any]]:
@@ -67,7 +69,8 @@ def beside_study(quantities: Iterable[Quantity]) -> str:
         elif quantity.value is None:
             words = quantity.note
         ours = shown(quantity.value, unit=quantity.unit)
-        rows.append((quantity.name, study, ours, _interval(quantity.ci), str(quantity.networks), words))
+        cells = (quantity.name, study, ours, _interval(quantity.ci), _p(quantity.p), str(quantity.networks))
+        rows.append((*cells, words))
     return markdown_table(HEADINGS, rows)
 
 
@@ -78,7 +81,7 @@ def comparison_table(rows: Iterable[Mapping[str, Any]]) -> str:
         [
             (
                 row["name"], _study(row), shown(row["ours"], unit=row["unit"]), _interval(row["ci"]),
-                str(row["networks"] or "-"), _verdict(row),
+                _p(row["p"]), str(row["networks"] or "-"), _verdict(row),
             )
             for row in rows
         ],
@@ -119,6 +122,10 @@ def _study(row: Mapping[str, Any]) -> str:
 def _interval(ci: Iterable[float | None]) -> str:
     low, high = ci
     return "-" if low is None or high is None else f"{low:.3g} to {high:.3g}"
+
+
+def _p(p: float | None) -> str:
+    return "-" if p is None else f"{p:.2g}"
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

@@ -16,8 +16,8 @@ from experiments import figure_style as look
 from experiments.controls.conditions import MAIN
 from experiments.controls.table import page
 from experiments.figures.kit import NO_INTERVAL, Ends, Found, Quantity, Runs, shown
+from experiments.figures.state import TABLE
 
-TABLE: Final = "controls.json"  # experiments.controls writes it beside the runs of the conditions
 Told = tuple[float | None, Ends, float | None]  # value, interval, p
 FIRST, PRACTICE = "first", "practice"  # in its rows: against the first meeting, against the sham's FF2
 COLOUR = {FIRST: "#0072b2", PRACTICE: "#d55e00"}

@@ -39,6 +39,7 @@ class DisplacedProbes:
         seed: Of the probes' noise.
         noise: Of the probes.
         delays: Of the probes.
+        actuation: Of the arm.
     """
 
     ensembles: Mapping[str, Ensemble]
@@ -46,13 +47,15 @@ class DisplacedProbes:
     seed: int = 0
     noise: Noise = Noise()
     delays: Delays = Delays()
+    actuation: str = "muscle"
 
     @staticmethod
     def of_run(runs: Runs, run: Path) -> DisplacedProbes:
         """In the curl field of a run, with its noise and delays."""
         given = runs.arguments(run)
         noise, delays = Noise(**given["noise"]), Delays(**given["delays"])
-        return DisplacedProbes(runs.ensembles(run), CurlField(given["b"]), runs.seed, noise, delays)
+        arm = given.get("actuation", "muscle")
+        return DisplacedProbes(runs.ensembles(run), CurlField(given["b"]), runs.seed, noise, delays, arm)
 
     def deviation(self, vectors: ArrayLike, step: int, phase: str = "NF2") -> Floats:
         """Lateral deviation after each displacement, mean over the 8 targets, (k, n) [m].
@@ -112,7 +115,8 @@ class DisplacedProbes:
             raise ValueError(f"step is {step}, expected 0 to {reaches.steps - 1}")
         vector = torch.as_tensor(moves).to(like).swapaxes(0, 1).repeat_interleave(N_TARGETS, dim=1)
         with torch.no_grad():
-            return rollout(ensemble, TorchArm(like.device, like.dtype), reaches, Kick(step, vector)), reaches
+            arm = TorchArm(like.device, like.dtype, self.actuation)
+            return rollout(ensemble, arm, reaches, Kick(step, vector)), reaches
 
 
 def tiled(reaches: Reaches, times: int) -> Reaches:

@@ -22,6 +22,7 @@ from experiments.figures.preparation import PREPARATORY_TIME, Preparation, prepa
 from experiments.figures.reference import DISPLACED_FF1, DISPLACEMENTS, SLOPE, displaced
 from savings_gym.arrays import Floats
 from savings_gym.displacement import random_orthogonal
+from savings_gym.settings import CONTROL_STEP
 from savings_gym.statistics import Sampling, estimate
 
 MM = 1000.0
@@ -95,7 +96,7 @@ def displacement(runs: Runs, out: Path) -> Found:
         "Displacement beside the study": beside_study(quantities),
         "When activity is displaced": _time_table(result.by_time, sampling),
     }
-    text = _text(quantities, result.by_time)
+    text = _text(quantities, result.by_time, result.preparation.seen)
     return Found(quantities, tables, [path], text).save(out, "displacement")
 
 
@@ -182,7 +183,12 @@ def _time_table(by_time: dict[float, Slopes], sampling: Sampling) -> str:
     return markdown_table(headings, rows)
 
 
-def _text(quantities: list[Quantity], by_time: dict[float, Slopes]) -> str:
+def _late(time: float, seen: float) -> str:
+    """What is to be known of a time that is no longer one of preparation."""
+    return ", when the cue is seen and the field acts" if time > seen - CONTROL_STEP else ""
+
+
+def _text(quantities: list[Quantity], by_time: dict[float, Slopes], seen: float) -> str:
     """What a push along the shift does, and whether other pushes of the same length do less."""
     found = {entry.name: entry for entry in quantities}
     slope, larger, left = found[SLOPE], found[LARGER], found[f"{LEFT}, shift"]
@@ -203,6 +209,7 @@ def _text(quantities: list[Quantity], by_time: dict[float, Slopes]) -> str:
         f"{UNIT}; "
         f"in absolute slope, paired over networks, {words} ({shown(larger.value, larger.ci)}). "
         f"Of that displacement {shown(left.value, left.ci, '%')} is left when the go cue is seen. "
-        f"It does most at {strongest:.2f} s: {MM * there.shift.mean():.3g} {UNIT}, in size "
-        f"{sizes[0]:.3g} against {sizes[1]:.3g} of random directions."
+        f"Of the {len(by_time)} times it does most at {strongest:.2f} s{_late(strongest, seen)}: "
+        f"{MM * there.shift.mean():.3g} {UNIT}, in size {sizes[0]:.3g} against {sizes[1]:.3g} of random "
+        "directions."
     )

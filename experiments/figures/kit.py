@@ -152,9 +152,9 @@ class Runs:
         """Arguments with which a run was made."""
         return dict(json.loads(_present(run / "config.json").read_text())["arguments"])
 
-    def pretraining(self, run: Path) -> list[int | None]:
-        """Batches of pre-training of every network of a run, None where that is not known."""
-        from agents.checkpoints import pretraining_updates
+    def pretraining(self, run: Path) -> list[str]:
+        """How every network of a run was pre-trained, in words."""
+        from agents.checkpoints import pretraining_of
         from experiments.run_identity import start_weights
         from experiments.shared_phases import stored_arguments
 
@@ -162,9 +162,9 @@ class Runs:
         try:
             path = start_weights(stored_arguments(run))
             assert path is not None  # where networks were pre-trained in the run, it is a file of the run
-            return pretraining_updates(path)[:networks]
+            return pretraining_of(path)[:networks]
         except (OSError, ValueError):  # the weights it began with are not where they were
-            return [None] * networks
+            return ["not known"] * networks
 
     def activity(self, run: Path, field: str = "null") -> xr.Dataset:
         """Activity of the networks at the end of every phase, probed in the null or the curl field."""
@@ -217,7 +217,7 @@ def shown(value: float | None, ci: Ends = NO_INTERVAL, unit: str = "", digits: i
     if value is None:
         return "-"
     text = f"{value:.{digits}g}{'' if unit in ('', '1') else ' ' + unit}"
-    low, high = ci
+    low, high = (_number(end) for end in ci)
     return text if low is None or high is None else f"{text} [{low:.{digits}g}, {high:.{digits}g}]"
 
 

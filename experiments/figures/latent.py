@@ -22,6 +22,7 @@ from savings_gym.output_null import output_split
 from savings_gym.statistics import Sampling, estimate
 from savings_gym.trajectories import phase_alignment, phase_trajectories, trajectory_distance
 
+LEVEL: Final = 0.05
 COMPONENTS: Final = 10  # of subspaces and of the read-out of velocity
 DRAWN: Final = 3  # components of the trajectories that are drawn
 NULL_DRAWS: Final = 50  # random subspaces a network
@@ -192,10 +193,9 @@ def _text(quantities: list[Quantity]) -> str:
 
 
 def _sign(found: Quantity) -> str:
-    """On which side of 0 a number is, in words."""
-    low, high = found.ci
-    if low is None or high is None:
+    """On which side of 0 a number is, in words, by its t test."""
+    if found.p is None or found.value is None:
         return "cannot be told from one network"
-    if low <= 0.0 <= high:
+    if found.p >= LEVEL:
         return "cannot be told from 0"
-    return "is positive" if low > 0.0 else "is negative"
+    return "is positive" if found.value > 0.0 else "is negative"

@@ -28,6 +28,7 @@ from savings_gym.preparatory import shift_projections, trial_projections, unifor
 from savings_gym.statistics import Estimate, Sampling, estimate
 
 SHIFT = {"NF2": SHIFT_NF2, "FF2": SHIFT_FF2}
+LEVEL = 0.05
 CODE, RAW = "force at 0.25 s", "no force axes"
 FORCE_FIT, COMMON, OFF_AXES, LENGTH = (
     "NF1 force explained by preparatory activity",
@@ -66,7 +67,8 @@ def preparatory(runs: Runs, out: Path) -> Found:
     sham = sham_projection(runs, found)
     if sham is not None:
         quantities.append(_told(SHAM, sham, sampling))
-        quantities.append(_told(BEYOND_SHAM, shifts["NF2"][: sham.size] - sham, sampling))
+        bound = "at most: the axis was found in the main run's own FF1, whose drift NF2 shares"
+        quantities.append(_told(BEYOND_SHAM, shifts["NF2"][: sham.size] - sham, sampling, bound))
     curves = trial_projections(found.trials, found.shift)
     with look.house_style():
         drawings = {
@@ -147,7 +149,12 @@ def _text(quantities: list[Quantity]) -> str:
     """What is left of the shift, and whether practice alone leaves as much."""
     found = {entry.name: entry for entry in quantities}
     left = found[SHIFT_NF2]
-    sentences = [f"After washout {shown(left.value, left.ci)} of the shift is left{_against(left)}."]
+    coded = found[f"{SHIFT_NF2}, {CODE}"]
+    sentences = [
+        f"After washout {shown(left.value, left.ci)} of the shift is left{_against(left)}. With the force at "
+        f"the time that the study's code takes, before go, it is {shown(coded.value, coded.ci)}: there is "
+        "hardly any force then, and its axes are noise."
+    ]
     if BEYOND_SHAM in found:
         sham, more = found[SHAM], found[BEYOND_SHAM]
         sentences.append(
@@ -159,8 +166,7 @@ def _text(quantities: list[Quantity]) -> str:
 
 
 def _against(found: Quantity) -> str:
-    """Whether a number can be told from 0."""
-    low, high = found.ci
-    if low is None or high is None:
+    """Whether a number can be told from 0, by its t test."""
+    if found.p is None:
         return ", of one network"
-    return ", which cannot be told from 0" if low <= 0.0 <= high else ""
+    return f" (p = {found.p:.2g}{', which cannot be told from 0' if found.p >= LEVEL else ''})"

@@ -143,10 +143,10 @@ def _run_table(runs: list[dict[str, Any]]) -> str:
 
 def _before(row: dict[str, Any]) -> str:
     """Where the networks of a run come from."""
-    batches = ", ".join(f"{n} of {updates}" for updates, n in row["pretraining_updates"].items())
+    how = "; ".join(f"{n} with {words}" for words, n in row["pretraining"].items())
     if row["pretrained"]:
-        return f"`{row['pretrained']}` (networks by batches: {batches})"
-    return f"pre-trained in the run (networks by batches: {batches}), not in its wall time"
+        return f"`{row['pretrained']}`: {how}"
+    return f"the run, not in its wall time: {how}"
 
 
 def _versions(versions: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoints import pretraining_updates, read_metadata
+from agents.checkpoints import pretraining_of, read_metadata
 from experiments import savings
 from experiments.figures.kit import Runs
 from experiments.run_folder import RunFolder
@@ -85,14 +85,14 @@ def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:
     failed: list[str] = []
     main: Path | None = None
     for run in planned:
-        if run.kind == SHAM and main is not None and not finished(run.config):
-            begin_from(main, run.config)
         main = run.config.out if run.kind == MAIN else main
         if finished(run.config):
             log.info("run %s is there", run.name)
             continue
         log.info("run %s: %s", run.name, command(run.config))
         try:
+            if run.kind == SHAM and main is not None:
+                begin_from(main, run.config)
             status = savings.run(run.config)
         except Exception:
             log.exception("run %s failed", run.name)
@@ -134,21 +134,17 @@ def describe(planned: Iterable[PlannedRun]) -> list[dict[str, Any]]:
                 "seed": config.seed,
                 "updates": [getattr(config, f"{phase}_updates") for phase in ("nf1", "ff1", "nf2", "ff2")],
                 "pretrained": None if config.pretrained is None else config.pretrained.as_posix(),
-                "pretraining_updates": _batches(config),
+                "pretraining": _pretraining(config),
                 "wall_time_s": summary["wall_time_s"], "command": command(config),
             }
         )  # fmt: skip
     return rows
 
 
-def _batches(config: Savings) -> dict[str, int]:
-    """How many networks were pre-trained with how many batches; the key is those, or "not known"."""
-    if config.pretrained is None:
-        return {str(config.pretraining_updates): config.networks}
-    path = start_weights(config)
-    assert path is not None
-    counts = Counter(pretraining_updates(path)[: config.networks])
-    return {"not known" if updates is None else str(updates): n for updates, n in counts.items()}
+def _pretraining(config: Savings) -> dict[str, int]:
+    """How many networks were pre-trained how, in words."""
+    path = start_weights(config) or config.out / "pretrained.safetensors"
+    return dict(Counter(pretraining_of(path)[: config.networks]))
 
 
 def command(config: Savings) -> str:

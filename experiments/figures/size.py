@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+from numpy.typing import NDArray
 
 from experiments import figure_style as look
 from experiments.figures.comparison import beside_study
@@ -27,7 +28,7 @@ from experiments.figures.kit import (
     shown,
 )
 from experiments.figures.reference import REFERENCES, SIZES, fraction
-from experiments.figures.size_checks import by_pretraining, per_doubling
+from experiments.figures.size_checks import by_pretraining, per_doubling, pretrained_alike
 from savings_gym.arrays import Floats
 from savings_gym.fractions import all_pairs_interval, paired_fraction_interval
 from savings_gym.savings import fitted_rates, phase_curves
@@ -41,7 +42,10 @@ from savings_gym.statistics import (
 )
 
 MEASURES = ("initial deviation", "rate")
-TRENDS = ("initial savings, change with every doubling of size", "log2 of FF2 / FF1 of the rate, likewise")
+TRENDS = (
+    "initial savings, change with every doubling of units",
+    "log2 of rate savings, change with every doubling of units",
+)
 OURS, OTHER, STUDY = "#0072b2", "#009e73", "#222222"
 APART = 1.05  # the two fractions of a size stand beside each other by this factor
 PAIRED, ALL = "paired fraction", "all-pairs fraction"
@@ -54,11 +58,13 @@ class Pairs:
     Attributes:
         better: (n,) FF1's deviation [m], or FF2's rate [1/trial].
         worse: (n,) FF2's deviation, or FF1's rate.
+        kept: Of all networks, those that are not left out.
         failures: Networks left out, and why.
     """
 
     better: Floats
     worse: Floats
+    kept: NDArray[np.bool_]
     failures: tuple[str, ...] = ()
 
 
@@ -70,8 +76,8 @@ def pairs_of(runs: Runs, run: Path) -> dict[str, Pairs]:
     rate1, rate2, failures = fitted_rates(curves["FF1"], curves["FF2"])
     both = np.isfinite(rate1) & np.isfinite(rate2)
     return {
-        "initial deviation": Pairs(side * ff1, side * ff2),
-        "rate": Pairs(rate2[both], rate1[both], failures),
+        "initial deviation": Pairs(side * ff1, side * ff2, np.ones(len(ff1), dtype=np.bool_)),
+        "rate": Pairs(rate2[both], rate1[both], both, failures),
     }
 
 
@@ -92,11 +98,8 @@ def size(runs: Runs, out: Path) -> Found:
         for entry in _quantities(measure, units, found[measure], sampling)
     ]
     initial = {units: found[MEASURES[0]].better - found[MEASURES[0]].worse for units, found in pairs.items()}
-    ratios = {units: np.log2(found["rate"].better / found["rate"].worse) for units, found in pairs.items()}
-    quantities += [
-        per_doubling(TRENDS[0], initial, 1e3, "mm"),
-        per_doubling(TRENDS[1], ratios, 1.0, "1"),
-    ]
+    pretraining = {units: runs.pretraining(run) for units, run in sorted(runs.sizes.items())}
+    quantities += _trends(pairs, pretraining)
     by_name = {entry.name: entry for entry in quantities}
     with look.house_style():
         path = look.save_png(_figure(by_name, tuple(pairs)), out / "size.png")
@@ -105,9 +108,9 @@ def size(runs: Runs, out: Path) -> Found:
         "Savings by network size": _table(by_name, pairs),
         "All-pairs fractions beside the study": beside_study(studied),
     }
-    before = by_pretraining(initial, {u: runs.pretraining(run) for u, run in runs.sizes.items()}, sampling)
+    before = by_pretraining(initial, pretraining, sampling)
     if before is not None:
-        tables["Initial savings by length of pre-training"] = before
+        tables["Initial savings by pre-training"] = before
     return Found(quantities, tables, [path], _text(by_name, tuple(pairs))).save(out, "size")
 
 
@@ -141,6 +144,18 @@ def _quantities(measure: str, units: int, found: Pairs, sampling: Sampling) -> l
         Quantity(paired(measure, units), *own, n, "1", note=note),
         mean,
     ]
+
+
+def _trends(pairs: dict[int, dict[str, Pairs]], pretraining: dict[int, list[str]]) -> list[Quantity]:
+    """Savings against size over networks that were pre-trained alike."""
+    alike = pretrained_alike(pretraining)
+    initial, ratios = {}, {}
+    for units, found in pairs.items():
+        one, rate = found[MEASURES[0]], found[MEASURES[1]]
+        initial[units] = (one.better - one.worse)[alike[units]]
+        kept = alike[units][rate.kept]
+        ratios[units] = np.log2(rate.better / rate.worse)[kept]
+    return [per_doubling(TRENDS[0], initial, 1e3, "mm"), per_doubling(TRENDS[1], ratios, 1.0, "1")]
 
 
 def _figure(found: dict[str, Quantity], sizes: tuple[int, ...]) -> Figure:
@@ -216,5 +231,6 @@ def _text(found: dict[str, Quantity], sizes: tuple[int, ...]) -> str:
         if trend.value is not None and trend.p is not None:
             words = "" if trend.p < 0.05 else ", which cannot be told from 0"
             told = shown(trend.value, trend.ci, trend.unit)
-            sentences.append(f"{name[0].upper()}{name[1:]}: {told} (p = {trend.p:.2g}{words}).")
+            who = f"Of the {trend.networks} networks that were pre-trained alike"
+            sentences.append(f"{who}, {name}: {told} (p = {trend.p:.2g}{words}).")
     return " ".join(sentences)

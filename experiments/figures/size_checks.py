@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from experiments.figures.kit import NO_INTERVAL, Quantity, markdown_table, shown
@@ -39,34 +40,41 @@ def per_doubling(name: str, values: Mapping[int, Floats], scale: float, unit: st
 
 
 def by_pretraining(
-    savings: Mapping[int, Floats], updates: Mapping[int, list[int | None]], sampling: Sampling
+    savings: Mapping[int, Floats], pretraining: Mapping[int, list[str]], sampling: Sampling
 ) -> str | None:
-    """A table of initial savings by batches of pre-training; None where every network had as many.
+    """A table of initial savings by pre-training; None where every network had the same.
 
     Args:
         savings: Units to initial savings of every network [m].
-        updates: Units to the batches of pre-training of every network, None where it is not known.
+        pretraining: Units to how every network was pre-trained, in words.
         sampling: Of the intervals.
     """
-    if len({count for counts in updates.values() for count in counts}) < 2:
+    if len({how for all_of_them in pretraining.values() for how in all_of_them}) < 2:
         return None
     rows = []
     for units, found in savings.items():
-        counts = np.array([-1 if count is None else count for count in updates[units]])
-        groups = {count: found[counts == count] for count in sorted(set(counts.tolist()))}
-        apart = list(groups.values())
-        p = "-"
+        how = np.array(pretraining[units])
+        groups = {words: found[how == words] for words in sorted(set(pretraining[units]))}
+        apart, p = list(groups.values()), "-"
         if len(apart) == 2 and min(map(len, apart)) > 1:
             p = f"{stats.ttest_ind(*apart, equal_var=False).pvalue:.2g}"
-        for count, part in groups.items():
+        for words, part in groups.items():
             mean = estimate(part, sampling)
             told = shown(MM * mean.mean, (MM * mean.ci[0], MM * mean.ci[1]), "mm")
-            rows.append((str(units), "not known" if count < 0 else str(count), str(len(part)), told, p))
-    headings = (
-        "units",
-        "batches of pre-training",
-        "networks",
-        "initial savings",
-        "p of a difference (Welch)",
-    )
+            rows.append((str(units), words, str(len(part)), told, p))
+    headings = ("units", "pre-training", "networks", "initial savings", "difference, p (Welch)")
     return markdown_table(headings, rows)
+
+
+def pretrained_alike(pretraining: Mapping[int, list[str]]) -> dict[int, NDArray[np.bool_]]:
+    """Which networks of every size had one and the same pre-training; all, if no kind of it is in every size.
+
+    Args:
+        pretraining: Units to how every network was pre-trained, in words.
+    """
+    shared = set.intersection(*(set(how) for how in pretraining.values()))
+    if not shared:
+        return {units: np.ones(len(how), dtype=np.bool_) for units, how in pretraining.items()}
+    every = [words for how in pretraining.values() for words in how]
+    chosen = max(sorted(shared), key=every.count)
+    return {units: np.array(how) == chosen for units, how in pretraining.items()}

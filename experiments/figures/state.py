@@ -15,6 +15,7 @@ from experiments.figures.runs import CONTROL, MAIN, SHAM, SIZE
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
+TABLE = "controls.json"  # experiments.controls writes it beside the runs of its conditions
 RECORD = "made.json"  # of every figure: of which runs it is, and the seconds that it took
 
 Figure = Callable[[Runs, Path], Found]
@@ -87,4 +88,7 @@ def _state(runs: Runs, kinds: Kinds) -> str:
     for kind in kinds:
         for folder in folders[kind]:
             digest.update(f"{kind} {folder.name}".encode() + (folder / "summary.json").read_bytes())
+        for table in sorted({folder.parent / TABLE for folder in folders[kind]} if kind == CONTROL else ()):
+            if table.is_file():
+                digest.update(table.read_bytes())
     return digest.hexdigest()

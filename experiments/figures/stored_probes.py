@@ -40,13 +40,13 @@ def probe_stored(
     """
     arguments, networks = runs.arguments(run), runs.ensembles(run)
     noise, delays = Noise(**arguments["noise"]), Delays(**arguments["delays"])
-    found = {}
+    actuation, found = arguments.get("actuation", "muscle"), {}
     for phase in phases:
         ensemble = networks[phase]
         field = fields[phase] if isinstance(fields, Mapping) else fields
         rng = np.random.default_rng((runs.seed, STREAM))
         reaches = centre_out(ensemble.networks, field, rng, probe=True, noise=noise, delays=delays)
-        arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype)
+        arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype, actuation)
         with torch.no_grad():
             found[phase] = make_rollout(ensemble, arm)(ensemble, reaches), reaches
     return found
