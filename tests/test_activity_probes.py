@@ -60,6 +60,15 @@ def test_mujoco_records_what_torch_records(cell, field, kick):
     assert float(apart.max()) > 0.1 and float(here["hand"].std("time").max()) > 0.01
 
 
+def test_mujoco_records_what_torch_records_of_motors():
+    phases, arguments = {"NF1": lively()}, {"noise": SILENCE, "actuation": "motor"}
+    here, there = record(phases, CURL, **arguments), record_in_mujoco(phases, CURL, **arguments)
+    for name in here.data_vars:
+        assert np.allclose(here[name], there[name], rtol=1e-4, atol=NEAR[name]), name
+    muscles = record(phases, CURL, noise=SILENCE)
+    assert float(abs(here["hand"] - muscles["hand"]).max()) > 0.01
+
+
 def test_what_is_recorded_belongs_together():
     ensemble = lively()
     data = record({"NF1": ensemble}, CURL, seed=1)

@@ -45,7 +45,9 @@ def copied(smoke, tmp_path):
 def planted_run(folder, networks=12, updates=120, **how):
     folder.mkdir()
     table = plant(networks, updates, **how)
-    pd.DataFrame(table).to_parquet(folder / "probes.parquet")
+    pd.DataFrame(table | {"endpoint_error": np.full(len(table["target"]), 2e-3)}).to_parquet(
+        folder / "probes.parquet"
+    )
     write_json(folder / "summary.json", savings(table, resamples=200).to_dict())
     write_json(folder / "config.json", {"arguments": {"b": 8.0}})
     return folder
@@ -174,6 +176,16 @@ def test_sizes_run_once_each_and_the_main_run_is_its_own_size():
     ]  # fmt: skip
     assert {run.config.pretraining_updates for run in planned} == {20_000}
     assert len({run.config.out for run in planned}) == len(planned)
+
+
+def test_the_controls_have_a_main_run_of_their_own_where_they_have_other_networks():
+    every = dataclasses.replace(PRESETS["quick"], ship=False)
+    planned = {each.name: each for each in every.runs()}
+    assert (every.networks, planned["main-8"].config.networks, planned["main-8"].kind) == (16, 8, "control")
+    assert every.conditions().main == planned["main-8"].config.out
+    alike = dataclasses.replace(every, control_networks=16)
+    assert alike.conditions().main == alike.out / "runs" / "main"
+    assert "main-8" not in {each.name for each in alike.runs()}
 
 
 def test_learning_finds_what_is_planted_and_what_the_summary_says():

@@ -108,9 +108,10 @@ def size(runs: Runs, out: Path) -> Found:
         "Savings by network size": _table(by_name, pairs),
         "All-pairs fractions beside the study": beside_study(studied),
     }
-    before = by_pretraining(initial, pretraining, sampling)
-    if before is not None:
-        tables["Initial savings by pre-training"] = before
+    errors = {units: _reaching(runs, run) for units, run in sorted(runs.sizes.items())}
+    tables["How networks were pre-trained, and how they reach"] = by_pretraining(
+        initial, errors, pretraining, sampling
+    )
     return Found(quantities, tables, [path], _text(by_name, tuple(pairs))).save(out, "size")
 
 
@@ -144,6 +145,12 @@ def _quantities(measure: str, units: int, found: Pairs, sampling: Sampling) -> l
         Quantity(paired(measure, units), *own, n, "1", note=note),
         mean,
     ]
+
+
+def _reaching(runs: Runs, run: Path) -> Floats:
+    """(2, n) end-point error at the beginning and at the end of NF1 [m]."""
+    curve = phase_curves(runs.table(run), "endpoint_error")["NF1"].deviation
+    return np.stack([curve[:, 0], curve[:, -1]])
 
 
 def _trends(pairs: dict[int, dict[str, Pairs]], pretraining: dict[int, list[str]]) -> list[Quantity]:

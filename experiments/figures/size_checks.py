@@ -1,4 +1,4 @@
-"""What stands behind savings against size: a trend over all networks, and how long they were pre-trained."""
+"""What stands behind savings against size: a trend over networks, their pre-training, how well they reach."""
 
 from __future__ import annotations
 
@@ -40,30 +40,39 @@ def per_doubling(name: str, values: Mapping[int, Floats], scale: float, unit: st
 
 
 def by_pretraining(
-    savings: Mapping[int, Floats], pretraining: Mapping[int, list[str]], sampling: Sampling
-) -> str | None:
-    """A table of initial savings by pre-training; None where every network had the same.
+    savings: Mapping[int, Floats],
+    errors: Mapping[int, Floats],
+    pretraining: Mapping[int, list[str]],
+    sampling: Sampling,
+) -> str:
+    """A table of how well networks reach, and of their initial savings, by size and pre-training.
 
     Args:
         savings: Units to initial savings of every network [m].
+        errors: Units to (2, n), mean end-point error at the beginning and at the end of NF1 [m].
         pretraining: Units to how every network was pre-trained, in words.
         sampling: Of the intervals.
     """
-    if len({how for all_of_them in pretraining.values() for how in all_of_them}) < 2:
-        return None
     rows = []
-    for units, found in savings.items():
+    for units, saved in savings.items():
         how = np.array(pretraining[units])
-        groups = {words: found[how == words] for words in sorted(set(pretraining[units]))}
-        apart, p = list(groups.values()), "-"
+        groups = {words: how == words for words in sorted(set(pretraining[units]))}
+        apart, p = [saved[members] for members in groups.values()], "-"
         if len(apart) == 2 and min(map(len, apart)) > 1:
             p = f"{stats.ttest_ind(*apart, equal_var=False).pvalue:.2g}"
-        for words, part in groups.items():
-            mean = estimate(part, sampling)
-            told = shown(MM * mean.mean, (MM * mean.ci[0], MM * mean.ci[1]), "mm")
-            rows.append((str(units), words, str(len(part)), told, p))
-    headings = ("units", "pre-training", "networks", "initial savings", "difference, p (Welch)")
+        for words, members in groups.items():
+            cells = [_mm(values, sampling) for values in (*errors[units][:, members], saved[members])]
+            rows.append((str(units), words, str(members.sum()), *cells, p))
+    headings = (
+        "units", "pre-training", "networks", "end-point error, start of NF1", "end of NF1", "initial savings",
+        "difference between kinds of pre-training, p (Welch)",
+    )  # fmt: skip
     return markdown_table(headings, rows)
+
+
+def _mm(values: Floats, sampling: Sampling) -> str:
+    mean = estimate(values, sampling)
+    return shown(MM * mean.mean, (MM * mean.ci[0], MM * mean.ci[1]), "mm")
 
 
 def pretrained_alike(pretraining: Mapping[int, list[str]]) -> dict[int, NDArray[np.bool_]]:
