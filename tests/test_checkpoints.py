@@ -1,12 +1,21 @@
 """Weights files: what goes in comes out, and bad files are named."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from agents.checkpoints import join_ensembles, load_ensemble, read_metadata, save_ensemble
+from agents.checkpoints import (
+    actuation_of,
+    join_ensembles,
+    load_ensemble,
+    pretraining_of,
+    read_metadata,
+    save_ensemble,
+)
 from agents.networks import CELLS, make_ensemble
 from experiments.join_networks import main
 from savings_gym.files import write_atomically
@@ -170,3 +179,18 @@ def test_networks_that_do_not_fit_are_not_joined(two, tmp_path, caplog):
         join_ensembles(two, two[1])
     assert not out.exists()
     assert main([str(two[0]), str(tmp_path / "none"), "--out", str(out)]) == 2 and "none" in caplog.text
+
+
+def test_the_weights_that_ship_are_those_of_their_list():
+    folder = Path(__file__).parents[1] / "experiments" / "pretrained"
+    listed = re.findall(
+        r"^\| `([^`]+)` \| (\d+) \| (\d+) \|", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    found = [(path, read_metadata(path)) for path in sorted(folder.glob("*.safetensors"))]
+    assert sorted(listed) == [
+        (path.name, str(about["networks"]), str(about["units"])) for path, about in found
+    ]
+    for path, _ in found:
+        assert "not known" not in pretraining_of(path)
+        assert actuation_of(path) == ("motor" if "motor" in path.name else "muscle")
+        assert all(bool(torch.isfinite(value).all()) for value in load_ensemble(path).state_dict().values())

@@ -54,7 +54,7 @@ def test_a_planted_slope_along_the_shift_is_found_and_random_directions_have_non
         assert numbers[f"{SLOPE}, random direction {k}"].value == pytest.approx(0.0, abs=1e-9)
     assert numbers[LARGER].value == pytest.approx(1.0)
     assert "a random direction of equal length moves it less" in found.text
-    assert "at 0.51 s: -3" in found.text
+    assert "at 0.51 s, when the cue is seen and the field acts: -3" in found.text
     table = found.tables["When activity is displaced"]
     assert table.count("\n") == 1 + len(TIMES) and "| 0.51 s | -3 [-3, -3]" in table
 

@@ -70,8 +70,8 @@ def test_one_number_of_the_study_from_two_figures_is_an_error():
 
 def test_a_table_shows_the_study_where_it_has_the_number():
     table = beside_study([SAVED, Quantity("of ours", 2.0, (None, None), 8, "1")]).splitlines()
-    assert table[2] == f"| {INITIAL_SAVINGS} | ~0.9 mm | 1.5 mm | 1.4 to 1.6 | 8 | same sign |"
-    assert table[3] == "| of ours | - | 2 | - | 8 | - |"
+    assert table[2] == f"| {INITIAL_SAVINGS} | ~0.9 mm | 1.5 mm | 1.4 to 1.6 | 1e-06 | 8 | same sign |"
+    assert table[3] == "| of ours | - | 2 | - | - | 8 | - |"
 
 
 def test_cells_keep_their_table():
