@@ -78,11 +78,11 @@ def meaning(row: Row, main: Row) -> str:
     if row["networks"] < 2:
         return "One network: nothing can be told."
     if row["sham"] is None:
-        return " ".join([_of_sham(row), *_shared(row, main)])
+        return " ".join([_of_sham(row), *(_shared(row, main) if row["name"] == "sham" else [])])
     if row["practice"] is None:
         return "Not compared with practice: its sham is not there."
     found = row["practice"]["initial"]
-    parts = [MEANINGS[row["control"]][_choice(found)], _rate(row), *_washed(row), *_more(row, main)]
+    parts = [MEANINGS[row["control"]][side(found)], _rate(row), *_washed(row), *_more(row, main)]
     return " ".join(part for part in parts if part)
 
 
@@ -91,7 +91,7 @@ def _of_sham(row: Row) -> str:
     if row["first"] is None:
         return "Not compared."
     if row["control"] == "sham":
-        return SHAM[_choice(row["first"]["initial"])]
+        return SHAM[side(row["first"]["initial"])]
     return "A reference: practice without the field."
 
 
@@ -104,13 +104,13 @@ def _rate(row: Row) -> str:
         f"It is learned faster than with practice alone ({rate['ratio']:.2f} times).",
         "It is not measurably learned faster or more slowly than with practice alone.",
         f"It is learned more slowly than with practice alone ({rate['ratio']:.2f} times).",
-    )[_choice(rate)]
+    )[side(rate)]
 
 
 def _washed(row: Row) -> list[str]:
     """Where washout is not complete: this may be what is left."""
     residual = row["washout_residual"]
-    if _choice(residual) == 1:
+    if side(residual) == 1:
         return []
     return [f"Washout is not complete: NF2 ends {told(residual, scale=MM)} mm from NF1."]
 
@@ -130,7 +130,7 @@ def _more(row: Row, main: Row) -> list[str]:
     """What only some controls can tell, and how savings compare with the main run's."""
     found, shift, matched = [], row["shift"], row["matched"]
     if versus := row["versus_main"]:
-        words = "" if _choice(versus) != 1 else ", no measurable difference"
+        words = "" if side(versus) != 1 else ", no measurable difference"
         found.append(f"Savings beyond practice, less the main run's: {told(versus, scale=MM)} mm{words}.")
     if row["control"] == "washout" and matched and (practice := matched.get("practice")):
         found.append(
@@ -146,7 +146,7 @@ def _more(row: Row, main: Row) -> list[str]:
                     f"Beyond the sham, it leaves activity at {where} on the main run's shift.",
                     "Beyond the sham, it leaves no measured activity on the main run's shift.",
                     f"Beyond the sham, it leaves activity at {where}, against the main run's shift.",
-                )[_choice(shift["beyond_sham"])]
+                )[side(shift["beyond_sham"])]
             )
     if row["by_target"] and (others := row["by_target"]["on_others"]["practice"]):
         found.append(
@@ -154,7 +154,7 @@ def _more(row: Row, main: Row) -> list[str]:
                 "Targets that never met the field save, too",
                 "Targets that never met the field do not measurably save",
                 "Targets that never met the field are worse",
-            )[_choice(others["initial"])]
+            )[side(others["initial"])]
             + f" ({told(others['initial'], 'difference', MM)} mm)."
         )
         if shift and shift.get("others_on_trained"):
@@ -175,8 +175,8 @@ def told(found: Row, key: str = "mean", scale: float = 1.0) -> str:
     return text if low is None else f"{text} [{scale * low:.3g}, {scale * high:.3g}]"
 
 
-def _choice(found: Row) -> int:
-    """0 above, 1 not different from, 2 below zero; by the corrected p where there is one."""
+def side(found: Row) -> int:
+    """0 for above, 1 for not measurably different from, 2 for below zero; by the corrected p if there is one."""
     value = found["difference"] if "difference" in found else found["mean"]
     p = found.get("p_holm", found["p"])
     if value is None or p is None or not p < LEVEL:

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from experiments import figure_style as look
 from experiments.controls.conditions import MAIN
 from experiments.controls.table import page
+from experiments.controls.words import side
 from experiments.figures.kit import NO_INTERVAL, Ends, Found, Quantity, Runs, shown
 from experiments.figures.state import TABLE
 
@@ -151,4 +152,19 @@ def _text(rows: dict[str, dict[str, Any]]) -> str:
         return f"{text}; without a sham nothing tells how much of this is practice."
     tested = "" if p is None else f", p = {p:.2g}"
     practised = "networks with as much practice and no field in FF1"
-    return f"{text}, and {shown(more, its, 'mm')} below {practised}{tested}."
+    return f"{text}, and {shown(more, its, 'mm')} below {practised}{tested}. {_others(rows)}".strip()
+
+
+def _others(rows: dict[str, dict[str, Any]]) -> str:
+    """Which other conditions save beyond practice, by corrected tests."""
+    told = (
+        "begin FF2 nearer to the line than with as much practice",
+        "cannot be told from practice",
+        "begin FF2 further from the line than with as much practice",
+    )
+    found: dict[int, list[str]] = {0: [], 1: [], 2: []}
+    for name, row in rows.items():
+        if name != MAIN and row.get(PRACTICE):
+            found[side(row[PRACTICE]["initial"])].append(name)
+    parts = [f"{', '.join(names)} {told[which]}" for which, names in found.items() if names]
+    return f"By tests that are corrected for their number, {'; '.join(parts)}." if parts else ""
