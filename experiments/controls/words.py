@@ -176,7 +176,7 @@ def told(found: Row, key: str = "mean", scale: float = 1.0) -> str:
 
 
 def side(found: Row) -> int:
-    """0 for above, 1 for not measurably different from, 2 for below zero; by the corrected p if there is one."""
+    """0 above, 1 not measurably different from, 2 below zero; by the corrected p where there is one."""
     value = found["difference"] if "difference" in found else found["mean"]
     p = found.get("p_holm", found["p"])
     if value is None or p is None or not p < LEVEL:
