@@ -19,7 +19,7 @@ from experiments.figures.displaced_probes import DisplacedProbes
 from experiments.figures.displacement_drawings import displacement_figure
 from experiments.figures.kit import Found, Quantity, Runs, markdown_table, quantity, shown
 from experiments.figures.preparation import PREPARATORY_TIME, Preparation, preparation, step_at
-from experiments.figures.reference import DISPLACED_FF1, DISPLACEMENTS, SLOPE, displaced
+from experiments.figures.reference import DISPLACED_FF1, DISPLACEMENTS, REFERENCES, SLOPE, displaced
 from savings_gym.arrays import Floats
 from savings_gym.displacement import random_orthogonal
 from savings_gym.settings import CONTROL_STEP
@@ -204,9 +204,10 @@ def _text(quantities: list[Quantity], by_time: dict[float, Slopes], seen: float)
     strongest = max(by_time, key=lambda time: float(np.abs(by_time[time].shift).mean()))
     there = by_time[strongest]
     sizes = [float(MM * np.abs(x).mean()) for x in (there.shift, there.random)]
+    share = (slope.value or 0.0) / next(row.value for row in REFERENCES if row.name == SLOPE)
     return (
         f"Displaced at {PREPARATORY_TIME} s, initial deviation changes by {shown(slope.value, slope.ci)} "
-        f"{UNIT}; "
+        f"{UNIT}, {share:.2g} times the study's slope; "
         f"in absolute slope, paired over networks, {words} ({shown(larger.value, larger.ci)}). "
         f"Of that displacement {shown(left.value, left.ci, '%')} is left when the go cue is seen. "
         f"Of the {len(by_time)} times it does most at {strongest:.2f} s{_late(strongest, seen)}: "
