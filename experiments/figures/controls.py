@@ -147,7 +147,8 @@ def _text(rows: dict[str, dict[str, Any]]) -> str:
         return ""
     first, ends, _ = compared(main, FIRST, "initial")
     more, its, p = compared(main, PRACTICE, "initial")
-    text = f"FF2 of the main run starts {shown(first, ends, 'mm')} below its first meeting with the field"
+    who = f"the main run of the controls ({main['networks']} networks)"
+    text = f"FF2 of {who} starts {shown(first, ends, 'mm')} below its first meeting with the field"
     if more is None:
         return f"{text}; without a sham nothing tells how much of this is practice."
     tested = "" if p is None else f", p = {p:.2g}"
