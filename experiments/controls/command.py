@@ -35,7 +35,7 @@ class Controls:
     """Arguments of the controls; the preset sets the defaults."""
 
     preset: str = "quick"
-    """quick (about an hour on two cores), paper (the study's schedule), smoke (a minute)."""
+    """quick (an hour and a half of one core), paper (the study's schedule), smoke (a minute)."""
     out: Path = Path("runs/controls-quick")
     """Folder of the conditions and their table."""
     main: Path = Path("runs/savings-quick")
