@@ -33,7 +33,12 @@ def goal_distance(trajectory: Trajectory, reaches: Reaches) -> torch.Tensor:
 
     The goal is the start until go has been seen, then the target.
     """
-    return (trajectory.hand - reaches.goal()).abs().sum(-1).mean(1)
+    return _distances(trajectory, reaches).mean(1)
+
+
+def _distances(trajectory: Trajectory, reaches: Reaches) -> torch.Tensor:
+    """L1 distance of the hand to the goal at the end of each control step, m, (n, T, m)."""
+    return (trajectory.hand - reaches.goal()).abs().sum(-1)
 
 
 def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tensor]:
@@ -48,7 +53,7 @@ def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tens
     """
     jerk = trajectory.velocity.diff(n=2, dim=1)
     return {
-        "position": (trajectory.hand - reaches.goal()).abs().sum(-1).mean((1, 2)),
+        "position": _distances(trajectory, reaches).mean((1, 2)),
         "jerk": jerk.square().sum(-1).mean((1, 2)),
         "muscle": trajectory.force.sum(-1).mean((1, 2)),
         "muscle_change": trajectory.force.diff(dim=1).square().sum(-1).mean((1, 2)),

@@ -5,8 +5,8 @@ condition names the run in which the same networks met the field of its FF2 for 
 and the one that had as much practice but never met a field in FF1 (``sham``): what looks like savings against
 the first may be practice, what is left against the second is memory of the field.
 
-Actuation: ideal motors that pull along the muscles' paths make joint torques linear in what the networks tell
-them, with no relation to length or speed and hardly any lag; read-out and senses stay as they are. Their
+Actuation: ideal motors that pull along the muscles' paths, in proportion to what the networks tell them, with
+no relation to length or speed and hardly any lag; read-out and senses stay as they are. Their
 networks were pre-trained with them, so they are other networks than those of the main run. Two bare joint
 torques are for learners in the environments (``ForceFieldReachTorque-v0``).
 """
@@ -26,7 +26,7 @@ MAIN: Final = "main"
 SHAM: Final = "sham"
 FEW: Final = 4  # networks of the conditions that learn in another way from the beginning
 WASHOUTS: Final = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2, "double": 2.0}
-MOTORS: Final = Path("experiments/pretrained/gru128-motor.safetensors")  # by experiments.pretrain, see README
+MOTORS: Final = Path("experiments/pretrained/gru128-motor.safetensors")  # see the README beside it
 MOTOR_NETWORKS: Final = 4  # in that file
 FEW_TARGETS: Final = {"few-four": (0, 2, 4, 6), "few-three": (0, 1, 2)}
 
