@@ -14,7 +14,7 @@ from typing import Annotated
 
 import tyro
 
-from agents.checkpoints import join_ensembles, read_metadata
+from agents.supervised.checkpoints import join_ensembles, read_metadata
 
 log = logging.getLogger(__name__)
 

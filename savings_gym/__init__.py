@@ -3,8 +3,10 @@
 Importing the package registers the environments, so that `gymnasium.make("ForceFieldReach-v0")` works.
 """
 
-from savings_gym.envs import ReachEnv
-from savings_gym.field_dicts import as_field, field_from_dict
+from savings_gym.envs.registration import ENV_IDS, register_envs
+from savings_gym.envs.single import ReachEnv
+from savings_gym.envs.vector import ReachVectorEnv
+from savings_gym.envs.wrappers import ContextCue, ForceField, PhaseSchedule
 from savings_gym.fields import (
     ChannelField,
     ConstantField,
@@ -14,14 +16,13 @@ from savings_gym.fields import (
     NullField,
     SumField,
     ViscousField,
+    as_field,
+    field_from_dict,
 )
-from savings_gym.probing import Probe
-from savings_gym.recording import ProbeRecorder, RecordTrials
-from savings_gym.registration import ENV_IDS, register_envs
-from savings_gym.schedule import Phase, Schedule, as_schedule, four_phase
-from savings_gym.settings import Delays, Noise, RewardWeights
-from savings_gym.vector import ReachVectorEnv
-from savings_gym.wrappers import ContextCue, ForceField, PhaseSchedule
+from savings_gym.probes.probe import Probe
+from savings_gym.probes.recorder import ProbeRecorder, RecordTrials
+from savings_gym.task.schedule import Phase, Schedule, as_schedule, four_phase
+from savings_gym.task.settings import Delays, Noise, RewardWeights
 
 __all__ = [
     "ENV_IDS",

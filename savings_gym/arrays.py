@@ -1,9 +1,15 @@
-"""Checks of the arrays that the measures take: early, specific errors instead of NaN and odd shapes."""
+"""The package's type aliases, and checks of arrays: early, specific errors instead of NaN and odd shapes."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Array = NDArray[Any]
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Columns = dict[str, Array]  # of a table, all of one length
+Info = dict[str, Any]  # what an environment reports beside the observation
 
 
 def as_finite(name: str, values: ArrayLike) -> Floats:

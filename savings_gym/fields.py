@@ -10,20 +10,23 @@ depend on the trial's start and target, as those of a channel do.
 
 A field acts from the go signal on (`onset="go"`) or during the whole trial (`onset="start"`).
 Fields are added with `+`; the parts of a sum keep their own onset.
+
+Fields from plain values, as they stand in JSON, in a config or in an environment's spec.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from savings_gym.arrays import Floats
 from savings_gym.linear_fields import LinearFields
 
-FloatArray = NDArray[np.float64]
 Vector = tuple[float, float]
 Matrix = tuple[Vector, Vector]
 
@@ -65,11 +68,11 @@ class Field:
         for name, shape in self.shapes.items():
             object.__setattr__(self, name, _finite(self, name, getattr(self, name), shape))
 
-    def _terms(self, start: FloatArray, target: FloatArray) -> dict[str, ArrayLike]:
+    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
         """The non-zero ones of B, K, x0 and c; arguments as in `coefficients`."""
         raise NotImplementedError
 
-    def coefficients(self, start: FloatArray, target: FloatArray) -> LinearFields:
+    def coefficients(self, start: Floats, target: Floats) -> LinearFields:
         """The field in n trials.
 
         Args:
@@ -108,7 +111,7 @@ class NullField(Field):
 
     kind: str = dataclasses.field(default="null", init=False, repr=False)
 
-    def _terms(self, start: FloatArray, target: FloatArray) -> dict[str, ArrayLike]:
+    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
         return {}
 
     def parts(self) -> tuple[Field, ...]:
@@ -128,7 +131,7 @@ class CurlField(Field):
     kind: str = dataclasses.field(default="curl", init=False, repr=False)
     shapes = {"b": ()}
 
-    def _terms(self, start: FloatArray, target: FloatArray) -> dict[str, ArrayLike]:
+    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
         return {"B": [[0.0, self.b], [-self.b, 0.0]]}
 
 
@@ -144,7 +147,7 @@ class ViscousField(Field):
     kind: str = dataclasses.field(default="viscous", init=False, repr=False)
     shapes = {"matrix": (2, 2)}
 
-    def _terms(self, start: FloatArray, target: FloatArray) -> dict[str, ArrayLike]:
+    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
         return {"B": self.matrix}
 
 
@@ -172,7 +175,7 @@ class ElasticField(Field):
         if self.centre is not None:
             object.__setattr__(self, "centre", _finite(self, "centre", self.centre, (2,)))
 
-    def _terms(self, start: FloatArray, target: FloatArray) -> dict[str, ArrayLike]:
+    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
         return {"K": self.stiffness, "x0": start if self.centre is None else self.centre}
 
 
@@ -188,7 +191,7 @@ class ConstantField(Field):
     kind: str = dataclasses.field(default="constant", init=False, repr=False)
     shapes = {"force": (2,)}
 
-    def _terms(self, start: FloatArray, target: FloatArray) -> dict[str, ArrayLike]:
+    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
         return {"c": self.force}
 
 
@@ -219,7 +222,7 @@ class ChannelField(Field):
             if getattr(self, name) < 0.0:
                 raise ValueError(f"ChannelField: {name} must be at least 0, got {getattr(self, name)!r}")
 
-    def _terms(self, start: FloatArray, target: FloatArray) -> dict[str, ArrayLike]:
+    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
         line = target - start
         length = np.hypot(line[:, 0], line[:, 1])
         line[length == 0.0], length[length == 0.0] = (1.0, 0.0), 1.0
@@ -252,3 +255,78 @@ class SumField(Field):
     def parts(self) -> tuple[Field, ...]:
         """The fields of the sum."""
         return self.fields
+
+
+_KINDS: dict[str, type[Field]] = {
+    cls.kind: cls
+    for cls in (NullField, CurlField, ViscousField, ElasticField, ConstantField, ChannelField, SumField)
+}
+
+
+def field_from_dict(values: Mapping[str, Any]) -> Field:
+    """The field that `Field.to_dict` described, for example `{"kind": "curl", "b": 8.0}`.
+
+    Raises:
+        ValueError: For an unknown kind, an unknown or missing name, or a bad value.
+    """
+    kind = values.get("kind")
+    if kind not in _KINDS:
+        raise ValueError(f"unknown field kind {kind!r}; the kinds are {sorted(_KINDS)}")
+    cls = _KINDS[kind]
+    given = {name: value for name, value in values.items() if name != "kind"}
+    names = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    unknown = sorted(set(given) - set(names))
+    missing = sorted(
+        name for name, f in names.items() if name not in given and f.default is dataclasses.MISSING
+    )
+    if unknown or missing:
+        raise ValueError(
+            f"field {kind!r} takes {sorted(names)}; got the unknown {unknown}, missing {missing}"
+        )
+    if "fields" in given:
+        given["fields"] = tuple(as_field(part) for part in given["fields"])
+    return cls(**given)
+
+
+def as_field(value: Field | Mapping[str, Any] | None) -> Field:
+    """A field from a field, from its dict, or from None (no force).
+
+    Raises:
+        ValueError: If `value` is none of these.
+    """
+    if value is None:
+        return NullField()
+    if isinstance(value, Field):
+        return value
+    if isinstance(value, Mapping):
+        return field_from_dict(value)
+    raise ValueError(f"a field must be a Field, its dict, or None; got {value!r}")
+
+
+def resolve_fields(
+    fields: Field | Sequence[Field], start: Floats, target: Floats
+) -> tuple[LinearFields, LinearFields]:
+    """The forces of n trials, split by the time at which they set in.
+
+    Args:
+        fields: One field for all trials, or n fields.
+        start: (n, 2) hand position at the start of each trial, m.
+        target: (n, 2) target of each trial, m.
+
+    Returns:
+        `always` (acts during the whole trial) and `after_go` (acts from go on), n fields each;
+        the force on the hand is the sum of both.
+    """
+    n = len(start)
+    each = list(fields) if isinstance(fields, Sequence) else [fields] * n
+    if len(each) != n:
+        raise ValueError(f"{len(each)} fields were given for {n} trials")
+    slots = {"start": LinearFields.zeros(n), "go": LinearFields.zeros(n)}
+    rows_of: dict[Field, list[int]] = {}
+    for row, field in enumerate(each):
+        rows_of.setdefault(field, []).append(row)
+    for field, members in rows_of.items():
+        rows = np.array(members)
+        for part in field.parts():
+            slots[part.onset].add(rows, part.coefficients(start[rows], target[rows]))
+    return slots["start"], slots["go"]

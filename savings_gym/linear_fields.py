@@ -1,18 +1,16 @@
-"""n linear force fields as four arrays: the form in which every backend applies a field."""
+"""n linear force fields as four arrays: the form in which every backend applies a field.
+
+Force fields of n arms, laid out for the physics steps: one row a coefficient, one column an arm.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from savings_gym.fields import Field
-
-FloatArray = NDArray[np.float64]
+from savings_gym.arrays import Floats
 
 
 @dataclass(eq=False)
@@ -26,10 +24,10 @@ class LinearFields:
         c: (n, 2) N.
     """
 
-    B: FloatArray
-    K: FloatArray
-    x0: FloatArray
-    c: FloatArray
+    B: Floats
+    K: Floats
+    x0: Floats
+    c: Floats
 
     @classmethod
     def zeros(cls, n: int) -> LinearFields:
@@ -85,7 +83,7 @@ class LinearFields:
         self.K[rows] += other.K
         self.x0[rows] = anchor
 
-    def force(self, x: FloatArray, v: FloatArray) -> FloatArray:
+    def force(self, x: Floats, v: Floats) -> Floats:
         """Force on the hand.
 
         Args:
@@ -98,35 +96,83 @@ class LinearFields:
         return _apply(self.B, v) + _apply(self.K, self.x0 - x) + self.c
 
 
-def _apply(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
+def _apply(matrices: Floats, vectors: Floats) -> Floats:
     """(n, 2, 2) times (n, 2), element by element, so that a row does not depend on the others."""
     return matrices[:, :, 0] * vectors[:, :1] + matrices[:, :, 1] * vectors[:, 1:]
 
 
-def resolve_fields(
-    fields: Field | Sequence[Field], start: FloatArray, target: FloatArray
-) -> tuple[LinearFields, LinearFields]:
-    """The forces of n trials, split by the time at which they set in.
+Components = tuple[Floats, Floats]
+
+
+class HandForces:
+    """The force on the hand in n trials, before go and from go on.
 
     Args:
-        fields: One field for all trials, or n fields.
-        start: (n, 2) hand position at the start of each trial, m.
-        target: (n, 2) target of each trial, m.
-
-    Returns:
-        `always` (acts during the whole trial) and `after_go` (acts from go on), n fields each;
-        the force on the hand is the sum of both.
+        n: Number of trials.
     """
-    n = len(start)
-    each = list(fields) if isinstance(fields, Sequence) else [fields] * n
-    if len(each) != n:
-        raise ValueError(f"{len(each)} fields were given for {n} trials")
-    slots = {"start": LinearFields.zeros(n), "go": LinearFields.zeros(n)}
-    rows_of: dict[Field, list[int]] = {}
-    for row, field in enumerate(each):
-        rows_of.setdefault(field, []).append(row)
-    for field, members in rows_of.items():
-        rows = np.array(members)
-        for part in field.parts():
-            slots[part.onset].add(rows, part.coefficients(start[rows], target[rows]))
-    return slots["start"], slots["go"]
+
+    def __init__(self, n: int) -> None:
+        """No force anywhere."""
+        self._trials = np.zeros((2, 12, n))  # before go, from go on
+        self._gone = np.zeros(n, dtype=bool)
+        self._now = self._trials[0]
+        self._kinds = (False, False, False)  # whether there is any B, K or c
+        self._stale = False
+
+    def put(self, rows: NDArray[np.intp], always: LinearFields, after_go: LinearFields) -> None:
+        """Replace the fields of `rows` (m,) by those that `resolve_fields` returned for them."""
+        self._trials[0][:, rows] = _coefficients(always)
+        always.add(np.arange(len(rows)), after_go)
+        self._trials[1][:, rows] = _coefficients(always)
+        self._stale = True
+
+    def choose(self, gone: NDArray[np.bool_]) -> bool:
+        """Choose the forces of a control step, by whether go has come (n,); returns whether there are any."""
+        if self._stale or not np.array_equal(gone, self._gone):
+            self._gone, self._stale = gone, False
+            self._now = np.where(gone, self._trials[1], self._trials[0])
+            self._kinds = tuple(bool(self._now[part].any()) for part in _KINDS)  # type: ignore[assignment]
+        return any(self._kinds)
+
+    def force(self, x: Floats, y: Floats, vx: Floats, vy: Floats) -> Components:
+        """The chosen forces, N, on hands at (x, y) m with velocity (vx, vy) m/s, all (n,)."""
+        bxx, bxy, byx, byy, kxx, kxy, kyx, kyy, x0, y0, cx, cy = self._now
+        viscous, elastic, constant = self._kinds
+        if viscous:
+            fx, fy = bxx * vx + bxy * vy, byx * vx + byy * vy
+        else:
+            fx, fy = np.zeros((2, len(x)))
+        if elastic:
+            dx, dy = x0 - x, y0 - y
+            fx += kxx * dx + kxy * dy
+            fy += kyx * dx + kyy * dy
+        if constant:
+            fx += cx
+            fy += cy
+        return fx, fy
+
+    def one(self, gone: bool) -> tuple[float, ...] | None:
+        """Coefficients of the first trial as plain numbers, for `one_force`; None without a force."""
+        values = self._trials[int(gone), :, 0]
+        return tuple(values.tolist()) if any(values[part].any() for part in _KINDS) else None
+
+
+def one_force(
+    coefficients: tuple[float, ...], x: float, y: float, vx: float, vy: float
+) -> tuple[float, float]:
+    """The force on one hand, N, at (x, y) m with velocity (vx, vy) m/s."""
+    bxx, bxy, byx, byy, kxx, kxy, kyx, kyy, x0, y0, cx, cy = coefficients
+    dx, dy = x0 - x, y0 - y
+    return (
+        bxx * vx + bxy * vy + (kxx * dx + kxy * dy) + cx,
+        byx * vx + byy * vy + (kyx * dx + kyy * dy) + cy,
+    )
+
+
+_KINDS = (slice(0, 4), slice(4, 8), slice(10, 12))
+
+
+def _coefficients(fields: LinearFields) -> Floats:
+    """(12, m): B and K row by row, x0, c."""
+    m = len(fields)
+    return np.concatenate([fields.B.reshape(m, 4), fields.K.reshape(m, 4), fields.x0, fields.c], axis=1).T

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from savings_gym.metrics import KINEMATIC_COLUMNS
+from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 
 PROJECT = "savings_gym"
 FILES = ("config.json", "summary.json", "probes.parquet", "probes_carried.parquet")

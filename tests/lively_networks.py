@@ -2,8 +2,8 @@
 
 import torch
 
-from agents.networks import make_ensemble
-from savings_gym.settings import Noise
+from agents.supervised.networks import make_ensemble
+from savings_gym.task.settings import Noise
 
 SILENCE = Noise(0.0, 0.0, 0.0)
 

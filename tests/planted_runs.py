@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from planted_activity import planted
 
-from agents.reaches import centre_out_targets
-from experiments.figures.kit import Runs
-from savings_gym.activity import Recording, activity_dataset
-from savings_gym.arm import load_arm
+from agents.supervised.reaches import centre_out_targets
+from experiments.stored.runs import Runs
+from savings_gym.activity.recording import Recording, activity_dataset
+from savings_gym.arm.model import load_arm
 
 STEPS, PREPARED, FORCE_STEP = 100, 16, 60
 MAIN, SHAM = Path("main"), Path("sham")

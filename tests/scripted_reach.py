@@ -3,7 +3,7 @@
 import mujoco
 import numpy as np
 
-from savings_gym.settings import CONTROL_STEP, TRIAL_STEPS
+from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS
 
 
 def minimum_jerk(share):

@@ -8,8 +8,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from savings_gym import CurlField, Phase, ReachVectorEnv, Schedule
-from savings_gym.metrics import kinematic_measures
-from savings_gym.settings import TRIAL_STEPS
+from savings_gym.metrics.kinematics import kinematic_measures
+from savings_gym.task.settings import TRIAL_STEPS
 
 CURL = CurlField(8.0)
 TWO = Schedule((Phase("NF1", None, 2), Phase("FF1", CURL, 2)))

@@ -13,9 +13,9 @@ import pytest
 
 import savings_gym
 from experiments.benchmark.report import readme_tables
-from experiments.report import markdown_table
-from experiments.run_folder import RunFolder
-from experiments.savings import PRESETS
+from experiments.runs.folder import RunFolder
+from experiments.savings.config import PRESETS
+from experiments.savings.report import markdown_table
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()

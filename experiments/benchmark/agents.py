@@ -18,7 +18,7 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Sb3Agent:
-    """An algorithm of stable-baselines3, sb3-contrib or `agents.recurrent_ppo`.
+    """An algorithm of stable-baselines3, sb3-contrib or `agents.ppo.recurrent_ppo`.
 
     Attributes:
         about: What it is, for the table.
@@ -48,7 +48,7 @@ class Sb3Agent:
 
 @dataclass(frozen=True)
 class PlainAgent:
-    """`agents.plain_ppo`, driven by a loop of our own instead of a callback."""
+    """`agents.ppo.plain_ppo`, driven by a loop of our own instead of a callback."""
 
     about: str
     arms: int

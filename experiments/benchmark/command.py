@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent, chosen_agents
-from experiments.benchmark.job import Job, Protocol
-from experiments.command_line import StopFlag, preset_main
-from experiments.side_by_side import Command, run_side_by_side
+from experiments.benchmark.protocol import Job, Protocol
+from experiments.runs.command_line import StopFlag, preset_main
+from experiments.runs.side_by_side import Command, run_side_by_side
 
 log = logging.getLogger(__name__)
 

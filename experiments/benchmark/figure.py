@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
-from experiments import figure_style as look
-from experiments.benchmark.job import Job
+from experiments.benchmark.protocol import Job
 from experiments.benchmark.rows import Row, probe_table
-from savings_gym.probes import phase_curves
+from experiments.drawing import style as look
+from savings_gym.metrics.curves import phase_curves
 
 COLUMNS = 4
 ROW_HEIGHT = 1.35  # in

@@ -15,20 +15,23 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 
-from agents.baselines import ModelBasedController, RandomAgent, ZeroAgent
-from agents.plain_ppo import PlainPPO, PPOSettings
-from agents.recurrent_ppo import RecurrentPPO
-from agents.squashed_policy import SquashedMlpPolicy
-from experiments import savings
+from agents.baselines.agents import ModelBasedController, RandomAgent, ZeroAgent
+from agents.ppo.plain_ppo import PlainPPO, PPOSettings
+from agents.ppo.recurrent_ppo import RecurrentPPO
+from agents.ppo.squashed_policy import SquashedMlpPolicy
 from experiments.benchmark.agents import Agent, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
-from experiments.benchmark.job import Job
-from experiments.phase_changes import PhaseChanges
-from savings_gym.probing import N_TARGETS, Policy, Probe
-from savings_gym.recording import ProbeRecorder
-from savings_gym.sb3 import ReachVecEnv, SavingsCallback
-from savings_gym.schedule import Schedule
-from savings_gym.settings import TRIAL_STEPS
-from savings_gym.vector import ReachVectorEnv
+from experiments.benchmark.protocol import Job
+from experiments.savings.command import run as run_savings
+from experiments.savings.config import Savings
+from experiments.savings.phases import PhaseChanges
+from savings_gym.envs.vector import ReachVectorEnv
+from savings_gym.probes.policy import Policy
+from savings_gym.probes.probe import Probe
+from savings_gym.probes.recorder import ProbeRecorder
+from savings_gym.sb3.callback import SavingsCallback
+from savings_gym.sb3.vec_env import ReachVecEnv
+from savings_gym.task.schedule import Schedule
+from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS
 
 log = logging.getLogger(__name__)
 ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {"PPO": PPO, "SAC": SAC, "RecurrentPPO": RecurrentPPO}
@@ -150,7 +153,7 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Extra:
     """The main experiment, with phases of as many trials."""
     protocol = job.protocol
     updates = {f"{phase}_updates": getattr(protocol, phase) // N_TARGETS for phase in ("ff1", "nf2", "ff2")}
-    config = savings.Savings(
+    config = Savings(
         preset="quick",
         out=job.out,
         networks=agent.networks,
@@ -159,7 +162,7 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Extra:
         change=PhaseChanges(ff1_b=0.0 if protocol.sham else None),
         **updates,
     )
-    if savings.run(config) != 0:
+    if run_savings(config) != 0:
         raise RuntimeError("the supervised ensemble was interrupted")
     return {"note": "NF1 goes on from pre-trained networks"}
 

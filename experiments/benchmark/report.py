@@ -10,9 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.benchmark.job import Job
+from experiments.benchmark.protocol import Job
 from experiments.benchmark.rows import Row, rows
-from experiments.run_folder import versions
+from experiments.runs.folder import versions
 from savings_gym.files import write_atomically, write_json
 
 log = logging.getLogger(__name__)

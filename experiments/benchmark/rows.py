@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent
-from experiments.benchmark.job import Job, Protocol
+from experiments.benchmark.protocol import Job, Protocol
 from savings_gym.arrays import Floats
-from savings_gym.probes import PhaseCurves, phase_curves
-from savings_gym.savings import final_deviation, fitted_rates, savings
-from savings_gym.statistics import Sampling, estimate, mean_interval
-from savings_gym.summary import jsonable
+from savings_gym.metrics.curves import PhaseCurves, phase_curves
+from savings_gym.metrics.savings import final_deviation, fitted_rates, jsonable, savings
+from savings_gym.metrics.statistics import Sampling, estimate, mean_interval
 
 REACHED = 0.010  # m, mean end-point error of an agent that has learnt to reach
 LEVEL = 0.05  # of the tests behind a verdict

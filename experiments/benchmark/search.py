@@ -35,8 +35,8 @@ import tyro
 from experiments.benchmark.agents import AGENTS, Sb3Agent, chosen_agents
 from savings_gym.fields import NullField
 from savings_gym.files import write_atomically, write_json
-from savings_gym.schedule import Phase, Schedule
-from savings_gym.settings import TRIAL_STEPS
+from savings_gym.task.schedule import Phase, Schedule
+from savings_gym.task.settings import TRIAL_STEPS
 
 log = logging.getLogger(__name__)
 PROBES = 10  # a run
@@ -103,7 +103,7 @@ def with_values(agent: Sb3Agent, values: dict[str, Any]) -> Sb3Agent:
 def score(name: str, values: dict[str, Any], trials: int, seed: int) -> list[float]:
     """Mean end-point error, m, of `PROBES` probes of one run."""
     from experiments.benchmark.learners import make_model  # torch, SB3
-    from savings_gym.sb3 import SavingsCallback
+    from savings_gym.sb3.callback import SavingsCallback
 
     agent = AGENTS[name]
     assert isinstance(agent, Sb3Agent)

@@ -17,15 +17,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.command_line import StopFlag, preset_main
 from experiments.controls.conditions import FEW, MAIN, Condition, chosen, conditions
 from experiments.controls.table import write_table
-from experiments.figures.runs import arguments as savings_arguments
-from experiments.run_folder import RunFolder
-from experiments.savings import PRESETS as RUN_PRESETS
-from experiments.savings import finished
-from experiments.shared_phases import begin_from, stored_arguments
-from experiments.side_by_side import Command, run_side_by_side
+from experiments.runs.command_line import StopFlag, preset_main
+from experiments.runs.folder import RunFolder
+from experiments.runs.side_by_side import Command, run_side_by_side
+from experiments.savings.config import PRESETS as RUN_PRESETS
+from experiments.savings.config import arguments as savings_arguments
+from experiments.savings.config import finished
+from experiments.savings.shared_phases import begin_from, stored_arguments
 
 log = logging.getLogger(__name__)
 

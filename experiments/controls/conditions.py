@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from experiments.phase_changes import PhaseChanges
-from experiments.savings import PRESETS, SHIPPED, Savings
-from savings_gym.settings import Delays, Noise
+from experiments.savings.config import PRESETS, SHIPPED, Savings
+from experiments.savings.phases import PhaseChanges
+from savings_gym.task.settings import Delays, Noise
 
 MAIN: Final = "main"
 SHAM: Final = "sham"

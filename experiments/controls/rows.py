@@ -11,18 +11,16 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from experiments.activity import activity_of_run
 from experiments.controls.conditions import MAIN, Condition
-from experiments.figures.preparation import Preparation, preparation
-from experiments.figures.runs import command
-from experiments.run_folder import RunFolder
+from experiments.runs.folder import RunFolder
+from experiments.savings.config import command
+from experiments.stored.activity import activity_of_run
+from experiments.stored.preparation import Preparation, preparation
+from savings_gym.activity.preparatory import common_share, retained_fraction, uniform_shift
 from savings_gym.arrays import Floats
-from savings_gym.phase_change import common_share
-from savings_gym.preparatory import retained_fraction, uniform_shift
-from savings_gym.probes import phase_curves
-from savings_gym.savings import final_deviation, savings
-from savings_gym.statistics import Sampling, estimate
-from savings_gym.summary import jsonable
+from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.savings import final_deviation, jsonable, savings
+from savings_gym.metrics.statistics import Sampling, estimate
 
 log = logging.getLogger(__name__)
 Row = dict[str, Any]

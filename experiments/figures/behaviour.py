@@ -8,24 +8,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import figure_style as look
-from experiments.curve_figures import learning_curves
+from experiments.drawing import style as look
+from experiments.drawing.curves import learning_curves
+from experiments.drawing.hand_paths import hand_paths
 from experiments.figures.comparison import beside_study
-from experiments.figures.kit import NO_INTERVAL, Found, Quantity, Runs, quantity
-from experiments.figures.reference import AFTER_EFFECT, BATCHES, PEAK_SPEED, RESIDUAL, curve, position_loss
-from experiments.figures.stored_probes import learned_field, probe_stored
-from experiments.four_phases import GOAL_DISTANCE
-from experiments.hand_path_figure import hand_paths
+from experiments.figures.kit import Found
+from experiments.runs.tables import NO_INTERVAL
+from experiments.savings.experiment import GOAL_DISTANCE
+from experiments.stored.probes import learned_field, probe_stored
+from experiments.stored.runs import Runs
+from experiments.study import (
+    AFTER_EFFECT,
+    BATCHES,
+    PEAK_SPEED,
+    RESIDUAL,
+    Quantity,
+    curve,
+    position_loss,
+    quantity,
+)
 from savings_gym.arrays import Floats
 from savings_gym.fields import NullField
-from savings_gym.probe_rows import N_TARGETS, PROBE_GO
-from savings_gym.savings import PHASES, PhaseCurves, final_deviation, phase_curves
-from savings_gym.settings import CONTROL_STEP
-from savings_gym.speed import hand_speed
-from savings_gym.statistics import Sampling, estimate
+from savings_gym.metrics.curves import PhaseCurves, phase_curves
+from savings_gym.metrics.kinematics import hand_speed
+from savings_gym.metrics.savings import final_deviation
+from savings_gym.metrics.statistics import Sampling, estimate
+from savings_gym.task.schedule import PHASES
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 MM = 1000.0
 POSITION = 1e3  # weight of the position term in the study's loss

@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from agents.reaches import centre_out_targets
-from experiments import figure_style as look
+from agents.supervised.reaches import centre_out_targets
+from experiments.drawing import style as look
 from experiments.figures.comparison import beside_study
-from experiments.figures.kit import Found, Quantity, Runs, quantity
-from experiments.figures.stored_probes import learned_field, probe_stored
+from experiments.figures.kit import Found
+from experiments.stored.probes import learned_field, probe_stored
+from experiments.stored.runs import Runs
+from experiments.study import Quantity, quantity
 from savings_gym.arrays import Floats
-from savings_gym.channel_probe import channel_result, velocity_matrix
 from savings_gym.fields import ChannelField
-from savings_gym.probe_rows import N_TARGETS, PROBE_GO
-from savings_gym.savings import PHASES
-from savings_gym.settings import CONTROL_STEP
-from savings_gym.statistics import Sampling, estimate
+from savings_gym.metrics.channel import channel_result, velocity_matrix
+from savings_gym.metrics.statistics import Sampling, estimate
+from savings_gym.task.schedule import PHASES
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO
 
 FROM = 0.4  # s, start of the profiles as drawn
 NOTE = "The study's published channel is viscous only, so that it has no number to compare with."

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.command_line import preset_main
 from experiments.controls.command import Controls
 from experiments.controls.command import run as run_controls
 from experiments.controls.conditions import chosen, conditions
@@ -42,10 +41,11 @@ from experiments.figures.runs import (
 )
 from experiments.figures.size import size
 from experiments.figures.state import Figure, current, make_figures
-from experiments.run_folder import versions
-from experiments.savings import PRESETS as RUN_PRESETS
-from experiments.savings import finished
-from experiments.shared_phases import stored_arguments
+from experiments.runs.command_line import preset_main
+from experiments.runs.folder import versions
+from experiments.savings.config import PRESETS as RUN_PRESETS
+from experiments.savings.config import finished
+from experiments.savings.shared_phases import stored_arguments
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)

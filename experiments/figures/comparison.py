@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.figures.kit import Found, Quantity, markdown_table, shown
-from experiments.figures.reference import REFERENCES, VERDICTS, Reference, verdict
+from experiments.figures.kit import Found
+from experiments.runs.tables import markdown_table, shown
+from experiments.study import REFERENCES, VERDICTS, Quantity, Reference, verdict
 from savings_gym.files import write_atomically, write_json
 
 HEADINGS = ("quantity", "study", "ours", "95 % interval", "p", "networks", "verdict")

@@ -12,12 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments import figure_style as look
 from experiments.controls.conditions import MAIN
 from experiments.controls.table import page
 from experiments.controls.words import side
-from experiments.figures.kit import NO_INTERVAL, Ends, Found, Quantity, Runs, shown
+from experiments.drawing import style as look
+from experiments.figures.kit import Found
 from experiments.figures.state import TABLE
+from experiments.runs.tables import NO_INTERVAL, Ends, shown
+from experiments.stored.runs import Runs
+from experiments.study import Quantity
 
 Told = tuple[float | None, Ends, float | None]  # value, interval, p
 FIRST, PRACTICE = "first", "practice"  # in its rows: against the first meeting, against the sham's FF2

@@ -9,11 +9,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments import figure_style as look
-from experiments.curve_figures import ff1_over_ff2
+from experiments.drawing import style as look
+from experiments.drawing.curves import ff1_over_ff2
+from experiments.drawing.run import read_run
 from experiments.figures.comparison import beside_study
-from experiments.figures.kit import NO_INTERVAL, Ends, Found, Quantity, Runs, failed_fits, quantity
-from experiments.figures.reference import (
+from experiments.figures.kit import Found, failed_fits
+from experiments.runs.tables import NO_INTERVAL, Ends
+from experiments.stored.runs import Runs
+from experiments.study import (
     BATCHES,
     INITIAL_FF1,
     INITIAL_FF2,
@@ -24,13 +27,15 @@ from experiments.figures.reference import (
     RATE_FF2,
     RATE_RATIO,
     REFERENCES,
+    Quantity,
     curve,
+    quantity,
 )
-from experiments.savings_figures import read_run
 from savings_gym.arrays import Floats
-from savings_gym.probe_rows import N_TARGETS
-from savings_gym.savings import PhaseCurves, fitted_rates, phase_curves
-from savings_gym.statistics import Sampling, estimate, ratio_interval, t_test
+from savings_gym.metrics.curves import PhaseCurves, phase_curves
+from savings_gym.metrics.savings import fitted_rates
+from savings_gym.metrics.statistics import Sampling, estimate, ratio_interval, t_test
+from savings_gym.task.settings import N_TARGETS
 
 MM = 1000.0
 PER_BATCHES = 5 * N_TARGETS  # trials in a window of 5 batches, the study's unit of the rate

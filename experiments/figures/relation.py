@@ -10,14 +10,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments import figure_style as look
-from experiments.figures.kit import NO_INTERVAL, Found, Quantity, Runs, markdown_table, quantity, shown
-from experiments.figures.preparation import preparation
+from experiments.drawing import style as look
+from experiments.figures.kit import Found
+from experiments.runs.tables import NO_INTERVAL, markdown_table, shown
+from experiments.stored.preparation import preparation
+from experiments.stored.runs import Runs
+from experiments.study import Quantity, quantity
+from savings_gym.activity.preparatory import retained_fraction
 from savings_gym.arrays import Floats
-from savings_gym.correlation import Correlation, correlation
-from savings_gym.preparatory import retained_fraction
-from savings_gym.savings import fitted_rates, phase_curves
-from savings_gym.statistics import Sampling, estimate
+from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.savings import fitted_rates
+from savings_gym.metrics.statistics import Correlation, Sampling, correlation, estimate
 
 MM = 1000.0
 INITIAL, RATE = "initial savings", "rate savings"

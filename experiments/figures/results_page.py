@@ -20,8 +20,9 @@ import tyro
 
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.comparison import MEANING, comparison_table, tally
-from experiments.figures.kit import Found, markdown_table
+from experiments.figures.kit import Found
 from experiments.figures.state import RECORD, read_record
+from experiments.runs.tables import markdown_table
 from savings_gym.files import write_atomically
 
 log = logging.getLogger(__name__)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoints import pretraining_of, read_metadata
-from experiments import savings
-from experiments.figures.kit import Runs
-from experiments.run_folder import RunFolder
-from experiments.run_identity import start_weights
-from experiments.savings import PRESETS, Savings, finished
-from experiments.shared_phases import begin_from
+from agents.supervised.checkpoints import pretraining_of, read_metadata
+from experiments.runs.folder import RunFolder
+from experiments.savings.command import run as run_savings
+from experiments.savings.config import Savings, command, finished, start_weights
+from experiments.savings.shared_phases import begin_from
+from experiments.stored.runs import Runs
 
 log = logging.getLogger(__name__)
 MAIN, SHAM, SIZE, CONTROL = KINDS = ("main", "sham", "size", "control")
@@ -93,7 +92,7 @@ def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:
         try:
             if run.kind == SHAM and main is not None:
                 begin_from(main, run.config)
-            status = savings.run(run.config)
+            status = run_savings(run.config)
         except Exception:
             log.exception("run %s failed", run.name)
             status = 1
@@ -145,33 +144,3 @@ def _pretraining(config: Savings) -> dict[str, int]:
     """How many networks were pre-trained how, in words."""
     path = start_weights(config) or config.out / "pretrained.safetensors"
     return dict(Counter(pretraining_of(path)[: config.networks]))
-
-
-def command(config: Savings) -> str:
-    """The command line that makes this run alone, in a folder of its own."""
-    return " ".join(["python -m experiments.savings", *arguments(config)])
-
-
-def arguments(config: Savings) -> list[str]:
-    """What must be given on the command line of ``experiments.savings`` for this run."""
-    preset = PRESETS[config.preset]
-    return ["--preset", config.preset, *_differing(config, preset, "")]
-
-
-def _differing(config: Any, default: Any, prefix: str) -> list[str]:
-    """Flags of the fields of a dataclass that are not as in another of its kind."""
-    given: list[str] = []
-    for field in dataclasses.fields(config):
-        value, usual = getattr(config, field.name), getattr(default, field.name)
-        flag = f"{prefix}{field.name.replace('_', '-')}"
-        if value == usual or field.name == "preset":
-            continue
-        if dataclasses.is_dataclass(value):
-            given += _differing(value, usual, f"{flag}.")
-        elif isinstance(value, bool):
-            given.append(f"--{flag}" if value else f"--{'no-' + flag}")
-        elif isinstance(value, tuple):
-            given += [f"--{flag}", *(str(entry) for entry in value)]
-        else:
-            given += [f"--{flag}", str(value)]
-    return given

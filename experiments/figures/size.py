@@ -2,41 +2,40 @@
 
 Paired: networks whose own FF2 is better than their own FF1. All pairs: of FF1 of one network and FF2 of
 another, which is what the study plots.
+
+What stands behind savings against size: a trend over networks, their pre-training, how well they reach.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
+from scipy import stats
 
-from experiments import figure_style as look
+from experiments.drawing import style as look
 from experiments.figures.comparison import beside_study
-from experiments.figures.kit import (
-    NO_INTERVAL,
-    Found,
-    Quantity,
-    Runs,
-    failed_fits,
-    markdown_table,
-    quantity,
-    shown,
-)
-from experiments.figures.reference import REFERENCES, SIZES, fraction
-from experiments.figures.size_checks import by_pretraining, per_doubling, pretrained_alike
+from experiments.figures.kit import Found, failed_fits
+from experiments.runs.tables import NO_INTERVAL, markdown_table, shown
+from experiments.stored.runs import Runs
+from experiments.study import REFERENCES, SIZES, Quantity, fraction, quantity
 from savings_gym.arrays import Floats
-from savings_gym.fractions import all_pairs_interval, paired_fraction_interval
-from savings_gym.savings import fitted_rates, phase_curves
-from savings_gym.statistics import (
+from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.savings import fitted_rates
+from savings_gym.metrics.statistics import (
     Sampling,
     all_pairs_fraction,
+    all_pairs_interval,
     estimate,
     paired_fraction,
+    paired_fraction_interval,
     ratio_interval,
     t_test,
 )
@@ -241,3 +240,79 @@ def _text(found: dict[str, Quantity], sizes: tuple[int, ...]) -> str:
             who = f"Of the {trend.networks} networks that were pre-trained alike"
             sentences.append(f"{who}, {name}: {told} (p = {trend.p:.2g}{words}).")
     return " ".join(sentences)
+
+
+CONFIDENCE: Final = 0.95
+MM: Final = 1e3
+
+
+def per_doubling(name: str, values: Mapping[int, Floats], scale: float, unit: str) -> Quantity:
+    """Change of a value with every doubling of size: least squares over networks, on log2 of the units.
+
+    Args:
+        name: Of the quantity.
+        values: Units to one value a network.
+        scale: From the values' unit to `unit`.
+        unit: Of the quantity.
+
+    Returns:
+        Slope, its t interval and test; without a value for fewer than two sizes or three networks.
+    """
+    x = np.concatenate([np.full(len(found), np.log2(units)) for units, found in values.items()])
+    y = scale * np.concatenate(list(values.values()))
+    if len(x) < 3 or np.ptp(x) == 0.0:
+        return Quantity(name, None, NO_INTERVAL, len(x), unit, note="fewer than two sizes, or three networks")
+    fit = stats.linregress(x, y)
+    reach = stats.t.ppf(0.5 + CONFIDENCE / 2, len(x) - 2) * fit.stderr
+    note = f"least squares over {len(x)} networks"
+    return Quantity(name, fit.slope, (fit.slope - reach, fit.slope + reach), len(x), unit, fit.pvalue, note)
+
+
+def by_pretraining(
+    savings: Mapping[int, Floats],
+    errors: Mapping[int, Floats],
+    pretraining: Mapping[int, list[str]],
+    sampling: Sampling,
+) -> str:
+    """A table of how well networks reach, and of their initial savings, by size and pre-training.
+
+    Args:
+        savings: Units to initial savings of every network [m].
+        errors: Units to (2, n), mean end-point error at the beginning and at the end of NF1 [m].
+        pretraining: Units to how every network was pre-trained, in words.
+        sampling: Of the intervals.
+    """
+    rows = []
+    for units, saved in savings.items():
+        how = np.array(pretraining[units])
+        groups = {words: how == words for words in sorted(set(pretraining[units]))}
+        apart, p = [saved[members] for members in groups.values()], "-"
+        if len(apart) == 2 and min(map(len, apart)) > 1:
+            p = f"{stats.ttest_ind(*apart, equal_var=False).pvalue:.2g}"
+        for words, members in groups.items():
+            cells = [_mm(values, sampling) for values in (*errors[units][:, members], saved[members])]
+            rows.append((str(units), words, str(members.sum()), *cells, p))
+    headings = (
+        "units", "pre-training", "networks", "end-point error, start of NF1", "end of NF1", "initial savings",
+        "difference between kinds of pre-training, p (Welch)",
+    )  # fmt: skip
+    return markdown_table(headings, rows)
+
+
+def _mm(values: Floats, sampling: Sampling) -> str:
+    mean = estimate(values, sampling)
+    return shown(MM * mean.mean, (MM * mean.ci[0], MM * mean.ci[1]), "mm")
+
+
+def pretrained_alike(pretraining: Mapping[int, list[str]]) -> dict[int, NDArray[np.bool_]]:
+    """Which networks of every size had one and the same pre-training; all, if no kind of it is in every size.
+
+    Args:
+        pretraining: Units to how every network was pre-trained, in words.
+    """
+    shared = set.intersection(*(set(how) for how in pretraining.values()))
+    if not shared:
+        return {units: np.ones(len(how), dtype=np.bool_) for units, how in pretraining.items()}
+    every = [words for how in pretraining.values() for words in how]
+    chosen = max(sorted(shared), key=every.count)
+    return {units: np.array(how) == chosen for units, how in pretraining.items()}

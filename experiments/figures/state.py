@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.figures.kit import Found, Runs
+from experiments.figures.kit import Found
 from experiments.figures.runs import CONTROL, MAIN, SHAM, SIZE
+from experiments.stored.runs import Runs
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)

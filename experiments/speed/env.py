@@ -14,20 +14,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mujoco
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from mujoco.batch import Batch
 
+from experiments.speed.bench import Bench
 from experiments.speed.work import Task, ratio, take_turns
 from savings_gym import CurlField, ReachEnv, ReachVectorEnv
-from savings_gym.arm import load_arm
-from savings_gym.settings import CONTROL_STEP, TRIAL_STEPS
-
-if TYPE_CHECKING:
-    from experiments.speed.command import Bench
+from savings_gym.arm.model import load_arm
+from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS
 
 SIZES = (256, 1024)  # arms whose step is compared with the bare one
 FEW, MANY = 16, 256  # arms of the comparison of vector environments
@@ -151,7 +149,7 @@ def _environments(n: int) -> dict[str, Callable[[], Any]]:
         return made
     from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
-    from savings_gym.sb3 import ReachVecEnv
+    from savings_gym.sb3.vec_env import ReachVecEnv
 
     made["ReachVecEnv"] = lambda: ReachVecEnv(n, field=FIELDS["curl"])
     if n <= FEW:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from agents.reaches import N_TARGETS
 from experiments.speed.work import Floor, Task, Work, take_turns, threads
+from savings_gym.task.settings import N_TARGETS
 
 AXES = ("networks", "units", "trials", "physics_steps", "threads")
 Curve = list[dict[str, float]]

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.losses import loss_terms, total_loss
-from agents.reaches import Reaches, centre_out
-from agents.rollout import Trajectory
-from agents.supervised import ADAPTATION
+from agents.supervised.learner import ADAPTATION
+from agents.supervised.losses import loss_terms, total_loss
+from agents.supervised.reaches import Reaches, centre_out
+from agents.supervised.rollout import Trajectory
 from savings_gym.fields import CurlField
-from savings_gym.settings import CONTROL_STEP, TRIAL_STEPS, Delays, Noise
+from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, Delays, Noise
 
 HOW_TO_GET = 'pip install "motornet>=0.2,<0.4"'
 MUSCLE_FORCE = -1  # last row of MotorNet's muscle state

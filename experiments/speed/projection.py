@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 
-from agents.checkpoints import load_ensemble
-from agents.memory import keep_freed_memory
-from agents.supervised import SupervisedLearner
-from experiments.four_phases import FourPhases
-from experiments.pretrain import Pretraining, pretrain
-from experiments.run_folder import RunFolder
-from experiments.savings import PRESETS, Savings
+from agents.supervised.checkpoints import load_ensemble
+from agents.supervised.learner import SupervisedLearner
+from experiments.runs.command_line import keep_freed_memory
+from experiments.runs.folder import RunFolder
+from experiments.savings.config import PRESETS, Savings
+from experiments.savings.experiment import FourPhases
+from experiments.savings.pretrain import Pretraining, pretrain
 from experiments.speed.motornet import peak_memory
 from savings_gym.fields import CurlField
 

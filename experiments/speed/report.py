@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments import figure_style as look
+from experiments.drawing import style as look
 from experiments.speed import env as speed_env
 from experiments.speed import rl as speed_rl
 from experiments.speed.growth import as_rows

@@ -11,16 +11,14 @@ from __future__ import annotations
 import time
 from copy import deepcopy
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from experiments.benchmark.agents import RECURRENT
+from experiments.speed.bench import Bench
 from experiments.speed.work import Task, ratio, take_turns, threads
-from savings_gym.settings import TRIAL_STEPS
-
-if TYPE_CHECKING:
-    from experiments.speed.command import Bench
+from savings_gym.task.settings import TRIAL_STEPS
 
 Section = dict[str, Any]
 ARMS = 64
@@ -88,7 +86,7 @@ def _compared(arms: int, case: Section, rounds: int) -> Section:
     """Stock and ours with the hyper-parameters of a case."""
     from sb3_contrib import RecurrentPPO as StockRecurrentPPO
 
-    from agents.recurrent_ppo import RecurrentPPO
+    from agents.ppo.recurrent_ppo import RecurrentPPO
 
     tasks = {"stock": _work(StockRecurrentPPO, "MlpLstmPolicy", arms, case)}
     tasks |= {name: _work(RecurrentPPO, policy, arms, case) for name, policy in CELLS.items()}
@@ -101,7 +99,7 @@ def _compared(arms: int, case: Section, rounds: int) -> Section:
 
 def _work(kind: Any, policy: str, arms: int, case: Section) -> Task:
     """A rollout and the learning from it; arguments not in the case are sb3-contrib's defaults."""
-    from savings_gym.sb3 import ReachVecEnv
+    from savings_gym.sb3.vec_env import ReachVecEnv
 
     env = ReachVecEnv(arms, nthread=torch.get_num_threads())
     model = kind(policy, env, **deepcopy(case), seed=0, device="cpu")

@@ -14,13 +14,13 @@ from statistics import median
 import numpy as np
 import torch
 
-from agents.losses import loss_terms, total_loss
-from agents.networks import make_ensemble
-from agents.reaches import N_TARGETS, Reaches, centre_out, random_reaches
-from agents.supervised import ADAPTATION, FROZEN, SupervisedLearner, clip_per_network
+from agents.supervised.learner import ADAPTATION, FROZEN, SupervisedLearner, clip_per_network
+from agents.supervised.losses import loss_terms, total_loss
+from agents.supervised.networks import make_ensemble
+from agents.supervised.reaches import Reaches, centre_out, random_reaches
 from experiments.speed.motornet import CURL
 from savings_gym.fields import CurlField
-from savings_gym.settings import CONTROL_STEP, TRIAL_STEPS
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, TRIAL_STEPS
 
 Task = Callable[[], float]
 PIECES = ("batch", "forward", "loss", "backward", "optimiser")
@@ -128,8 +128,8 @@ def set_substeps(learner: SupervisedLearner, substeps: int) -> None:
         raise ValueError(f"substeps must be at least 1, got {substeps}")
     learner.arm.substeps, learner.arm.timestep = substeps, CONTROL_STEP / substeps
     try:
-        from agents.fused import FusedRollout
-        from agents.numba_arm import DT, SUBSTEPS
+        from agents.kernels.arm import DT, SUBSTEPS
+        from agents.supervised.fused import FusedRollout
     except ImportError:
         return
     if isinstance(learner.run, FusedRollout):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from savings_gym.sb3.callback import SavingsCallback
     from savings_gym.sb3.vec_env import ReachVecEnv
 
+
 __all__ = ["ReachVecEnv", "SavingsCallback"]
 
 _MODULES = {"ReachVecEnv": "vec_env", "SavingsCallback": "callback"}

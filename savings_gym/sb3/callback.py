@@ -11,12 +11,12 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from savings_gym.fields import CurlField, Field, ViscousField
 from savings_gym.files import check_tables, open_folder, versions
-from savings_gym.probe_times import Due, ProbeTimes
-from savings_gym.probing import Probe
-from savings_gym.recording import ProbeRecorder, SavingsResult
+from savings_gym.probes.probe import Probe
+from savings_gym.probes.recorder import ProbeRecorder, SavingsResult
+from savings_gym.probes.times import Due, ProbeTimes
 from savings_gym.sb3.probe_env import MakeEnv, TrainingEnv
 from savings_gym.sb3.training import check_training, describe
-from savings_gym.schedule import Schedule, as_schedule
+from savings_gym.task.schedule import Schedule, as_schedule
 from savings_gym.tracking import Tracker
 
 PACKAGES = ("stable_baselines3", "sb3_contrib", "torch")

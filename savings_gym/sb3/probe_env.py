@@ -9,7 +9,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import (
     DummyVecEnv,
     SubprocVecEnv,
@@ -22,11 +21,11 @@ from stable_baselines3.common.vec_env import (
 )
 from stable_baselines3.common.vec_env.stacked_observations import StackedObservations
 
-from savings_gym.probing import N_TARGETS, Probe
-from savings_gym.schedule import Phase, Schedule
-from savings_gym.settings import TaskSettings
+from savings_gym.arrays import Array
+from savings_gym.probes.probe import Probe
+from savings_gym.task.schedule import Phase, Schedule
+from savings_gym.task.settings import N_TARGETS, TaskSettings
 
-Array = NDArray[Any]
 MakeEnv = Callable[[], gym.Env[Any, Any]]
 
 SEE_THROUGH = (VecMonitor, VecCheckNan)  # they leave observations as they are

@@ -13,8 +13,8 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
-from savings_gym.schedule import Schedule
-from savings_gym.settings import TRIAL_STEPS
+from savings_gym.task.schedule import Schedule
+from savings_gym.task.settings import TRIAL_STEPS
 
 NOT_HYPER = {"self", "env", "policy", "verbose", "device", "tensorboard_log", "_init_setup_model"}
 

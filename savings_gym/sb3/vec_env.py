@@ -8,13 +8,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from savings_gym.vector import ReachVectorEnv
-
-Array = NDArray[Any]
+from savings_gym.arrays import Array
+from savings_gym.envs.vector import ReachVectorEnv
 
 FINAL = ("final_obs", "final_info")
 

@@ -1,0 +1,1 @@
+"""Agents that learn nothing: zero, random, and a model-based controller. No torch."""

@@ -1,0 +1,193 @@
+"""A GRU on the arm, all control steps of one network at a time, in numba.
+
+One network's weights fit a core's cache, those of an ensemble do not: so the outer loop is over networks, in
+parallel, and time runs inside. The recurrence is that of ``agents.supervised.networks.GRUEnsemble`` in
+``agents.supervised.rollout``; tests hold the two equal. The arms of a network stand side by side in lanes, ``ARMS`` a
+block; where the last block is not full, its other lanes repeat the last trial and count for nothing. n
+networks, m trials, T control steps, H units; arrays as listed in ``agents.supervised.fused``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numba
+import numpy as np
+from numba import prange
+
+from agents.kernels import arm as na
+from agents.kernels import cell
+from agents.kernels import muscles as nm
+from agents.kernels.compile import forget_stale_kernels
+from agents.kernels.compile import inner as jit
+from agents.kernels.lanes import ARMS, load, store
+from agents.kernels.product import add_packed, pack, packed, padded
+
+N: Final = na.N
+SENSED: Final = 2 + 2 * N
+INPUTS: Final = SENSED + 3  # target x, y and the go cue
+
+forget_stale_kernels(__name__)
+
+parallel = numba.njit(cache=True, parallel=True, fastmath=True, error_model="numpy")
+
+
+@jit
+def blocks_of(trials: int) -> int:
+    """How many blocks of lanes hold so many trials."""
+    return (trials + ARMS - 1) // ARMS
+
+
+@parallel
+def forward(
+    constants: Any, tanh: Any, weights: Any, readout: Any, trials: Any, timing: Any, keep: bool, work: Any,
+    series: Any,
+) -> None:  # fmt: skip
+    """Runs all trials of all networks; fills ``work`` and ``series``."""
+    for i in prange(weights[0].shape[0]):
+        _run(np.int64(i), constants, tanh, weights, readout, trials, timing, keep, work, series)
+
+
+@jit
+def _run(
+    i: int, constants: Any, tanh: Any, weights: Any, readout: Any, trials: Any, timing: Any, keep: bool,
+    work: Any, series: Any,
+) -> None:  # fmt: skip
+    """All trials of network i."""
+    arm, muscles = constants
+    initial, wi, bi, wh, bh = weights
+    states, gates, inputs = work
+    hiddens = series[4]
+    steps, m, units = hiddens.shape[1] - 1, hiddens.shape[2], hiddens.shape[3]
+    of_inputs, of_state = packed(INPUTS, 3 * units, wi), packed(units, 2 * units, wi)
+    of_state_n, of_hidden = packed(units, units, wi), packed(units, N, wi)
+    pack(wi[i].T, of_inputs)
+    pack(wh[i, : 2 * units].T, of_state)
+    pack(wh[i, 2 * units :].T, of_state_n)
+    pack(readout[0][i].T, of_hidden)
+    drives = padded(m, 3 * units, wi), padded(m, units, wi)
+    logits = padded(m, N, wi)
+    blocks = blocks_of(m)
+    postures = np.empty((blocks, na.POSTURE, ARMS))
+    felt, seen = np.empty((steps + 1, blocks, 2 * N, ARMS)), np.empty((steps + 1, blocks, 2, ARMS))
+    _start(arm, muscles, trials[0][i], states[i, 0], postures, seen[0])
+    for b in range(m):
+        for j in range(units):
+            hiddens[i, 0, b, j] = initial[i, j]
+    for t in range(steps):
+        slot, at = (t, t * int(arm[na.SUBSTEPS])) if keep else (0, 0)
+        _feel(muscles, states[i, at], postures, felt[t])
+        _observe(i, t, trials, timing, seen, felt, inputs[i, slot])
+        cell.step(inputs[i, slot], hiddens[i, t], (of_inputs, of_state, of_state_n), (bi[i], bh[i]), tanh,
+                  drives, gates[i, slot], hiddens[i, t + 1])  # fmt: skip
+        for b in range(m):
+            for k in range(N):
+                logits[b, k] = readout[1][i, k]
+        add_packed(hiddens[i, t + 1], 0, of_hidden, logits)
+        _move(i, t, at, constants, tanh, logits, trials, keep, states, postures, seen[t + 1], series)
+
+
+@jit
+def look(posture: Any, seen: Any) -> None:
+    """Fills seen (2, lanes) with hand positions."""
+    store(seen, (0, 0), load(posture, (na.X, 0)))
+    store(seen, (1, 0), load(posture, (na.Y, 0)))
+
+
+@jit
+def _start(arm: Any, muscles: Any, q0: Any, state: Any, postures: Any, seen: Any) -> None:
+    """Arms at rest at joint angles q0 (m, 2): fills their states, postures, and hand positions seen."""
+    for block in range(state.shape[0]):
+        for lane in range(ARMS):
+            b = min(block * ARMS + lane, q0.shape[0] - 1)
+            state[block, 0, lane], state[block, 1, lane] = q0[b, 0], q0[b, 1]
+            state[block, 2, lane], state[block, 3, lane] = 0.0, 0.0
+            for k in range(N):
+                state[block, 4 + k, lane] = arm[na.ULOW]
+        na.take_posture(arm, muscles, state[block], postures[block])
+        look(postures[block], seen[block])
+
+
+@jit
+def _feel(muscles: Any, state: Any, postures: Any, felt: Any) -> None:
+    """Fills felt (blocks, 12, lanes) with muscle lengths and velocities."""
+    for block in range(felt.shape[0]):
+        v1, v2 = load(state, (block, 2, 0)), load(state, (block, 3, 0))
+        for k in range(N):
+            moment = load(postures, (block, nm.MOMENT + k, 0))
+            store(felt, (block, k, 0), load(postures, (block, nm.LENGTH + k, 0)))
+            store(felt, (block, N + k, 0), nm.muscle_velocity(muscles[k], moment, v1, v2))
+
+
+@jit
+def _observe(i: int, t: int, trials: Any, timing: Any, seen: Any, felt: Any, out: Any) -> None:
+    """Fills out (m, INPUTS) with the late and noisy observation of control step t."""
+    _, target, go, _, noise, _ = trials
+    late, felt_late = seen[max(t - timing[0], 0)], felt[max(t - timing[1], 0)]
+    for b in range(out.shape[0]):
+        row, block, lane = out[b], b // ARMS, b % ARMS
+        for k in range(2):
+            row[k] = late[block, k, lane] + noise[i, t, b, k]
+        for k in range(2 * N):
+            row[2 + k] = felt_late[block, k, lane] + noise[i, t, b, 2 + k]
+        row[SENSED], row[SENSED + 1] = target[i, b, 0], target[i, b, 1]
+        row[SENSED + 2] = 1.0 if t >= go[i, b] + timing[0] else 0.0
+
+
+@jit
+def control_of(arm: Any, excitation: Any, noise: Any, block: int, out: Any) -> None:
+    """Fills out (6, lanes) with noisy excitations in range; excitation and noise are (m, 6)."""
+    for lane in range(ARMS):
+        b = min(block * ARMS + lane, excitation.shape[0] - 1)
+        for k in range(N):
+            noisy = np.float64(excitation[b, k] + noise[b, k])
+            out[k, lane] = min(max(noisy, arm[na.ULOW]), arm[na.UHIGH])
+
+
+@jit
+def field_of(fields: Any, go: Any, t: int, block: int, out: Any) -> None:
+    """Fills out (10, lanes) with the field at control step t; fields (m, 2, 10) before and after go."""
+    for lane in range(ARMS):
+        b = min(block * ARMS + lane, go.shape[0] - 1)
+        push = fields[b, 1 if t >= go[b] else 0]
+        for k in range(push.shape[0]):
+            out[k, lane] = push[k]
+
+
+@jit
+def _move(
+    i: int, t: int, at: int, constants: Any, tanh: Any, logits: Any, trials: Any, keep: bool, states: Any,
+    postures: Any, seen: Any, series: Any,
+) -> None:  # fmt: skip
+    """Excitations from logits (m, 6), then the physics steps of control step t; ``at`` is the first state."""
+    arm, muscles = constants
+    _, _, go, field, _, noise = trials
+    hands, velocities, forces, excitations, _ = series
+    m, half = go.shape[1], tanh[0] / (tanh[0] + tanh[0])
+    for b in range(m):
+        for k in range(N):
+            excitations[i, t, b, k] = half + half * cell.tanh_of(half * logits[b, k], tanh)
+    control, force, first = np.empty((N, ARMS)), np.empty((N, ARMS)), np.empty((N, ARMS))
+    push, speed = np.empty((10, ARMS)), np.empty((2, ARMS))
+    for block in range(postures.shape[0]):
+        posture = postures[block]
+        control_of(arm, excitations[i, t], noise[i, t], block, control)
+        field_of(field[i], go[i], t, block, push)
+        end = at
+        for s in range(int(arm[na.SUBSTEPS])):
+            begin, end = end, end + 1 if keep else 0
+            na.physics_step(arm, muscles, states[i, begin, block], control, push, posture,
+                            first if s == 0 else force, states[i, end, block])  # fmt: skip
+            na.take_posture(arm, muscles, states[i, end, block], posture)
+        vx, vy = na.hand_velocity(
+            posture, load(states, (i, end, block, 2, 0)), load(states, (i, end, block, 3, 0))
+        )
+        store(speed, (0, 0), vx)
+        store(speed, (1, 0), vy)
+        look(posture, seen[block])
+        for lane in range(min(ARMS, m - block * ARMS)):
+            b = block * ARMS + lane
+            hands[i, t, b, 0], hands[i, t, b, 1] = posture[na.X, lane], posture[na.Y, lane]
+            velocities[i, t, b, 0], velocities[i, t, b, 1] = speed[0, lane], speed[1, lane]
+            for k in range(N):
+                forces[i, t, b, k] = first[k, lane]

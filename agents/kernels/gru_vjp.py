@@ -1,0 +1,216 @@
+"""Reverse pass of ``agents.kernels.gru``: from gradients of the series to gradients of the parameters.
+
+Time runs backwards inside, networks outside, as there. Gradients of weights are sums of outer products over
+time; they are added up as matrix products of ``CHUNK`` control steps at a time, while all of it is in cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numba import prange
+
+from agents.kernels import arm as na
+from agents.kernels import cell
+from agents.kernels.compile import forget_stale_kernels
+from agents.kernels.compile import inner as jit
+from agents.kernels.gru import INPUTS, SENSED, N, blocks_of, control_of, field_of, parallel
+from agents.kernels.lanes import ARMS, load, store
+from agents.kernels.product import add_packed, pack, packed, padded
+
+CHUNK: Final = 10  # control steps
+SPARE: Final = 16  # columns, so that rows of a power of two do not fight for the same lines of the cache
+
+forget_stale_kernels(__name__)
+
+
+@parallel
+def backward(
+    constants: Any, weights: Any, trials: Any, timing: Any, learn: Any, work: Any, series: Any, grads: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Fills ``out``; gradients of input weights and read-out only where ``learn`` says so."""
+    for i in prange(weights[0].shape[0]):
+        _run_back(np.int64(i), constants, weights, trials, timing, learn, work, series, grads, out)
+
+
+@jit
+def _run_back(
+    i: int, constants: Any, weights: Any, trials: Any, timing: Any, learn: Any, work: Any, series: Any,
+    grads: Any, out: Any,
+) -> None:  # fmt: skip
+    """All trials of network i, backwards."""
+    arm, muscles = constants
+    wi, wh, wo = weights
+    states, gates, inputs = work
+    excitations, hiddens = series
+    steps, m, units = hiddens.shape[1] - 1, hiddens.shape[2], hiddens.shape[3]
+    of_state, of_hidden = packed(3 * units, units, wi), packed(N, units, wi)
+    of_gates, of_new = packed(2 * units, SENSED, wi), packed(units, SENSED, wi)
+    pack(wh[i], of_state)
+    pack(wo[i], of_hidden)
+    pack(wi[i, : 2 * units, :SENSED], of_gates)
+    pack(wi[i, 2 * units :, :SENSED], of_new)
+    g, back, dx = padded(m, units, wi), padded(m, units, wi), padded(m, SENSED, wi)
+    drives = np.zeros((CHUNK * m, 4 * units + SPARE), wi.dtype)
+    logits = np.zeros((CHUNK * m, N), wi.dtype)
+    sums = (padded(3 * units, units, wi), padded(3 * units, INPUTS, wi), padded(N, units, wi),
+            np.zeros(4 * units, wi.dtype), np.zeros(N, wi.dtype))  # fmt: skip
+    blocks = blocks_of(m)
+    felt = np.zeros((steps + 1, blocks, 2 * N, ARMS))
+    seen = np.zeros((steps + 1, blocks, 2, ARMS))
+    g_state, postures = np.zeros((blocks, na.STATE, ARMS)), np.empty((blocks, na.POSTURE, ARMS))
+    for block in range(blocks):
+        na.take_posture(arm, muscles, states[i, -1, block], postures[block])
+    for t in range(steps - 1, -1, -1):
+        first = t % CHUNK * m
+        slope, drive = logits[first : first + m], drives[first : first + m]
+        _move_back(i, t, constants, trials, states, postures, excitations, grads, seen[t + 1], felt[t + 1],
+                   g_state, slope)  # fmt: skip
+        for b in range(m):
+            for j in range(units):
+                g[b, j] += grads[4][i, t, b, j]
+        add_packed(slope, 0, of_hidden, g)
+        cell.step_vjp(g, hiddens[i, t], gates[i, t], of_state, drive, back)
+        g, back = back, g
+        clear(dx)
+        add_packed(drive, 0, of_gates, dx)
+        add_packed(drive, 3 * units, of_new, dx)
+        _observe_back(dx, seen[max(t - timing[0], 0)], felt[max(t - timing[1], 0)])
+        if t % CHUNK == 0:
+            last = min(t + CHUNK, steps)
+            _sum_up(drives, logits, inputs[i, t:last], hiddens[i, t : last + 1], learn, sums)
+    _write_out(i, g, sums, units, out)
+
+
+@jit
+def clear(values: Any) -> None:
+    """Sets all of a matrix to zero."""
+    for k in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            values[k, j] = 0.0
+
+
+@jit
+def _move_back(
+    i: int, t: int, constants: Any, trials: Any, states: Any, postures: Any, excitations: Any, grads: Any,
+    seen: Any, felt: Any, g_state: Any, slope: Any,
+) -> None:  # fmt: skip
+    """Reverse of the physics steps of control step t: changes g_state; fills slope (m, 6) on the logits.
+
+    Postures are of the states at the end of the control step before, and at its beginning after.
+    """
+    arm, muscles = constants
+    go, field, noise = trials
+    g_hand, g_velocity, g_force, g_excitation, _ = grads
+    m, substeps = go.shape[1], int(arm[na.SUBSTEPS])
+    control, push, g_control = np.empty((N, ARMS)), np.empty((10, ARMS)), np.empty((N, ARMS))
+    hand, first, none = np.zeros((4, ARMS)), np.zeros((N, ARMS)), np.zeros((N, ARMS))
+    other = np.empty((na.STATE, ARMS))
+    for block in range(postures.shape[0]):
+        posture, end, g, ahead = postures[block], states[i, (t + 1) * substeps, block], g_state[block], other
+        lanes = min(ARMS, m - block * ARMS)
+        for lane in range(lanes):
+            b = block * ARMS + lane
+            for k in range(2):
+                hand[k, lane] = g_hand[i, t, b, k] + seen[block, k, lane]
+                hand[2 + k, lane] = g_velocity[i, t, b, k]
+            for k in range(N):
+                first[k, lane] = g_force[i, t, b, k]
+        na.sense_vjp(muscles, end, posture, felt[block], g)
+        na.hand_vjp(end, posture, load(hand, (0, 0)), load(hand, (1, 0)), load(hand, (2, 0)),
+                    load(hand, (3, 0)), g)  # fmt: skip
+        control_of(arm, excitations[i, t], noise[i, t], block, control)
+        field_of(field[i], go[i], t, block, push)
+        clear(g_control)
+        for s in range(substeps - 1, -1, -1):
+            state = states[i, t * substeps + s, block]
+            na.take_posture(arm, muscles, state, posture)
+            na.physics_step_vjp(arm, muscles, state, control, push, posture, g, first if s == 0 else none,
+                                ahead, g_control)  # fmt: skip
+            g, ahead = ahead, g
+        for k in range(na.STATE):
+            store(g_state, (block, k, 0), load(g, (k, 0)))
+        for lane in range(lanes):
+            b = block * ARMS + lane
+            for k in range(N):
+                u = excitations[i, t, b, k]
+                within = arm[na.ULOW] <= np.float64(u + noise[i, t, b, k]) <= arm[na.UHIGH]
+                total = g_excitation[i, t, b, k] + (g_control[k, lane] if within else 0.0)
+                slope[b, k] = total * u * (1.0 - u)
+        clear(hand)
+        clear(first)
+
+
+@jit
+def _observe_back(dx: Any, seen: Any, felt: Any) -> None:
+    """Adds gradients dx (m, SENSED) on an observation to those of what was seen and felt then."""
+    for b in range(dx.shape[0]):
+        block, lane = b // ARMS, b % ARMS
+        for k in range(2):
+            seen[block, k, lane] += dx[b, k]
+        for k in range(2 * N):
+            felt[block, k, lane] += dx[b, 2 + k]
+
+
+@jit
+def _rows(steps: Any, out: Any) -> None:
+    """Packs (control steps, m, columns) as rows of one matrix; rows left over keep their values."""
+    m, columns, width = steps.shape[1], steps.shape[2], out.shape[2]
+    for p in range(out.shape[0]):
+        first = p * width
+        for t in range(steps.shape[0]):
+            for b in range(m):
+                row, source = out[p, t * m + b], steps[t, b]
+                for j in range(min(width, columns - first)):
+                    row[j] = source[first + j]
+
+
+@jit
+def _sum_up(drives: Any, logits: Any, inputs: Any, hiddens: Any, learn: Any, sums: Any) -> None:
+    """Adds what a chunk of control steps gives to the gradients of weights and biases.
+
+    Where the last chunk is short, the drives and logits of the rest are zero.
+    """
+    d_wh, d_wi, d_wo, d_drive, d_logit = sums
+    rows, units = drives.shape[0], hiddens.shape[2]
+    for k in range(rows):
+        row = drives[k]
+        for j in range(4 * units):
+            d_drive[j] += row[j]
+        for j in range(N):
+            d_logit[j] += logits[k, j]
+    by_gate = drives.T
+    right = packed(rows, units, drives)
+    _rows(hiddens[:-1], right)
+    add_packed(by_gate[: 3 * units], 0, right, d_wh)
+    if learn[0]:
+        seen = packed(rows, INPUTS, drives)
+        _rows(inputs, seen)
+        add_packed(by_gate[: 2 * units], 0, seen, d_wi)
+        add_packed(by_gate[3 * units : 4 * units], 0, seen, d_wi[2 * units :])
+    if learn[1]:
+        _rows(hiddens[1:], right)
+        add_packed(logits.T, 0, right, d_wo)
+
+
+@jit
+def _write_out(i: int, g: Any, sums: Any, units: int, out: Any) -> None:
+    """Writes the gradients of network i, without what pads them."""
+    initial, d_wi, d_bi, d_wh, d_bh, d_wo, d_bo = out
+    from_wh, from_wi, from_wo, drive, logit = sums
+    for j in range(units):
+        total = g[0, j]
+        for b in range(1, g.shape[0]):
+            total += g[b, j]
+        initial[i, j] = total
+    for row, given in ((d_wi[i], from_wi), (d_wh[i], from_wh), (d_wo[i], from_wo)):
+        for k in range(row.shape[0]):
+            for j in range(row.shape[1]):
+                row[k, j] = given[k, j]
+    for j in range(3 * units):
+        d_bh[i, j] = drive[j]
+        d_bi[i, j] = drive[j] if j < 2 * units else drive[units + j]
+    for k in range(N):
+        d_bo[i, k] = logit[k]

@@ -1,0 +1,1 @@
+"""Proximal policy optimisation: recurrent for stable-baselines3, and plain PyTorch."""

@@ -1,0 +1,210 @@
+"""An actor-critic policy with memory for stable-baselines3: LSTM, GRU or RNN, whole sequences in one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3.common.type_aliases import Schedule
+from torch import nn
+
+from agents.ppo.layers import SequenceStates, States, check_cell, make_layers, run_layers, same_lengths
+
+Tensor = torch.Tensor
+BOUNDS = ("clip", "squash")
+
+
+class RecurrentPolicy(RecurrentActorCriticPolicy):
+    """sb3-contrib's ``MlpLstmPolicy`` with other cells beside LSTM and without its loop over time.
+
+    The stock policy steps through a minibatch in Python as soon as an episode starts anywhere in it. Its
+    buffer cuts sequences where episodes start, so a start is always a sequence's first step: there the state
+    is set to zero, and the layer runs the whole sequence in one call. Sequences with a start further in
+    (none come from the buffers) take the stock path. With the defaults the parameters are those of the stock
+    policy, by name and initial value, and stay so while it learns, equal to rounding.
+
+    States keep the stock form, hidden and cell, (layers, n, units) each, also for cells that have only a
+    hidden state: then the second passes through untouched and stays zero. So everything that handles states
+    works (``predict``, ``evaluate_policy``, ``RNNStates``, buffers), at the price of carrying zeros.
+
+    Args:
+        observation_space: A Box, Discrete, MultiDiscrete or MultiBinary space, flattened.
+        action_space: See the stock policy.
+        lr_schedule: Learning rate by remaining progress.
+        cell: "lstm", "gru" or "rnn" (tanh).
+        fast: False takes the stock loop over time (LSTM) or torch's own layers, to compare with.
+        bounds: How Gaussian actions get into a bounded Box. "clip", as stock, cuts them off: where the best
+            action is near a bound, the mean drifts beyond it, and a deterministic policy, which does without
+            the half of the noise that passed, acts differently from the one that was trained. "squash" puts
+            them through a sigmoid: noise gets smaller towards the bounds, and the deterministic action is
+            the median of the random ones.
+        action_init: Median action before learning, the same in every dimension of the Box; None is the stock
+            bias, 0 (for "squash" the centre of the Box).
+        kwargs: Further arguments of the stock policy (``lstm_hidden_size``, ``n_lstm_layers``,
+            ``shared_lstm``, ``enable_critic_lstm``, ``lstm_kwargs``, ``log_std_init``, ``net_arch``, ...);
+            the names that say lstm hold for every cell.
+
+    Raises:
+        ValueError: For an unknown choice, or a space that the policy has no network for.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        lr_schedule: Schedule,
+        *args: Any,
+        cell: str = "lstm",
+        fast: bool = True,
+        bounds: str = "clip",
+        action_init: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_cell(cell)
+        _check_spaces(observation_space, action_space, bounds, action_init)
+        self.cell, self.fast = cell, fast
+        self.bounds, self.action_init = bounds, action_init
+        super().__init__(observation_space, action_space, lr_schedule, *args, **kwargs)
+        if action_init is not None:
+            self._begin_with(action_init)
+        if cell != "lstm":
+            self._exchange_cells()
+        options = self.optimizer_kwargs
+        if fast and self.optimizer_class is torch.optim.Adam and not {"fused", "foreach"} & set(options):
+            options = {**options, "fused": True}  # one call for all parameters
+        make: Any = self.optimizer_class
+        self.optimizer = make(self.parameters(), lr=lr_schedule(1), **options)
+
+    def _exchange_cells(self) -> None:
+        """Puts other layers where the stock policy made LSTMs."""
+        layers, _, units = self.lstm_hidden_state_shape
+        sizes = (self.features_dim, units, layers)
+        self.lstm_actor = make_layers(self.cell, *sizes, **self.lstm_kwargs)  # type: ignore[assignment]
+        if self.lstm_critic is not None:
+            self.lstm_critic = make_layers(self.cell, *sizes, **self.lstm_kwargs)  # type: ignore[assignment]
+
+    def _begin_with(self, action: float) -> None:
+        bias: Any = self.action_net.bias
+        with torch.no_grad():
+            bias.fill_(action)
+            if self.bounds == "squash":
+                low, high = self._box(bias)
+                bias.copy_(torch.logit((bias - low) / (high - low)))
+
+    def _box(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Both ends of the action space."""
+        space: Any = self.action_space
+        low, high = (
+            torch.as_tensor(end, dtype=like.dtype, device=like.device) for end in (space.low, space.high)
+        )
+        return low, high
+
+    def into_bounds(self, actions: Tensor) -> Tensor:
+        """Actions (n, ...) as the environment gets them, of those that the distribution gives."""
+        if not isinstance(self.action_space, spaces.Box):
+            return actions
+        low, high = self._box(actions)
+        if self.bounds == "squash":
+            return low + (high - low) * torch.sigmoid(actions)
+        return torch.clamp(actions, low, high)
+
+    def _process_sequence(  # type: ignore[override]
+        self, features: Tensor, lstm_states: Any, episode_starts: Tensor, lstm: nn.RNNBase
+    ) -> tuple[Tensor, States]:
+        """Outputs of the recurrent layers in the order of the features, and the last states.
+
+        Args:
+            features: (S, features), sequence after sequence.
+            lstm_states: Before the first steps, (layers, n, units) each: a pair, where all sequences are
+                equally long, or ``SequenceStates``.
+            episode_starts: (S,), 1 where an episode starts.
+            lstm: The layers.
+        """
+        states, n = (lstm_states[0], lstm_states[1]), lstm_states[0].shape[1]
+        if isinstance(lstm_states, SequenceStates):
+            lengths = lstm_states.lengths
+            first = episode_starts[torch.from_numpy(np.cumsum(lengths) - lengths)]
+        else:
+            lengths = same_lengths(n, len(features) // n)
+            first = episode_starts[:: lengths[0]]
+        starts = int(episode_starts.count_nonzero())
+        if not starts or (self.fast and starts == int(first.count_nonzero())):
+            states = _restarted(states, first) if starts else states
+            return run_layers(lstm, features, states, lengths, self.fast)
+        if isinstance(lstm_states, SequenceStates):
+            raise ValueError("no episode may start within a sequence unless all are padded to one length")
+        return self._step_by_step(features, states, episode_starts, lstm)
+
+    def _step_by_step(
+        self, features: Tensor, states: States, starts: Tensor, lstm: nn.RNNBase
+    ) -> tuple[Tensor, States]:
+        n, outputs = states[0].shape[1], []
+        rows = features.view(n, -1, features.shape[1]).unbind(1), starts.view(n, -1).unbind(1)
+        for row, start in zip(*rows, strict=True):
+            output, states = run_layers(lstm, row, _restarted(states, start), same_lengths(n, 1))
+            outputs.append(output)
+        return torch.stack(outputs, 1).flatten(end_dim=1), states
+
+    def _predict(  # type: ignore[override]
+        self, observation: Tensor, lstm_states: States, episode_starts: Tensor, deterministic: bool = False
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Actions as the environment gets them, and states."""
+        actions, states = super()._predict(observation, lstm_states, episode_starts, deterministic)
+        return self.into_bounds(actions), states
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        """What ``save`` of the policy alone keeps."""
+        layers, _, units = self.lstm_hidden_state_shape
+        return super()._get_constructor_parameters() | {
+            "cell": self.cell,
+            "fast": self.fast,
+            "bounds": self.bounds,
+            "action_init": self.action_init,
+            "lstm_hidden_size": units,
+            "n_lstm_layers": layers,
+            "shared_lstm": self.shared_lstm,
+            "enable_critic_lstm": self.enable_critic_lstm,
+            "lstm_kwargs": self.lstm_kwargs,
+        }
+
+
+class GruPolicy(RecurrentPolicy):
+    """``RecurrentPolicy`` with cell="gru"."""
+
+    def __init__(self, *args: Any, cell: str = "gru", **kwargs: Any) -> None:
+        super().__init__(*args, cell=cell, **kwargs)
+
+
+class RnnPolicy(RecurrentPolicy):
+    """``RecurrentPolicy`` with cell="rnn"."""
+
+    def __init__(self, *args: Any, cell: str = "rnn", **kwargs: Any) -> None:
+        super().__init__(*args, cell=cell, **kwargs)
+
+
+def _restarted(states: States, starts: Tensor) -> States:
+    """States (layers, n, units), zero where an episode starts (n,)."""
+    going_on = (1.0 - starts)[None, :, None]
+    return going_on * states[0], going_on * states[1]
+
+
+def _check_spaces(
+    observation_space: spaces.Space, action_space: spaces.Space, bounds: str, first: float | None
+) -> None:
+    flat = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+    if not isinstance(observation_space, flat) or len(observation_space.shape or ()) > 1:
+        raise ValueError(
+            f"the policy takes flat observations ({', '.join(space.__name__ for space in flat)}), got "
+            f"{observation_space}; for images and dicts use sb3-contrib's own policies"
+        )
+    if bounds not in BOUNDS:
+        raise ValueError(f"unknown bounds {bounds!r}; choose from: {', '.join(BOUNDS)}")
+    if bounds == "clip" and first is None:
+        return
+    if not isinstance(action_space, spaces.Box) or not action_space.is_bounded():
+        raise ValueError(f"bounds 'squash' and action_init need a bounded Box, got {action_space}")
+    if first is not None and not ((action_space.low < first) & (first < action_space.high)).all():
+        raise ValueError(f"action_init must lie within the Box {action_space}, got {first!r}")

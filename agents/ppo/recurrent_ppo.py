@@ -1,0 +1,235 @@
+"""Recurrent PPO at full speed: sb3-contrib's ``RecurrentPPO`` without what makes it slow.
+
+    from agents.ppo.recurrent_ppo import RecurrentPPO
+    model = RecurrentPPO("LstmPolicy", env)      # or "GruPolicy", "RnnPolicy"
+
+The algorithm, its arguments and its random numbers are the stock ones; parameters agree to rounding.
+"""
+
+from __future__ import annotations
+
+import logging
+from copy import deepcopy
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from sb3_contrib import RecurrentPPO as StockRecurrentPPO
+from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import explained_variance, obs_as_tensor
+from stable_baselines3.common.vec_env import VecEnv
+
+from agents.ppo.recurrent_policy import GruPolicy, RecurrentPolicy, RnnPolicy
+from agents.ppo.trial_buffer import MINIBATCHES, TrialBuffer
+
+LOGGED = ("policy_gradient_loss", "value_loss", "entropy_loss", "clip_fraction")
+log = logging.getLogger(__name__)
+__all__ = ["GruPolicy", "RecurrentPPO", "RecurrentPolicy", "RnnPolicy"]
+
+
+class RecurrentPPO(StockRecurrentPPO):
+    """PPO for policies with memory.
+
+    Args:
+        policy: "LstmPolicy", "GruPolicy", "RnnPolicy", or a subclass of ``RecurrentPolicy``.
+        env: The environment.
+        minibatches: "steps", as stock, or "sequences"; see ``TrialBuffer``.
+        kwargs: Arguments of the stock class.
+
+    Raises:
+        ValueError: For an unknown choice.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        "LstmPolicy": RecurrentPolicy,
+        "MlpLstmPolicy": RecurrentPolicy,
+        "GruPolicy": GruPolicy,
+        "RnnPolicy": RnnPolicy,
+    }
+
+    def __init__(self, policy: Any, env: Any, *args: Any, minibatches: str = "steps", **kwargs: Any) -> None:
+        if minibatches not in MINIBATCHES:
+            raise ValueError(f"unknown minibatches {minibatches!r}; choose from: {', '.join(MINIBATCHES)}")
+        if isinstance(policy, str) and policy not in self.policy_aliases:
+            raise ValueError(f"unknown policy {policy!r}; choose from: {', '.join(self.policy_aliases)}")
+        self.minibatches = minibatches
+        super().__init__(policy, env, *args, **kwargs)
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        stock = self.rollout_buffer
+        self.rollout_buffer = TrialBuffer(
+            self.n_steps,
+            self.observation_space,
+            self.action_space,
+            stock.hidden_state_shape,  # type: ignore[attr-defined]
+            self.device,
+            gamma=self.gamma,
+            gae_lambda=self.gae_lambda,
+            n_envs=self.n_envs,
+        )
+        self.rollout_buffer.minibatches = self.minibatches
+        self.rollout_buffer.padded = not getattr(self.policy, "fast", False)
+
+    def collect_rollouts(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
+    ) -> bool:
+        """Fills the buffer; as the stock method, but values at truncations are asked for all at once."""
+        if not isinstance(rollout_buffer, TrialBuffer):
+            raise ValueError(f"the rollout buffer must be a TrialBuffer, got {type(rollout_buffer).__name__}")
+        policy: Any = self.policy
+        policy.set_training_mode(False)
+        rollout_buffer.reset()
+        if self.use_sde:
+            policy.reset_noise(env.num_envs)
+        callback.on_rollout_start()
+        lstm_states: Any = deepcopy(self._last_lstm_states)
+        for n_steps in range(n_rollout_steps):
+            if self.use_sde and self.sde_sample_freq > 0 and n_steps % self.sde_sample_freq == 0:
+                policy.reset_noise(env.num_envs)
+            with torch.no_grad():
+                obs_tensor = obs_as_tensor(self._last_obs, self.device)  # type: ignore[arg-type]
+                starts = torch.as_tensor(self._last_episode_starts, dtype=torch.float32, device=self.device)
+                actions, values, log_probs, lstm_states = policy(obs_tensor, lstm_states, starts)
+                clipped_actions = policy.into_bounds(actions).cpu().numpy()
+            actions = actions.cpu().numpy()
+            new_obs, rewards, dones, infos = env.step(clipped_actions)
+            self.num_timesteps += env.num_envs
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+            told = [row for row, info in enumerate(infos) if info]
+            self._update_info_buffer([infos[row] for row in told], dones[told])
+            if isinstance(self.action_space, spaces.Discrete):
+                actions = actions.reshape(-1, 1)
+            self._add_values_at_truncation(rewards, dones, infos, lstm_states)
+            rollout_buffer.add(
+                self._last_obs, actions, rewards, self._last_episode_starts, values, log_probs,
+                lstm_states=self._last_lstm_states,  # type: ignore[arg-type]
+            )  # fmt: skip
+            self._last_obs, self._last_episode_starts = new_obs, dones  # type: ignore[assignment]
+            self._last_lstm_states = lstm_states
+        with torch.no_grad():
+            starts = torch.as_tensor(dones, dtype=torch.float32, device=self.device)
+            values = policy.predict_values(obs_as_tensor(new_obs, self.device), lstm_states.vf, starts)  # type: ignore[arg-type]
+        rollout_buffer.compute_returns_and_advantage(last_values=values, dones=dones)
+        callback.on_rollout_end()
+        return True
+
+    def _add_values_at_truncation(
+        self,
+        rewards: NDArray[np.float32],
+        dones: NDArray[np.bool_],
+        infos: list[dict[str, Any]],
+        states: RNNStates,
+    ) -> None:
+        """Adds the discounted value of the last observation where time, not the task, ended an episode."""
+        rows = [
+            row
+            for row in np.flatnonzero(dones)
+            if infos[row].get("terminal_observation") is not None
+            and infos[row].get("TimeLimit.truncated", False)
+        ]
+        if not rows:
+            return
+        policy: Any = self.policy
+        last = np.stack([infos[row]["terminal_observation"] for row in rows])
+        with torch.no_grad():
+            before = tuple(part[:, torch.as_tensor(rows)] for part in states.vf)
+            starts = torch.zeros(len(rows), device=self.device)
+            values = policy.predict_values(policy.obs_to_tensor(last)[0], before, starts)
+        rewards[rows] += self.gamma * values.flatten().cpu().numpy()
+
+    def train(self) -> None:
+        """Learns from the buffer; the stock method, without masks where nothing is padded."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        clips = self._clip_ranges()
+        seen: dict[str, list[float]] = {name: [] for name in LOGGED}
+        going_on = True
+        for epoch in range(self.n_epochs):
+            divergences: list[float] = []
+            for sample in self.rollout_buffer.get(self.batch_size):
+                loss, terms = self._loss(sample, *clips)  # type: ignore[arg-type]
+                divergences.append(terms.pop("approx_kl"))
+                for name, value in terms.items():
+                    seen[name].append(value)
+                if self.target_kl is not None and divergences[-1] > 1.5 * self.target_kl:
+                    going_on = False
+                    if self.verbose >= 1:
+                        log.info("epoch %d: stopped early, KL %.2f", epoch, divergences[-1])
+                    break
+                self.policy.optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+                self.policy.optimizer.step()
+            self._n_updates += 1
+            if not going_on:
+                break
+        means = {name: float(np.mean(values)) for name, values in seen.items()}
+        self._log_training(means | {"approx_kl": float(np.mean(divergences)), "loss": loss.item()}, clips)
+
+    def _clip_ranges(self) -> tuple[float, float | None]:
+        """Of the ratio and of values, now."""
+        remaining = self._current_progress_remaining
+        of_values = self.clip_range_vf
+        return self.clip_range(remaining), of_values(remaining) if callable(of_values) else None  # type: ignore[operator]
+
+    def _loss(
+        self, sample: RecurrentRolloutBufferSamples, clip: float, clip_values: float | None
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Loss of a minibatch, and its terms for the log."""
+        actions = sample.actions
+        if isinstance(self.action_space, spaces.Discrete):
+            actions = actions.long().flatten()
+        policy: Any = self.policy
+        values, log_prob, entropy = policy.evaluate_actions(
+            sample.observations, actions, sample.lstm_states, sample.episode_starts
+        )  # fmt: skip
+        mask = sample.mask > 1e-8
+        padded = not bool(mask.all())
+
+        def real(series: torch.Tensor) -> torch.Tensor:
+            return series[mask] if padded else series
+
+        values, log_prob = real(values.flatten()), real(log_prob)
+        old_values, returns = real(sample.old_values), real(sample.returns)
+        advantages = real(sample.advantages)
+        if self.normalize_advantage:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        log_ratio = log_prob - real(sample.old_log_prob)
+        ratio = torch.exp(log_ratio)
+        clipped = torch.clamp(ratio, 1 - clip, 1 + clip)
+        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+        if clip_values is not None:
+            values = old_values + torch.clamp(values - old_values, -clip_values, clip_values)
+        value_loss = ((returns - values) ** 2).mean()
+        entropy_loss = log_prob.mean() if entropy is None else -real(entropy).mean()
+        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
+        with torch.no_grad():
+            terms = {
+                "policy_gradient_loss": policy_loss,
+                "value_loss": value_loss,
+                "entropy_loss": entropy_loss,
+                "clip_fraction": ((ratio - 1).abs() > clip).float().mean(),
+                "approx_kl": (ratio - 1 - log_ratio).mean(),
+            }
+        return loss, {name: value.item() for name, value in terms.items()}
+
+    def _log_training(self, values: dict[str, float], clips: tuple[float, float | None]) -> None:
+        """Writes what the stock class writes."""
+        buffer = self.rollout_buffer
+        values["explained_variance"] = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
+        if hasattr(self.policy, "log_std"):
+            values["std"] = torch.exp(self.policy.log_std).mean().item()
+        values["clip_range"] = clips[0]
+        if clips[1] is not None:
+            values["clip_range_vf"] = clips[1]
+        for name, value in values.items():
+            self.logger.record(f"train/{name}", value)
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")

@@ -1,0 +1,131 @@
+"""The rollout buffer of recurrent PPO, without its Python loop over sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import torch
+from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
+from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
+
+from agents.ppo.layers import SequenceStates
+from savings_gym.arrays import Indices
+
+MINIBATCHES = ("steps", "sequences")
+SERIES = ("observations", "actions", "values", "log_probs", "advantages", "returns", "episode_starts")
+
+
+class TrialBuffer(RecurrentRolloutBuffer):
+    """Gives the minibatches of ``RecurrentRolloutBuffer``, number for number, by one gather each.
+
+    The stock buffer cuts each minibatch into sequences, at episode starts and where the next environment
+    begins, and pads them one by one. Here the cuts become one array of indices.
+
+    Attributes:
+        padded: Whether minibatches are padded, as stock. False leaves the padding out: the steps of one
+            sequence after the other, and ``SequenceStates`` that tell their lengths.
+        minibatches: "steps", as stock: all steps in a row, rotated by a random number of steps, then cut
+            every ``batch_size`` steps, wherever that falls. Or "sequences": whole sequences in random order,
+            as many a minibatch as fill ``batch_size`` steps at least; where all episodes last equally long
+            and ``n_steps`` is a multiple of that, nothing is padded and no episode is cut in two.
+    """
+
+    padded: bool = True
+    minibatches: str = "steps"
+
+    def get(  # type: ignore[override]
+        self, batch_size: int | None = None
+    ) -> Generator[RecurrentRolloutBufferSamples, None, None]:
+        """One epoch of minibatches; None is all in one."""
+        if not self.full:
+            raise ValueError("the rollout buffer must be full before anything is sampled from it")
+        total = self.buffer_size * self.n_envs
+        self._prepare()
+        if self.minibatches == "sequences":
+            yield from self._whole_sequences(batch_size or total)
+            return
+        order = np.roll(np.arange(total), -np.random.randint(total))
+        for begin in range(0, total, batch_size or total):
+            steps = order[begin : begin + (batch_size or total)]
+            starts = self._starts[steps]
+            starts[0] = True
+            first = np.flatnonzero(starts)
+            yield self._sample(steps, first, np.diff(first, append=len(steps)))
+
+    def _prepare(self) -> None:
+        """After a rollout: series by environment, then time, with a row of zeros behind for padding."""
+        if self.generator_ready:
+            return
+        self._padded: dict[str, torch.Tensor] = {}
+        for name in SERIES:
+            flat = self.swap_and_flatten(getattr(self, name))
+            setattr(self, name, flat)
+            padded = np.concatenate([flat, np.zeros_like(flat[:1])])
+            self._padded[name] = torch.from_numpy(padded).to(self.device)
+        self._starts = self.episode_starts.ravel() != 0
+        self._starts[:: self.buffer_size] = True
+        self.generator_ready = True
+
+    def _whole_sequences(self, batch_size: int) -> Generator[RecurrentRolloutBufferSamples, None, None]:
+        first = np.flatnonzero(self._starts)
+        lengths = np.diff(first, append=len(self._starts))
+        order = np.random.permutation(len(first))
+        filled = np.cumsum(lengths[order])
+        chosen = (filled - lengths[order]) // batch_size  # the minibatch in which a sequence begins
+        steps = np.arange(len(self._starts))
+        for number in np.unique(chosen):
+            rows = order[chosen == number]
+            yield self._sample(steps, first[rows], lengths[rows])
+
+    def _sample(self, steps: Indices, first: Indices, lengths: Indices) -> RecurrentRolloutBufferSamples:
+        """A minibatch.
+
+        Args:
+            steps: Rows of the series, in order.
+            first: (n,) where in ``steps`` each sequence begins.
+            lengths: (n,) steps of each.
+        """
+        within = np.arange(lengths.max())
+        real = within < lengths[:, None]  # (n, longest)
+        at = np.where(real, first[:, None] + within, 0)
+        chosen = np.where(real, steps[at], len(self._starts)) if self.padded else steps[at[real]]
+        rows = torch.from_numpy(chosen.ravel()).to(self.device)
+        series = {name: padded.index_select(0, rows) for name, padded in self._padded.items()}
+        env, t = np.divmod(steps[first], self.buffer_size)
+
+        def states(kind: str) -> tuple[Any, ...]:
+            stored = [getattr(self, f"{part}_states_{kind}")[t, :, env] for part in ("hidden", "cell")]
+            hidden, cell = (  # (layers, n, units)
+                self.to_torch(np.ascontiguousarray(part.swapaxes(0, 1)), copy=False) for part in stored
+            )
+            return (hidden, cell) if self.padded else SequenceStates(hidden, cell, lengths)
+
+        mask = real.astype(np.float32).ravel() if self.padded else np.ones(len(chosen), np.float32)
+        return RecurrentRolloutBufferSamples(
+            observations=series["observations"],
+            actions=series["actions"],
+            old_values=series["values"].flatten(),
+            old_log_prob=series["log_probs"].flatten(),
+            advantages=series["advantages"].flatten(),
+            returns=series["returns"].flatten(),
+            lstm_states=RNNStates(states("pi"), states("vf")),
+            episode_starts=series["episode_starts"].flatten(),
+            mask=torch.from_numpy(mask).to(self.device),
+        )
+
+    def reset(self) -> None:
+        """Makes ready for the next rollout; states need not be zeroed, each step writes its own."""
+        if hasattr(self, "hidden_states_pi"):
+            super(RecurrentRolloutBuffer, self).reset()
+        else:
+            super().reset()
+
+    def add(self, *args: Any, lstm_states: RNNStates, **kwargs: Any) -> None:  # type: ignore[override]
+        """Stores one step of all environments, and the states before it."""
+        self.hidden_states_pi[self.pos] = lstm_states.pi[0].cpu().numpy()
+        self.cell_states_pi[self.pos] = lstm_states.pi[1].cpu().numpy()
+        self.hidden_states_vf[self.pos] = lstm_states.vf[0].cpu().numpy()
+        self.cell_states_vf[self.pos] = lstm_states.vf[1].cpu().numpy()
+        super(RecurrentRolloutBuffer, self).add(*args, **kwargs)

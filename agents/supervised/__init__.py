@@ -1,0 +1,1 @@
+"""Ensembles of recurrent networks that learn by gradients through a differentiable arm."""

@@ -1,0 +1,184 @@
+"""Supervised-gradient learners: an ensemble that learns to reach by backpropagation through time.
+
+Or by a local rule (``agents.supervised.local_rule``).
+
+The four-phase protocol of the study (eLife 107423): pre-training on random reaches with Adam, everything
+plastic; then plain SGD on the 8 centre-out reaches with input weights, input bias and read-out frozen.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import torch
+
+from agents.supervised.local_rule import RULES, draw_feedback, local_rollout
+from agents.supervised.losses import LossWeights, loss_terms, total_loss
+from agents.supervised.networks import Ensemble
+from agents.supervised.reaches import Reaches
+from agents.supervised.rollout import Kick, Trajectory, rollout
+from agents.supervised.torch_arm import TorchArm
+
+FROZEN: Final = ("input_weight", "input_bias", "readout_weight", "readout_bias")  # after pre-training
+ROLLOUTS: Final = ("auto", "fused", "plain")
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How an ensemble learns.
+
+    Attributes:
+        optimiser: ``"adam"`` or ``"sgd"`` (no momentum).
+        rate: learning rate.
+        decay: the rate is multiplied by this after every update.
+        clip: largest gradient norm, per network.
+        weights: of the loss terms.
+        rule: where gradients come from: ``"bptt"``, backpropagation through time; ``"eprop"``, the local rule
+            with the read-out's own weights as feedback; ``"eprop-random"``, with random feedback.
+        feedback_seed: of the random feedback.
+    """
+
+    optimiser: str = "sgd"
+    rate: float = 5e-3
+    decay: float = 1.0
+    clip: float = 1.0
+    weights: LossWeights = LossWeights()
+    rule: str = "bptt"
+    feedback_seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        if self.optimiser not in ("adam", "sgd"):
+            raise ValueError(f"unknown optimiser {self.optimiser!r}; choose from: adam, sgd")
+        if self.rule not in RULES:
+            raise ValueError(f"unknown rule {self.rule!r}; choose from: {', '.join(RULES)}")
+        for name in ("rate", "decay", "clip"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+
+
+PRETRAINING: Final = Learning("adam", rate=3e-3, decay=0.9999)
+ADAPTATION: Final = Learning("sgd", rate=5e-3)
+
+
+def clip_per_network(parameters: list[torch.nn.Parameter], largest: float) -> torch.Tensor:
+    """Scales every network's gradient to a norm of at most ``largest``; returns the norms before, (n,)."""
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0).sqrt()
+    scale = (largest / (norms + 1e-6)).clamp(max=1.0)
+    for grad in grads:
+        grad.mul_(scale.view(-1, *[1] * (grad.ndim - 1)))
+    return norms
+
+
+class SupervisedLearner:
+    """An ensemble with its optimiser.
+
+    Args:
+        ensemble: the networks; what is frozen in them stays so.
+        learning: how they learn.
+        path: ``"fused"`` (GRUs on a CPU, see ``agents.supervised.fused``), ``"plain"`` (any cell, any device), or
+            ``"auto"``.
+        actuation: of the arm, ``"muscle"`` or ``"motor"``.
+    """
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        learning: Learning = ADAPTATION,
+        path: str = "auto",
+        actuation: str = "muscle",
+    ) -> None:
+        """Makes the optimiser and chooses the rollout."""
+        self.ensemble, self.learning = ensemble, learning
+        self.arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype, actuation)
+        self.run = make_rollout(ensemble, self.arm, path)
+        self.start_phase(learning)
+
+    def start_phase(self, learning: Learning) -> None:
+        """A fresh optimiser, as at the start of every phase of the study."""
+        self.learning = learning
+        self.plastic = [parameter for parameter in self.ensemble.parameters() if parameter.requires_grad]
+        if not self.plastic:
+            raise ValueError("every parameter is frozen: nothing can learn")
+        kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[learning.optimiser]
+        self.optimiser: torch.optim.Optimizer = kind(self.plastic, lr=learning.rate)
+        self.feedback = draw_feedback(self.ensemble, learning.feedback_seed)
+
+    def update(self, reaches: Reaches) -> dict[str, torch.Tensor]:
+        """One update of every network on its trials; returns loss terms and total before it, (n,) each.
+
+        Raises:
+            FloatingPointError: when a gradient is not finite, naming the networks; nothing was changed then.
+        """
+        self.optimiser.zero_grad(set_to_none=True)
+        terms = loss_terms(self._trajectory(reaches), reaches)
+        total = total_loss(terms, self.learning.weights)
+        total.sum().backward()
+        norms = clip_per_network(self.plastic, self.learning.clip)
+        if not bool(torch.isfinite(norms).all()):
+            bad = torch.nonzero(~torch.isfinite(norms)).flatten().tolist()
+            raise FloatingPointError(f"the gradient of network(s) {bad} is not finite")
+        self.optimiser.step()
+        for group in self.optimiser.param_groups:
+            group["lr"] *= self.learning.decay
+        return {name: value.detach() for name, value in terms.items()} | {"total": total.detach()}
+
+    def _trajectory(self, reaches: Reaches) -> Trajectory:
+        """Trials with the gradients of the learning rule."""
+        if self.learning.rule == "bptt":
+            return self.run(self.ensemble, reaches)
+        random = self.learning.rule == "eprop-random"
+        feedback = self.feedback if random else self.ensemble.readout_weight
+        return self.run(self.ensemble, reaches, feedback)
+
+    def probe(self, reaches: Reaches, kick: Kick | None = None) -> Trajectory:
+        """What the networks do, without learning; a ``kick`` displaces their activity."""
+        with torch.no_grad():
+            if kick is not None:
+                return rollout(self.ensemble, self.arm, reaches, kick)
+            return self.run(self.ensemble, reaches)
+
+
+class Runner(Protocol):
+    """Runs trials; with feedback (n, outputs, units), their gradients are the local rule's."""
+
+    def __call__(
+        self, ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None, /
+    ) -> Trajectory:
+        """All trials of all networks."""
+
+
+def make_rollout(ensemble: Ensemble, arm: TorchArm, path: str = "auto") -> Runner:
+    """The function that runs trials of this ensemble.
+
+    Raises:
+        ValueError: for an unknown path, or ``"fused"`` where it cannot run.
+    """
+    if path not in ROLLOUTS:
+        raise ValueError(f"unknown rollout {path!r}; choose from: {', '.join(ROLLOUTS)}")
+
+    def plain(ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None, /) -> Trajectory:
+        if feedback is None:
+            return rollout(ensemble, arm, reaches)
+        return local_rollout(ensemble, arm, reaches, feedback)
+
+    if path == "plain":
+        return plain
+    try:
+        from agents.supervised.fused import FusedRollout, supports
+    except ImportError as error:
+        if path == "fused":
+            raise ValueError("the fused rollout needs numba: pip install numba") from error
+        warnings.warn("numba is not installed: using the plain rollout, many times slower", stacklevel=2)
+        return plain
+    if supports(ensemble):
+        return FusedRollout(arm.arm.actuation)
+    if path == "fused":
+        raise ValueError(
+            f"the fused rollout runs GRUs on a CPU; this ensemble is {ensemble.cell} on "
+            f"{ensemble.initial.device}"
+        )
+    return plain

@@ -1,0 +1,67 @@
+"""The loss of the study, by name (eLife 107423): what a network pays for, per network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from agents.supervised.reaches import Reaches
+from agents.supervised.rollout import Trajectory
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the loss terms; units as in ``loss_terms``."""
+
+    position: float = 1e3
+    jerk: float = 1e5
+    muscle: float = 0.1
+    muscle_change: float = 3e-4
+    activity: float = 1e-5
+    activity_change: float = 1e-3
+
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        for name, value in vars(self).items():
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"the weight of {name} must be finite and at least 0, got {value}")
+
+
+def goal_distance(trajectory: Trajectory, reaches: Reaches) -> torch.Tensor:
+    """L1 distance of the hand to the goal, mean over time, m, (n, m).
+
+    The goal is the start until go has been seen, then the target.
+    """
+    return _distances(trajectory, reaches).mean(1)
+
+
+def _distances(trajectory: Trajectory, reaches: Reaches) -> torch.Tensor:
+    """L1 distance of the hand to the goal at the end of each control step, m, (n, T, m)."""
+    return (trajectory.hand - reaches.goal()).abs().sum(-1)
+
+
+def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tensor]:
+    """Unweighted loss terms, (n,) each: means over trials and time.
+
+    - position: ``goal_distance``, m.
+    - jerk: squared second difference of hand velocity, summed over x and y, (m/s)^2.
+    - muscle: muscle force summed over muscles, N.
+    - muscle_change: squared first difference of force, summed over muscles, N^2.
+    - activity: mean square of the hidden activity.
+    - activity_change: mean square of its first difference.
+    """
+    jerk = trajectory.velocity.diff(n=2, dim=1)
+    return {
+        "position": _distances(trajectory, reaches).mean((1, 2)),
+        "jerk": jerk.square().sum(-1).mean((1, 2)),
+        "muscle": trajectory.force.sum(-1).mean((1, 2)),
+        "muscle_change": trajectory.force.diff(dim=1).square().sum(-1).mean((1, 2)),
+        "activity": trajectory.hidden.square().mean((1, 2, 3)),
+        "activity_change": trajectory.hidden.diff(dim=1).square().mean((1, 2, 3)),
+    }
+
+
+def total_loss(terms: dict[str, torch.Tensor], weights: LossWeights) -> torch.Tensor:
+    """Weighted sum of the terms, (n,)."""
+    return torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum(0)

@@ -1,0 +1,204 @@
+"""Batches of reaches for an ensemble: what differs from trial to trial, as arrays (networks, trials, ...).
+
+The study's protocol (eLife 107423): probes are the 8 centre-out reaches with go at 0.44 s and no catch trial;
+training batches draw go uniformly from 0.10 to 0.30 s and leave exactly half of every batch without go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from savings_gym.arm.model import Arm, load_arm
+from savings_gym.fields import Field, resolve_fields
+from savings_gym.task.settings import (
+    CONTROL_STEP,
+    N_TARGETS,
+    PROBE_GO,
+    TRIAL_STEPS,
+    Delays,
+    Noise,
+    whole_steps,
+)
+from savings_gym.task.trials import NO_GO, REACH
+
+TRAINING_GO = (0.10, 0.30)  # s, uniform
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When things reach the network, in control steps."""
+
+    vision: int = 7
+    proprioception: int = 2
+
+    @classmethod
+    def of(cls, delays: Delays) -> Timing:
+        """From delays in seconds."""
+        return cls(
+            whole_steps("vision delay", delays.vision),
+            whole_steps("proprioception delay", delays.proprioception),
+        )
+
+
+@dataclass(frozen=True)
+class Reaches:
+    """Trials of an ensemble, tensors of one device; n networks, m trials, T control steps.
+
+    Attributes:
+        q0: (n, m, 2) rad, joint angles at the start; the arm is at rest there.
+        start: (n, m, 2) m, hand position at the start.
+        target: (n, m, 2) m.
+        go_step: (n, m) control step of the go cue; ``NO_GO`` in catch trials.
+        always, after_go: each a tuple of B (n, m, 2, 2), K (n, m, 2, 2), x0 (n, m, 2), c (n, m, 2) of
+            f = B v + K (x0 - x) + c on the hand, for the whole trial and from go on.
+        observation_noise: (n, T, m, 14) on hand position, muscle lengths and velocities.
+        excitation_noise: (n, T, m, 6).
+        timing: the delays of the observation.
+    """
+
+    q0: torch.Tensor
+    start: torch.Tensor
+    target: torch.Tensor
+    go_step: torch.Tensor
+    always: tuple[torch.Tensor, ...]
+    after_go: tuple[torch.Tensor, ...]
+    observation_noise: torch.Tensor
+    excitation_noise: torch.Tensor
+    timing: Timing
+
+    @property
+    def steps(self) -> int:
+        """Control steps a trial."""
+        return self.observation_noise.shape[1]
+
+    def goal(self) -> torch.Tensor:
+        """(n, T, m, 2) m, where the hand should be at the end of each control step.
+
+        The start until the go cue has been seen, the target from then on.
+        """
+        time = torch.arange(1, self.steps + 1, device=self.go_step.device)[None, :, None]
+        gone = time >= self.go_step[:, None] + self.timing.vision
+        return torch.where(gone[..., None], self.target[:, None], self.start[:, None])
+
+
+def _noise(
+    rng: np.random.Generator, sd: NDArray[np.float64] | float, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    return rng.standard_normal(shape, dtype=np.float32) * np.asarray(sd, dtype=np.float32)
+
+
+def make_reaches(
+    q0: NDArray[np.float64],
+    target: NDArray[np.float64],
+    go_step: NDArray[np.int64],
+    field: Field,
+    rng: np.random.Generator,
+    *,
+    noise: Noise,
+    delays: Delays,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    arm: Arm | None = None,
+) -> Reaches:
+    """Reaches from joint angles (n, m, 2) to targets (n, m, 2), go at (n, m); noise from ``rng``."""
+    arm = arm or load_arm("muscle")
+    n, m = go_step.shape
+    start = arm.hand_position(q0)
+    slots = resolve_fields(field, start.reshape(-1, 2), target.reshape(-1, 2))
+    observation_sd = np.array([noise.vision] * 2 + [noise.proprioception] * (2 * arm.n_actuators))
+
+    def tensor(array: Any) -> torch.Tensor:
+        return torch.as_tensor(np.array(array, order="C")).to(device=device, dtype=dtype)
+
+    fields = [
+        tuple(tensor(part.reshape(n, m, *part.shape[1:])) for part in (slot.B, slot.K, slot.x0, slot.c))
+        for slot in slots
+    ]
+    return Reaches(
+        q0=tensor(q0),
+        start=tensor(start),
+        target=tensor(target),
+        go_step=torch.as_tensor(go_step, device=device),
+        always=fields[0],
+        after_go=fields[1],
+        observation_noise=tensor(_noise(rng, observation_sd, (n, TRIAL_STEPS, m, len(observation_sd)))),
+        excitation_noise=tensor(_noise(rng, noise.excitation, (n, TRIAL_STEPS, m, arm.n_actuators))),
+        timing=Timing.of(delays),
+    )
+
+
+def _training_go(rng: np.random.Generator, n: int, m: int, catch_fraction: float) -> NDArray[np.int64]:
+    """(n, m) go steps, with exactly the catch fraction of every network's batch (rounded) without go."""
+    first, last = (round(time / CONTROL_STEP) for time in TRAINING_GO)
+    go = rng.integers(first, last + 1, (n, m))
+    order = rng.permuted(np.tile(np.arange(m), (n, 1)), axis=1)
+    return np.where(order < round(catch_fraction * m), NO_GO, go)
+
+
+def centre_out_targets(
+    arm: Arm | None = None, reach: float = REACH, turn: float = 0.0
+) -> NDArray[np.float64]:
+    """(8, 2) m, the centre-out targets: every 45 degrees from 0, 0.10 m from the start.
+
+    Args:
+        arm: whose start is the centre.
+        reach: another distance, m.
+        turn: rad, by which all are turned counterclockwise.
+    """
+    arm = arm or load_arm("muscle")
+    angle = 2 * np.pi / N_TARGETS * np.arange(N_TARGETS) + turn
+    return arm.hand_position(arm.start) + reach * np.stack([np.cos(angle), np.sin(angle)], -1)
+
+
+def centre_out(
+    n: int,
+    field: Field,
+    rng: np.random.Generator,
+    *,
+    probe: bool,
+    catch_fraction: float = 0.5,
+    noise: Noise = Noise(),  # noqa: B008, frozen
+    delays: Delays = Delays(),  # noqa: B008, frozen
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    targets: NDArray[np.float64] | None = None,
+) -> Reaches:
+    """The 8 centre-out reaches once for each of n networks: a probe, or a training batch.
+
+    Other ``targets`` (8, 2) m may stand in for the 8; the random numbers are the same then.
+    """
+    arm = load_arm("muscle")
+    target = np.broadcast_to(centre_out_targets(arm) if targets is None else targets, (n, N_TARGETS, 2))
+    q0 = np.broadcast_to(arm.start, (n, N_TARGETS, 2))
+    if probe:
+        go = np.full((n, N_TARGETS), round(PROBE_GO / CONTROL_STEP))
+    else:
+        go = _training_go(rng, n, N_TARGETS, catch_fraction)
+    return make_reaches(q0, target, go, field, rng, noise=noise, delays=delays, device=device, dtype=dtype)
+
+
+def random_reaches(
+    n: int,
+    m: int,
+    field: Field,
+    rng: np.random.Generator,
+    *,
+    catch_fraction: float = 0.5,
+    noise: Noise = Noise(),  # noqa: B008, frozen
+    delays: Delays = Delays(),  # noqa: B008, frozen
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Reaches:
+    """M pre-training reaches for each of n networks: start and target uniform in joint space."""
+    arm = load_arm("muscle")
+    low, high = arm.joint_range.T
+    q = rng.uniform(low, high, (2, n, m, 2))
+    go = _training_go(rng, n, m, catch_fraction)
+    return make_reaches(
+        q[0], arm.hand_position(q[1]), go, field, rng, noise=noise, delays=delays, device=device, dtype=dtype
+    )

@@ -1,0 +1,193 @@
+"""Recording of what ensembles do in probes, at any point of their training: activity as data.
+
+    dataset = record({"NF1": before, "FF1": after}, CurlField(8.0), seed=0)
+    hidden = by_phase(dataset)          # phase to (network, target, time, unit)
+
+The torch rollout does the probes, without gradients; ``record_in_mujoco`` does the same in the environment.
+Other policies, such as those of recurrent PPO, are recorded by ``savings_gym.probes.probe.Probe``:
+
+    probe = Probe(env.settings)
+    dataset = activity_dataset({"NF1": [probe(model, record=True).activity for model in models]})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.supervised.learner import make_rollout
+from agents.supervised.networks import Ensemble
+from agents.supervised.policy import NetworkPolicy
+from agents.supervised.reaches import Reaches, centre_out
+from agents.supervised.rollout import Kick, Trajectory, combine, rollout
+from agents.supervised.torch_arm import TorchArm
+from savings_gym.activity.recording import Recording, activity_dataset, hand_force, muscle_torque
+from savings_gym.arm.model import load_arm
+from savings_gym.fields import Field, NullField
+from savings_gym.probes.policy import Kick as PolicyKick
+from savings_gym.probes.probe import Probe
+from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS, Delays, Noise, task_settings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+STREAM = 3  # key of the generator: noise of recorded probes
+NEARLY_STRAIGHT = 0.1  # rad, elbow
+
+
+def record(
+    ensembles: Mapping[str, Ensemble],
+    field: Field = NullField(),  # noqa: B008, frozen
+    *,
+    seed: int = 0,
+    kick: Kick | None = None,
+    noise: Noise = Noise(),  # noqa: B008, frozen
+    delays: Delays = Delays(),  # noqa: B008, frozen
+    path: str = "auto",
+    actuation: str = "muscle",
+) -> xr.Dataset:
+    """Activity of ensembles in the 8 centre-out reaches of a probe, see ``savings_gym.activity.recording``.
+
+    Args:
+        ensembles: phase name to the networks at that point of training; one size, one number of networks.
+        field: of all probes.
+        seed: of the probes' noise, which is the same in every phase, with and without a kick.
+        kick: displaces activity in all phases.
+        noise: of the probes.
+        delays: of the probes.
+        path: rollout without a kick, see ``agents.supervised.learner.make_rollout``. With a kick it is the plain one:
+            compare its effect with a kick of length 0.
+        actuation: of the arm, ``"muscle"`` or ``"motor"``.
+
+    Raises:
+        ValueError: without an ensemble, for ensembles of several sizes, or a kick of another shape or time.
+    """
+    _check(ensembles, seed, kick)
+    recordings = {}
+    with torch.no_grad():
+        for phase, ensemble in ensembles.items():
+            like = ensemble.initial
+            rng = np.random.default_rng((seed, STREAM))
+            reaches = centre_out(
+                ensemble.networks, field, rng, probe=True, noise=noise, delays=delays,
+                device=like.device, dtype=like.dtype,
+            )  # fmt: skip
+            arm = TorchArm(like.device, like.dtype, actuation)
+            if kick is None:
+                trajectory = make_rollout(ensemble, arm, path)(ensemble, reaches)
+            else:
+                vector = kick.vector.to(like)
+                trajectory = rollout(ensemble, arm, reaches, Kick(kick.step, vector))
+            recordings[phase] = as_recording(trajectory, reaches, arm)
+    displaced = None if kick is None else (kick.step, _numpy(kick.vector))
+    return activity_dataset(
+        recordings, field=field, displacement=displaced, seed=seed, noise=noise, delays=delays
+    )
+
+
+def record_in_mujoco(
+    ensembles: Mapping[str, Ensemble],
+    field: Field = NullField(),  # noqa: B008, frozen
+    *,
+    seed: int = 0,
+    kick: Kick | None = None,
+    noise: Noise = Noise(),  # noqa: B008, frozen
+    delays: Delays = Delays(),  # noqa: B008, frozen
+    actuation: str = "muscle",
+) -> xr.Dataset:
+    """As ``record``, with MuJoCo's arm: without noise the same to rounding, with noise another draw of it.
+
+    The noise is that of probe 0 of ``savings_gym.probes.probe.Probe(settings, seed)``, the same for every network.
+    """
+    _check(ensembles, seed, kick)
+    probe = Probe(task_settings(noise=noise, delays=delays, actuation=actuation), seed)
+    recordings: dict[str, list[Recording]] = {phase: [] for phase in ensembles}
+    for phase, ensemble in ensembles.items():
+        for i in range(ensemble.networks):
+            one = None if kick is None else PolicyKick(kick.step, _numpy(kick.vector[i]))
+            found = probe(NetworkPolicy(ensemble, i), field, number=0, record=True, kick=one)
+            assert found.activity is not None
+            recordings[phase].append(found.activity)
+    probe.close()
+    displaced = None if kick is None else (kick.step, _numpy(kick.vector))
+    return activity_dataset(
+        recordings, field=field, displacement=displaced, seed=seed, noise=noise, delays=delays
+    )
+
+
+def as_recording(trajectory: Trajectory, reaches: Reaches, arm: TorchArm) -> Recording:
+    """A trajectory of a probe, or of any trials, as a recording of n networks."""
+    hand = trajectory.path(reaches.start)
+    velocity, force = _by_trial(trajectory.velocity), _by_trial(trajectory.force)
+    q = _joint_angles(hand[:, :, :-1])
+    if q[..., 1].min() < NEARLY_STRAIGHT:
+        q = _by_trial(_joint_angles_again(trajectory, reaches, arm)).astype(np.float64)
+    return Recording(
+        hidden=_by_trial(trajectory.hidden),
+        excitation=_by_trial(trajectory.excitation),
+        muscle_force=force,
+        hand_force=hand_force(q, muscle_torque(q, force)),
+        hand=hand,
+        velocity=np.concatenate([np.zeros_like(velocity[:, :, :1]), velocity], 2),  # it starts at rest
+    )
+
+
+def _joint_angles(hand: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Joint angles, rad, at hand positions, m, (..., 2), with the elbow flexed.
+
+    Rounding may put a hand beyond a straight arm: it is drawn back to where the arm ends.
+    """
+    arm = load_arm("muscle")
+    far = np.linalg.norm(hand, axis=-1, keepdims=True) / arm.link_lengths.sum()
+    return arm.inverse_kinematics(hand / np.maximum(far * (1.0 + 1e-12), 1.0))
+
+
+def _joint_angles_again(trajectory: Trajectory, reaches: Reaches, arm: TorchArm) -> torch.Tensor:
+    """(n, T, m, 2) rad at the beginning of the control steps: the arm moves once more as it was told to.
+
+    For arms that get straight, and over: there the hand does not tell how the elbow is bent.
+    """
+    state, angles = arm.at_rest(reaches.q0), []
+    for t in range(reaches.steps):
+        angles.append(state.q)
+        field = combine(reaches.always, reaches.after_go, (t >= reaches.go_step).to(state.q.dtype))
+        told = trajectory.excitation[:, t] + reaches.excitation_noise[:, t]
+        state = arm.control_step(state, told, field)
+    return torch.stack(angles, 1)
+
+
+def _numpy(values: torch.Tensor) -> NDArray[Any]:
+    return values.detach().cpu().numpy()
+
+
+def _by_trial(series: torch.Tensor) -> NDArray[Any]:
+    """(n, T, m, k) as (n, m, T, k)."""
+    return _numpy(series).swapaxes(1, 2)
+
+
+def _check(ensembles: Mapping[str, Ensemble], seed: int, kick: Kick | None) -> None:
+    if not ensembles:
+        raise ValueError("record needs the ensemble of at least one phase, got none")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
+    sizes = {phase: (ensemble.networks, ensemble.units) for phase, ensemble in ensembles.items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{phase}: {n} networks of {units} units" for phase, (n, units) in sizes.items())
+        raise ValueError(f"phases must have the same networks and units, got {told}")
+    if kick is None:
+        return
+    n, units = next(iter(sizes.values()))
+    shapes = [(n, units), (n, N_TARGETS, units)]
+    if not 0 <= kick.step < TRIAL_STEPS:
+        raise ValueError(f"the step of a kick must lie in 0..{TRIAL_STEPS - 1}, got {kick.step!r}")
+    if tuple(kick.vector.shape) not in shapes:
+        raise ValueError(
+            f"the vector of a kick must have one of the shapes {shapes}, got {tuple(kick.vector.shape)}"
+        )
+    if not bool(torch.isfinite(kick.vector).all()):
+        raise ValueError("the vector of a kick must be finite")

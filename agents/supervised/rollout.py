@@ -1,0 +1,102 @@
+"""Rollout of an ensemble on the torch arm, step by step: the readable reference.
+
+``agents.supervised.fused`` does the same for GRUs on a CPU in one call; tests hold the two equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.supervised.networks import Ensemble
+from agents.supervised.reaches import Reaches
+from agents.supervised.torch_arm import ArmState, TorchArm
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What n networks did in m trials of T control steps. Time stands before trials in memory.
+
+    Attributes:
+        hand: (n, T, m, 2) m, at the end of each control step.
+        velocity: (n, T, m, 2) m/s, likewise.
+        force: (n, T, m, 6) N, muscle force at the beginning of each control step.
+        excitation: (n, T, m, 6) read-out in each control step, without noise.
+        hidden: (n, T, m, units) activity in each control step.
+    """
+
+    hand: torch.Tensor
+    velocity: torch.Tensor
+    force: torch.Tensor
+    excitation: torch.Tensor
+    hidden: torch.Tensor
+
+    def path(self, start: torch.Tensor) -> NDArray[np.float64]:
+        """Hand paths as the measures take them, (n, m, T + 1, 2) m, with the start (n, m, 2) m in front."""
+        series = torch.cat([start[:, None], self.hand], 1).detach().double().cpu().numpy()
+        return np.ascontiguousarray(series.swapaxes(1, 2))
+
+
+@dataclass(frozen=True)
+class Kick:
+    """A displacement of the hidden state.
+
+    The state before control step ``step`` is displaced, once; that step then takes in its input as always.
+
+    Attributes:
+        step: control step.
+        vector: (n, units) or (n, m, units), what is added.
+    """
+
+    step: int
+    vector: torch.Tensor
+
+
+def rollout(ensemble: Ensemble, arm: TorchArm, reaches: Reaches, kick: Kick | None = None) -> Trajectory:
+    """All trials of all networks, differentiable with respect to the parameters."""
+    n, m = reaches.go_step.shape
+    state: ArmState = arm.at_rest(reaches.q0)
+    memory = ensemble.initial_state(m)
+    series: list[tuple[torch.Tensor, ...]] = []
+    seen, felt = [reaches.start], []
+    for t in range(reaches.steps):
+        length, speed, _ = arm.muscle_state(state.q, state.v)
+        force = arm.muscle_force(length, speed, state.activation)
+        felt.append(torch.cat([length, speed], -1))
+        inputs = observation(reaches, t, seen, felt)
+        if kick is not None and kick.step == t:
+            vector = kick.vector if kick.vector.ndim == 3 else kick.vector[:, None]
+            memory = (memory[0] + vector, *memory[1:])
+        memory = ensemble.step(inputs, memory)
+        excitation = ensemble.readout(memory[0])
+        after = (t >= reaches.go_step).to(excitation.dtype)
+        field = combine(reaches.always, reaches.after_go, after)
+        state = arm.control_step(state, excitation + reaches.excitation_noise[:, t], field)
+        hand, velocity, _ = arm.hand(state.q, state.v)
+        seen.append(hand)
+        series.append((hand, velocity, force, excitation, memory[0]))
+    return Trajectory(*(torch.stack(values, 1) for values in zip(*series, strict=True)))
+
+
+def observation(reaches: Reaches, t: int, seen: list[torch.Tensor], felt: list[torch.Tensor]) -> torch.Tensor:
+    """(n, m, 17) input of control step t: late and noisy hand and muscles, target, go cue."""
+    timing = reaches.timing
+    sensed = torch.cat([seen[max(t - timing.vision, 0)], felt[max(t - timing.proprioception, 0)]], -1)
+    cue = (t >= reaches.go_step + timing.vision).to(sensed.dtype)[..., None]
+    return torch.cat([sensed + reaches.observation_noise[:, t], reaches.target, cue], -1)
+
+
+def combine(
+    always: tuple[torch.Tensor, ...], after_go: tuple[torch.Tensor, ...], gone: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """One field B, K, x0, c from the one that always acts and the one that acts where ``gone`` (n, m) is 1.
+
+    The two springs become one about the origin: K x0 joins c.
+    """
+    b = always[0] + gone[..., None, None] * after_go[0]
+    k = always[1] + gone[..., None, None] * after_go[1]
+    pull = [(spring * x0[..., None, :]).sum(-1) + c for _, spring, x0, c in (always, after_go)]
+    return b, k, torch.zeros_like(always[2]), pull[0] + gone[..., None] * pull[1]

@@ -1,0 +1,148 @@
+"""The muscle arm in torch: batched, differentiable, and the same arm as MuJoCo's.
+
+Every constant is read from the compiled model. Equations of motion of two links in a plane, where q is
+(shoulder, elbow):
+
+    M(q) dv/dt = tau + J(q)' f + C(q, v)
+    M11 = a + 2 b cos q2,  M12 = d + b cos q2,  M22 = d
+    C1 = b sin q2 (2 v1 v2 + v2^2),  C2 = -b sin q2 v1^2
+    a = I1 + I2 + m1 lc1^2 + m2 (l1^2 + lc2^2),  b = m2 l1 lc2,  d = I2 + m2 lc2^2
+
+Integrator: MuJoCo's semi-implicit Euler (new velocity first, then position with the new velocity; activation
+with its old rate), at the physics step of the model.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+
+from savings_gym.arm import muscles, tendons
+from savings_gym.arm.model import Inertia, load_arm
+from savings_gym.task.settings import CONTROL_STEP
+
+ACTUATIONS: Final = ("muscle", "motor")  # of ``savings_gym.arm.model``: those that pull along muscle paths
+
+
+def check_actuation(actuation: str) -> None:
+    """Raises a ValueError if the torch arm has no such actuation."""
+    if actuation not in ACTUATIONS:
+        raise ValueError(f"unknown actuation {actuation!r}; choose from: {', '.join(ACTUATIONS)}")
+
+
+class ArmState(NamedTuple):
+    """State of any number of arms.
+
+    Attributes:
+        q: (..., 2) rad.
+        v: (..., 2) rad/s.
+        activation: (..., 6).
+    """
+
+    q: torch.Tensor
+    v: torch.Tensor
+    activation: torch.Tensor
+
+
+class TorchArm:
+    """The arm with muscles, or with motors in their place; any leading shape, one dtype, one device."""
+
+    def __init__(
+        self,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        actuation: str = "muscle",
+    ) -> None:
+        """Reads the constants of the compiled arm, whose actuators must pull along muscle paths."""
+        check_actuation(actuation)
+        self.arm = arm = load_arm(actuation)
+        self.device, self.dtype = torch.device(device), dtype
+
+        def tensor(array: Any) -> torch.Tensor:
+            return torch.as_tensor(np.asarray(array), dtype=dtype, device=device)
+
+        self.paths, self.muscles = arm.paths.map(tensor), arm.muscles.map(tensor)
+        self.inertia = Inertia.of(arm)
+        self.stops, self.stop_stiffness = tensor(arm.joint_range), tensor(arm.stop_stiffness)
+        self.excitation_range = float(arm.control_range[0, 0]), float(arm.control_range[0, 1])
+        self.timestep = arm.timestep
+        self.substeps = round(CONTROL_STEP / arm.timestep)
+
+    def at_rest(self, q: torch.Tensor) -> ArmState:
+        """The arm at rest at joint angles q (..., 2), every muscle at its smallest activation."""
+        activation = torch.full((*q.shape[:-1], self.arm.n_actuators), self.excitation_range[0]).to(q)
+        return ArmState(q, torch.zeros_like(q), activation)
+
+    # Kinematics
+
+    def hand(self, q: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Hand position, m, (..., 2), velocity, m/s, (..., 2), and Jacobian, m/rad, (..., 2, 2)."""
+        upper, fore = self.arm.link_lengths.tolist()
+        total = q.sum(-1)
+        cx, cy = fore * torch.cos(total), fore * torch.sin(total)
+        x, y = upper * torch.cos(q[..., 0]) + cx, upper * torch.sin(q[..., 0]) + cy
+        vx = -y * v[..., 0] - cy * v[..., 1]
+        vy = x * v[..., 0] + cx * v[..., 1]
+        jacobian = torch.stack([torch.stack([-y, -cy], -1), torch.stack([x, cx], -1)], -2)
+        return torch.stack([x, y], -1), torch.stack([vx, vy], -1), jacobian
+
+    def muscle_state(
+        self, q: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Fibre lengths / optimal, velocities / largest, (..., 6), and moment arms, m, (..., 6, 2)."""
+        arms = tendons.moment_arms(self.paths, q, torch)
+        length = (tendons.lengths(self.paths, q, torch) - self.muscles.slack) / self.muscles.optimal
+        return length, (arms * v[..., None, :]).sum(-1) / self.muscles.speed, arms
+
+    def muscle_force(
+        self, length: torch.Tensor, velocity: torch.Tensor, activation: torch.Tensor
+    ) -> torch.Tensor:
+        """Muscle force, N, (..., 6), from what ``muscle_state`` gives and activations (..., 6)."""
+        gain = muscles.force_length(self.muscles, length, torch) * muscles.force_velocity(
+            self.muscles, velocity, torch
+        )
+        return self.muscles.strength * activation * gain
+
+    # Dynamics
+
+    def acceleration(self, q: torch.Tensor, v: torch.Tensor, torque: torch.Tensor) -> torch.Tensor:
+        """Joint accelerations, rad/s^2, (..., 2), under joint torques, N m, (..., 2)."""
+        a, b, d = self.inertia.a, self.inertia.b, self.inertia.d
+        cos, sin = torch.cos(q[..., 1]), torch.sin(q[..., 1])
+        v1, v2 = v[..., 0], v[..., 1]
+        one = torque[..., 0] + b * sin * (2 * v1 * v2 + v2 * v2)
+        two = torque[..., 1] - b * sin * v1 * v1
+        m11, m12 = a + 2 * b * cos, d + b * cos
+        return (
+            torch.stack([d * one - m12 * two, m11 * two - m12 * one], -1) / (m11 * d - m12 * m12)[..., None]
+        )
+
+    def physics_step(
+        self, state: ArmState, excitation: torch.Tensor, field: tuple[torch.Tensor, ...]
+    ) -> ArmState:
+        """One step of the integrator under excitations (..., 6), in range, and a field B, K, x0, c."""
+        q, v, activation = state
+        length, velocity, arms = self.muscle_state(q, v)
+        force = self.muscle_force(length, velocity, activation)
+        torque = -(arms * force[..., None]).sum(-2)
+        beyond = q - torch.clip(q, self.stops[:, 0], self.stops[:, 1])
+        k0, k1, k2 = self.stop_stiffness.unbind(-1)
+        torque = torque - beyond * (k0 + k1 * beyond.abs() + k2 * beyond**2)
+        hand, hand_velocity, jacobian = self.hand(q, v)
+        b, k, x0, c = field
+        push = (b * hand_velocity[..., None, :]).sum(-1) + (k * (x0 - hand)[..., None, :]).sum(-1) + c
+        torque = torque + (jacobian * push[..., None]).sum(-2)
+        v_new = v + self.timestep * self.acceleration(q, v, torque)
+        rate = muscles.activation_rate(self.muscles, excitation, activation, torch)
+        return ArmState(q + self.timestep * v_new, v_new, activation + self.timestep * rate)
+
+    def control_step(
+        self, state: ArmState, excitation: torch.Tensor, field: tuple[torch.Tensor, ...]
+    ) -> ArmState:
+        """One control step (10 ms): the physics steps under one excitation (..., 6), clipped to its range."""
+        excitation = torch.clip(excitation, *self.excitation_range)
+        for _ in range(self.substeps):
+            state = self.physics_step(state, excitation, field)
+        return state

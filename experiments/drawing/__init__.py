@@ -1,0 +1,1 @@
+"""Drawings that several experiments share: style, learning curves, hand paths."""

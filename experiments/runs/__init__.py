@@ -1,0 +1,1 @@
+"""What every run shares: its folder, its command line, running commands side by side."""

@@ -1,0 +1,1 @@
+"""The four-phase experiment: ``python -m experiments.savings``."""

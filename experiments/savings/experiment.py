@@ -1,0 +1,251 @@
+"""The four-phase experiment on an ensemble: probe, update, probe, update, ... through a list of phases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from agents.supervised.checkpoints import save_ensemble
+from agents.supervised.learner import Learning, SupervisedLearner
+from agents.supervised.losses import goal_distance
+from agents.supervised.networks import draw_cue
+from agents.supervised.reaches import Reaches, centre_out, centre_out_targets
+from experiments.runs.folder import RunFolder
+from experiments.savings.phases import TrainingPhase
+from savings_gym.arrays import Columns
+from savings_gym.fields import ChannelField, CurlField, Field, NullField
+from savings_gym.files import write_atomically
+from savings_gym.metrics.channel import channel_result, velocity_matrix
+from savings_gym.metrics.kinematics import kinematic_measures
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays, Noise
+
+TRAIN, PROBE, PATHS = range(3)  # streams of random numbers
+GOAL_DISTANCE = "goal_distance"  # column of the probes, m: the position term of the loss
+FIRST_PHASE = 2  # second key of the generators; pre-training has 0 and 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is the same in all phases."""
+
+    seed: int = 0
+    catch_fraction: float = 0.5
+    noise: Noise = Noise()
+    delays: Delays = Delays()
+    probe_every: int = 1
+    keep_every: int = 500
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is: shown to whoever watches, after every probe."""
+
+    phase: str
+    update: int
+    updates: int
+    done: int
+    total: int
+    deviation: float
+    seconds: float
+
+
+class FourPhases:
+    """Runs phases one after the other, keeping everything in a run folder.
+
+    Every batch and every probe draws from a generator of its own, seeded by (seed, phase, update, stream): a
+    run that was killed goes on with the same numbers.
+    """
+
+    def __init__(
+        self,
+        learner: SupervisedLearner,
+        phases: list[TrainingPhase],
+        task: Task,
+        folder: RunFolder,
+        field: Field,
+    ) -> None:
+        """Loads the state of an interrupted run from the folder, if there is one.
+
+        Args:
+            learner: the ensemble, pre-trained and partly frozen.
+            phases: in order.
+            task: what they share.
+            folder: where results go.
+            field: the field in which every phase's end is also looked at.
+        """
+        self.learner, self.phases, self.task, self.folder, self.field = learner, phases, task, folder, field
+        self.learning: Learning = learner.learning
+        self.networks = learner.ensemble.networks
+        self.targets = centre_out_targets()
+        self.phase, self.update, self.seconds, self.part, self.cue = 0, 0, 0.0, 0, 0.0
+        self.rows: list[Columns] = []
+        self.paths: dict[str, NDArray[np.float32]] = {}
+        self.adaptation: dict[str, list[float]] = {}
+        state = folder.load_state()
+        if state is not None:
+            self.phase, self.update, self.seconds, self.part = (
+                state[k] for k in ("phase", "update", "seconds", "part")
+            )
+            self.paths = {name: value.numpy() for name, value in state["paths"].items()}
+            self.adaptation, self.cue = state["adaptation"], state.get("cue", 0.0)
+            learner.ensemble.load_state_dict(state["ensemble"])
+            learner.optimiser.load_state_dict(state["optimiser"])
+
+    @property
+    def complete(self) -> bool:
+        """Whether all phases are done."""
+        return self.phase == len(self.phases)
+
+    def run(self, watch: Callable[[Progress], None], stopped: Callable[[], bool]) -> bool:
+        """Goes on to the end, or until ``stopped()``; returns whether the end was reached."""
+        began = time.monotonic() - self.seconds
+        total = sum(phase.updates for phase in self.phases)
+        while not self.complete:
+            phase = self.phases[self.phase]
+            if self.update == 0:
+                self.learner.start_phase(self.learning)
+                self._set_cue(phase.cue)
+            done = sum(earlier.updates for earlier in self.phases[: self.phase])
+            while self.update <= phase.updates:
+                if stopped():
+                    self._keep(began)
+                    return False
+                if self.update % self.task.probe_every == 0 or self.update == phase.updates:
+                    deviation = self._probe(phase)
+                    watch(
+                        Progress(
+                            phase.name, self.update, phase.updates, done + self.update, total, deviation,
+                            time.monotonic() - began,
+                        )
+                    )  # fmt: skip
+                if self.update < phase.updates:
+                    self.learner.update(self._batch(phase))
+                self.update += 1
+                if self.update % self.task.keep_every == 0 and self.update <= phase.updates:
+                    self._keep(began)
+            self._look_at_end(phase)
+            self.phase, self.update = self.phase + 1, 0
+            self._keep(began)
+        return True
+
+    def _set_cue(self, cue: float) -> None:
+        """Puts a cue of another size into the input bias, where it stays until the next phase."""
+        if cue != self.cue:
+            ensemble = self.learner.ensemble
+            with torch.no_grad():
+                ensemble.input_bias.add_((cue - self.cue) * draw_cue(ensemble, self.task.seed))
+            self.cue = cue
+
+    def _batch(self, phase: TrainingPhase) -> Reaches:
+        return self._reaches(phase.field, TRAIN, phase.training_targets(self.update))
+
+    def _reaches(self, field: Field, stream: int, targets: NDArray[np.float64] | None = None) -> Reaches:
+        ensemble = self.learner.ensemble
+        rng = np.random.default_rng((self.task.seed, FIRST_PHASE + self.phase, self.update, stream))
+        return centre_out(
+            self.networks, field, rng, probe=stream != TRAIN, catch_fraction=self.task.catch_fraction,
+            noise=self.task.noise, delays=self.task.delays, device=ensemble.initial.device, targets=targets,
+        )  # fmt: skip
+
+    def _probe(self, phase: TrainingPhase) -> float:
+        """Adds the rows of one probe; returns the mean lateral deviation, m."""
+        reaches = self._reaches(phase.field, PROBE)
+        trajectory = self.learner.probe(reaches)
+        path = trajectory.path(reaches.start)
+        if self.update == 0:
+            self.paths[f"{phase.name}/first"] = path.astype(np.float32)
+        measures = kinematic_measures(path, self.targets, CONTROL_STEP)
+        measures[GOAL_DISTANCE] = goal_distance(trajectory, reaches).double().cpu().numpy()
+        n, m = path.shape[:2]
+        index = {
+            "network": np.repeat(np.arange(n, dtype=np.int32), m),
+            "phase": np.full(n * m, phase.name, dtype=object),
+            "update": np.full(n * m, self.update, dtype=np.int32),
+            "trial": np.full(n * m, self.update * N_TARGETS, dtype=np.int32),
+            "target": np.tile(np.arange(m, dtype=np.int32), n),
+        }
+        self.rows.append(index | {name: value.ravel().astype(np.float32) for name, value in measures.items()})
+        return float(measures["lateral_deviation"].mean())
+
+    def _look_at_end(self, phase: TrainingPhase) -> None:
+        """Hand paths in and out of the field, adaptation in a channel, and a checkpoint."""
+        self.update = phase.updates
+        for name, field in {"null": NullField(), "curl": self.field}.items():
+            reaches = self._reaches(field, PATHS)
+            path = self.learner.probe(reaches).path(reaches.start)
+            self.paths[f"{phase.name}/{name}"] = path.astype(np.float32)
+        if isinstance(self.field, CurlField):
+            self.adaptation[phase.name] = self._channel_adaptation(self.field).tolist()
+        about = {"phase": phase.name} | ({"cue_in_input_bias": self.cue} if self.cue else {})
+        save_ensemble(self.folder.path / f"networks_{phase.name}.safetensors", self.learner.ensemble, **about)
+
+    def _channel_adaptation(self, field: CurlField) -> NDArray[np.float64]:
+        """(n,) slope of the force on a channel on the force that would cancel the field; 1 = all of it."""
+        channel = ChannelField()
+        reaches = self._reaches(channel, PATHS)
+        trajectory = self.learner.probe(reaches)
+        velocity = trajectory.velocity.double().cpu().numpy().swapaxes(1, 2)
+        hand = trajectory.hand.double().cpu().numpy().swapaxes(1, 2)
+        ends = hand.shape[2:]
+        start = reaches.start.double().cpu().numpy().reshape(-1, 2)
+        target = np.tile(self.targets, (self.networks, 1))
+        found = channel_result(
+            hand.reshape(-1, *ends), velocity.reshape(-1, *ends), start, target, velocity_matrix(field),
+            channel, PROBE_GO,
+        )  # fmt: skip
+        return found.adaptation.reshape(self.networks, N_TARGETS).mean(1)
+
+    def _keep(self, began: float) -> None:
+        """Saves everything that going on needs."""
+        self.seconds = time.monotonic() - began
+        rows, first = self.rows, self.part
+        self.part += len(rows)
+        state = {
+            "phase": self.phase, "update": self.update, "seconds": self.seconds, "part": self.part,
+            "ensemble": self.learner.ensemble.state_dict(), "optimiser": self.learner.optimiser.state_dict(),
+            "adaptation": self.adaptation, "cue": self.cue,
+            "paths": {name: torch.from_numpy(path) for name, path in self.paths.items()},
+        }  # fmt: skip
+        self.folder.save_state(state, rows, first)
+        self.rows = []
+
+    def write_paths(self) -> None:
+        """Writes paths.nc: hand paths at the beginning and the end of every phase that is done."""
+        done = [phase.name for phase in self.phases if f"{phase.name}/curl" in self.paths]
+        if done:
+            data = path_dataset(self.paths, done, self.targets)
+            write_atomically(self.folder.path / "paths.nc", bytes(data.to_netcdf(engine="h5netcdf")))
+
+
+def path_dataset(
+    paths: dict[str, NDArray[np.float32]], phases: list[str], targets: NDArray[np.float64]
+) -> xr.Dataset:
+    """Hand paths as a labelled data set."""
+    fields = ["null", "curl"]
+    end = np.stack([np.stack([paths[f"{phase}/{field}"] for field in fields]) for phase in phases])
+    first = np.stack([paths[f"{phase}/first"] for phase in phases])
+    dims = ("phase", "field", "network", "target", "time", "axis")
+    variables = {
+        "hand": xr.DataArray(
+            end, dims=dims, attrs={"units": "m", "long_name": "hand at the end of the phase"}
+        ),
+        "first_hand": xr.DataArray(
+            first,
+            dims=("phase", *dims[2:]),
+            attrs={"units": "m", "long_name": "first probe, in the phase's field"},
+        ),
+        "target_position": xr.DataArray(targets, dims=("target", "axis"), attrs={"units": "m"}),
+    }
+    coordinates: dict[str, Any] = {
+        "phase": phases, "field": fields, "axis": ["x", "y"],
+        "time": ("time", CONTROL_STEP * np.arange(end.shape[4]), {"units": "s"}),
+    }  # fmt: skip
+    order = ("network", "phase", "field", "target", "time", "axis")
+    return xr.Dataset(variables, coordinates).transpose(*order)

@@ -1,0 +1,130 @@
+"""One phase of an experiment: what is trained in it, for how long.
+
+What may differ from the study in the two phases with a field: the controls, as changes of one protocol.
+
+Probes remain the study's 8 reaches, in the field of their phase, whatever is trained: tables, summaries and
+figures of every control read like those of the main experiment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.supervised.reaches import centre_out_targets
+from savings_gym.arm.model import load_arm
+from savings_gym.fields import CurlField, Field, NullField, ViscousField
+from savings_gym.task.settings import N_TARGETS
+from savings_gym.task.trials import REACH
+
+EVERY_TARGET: Final = tuple(range(N_TARGETS))
+
+
+@dataclass(frozen=True)
+class TrainingPhase:
+    """One phase; the defaults train the study's 8 reaches.
+
+    Attributes:
+        name: as in the tables.
+        field: of training and of probes.
+        updates: how many batches of 8 reaches it lasts.
+        targets: numbers of the targets that are trained, in turn; probes have all 8.
+        reach: distance of the targets that are trained, m.
+        turn: rad, by which the targets that are trained are turned.
+        cue: context cue of the phase, in training and probes (``agents.supervised.networks``); 0 is none.
+    """
+
+    name: str
+    field: Field
+    updates: int
+    targets: tuple[int, ...] = EVERY_TARGET
+    reach: float = REACH
+    turn: float = 0.0
+    cue: float = 0.0
+
+    def training_targets(self, update: int) -> NDArray[np.float64]:
+        """(8, 2) m, the targets of the batch of an update."""
+        chosen = (N_TARGETS * update + np.arange(N_TARGETS)) % len(self.targets)
+        return centre_out_targets(reach=self.reach, turn=self.turn)[np.array(self.targets)[chosen]]
+
+
+def resistive(b: float) -> ViscousField:
+    """A field against the movement, f = -b v; a negative b drives it on."""
+    return ViscousField(((-b, 0.0), (0.0, -b)))
+
+
+FIELDS: Final[dict[str, Callable[[float], Field]]] = {"curl": CurlField, "resistive": resistive}
+
+
+@dataclass(frozen=True)
+class PhaseChanges:
+    """What differs from the study in FF1 and FF2; the defaults change nothing."""
+
+    ff1_b: float | None = None
+    """Field of FF1, N s/m, instead of b; 0 is the sham: as many updates, and no field."""
+    ff2_b: float | None = None
+    """Field of FF2, N s/m, instead of b."""
+    ff1_field: str = "curl"
+    """curl, or resistive: against the movement, in FF1."""
+    ff1_targets: tuple[int, ...] = EVERY_TARGET
+    """Which of the 8 targets FF1 trains, in turn; a batch still has 8 reaches."""
+    ff1_reach: float = REACH
+    """Distance of the targets that FF1 trains, m."""
+    ff1_turn_deg: float = 0.0
+    """Angle, degrees, by which the targets that FF1 trains are turned."""
+    cue: float = 0.0
+    """Context cue: an input of its own, of this size in FF1 and FF2 and 0 elsewhere."""
+
+    def __post_init__(self) -> None:
+        """Checks every value before any work starts."""
+        for name in ("ff1_b", "ff2_b", "ff1_reach", "ff1_turn_deg", "cue"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{name} must be a finite number, got {value}")
+        if self.ff1_field not in FIELDS:
+            raise ValueError(f"unknown ff1_field {self.ff1_field!r}; choose from: {', '.join(FIELDS)}")
+        wrong = [i for i in self.ff1_targets if not 0 <= i < N_TARGETS]
+        if wrong or not 1 <= len(set(self.ff1_targets)) == len(self.ff1_targets):
+            raise ValueError(
+                f"ff1_targets must be one or more different numbers of 0 to {N_TARGETS - 1}, got "
+                f"{self.ff1_targets}"
+            )
+        if self.ff1_reach <= 0:
+            raise ValueError(f"ff1_reach must be above 0, got {self.ff1_reach}")
+        self._check_in_reach()
+
+    def _check_in_reach(self) -> None:
+        arm = load_arm("muscle")
+        try:
+            joints = arm.inverse_kinematics(
+                centre_out_targets(arm, self.ff1_reach, math.radians(self.ff1_turn_deg))
+            )
+            low, high = arm.joint_range.T
+            reached = bool(((joints >= low) & (joints <= high)).all())
+        except ValueError:
+            reached = False
+        if not reached:
+            raise ValueError(f"ff1_reach {self.ff1_reach} m brings a target out of the arm's reach")
+
+    def phases(self, b: float, updates: tuple[int, int, int, int]) -> list[TrainingPhase]:
+        """The four phases, NF1, FF1, NF2 and FF2.
+
+        Args:
+            b: curl field of the phases that are as in the study, N s/m.
+            updates: of the four.
+        """
+        ff1_b, ff2_b = (b if changed is None else changed for changed in (self.ff1_b, self.ff2_b))
+        return [
+            TrainingPhase("NF1", NullField(), updates[0]),
+            TrainingPhase(
+                "FF1", FIELDS[self.ff1_field](ff1_b), updates[1], self.ff1_targets, self.ff1_reach,
+                math.radians(self.ff1_turn_deg), self.cue,
+            ),
+            TrainingPhase("NF2", NullField(), updates[2]),
+            TrainingPhase("FF2", CurlField(ff2_b), updates[3], cue=self.cue),
+        ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""What a finished run holds: activity, preparation, probes of its networks."""

@@ -1,0 +1,278 @@
+"""The numbers of the study, declared once, and how ours compare with them.
+
+The study is Shahbazi, Codol, Michaels & Gribble, eLife 14:RP107423 (2026): 40 networks of 128 units, phases
+of 10 000, 3 200, 10 000 and 3 200 batches. Each `Reference` is one number of its results; the name joins it
+with the `Quantity` of ours that has the same name.
+
+Printed numbers are exact to their last digit. Numbers read off a plot carry a reading error: 0.2 mm, or 0.01
+for a pure number and a speed, and half of the last digit where that is more; rates are read to 0.0002.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from experiments.runs.tables import NO_INTERVAL, Ends, finite_or_none
+from savings_gym.metrics.statistics import Estimate
+
+PRINTED, READ = "printed", "read off a plot"
+SOURCES: Final = (PRINTED, READ)
+VERDICTS: Final = ("agrees", "same sign", "differs", "not testable")
+NETWORKS: Final = 40
+BATCHES: Final = (0, 100, 200, 300, 500, 750, 1000)  # of the learning curves
+SIZES: Final = (32, 64, 128, 256)  # units
+DISPLACEMENTS: Final = (-2, -1, 0, 1, 2)
+NOT_MEASURED: Final = "no figure of this run measured it"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number that a figure found.
+
+    Attributes:
+        name: That of the `Reference` where the study has this number; unique in a figure.
+        value: In `unit`; None where it could not be determined, and `note` says why.
+        ci: Its 95 % interval over networks, None where there is none.
+        networks: Networks behind the value.
+        unit: mm, m/s, 1, ...; 1 for a pure number.
+        p: Two-sided p of its own test, where it has one; `note` names the test if it is not the t test.
+        note: What a reader must know besides.
+    """
+
+    name: str
+    value: float | None
+    ci: Ends
+    networks: int
+    unit: str
+    p: float | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        """NaN and infinity, also of NumPy, become None, so that every quantity goes through JSON."""
+        for name in ("value", "p"):
+            object.__setattr__(self, name, finite_or_none(getattr(self, name)))
+        low, high = self.ci
+        object.__setattr__(self, "ci", (finite_or_none(low), finite_or_none(high)))
+        object.__setattr__(self, "networks", int(self.networks))
+
+
+def quantity(
+    name: str, found: Estimate, unit: str, scale: float = 1.0, *, test: bool = True, note: str = ""
+) -> Quantity:
+    """A quantity from an estimate over networks.
+
+    Args:
+        name: Of the quantity.
+        found: Mean, interval and test in SI units.
+        unit: Of the quantity.
+        scale: From SI to `unit`, 1000 for mm.
+        test: Whether the p of the t test against zero means something here.
+        note: As in `Quantity`.
+    """
+    low, high = found.ci
+    return Quantity(
+        name, scale * found.mean, (scale * low, scale * high), found.networks, unit,
+        found.p if test else None, note,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One number of the study.
+
+    Attributes:
+        name: Joins it with ours.
+        value: In `unit`.
+        unit: As in `Quantity`.
+        source: ``"printed"`` or ``"read off a plot"``.
+        where: Where in the study.
+        error: Reading error, or half the range where the study gives one.
+        ci: The interval that the study gives.
+        null: The value that means no effect (0 of a difference, 1 of a ratio, 0.5 of a fraction); None of a
+            size, such as a speed, whose sign says nothing.
+        networks: Networks of the study.
+        why_not: Why ours cannot be measured from stored runs, where that is known beforehand.
+    """
+
+    name: str
+    value: float
+    unit: str
+    source: str
+    where: str
+    error: float = 0.0
+    ci: Ends = NO_INTERVAL
+    null: float | None = None
+    networks: int = NETWORKS
+    why_not: str = ""
+
+    def __post_init__(self) -> None:
+        """Checks what a typing error would break."""
+        if self.source not in SOURCES:
+            raise ValueError(f"unknown source {self.source!r}; choose from: {', '.join(SOURCES)}")
+        if not 0.0 <= self.error < math.inf:
+            raise ValueError(f"the error of {self.name} must be finite and at least 0, got {self.error}")
+
+
+def curve(phase: str, batch: int) -> str:
+    """Name of the deviation at a batch of the learning curve of FF1 or FF2."""
+    return f"deviation {phase}, batch {batch}"
+
+
+def fraction(measure: str, units: int) -> str:
+    """Name of the all-pairs fraction with savings, of ``"rate"`` or ``"initial deviation"``, at a size."""
+    return f"all-pairs fraction with savings, {measure}, {units} units"
+
+
+def displaced(magnitude: int) -> str:
+    """Name of the initial deviation after a displacement by m times the shift."""
+    return (
+        f"initial deviation, displaced by {magnitude:+d}"
+        if magnitude
+        else "initial deviation, displaced by 0"
+    )
+
+
+def position_loss(phase: str, batch: int | None = None) -> str:
+    """Name of the position loss at a batch of a phase, or at the phase's end."""
+    return f"position loss, end of {phase}" if batch is None else f"position loss {phase}, batch {batch}"
+
+
+INITIAL_FF1, INITIAL_FF2 = "initial deviation FF1", "initial deviation FF2"
+INITIAL_SAVINGS, INITIAL_SHARE = "initial savings, FF1 - FF2", "initial savings, share of FF1"
+AFTER_EFFECT, RESIDUAL = "after-effect, start of NF2", "washout residual, NF1 - NF2"
+RATE_FF1, RATE_FF2 = "learning rate FF1", "learning rate FF2"  # per window of 5 batches
+RATE_RATIO, RATE_EFFECT = "rate savings, FF2 / FF1", "rate savings, mean / SD over networks"
+SHIFT_NF2, SHIFT_FF2 = "preparatory shift in NF2 (NF1 = 0, FF1 = 1)", "preparatory shift in FF2"
+SLOPE, DISPLACED_FF1 = "displacement slope", "initial deviation FF1, beside the displacements"
+PEAK_SPEED = "peak hand speed"
+
+_CURVES = {
+    "FF1": (34.6, 25.0, 18.5, 14.6, 9.0, 5.2, 3.5),
+    "FF2": (33.6, 23.0, 16.4, 12.5, 7.0, 3.9, 2.8),
+}  # mm
+_FRACTIONS = {"rate": (0.65, 0.69, 0.73, 0.795), "initial deviation": (0.46, 0.53, 0.665, 0.795)}
+_DISPLACED = (35.0, 34.6, 34.15, 33.7, 33.25)  # mm
+_LOSSES = {
+    "FF1": {100: (29.03, 0.55), 500: (23.01, 0.43), 3200: (21.31, 0.29)},
+    "FF2": {100: (28.23, 0.67), 500: (22.34, 0.42), 3200: (21.15, 0.26)},
+}  # and their printed +-
+
+
+def _read_mm(name: str, value: float, where: str, error: float = 0.2, null: float | None = None) -> Reference:
+    return Reference(name, value, "mm", READ, where, error, null=null)
+
+
+def _initial() -> list[Reference]:
+    where = "initial deviations"
+    return [
+        Reference(INITIAL_FF1, 34.7, "mm", READ, where, 0.2, (34.2, 35.2)),
+        Reference(INITIAL_FF2, 33.7, "mm", READ, where, 0.2, (33.2, 34.2)),
+        _read_mm(INITIAL_SAVINGS, 0.9, where, null=0.0),
+        Reference(INITIAL_SHARE, 2.7, "%", READ, where, 0.6, null=0.0),  # 0.2 mm of 34.7 mm
+    ]
+
+
+def _learning() -> list[Reference]:
+    where = "learning curves"
+    rows = [
+        _read_mm(curve(phase, batch), value, where)
+        for phase, values in _CURVES.items()
+        for batch, value in zip(BATCHES, values, strict=True)
+    ]
+    rows.append(_read_mm(AFTER_EFFECT, -36.0, where, 0.5, null=0.0))
+    rate, unit = "learning rates", "per 5 batches"
+    return [
+        *rows,
+        Reference(RATE_FF1, 0.0147, unit, READ, rate, 2e-4),
+        Reference(RATE_FF2, 0.0178, unit, READ, rate, 2e-4),
+        Reference(RATE_RATIO, 1.21, "1", READ, rate, 0.02, null=1.0),
+        # the study prints the paired t, about 9, which grows with the networks: 9 / sqrt(40), 8.5 to 9.5
+        Reference(RATE_EFFECT, 1.42, "1", PRINTED, "paired t over networks, about 9", 0.08, null=0.0),
+        # 0.111 with t(39) = 2.22: its interval is 0.111 -+ 2.02 * 0.111 / 2.22
+        Reference(RESIDUAL, 0.111, "mm", PRINTED, "t(39) = 2.22, p = .032", 5e-4, (0.010, 0.212), null=0.0),
+    ]
+
+
+def _losses() -> list[Reference]:
+    where, reason = (
+        "position term of the loss",
+        "the run has no distance to the goal in its probes",
+    )
+    rows = [
+        Reference(
+            position_loss(phase, batch), value, "1", PRINTED, where, 5e-3,
+            (round(value - spread, 2), round(value + spread, 2)), why_not=reason,
+        )
+        for phase, values in _LOSSES.items()
+        for batch, (value, spread) in values.items()
+    ]  # fmt: skip
+    ends = {"NF1": 20.67, "NF2": 20.61}
+    return rows + [
+        Reference(position_loss(phase), value, "1", PRINTED, where, 5e-3) for phase, value in ends.items()
+    ]
+
+
+def _sizes() -> list[Reference]:
+    return [
+        Reference(fraction(measure, units), value, "1", READ, "savings against network size", 0.01, null=0.5)
+        for measure, values in _FRACTIONS.items()
+        for units, value in zip(SIZES, values, strict=True)
+    ]
+
+
+def _inside() -> list[Reference]:
+    shift, moved = "preparatory activity on the shift", "displaced preparatory activity"
+    return [
+        # 0.165 to 0.20 in several analyses, t(39) = 5.4 to 7.5
+        Reference(SHIFT_NF2, 0.1825, "1", PRINTED, f"{shift}, 0.165 to 0.20", 0.0175, null=0.0),
+        Reference(SHIFT_FF2, 1.03, "1", READ, shift, 0.01, null=0.0),
+        *(
+            _read_mm(displaced(m), value, moved)
+            for m, value in zip(DISPLACEMENTS, _DISPLACED, strict=True)
+        ),
+        _read_mm(DISPLACED_FF1, 35.05, moved),
+        Reference(SLOPE, -0.44, "mm per unit of shift", READ, moved, 0.05, null=0.0),
+        Reference(PEAK_SPEED, 0.55, "m/s", READ, "hand speed", 0.01),
+    ]  # fmt: skip
+
+
+REFERENCES: Final = (*_initial(), *_learning(), *_losses(), *_sizes(), *_inside())
+
+
+def verdict(reference: Reference, ours: Quantity | None) -> tuple[str, str]:
+    """How a number of ours compares with the study's, in plain words, and the reason where it does not.
+
+    agrees: our 95 % interval (our value, where it has none), widened by the reading error, holds the study's
+        value.
+    same sign: it does not, but both differ from the value that means no effect, to the same side: ours with
+        its whole interval, the study's by more than the reading error.
+    differs: anything else.
+    not testable: we have no value; the reason says why.
+
+    Raises:
+        ValueError: When the two are in different units.
+    """
+    if ours is None:
+        return "not testable", reference.why_not or NOT_MEASURED
+    if ours.value is None:
+        return "not testable", ours.note or reference.why_not or "it could not be determined"
+    if ours.unit != reference.unit:
+        raise ValueError(f"{ours.name} of ours is in {ours.unit!r}, the study's is in {reference.unit!r}")
+    low, high = ours.ci
+    known = low is not None and high is not None
+    bottom, top = (low, high) if low is not None and high is not None else (ours.value, ours.value)
+    reason = "" if known else "ours has no interval"
+    if bottom - reference.error <= reference.value <= top + reference.error:
+        return "agrees", reason
+    if reference.null is None:
+        return "differs", reason
+    distance = reference.value - reference.null
+    side = math.copysign(1.0, distance)
+    ours_differs = known and min(side * (bottom - reference.null), side * (top - reference.null)) > 0.0
+    if ours_differs and abs(distance) > reference.error:
+        return "same sign", reason
+    if bottom <= reference.null <= top:
+        reason = reason or "ours cannot be told from no effect"
+    return "differs", reason

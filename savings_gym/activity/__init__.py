@@ -1,0 +1,1 @@
+"""Neural activity: recordings as labelled arrays, and the analyses of them."""

@@ -1,0 +1,1 @@
+"""The arm: its MJCF file, its constants, and what muscles and tendons do, in closed form."""

@@ -1,0 +1,37 @@
+"""The registered environments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+
+from savings_gym.fields import CurlField
+from savings_gym.task.schedule import four_phase
+from savings_gym.task.settings import TRIAL_STEPS
+
+_CURL = CurlField(8.0).to_dict()
+
+# Keyword arguments of `envs.ReachEnv` and `vector.ReachVectorEnv`, as JSON-able values.
+_ENVS: dict[str, dict[str, Any]] = {
+    "ForceFieldReach-v0": {"field": _CURL},
+    "NullFieldReach-v0": {"field": None},
+    "RandomReach-v0": {"field": None, "targets": "random"},
+    "ForceFieldReachTorque-v0": {"field": _CURL, "actuation": "torque"},
+    "SavingsReach-v0": {"schedule": four_phase().to_dict()},
+}
+
+ENV_IDS = tuple(_ENVS)
+
+
+def register_envs() -> None:
+    """Register all environments with Gymnasium; those that are there already stay."""
+    for env_id, kwargs in _ENVS.items():
+        if env_id not in gym.registry:
+            gym.register(
+                id=env_id,
+                entry_point="savings_gym.envs.single:ReachEnv",
+                vector_entry_point="savings_gym.envs.vector:ReachVectorEnv",
+                max_episode_steps=TRIAL_STEPS,
+                kwargs=kwargs,
+            )

@@ -1,0 +1,177 @@
+"""Pictures of the reaching task, drawn by MuJoCo without a window."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from savings_gym.arrays import Floats
+from savings_gym.task.reach import ReachTask
+
+Colour = tuple[float, float, float, float]
+
+SIZE = 480  # pixels, width and height
+CAMERA = "top"
+HEIGHT = 0.026  # m, of everything that is drawn around the arm, just above the skin
+
+START: Colour = (0.25, 0.27, 0.31, 0.9)
+WAITING: Colour = (0.93, 0.62, 0.16, 0.75)  # the target before the go cue
+GONE: Colour = (0.16, 0.62, 0.36, 0.9)  # and after it
+OTHERS: Colour = (0.45, 0.47, 0.50, 0.22)  # the other centre-out targets
+PATH_EARLY, PATH_LATE = np.array([0.55, 0.70, 0.93]), np.array([0.07, 0.25, 0.63])
+FORCE: Colour = (0.80, 0.16, 0.16, 0.95)
+FORCE_SCALE = 0.02  # m/N
+
+LIBRARIES = {"egl": ("libEGL.so.1", "libOpenGL.so.0"), "osmesa": ("libOSMesa.so.8",)}
+NO_BACKEND = (
+    "rendering needs EGL or OSMesa, and neither could be used ({reason}). On Debian or Ubuntu: "
+    "apt-get install libegl1 libopengl0 libgl1-mesa-dri, or apt-get install libosmesa6. "
+    "MUJOCO_GL=egl or MUJOCO_GL=osmesa chooses one of them."
+)
+
+
+def choose_backend() -> str:
+    """How to render: what MUJOCO_GL says, else a window system if there is one, else EGL or OSMesa.
+
+    Returns:
+        "egl", "osmesa", or "" for MuJoCo's own choice.
+
+    Raises:
+        RuntimeError: If there is nothing to render with; it names the Debian packages.
+    """
+    asked = os.environ.get("MUJOCO_GL", "").strip().lower()
+    if asked and asked not in LIBRARIES:
+        return ""
+    if not asked and (
+        platform.system() != "Linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        return ""
+    reasons = []
+    for backend in (asked,) if asked else LIBRARIES:
+        try:
+            for library in LIBRARIES[backend]:
+                ctypes.CDLL(library)
+            return backend
+        except OSError as error:
+            reasons.append(f"{backend}: {error}")
+    raise RuntimeError(NO_BACKEND.format(reason="; ".join(reasons)))
+
+
+def _gl_context(size: int) -> Any:
+    """An OpenGL context for off-screen pictures, not yet current."""
+    backend = choose_backend()
+    try:
+        if backend == "egl":
+            from mujoco.egl import GLContext
+        elif backend == "osmesa":
+            from mujoco.osmesa import GLContext
+        else:
+            from mujoco.gl_context import GLContext
+        return GLContext(size, size)
+    except (ImportError, AttributeError, RuntimeError, mujoco.FatalError) as error:
+        raise RuntimeError(NO_BACKEND.format(reason=f"{backend or 'window system'}: {error}")) from error
+
+
+class ReachRenderer:
+    """Draws rows of a task: arm, muscles, start, targets, hand path and the field's force.
+
+    Args:
+        task: The task; its rows are drawn as they are at the time of `frame`.
+        size: Width and height of the pictures, pixels.
+    """
+
+    def __init__(self, task: ReachTask, size: int = SIZE) -> None:
+        self._task, self._size = task, size
+        model = task.arm.model
+        self._data = mujoco.MjData(model)
+        self._scene = mujoco.MjvScene(model, maxgeom=1000)
+        self._options, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._camera.fixedcamid = model.camera(CAMERA).id
+        self._gl: Any = _gl_context(size)
+        self._gl.make_current()
+        self._mjr = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
+
+    def frame(self, row: int) -> NDArray[np.uint8]:
+        """A picture of one row, (size, size, 3)."""
+        if self._gl is None:
+            raise RuntimeError("the renderer is closed")
+        task, data, scene = self._task, self._data, self._scene
+        data.qpos[:], data.qvel[:], data.act[:] = task.qpos[row], task.qvel[row], task.act[row]
+        mujoco.mj_forward(task.arm.model, data)
+        mujoco.mjv_updateScene(
+            task.arm.model,
+            data,
+            self._options,
+            self._perturb,
+            self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL.value,
+            scene,
+        )
+        self._draw_task(row)
+        self._gl.make_current()
+        viewport = mujoco.MjrRect(0, 0, self._size, self._size)
+        pixels = np.empty((self._size, self._size, 3), dtype=np.uint8)
+        mujoco.mjr_render(viewport, scene, self._mjr)
+        mujoco.mjr_readPixels(pixels, None, viewport, self._mjr)
+        return np.flipud(pixels).copy()
+
+    def close(self) -> None:
+        """Free the OpenGL resources; may be called again."""
+        if getattr(self, "_gl", None) is not None:
+            self._gl.make_current()
+            self._mjr.free()
+            self._gl.free()
+            self._gl = None
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # when Python exits, OpenGL may be gone before us
+            self.close()
+
+    def _draw_task(self, row: int) -> None:
+        trials, t = self._task.trials, int(self._task.t[row])
+        for target in trials.all_targets(row):
+            self._disc(target, 0.008, OTHERS)
+        self._disc(trials.start[row], 0.007, START)
+        gone = t >= trials.cue_step[row]
+        self._disc(trials.target_position[row], 0.012, GONE if gone else WAITING)
+        path = self._task.hand[: t + 1, row]
+        for k in range(len(path) - 1):
+            share = k / max(len(path) - 2, 1)
+            colour = (*((1.0 - share) * PATH_EARLY + share * PATH_LATE), 1.0)
+            self._line(mujoco.mjtGeom.mjGEOM_CAPSULE, 0.0028, path[k], path[k + 1], colour)
+        force = self._task.field_force[row]
+        if np.linalg.norm(force) > 0.05:
+            tip = path[-1] + FORCE_SCALE * force
+            self._line(mujoco.mjtGeom.mjGEOM_ARROW, 0.005, path[-1], tip, FORCE)
+
+    def _disc(self, centre: Floats, radius: float, colour: Colour) -> None:
+        geom = self._next_geom()
+        if geom is not None:
+            size, position = np.array([radius, radius, 0.0005]), np.array([*centre, HEIGHT])
+            shape = mujoco.mjtGeom.mjGEOM_CYLINDER.value
+            mujoco.mjv_initGeom(geom, shape, size, position, np.eye(3).ravel(), np.array(colour, np.float32))
+
+    def _line(self, shape: mujoco.mjtGeom, width: float, begin: Floats, end: Floats, colour: Any) -> None:
+        geom = self._next_geom()
+        if geom is not None:
+            nothing, rgba = np.zeros(3), np.array(colour, np.float32)
+            mujoco.mjv_initGeom(geom, shape.value, nothing, nothing, np.zeros(9), rgba)
+            begin, end = np.array([*begin, HEIGHT]), np.array([*end, HEIGHT])
+            mujoco.mjv_connector(geom, shape.value, width, begin, end)
+
+    def _next_geom(self) -> mujoco.MjvGeom | None:
+        """The next free geom of the scene; None if the scene is full."""
+        if self._scene.ngeom >= self._scene.maxgeom:
+            return None
+        self._scene.ngeom += 1
+        return self._scene.geoms[self._scene.ngeom - 1]

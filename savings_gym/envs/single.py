@@ -1,0 +1,251 @@
+"""The reaching task as a Gymnasium environment; `vector` has the same task for many arms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from savings_gym.arrays import Array
+from savings_gym.envs.render import ReachRenderer
+from savings_gym.fields import Field
+from savings_gym.task.schedule import Schedule, as_schedule
+from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise, RewardWeights, TaskSettings, task_settings
+from savings_gym.task.single import SingleReachTask
+
+RENDER_FPS = 100
+
+
+class ReachEnv(gym.Env[Array, Array]):
+    """A planar two-joint arm, driven by six muscles, reaches for targets in a force field.
+
+    The arm lies in the horizontal plane (x to the right, y forward, shoulder at the origin, no
+    gravity). An episode is one trial of 1 s: the hand rests at the start, the target is shown, and
+    at an unforeseeable time a go signal tells to move. From then on a force field may push the
+    hand. No input tells which field is on. Task and plant follow Shahbazi et al. (2026), eLife
+    14:RP107423; the muscles are MuJoCo's.
+
+    ## Action space
+    `Box(0, 1, (6,), float32)`, the excitations of the muscles in the next 10 ms. Noise is added,
+    then the sum is clipped to 0.001..1. (Checkers that advise symmetric actions can be ignored:
+    a muscle only pulls, so its excitation has no sign.)
+
+    | Num | Action | Min | Max | Name in MJCF | Unit |
+    |-----|--------|-----|-----|--------------|------|
+    | 0 | excitation, shoulder flexor | 0 | 1 | pectoralis | - |
+    | 1 | excitation, shoulder extensor | 0 | 1 | deltoid | - |
+    | 2 | excitation, elbow flexor | 0 | 1 | brachioradialis | - |
+    | 3 | excitation, elbow extensor | 0 | 1 | triceps_lateral | - |
+    | 4 | excitation, biarticular flexor | 0 | 1 | biceps | - |
+    | 5 | excitation, biarticular extensor | 0 | 1 | triceps_long | - |
+
+    With `actuation="torque"`: `Box(-1, 1, (2,), float32)`, shares of the largest torque (20 N·m).
+
+    | Num | Action | Min | Max | Name in MJCF | Unit |
+    |-----|--------|-----|-----|--------------|------|
+    | 0 | torque at the shoulder, flexion positive | -1 | 1 | shoulder | 20 N·m |
+    | 1 | torque at the elbow, flexion positive | -1 | 1 | elbow | 20 N·m |
+
+    ## Observation space
+    `Box(..., (17,), float32)`. The hand is seen 70 ms late, the muscles are felt 20 ms late, both
+    with noise; before such a time has passed, the state at the start of the trial is observed.
+    Values beyond the limits are clipped.
+
+    | Num | Observation | Min | Max | Name in MJCF | Unit |
+    |-----|-------------|-----|-----|--------------|------|
+    | 0 | hand position x, late | -1 | 1 | hand (site) | m |
+    | 1 | hand position y, late | -1 | 1 | hand (site) | m |
+    | 2 | fibre length, late | 0 | 2 | pectoralis | optimal lengths |
+    | 3 | fibre length, late | 0 | 2 | deltoid | optimal lengths |
+    | 4 | fibre length, late | 0 | 2 | brachioradialis | optimal lengths |
+    | 5 | fibre length, late | 0 | 2 | triceps_lateral | optimal lengths |
+    | 6 | fibre length, late | 0 | 2 | biceps | optimal lengths |
+    | 7 | fibre length, late | 0 | 2 | triceps_long | optimal lengths |
+    | 8 | fibre velocity, late | -5 | 5 | pectoralis | largest shortening speeds |
+    | 9 | fibre velocity, late | -5 | 5 | deltoid | largest shortening speeds |
+    | 10 | fibre velocity, late | -5 | 5 | brachioradialis | largest shortening speeds |
+    | 11 | fibre velocity, late | -5 | 5 | triceps_lateral | largest shortening speeds |
+    | 12 | fibre velocity, late | -5 | 5 | biceps | largest shortening speeds |
+    | 13 | fibre velocity, late | -5 | 5 | triceps_long | largest shortening speeds |
+    | 14 | target position x | -1 | 1 | - | m |
+    | 15 | target position y | -1 | 1 | - | m |
+    | 16 | go cue, 70 ms after go | 0 | 1 | - | - |
+
+    With `actuation="torque"`: `Box(..., (9,), float32)`, joints instead of muscles.
+
+    | Num | Observation | Min | Max | Name in MJCF | Unit |
+    |-----|-------------|-----|-----|--------------|------|
+    | 0 | hand position x, late | -1 | 1 | hand (site) | m |
+    | 1 | hand position y, late | -1 | 1 | hand (site) | m |
+    | 2 | joint angle, late | -4 | 4 | shoulder | rad |
+    | 3 | joint angle, late | -4 | 4 | elbow | rad |
+    | 4 | joint velocity, late | -5 | 5 | shoulder | 10 rad/s |
+    | 5 | joint velocity, late | -5 | 5 | elbow | 10 rad/s |
+    | 6 | target position x | -1 | 1 | - | m |
+    | 7 | target position y | -1 | 1 | - | m |
+    | 8 | go cue, 70 ms after go | 0 | 1 | - | - |
+
+    ## Reward
+    `reward_proximity + reward_effort + reward_jerk`, each in `info`, see `rewards.reward_terms`: how
+    near the hand is to the goal (the start until the go cue is seen, the target from then on), less
+    squared commands, less a penalty for a shaking hand. A good reach earns about 1 a trial (0.9 in
+    0.35 s of movement), a hand that stays at the start 1.4 in a catch trial and about 0 when go comes
+    at 0.44 s; a flailing arm loses 5.
+
+    ## Start of a trial
+    The arm is at rest, activations at 0.001. Centre-out: hand at (−0.134, 0.434) m, targets 0.10 m
+    away, in shuffled blocks in which each target comes once. Random reaches (`targets="random"`):
+    start and target uniform in joint angles. Go comes after a uniform time of 0.10 to 0.30 s; with
+    probability 0.5 a trial is a catch trial, in which it does not come (drawn trial by trial: the study
+    leaves exactly half of every batch of 8 without go, which one environment cannot promise). `draws`
+    says what is drawn in which order. `reset(seed=...)` begins the experiment anew, with trial 0.
+
+    `reset(options=...)` chooses for the next trial: "target" (index, or position (x, y) in m as
+    floats), "start" (hand position in m; centre-out targets move along), "go_time" (s), "catch"
+    (bool), "catch_fraction", "field" (a field or its dict). The trials after it stay what they were.
+
+    ## End of a trial
+    Truncation after 100 control steps of 10 ms (5 physics steps each). Never termination.
+
+    ## Info
+    Free of delay and noise: "phase" (name; "" without a schedule), "trial" (count from 0),
+    "schedule_done", "target" (index, −1 if none of the centre-out targets), "target_position" (m),
+    "go_time" (s; in a catch trial of the go withheld), "catch", "hand_position" (m),
+    "hand_velocity" (m/s), "muscle_force" (6 in N; with torques "joint_torque", 2 in N·m) and
+    "field_force", the field's force on the hand in N, mean over the physics steps of this step.
+    After `step` also the reward terms.
+
+    ## Arguments
+    * `field`: force field of every trial, see `fields`; or its dict; None is no field.
+    * `schedule`: `schedule.Schedule` or its dict: the field by trial number; `field` is then unused.
+      A trial counts as soon as a step was made in it; reset before that, it is drawn again, to the
+      same target. After the end the last phase goes on.
+    * `actuation`: "muscle"; "motor", ideal motors in the muscles' place, which pull along the same paths
+      with the same strength, but whatever their length and speed, and within a control step; or "torque".
+    * `targets`: number of centre-out targets (evenly spaced from 0°), their directions in degrees, or
+      "random".
+    * `go_time`: time of go in s, or (first, last) of a uniform draw; whole control steps. The test
+      trials of the study have `go_time=0.44, catch_fraction=0.0`.
+    * `catch_fraction`: probability of a catch trial; a phase of the schedule may have its own.
+    * `noise`: `settings.Noise` or a dict of some of its values; False or None is no noise.
+    * `delays`: `settings.Delays` or a dict; whole control steps; None is no delay.
+    * `reward_weights`: `settings.RewardWeights` or a dict.
+    * `render_mode`: "rgb_array" or None.
+
+    ## Version history
+    * v0: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RENDER_FPS}
+
+    def __init__(
+        self,
+        *,
+        field: Field | Mapping[str, Any] | None = None,
+        schedule: Schedule | Mapping[str, Any] | None = None,
+        actuation: str = "muscle",
+        targets: int | str | Sequence[float] = 8,
+        go_time: float | Sequence[float] = (0.10, 0.30),
+        catch_fraction: float = 0.5,
+        noise: Noise | Mapping[str, Any] | bool | None = True,
+        delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
+        reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        render_mode: str | None = None,
+    ) -> None:
+        self.task = SingleReachTask(
+            task_settings(
+                field=field,
+                schedule=schedule,
+                actuation=actuation,
+                targets=targets,
+                go_time=go_time,
+                catch_fraction=catch_fraction,
+                noise=noise,
+                delays=delays,
+                reward_weights=reward_weights,
+            ),
+        )
+        self.observation_space = self.task.observation_space
+        self.action_space = self.task.action_space
+        self.render_mode = checked_render_mode(render_mode)
+        self._renderer: ReachRenderer | None = None
+        self._row = np.array([0])
+
+    @property
+    def trial_field(self) -> Field:
+        """The field of the current trial."""
+        return self.task.trials.fields[0]
+
+    @property
+    def settings(self) -> TaskSettings:
+        """What defines the task; `ReachEnv(**env.settings.arguments())` has the same."""
+        return self.task.settings
+
+    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+        """Go by another schedule from the next trial on, counting trials from 0.
+
+        A trial in which no step was made yet goes by it at once: its number, phase, field and catch
+        are set anew, unless `options` of its reset chose them, and the rest of it stays as drawn.
+        """
+        self.task.set_schedule(as_schedule(schedule))
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Begin the next trial. See the class for `options`."""
+        chosen = self.task.trials.options(options)
+        super().reset(seed=seed)
+        if seed is not None:
+            self.task.restart(self._row)
+        self.task.begin(self._row, [self.np_random], chosen)
+        return self.task.one_observation(), self.task.one_info()
+
+    def step(self, action: ArrayLike) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """Advance by one control step.
+
+        Raises:
+            ValueError: If the action has a wrong shape or is not finite.
+        """
+        task = self.task
+        terms = task.one_step(checked_actions(action, task.action_space.shape).tolist())
+        truncated = bool(task.t[0] >= TRIAL_STEPS)
+        return task.one_observation(), sum(terms.values()), False, truncated, task.one_info() | terms
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """A picture of arm, start, target and hand path, (480, 480, 3); None without a render mode."""
+        if self.render_mode is None:
+            gym.logger.warn("render() needs gym.make(..., render_mode='rgb_array')")
+            return None
+        if self._renderer is None:
+            self._renderer = ReachRenderer(self.task)
+        return self._renderer.frame(0)
+
+    def close(self) -> None:
+        """Free the renderer."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+
+def checked_render_mode(render_mode: str | None) -> str | None:
+    """The render mode, or a ValueError that lists the valid ones."""
+    modes = ReachEnv.metadata["render_modes"]
+    if render_mode is not None and render_mode not in modes:
+        raise ValueError(f"render_mode must be None or one of {modes}, got {render_mode!r}")
+    return render_mode
+
+
+def checked_actions(action: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The action as floats, or a ValueError that names what is wrong with it."""
+    try:
+        actions = np.asarray(action, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"an action must be an array of numbers of shape {shape}, got {action!r}") from error
+    if actions.shape != shape:
+        raise ValueError(f"an action must have the shape {shape}, got {actions.shape}")
+    if not np.isfinite(actions).all():
+        raise ValueError(f"an action must be finite, got {actions.tolist()}")
+    return actions

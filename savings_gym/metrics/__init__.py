@@ -1,0 +1,1 @@
+"""Measures of behaviour: arrays in, numbers out; no learner, no environment."""

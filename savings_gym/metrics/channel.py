@@ -1,0 +1,138 @@
+"""How much of a force field a reach compensates, from the force it puts on an error-clamp channel.
+
+Probes of adaptation: forces on the walls of a channel, and the share of a field that they would cancel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from savings_gym.arrays import Floats, as_finite, as_points, broadcast_leading
+from savings_gym.fields import ChannelField, CurlField, Field, ViscousField
+from savings_gym.task.settings import CONTROL_STEP
+
+
+def lateral_component(vector: ArrayLike, direction: ArrayLike) -> Floats:
+    """Component of planar vectors to the right of a direction, seen from above.
+
+    Args:
+        vector: (..., 2) displacements, velocities or forces.
+        direction: (..., 2) direction of the reach, of any length but zero.
+
+    Returns:
+        (...), in the unit of `vector`; positive to the right.
+    """
+    vectors, along = as_points("vector", vector), as_points("direction", direction)
+    broadcast_leading(vector=vectors.shape[:-1], direction=along.shape[:-1])
+    length = np.linalg.norm(along, axis=-1)
+    if np.any(length == 0.0):
+        raise ValueError("direction has zero length, expected a target that differs from the start")
+    return (vectors[..., 0] * along[..., 1] - vectors[..., 1] * along[..., 0]) / length
+
+
+def ideal_channel_force(velocity: ArrayLike, field_matrix: ArrayLike) -> Floats:
+    """Force of the hand that would cancel a velocity-dependent field: -B v at the measured velocity.
+
+    Args:
+        velocity: (..., T, 2) hand velocity in the channel [m/s].
+        field_matrix: (2, 2) B of the field f = B v [N s/m].
+
+    Returns:
+        (..., T, 2) [N].
+    """
+    matrix = as_finite("field_matrix", field_matrix)
+    if matrix.shape != (2, 2):
+        raise ValueError(f"field_matrix has shape {matrix.shape}, expected (2, 2)")
+    return -as_points("velocity", velocity) @ matrix.T
+
+
+def channel_adaptation_index(force: ArrayLike, ideal_force: ArrayLike) -> Floats:
+    """Slope of the force in a channel on the ideal force, a regression through the origin over the movement.
+
+    The adaptation coefficient of force-channel studies (Smith, Ghazizadeh & Shadmehr 2006,
+    doi 10.1371/journal.pbio.0040179), here ``sum(force * ideal) / sum(ideal**2)``. 1 is full compensation of
+    the field, 0 none, negative a force with the field. Samples at rest have no ideal force and so no weight:
+    the movement needs no cutting out.
+
+    Args:
+        force: (..., T) lateral force of the hand *on* the channel, that is minus the force of the channel on
+            the hand [N].
+        ideal_force: (..., T) `lateral_component` of `ideal_channel_force`, same side convention [N].
+
+    Returns:
+        (...), NaN where the ideal force is zero throughout.
+    """
+    measured, ideal = as_finite("force", force), as_finite("ideal_force", ideal_force)
+    if measured.ndim == 0 or ideal.ndim == 0 or measured.shape[-1] != ideal.shape[-1]:
+        raise ValueError(
+            f"force and ideal_force have shapes {measured.shape} and {ideal.shape}, expected both (..., T)"
+        )
+    broadcast_leading(force=measured.shape[:-1], ideal_force=ideal.shape[:-1])
+    product = np.sum(measured * ideal, axis=-1)
+    square = np.broadcast_to(np.sum(ideal * ideal, axis=-1), product.shape)
+    index: Floats = np.divide(product, square, out=np.full(product.shape, np.nan), where=square > 0.0)
+    return index
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelResult:
+    """What 8 reaches between the walls of a channel showed.
+
+    Attributes:
+        adaptation: (8,) slope of the force on the walls on the force that would cancel the field: 1 is all
+            of it, 0 nothing.
+        across: (8, 100) force of the hand on the walls at the end of every control step, positive to the
+            right of the reach; zero before go [N].
+        along: (8, 100) the same along the reach; a channel has no force there but rounding [N].
+        ideal: (8, 100) `across` of a hand that cancels the field at the speed it had [N].
+    """
+
+    adaptation: Floats
+    across: Floats
+    along: Floats
+    ideal: Floats
+
+
+def velocity_matrix(field: Field) -> Floats:
+    """(2, 2) B of a field f = B v [N s/m].
+
+    Raises:
+        ValueError: For a field that is none of these.
+    """
+    if not isinstance(field, CurlField | ViscousField):
+        raise ValueError(f"a channel measures adaptation to a CurlField or a ViscousField, got {field!r}")
+    return field.coefficients(np.zeros((1, 2)), np.ones((1, 2))).B[0]
+
+
+def channel_result(
+    path: Floats,
+    velocity: Floats,
+    start: Floats,
+    target: Floats,
+    matrix: Floats,
+    walls: ChannelField,
+    go_time: float,
+) -> ChannelResult:
+    """Forces on the walls of a channel, and adaptation to a field f = matrix v.
+
+    Args:
+        path: (n, T, 2) hand at the end of every control step [m].
+        velocity: (n, T, 2) its velocity [m/s].
+        start: (n, 2) m.
+        target: (n, 2) m.
+        matrix: (2, 2) N s/m.
+        walls: The channel, which acts from go on.
+        go_time: s.
+    """
+    steps = path.shape[1]
+    fields = walls.coefficients(start, target).take(np.repeat(np.arange(len(start)), steps))
+    push = -fields.force(path.reshape(-1, 2), velocity.reshape(-1, 2)).reshape(path.shape)
+    reach = (target - start)[:, None]  # (n, 1, 2)
+    gone = np.arange(1, steps + 1) > round(go_time / CONTROL_STEP)
+    across = lateral_component(push, reach) * gone
+    along = np.sum(push * reach, axis=-1) / np.linalg.norm(reach, axis=-1) * gone
+    ideal = lateral_component(ideal_channel_force(velocity, matrix), reach) * gone
+    return ChannelResult(channel_adaptation_index(across, ideal), across, along, ideal)

@@ -1,0 +1,268 @@
+"""Kinematic and force measures of a reach: arrays in, numbers out.
+
+A hand path is ``(..., T + 1, 2)`` in metres in the world plane (x right, y forward), sampled every ``dt``
+seconds from the start of the trial; a target is ``(..., 2)`` in metres. Leading axes broadcast, and every
+measure has the broadcast leading shape.
+
+Side: **positive is to the right** of the direction from the start to the target, seen from above, and for
+angles positive is clockwise. A curl field ``f = b (v_y, -v_x)`` with b > 0 pushes the hand to its right, so
+errors in it are positive and after-effects negative.
+
+A measure that needs a movement is NaN where there is none: where the hand never reaches ``still_speed``, or,
+for the straightness, where the path has no length.
+
+Measures of the speed (``savings_gym.metrics.kinematics``), of a force channel (``savings_gym.metrics.channel``) and of a whole
+learning curve (``savings_gym.metrics.learning``) are imported from here too.
+
+Speed of the hand and the times that are read off it: peak, onset, offset.
+
+Paths are as in ``savings_gym.metrics.kinematics``, ``(..., T + 1, 2)`` in metres every ``dt`` seconds. Speeds are
+central differences of the path, one-sided at its two ends.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from savings_gym.arrays import Floats, as_path, as_points, as_positive, broadcast_leading
+from savings_gym.metrics.channel import channel_adaptation_index, ideal_channel_force, lateral_component
+from savings_gym.metrics.learning import ExponentialFit, learning_rate, trials_to_criterion, windowed_mean
+
+__all__ = [
+    "KINEMATIC_COLUMNS",
+    "ExponentialFit",
+    "channel_adaptation_index",
+    "endpoint_error",
+    "hand_speed",
+    "ideal_channel_force",
+    "initial_direction_error",
+    "kinematic_measures",
+    "lateral_component",
+    "lateral_deviation",
+    "learning_rate",
+    "movement_interval",
+    "movement_time",
+    "path_straightness",
+    "peak_speed",
+    "trials_to_criterion",
+    "windowed_mean",
+]
+
+KINEMATIC_COLUMNS = (
+    "lateral_deviation",
+    "initial_direction_error",
+    "endpoint_error",
+    "peak_speed",
+    "movement_time",
+    "path_straightness",
+)
+"""Measures of a probe table, in its column order."""
+
+
+def lateral_deviation(
+    path: ArrayLike, target: ArrayLike, dt: float = 0.01, from_time: float = 0.25
+) -> Floats:
+    """Largest distance of the hand, over the trial, from the straight line to the target, with its side.
+
+    The line runs from the hand's position at `from_time` (before the go cue, when it has settled) to the
+    target; distances are perpendicular to it. Of two equal distances the earlier gives the side.
+
+    Args:
+        path: (..., T + 1, 2) hand path [m].
+        target: (..., 2) target [m].
+        dt: Sampling interval [s].
+        from_time: Time at which the hand's position starts the line [s].
+
+    Returns:
+        (...) [m], positive to the right.
+    """
+    hand, goal, start = _reach(path, target, dt, from_time)
+    deviation = lateral_component(hand - start[..., None, :], (goal - start)[..., None, :])
+    return take(deviation, np.argmax(np.abs(deviation), axis=-1))
+
+
+def initial_direction_error(
+    path: ArrayLike, target: ArrayLike, dt: float = 0.01, from_time: float = 0.25, still_speed: float = 0.01
+) -> Floats:
+    """Angle between the direction of the hand at its first peak of speed and the direction of the target.
+
+    Both directions are from the hand's position at `from_time`; the peak is the first after that time with at
+    least half the largest speed, so that a large correction does not pass for the initial movement. The angle
+    at peak velocity is the usual directional error of adaptation studies (Krakauer et al. 2000,
+    doi 10.1523/JNEUROSCI.20-23-08916.2000).
+
+    Args:
+        path: (..., T + 1, 2) hand path [m].
+        target: (..., 2) target [m].
+        dt: Sampling interval [s].
+        from_time: Time of the position that both directions start from [s].
+        still_speed: Peak speed under which there is no movement [m/s].
+
+    Returns:
+        (...) [rad] in [-pi, pi], positive clockwise (to the right); NaN without a movement.
+    """
+    hand, goal, start = _reach(path, target, dt, from_time)
+    along = goal - start
+    speed = hand_speed(hand, dt)
+    speed[..., np.arange(speed.shape[-1]) * dt < from_time - 1e-9] = -1.0
+    peak = first_peak(speed)
+    moved = np.take_along_axis(hand, peak[..., None, None], axis=-2)[..., 0, :] - start
+    length = np.linalg.norm(along, axis=-1)
+    angle = np.arctan2(lateral_component(moved, along) * length, np.sum(moved * along, axis=-1))
+    return np.where((take(speed, peak) >= still_speed) & np.any(moved != 0.0, axis=-1), angle, np.nan)
+
+
+def endpoint_error(path: ArrayLike, target: ArrayLike) -> Floats:
+    """Distance of the hand from the target at the end of the trial, (...) [m].
+
+    Args:
+        path: (..., T + 1, 2) hand path [m].
+        target: (..., 2) target [m].
+    """
+    hand, goal = as_path(path), as_points("target", target)
+    broadcast_leading(path=hand.shape[:-2], target=goal.shape[:-1])
+    return np.linalg.norm(hand[..., -1, :] - goal, axis=-1)
+
+
+def path_straightness(path: ArrayLike) -> Floats:
+    """Straight distance from first to last position over the length of the path, (...), 0 to 1.
+
+    1 is a straight line; NaN where the path has no length.
+
+    Args:
+        path: (..., T + 1, 2) hand path [m].
+    """
+    hand = as_path(path)
+    length = np.sum(np.linalg.norm(np.diff(hand, axis=-2), axis=-1), axis=-1)
+    distance = np.linalg.norm(hand[..., -1, :] - hand[..., 0, :], axis=-1)
+    ratio = np.divide(distance, length, out=np.full(length.shape, np.nan), where=length > 0.0)
+    return np.minimum(ratio, 1.0)
+
+
+def kinematic_measures(path: ArrayLike, target: ArrayLike, dt: float = 0.01) -> dict[str, Floats]:
+    """All measures of `KINEMATIC_COLUMNS` for a batch of probe paths, with their default settings.
+
+    Args:
+        path: (..., T + 1, 2) hand paths [m].
+        target: (..., 2) targets [m], broadcast against the leading axes of `path`.
+        dt: Sampling interval [s].
+
+    Returns:
+        Column name to (...) values in the units of the probe table, all of one shape.
+    """
+    measures = {
+        "lateral_deviation": lateral_deviation(path, target, dt),
+        "initial_direction_error": initial_direction_error(path, target, dt),
+        "endpoint_error": endpoint_error(path, target),
+        "peak_speed": peak_speed(path, dt),
+        "movement_time": movement_time(path, dt),
+        "path_straightness": path_straightness(path),
+    }
+    shape = measures["endpoint_error"].shape
+    return {name: np.array(np.broadcast_to(values, shape)) for name, values in measures.items()}
+
+
+def _reach(path: ArrayLike, target: ArrayLike, dt: float, from_time: float) -> tuple[Floats, Floats, Floats]:
+    """Path, target and the position at `from_time`, checked and broadcast to one leading shape."""
+    hand, goal = as_path(path), as_points("target", target)
+    last = (hand.shape[-2] - 1) * as_positive("dt", dt)
+    if not 0.0 <= from_time <= last + 1e-9:
+        raise ValueError(f"from_time is {from_time} s, expected a time on the path, 0 to {last:g} s")
+    leading = broadcast_leading(path=hand.shape[:-2], target=goal.shape[:-1])
+    hand, goal = np.broadcast_to(hand, leading + hand.shape[-2:]), np.broadcast_to(goal, (*leading, 2))
+    return hand, goal, _position_at(hand, from_time / dt)
+
+
+def _position_at(hand: Floats, step: float) -> Floats:
+    """Position at a time in sampling intervals, linear between samples; rounding error is no fraction."""
+    nearest = round(step)
+    if abs(step - nearest) < 1e-6:
+        return hand[..., nearest, :]
+    low = int(step)
+    return hand[..., low, :] + (step - low) * (hand[..., low + 1, :] - hand[..., low, :])
+
+
+def hand_speed(path: ArrayLike, dt: float = 0.01) -> Floats:
+    """Speed along a path by central differences, (..., T + 1) [m/s].
+
+    Args:
+        path: (..., T + 1, 2) hand path [m].
+        dt: Sampling interval [s].
+    """
+    velocity = np.gradient(as_path(path), as_positive("dt", dt), axis=-2)
+    return np.linalg.norm(velocity, axis=-1)
+
+
+def peak_speed(path: ArrayLike, dt: float = 0.01) -> Floats:
+    """Largest speed of the hand over the trial, (...) [m/s].
+
+    Args:
+        path: (..., T + 1, 2) hand path [m].
+        dt: Sampling interval [s].
+    """
+    return np.max(hand_speed(path, dt), axis=-1)
+
+
+def movement_interval(
+    path: ArrayLike, dt: float = 0.01, fraction: float = 0.1, still_speed: float = 0.01
+) -> tuple[Floats, Floats]:
+    """Onset and offset of the movement around the peak speed.
+
+    The onset is the last time before the peak at which the speed rises through `fraction` of the peak, the
+    offset the first time after it at which the speed falls through; between samples by linear interpolation.
+
+    Args:
+        path: (..., T + 1, 2) hand path [m].
+        dt: Sampling interval [s].
+        fraction: Threshold as a fraction of the peak speed, between 0 and 1.
+        still_speed: Peak speed under which there is no movement [m/s].
+
+    Returns:
+        Onset and offset, (...) each [s]; NaN without a movement, and where the trial starts too late or ends
+        too early to see the crossing.
+    """
+    if not 0.0 < fraction < 1.0:
+        raise ValueError(f"fraction is {fraction}, expected a number between 0 and 1")
+    speed = hand_speed(path, dt)
+    steps = np.arange(speed.shape[-1])
+    peak = np.argmax(speed, axis=-1)[..., None]
+    top = np.take_along_axis(speed, peak, axis=-1)
+    below = speed < fraction * top
+    before = np.max(np.where(below & (steps < peak), steps, -1), axis=-1)
+    after = np.min(np.where(below & (steps > peak), steps, steps.size), axis=-1)
+    moves = top[..., 0] >= still_speed
+    level = fraction * top[..., 0]
+    onset = _crossing(speed, level, before, moves & (before >= 0))
+    offset = _crossing(speed, level, after - 1, moves & (after < steps.size))
+    return onset * dt, offset * dt
+
+
+def movement_time(
+    path: ArrayLike, dt: float = 0.01, fraction: float = 0.1, still_speed: float = 0.01
+) -> Floats:
+    """Time from the onset to the offset of the movement, (...) [s].
+
+    NaN without a movement, and when the movement has not ended by the end of the trial: leaving those out
+    makes a mean too short, so report how many there are. Arguments as in `movement_interval`.
+    """
+    onset, offset = movement_interval(path, dt, fraction, still_speed)
+    return offset - onset
+
+
+def first_peak(speed: Floats) -> NDArray[np.intp]:
+    """Index of the first local maximum with at least half the largest speed, (..., T) to (...)."""
+    around = np.pad(speed, [(0, 0)] * (speed.ndim - 1) + [(1, 1)], constant_values=-1.0)
+    local = (speed >= around[..., :-2]) & (speed >= around[..., 2:])
+    return np.argmax(local & (speed >= 0.5 * np.max(speed, axis=-1, keepdims=True)), axis=-1)
+
+
+def take(values: Floats, index: NDArray[np.intp]) -> Floats:
+    """One value a row: (..., T) and (...) indices to (...)."""
+    return np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
+
+
+def _crossing(speed: Floats, level: Floats, index: NDArray[np.intp], valid: NDArray[np.bool_]) -> Floats:
+    """Sample position, with fraction, at which the speed crosses `level` between `index` and the next."""
+    low = np.clip(index, 0, speed.shape[-1] - 2)
+    before, after = take(speed, low), take(speed, low + 1)
+    step = np.where(after == before, 1.0, after - before)
+    return np.where(valid, low + (level - before) / step, np.nan)

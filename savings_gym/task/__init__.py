@@ -1,0 +1,1 @@
+"""The reaching task: settings, schedule, what is random, and the task itself over n arms."""

@@ -1,0 +1,101 @@
+"""What is random in a trial: target, catch, go time, start, noise.
+
+Everything is drawn when the trial begins, always the same number of values in the same order,
+whatever the noise level, the catch fraction, the go times or the options of `reset`. So the
+sequence of trials depends on the seed and on `targets` only, and an option set for one trial
+leaves the trials after it as they were. A trial that is drawn again, because nothing was done in
+it, keeps its place in the block of targets, so that no target is skipped; the rest is drawn anew.
+The order, from the generator of the arm's own row:
+
+1. target. Centre-out: at the start of every block, one shuffle of all targets (each comes once a
+   block). Random reaches: two uniform numbers, the joint angles at the target.
+2. catch: one uniform number, to be compared with the catch fraction.
+3. go: one uniform number, scaled to the allowed control steps.
+4. start. Centre-out: nothing. Random reaches: two uniform numbers, the joint angles at the start.
+5. noise: standard normal numbers for the whole trial, (TRIAL_STEPS + 1, channels).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from savings_gym.arrays import Floats
+
+NO_TARGET = -1  # index of a target that is none of the centre-out targets
+
+
+@dataclass
+class Draw:
+    """One trial as it was drawn.
+
+    Attributes:
+        target: Index of the centre-out target, or `NO_TARGET`.
+        start_joints: (2,) rad.
+        target_joints: (2,) rad, of random reaches only.
+        catch: Uniform number; the trial is a catch trial if it is below the catch fraction.
+        go_step: Control step of go, should there be one.
+    """
+
+    target: int
+    start_joints: Floats
+    target_joints: Floats
+    catch: float
+    go_step: int
+
+
+class TrialSampler:
+    """Draws the trials of one arm; keeps the rest of its block of targets.
+
+    Args:
+        start_joints: (2,) centre-out start, rad.
+        joint_range: (2, 2) lowest and highest angle of each joint, rad.
+        targets: Number of centre-out targets; 0 for random reaches.
+        go_steps: First and last control step of go.
+    """
+
+    def __init__(
+        self,
+        start_joints: Floats,
+        joint_range: Floats,
+        targets: int,
+        go_steps: tuple[int, int],
+    ) -> None:
+        self._start, self._joint_range, self._targets = start_joints, joint_range, targets
+        self._go_steps = go_steps
+        self._block: list[int] = []
+        self._target = NO_TARGET
+
+    def restart(self) -> None:
+        """Forget the block of targets, as after a new seed."""
+        self._block = []
+
+    def draw(self, rng: np.random.Generator, noise: Floats, again: bool = False) -> Draw:
+        """The next trial.
+
+        Args:
+            rng: Generator of the arm's row.
+            noise: (TRIAL_STEPS + 1, channels), to be filled with standard normal numbers.
+            again: Draw the last trial anew, with its place in the block.
+        """
+        target, start, goal = NO_TARGET, self._start, self._start
+        if self._targets == 0:
+            goal = self._uniform_joints(rng)
+        else:
+            if again:
+                self._block.append(self._target)
+            if not self._block:
+                self._block = rng.permutation(self._targets).tolist()
+            target = self._target = self._block.pop()
+        catch, go = rng.random(2)
+        first, last = self._go_steps
+        go_step = first + int(go * (last - first + 1))
+        if self._targets == 0:
+            start = self._uniform_joints(rng)
+        rng.standard_normal(out=noise)
+        return Draw(target, start, goal, float(catch), go_step)
+
+    def _uniform_joints(self, rng: np.random.Generator) -> Floats:
+        low, high = self._joint_range.T
+        return low + (high - low) * rng.random(2)

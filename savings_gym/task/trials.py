@@ -1,0 +1,354 @@
+"""The current trials of n arms: where from, where to, when, in which field and phase.
+
+The `options` of `reset`: what to choose in a trial instead of drawing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savings_gym.arm.model import Arm
+from savings_gym.arrays import Floats, Indices
+from savings_gym.fields import Field, NullField, as_field, resolve_fields
+from savings_gym.linear_fields import HandForces
+from savings_gym.task.draws import NO_TARGET, Draw, TrialSampler
+from savings_gym.task.schedule import Phase, Schedule
+from savings_gym.task.settings import TRIAL_STEPS, TaskSettings, whole_steps
+
+REACH = 0.10  # m, distance of the centre-out targets from the start
+NO_GO = 10**6  # control step of the go signal in a catch trial
+
+
+class Trials:
+    """The trials that n arms are in. Indices are independent of each other.
+
+    Trials are counted row by row from 0, or with `shared` over all rows together, and the count
+    decides the phase. A trial counts as soon as something was done in it: a reset of a trial in
+    which nothing was done draws it again.
+
+    Args:
+        n: Number of arms.
+        arm: The arm.
+        settings: The task.
+        noise_sd: (channels,) standard deviations of the noise.
+        shared: Count the trials of all rows together.
+
+    Attributes:
+        number: (n,) trials before this one; −1 before the first.
+        phase: (n,) name of the trial's phase; "" without a schedule.
+        done: (n,) whether the schedule has ended before the trial.
+        target: (n,) index of the centre-out target, or `NO_TARGET`.
+        start: (n, 2) hand position at the start, m.
+        target_position: (n, 2) m.
+        go_step: (n,) control step of the go signal; in a catch trial, of the one withheld.
+        catch: (n,) whether there is no go signal.
+        cue_step: (n,) `go_step`, and `NO_GO` in catch trials.
+        fields: n fields.
+        reach: (n,) distance from start to target, m.
+        forces: The fields' forces on the hand.
+        drawn: (n, TRIAL_STEPS + 1, channels) noise.
+    """
+
+    def __init__(
+        self, n: int, arm: Arm, settings: TaskSettings, noise_sd: Floats, shared: bool = False
+    ) -> None:
+        self._arm, self._settings, self._noise_sd = arm, settings, noise_sd
+        self._shared, self._next = shared, np.zeros(n, dtype=np.int64)
+        self._directions = np.array(settings.directions or ())
+        self._samplers = [
+            TrialSampler(arm.start, arm.joint_range, len(self._directions), settings.go_steps)
+            for _ in range(n)
+        ]
+        self.n = n
+        self.number = np.full(n, -1)
+        self.phase = np.full(n, "", dtype=object)
+        self.done = np.zeros(n, dtype=bool)
+        self._phases: list[Phase | None] = [None] * n
+        self._catch_draw = np.zeros(n)
+        self._chosen = [TrialOptions()] * n
+        self.target = np.full(n, NO_TARGET)
+        self.start, self.target_position = np.zeros((n, 2)), np.zeros((n, 2))
+        self.go_step, self.cue_step = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self.catch = np.zeros(n, dtype=bool)
+        self.fields: list[Field] = [NullField()] * n
+        self.reach, self.forces = np.zeros(n), HandForces(n)
+        self.drawn = np.zeros((n, TRIAL_STEPS + 1, len(noise_sd)))
+
+    @property
+    def noise(self) -> Floats:
+        """(TRIAL_STEPS + 1, n, channels) noise of the trials, a view."""
+        return self.drawn.transpose(1, 0, 2)
+
+    def all_targets(self, row: int) -> Floats:
+        """(k, 2) centre-out targets around the row's start, m; none for random reaches."""
+        offsets = np.stack([np.cos(self._directions), np.sin(self._directions)], axis=-1)
+        return self.start[row] + REACH * offsets
+
+    def restart(self, rows: Indices) -> None:
+        """Begin the experiment of `rows` anew, as after a new seed: trial 0, a new block."""
+        self.number[rows] = -1
+        if not self._shared or len(rows) == self.n:
+            self._next[rows] = 0
+        for row in rows:
+            self._samplers[row].restart()
+
+    def set_schedule(self, schedule: Schedule | None, waiting: Indices) -> None:
+        """Go by another schedule from the next trial on, counting from 0.
+
+        Args:
+            schedule: The schedule, or None.
+            waiting: Indices whose trial has begun and in which nothing was done yet. They go by it at
+                once: number, phase, field and catch are set anew, the rest of the trial stays.
+        """
+        self._settings = replace(self._settings, schedule=schedule)
+        self._next[:] = 0
+        self._count(waiting)
+        together: dict[int, list[int]] = {}  # rows whose trials were chosen by one reset
+        for row in waiting:
+            together.setdefault(id(self._chosen[row]), []).append(row)
+        for members in together.values():
+            rows, chosen = np.array(members), self._chosen[members[0]]
+            self._set_catch(rows, chosen)
+            self._set_fields(rows, chosen)
+
+    def options(self, options: Mapping[str, Any] | None) -> TrialOptions:
+        """The `options` of `reset`, checked. See `envs.ReachEnv`; lists have n values."""
+        chosen = trial_options(options, self.n, len(self._directions))
+        self._within_reach(chosen)
+        return chosen
+
+    def begin(
+        self,
+        rows: Indices,
+        rngs: Sequence[np.random.Generator],
+        performed: NDArray[np.bool_],
+        chosen: TrialOptions,
+    ) -> Floats:
+        """Begin a trial in `rows` (m,).
+
+        Args:
+            rows: Indices, ascending.
+            rngs: m generators.
+            performed: (m,) whether something was done in the trial before.
+            chosen: What not to draw, from `options`.
+
+        Returns:
+            (m, 2) joint angles at the start, rad.
+        """
+        new = performed | (self.number[rows] < 0)
+        draws = [
+            self._samplers[row].draw(rng, self.drawn[row], again)
+            for row, rng, again in zip(rows, rngs, ~new, strict=True)
+        ]
+        self.drawn[_whole(rows, self.n)] *= self._noise_sd
+        self._count(rows, new)
+        joints = np.stack([draw.start_joints for draw in draws])
+        if chosen.start is not None:
+            joints = self._arm.inverse_kinematics(chosen.start[rows])
+        self.start[rows] = self._arm.hand_position(joints)
+        self._set_targets(rows, draws, chosen)
+        self.go_step[rows] = [draw.go_step for draw in draws]
+        if chosen.go_step is not None:
+            self.go_step[rows] = chosen.go_step[rows]
+        self._catch_draw[rows] = [draw.catch for draw in draws]
+        for row in rows:
+            self._chosen[row] = chosen
+        self._set_catch(rows, chosen)
+        self._set_fields(rows, chosen)
+        return joints
+
+    def _within_reach(self, chosen: TrialOptions) -> None:
+        """A ValueError if the arm cannot be where it is told to."""
+        if chosen.target_position is not None:
+            self._joints("target", chosen.target_position)
+        if chosen.start is None:
+            return
+        if chosen.target_position is None and len(self._directions):
+            angles = self._directions if chosen.target is None else self._directions[chosen.target][:, None]
+            around = REACH * np.stack([np.cos(angles), np.sin(angles)], -1)
+            self._joints("start", chosen.start[:, None] + around, " for its targets")
+        self._joints("start", chosen.start)
+
+    def _joints(self, option: str, positions: Floats, what: str = "") -> None:
+        """A ValueError where there are no joint angles in range for hand positions, m."""
+        joints = self._arm.inverse_kinematics(positions)
+        low, high = self._arm.joint_range.T
+        outside = ((joints < low) | (joints > high)).any(-1)
+        if outside.any():
+            raise ValueError(
+                f"option {option!r}: {positions[outside][0].tolist()} m needs{what} joint angles "
+                f"{joints[outside][0].tolist()} rad outside the range {self._arm.joint_range.tolist()}"
+            )
+
+    def _count(self, rows: Indices, new: NDArray[np.bool_] | None = None) -> None:
+        """Number the trials of `rows`, those that are `new`, and put them in their phases."""
+        counted = rows if new is None else rows[new]
+        if self._shared:
+            self.number[counted] = self._next[0] + np.arange(len(counted))
+            self._next += len(counted)
+        else:
+            self.number[counted] = self._next[counted]
+            self._next[counted] += 1
+        schedule = self._settings.schedule
+        for row in counted:
+            number = int(self.number[row])
+            phase = None if schedule is None else schedule.phase_at(number)
+            self._phases[row], self.phase[row] = phase, "" if phase is None else phase.name
+            self.done[row] = schedule is not None and schedule.done(number)
+
+    def _set_targets(self, rows: Indices, draws: list[Draw], chosen: TrialOptions) -> None:
+        if chosen.target_position is not None:
+            self.target[rows] = NO_TARGET
+            self.target_position[rows] = chosen.target_position[rows]
+        elif len(self._directions):
+            indices = [draw.target for draw in draws] if chosen.target is None else chosen.target[rows]
+            self.target[rows] = indices
+            angle = self._directions[self.target[rows]]
+            self.target_position[rows] = self.start[rows] + REACH * np.stack(
+                [np.cos(angle), np.sin(angle)], -1
+            )
+        else:
+            self.target[rows] = NO_TARGET
+            self.target_position[rows] = self._arm.hand_position(np.stack([d.target_joints for d in draws]))
+        self.reach[rows] = np.linalg.norm(self.target_position[rows] - self.start[rows], axis=1)
+
+    def _set_catch(self, rows: Indices, chosen: TrialOptions) -> None:
+        share = np.full(self.n, self._settings.catch_fraction)
+        for row in rows:
+            phase = self._phases[row]
+            if phase is not None and phase.catch_fraction is not None:
+                share[row] = phase.catch_fraction
+        if chosen.catch_fraction is not None:
+            share = chosen.catch_fraction
+        self.catch[rows] = self._catch_draw[rows] < share[rows]
+        if chosen.catch is not None:
+            self.catch[rows] = chosen.catch[rows]
+        self.cue_step[rows] = np.where(self.catch[rows], NO_GO, self.go_step[rows])
+
+    def _set_fields(self, rows: Indices, chosen: TrialOptions) -> None:
+        for row in rows:
+            phase = self._phases[row]
+            planned = self._settings.field if phase is None else phase.field
+            self.fields[row] = planned if chosen.field is None else chosen.field[row]
+        always, after_go = resolve_fields(
+            [self.fields[row] for row in rows], self.start[rows], self.target_position[rows]
+        )
+        self.forces.put(rows, always, after_go)
+
+
+def _whole(rows: Indices, n: int) -> Indices | slice:
+    """All of n rows as a slice, which is faster."""
+    return slice(None) if len(rows) == n else rows
+
+
+OPTIONS = ("target", "start", "go_time", "catch", "catch_fraction", "field")
+
+
+@dataclass
+class TrialOptions:
+    """Choices for n trials; None is "as drawn".
+
+    Attributes:
+        target: (n,) index of the centre-out target.
+        target_position: (n, 2) m.
+        start: (n, 2) hand position, m.
+        go_step: (n,) control step of go.
+        catch: (n,) whether there is no go.
+        catch_fraction: (n,) probability of a catch trial.
+        field: n fields.
+    """
+
+    target: NDArray[np.int64] | None = None
+    target_position: Floats | None = None
+    start: Floats | None = None
+    go_step: NDArray[np.int64] | None = None
+    catch: NDArray[np.bool_] | None = None
+    catch_fraction: Floats | None = None
+    field: list[Field] | None = None
+
+
+def trial_options(options: Mapping[str, Any] | None, n: int, targets: int) -> TrialOptions:
+    """Check the `options` of `reset`.
+
+    Args:
+        options: See `envs.ReachEnv`; each value serves all trials, or there is one a trial.
+        n: Number of trials.
+        targets: Number of centre-out targets, 0 for random reaches.
+
+    Raises:
+        ValueError: For an unknown name or a bad value; it lists the valid ones.
+    """
+    options = options or {}
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise ValueError(f"unknown reset options {unknown}; the options are {list(OPTIONS)}")
+    chosen = TrialOptions()
+    if options.get("target") is not None:
+        _choose_target(chosen, options["target"], n, targets)
+    if options.get("start") is not None:
+        chosen.start = _positions("start", options["start"], n)
+    if options.get("go_time") is not None:
+        times = _each("go_time", options["go_time"], n, float)
+        chosen.go_step = np.array([whole_steps("go_time", float(t)) for t in times])
+    if options.get("catch") is not None:
+        if np.asarray(options["catch"]).dtype != bool:
+            raise ValueError(f"option 'catch' must be one bool or {n} of them, got {options['catch']!r}")
+        chosen.catch = _each("catch", options["catch"], n, bool)
+    if options.get("catch_fraction") is not None:
+        chosen.catch_fraction = _each("catch_fraction", options["catch_fraction"], n, float)
+        if not ((chosen.catch_fraction >= 0.0) & (chosen.catch_fraction <= 1.0)).all():
+            raise ValueError(f"option 'catch_fraction' must lie in 0..1, got {options['catch_fraction']!r}")
+    if "field" in options:  # None is no field, as everywhere
+        fields = options["field"]
+        listed = isinstance(fields, Sequence) and not isinstance(fields, str)
+        each = list(fields) if listed else [fields] * n
+        if len(each) != n:
+            raise ValueError(f"option 'field': {len(each)} fields were given for {n} trials")
+        chosen.field = [as_field(field) for field in each]
+    return chosen
+
+
+def _choose_target(chosen: TrialOptions, value: Any, n: int, targets: int) -> None:
+    """An integer is the index of a centre-out target, two floats are a position."""
+    array = np.asarray(value)
+    if array.dtype.kind in "iu" and array.ndim <= 1:
+        indices = _each("target", value, n, np.int64)
+        if targets and ((indices >= 0) & (indices < targets)).all():
+            chosen.target = indices
+            return
+    elif array.dtype.kind == "f" and array.ndim >= 1:
+        chosen.target_position = _positions("target", value, n)
+        return
+    indices_text = f"an index from 0 to {targets - 1} or " if targets else ""
+    raise ValueError(
+        f"option 'target' must be {indices_text}a position (x, y) in m, as floats; got {value!r}"
+    )
+
+
+def _positions(name: str, value: Any, n: int) -> Floats:
+    """(2,) or (n, 2) as (n, 2)."""
+    try:
+        array = np.asarray(value, dtype=float)
+        positions = np.broadcast_to(array, (n, 2)) if array.shape in ((2,), (n, 2)) else None
+    except (TypeError, ValueError):
+        positions = None
+    if positions is None or not np.isfinite(positions).all():
+        raise ValueError(f"option {name!r} must be a finite position (x, y) in m, got {value!r}")
+    return positions
+
+
+def _each(name: str, value: Any, n: int, dtype: type) -> NDArray[Any]:
+    """() or (n,) as (n,)."""
+    try:
+        array: NDArray[Any] = np.asarray(value, dtype=dtype)
+        valid = array.shape in ((), (n,))
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(f"option {name!r} must be one {dtype.__name__} or {n} of them, got {value!r}")
+    return np.broadcast_to(array, (n,))

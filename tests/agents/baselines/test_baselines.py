@@ -1,0 +1,273 @@
+"""Agents that learn nothing: inverse dynamics invert the dynamics, and knowing the field is worth it."""
+
+import mujoco
+import numpy as np
+import pytest
+
+from agents.baselines.agents import ModelBasedController, RandomAgent, ZeroAgent
+from agents.baselines.inverse_dynamics import (
+    activation_after,
+    excitation_for,
+    joint_torque,
+    muscle_activations,
+    nearest_joint_angles,
+    reachable_activations,
+    torque_per_activation,
+)
+from savings_gym import ChannelField, CurlField, Delays, NullField, ReachEnv, ReachVectorEnv
+from savings_gym.arm.model import load_arm
+from savings_gym.metrics.channel import channel_adaptation_index, ideal_channel_force, lateral_component
+from savings_gym.metrics.kinematics import kinematic_measures
+from savings_gym.task.settings import TRIAL_STEPS, task_settings
+
+CURL = CurlField(8.0)
+ACTUATION = pytest.mark.parametrize("actuation", ["muscle", "motor", "torque"])
+
+
+def states(n=100, seed=0):
+    """Angles, some of them in the joint stops, velocities, and a generator."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform([-0.1, -0.1], [2.5, 2.8], (n, 2)), rng.normal(0.0, 4.0, (n, 2)), rng
+
+
+def controller(field=None, actuation="muscle", **task):
+    return ModelBasedController(task_settings(actuation=actuation, **task), field)
+
+
+def probe(agent, field=None, rows=8, **task):
+    """One trial of each target, go at 0.44 s: measures, hand paths, infos of every step, rewards."""
+    env = ReachVectorEnv(rows, field=field, go_time=0.44, catch_fraction=0.0, nthread=1, **task)
+    observation, info = env.reset(seed=3, options={"target": np.arange(rows) % 8})
+    state, infos, reward = None, [info], np.zeros(rows)
+    for _ in range(TRIAL_STEPS):
+        action, state = agent.predict(observation, state)
+        observation, earned, _, _, info = env.step(action)
+        infos.append(info)
+        reward += earned
+    path = np.stack([info["hand_position"] for info in infos], 1)
+    return kinematic_measures(path, info["target_position"]), path, infos, reward
+
+
+@ACTUATION
+def test_inverse_dynamics_gives_the_torque_of_a_simulated_acceleration(actuation):
+    arm, (q, v, rng) = load_arm(actuation), states()
+    data, torque, push = mujoco.MjData(arm.model), rng.normal(0, 5, (100, 2)), rng.normal(0, 8, (100, 2))
+    acceleration = np.zeros_like(q)
+    for i in range(len(q)):
+        data.qpos[:], data.qvel[:] = q[i], v[i]
+        data.qfrc_applied[:] = torque[i] + arm.hand_jacobian(q[i]).T @ push[i]
+        mujoco.mj_forward(arm.model, data)
+        acceleration[i] = data.qacc
+    assert joint_torque(arm, q, v, acceleration, push) == pytest.approx(torque, abs=1e-9)
+
+
+def test_muscles_pull_as_in_mujoco():
+    arm, (q, v, rng) = load_arm("muscle"), states(30)
+    data, activation = mujoco.MjData(arm.model), rng.uniform(0, 1, (30, 6))
+    torque = (torque_per_activation(arm, q, v) * activation[:, None]).sum(-1)
+    for i in range(len(q)):
+        data.qpos[:], data.qvel[:], data.act[:] = q[i], v[i], activation[i]
+        mujoco.mj_forward(arm.model, data)
+        assert torque[i] == pytest.approx(data.qfrc_actuator, abs=1e-9)
+
+
+def test_activations_give_the_torque_pull_only_and_are_the_least():
+    arm, rng = load_arm("muscle"), np.random.default_rng(1)
+    q, v, wanted = rng.uniform(0.4, 2.0, (60, 2)), rng.normal(0, 2, (60, 2)), rng.normal(0, 4, (60, 2))
+    gain = torque_per_activation(arm, q, v)
+    for low in (np.zeros((60, 6)), rng.uniform(0.001, 0.05, (60, 6))):
+        least = muscle_activations(gain, wanted, low)
+        assert (gain * least[:, None]).sum(-1) == pytest.approx(wanted, abs=1e-6)
+        assert (least >= low).all() and (least <= 1).all()
+        # with two multipliers: above the bound where gain' multipliers is, at the bound elsewhere
+        for columns, x, bound in zip(gain, least, low, strict=True):
+            free = x > bound + 1e-9
+            multipliers = np.linalg.lstsq(columns.T[free], x[free], rcond=None)[0]
+            assert columns.T[free] @ multipliers == pytest.approx(x[free], abs=1e-6)
+            assert (columns.T[~free] @ multipliers <= bound[~free] + 1e-6).all()
+
+
+def test_a_hand_out_of_reach_is_brought_as_near_as_can_be():
+    arm = load_arm("muscle")
+    near, far, folded = nearest_joint_angles(arm, [[-0.1, 0.4], [0.3, 0.7], [0.03, 0.04]])
+    assert arm.hand_position(near) == pytest.approx([-0.1, 0.4])
+    assert far[1] == pytest.approx(0.0, abs=1e-3) and folded[1] == pytest.approx(arm.joint_range[1, 1])
+    for angles, wanted in ((far, [0.3, 0.7]), (folded, [0.03, 0.04])):  # in the right direction
+        hand = arm.hand_position(angles)
+        assert hand[0] * wanted[1] == pytest.approx(hand[1] * wanted[0], abs=1e-9)
+
+
+def test_activations_out_of_reach_are_cut_off():
+    gain = torque_per_activation(load_arm("muscle"), [[1.0, 1.5]], [[0.0, 0.0]])
+    assert muscle_activations(gain, [[500.0, 0.0]], 0.0, 0.7).max() == 0.7
+
+
+def test_the_excitation_for_an_activation_brings_mujoco_there():
+    arm, rng = load_arm("muscle"), np.random.default_rng(2)
+    activation = rng.uniform(0.001, 1, (40, 6)) ** 2
+    low, high = reachable_activations(arm, activation)
+    wanted = low + rng.uniform(0, 1, (40, 6)) * (high - low)
+    excitation = excitation_for(arm, activation, wanted)
+    data = mujoco.MjData(arm.model)
+    for i in range(len(activation)):
+        data.act[:], data.ctrl[:] = activation[i], excitation[i]
+        mujoco.mj_step(arm.model, data, nstep=5)
+        assert data.act == pytest.approx(activation_after(arm, activation[i], excitation[i]), abs=1e-12)
+        assert data.act == pytest.approx(wanted[i], abs=1e-5)
+    assert excitation_for(arm, activation, low - 0.1) == pytest.approx(0.001)
+    assert excitation_for(arm, activation, high + 0.1) == pytest.approx(1.0)
+
+
+@ACTUATION
+@pytest.mark.parametrize(
+    "delays", [Delays(), None, Delays(0.02, 0.07)], ids=["late", "at once", "felt later"]
+)
+def test_it_reaches_every_target_within_a_millimetre_without_a_field(actuation, delays):
+    measures, _, _, reward = probe(
+        controller(actuation=actuation, delays=delays), actuation=actuation, delays=delays
+    )
+    assert measures["endpoint_error"].max() < 1e-3 and np.abs(measures["lateral_deviation"]).max() < 2e-3
+    assert reward.mean() > 0.95
+
+
+@ACTUATION
+def test_it_rests_until_it_sees_the_cue(actuation):
+    _, path, *_ = probe(controller(actuation=actuation), actuation=actuation)
+    away = np.linalg.norm(path - path[:, :1], axis=-1).max(0)
+    assert away[:51].max() < 2e-3 and away[57] > 2e-3  # cue in observation 51
+    catch = ReachVectorEnv(4, catch_fraction=1.0, nthread=1, actuation=actuation)
+    agent, state = controller(actuation=actuation), None
+    observation, info = catch.reset(seed=0)
+    for _ in range(TRIAL_STEPS):
+        action, state = agent.predict(observation, state)
+        observation, *_, info = catch.step(action)
+    assert np.linalg.norm(info["hand_position"] - path[0, 0], axis=-1).max() < 2e-3
+
+
+@ACTUATION
+def test_knowledge_of_the_field_keeps_the_hand_on_the_line(actuation):
+    ignorant, knowing = (
+        probe(controller(field, actuation), CURL, actuation=actuation)[0] for field in (None, CURL)
+    )
+    assert 0.02 < ignorant["lateral_deviation"].mean() < 0.05  # to the right, where the field pushes
+    assert np.abs(knowing["lateral_deviation"]).max() < 2e-3
+    assert np.abs(knowing["lateral_deviation"]).mean() < np.abs(ignorant["lateral_deviation"]).mean() / 20
+    assert knowing["endpoint_error"].mean() < ignorant["endpoint_error"].mean() / 5
+
+
+@ACTUATION
+def test_an_expected_field_that_does_not_come_makes_the_mirror_image_of_one_that_comes_unexpectedly(
+    actuation,
+):
+    fooled = probe(controller(CURL, actuation), actuation=actuation)[0]["lateral_deviation"]
+    surprised = probe(controller(None, actuation), CURL, actuation=actuation)[0]["lateral_deviation"]
+    assert (fooled < -0.01).all()
+    assert fooled == pytest.approx(-surprised, rel=0.25)
+
+
+@pytest.mark.parametrize(("belief", "index"), [(CURL, 1.0), (None, 0.0), (CurlField(-8.0), -1.0)])
+def test_the_force_in_a_channel_is_the_belief(belief, index):
+    _, path, infos, _ = probe(controller(belief), ChannelField())
+    along = (infos[0]["target_position"] - path[:, 0])[:, None]
+    velocity = np.stack(
+        [0.5 * (a["hand_velocity"] + b["hand_velocity"]) for a, b in zip(infos, infos[1:], strict=False)], 1
+    )
+    pushes = -np.stack([info["field_force"] for info in infos[1:]], 1)
+    ideal = lateral_component(ideal_channel_force(velocity, [[0.0, 8.0], [-8.0, 0.0]]), along)
+    assert channel_adaptation_index(lateral_component(pushes, along), ideal) == pytest.approx(index, abs=0.15)
+
+
+def test_what_acts_is_the_belief_not_the_truth():
+    settings = task_settings(field=CURL)
+    mistaken = probe(ModelBasedController(settings), CURL)[1]
+    assert np.array_equal(mistaken, probe(controller(NullField()), CURL)[1])
+
+
+@ACTUATION
+def test_a_row_acts_as_it_would_alone(actuation):
+    task = {"field": CURL, "actuation": actuation}
+    many, agent = ReachVectorEnv(3, nthread=1, **task), controller(CURL, actuation)
+    observations, _ = many.reset(seed=5)
+    state, actions = None, []
+    for _ in range(TRIAL_STEPS):
+        action, state = agent.predict(observations, state)
+        actions.append(action)
+        observations, *_ = many.step(action)
+    env = ReachEnv(**task)
+    observation, _ = env.reset(seed=6)
+    state = None
+    for expected in actions:
+        action, state = agent.predict(observation, state)
+        assert action.shape == env.action_space.shape and env.action_space.contains(action)
+        assert action == pytest.approx(expected[1], abs=1e-6)
+        observation, *_ = env.step(action)
+
+
+def test_trials_begin_where_an_episode_starts_and_states_are_left_alone():
+    env, agent = ReachVectorEnv(2, nthread=1, go_time=0.1, catch_fraction=0.0), controller()
+    first, _ = env.reset(seed=1)
+    observation, state = first, None
+    for _ in range(40):
+        action, state = agent.predict(observation, state)
+        observation, *_ = env.step(action)
+    kept = [np.copy(part) for part in state]
+    fresh, fresh_state = agent.predict(first)
+    mixed, mixed_state = agent.predict(
+        np.stack([first[0], observation[1]]), state, episode_start=np.array([True, False])
+    )
+    going, going_state = agent.predict(observation, state, episode_start=np.array([False, False]))
+    assert np.array_equal(mixed, np.stack([fresh[0], going[1]]))
+    for part, new, old in zip(mixed_state, fresh_state, going_state, strict=True):
+        assert np.array_equal(part[0], new[0]) and np.array_equal(part[1], old[1])
+    assert all(np.array_equal(part, old) for part, old in zip(state, kept, strict=True))
+
+
+def test_it_notices_a_new_trial_that_it_was_not_told_of():
+    env = ReachVectorEnv(2, nthread=1, go_time=0.1, catch_fraction=0.0, autoreset_mode="SameStep")
+    agent, state, paths = controller(), None, []
+    observation, info = env.reset(seed=0)
+    for _ in range(2 * TRIAL_STEPS):
+        action, state = agent.predict(observation, state)
+        observation, *_, info = env.step(action)
+        if "final_info" in info:
+            last = info["final_info"]
+            paths.append(np.linalg.norm(last["hand_position"] - last["target_position"], axis=1))
+    assert len(paths) == 2 and np.max(paths) < 2e-3
+
+
+@pytest.mark.parametrize(
+    ("observation", "arguments", "message"),
+    [(np.zeros(9), {}, r"\(17,\).*\(9,\)"), (np.zeros((1, 2, 17)), {}, r"\(1, 2, 17\)"),
+     (np.full((2, 17), 0.3), {"state": (np.zeros(2),)}, "2 rows"),
+     (np.full((2, 17), 0.3), {"episode_start": np.array([True] * 3)}, r"\(2,\).*\(3,\)")],
+)  # fmt: skip
+def test_a_shape_that_does_not_fit_is_named(observation, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        controller().predict(observation, **arguments)
+
+
+def test_a_reach_takes_time():
+    with pytest.raises(ValueError, match="reach_time.*-0.2"):
+        ModelBasedController(task_settings(), reach_time=-0.2)
+
+
+@ACTUATION
+def test_zero_and_random_stay_in_the_action_space(actuation):
+    env = ReachVectorEnv(5, actuation=actuation, nthread=1)
+    observation, _ = env.reset(seed=0)
+    space = env.single_action_space
+    zero, chance, again, other = (
+        ZeroAgent(space),
+        RandomAgent(space, 1),
+        RandomAgent(space, 1),
+        RandomAgent(space, 2),
+    )
+    for agent in (zero, chance):
+        many, state = agent.predict(observation, None, np.ones(5, dtype=bool), False)
+        assert env.action_space.contains(many) and state is None
+        assert space.contains(agent.predict(observation[0])[0])
+    assert not zero.predict(observation)[0].any()
+    chance = RandomAgent(space, 1)
+    draws = [agent.predict(observation)[0] for agent in (chance, again, other, chance)]
+    assert np.array_equal(draws[0], draws[1])
+    assert not np.array_equal(draws[0], draws[2]) and not np.array_equal(draws[0], draws[3])

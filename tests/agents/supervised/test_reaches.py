@@ -1,0 +1,164 @@
+"""Batches of trials are those of the protocol, and so is what a network sees in them."""
+
+import numpy as np
+import pytest
+import torch
+
+from agents.supervised.reaches import Timing, centre_out, centre_out_targets, random_reaches
+from agents.supervised.rollout import observation, rollout
+from agents.supervised.torch_arm import TorchArm
+from savings_gym.arm.model import load_arm
+from savings_gym.envs.single import ReachEnv
+from savings_gym.fields import CurlField, ElasticField, NullField
+from savings_gym.linear_fields import LinearFields
+from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise
+from savings_gym.task.trials import NO_GO
+
+VISION = 7  # steps, the study's delay
+
+
+def generator(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_targets_are_the_environments_own():
+    env, start = ReachEnv(), load_arm("muscle").hand_position(load_arm("muscle").start)
+    targets = centre_out_targets()
+    for i, target in enumerate(targets):
+        _, info = env.reset(seed=0, options={"target": i})
+        assert info["target_position"] == pytest.approx(target, abs=1e-12)
+    assert np.linalg.norm(targets - start, axis=1) == pytest.approx(0.10)
+    assert targets[0] - start == pytest.approx([0.10, 0.0])
+
+
+def test_a_probe_has_every_target_once_with_go_at_440_ms():
+    reaches = centre_out(3, CurlField(8.0), generator(), probe=True)
+    assert reaches.go_step.shape == (3, 8) and (reaches.go_step == 44).all()
+    assert reaches.target.numpy() == pytest.approx(np.tile(centre_out_targets(), (3, 1, 1)), abs=1e-6)
+    assert (reaches.q0 == torch.tensor(load_arm("muscle").start, dtype=torch.float32)).all()
+
+
+def test_a_training_batch_has_every_target_once_and_exactly_half_of_it_without_go():
+    gone, when = np.zeros((50, 8)), []
+    for seed in range(50):
+        go = centre_out(2, NullField(), generator(seed), probe=False).go_step.numpy()
+        catch = go == NO_GO
+        assert (catch.sum(1) == 4).all()
+        gone[seed] = ~catch[0]
+        when.extend(go[~catch])
+    assert min(when) == 10 and max(when) == 30 and set(when) == set(range(10, 31))  # 0.10 to 0.30 s
+    assert 0.3 < gone.mean(0).min() and gone.mean(0).max() < 0.7  # any target may be caught
+    assert not (gone == gone[0]).all()
+
+
+@pytest.mark.parametrize(("fraction", "caught"), [(0.0, 0), (0.25, 2), (0.5, 4), (1.0, 8)])
+def test_the_catch_fraction_is_exact(fraction, caught):
+    reaches = centre_out(4, NullField(), generator(), probe=False, catch_fraction=fraction)
+    assert ((reaches.go_step == NO_GO).sum(1) == caught).all()
+
+
+def test_random_reaches_are_uniform_in_joint_space():
+    arm = load_arm("muscle")
+    reaches = random_reaches(4, 500, NullField(), generator(), dtype=torch.float64)
+    low, high = arm.joint_range.T
+    goal = arm.inverse_kinematics(reaches.target.numpy())
+    for q in (reaches.q0.numpy(), goal):
+        assert ((low <= q + 1e-9) & (q - 1e-9 <= high)).all()
+        place = ((q - low) / (high - low)).reshape(-1, 2)
+        for joint in range(2):  # Kolmogorov-Smirnov: 2000 numbers, p of about 1e-3
+            ranks = (np.arange(2000) + 0.5) / 2000
+            assert np.abs(np.sort(place[:, joint]) - ranks).max() < 0.044
+        assert abs(np.corrcoef(place.T)[0, 1]) < 0.08
+    assert reaches.start.numpy() == pytest.approx(arm.hand_position(reaches.q0.numpy()), abs=1e-12)
+    assert ((reaches.go_step == NO_GO).sum(1) == 250).all()
+
+
+def test_noise_has_the_asked_sizes():
+    noise = Noise(excitation=0.03, proprioception=0.2, vision=0.01)
+    reaches = random_reaches(2, 40, NullField(), generator(), noise=noise, dtype=torch.float64)
+    assert reaches.observation_noise.shape == (2, TRIAL_STEPS, 40, 14)
+    assert reaches.observation_noise[..., :2].std().item() == pytest.approx(0.01, rel=0.03)
+    assert reaches.observation_noise[..., 2:].std().item() == pytest.approx(0.2, rel=0.03)
+    assert reaches.excitation_noise.std().item() == pytest.approx(0.03, rel=0.03)
+
+
+def test_the_same_seed_gives_the_same_batch():
+    first, again, other = (random_reaches(2, 4, NullField(), generator(seed)) for seed in (1, 1, 2))
+    for name in ("q0", "target", "go_step", "observation_noise", "excitation_noise"):
+        assert torch.equal(getattr(first, name), getattr(again, name)), name
+        assert not torch.equal(getattr(first, name), getattr(other, name)), name
+
+
+def test_the_goal_moves_one_visual_delay_after_go():
+    reaches = centre_out(2, NullField(), generator(), probe=False)
+    goal = reaches.goal()
+    for i in range(2):
+        for trial in range(8):
+            go = int(reaches.go_step[i, trial])
+            for k in range(1, TRIAL_STEPS + 1):  # state k is at the end of control step k - 1
+                expected = reaches.target if k >= go + VISION else reaches.start
+                assert torch.equal(goal[i, k - 1, trial], expected[i, trial])
+
+
+@pytest.mark.parametrize("delays", [Delays(), Delays(0.0, 0.0), Delays(0.01, 0.05)])
+def test_what_is_sensed_is_late_and_the_target_is_always_shown(delays):
+    timing = Timing.of(delays)
+    reaches = centre_out(1, NullField(), generator(), probe=True, delays=delays, noise=Noise(0.0, 0.0, 0.0))
+    seen = [torch.full((1, 8, 2), float(t)) for t in range(TRIAL_STEPS)]
+    felt = [torch.full((1, 8, 12), float(t)) for t in range(TRIAL_STEPS)]
+    for t in range(TRIAL_STEPS):
+        inputs = observation(reaches, t, seen[: t + 1], felt[: t + 1])
+        assert inputs.shape == (1, 8, 17)
+        assert (inputs[..., :2] == max(t - timing.vision, 0)).all()
+        assert (inputs[..., 2:14] == max(t - timing.proprioception, 0)).all()
+        assert torch.equal(inputs[..., 14:16], reaches.target)
+        assert (inputs[..., 16] == float(t >= 44 + timing.vision)).all()
+
+
+def test_catch_trials_never_get_a_cue():
+    reaches = centre_out(1, NullField(), generator(), probe=False, catch_fraction=1.0)
+    last = observation(reaches, TRIAL_STEPS - 1, [reaches.start] * 100, [torch.zeros(1, 8, 12)] * 100)
+    assert (last[..., 16] == 0).all()
+
+
+def test_the_field_of_a_batch_is_the_field_that_was_asked_for():
+    field = CurlField(8.0) + ElasticField(20.0, onset="start")
+    reaches = centre_out(2, field, generator(), probe=True, dtype=torch.float64)
+    rng = generator()
+    x, v = rng.normal(size=(16, 2)), rng.normal(size=(16, 2))
+    before, after = (
+        LinearFields(*(part.reshape(16, *part.shape[2:]).numpy() for part in parts)).force(x, v)
+        for parts in (reaches.always, reaches.after_go)
+    )
+    assert before == pytest.approx(20.0 * (reaches.start.reshape(16, 2).numpy() - x), abs=1e-12)
+    assert after == pytest.approx(8.0 * np.stack([v[:, 1], -v[:, 0]], -1), abs=1e-12)
+
+
+def test_delays_that_are_no_whole_steps_are_an_error():
+    with pytest.raises(ValueError, match="0.005"):
+        Delays(vision=0.005)
+
+
+def test_a_rollout_starts_where_the_reaches_start():
+    class Still(torch.nn.Module):
+        def initial_state(self, trials):
+            return (torch.zeros(1, trials, 1),)
+
+        def step(self, inputs, state):
+            return state
+
+        def readout(self, hidden):
+            return torch.zeros(*hidden.shape[:2], 6)
+
+    reaches = centre_out(1, NullField(), generator(), probe=True)
+    trajectory = rollout(Still(), TorchArm(), reaches)
+    assert trajectory.hand.shape == (1, TRIAL_STEPS, 8, 2)
+    path = trajectory.path(reaches.start)
+    assert path.shape == (1, 8, TRIAL_STEPS + 1, 2)
+    assert np.array_equal(path[:, :, 0], reaches.start.double().numpy())
+    assert np.abs(path[:, :, 1] - path[:, :, 0]).max() < 1e-3
+
+
+def test_a_batch_of_one_network_is_made_without_a_warning(recwarn):
+    centre_out(1, NullField(), generator(), probe=True, dtype=torch.float64)
+    assert not recwarn.list

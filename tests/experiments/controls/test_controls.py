@@ -1,0 +1,266 @@
+"""Controls change one thing each, are paired with the right runs, and say what their numbers say."""
+
+import dataclasses
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import tyro
+
+from experiments.controls import command as controls
+from experiments.controls import rows as control_rows
+from experiments.controls.conditions import MAIN, SHAM, chosen, conditions
+from experiments.controls.rows import ControlRows
+from experiments.controls.table import page, write_table
+from experiments.controls.words import MEANINGS, meaning
+from experiments.runs.side_by_side import Command, run_side_by_side
+from experiments.savings.config import PRESETS, Savings, arguments
+from savings_gym.fields import CurlField
+from savings_gym.files import write_json
+from savings_gym.metrics.savings import savings
+from tests.planted_probes import plant
+
+EVERY = conditions(PRESETS["quick"])
+UPDATES = 120
+
+
+def no_field(phase):
+    return phase.field.is_null
+
+
+@pytest.mark.parametrize("name", list(EVERY))
+def test_a_condition_is_compared_with_the_runs_that_it_says(name):
+    condition, order = EVERY[name], list(EVERY)
+    phases = condition.config.phases()
+    naive = EVERY[condition.naive].config.phases()
+    assert naive[1].field == phases[3].field  # where the field of FF2 was met first
+    assert naive[0] == phases[0] and naive[1].cue == phases[3].cue
+    if condition.sham is not None:
+        sham = EVERY[condition.sham].config
+        assert no_field(sham.phases()[1]) and sham.phases()[2:] == phases[2:]
+        assert sham.phases()[1].updates == phases[1].updates
+        apart = {"change": condition.config.change}
+        assert dataclasses.replace(sham, **apart) == condition.config
+    else:
+        assert no_field(phases[1])
+    assert condition.shares is None or order.index(condition.shares) < order.index(name)
+    assert condition.control in MEANINGS or condition.control == "sham"
+
+
+def test_every_control_of_the_list_is_there_with_enough_networks():
+    controls = {condition.control for condition in EVERY.values()}
+    assert controls == {*MEANINGS, "sham"}
+    for condition in EVERY.values():
+        later = condition.control in ("learning rule", "noise and delay", "actuation")
+        assert condition.config.networks == (4 if later else 8)
+    assert conditions(PRESETS["quick"], few=8)["motor"].config.networks == 4  # as many as ship
+    smoke = conditions(PRESETS["smoke"], few=1)["motor"].config
+    assert (smoke.pretrained, smoke.networks, smoke.actuation) == (None, 1, "motor")
+    mirrored = conditions(dataclasses.replace(PRESETS["quick"], b=-5.0))["opposite"].config.phases()
+    assert (mirrored[1].field, mirrored[3].field) == (CurlField(-5.0), CurlField(5.0))
+
+
+@pytest.mark.parametrize("name", list(EVERY))
+def test_the_command_line_of_a_condition_is_the_condition(name):
+    config = EVERY[name].config
+    assert tyro.cli(Savings, args=arguments(config), default=PRESETS[config.preset]) == config
+
+
+def test_chosen_conditions_bring_those_they_are_compared_with():
+    assert list(chosen(EVERY, ("opposite",))) == [MAIN, SHAM, "mirror", "mirror-sham", "opposite"]
+    assert set(chosen(EVERY, ("adam",))) == {MAIN, SHAM, "adam", "adam-sham"}
+    assert chosen(EVERY, ()) == EVERY
+    with pytest.raises(ValueError, match="unknown condition.*placebo; choose from: main, sham"):
+        chosen(EVERY, ("placebo",))
+
+
+def start(ff1, ff2):
+    return {"NF1": 0.0, "FF1": ff1, "NF2": -0.03, "FF2": ff2}
+
+
+def no_activity(run):
+    raise ValueError("the planted runs have none")
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """Main run, sham and others, whose savings are known: run folders with probes and summary alone."""
+    monkeypatch.setattr(
+        control_rows, "activity_of_run", lambda run: (_ for _ in ()).throw(ValueError("none"))
+    )
+    every = conditions(dataclasses.replace(PRESETS["quick"], networks=12))
+    tables = {
+        MAIN: plant(updates=UPDATES, spread=0.0, start=start(0.035, 0.031)),
+        SHAM: plant(updates=UPDATES, spread=0.0, start=start(0.0, 0.033), rate={"FF2": 2.2e-3}, seed=1),
+        "few-four": plant(updates=UPDATES, spread=0.0, start=start(0.035, 0.032), seed=2),
+        "few-four-sham": plant(updates=UPDATES, spread=0.0, start=start(0.0, 0.033), seed=3),
+        "mirror": plant(updates=UPDATES, spread=0.0, start=start(-0.036, -0.033), seed=4),
+        "mirror-sham": plant(updates=UPDATES, spread=0.0, start=start(0.0, -0.034), seed=5),
+        "opposite": plant(updates=UPDATES, spread=0.0, start=start(0.035, -0.037), seed=6),
+    }
+    for rows in tables.values():  # networks differ alike everywhere
+        own = np.random.default_rng(9).normal(0.0, 1e-3, 12)
+        rows["lateral_deviation"] = rows["lateral_deviation"] + own[rows["network"]]
+    late = (tables[MAIN]["phase"] == "NF2") & (tables[MAIN]["network"] >= 8)
+    tables[MAIN]["lateral_deviation"][late] += 0.02  # these do not come back to baseline
+    few = (tables["few-four"]["phase"] == "FF2") & (tables["few-four"]["target"] % 2 == 1)
+    tables["few-four"]["lateral_deviation"][few] += 1e-3
+    done = {}
+    for name, rows in tables.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        table = pd.DataFrame(rows)
+        table.to_parquet(folder / "probes.parquet")
+        summary = savings(table, resamples=200).to_dict() | {"wall_time_s": 60.0, "complete": True}
+        write_json(folder / "summary.json", summary)
+        done[name] = dataclasses.replace(
+            every[name], config=dataclasses.replace(every[name].config, out=folder)
+        )
+    return done
+
+
+def test_comparisons_find_what_was_planted(planted):
+    rows = ControlRows(planted)
+    main = rows.row(MAIN)
+    for against, expected in (("within", 4e-3), ("first", 4e-3), ("practice", 2e-3)):
+        found = main[against]["initial"]
+        assert found["difference"] == pytest.approx(expected, abs=5e-4) and found["p"] < 0.05
+        assert found["ci"][0] < expected < found["ci"][1] or abs(found["difference"] - expected) < 4e-4
+    assert main["practice"]["rate"]["ratio"] == pytest.approx(2.4 / 2.2, rel=0.05)
+    sham = rows.row(SHAM)
+    assert sham["within"] is None and sham["practice"] is None  # another field in FF1 than in FF2
+    assert sham["first"]["initial"]["difference"] == pytest.approx(2e-3, abs=5e-4)
+    opposite = rows.row("opposite")  # against networks that met the opposite field as such, on its own side
+    assert opposite["within"] is None
+    assert opposite["first"]["initial"]["difference"] == pytest.approx(-1e-3, abs=5e-4)
+    assert opposite["practice"]["initial"]["difference"] == pytest.approx(-3e-3, abs=5e-4)
+    assert json.loads(json.dumps(main)) == main
+
+
+def test_networks_that_do_not_come_back_are_left_out_of_the_matched_comparison(planted):
+    table = planted[MAIN].config.out / "probes.parquet"
+    rows = pd.read_parquet(table)
+    last = (rows["phase"] == "NF2") & (rows["update"] >= UPDATES - 5)
+    rows.loc[last & (rows["network"] < 8), "lateral_deviation"] = rows[
+        (rows["phase"] == "NF1") & (rows["update"] >= UPDATES - 5) & (rows["network"] < 8)
+    ]["lateral_deviation"].to_numpy()
+    rows.to_parquet(table)
+    matched = ControlRows(planted).matched(MAIN)
+    assert matched["networks"] == matched["initial"]["networks"] == 8
+    assert matched["initial"]["difference"] == pytest.approx(4e-3, abs=5e-4)
+
+
+def test_trained_targets_and_others_are_told_apart(planted):
+    found = ControlRows(planted).row("few-four")["by_target"]
+    assert found["trained"] == [0, 2, 4, 6]
+    for which, first, practice in (("on_trained", 3e-3, 1e-3), ("on_others", 2e-3, 0.0)):
+        assert found[which]["first"]["initial"]["difference"] == pytest.approx(first, abs=5e-4)
+        assert found[which]["practice"]["initial"]["difference"] == pytest.approx(practice, abs=5e-4)
+
+
+def test_the_table_has_a_row_a_condition_and_a_sentence_each(planted, tmp_path):
+    files = write_table(tmp_path, planted)
+    held = json.loads(files[0].read_text())["conditions"]
+    assert [row["name"] for row in held] == list(planted)
+    assert all(row["meaning"] for row in held)
+    assert "more than practice" in held[0]["meaning"] and "hinders" in held[-1]["meaning"]
+    text = files[1].read_text()
+    assert text == page(held)
+    for name in planted:
+        assert text.count(f"| {name} |") == 4 and f"- **{name}**" in text
+
+
+def test_a_sentence_follows_the_sign_of_what_is_left_beyond_practice(planted):
+    row = ControlRows(planted).row(MAIN)
+    said = {}
+    for sign, p in ((1, 0.01), (1, 0.2), (-1, 0.01)):
+        initial = row["practice"]["initial"] | {"difference": sign * 1e-3, "p_holm": p, "p": 1e-9}
+        changed = row | {"practice": row["practice"] | {"initial": initial}}
+        said[sign, p] = meaning(changed, row).split(".")[0] + "."
+    assert tuple(said.values()) == MEANINGS["main experiment"]
+    assert meaning(row | {"networks": 1}, row).startswith("One network")
+
+
+def test_savings_are_compared_with_the_main_runs_in_the_same_networks(planted):
+    rows = ControlRows(planted)
+    assert rows.versus_main(MAIN) is None and rows.versus_main(SHAM) is None
+    few = rows.versus_main("few-four")  # its FF2 begins at 32.5 mm in the mean, the main run's at 31
+    assert few["mean"] == pytest.approx(-1.5e-3, abs=5e-4) and few["p"] < 0.01
+    opposite = rows.versus_main("opposite")  # 3 mm worse than practice, against 2 mm better
+    assert opposite["mean"] == pytest.approx(-5e-3, abs=7e-4)
+
+
+def test_what_is_missing_is_said(planted):
+    without = {name: each for name, each in planted.items() if name not in (SHAM, "few-four-sham")}
+    row = ControlRows(without).row(MAIN)
+    assert meaning(row, row).startswith("Not compared with practice")
+    rows = ControlRows(planted)
+    washed = rows.row(MAIN) | {"washout_residual": {"mean": 1e-3, "ci": (5e-4, 2e-3), "p": 0.01}}
+    assert "Washout is not complete: NF2 ends 1 [0.5, 2] mm" in meaning(washed, washed)
+
+
+def test_commands_run_in_order_and_failures_are_named(tmp_path, caplog):
+    caplog.set_level("INFO")
+    prepared = []
+    commands = [
+        Command(
+            "last", ["calendar", "2026"], tmp_path / "last.log", "first", lambda: prepared.append("last")
+        ),
+        Command("wrong", ["no_such_module"], tmp_path / "wrong.log"),
+        Command("first", ["calendar", "2025"], tmp_path / "first.log", "elsewhere"),
+    ]
+    assert run_side_by_side(commands, 2, lambda: False) == {"wrong": 1}
+    said = [record.getMessage().split(",")[0] for record in caplog.records]
+    assert said.index("done: first") < said.index("begins: last") and "FAILED: wrong" in said
+    assert prepared == ["last"] and "2025" in (tmp_path / "first.log").read_text()
+    assert "No module named no_such_module" in (tmp_path / "wrong.log").read_text()
+
+
+def test_stopping_ends_what_runs_and_begins_nothing_more(tmp_path):
+    asked, began = [], time.monotonic()
+
+    def stopped():
+        asked.append(None)
+        return len(asked) > 2
+
+    sleep = ["timeit", "-n1", "-r1", "import time; time.sleep(60)"]
+    commands = [Command(name, sleep, tmp_path / f"{name}.log") for name in ("one", "two")]
+    assert run_side_by_side(commands, 1, stopped) == {} and time.monotonic() - began < 30
+    assert not (tmp_path / "two.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--preset", "fast"], "unknown preset 'fast'; choose from: quick, paper, smoke"),
+        (["--only", "placebo"], "unknown condition(s) placebo; choose from: main, sham"),
+        (["--jobs", "0"], "jobs must be at least 1, got 0"),
+        (["--main", __file__], "is a file, expected a folder"),
+    ],
+)
+def test_bad_arguments_are_named_before_anything_is_made(arguments, said, tmp_path, caplog, capsys):
+    try:
+        status = controls.main(["--preset", "smoke", "--out", str(tmp_path / "out"), *arguments])
+    except SystemExit as error:  # the parser's own refusal
+        status = int(error.code or 0)
+    shown = " ".join((caplog.text + capsys.readouterr().err).replace("│", " ").split())
+    assert status == 2 and said in shown and not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_command_makes_main_run_conditions_and_table_and_goes_on_with_what_is_missing(tmp_path, caplog):
+    caplog.set_level("INFO")
+    command = ["--preset", "smoke", "--out", str(tmp_path / "out"), "--main", str(tmp_path / "main")]
+    assert controls.main([*command, "--only", "sham"]) == 0
+    assert "takes over NF1 of main" in caplog.text
+    names = {"controls.json", "controls.md", "main.log", "sham", "sham.log"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    assert set(controls.stored_controls(tmp_path / "out")) == {"sham"}
+    before = (tmp_path / "out/sham/summary.json").stat().st_mtime_ns
+    (tmp_path / "out/opposite").mkdir()
+    (tmp_path / "out/opposite/notes.txt").write_text("mine")
+    assert controls.main([*command, "--only", "sham"]) == 0
+    assert controls.main([*command, "--only", "opposite"]) == 2  # a folder of somebody else
+    assert (tmp_path / "out/sham/summary.json").stat().st_mtime_ns == before

@@ -1,0 +1,102 @@
+"""The study's numbers hang together, and a verdict says what its words mean."""
+
+import math
+
+import numpy as np
+import pytest
+
+from experiments import study
+from experiments.study import PRINTED, READ, REFERENCES, VERDICTS, Quantity, Reference, verdict
+
+BY_NAME = {row.name: row for row in REFERENCES}
+DIFFERENCE = Reference("difference", 1.0, "mm", READ, "here", error=0.2, null=0.0)
+SIZE = Reference("size", 34.7, "mm", READ, "here", error=0.2)
+
+
+def ours(value, low=None, high=None, unit="mm", note=""):
+    return Quantity("x", value, (low, high), 8, unit, note=note)
+
+
+@pytest.mark.parametrize(
+    ("reference", "quantity", "words"),
+    [
+        (DIFFERENCE, ours(1.1, 0.9, 1.3), "agrees"),
+        (DIFFERENCE, ours(1.4, 1.19, 1.6), "agrees"),  # only with the reading error
+        (DIFFERENCE, ours(1.5, 1.21, 1.7), "same sign"),
+        (DIFFERENCE, ours(0.4, 0.1, 0.7), "same sign"),
+        (DIFFERENCE, ours(0.3, -0.1, 0.7), "differs"),
+        (DIFFERENCE, ours(-1.0, -1.2, -0.8), "differs"),
+        (SIZE, ours(30.0, 29.0, 31.0), "differs"),  # a size has no sign to agree in
+        (SIZE, ours(34.6, 33.0, 36.0), "agrees"),
+        (SIZE, ours(34.85), "agrees"),
+        (DIFFERENCE, ours(2.0), "differs"),  # without an interval no sign is sure
+        (DIFFERENCE, ours(None, note="one network"), "not testable"),
+        (DIFFERENCE, None, "not testable"),
+    ],
+)
+def test_a_verdict_by_hand(reference, quantity, words):
+    assert verdict(reference, quantity)[0] == words
+
+
+def test_a_ratio_and_a_fraction_have_a_null_of_their_own():
+    ratio = Reference("ratio", 1.5, "1", READ, "here", error=0.01, null=1.0)
+    assert verdict(ratio, ours(1.2, 1.1, 1.3, "1"))[0] == "same sign"
+    assert verdict(ratio, ours(0.8, 0.7, 0.9, "1"))[0] == "differs"
+    assert verdict(ratio, ours(1.1, 0.9, 1.3, "1")) == ("differs", "ours cannot be told from no effect")
+    below = Reference("fraction", 0.46, "1", READ, "here", error=0.01, null=0.5)
+    assert verdict(below, ours(0.3, 0.2, 0.4, "1"))[0] == "same sign"
+    assert verdict(below, ours(0.7, 0.6, 0.8, "1"))[0] == "differs"
+
+
+def test_a_study_within_its_reading_error_of_nothing_has_no_sign():
+    unclear = Reference("x", 0.1, "mm", READ, "here", error=0.2, null=0.0)
+    assert verdict(unclear, ours(1.0, 0.8, 1.2))[0] == "differs"
+
+
+def test_reasons_are_given():
+    assert verdict(DIFFERENCE, None)[1] == study.NOT_MEASURED
+    assert verdict(BY_NAME[study.position_loss("FF1", 100)], None)[1].startswith("the run has no distance")
+    assert verdict(DIFFERENCE, ours(None, note="FF1 is short"))[1] == "FF1 is short"
+    assert verdict(DIFFERENCE, ours(1.0))[1] == "ours has no interval"
+
+
+def test_other_units_are_an_error():
+    with pytest.raises(ValueError, match=r"'m', the study's is in 'mm'"):
+        verdict(DIFFERENCE, ours(0.001, unit="m"))
+
+
+def test_an_unknown_source_and_a_negative_error_are_refused():
+    with pytest.raises(ValueError, match=r"'guessed'; choose from: printed, read off a plot"):
+        Reference("x", 1.0, "mm", "guessed", "here")
+    with pytest.raises(ValueError, match="at least 0, got -1"):
+        Reference("x", 1.0, "mm", PRINTED, "here", error=-1.0)
+
+
+def test_the_numbers_hang_together():
+    value = {row.name: row.value for row in REFERENCES}
+    assert len(value) == len(REFERENCES)
+    difference = value[study.INITIAL_FF1] - value[study.INITIAL_FF2]
+    assert difference == pytest.approx(value[study.INITIAL_SAVINGS], abs=0.2)
+    assert 100 * value[study.INITIAL_SAVINGS] / value[study.INITIAL_FF1] == pytest.approx(
+        value[study.INITIAL_SHARE], abs=0.2
+    )
+    ratio = value[study.RATE_FF2] / value[study.RATE_FF1]
+    assert ratio == pytest.approx(value[study.RATE_RATIO], abs=BY_NAME[study.RATE_RATIO].error)
+    assert 9 / math.sqrt(study.NETWORKS) == pytest.approx(value[study.RATE_EFFECT], abs=0.01)
+    displaced = [value[study.displaced(m)] for m in study.DISPLACEMENTS]
+    slope = np.polyfit(study.DISPLACEMENTS, displaced, 1)[0]
+    assert slope == pytest.approx(value[study.SLOPE], abs=BY_NAME[study.SLOPE].error)
+    for phase in ("FF1", "FF2"):
+        curve = [value[study.curve(phase, batch)] for batch in study.BATCHES]
+        assert np.all(np.diff(curve) < 0.0)
+
+
+def test_every_row_is_complete():
+    for row in REFERENCES:
+        assert row.where and row.unit and row.networks == 40
+        assert row.error > 0.0  # nothing is known better than to its last digit
+        low, high = row.ci
+        assert (low is None) == (high is None)
+        if low is not None:
+            assert low < row.value < high
+    assert set(VERDICTS) >= {verdict(row, None)[0] for row in REFERENCES}

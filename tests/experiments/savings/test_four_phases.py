@@ -1,0 +1,300 @@
+"""The main experiment: one seed, one result; interruptions change nothing; bad input is refused first."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from agents.supervised.checkpoints import save_ensemble
+from agents.supervised.networks import make_ensemble
+from experiments.savings import report
+from experiments.savings.command import main
+from experiments.savings.config import PRESETS, Savings
+from experiments.savings.experiment import FourPhases
+
+SMOKE = ["--preset", "smoke"]
+SMALL = [*SMOKE, "--nf1-updates", "3", "--ff1-updates", "3", "--nf2-updates", "3", "--ff2-updates", "3"]
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole smoke run."""
+    out = tmp_path_factory.mktemp("smoke") / "run"
+    assert main([*SMOKE, "--out", str(out)]) == 0
+    return out
+
+
+def test_a_run_leaves_every_file_and_nothing_else(smoke: Path) -> None:
+    networks = {f"networks_{phase}.safetensors" for phase in ("NF1", "FF1", "NF2", "FF2")}
+    figures = {"learning_curves.png", "ff1_ff2.png", "hand_paths.png"}
+    results = {"config.json", "probes.parquet", "summary.json", "paths.nc", "pretrained.safetensors"}
+    assert {file.name for file in smoke.iterdir()} == networks | figures | results
+
+
+def test_the_probe_table_has_a_row_a_network_probe_and_target(smoke: Path) -> None:
+    table = pd.read_parquet(smoke / "probes.parquet")
+    config = PRESETS["smoke"]
+    probes = sum(getattr(config, f"{phase}_updates") + 1 for phase in ("nf1", "ff1", "nf2", "ff2"))
+    assert len(table) == config.networks * probes * 8
+    assert not table.duplicated(["network", "phase", "update", "target"]).any()
+    assert (table.trial == 8 * table["update"]).all()
+    assert {"lateral_deviation", "endpoint_error", "peak_speed"} <= set(table.columns)
+
+
+def test_the_distance_to_the_goal_is_that_of_the_kept_paths(smoke: Path) -> None:
+    table = pd.read_parquet(smoke / "probes.parquet").query("phase == 'FF1' and update == 0")
+    with xr.open_dataset(smoke / "paths.nc") as paths:
+        hand = paths["first_hand"].sel(phase="FF1").to_numpy().astype(float)  # (network, target, T + 1, 2)
+        goal = np.repeat(hand[:, :, :1], 100, axis=2)
+        goal[:, :, 50:] = paths["target_position"].to_numpy()[:, None]  # go, 0.44 s, is seen at 0.51 s
+    expected = np.abs(hand[:, :, 1:] - goal).sum(-1).mean(-1)
+    assert table["goal_distance"].to_numpy().reshape(2, 8) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_summary_holds_what_it_promises(smoke: Path) -> None:
+    summary = json.loads((smoke / "summary.json").read_text())
+    assert summary["complete"] and {"networks", "units", "seed", "wall_time_s"} <= set(summary)
+    for phase in ("NF1", "FF1", "NF2", "FF2"):
+        assert {"trials", "initial_deviation", "final_deviation"} <= set(summary["phases"][phase])
+        assert summary["phases"][phase]["trials"] == 8 * PRESETS["smoke"].nf1_updates
+    keys = {"ff1", "ff2", "ci", "p", "paired_fraction", "all_pairs_fraction"}
+    assert keys | {"difference"} <= set(summary["savings"]["initial"])
+    assert keys | {"ratio"} <= set(summary["savings"]["rate"])
+    assert {"mean", "ci", "p"} <= set(summary["washout_residual"])
+    assert set(summary["adaptation"]) == {"NF1", "FF1", "NF2", "FF2"}
+
+
+def test_hand_paths_start_at_the_start_and_are_labelled(smoke: Path) -> None:
+    with xr.open_dataset(smoke / "paths.nc") as paths:
+        assert paths.hand.dims == ("network", "phase", "field", "target", "time", "axis")
+        start = paths.hand.isel(time=0).to_numpy()
+        assert np.allclose(start, [-0.1337, 0.4344], atol=5e-4)
+        assert list(paths.phase.to_numpy()) == ["NF1", "FF1", "NF2", "FF2"]
+
+
+def test_one_seed_writes_the_same_bytes_and_another_seed_others(smoke: Path, tmp_path: Path) -> None:
+    assert main([*SMOKE, "--out", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again/probes.parquet").read_bytes() == (smoke / "probes.parquet").read_bytes()
+    assert main([*SMALL, "--out", str(tmp_path / "small")]) == 0
+    assert main([*SMALL, "--seed", "1", "--out", str(tmp_path / "other")]) == 0
+    one, other = (pd.read_parquet(tmp_path / name / "probes.parquet") for name in ("small", "other"))
+    assert (one.lateral_deviation != other.lateral_deviation).all()
+
+
+def _stopped_by(run: Any, answers: Iterator[bool]) -> Any:
+    """A ``FourPhases.run`` that stops when the answers have run out."""
+    return lambda experiment, watch, _: run(experiment, watch, lambda: next(answers, True))
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bytes(
+    smoke: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = ["--out", str(tmp_path / "run")]
+    run = FourPhases.run
+    for stop_after in (13, 30, 7):  # probes: not at the boundaries of parts or phases
+        answers = iter([False] * stop_after)
+        monkeypatch.setattr(FourPhases, "run", _stopped_by(run, answers))
+        assert main([*SMOKE, *out]) == 130
+        unfinished = json.loads((tmp_path / "run/summary.json").read_text())
+        assert not unfinished["complete"]
+        assert len(pd.read_parquet(tmp_path / "run/probes.parquet")) % 16 == 0
+    monkeypatch.setattr(FourPhases, "run", run)
+    assert main([*SMOKE, *out]) == 0
+    assert (tmp_path / "run/probes.parquet").read_bytes() == (smoke / "probes.parquet").read_bytes()
+    one, other = (json.loads((folder / "summary.json").read_text()) for folder in (smoke, tmp_path / "run"))
+    for summary in (one, other):
+        summary.pop("wall_time_s")
+    assert one == other
+
+
+def test_an_interrupted_run_with_adam_goes_on_with_its_moments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adam = [*SMALL, "--optimiser", "adam", "--out"]
+    assert main([*adam, str(tmp_path / "whole")]) == 0
+    run = FourPhases.run
+    monkeypatch.setattr(FourPhases, "run", _stopped_by(run, iter([False] * 7)))
+    assert main([*adam, str(tmp_path / "parts")]) == 130
+    monkeypatch.setattr(FourPhases, "run", run)
+    assert main([*adam, str(tmp_path / "parts")]) == 0
+    whole, parts = ((tmp_path / name / "probes.parquet").read_bytes() for name in ("whole", "parts"))
+    assert whole == parts
+
+
+def test_a_run_that_is_killed_while_it_draws_is_finished_by_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(folder: Path) -> None:
+        raise Killed
+
+    arguments = [*SMALL, "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "draw", kill)
+        with pytest.raises(Killed):
+            main(arguments)
+    assert main(arguments) == 0
+    assert json.loads((tmp_path / "run/summary.json").read_text())["complete"]
+    names = {file.name for file in (tmp_path / "run").iterdir()}
+    assert "ff1_ff2.png" in names and not names & {"state.pt", "parts"}
+
+
+def test_a_killed_process_loses_nothing_that_was_kept(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.savings",
+        *SMOKE,
+        "--ff1-updates",
+        "100000",
+        "--out",
+        str(out),
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    root = Path(__file__).parents[3]
+    for how, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+        with subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.DEVNULL) as process:
+            kept = len(list((out / "parts").glob("*"))) if out.exists() else 0
+            for _ in range(600):
+                time.sleep(0.1)
+                if len(list((out / "parts").glob("[0-9]*"))) > kept + 2:
+                    break
+            process.send_signal(how)
+            assert process.wait(60) == status
+    table = pd.read_parquet(out / "probes.parquet")
+    assert not table.duplicated(["network", "phase", "update", "target"]).any()
+    updates = table[(table.phase == "FF1") & (table.network == 0) & (table.target == 0)]["update"]
+    assert list(updates) == list(range(len(updates))) and len(updates) > 20
+
+
+def test_a_complete_run_is_only_shown_again(smoke: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {file: file.stat().st_mtime_ns for file in smoke.iterdir()}
+    assert main([*SMOKE, "--out", str(smoke)]) == 0
+    assert "after-effect" in capsys.readouterr().out
+    assert before == {file: file.stat().st_mtime_ns for file in smoke.iterdir()}
+
+
+def test_a_folder_with_another_run_is_left_alone(smoke: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = (smoke / "config.json").read_bytes()
+    assert main([*SMOKE, "--b", "-4", "--out", str(smoke)]) == 2
+    assert "b: 8.0 there, -4.0 now" in caplog.text
+    assert (smoke / "config.json").read_bytes() == before
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    assert main([*SMOKE, "--out", str(tmp_path)]) == 2
+    assert "no run of ours" in caplog.text and [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_config_of_something_else_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for content in ('{"learning": "deep"}', '{"argum', "[]"):
+        (tmp_path / "config.json").write_text(content)
+        assert main([*SMOKE, "--out", str(tmp_path)]) == 2
+        assert "config.json that is not ours" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--preset", "fast"], "unknown preset 'fast'; choose from: quick, paper, smoke"),
+        (["--nf2-updates", "0"], "nf2_updates must be at least 1, got 0"),
+        (["--b", "nan"], "b must be a finite number"),
+        (["--noise.vision", "-1"], "vision must be a finite number of at least 0, got -1.0"),
+        (["--delays.vision", "0.005"], "whole number of control steps"),
+        (["--pretrained", "nowhere.safetensors"], "no weights file 'nowhere.safetensors'"),
+        (["--optimiser", "lbfgs"], "unknown optimiser 'lbfgs'; choose from: adam, sgd"),
+        (["--rule", "hebb"], "unknown rule 'hebb'; choose from: bptt, eprop, eprop-random"),
+        (["--rollout", "warp"], "unknown rollout 'warp'; choose from: auto, fused, plain"),
+        (["--cell", "transformer"], "unknown cell 'transformer'; choose from: gru, lstm, rnn"),
+        (["--frozen", "weights"], "unknown parameters ['weights']; choose from: initial"),
+        (["--device", "quantum"], "unknown device 'quantum'"),
+        (["--loss.position", "nan"], "the weight of position must be finite and at least 0, got nan"),
+        (["--cell", "lstm", "--rollout", "fused"], "the fused rollout runs gru on cpu, not lstm on cpu"),
+        (["--out", f"{__file__}/run"], "Not a directory"),
+    ],
+)
+def test_bad_arguments_say_what_is_wrong_before_anything_is_made(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    try:
+        status = main([*SMOKE, "--out", str(out), *arguments])
+    except SystemExit as error:  # the parser's own refusal
+        status = int(error.code or 0)
+    shown = " ".join(
+        (caplog.text + capsys.readouterr().err).replace("│", " ").split()
+    )  # out of the parser's box
+    assert status == 2 and said in shown
+    assert not out.exists()
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = tmp_path / "whole.safetensors"
+    save_ensemble(whole, make_ensemble("gru", 2, 8, seed=0))
+    (tmp_path / "cut.safetensors").write_bytes(whole.read_bytes()[:-100])
+    for name, arguments, said in (
+        ("cut", [], "not a whole weights file"),
+        ("whole", ["--networks", "3"], "holds 2 networks, --networks is 3"),
+        ("whole", ["--units", "16"], "holds networks of 8 units, --units is 16"),
+    ):
+        out = tmp_path / "run"
+        weights = str(tmp_path / f"{name}.safetensors")
+        assert main([*SMOKE, "--pretrained", weights, "--out", str(out), *arguments]) == 2
+        assert said in caplog.text and not out.exists()
+
+
+def test_every_argument_has_a_help_line() -> None:
+    source = Path(sys.modules[Savings.__module__].__file__ or "").read_text()
+    for field in dataclasses.fields(Savings):
+        declared = source.split(f"\n    {field.name}: ", 1)[1]
+        assert declared.split("\n")[1].strip().startswith('"""'), field.name
+
+
+def test_the_table_shows_missing_results_as_missing(smoke: Path) -> None:
+    summary = json.loads((smoke / "summary.json").read_text())
+    whole = report.report_rows(summary)
+    summary["savings"] = {"initial": None, "rate": None}
+    summary |= {"after_effect": None, "washout_residual": None, "adaptation": {}}
+    summary["phases"]["FF2"] = None
+    assert 0 < len(report.report_rows(summary)) < len(whole)
+
+
+@pytest.mark.slow
+def test_the_plain_rollout_gives_the_same_results_as_the_fused_one(tmp_path: Path) -> None:
+    updates = [f"--{phase}-updates=1" for phase in ("nf1", "ff1", "nf2", "ff2")]
+    summaries, tables = [], []
+    for path in ("fused", "plain"):
+        out = tmp_path / path
+        choices = ["--pretraining-updates", "1", "--rollout", path, "--out", str(out)]
+        assert main([*SMOKE, *updates, *choices]) == 0
+        tables.append(pd.read_parquet(out / "probes.parquet"))
+        summaries.append(json.loads((out / "summary.json").read_text()))
+    fused, plain = tables
+    for column in ("lateral_deviation", "endpoint_error"):
+        assert np.allclose(fused[column], plain[column], atol=1e-5)  # m
+    for phase in ("NF1", "FF1", "NF2", "FF2"):
+        one, other = (summary["phases"][phase] for summary in summaries)
+        assert one["initial_deviation"] == pytest.approx(other["initial_deviation"], abs=1e-5)
+        assert one["final_deviation"] == pytest.approx(other["final_deviation"], abs=1e-5)
+        assert summaries[0]["adaptation"][phase] == pytest.approx(summaries[1]["adaptation"][phase], abs=1e-3)

@@ -1,0 +1,156 @@
+"""A pre-training that was killed goes on as if nothing had happened."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from agents.supervised.checkpoints import load_ensemble, read_metadata
+from agents.supervised.learner import PRETRAINING
+from agents.supervised.networks import make_ensemble
+from experiments.savings import pretrain as module
+from experiments.savings.pretrain import Pretraining, pretrain
+
+UPDATES = 5
+
+
+@pytest.fixture(autouse=True)
+def keep_often(monkeypatch):
+    monkeypatch.setattr(module, "KEEP_EVERY", 2)
+
+
+def config(folder, **changes):
+    small = {"networks": 2, "units": 8, "updates": UPDATES, "trials": 4, "seed": 3}
+    return Pretraining(out=folder / "gru8.safetensors", **(small | changes))
+
+
+def interrupt_in_update(monkeypatch, number):
+    """The batch of update ``number`` (from 0) of the next run never comes."""
+    make, calls = module.random_reaches, []
+
+    def interrupted(*arguments, **options):
+        calls.append(None)
+        if len(calls) == number + 1:
+            monkeypatch.setattr(module, "random_reaches", make)
+            raise KeyboardInterrupt
+        return make(*arguments, **options)
+
+    monkeypatch.setattr(module, "random_reaches", interrupted)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Weights of a run from beginning to end."""
+    settings = config(tmp_path_factory.mktemp("undisturbed"))
+    pretrain(settings)
+    assert [path.name for path in settings.out.parent.iterdir()] == ["gru8.safetensors"]
+    return load_ensemble(settings.out).state_dict()
+
+
+def assert_weights(ensemble, expected):
+    for name, value in ensemble.state_dict().items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_pretraining_changes_every_parameter(undisturbed):
+    for name, value in make_ensemble("gru", 2, 8, seed=3).state_dict().items():
+        assert (value != undisturbed[name]).any(), name
+
+
+@pytest.mark.parametrize("killed_in", [0, 1, 3, 4])
+def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
+    tmp_path, monkeypatch, undisturbed, killed_in
+):
+    settings = config(tmp_path)
+    interrupt_in_update(monkeypatch, killed_in)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(settings)
+    state = tmp_path / "gru8.state.pt"
+    assert state.is_file() == (killed_in >= 2) and not settings.out.exists()
+    pretrain(settings)
+    assert_weights(load_ensemble(settings.out), undisturbed)
+    assert not state.exists()
+
+
+def test_the_rate_falls_to_nothing_in_the_last_updates(tmp_path, monkeypatch):
+    rates, made = [], module.SupervisedLearner.update
+
+    def update(learner, reaches):
+        rates.append(learner.optimiser.param_groups[0]["lr"])
+        return made(learner, reaches)
+
+    monkeypatch.setattr(module.SupervisedLearner, "update", update)
+    settings = config(tmp_path, anneal=3)
+    interrupt_in_update(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(settings)
+    pretrain(settings)  # from update 4 on
+    usual = [PRETRAINING.rate * PRETRAINING.decay**i for i in range(UPDATES)]
+    assert rates == pytest.approx([usual[0], usual[1], 0.75 * usual[2], 0.5 * usual[3], 0.25 * usual[4]])
+    pretrain(config(tmp_path / "whole", anneal=3))
+    assert_weights(
+        load_ensemble(settings.out), load_ensemble(tmp_path / "whole" / settings.out.name).state_dict()
+    )
+
+
+def test_a_falling_rate_is_gone_on_with_as_it_began(tmp_path, monkeypatch):
+    interrupt_in_update(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config(tmp_path, anneal=3))
+    with pytest.raises(ValueError, match="other updates, anneal"):
+        pretrain(config(tmp_path, updates=9, anneal=1))
+    with pytest.raises(ValueError, match="anneal must lie in 0 to updates, 5, got 6"):
+        config(tmp_path, anneal=6)
+
+
+def test_a_run_killed_twice_is_no_different(tmp_path, monkeypatch, undisturbed):
+    for killed_in in (3, 1):  # the second run begins at update 2
+        interrupt_in_update(monkeypatch, killed_in)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(config(tmp_path))
+    pretrain(config(tmp_path))
+    assert_weights(load_ensemble(config(tmp_path).out), undisturbed)
+
+
+def test_a_run_can_be_stopped_at_any_update_and_gone_on_with(tmp_path, undisturbed):
+    settings, asked = config(tmp_path), []
+
+    def stopped():
+        asked.append(None)
+        return len(asked) == 4
+
+    assert not pretrain(settings, stopped) and not settings.out.exists()
+    assert pretrain(settings)
+    assert_weights(load_ensemble(settings.out), undisturbed)
+
+
+def test_the_state_of_another_run_is_not_gone_on_with(tmp_path, monkeypatch):
+    interrupt_in_update(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config(tmp_path))
+    with pytest.raises(ValueError, match="other seed, units.*another --out"):
+        pretrain(config(tmp_path, seed=4, units=9))
+
+
+def test_the_weights_say_how_they_were_made(tmp_path):
+    settings = config(tmp_path, updates=1, cell="rnn", networks=1)
+    pretrain(settings)
+    about = read_metadata(settings.out)
+    assert (about["cell"], about["networks"], about["units"]) == ("rnn", 1, 8)
+    made = about["pretraining"]
+    assert (made["seed"], made["updates"], made["trials"]) == (3, 1, 4)
+    assert made["noise"] == dataclasses.asdict(settings.noise)
+
+
+@pytest.mark.parametrize("name", ["networks", "units", "updates", "trials"])
+def test_a_number_below_one_is_named(tmp_path, name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        config(tmp_path, **{name: 0})
+
+
+def test_progress_says_how_long_it_will_take(tmp_path, caplog):
+    caplog.set_level("INFO")
+    pretrain(config(tmp_path))
+    lines = [record.message for record in caplog.records if "end-point error" in record.message]
+    assert [line.split(":")[0] for line in lines] == ["update 2 of 5", "update 4 of 5"]
+    assert all(line.endswith("min left") for line in lines)

@@ -1,0 +1,215 @@
+"""Activity of finished runs: of an ensemble, and of recurrent PPO's jobs."""
+
+import dataclasses
+import json
+import logging
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from lively_networks import lively
+
+from agents.supervised.checkpoints import load_ensemble, save_ensemble
+from agents.supervised.record import record
+from experiments.benchmark.agents import AGENTS, RECURRENT, Sb3Agent
+from experiments.benchmark.learners import learn
+from experiments.benchmark.protocol import Job, Protocol
+from experiments.stored import activity_jobs
+from experiments.stored.activity import activity_of_run, main
+from savings_gym.activity.recording import by_phase, load_activity
+from savings_gym.fields import CurlField
+from savings_gym.probes.policy import Kick
+from savings_gym.task.settings import Delays, Noise
+
+PHASES = ("NF1", "FF1", "NF2", "FF2")
+NOISE, DELAYS = Noise(1e-3, 0.0, 1e-4), Delays(0.05, 0.01)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder with the networks of four phases."""
+    arguments = {
+        "b": -6.0,
+        "seed": 4,
+        "noise": dataclasses.asdict(NOISE),
+        "delays": dataclasses.asdict(DELAYS),
+    }
+    (tmp_path / "config.json").write_text(json.dumps({"arguments": arguments}))
+    for i, phase in enumerate(PHASES):
+        save_ensemble(tmp_path / f"networks_{phase}.safetensors", lively(networks=1, seed=i), phase=phase)
+    return tmp_path
+
+
+def test_the_activity_of_a_run_is_that_of_its_networks_with_its_noise_and_delays(run):
+    assert main(["--run", str(run)]) == 0 and main(["--run", str(run), "--field", "curl"]) == 0
+    ensembles = {phase: load_ensemble(run / f"networks_{phase}.safetensors") for phase in PHASES}
+    for name, field in (("activity.nc", None), ("activity_curl.nc", CurlField(-6.0))):
+        arguments = {} if field is None else {"field": field}
+        expected = record(ensembles, **arguments, seed=4, noise=NOISE, delays=DELAYS)
+        found = load_activity(run / name)
+        assert found.equals(expected) and found.attrs.pop("weights") and found.attrs == expected.attrs
+
+
+def test_activity_is_loaded_until_the_weights_change(run, caplog):
+    first = activity_of_run(run)
+    written = (run / "activity.nc").stat().st_mtime_ns
+    assert activity_of_run(run).identical(first) and (run / "activity.nc").stat().st_mtime_ns == written
+    save_ensemble(run / "networks_FF2.safetensors", lively(networks=1, seed=9), phase="FF2")
+    with caplog.at_level(logging.INFO):
+        second = activity_of_run(run)
+    assert "of other weights" in caplog.text
+    before, after = by_phase(first), by_phase(second)
+    assert [np.array_equal(before[p], after[p]) for p in PHASES] == [True, True, True, False]
+    (run / "activity.nc").write_bytes(b"damaged")
+    assert activity_of_run(run).identical(second) and load_activity(run / "activity.nc").identical(second)
+
+
+def test_activity_need_not_be_kept(run):
+    activity_of_run(run, save=False)
+    assert not (run / "activity.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "error"),
+    [
+        (lambda run: (run / "networks_FF1.safetensors").unlink(), "lacks networks_FF1.safetensors"),
+        (lambda run: [p.unlink() for p in run.glob("*.safetensors")], "no networks of a finished phase"),
+        (lambda run: (run / "config.json").unlink(), "no config.json"),
+        (lambda run: (run / "config.json").write_text("{}"), "config.json is not that of a run"),
+        (lambda run: (run / "config.json").write_text('{"arguments": {"b": 8}}'), "does not say seed, noise"),
+        (lambda run: (run / "networks_NF1.safetensors").write_bytes(b"x"), "not a whole weights file"),
+        (shutil.rmtree, "is no folder"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_no_finished_run_is_refused(run, break_it, error, caplog):
+    break_it(run)
+    assert main(["--run", str(run)]) == 2
+    assert error in caplog.text
+    assert not run.exists() or not list(run.glob("activity*"))
+
+
+def test_an_unknown_field_is_refused_before_any_work(run, capsys):
+    with pytest.raises(ValueError, match="unknown field 'wind'; choose from: null, curl"):
+        activity_of_run(run, "wind")
+    with pytest.raises(SystemExit) as stopped:
+        main(["--run", str(run), "--field", "wind"])
+    assert stopped.value.code == 2
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory):
+    """A recurrent PPO that went through four short phases, as the benchmark trains it."""
+    small = RECURRENT["policy_kwargs"] | {"lstm_hidden_size": 8}
+    settings = RECURRENT | {"batch_size": 200, "n_epochs": 1, "policy_kwargs": small}
+    agent = Sb3Agent("small", "RecurrentPPO", "GruPolicy", 2, settings, rewards=False)
+    out = tmp_path_factory.mktemp("jobs")
+    held, AGENTS["small"] = dict(AGENTS), agent
+    try:
+        job = Job("small", 0, out / "seed-0", Protocol(2, 2, 2, 2, probe_every=2, carried_trials=1))
+        learn(agent, job)
+    finally:
+        AGENTS.clear()
+        AGENTS.update(held)
+    return out
+
+
+def test_a_kept_agent_does_again_what_the_last_probe_of_its_phase_showed(jobs):
+    folder, table = jobs / "seed-0", pd.read_parquet(jobs / "seed-0" / "probes.parquet")
+    given = json.loads((folder / "config.json").read_text())["arguments"]
+    probes = table[["phase", "update"]].drop_duplicates().reset_index(drop=True)
+    for phase in ("NF1", "FF2"):
+        number = int(probes.index[probes["phase"] == phase][-1])
+        shown = table[(table["phase"] == phase) & (table["update"] == probes["update"][number])]
+        probe = activity_jobs.make_probe(folder / phase, given, given["probe_seed"])
+        agent = activity_jobs.load_agent(folder / phase / "model.zip")
+        field = CurlField(8.0) if phase == "FF2" else None
+        found = probe(agent, field, number=number, record=True)
+        for name in ("lateral_deviation", "peak_speed"):
+            assert np.array_equal(found.columns[name].astype(np.float32), shown[name])
+        assert found.activity.hidden.shape == (8, 100, 8)
+
+
+@pytest.mark.parametrize("step", [0, 16])
+def test_an_agent_of_sb3_is_displaced(jobs, step):
+    given = json.loads((jobs / "seed-0" / "config.json").read_text())["arguments"]
+    probe = activity_jobs.make_probe(jobs / "seed-0" / "NF2", given, 0)
+    agent = activity_jobs.load_agent(jobs / "seed-0" / "NF2" / "model.zip")
+    kicks = (None, Kick(step, np.zeros(8)), Kick(step, np.ones(8)))
+    free, none, kicked = (probe(agent, number=0, record=True, kick=kick) for kick in kicks)
+    assert np.array_equal(free.activity.hidden, none.activity.hidden) and np.array_equal(free.path, none.path)
+    same = (kicked.activity.hidden == none.activity.hidden).all((0, 2))
+    assert same[:step].all() and not same[step:].any()
+    assert np.array_equal(kicked.path[:, : step + 1], none.path[:, : step + 1])
+    assert not np.array_equal(kicked.path, none.path)
+
+
+def test_jobs_are_networks_of_one_data_set(jobs, tmp_path, caplog):
+    for number in (10, 2):
+        folder = shutil.copytree(jobs / "seed-0", tmp_path / f"seed-{number}")
+        config = json.loads((folder / "config.json").read_text())
+        config["arguments"]["network"] = number
+        (folder / "config.json").write_text(json.dumps(config))
+    shutil.rmtree(shutil.copytree(jobs / "seed-0", tmp_path / "seed-3") / "FF2")
+    assert main(["--run", str(tmp_path), "--field", "curl"]) == 0
+    assert "left out" in caplog.text and "seed-3 lacks FF2/model.zip" in caplog.text
+    found = load_activity(tmp_path / "activity_curl.nc")
+    assert list(found["network"].values) == [2, 10] and list(found["phase"].values) == list(PHASES)
+    assert found["hidden"].sizes["unit"] == 8 and '"kind": "curl"' in found.attrs["field"]
+    hidden = by_phase(found)
+    assert np.array_equal(hidden["FF1"][0], hidden["FF1"][1])  # one agent, one seed of the noise
+    assert not np.array_equal(hidden["FF1"], hidden["NF1"])
+    action = by_phase(found, "excitation")["NF1"]
+    assert action.min() >= 0.0 and action.max() <= 1.0
+
+    alone = activity_of_run(jobs / "seed-0", "curl", save=False)
+    assert np.array_equal(by_phase(alone)["NF2"][0], hidden["NF2"][0])
+
+
+def edited(jobs, tmp_path, **values):
+    folder = shutil.copytree(jobs / "seed-0", tmp_path / "seed-0")
+    config = json.loads((folder / "config.json").read_text())
+    config["arguments"] |= values
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"algorithm": "PPO"}, "holds an agent of PPO, which has no memory"),
+        (
+            {"wrappers": ["VecNormalize", "VecFrameStack"]},
+            "wrapped in ['VecFrameStack'], known: VecNormalize",
+        ),
+    ],
+)
+def test_other_agents_are_refused(jobs, tmp_path, values, error, caplog):
+    edited(jobs, tmp_path, **values)
+    assert main(["--run", str(tmp_path)]) == 2
+    assert error in caplog.text and not (tmp_path / "activity.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("model.zip", b"PK", "cannot be read as an agent of RecurrentPPO"),
+        ("normalisation.pkl", b"x", "normalisation.pkl cannot be read"),
+        ("normalisation.pkl", None, "lacks normalisation.pkl"),
+    ],
+)
+def test_damaged_agents_are_refused(jobs, tmp_path, name, content, error, caplog):
+    path = edited(jobs, tmp_path) / "NF2" / name
+    path.unlink() if content is None else path.write_bytes(content)
+    assert main(["--run", str(tmp_path / "seed-0")]) == 2
+    assert error in caplog.text
+
+
+def test_jobs_of_different_tasks_are_refused(jobs, tmp_path, caplog):
+    folder = edited(jobs, tmp_path)
+    shutil.copytree(folder, tmp_path / "seed-1")
+    assert main(["--run", str(tmp_path)]) == 2 and "network numbers are [0, 0]" in caplog.text
+    config = json.loads((folder / "config.json").read_text())
+    config["arguments"]["task"]["delays"] = {"vision": 0.0, "proprioception": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert main(["--run", str(tmp_path)]) == 2 and "have another task" in caplog.text

@@ -1,0 +1,108 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from savings_gym import ConstantField, ReachEnv, ReachVectorEnv
+from savings_gym.envs import render
+from savings_gym.envs.render import ReachRenderer, choose_backend
+
+
+def coloured(frame, colour):
+    """Number of pixels near a colour (3,) 0..255."""
+    return int((np.abs(frame.astype(int) - colour).max(axis=-1) < 40).sum())
+
+
+@pytest.mark.render
+def test_a_picture_shows_target_path_and_force():
+    env = gym.make("NullFieldReach-v0", render_mode="rgb_array", catch_fraction=0.0, go_time=0.1)
+    env.reset(seed=0, options={"target": 1, "field": ConstantField((4.0, 4.0))})
+    before = env.render()
+    for _ in range(60):
+        env.step(np.zeros(6))
+    after = env.render()
+    assert before.shape == after.shape == (480, 480, 3) and before.dtype == np.uint8
+    assert before is not after and (before != after).any()
+    green, red = (40, 158, 92), (204, 41, 41)
+    assert coloured(after, green) > coloured(before, green) + 20
+    assert coloured(after, red) > coloured(before, red)
+    env.close()
+    env.close()
+
+
+@pytest.mark.render
+def test_a_vector_env_renders_every_row():
+    env = ReachVectorEnv(2, render_mode="rgb_array", targets="random")
+    env.reset(seed=0)
+    frames = env.render()
+    assert len(frames) == 2 and (frames[0] != frames[1]).any()
+    env.close()
+    env.close()
+
+
+@pytest.mark.render
+@pytest.mark.parametrize("actuation", ["muscle", "torque"])
+def test_pictures_do_not_change_the_trial(actuation):
+    plain, drawn = ReachEnv(actuation=actuation), ReachEnv(actuation=actuation, render_mode="rgb_array")
+    plain.reset(seed=0), drawn.reset(seed=0)
+    for _ in range(3):
+        drawn.render()
+        action = plain.action_space.high * 0.2
+        assert (plain.step(action)[0] == drawn.step(action)[0]).all()
+    drawn.close()
+
+
+@pytest.mark.render
+def test_a_closed_renderer_says_so():
+    renderer = ReachRenderer(ReachEnv().task, size=64)
+    renderer.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        renderer.frame(0)
+
+
+def test_without_a_render_mode_there_is_no_picture():
+    with pytest.warns(UserWarning, match="render_mode='rgb_array'"):
+        assert ReachEnv().render() is None
+    assert ReachVectorEnv(1).render() is None
+
+
+def test_the_backend_follows_the_environment(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(render.ctypes, "CDLL", loaded.append)
+    monkeypatch.setattr(render.platform, "system", lambda: "Linux")
+    for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert choose_backend() == "egl" and loaded[0] == "libEGL.so.1"
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert choose_backend() == ""
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    assert choose_backend() == "osmesa"
+    monkeypatch.setenv("MUJOCO_GL", "glfw")
+    assert choose_backend() == ""
+
+
+@pytest.mark.parametrize("asked", ["", "egl", "osmesa"])
+def test_without_a_backend_the_error_names_the_packages(monkeypatch, asked):
+    def missing(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(render.ctypes, "CDLL", missing)
+    monkeypatch.setattr(render.platform, "system", lambda: "Linux")
+    monkeypatch.setenv("MUJOCO_GL", asked)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    env = ReachEnv(render_mode="rgb_array")
+    env.reset(seed=0)
+    with pytest.raises(RuntimeError, match="libegl1 libopengl0 libgl1-mesa-dri.*libosmesa6"):
+        env.render()
+
+
+def test_only_the_missing_library_falls_back(monkeypatch):
+    def no_egl(name):
+        if "EGL" in name:
+            raise OSError(name)
+
+    monkeypatch.setattr(render.ctypes, "CDLL", no_egl)
+    monkeypatch.setattr(render.platform, "system", lambda: "Linux")
+    for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert choose_backend() == "osmesa"

@@ -1,0 +1,198 @@
+"""Laws of savings: what is planted in a probe table comes out, and what is not does not."""
+
+import json
+
+import numpy as np
+import pytest
+from planted_probes import plant, rows
+
+from savings_gym.metrics import savings
+
+PHASES = savings.PHASES
+
+
+def with_phase_copied(table: dict[str, np.ndarray], source: str, into: str) -> dict[str, np.ndarray]:
+    table = {name: values.copy() for name, values in table.items()}
+    table["lateral_deviation"][table["phase"] == into] = table["lateral_deviation"][table["phase"] == source]
+    return table
+
+
+@pytest.fixture(scope="module")
+def planted() -> dict[str, np.ndarray]:
+    return plant()
+
+
+@pytest.fixture(scope="module")
+def found(planted) -> savings.SavingsSummary:
+    return savings.savings(planted)
+
+
+def test_planted_savings_are_inside_their_intervals(found):
+    initial, rate = found.initial, found.rate
+    assert initial.ci[0] < 0.001 < initial.ci[1] and initial.ci[0] > 0.0
+    assert initial.ff1 == pytest.approx(0.035, abs=1e-3) and initial.difference == pytest.approx(
+        initial.ff1 - initial.ff2
+    )
+    assert rate.ci[0] < 1.2 < rate.ci[1] and rate.ci[0] > 1.1
+    assert rate.ff1 == pytest.approx(2e-3, rel=0.02) and rate.ff2 == pytest.approx(2.4e-3, rel=0.02)
+    assert rate.ratio == pytest.approx(rate.ff2 / rate.ff1)
+    assert rate.difference_ci[0] < 4e-4 < rate.difference_ci[1]
+    assert rate.networks == 12 and rate.failures == ()
+    assert max(initial.p, initial.p_sign_flip, rate.p, rate.p_sign_flip) < 0.001
+    assert initial.paired_fraction == 1.0 > initial.all_pairs_fraction > 0.5
+    assert found.after_effect.ci[0] < -0.033 < found.after_effect.ci[1]
+    assert found.phases["FF1"].trials == 199 * 8
+
+
+def test_networks_that_differ_in_rate_blur_all_pairs_but_not_pairs():
+    rate = savings.savings(plant(rate_spread=0.3), resamples=500).rate
+    pace = np.exp(np.random.default_rng([0, 1]).normal(0.0, 0.3, 12))
+    expected = np.mean(1.2 * pace[:, None] > pace)
+    assert 0.55 < expected < 0.85
+    assert rate.paired_fraction == 1.0 and rate.all_pairs_fraction == pytest.approx(expected, abs=0.03)
+    assert rate.ratio == pytest.approx(1.2, rel=0.03)
+
+
+def test_final_deviation_is_the_last_window_and_washout_is_nf2_minus_nf1(planted):
+    curves = savings.phase_curves(planted)
+    end = {phase: curves[phase].deviation[:, -5:].mean(axis=1) for phase in PHASES}
+    summary = savings.savings(planted, resamples=200)
+    for phase in PHASES:
+        assert summary.phases[phase].final_deviation == pytest.approx(end[phase].mean(), rel=1e-12)
+        assert summary.phases[phase].initial_deviation == curves[phase].deviation[:, 0].mean()
+    assert summary.washout_residual.mean == pytest.approx((end["NF2"] - end["NF1"]).mean(), rel=1e-12)
+    planted = {
+        **planted,
+        "lateral_deviation": planted["lateral_deviation"] + 1e-3 * (planted["phase"] == "NF2"),
+    }
+    shifted = savings.savings(planted, resamples=200)
+    assert shifted.washout_residual.mean - summary.washout_residual.mean == pytest.approx(1e-3)
+
+
+def test_the_side_of_the_field_turns_signs_but_not_savings(planted, found):
+    mirrored = savings.savings({**planted, "lateral_deviation": -planted["lateral_deviation"]})
+    assert mirrored.initial.ff1 == -found.initial.ff1
+    assert mirrored.initial.difference == pytest.approx(found.initial.difference)
+    assert mirrored.initial.paired_fraction == found.initial.paired_fraction
+    assert mirrored.initial.all_pairs_fraction == found.initial.all_pairs_fraction
+    assert mirrored.rate.ratio == pytest.approx(found.rate.ratio)
+    assert mirrored.washout_residual.mean == pytest.approx(-found.washout_residual.mean)
+
+
+def test_swapping_the_field_phases_turns_savings_round(planted, found):
+    swapped = dict(planted)
+    names = {"FF1": "FF2", "FF2": "FF1"}
+    swapped["phase"] = np.array([names.get(name, name) for name in planted["phase"]])
+    other = savings.savings(swapped)
+    assert other.initial.difference == pytest.approx(-found.initial.difference)
+    assert other.rate.ratio == pytest.approx(1 / found.rate.ratio)
+    for one, two in ((other.initial, found.initial), (other.rate, found.rate)):
+        assert one.paired_fraction == pytest.approx(1 - two.paired_fraction)
+        assert one.all_pairs_fraction == pytest.approx(1 - two.all_pairs_fraction)
+        assert one.p == pytest.approx(two.p)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("networks", [1, 2, 8])
+def test_no_change_is_no_savings(networks):
+    table = plant(networks=networks, updates=60)
+    table = with_phase_copied(with_phase_copied(table, "FF1", "FF2"), "NF1", "NF2")
+    summary = savings.savings(table, resamples=500)
+    for part in (summary.initial, summary.rate):
+        assert part.difference == 0.0 and part.paired_fraction == part.all_pairs_fraction == 0.5
+        assert part.p == part.p_sign_flip == 1.0 and part.networks == networks
+    assert summary.rate.ratio == 1.0
+    assert summary.washout_residual.mean == 0.0 and summary.washout_residual.p == 1.0
+    document = summary.to_dict()
+    none = [None, None]
+    assert document["savings"]["initial"]["ci"] == (none if networks == 1 else [0.0, 0.0])
+    assert document["savings"]["rate"]["ci"] == (none if networks == 1 else [1.0, 1.0])
+
+
+@pytest.mark.filterwarnings("error")
+def test_networks_without_variance_and_single_networks_give_limits():
+    same = plant(networks=4, updates=60, noise=0.0, spread=0.0)
+    summary = savings.savings(same, resamples=500)
+    assert summary.initial.ci == pytest.approx((0.001, 0.001)) and summary.initial.p == 0.0
+    assert summary.to_dict()["savings"]["initial"]["t"] is None
+    assert summary.initial.p_sign_flip == 2 / 2**4
+    assert summary.rate.ratio == pytest.approx(1.2, rel=1e-4)
+    one = savings.savings(plant(networks=1, updates=60)).to_dict()["savings"]["initial"]
+    assert one["difference"] == pytest.approx(0.001, abs=1e-3)
+    assert one["p"] is None and one["ci"] == [None, None] and one["networks"] == 1
+
+
+def test_networks_whose_fit_fails_are_left_out_in_pairs_and_named():
+    table = plant(networks=6, updates=100)
+    ff1 = table["phase"] == "FF1"
+    table["lateral_deviation"][ff1 & (table["network"] == 2)] = 0.03
+    growing = ff1 & (table["network"] == 4)
+    table["lateral_deviation"][growing] = 0.06 - table["lateral_deviation"][growing]
+    rate = savings.savings(table, resamples=500).rate
+    assert rate.networks == 4
+    assert rate.failures == (
+        "network 2, FF1: the curve is constant",
+        "network 4, FF1: the deviation grows",
+    )
+    keep = ~np.isin(table["network"], [2, 4])
+    without = savings.savings(rows(table, keep), resamples=500).rate
+    assert (without.ff1, without.ratio, without.ci) == (rate.ff1, rate.ratio, rate.ci)
+
+
+def test_no_fit_at_all_gives_no_rate():
+    rate = savings.savings(plant(networks=3, updates=10), resamples=200).to_dict()["savings"]["rate"]
+    assert rate["networks"] == 0 and len(rate["failures"]) == 6
+    assert rate["ff1"] is rate["ratio"] is rate["p"] is rate["paired_fraction"] is None
+
+
+def test_rates_are_compared_over_the_trials_that_both_phases_have(planted, found):
+    short = rows(planted, (planted["phase"] != "FF2") | (planted["update"] < 100))
+    both = rows(planted, ~np.isin(planted["phase"], ["FF1", "FF2"]) | (planted["update"] < 100))
+    assert savings.savings(short).rate == savings.savings(both).rate != found.rate
+
+
+def test_the_summary_is_json_with_the_promised_keys(found):
+    document = found.to_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert list(document["phases"]) == list(PHASES)
+    for phase in PHASES:
+        assert {"trials", "initial_deviation", "final_deviation"} <= set(document["phases"][phase])
+    shared = {"ff1", "ff2", "ci", "p", "paired_fraction", "all_pairs_fraction"}
+    assert shared | {"difference"} <= set(document["savings"]["initial"])
+    assert shared | {"ratio"} <= set(document["savings"]["rate"])
+    assert {"mean", "ci", "p"} <= set(document["washout_residual"])
+    assert {"mean", "ci", "p"} <= set(document["after_effect"])
+
+
+def test_the_seed_decides_the_intervals_and_nothing_else(planted, found):
+    again, other = savings.savings(planted), savings.savings(planted, seed=1)
+    assert again == found
+    assert other.initial.ci != found.initial.ci and other.initial.difference == found.initial.difference
+
+
+def test_an_interrupted_run_has_the_sections_of_its_phases(planted, found):
+    part = rows(planted, np.isin(planted["phase"], ["NF1", "FF1", "NF2"]))
+    with pytest.raises(ValueError, match=r"expected \['NF1', 'FF1', 'NF2', 'FF2'\]; partial=True"):
+        savings.savings(part)
+    summary = savings.savings(part, partial=True)
+    assert summary.initial is summary.rate is summary.phases["FF2"] is None
+    assert summary.washout_residual == found.washout_residual
+    assert summary.phases["FF1"] == found.phases["FF1"]
+    first = savings.savings(rows(planted, planted["phase"] == "NF1"), partial=True).to_dict()
+    assert first["savings"] == {"initial": None, "rate": None}
+    assert first["washout_residual"] is first["after_effect"] is None
+    json.dumps(first, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 0}, "window is 0"),
+        ({"confidence": 95}, "confidence is 95, expected a number between 0 and 1"),
+        ({"resamples": 5}, "resamples is 5, expected at least 100"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_bad_options_are_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        savings.savings(plant(networks=2, updates=30), **options)

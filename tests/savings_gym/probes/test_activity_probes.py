@@ -1,0 +1,255 @@
+"""Activity is recorded and displaced in MuJoCo as in the torch rollout, and recording changes nothing."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from lively_networks import SILENCE, lively
+
+from agents.supervised import rollout
+from agents.supervised.policy import NetworkPolicy
+from agents.supervised.record import record, record_in_mujoco
+from savings_gym.activity.recording import activity_dataset, by_phase, hand_paths
+from savings_gym.arm.model import load_arm
+from savings_gym.fields import CurlField, NullField
+from savings_gym.probes.policy import Kick
+from savings_gym.probes.probe import Probe
+from savings_gym.task.settings import Delays, task_settings
+
+CURL = CurlField(8.0)
+UNITS = 16
+NEAR = {  # float32 observations and actions
+    "hidden": 1e-4, "excitation": 1e-4, "muscle_force": 1e-2, "hand_force": 1e-3, "hand": 1e-6,
+    "velocity": 2e-5, "final_hand": 1e-6, "displacement": 0.0,
+}  # fmt: skip
+
+
+def vectors(*shape, size=0.5):
+    return size * torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+class Counting:
+    """Counts its steps in every unit; its actions tell the count. The state is made by `wrap`."""
+
+    def __init__(self, wrap=lambda first: first, take=lambda state: state, shape=(8, 3), initial=False):
+        self.wrap, self.take, self.shape = wrap, take, shape
+        if initial:
+            self.initial_state = lambda rows: wrap(np.zeros(shape))
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        counts = np.zeros(self.shape) if state is None else self.take(state)
+        counts = counts * (1.0 - episode_start[:, None]) + 1.0
+        told = counts if counts.ndim == 2 else counts[-1]
+        return np.tile(np.tanh(told[:, :1] / 50.0), 6), self.wrap(counts)
+
+
+@pytest.mark.parametrize(
+    ("cell", "field", "kick"),
+    [("gru", CURL, None), ("lstm", NullField(), None), ("gru", CURL, rollout.Kick(16, vectors(2, UNITS))),
+     ("lstm", CURL, rollout.Kick(50, vectors(2, 8, UNITS))),
+     ("rnn", CURL, rollout.Kick(0, vectors(2, UNITS)))],
+    ids=["gru", "lstm", "kicked gru", "kicked lstm", "rnn kicked at first"],
+)  # fmt: skip
+def test_mujoco_records_what_torch_records(cell, field, kick):
+    phases = {"NF1": lively(cell)}
+    arguments = {"noise": SILENCE, "delays": Delays(0.05, 0.01), "kick": kick}
+    here, there = record(phases, field, **arguments), record_in_mujoco(phases, field, **arguments)
+    assert set(here.variables) == set(there.variables) and here.attrs == there.attrs
+    for name in here.data_vars:
+        assert np.allclose(here[name], there[name], rtol=1e-4, atol=NEAR[name]), name
+    apart = abs(here["hidden"].isel(network=1) - here["hidden"].isel(network=0))
+    assert float(apart.max()) > 0.1 and float(here["hand"].std("time").max()) > 0.01
+
+
+def test_mujoco_records_what_torch_records_of_motors():
+    phases, arguments = {"NF1": lively()}, {"noise": SILENCE, "actuation": "motor"}
+    here, there = record(phases, CURL, **arguments), record_in_mujoco(phases, CURL, **arguments)
+    for name in here.data_vars:
+        assert np.allclose(here[name], there[name], rtol=1e-4, atol=NEAR[name]), name
+    muscles = record(phases, CURL, noise=SILENCE)
+    assert float(abs(here["hand"] - muscles["hand"]).max()) > 0.01
+
+
+def test_what_is_recorded_belongs_together():
+    ensemble = lively()
+    data = record({"NF1": ensemble}, CURL, seed=1)
+    hidden, excitation, hand, velocity, force = (
+        by_phase(data, name)["NF1"] for name in ("hidden", "excitation", "hand", "velocity", "muscle_force")
+    )
+    weight, bias = (getattr(ensemble, f"readout_{kind}").detach().numpy() for kind in ("weight", "bias"))
+    drive = np.einsum("ntsu,nou->ntso", hidden, weight) + bias[:, None, None]
+    assert excitation == pytest.approx(1.0 / (1.0 + np.exp(-drive)), abs=1e-6)
+    moved = np.diff(hand_paths(data)["NF1"], axis=2)
+    middle = (velocity[:, :, 1:] + velocity[:, :, :-1]) / 2
+    assert moved[:, :, :-1] == pytest.approx(0.01 * middle, abs=5e-4)
+    assert not velocity[:, :, 0].any() and hand[0, 0, 0] == pytest.approx(
+        load_arm().hand_position(load_arm().start)
+    )
+    arm, q = load_arm(), load_arm().inverse_kinematics(hand)
+    torque = -np.einsum("ntsmj,ntsm->ntsj", arm.moment_arms(q), force)
+    pushed = np.linalg.solve(np.swapaxes(arm.hand_jacobian(q), -1, -2), torque[..., None])[..., 0]
+    assert by_phase(data, "hand_force")["NF1"] == pytest.approx(pushed, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("made", ["vector", "single"])
+def test_recording_changes_nothing(made):
+    policy, results = NetworkPolicy(lively(dtype=torch.float32)), []
+    for asked in (False, True):
+        settings = task_settings() if made == "vector" else None
+        single = None if made == "vector" else lambda: gym.make("ForceFieldReach-v0")
+        results.append(Probe(settings, seed=2, make_env=single)(policy, CURL, record=asked))
+    plain, recorded = results
+    assert plain.activity is None and recorded.activity is not None
+    for name, values in plain.columns.items():
+        assert np.array_equal(values, recorded.columns[name], equal_nan=True)
+    assert np.array_equal(plain.path, recorded.path) and np.array_equal(plain.force, recorded.force)
+    assert np.array_equal(recorded.activity.hand, recorded.path)
+
+
+def test_single_environments_are_recorded_alike():
+    policy = NetworkPolicy(lively(dtype=torch.float32))
+    one = Probe(task_settings())(policy, CURL, record=True).activity
+    other = Probe(make_env=lambda: gym.make("ForceFieldReach-v0"))(policy, CURL, record=True).activity
+    for name in ("hidden", "excitation", "muscle_force", "hand_force", "hand", "velocity"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-9), name
+
+
+def test_equal_seeds_give_equal_activity_and_noise_is_the_same_in_all_phases():
+    ensemble = lively(networks=1, dtype=torch.float32)
+    for recorder in (record, record_in_mujoco):
+        first, again, other = (recorder({"NF1": ensemble, "FF1": ensemble}, CURL, seed=s) for s in (3, 3, 4))
+        assert first.identical(again)
+        hidden = by_phase(first)
+        assert np.array_equal(hidden["NF1"], hidden["FF1"])
+        assert not np.array_equal(hidden["NF1"], by_phase(other)["NF1"])
+
+
+@pytest.mark.parametrize("recorder", [record, record_in_mujoco])
+@pytest.mark.parametrize("step", [0, 16, 99])
+def test_a_kick_changes_what_comes_after_it_and_nothing_before(recorder, step):
+    phases = {"NF2": lively(networks=1, dtype=torch.float32)}
+    none, kicked = (
+        recorder(phases, CURL, kick=rollout.Kick(step, size * vectors(1, UNITS))) for size in (0.0, 1.0)
+    )
+    if recorder is record_in_mujoco:
+        free = recorder(phases, CURL)
+    else:
+        free = recorder(phases, CURL, path="plain")
+    for name in free.data_vars:
+        assert np.array_equal(free[name], none[name]), name  # a kick of length 0 is none
+        if "time" in free[name].dims:
+            now = slice(None, step) if name in ("hidden", "excitation") else slice(None, step + 1)
+            assert np.array_equal(none[name].isel(time=now), kicked[name].isel(time=now)), name
+    after = abs(kicked["hidden"] - none["hidden"]).isel(time=step)
+    assert float(after.max("unit").min()) > 1e-3
+    assert kicked.attrs["displacement_step"] == step
+    assert np.allclose(kicked["displacement"], vectors(1, UNITS))
+
+
+def test_a_kick_at_first_is_another_initial_state():
+    ensemble, vector = lively(networks=1), vectors(1, UNITS)
+    moved = lively(networks=1)
+    with torch.no_grad():
+        moved.initial += vector
+    for recorder in (record, record_in_mujoco):
+        kicked = recorder({"NF1": ensemble}, CURL, kick=rollout.Kick(0, vector))
+        begun = recorder({"NF1": moved}, CURL)
+        assert float(abs(kicked["hidden"] - begun["hidden"]).max()) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("policy", "units"),
+    [(Counting(), 3), (Counting(lambda x: (x, None), lambda s: s[0]), 3),
+     (Counting(lambda x: [x, x], lambda s: s[0]), 3),
+     (Counting(lambda x: (x, x), lambda s: s[0], shape=(2, 8, 3)), 3)],
+    ids=["an array", "a tuple", "a list", "layers"],
+)  # fmt: skip
+def test_a_kick_is_added_once_to_the_first_array_of_the_state_and_its_last_layer(policy, units):
+    vector = np.arange(8 * units).reshape(8, units) / 8.0
+    found = Probe(task_settings())(policy, record=True, kick=Kick(5, vector))
+    steps = np.arange(1.0, 101.0)[None, :, None]
+    expected = steps + np.where(steps > 5, vector[:, None], 0.0)
+    assert np.array_equal(found.activity.hidden, expected)
+    assert found.activity.excitation == pytest.approx(np.tile(np.tanh(expected[..., :1] / 50.0), 6))
+
+
+def test_only_the_measured_trial_is_displaced_and_recorded():
+    found = Probe(task_settings(), carried_trials=2)(Counting(), record=True, kick=Kick(0, [7.0, 0.0, 0.0]))
+    assert np.array_equal(found.activity.hidden[0, :, 0], 208.0 + np.arange(100))
+    assert np.array_equal(found.activity.hidden[0, :, 1], 201.0 + np.arange(100))
+
+
+def test_a_torque_arm_pushes_with_its_motors():
+    class Still(Counting):
+        def predict(self, *args, **kwargs):
+            _, state = super().predict(*args, **kwargs)
+            return np.tile([0.05, -0.02], (8, 1)), state
+
+    settings = task_settings(actuation="torque", noise=False)
+    found = Probe(settings)(Still(), record=True).activity
+    arm = load_arm("torque")
+    torque = np.array([0.05, -0.02]) * arm.control_range[:, 1]
+    first = arm.hand_jacobian(arm.start).T @ found.hand_force[0, 0]
+    assert found.muscle_force is None and first == pytest.approx(torque)
+    data = activity_dataset({"NF1": [found]})
+    assert list(data["muscle"].values) == list(arm.actuator_names) and "muscle_force" not in data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"step": 100}, r"lie in 0\.\.99, got 100"), ({"step": 1.5}, "got 1.5"), ({"step": -1}, "got -1"),
+        ({"vector": np.ones((2, 3))}, r"\(units,\) or \(8, units\), got \(2, 3\)"),
+        ({"vector": 1.0}, r"got \(\)"), ({"vector": [np.inf]}, "not finite"),
+    ],
+)  # fmt: skip
+def test_bad_kicks_are_refused(arguments, error):
+    with pytest.raises(ValueError, match=error):
+        Kick(**{"step": 1, "vector": np.ones(3)} | arguments)
+
+
+def still(observation):
+    return np.zeros((8, 6))
+
+
+class Forgetful:
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return still(observation), None
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked", "error"),
+    [
+        (still, {"record": True}, "no memory to record"),
+        (Forgetful(), {"record": True}, "no memory to record"),
+        (Forgetful(), {"kick": Kick(50, [1.0])}, "no memory to record or displace"),
+        (Counting(), {"kick": Kick(50, [1.0])}, r"shape \(1,\), expected \(3,\) or \(8, 3\)"),
+        (Counting(), {"kick": Kick(0, np.ones(3))}, r"method initial_state\(rows\)"),
+        (Counting(initial=True), {"kick": Kick(0, np.ones((8, 2)))}, "policy of 3 units"),
+        (
+            Counting(lambda x: (x[0],), lambda s: np.tile(s[0], (8, 1))),
+            {"record": True},
+            r"\(3,\), expected \(8",
+        ),
+    ],
+)
+def test_what_cannot_be_recorded_or_displaced_is_refused(policy, asked, error):
+    with pytest.raises(ValueError, match=error):
+        Probe(task_settings())(policy, **asked)
+
+
+@pytest.mark.parametrize(
+    ("phases", "arguments", "error"),
+    [
+        ({}, {}, "at least one phase"),
+        ({"NF1": (2,), "FF1": (1,)}, {}, "NF1: 2 networks of 16 units, FF1: 1 networks of 16 units"),
+        ({"NF1": (1,)}, {"seed": -1}, "seed must be a whole number"),
+        ({"NF1": (1,)}, {"path": "quick"}, "unknown rollout 'quick'"),
+        ({"NF1": (1,)}, {"kick": rollout.Kick(100, torch.ones(1, UNITS))}, r"0\.\.99, got 100"),
+        ({"NF1": (1,)}, {"kick": rollout.Kick(1, torch.ones(UNITS))}, r"\(1, 16\).*got \(16,\)"),
+        ({"NF1": (1,)}, {"kick": rollout.Kick(1, torch.full((1, UNITS), torch.nan))}, "must be finite"),
+    ],
+)
+def test_ensembles_that_do_not_fit_are_refused(phases, arguments, error):
+    with pytest.raises(ValueError, match=error):
+        record({phase: lively(networks=given[0]) for phase, given in phases.items()}, **arguments)

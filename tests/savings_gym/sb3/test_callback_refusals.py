@@ -1,0 +1,59 @@
+"""SavingsCallback refuses what cannot work, before any training, and says what would."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from small_learners import CURL, STEPS, TWO, Stop, arms, assert_same, hand_written, ppo, rows, single
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from savings_gym import ContextCue, ForceField, Phase, Schedule, four_phase
+from savings_gym.sb3.callback import SavingsCallback
+from savings_gym.task.settings import TRIAL_STEPS
+
+
+def test_wrappers_that_are_not_known_need_an_environment_for_probes():
+    def cued():
+        return Monitor(ContextCue(single(noise=False)()))
+
+    model = ppo(DummyVecEnv([cued]))
+    with pytest.raises(ValueError, match=r"\['ContextCue'\].*probe_env="):
+        model.learn(STEPS, SavingsCallback(TWO, 4))
+    with pytest.raises(ValueError, match=r"shape \(17,\), training has \(18,\)"):
+        model.learn(STEPS, SavingsCallback(TWO, 4, probe_env=single()))
+    callback = SavingsCallback(TWO, 4, probe_env=cued)
+    model.learn(STEPS, callback)
+    found = hand_written(model, CURL, lambda o, _: np.append(o, np.ones((8, 1), np.float32), axis=1))
+    assert_same(rows(callback.result.table, "FF1", 2), found)
+
+
+REFUSED = {
+    "too long": (lambda: arms(2), four_phase(CURL, 8, 8, 8, 8), "needs 32 trials.* has 4 .*=3200 would do"),
+    "not even": (lambda: arms(3), Schedule((Phase("A", None, 4),)), "'A' has 4 trials, which 3 environments"),
+    "no reach": (lambda: DummyVecEnv([lambda: gym.make("Pendulum-v1")]), TWO, "environment that reaches"),
+    "overruled": (lambda: DummyVecEnv([lambda: ForceField(single()(), CURL)]), TWO, "ForceField.*overrule"),
+    "too short": (lambda: arms(2), Schedule((Phase("A", None, 2), Phase("B", None, 1))), "'B' has 1 trials"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_work_is_refused_before_training(case):
+    make, schedule, error = REFUSED[case]
+    model, callback = ppo(make()), SavingsCallback(schedule, 4)
+    with pytest.raises(ValueError, match=error):
+        model.learn(STEPS, callback)
+    assert model.num_timesteps == 0 and callback.result is None
+
+
+def test_a_rollout_longer_than_a_phase_is_refused_and_one_that_does_not_fit_pointed_out():
+    with pytest.raises(ValueError, match="'NF1' of 2 trials would pass within one rollout of 3 trials"):
+        ppo(arms(), n_steps=300).learn(STEPS, SavingsCallback(TWO, 4))
+    with pytest.warns(UserWarning, match="do not end with a rollout of 1.5 trials"):
+        ppo(arms(), n_steps=150).learn(STEPS, [SavingsCallback(TWO, 4), Stop(1)])
+
+
+def test_going_on_with_a_training_under_way_is_refused():
+    model = ppo(arms())
+    model.learn(TRIAL_STEPS)
+    with pytest.raises(ValueError, match="reset_num_timesteps=True"):
+        model.learn(STEPS, SavingsCallback(TWO, 4), reset_num_timesteps=False)

@@ -1,0 +1,59 @@
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from savings_gym.fields import CurlField, NullField
+from savings_gym.task.schedule import Phase, Schedule, as_schedule, four_phase
+
+
+def test_the_four_phase_protocol_is_that_of_the_study():
+    schedule = four_phase()
+    assert schedule.names == ("NF1", "FF1", "NF2", "FF2")
+    assert schedule.boundaries == (0, 80_000, 105_600, 185_600, 211_200)
+    assert [phase.field for phase in schedule.phases] == [NullField(), CurlField(8.0)] * 2
+    assert four_phase(CurlField(-8.0)).phases[3].field == CurlField(-8.0)
+    assert four_phase({"kind": "curl", "b": 5.0}).phases[1].field == CurlField(5.0)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=5))
+def test_boundaries_are_exact(lengths):
+    schedule = Schedule(tuple(Phase(f"P{i}", NullField(), n) for i, n in enumerate(lengths)))
+    expected = [f"P{i}" for i, n in enumerate(lengths) for _ in range(n)]
+    assert [schedule.phase_at(trial).name for trial in range(schedule.trials)] == expected
+    assert not schedule.done(schedule.trials - 1)
+    assert schedule.done(schedule.trials)
+    assert schedule.phase_at(schedule.trials + 5) == schedule.phases[-1]
+
+
+def test_schedules_pickle_hash_and_go_through_json():
+    schedule = four_phase(nf1=3, ff1=2, nf2=3, ff2=2)
+    assert as_schedule(json.loads(json.dumps(schedule.to_dict()))) == schedule
+    assert pickle.loads(pickle.dumps(schedule)) == schedule
+    assert hash(schedule) == hash(as_schedule(schedule.to_dict()))
+    assert as_schedule(None) is None
+    assert as_schedule({"phases": [{"name": "rest", "trials": 4}]}).phases[0] == Phase("rest", NullField(), 4)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Phase("FF1", CurlField(8.0), 0), "phase 'FF1': trials must be .* at least 1, got 0"),
+        (lambda: Phase("FF1", CurlField(8.0), 2.5), "got 2.5"),
+        (lambda: Phase("FF1", CurlField(8.0), True), "got True"),
+        (lambda: Phase("", NullField(), 1), "name of a phase"),
+        (lambda: Phase("FF1", "curl", 1), "a field must be"),
+        (lambda: Phase("FF1", None, 1, catch_fraction=1.5), "catch_fraction must lie in 0..1, got 1.5"),
+        (lambda: Schedule(()), "at least one phase"),
+        (lambda: Schedule((Phase("A", None, 1), Phase("A", None, 1))), "different names"),
+        (lambda: Schedule(({"name": "A"},)), "a phase must be"),
+        (lambda: four_phase().phase_at(-1), "counted from 0, got -1"),
+        (lambda: as_schedule([1, 2]), "a schedule must be"),
+        (lambda: four_phase(nf2=0), "phase 'NF2': trials must be"),
+    ],
+)
+def test_bad_values_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
