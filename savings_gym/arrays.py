@@ -1,9 +1,11 @@
-"""The package's type aliases, and checks of arrays: early, specific errors instead of NaN and odd shapes."""
+"""Type aliases of the package, and checks of numbers and arrays that name the value they refuse."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+MM = 1000.0  # millimetres per metre
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -54,6 +56,22 @@ def as_positive(name: str, value: float) -> float:
     if not (np.isfinite(value) and value > 0.0):
         raise ValueError(f"{name} is {value}, expected a finite number above 0")
     return float(value)
+
+
+def as_whole_number(name: str, value: object, least: int = 0) -> int:
+    """Return a whole number that is at least `least`; booleans, floats and strings are refused.
+
+    Args:
+        name: What the caller calls it, for the error.
+        value: A Python or NumPy integer.
+        least: The smallest valid value.
+
+    Raises:
+        ValueError: For anything else; it names the value.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
 
 
 def broadcast_leading(**shapes: tuple[int, ...]) -> tuple[int, ...]:

@@ -15,10 +15,11 @@ from mujoco.batch import Batch
 from numpy.typing import NDArray
 
 from agents.baselines.inverse_dynamics import nearest_joint_angles
+from savings_gym.arm.anatomy import SMALLEST_ACTIVATION
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arrays import Floats
 from savings_gym.linear_fields import LinearFields
-from savings_gym.task.reach import JOINT_SPEED, SMALLEST_ACTIVATION
+from savings_gym.task.reach import JOINT_SPEED
 from savings_gym.task.settings import CONTROL_STEP, TaskSettings, whole_steps
 
 # Share of a difference between observation and model that corrects the model, per control step. Vision is

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from experiments.controls.conditions import MAIN, Condition
 from experiments.controls.rows import ControlRows
-from experiments.controls.words import MM, meaning, told
+from experiments.controls.words import meaning, told
 from experiments.runs.folder import versions
 from experiments.runs.tables import markdown_table
+from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
 from savings_gym.metrics.statistics import holm
 

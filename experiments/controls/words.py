@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from savings_gym.arrays import MM
+
 Row = dict[str, Any]
 LEVEL: Final = 0.05
-MM: Final = 1e3
 SHAM: Final = (
     "Practice alone looks like savings: what exceeds it is memory of the field, the rest is not.",
     "Practice alone does not measurably look like savings.",

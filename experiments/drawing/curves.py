@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from experiments.drawing import style as look
-from savings_gym.arrays import Floats
+from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.curves import PhaseCurves
 from savings_gym.metrics.learning import learning_rate, windowed_mean
 
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 
 WINDOW = 5  # probes a point, as in the study
 SINGLE_LINES = 16  # most networks drawn one by one
-MM = 1000.0
 Curves = dict[str, PhaseCurves]
 Found = dict[str, Any] | None  # a section of the summary
 

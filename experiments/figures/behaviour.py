@@ -27,7 +27,7 @@ from experiments.study import (
     position_loss,
     quantity,
 )
-from savings_gym.arrays import Floats
+from savings_gym.arrays import MM, Floats
 from savings_gym.fields import NullField
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.kinematics import hand_speed
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-MM = 1000.0
 POSITION = 1e3  # weight of the position term in the study's loss
 LOSS_BATCHES = (100, 500, 3200)  # of FF1 and FF2, where the study prints it
 SPEED_AT = ("NF1", "FF1")  # the phases whose speed is drawn, each in its own field

@@ -26,11 +26,10 @@ from experiments.stored.probes import DisplacedProbes
 from experiments.stored.runs import Runs
 from experiments.study import DISPLACED_FF1, DISPLACEMENTS, REFERENCES, SLOPE, Quantity, displaced, quantity
 from savings_gym.activity.preparatory import random_orthogonal
-from savings_gym.arrays import Floats
+from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.statistics import Sampling, estimate
 from savings_gym.task.settings import CONTROL_STEP
 
-MM = 1000.0
 DRAWS: Final = 8  # random directions at the study's time
 TIME_DRAWS: Final = 3  # of them, at every time of the table
 TIMES: Final = (0.0, 0.08, 0.16, 0.30, 0.40, 0.44, 0.48, 0.51, 0.54)  # s

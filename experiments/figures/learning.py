@@ -31,13 +31,12 @@ from experiments.study import (
     curve,
     quantity,
 )
-from savings_gym.arrays import Floats
+from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import fitted_rates
 from savings_gym.metrics.statistics import Sampling, estimate, ratio_interval, t_test
 from savings_gym.task.settings import N_TARGETS
 
-MM = 1000.0
 PER_BATCHES = 5 * N_TARGETS  # trials in a window of 5 batches, the study's unit of the rate
 RATE_UNIT = "per 5 batches"
 PHASES = ("FF1", "FF2")

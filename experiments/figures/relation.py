@@ -17,12 +17,11 @@ from experiments.stored.preparation import preparation
 from experiments.stored.runs import Runs
 from experiments.study import Quantity, quantity
 from savings_gym.activity.preparatory import retained_fraction
-from savings_gym.arrays import Floats
+from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.savings import fitted_rates
 from savings_gym.metrics.statistics import Correlation, Sampling, correlation, estimate
 
-MM = 1000.0
 INITIAL, RATE = "initial savings", "rate savings"
 LABEL: Final = {INITIAL: "FF1 − FF2, initial deviation (mm)", RATE: "FF2 / FF1, learning rate"}
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

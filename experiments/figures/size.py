@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,10 +25,11 @@ from experiments.figures.kit import Found, failed_fits
 from experiments.runs.tables import NO_INTERVAL, markdown_table, shown
 from experiments.stored.runs import Runs
 from experiments.study import REFERENCES, SIZES, Quantity, fraction, quantity
-from savings_gym.arrays import Floats
+from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.savings import fitted_rates
 from savings_gym.metrics.statistics import (
+    CONFIDENCE,
     Sampling,
     all_pairs_fraction,
     all_pairs_interval,
@@ -240,10 +240,6 @@ def _text(found: dict[str, Quantity], sizes: tuple[int, ...]) -> str:
             who = f"Of the {trend.networks} networks that were pre-trained alike"
             sentences.append(f"{who}, {name}: {told} (p = {trend.p:.2g}{words}).")
     return " ".join(sentences)
-
-
-CONFIDENCE: Final = 0.95
-MM: Final = 1e3
 
 
 def per_doubling(name: str, values: Mapping[int, Floats], scale: float, unit: str) -> Quantity:

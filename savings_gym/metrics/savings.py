@@ -20,6 +20,7 @@ from savings_gym.arrays import Floats
 from savings_gym.metrics.curves import PhaseCurves, ProbeTable, phase_curves
 from savings_gym.metrics.learning import learning_rate, windowed_mean
 from savings_gym.metrics.statistics import (
+    CONFIDENCE,
     Estimate,
     Interval,
     Sampling,
@@ -49,7 +50,7 @@ def savings(
     seed: int = 0,
     *,
     window: int = 5,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     resamples: int = 9999,
     partial: bool = False,
 ) -> SavingsSummary:

@@ -19,6 +19,9 @@ from savings_gym.arrays import Floats, as_finite
 Interval = tuple[float, float]
 
 
+CONFIDENCE = 0.95  # of every interval, unless said otherwise
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How intervals and permutation tests draw.
@@ -30,7 +33,7 @@ class Sampling:
     """
 
     seed: int = 0
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
     resamples: int = 9999
 
     def __post_init__(self) -> None:

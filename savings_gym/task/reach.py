@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from savings_gym.arm.anatomy import SMALLEST_ACTIVATION
 from savings_gym.arm.model import load_arm
 from savings_gym.arm.simulation import ManyArms, OneArm, Strands
 from savings_gym.arrays import Floats, Indices
@@ -18,7 +19,6 @@ from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, reach_spaces, whole_steps
 from savings_gym.task.trials import TrialOptions, Trials
 
-SMALLEST_ACTIVATION = 0.001
 JOINT_SPEED = 10.0  # rad/s, unit of the joint velocities that the torque arm feels
 
 
