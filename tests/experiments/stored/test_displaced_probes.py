@@ -9,7 +9,7 @@ from agents.supervised.reaches import centre_out, centre_out_targets
 from agents.supervised.rollout import Kick, rollout
 from agents.supervised.torch_arm import TorchArm
 from experiments.stored import probes as displaced_probes
-from experiments.stored.probes import STREAM, DisplacedProbes
+from experiments.stored.probes import DISPLACED_STREAM, DisplacedProbes
 from savings_gym import CurlField
 from savings_gym.metrics.kinematics import lateral_deviation
 
@@ -33,7 +33,7 @@ def moves():
 
 def one_by_one(probes, vector, step):
     ensemble = probes.ensembles["NF2"]
-    reaches = centre_out(2, FIELD, np.random.default_rng((0, STREAM)), probe=True)
+    reaches = centre_out(2, FIELD, np.random.default_rng((0, DISPLACED_STREAM)), probe=True)
     with torch.no_grad():
         kick = Kick(step, torch.as_tensor(vector, dtype=torch.float32))
         trajectory = rollout(ensemble, TorchArm(), reaches, kick)
