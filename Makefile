@@ -18,35 +18,36 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
 		while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
 
-setup: $(STAMP) ## create .venv and install the project with everything it needs
+setup: $(STAMP) ## create .venv and install the project with its development tools
 
-# The stamp is touched last, so that an interrupted set-up starts again where it stopped.
+# The stamp is touched last, so an interrupted set-up resumes the next time.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "savings_gym needs Python 3.11 or newer, but '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)."; \
-		  echo "Name another one, for example: make setup PYTHON=python3.11"; exit 1; } >&2
+		{ echo "savings_gym needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
+		  echo "Name another interpreter, for example: make setup PYTHON=python3.11"; exit 1; } >&2
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet -c constraints.txt hatchling editables
 	$(PY) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
 
-savings: $(STAMP) ## the four-phase experiment at its quick length: a table and figures in a few minutes
+savings: $(STAMP) ## run the four-phase experiment at its quick length: a table and figures in a few minutes
 	$(PY) -m experiments.savings --preset quick $(ARGS)
 
-# One computing thread a worker: the workers share the cores.
-test: $(STAMP) ## run the tests (WORKERS=1 for one process; ARGS='-m "not slow"' for fewer)
+# One computing thread per worker, because the workers share the cores.
+test: $(STAMP) ## run the tests (WORKERS=1 for a single process; ARGS='-m "not slow"' for the quick ones)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-check: $(STAMP) ## lint, formatting and types
+check: $(STAMP) ## check style, formatting, types and the direction of imports
 	$(PY) -m ruff check $(CODE)
 	$(PY) -m ruff format --check $(CODE)
 	$(PY) -m mypy
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 
-format: $(STAMP) ## mend what the linter can mend, and format
+format: $(STAMP) ## fix what the linter can fix, and format
 	$(PY) -m ruff check --fix $(CODE)
 	$(PY) -m ruff format $(CODE)
 
-build: $(STAMP) ## build sdist and wheel, and try the wheel in an empty environment outside the checkout
+build: $(STAMP) ## build sdist and wheel, then install and try the wheel outside the checkout
 	rm -rf dist
 	$(PY) -m build --no-isolation
 	$(PY) tests/smoke_wheel.py dist
