@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from savings_gym.arrays import Array
 from savings_gym.envs.render import ReachRenderer
 from savings_gym.fields import Field
-from savings_gym.task.schedule import Schedule, as_schedule
+from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise, RewardWeights, TaskSettings, task_settings
 from savings_gym.task.single import SingleReachTask
 
@@ -111,12 +111,13 @@ class ReachEnv(gym.Env[Array, Array]):
     Truncation after 100 control steps of 10 ms (5 physics steps each). Never termination.
 
     ## Info
-    Free of delay and noise: "phase" (name; "" without a schedule), "trial" (count from 0),
+    Free of delay and noise, the same keys after `reset` and `step`: "phase" (index of the phase in the
+    schedule, whose `names` has its name; −1 without a schedule), "trial" (count from 0),
     "schedule_done", "target" (index, −1 if none of the centre-out targets), "target_position" (m),
     "go_time" (s; in a catch trial of the go withheld), "catch", "hand_position" (m),
     "hand_velocity" (m/s), "muscle_force" (6 in N; with torques "joint_torque", 2 in N·m) and
-    "field_force", the field's force on the hand in N, mean over the physics steps of this step.
-    After `step` also the reward terms.
+    "field_force", the field's force on the hand in N, mean over the physics steps of this step, and the
+    reward terms, 0 after `reset`.
 
     ## Arguments
     * `field`: force field of every trial, see `fields`; or its dict; None is no field.
@@ -180,6 +181,11 @@ class ReachEnv(gym.Env[Array, Array]):
         return self.task.trials.fields[0]
 
     @property
+    def trial_phase(self) -> Phase | None:
+        """The phase of the current trial; None without a schedule."""
+        return self.task.trials.phases[0]
+
+    @property
     def settings(self) -> TaskSettings:
         """What defines the task; `ReachEnv(**env.settings.arguments())` has the same."""
         return self.task.settings
@@ -212,7 +218,7 @@ class ReachEnv(gym.Env[Array, Array]):
         task = self.task
         terms = task.one_step(checked_actions(action, task.action_space.shape).tolist())
         truncated = bool(task.t[0] >= TRIAL_STEPS)
-        return task.one_observation(), sum(terms.values()), False, truncated, task.one_info() | terms
+        return task.one_observation(), sum(terms.values()), False, truncated, task.one_info()
 
     def render(self) -> NDArray[np.uint8] | None:
         """A picture of arm, start, target and hand path, (480, 480, 3); None without a render mode."""

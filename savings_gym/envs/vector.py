@@ -17,7 +17,7 @@ from savings_gym.envs.render import ReachRenderer
 from savings_gym.envs.single import RENDER_FPS, checked_actions, checked_render_mode
 from savings_gym.fields import Field
 from savings_gym.task.reach import ReachTask
-from savings_gym.task.schedule import Schedule, as_schedule
+from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise, RewardWeights, TaskSettings, task_settings
 from savings_gym.task.trials import TrialOptions
 
@@ -117,6 +117,11 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         return tuple(self.task.trials.fields)
 
     @property
+    def trial_phases(self) -> tuple[Phase | None, ...]:
+        """The phase of the current trial of each row; None without a schedule."""
+        return tuple(self.task.trials.phases)
+
+    @property
     def settings(self) -> TaskSettings:
         """What defines the task; `ReachVectorEnv(n, **env.settings.arguments())` has the same."""
         return self.task.settings
@@ -152,23 +157,19 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         """Advance all rows by one control step; rows whose trial was over begin the next one instead."""
         actions = checked_actions(actions, (self.num_envs, *self.task.action_space.shape))
         begins = self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(self._over.any())
-        terms: dict[str, NDArray[np.float64]] = {}
-        reward, stepped = np.zeros(self.num_envs), None
         if not begins:
-            terms = self.task.step(actions)
-            reward = np.asarray(sum(terms.values()))
+            self.task.step(actions)
         else:
-            stepped = ~self._over
-            if stepped.any():
-                terms = self.task.step(actions, np.flatnonzero(stepped))
-                reward = np.where(stepped, np.asarray(sum(terms.values())), 0.0)
+            if not self._over.all():
+                self.task.step(actions, np.flatnonzero(~self._over))
             self._begin(np.flatnonzero(self._over))
+        reward = np.asarray(sum(self.task.reward_terms.values()))  # 0 in rows that begin
         self._over = self.task.t >= self._steps
         observation, truncated = self.task.observe(), self._over.copy()
         ends = bool(truncated.any())
         info: Info = {}
         if self._tells_all or begins or ends:
-            info = self._spread(self.task.info()) | self._spread(terms, stepped)
+            info = self._spread(self.task.info())
         if self.autoreset_mode is AutoresetMode.SAME_STEP and ends:
             observation, info = self._next_trials(observation, info)
         return observation, reward, np.zeros(self.num_envs, dtype=bool), truncated, info
@@ -198,9 +199,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         for row in rows:
             final[row] = observation[row]
         self._begin(rows)
-        terms = {name: value for name, value in info.items() if name.startswith(("reward_", "_reward_"))}
-        running = {k: v & ~ended if k.startswith("_") else v for k, v in terms.items()}
-        after = self._spread(self.task.info()) | running
+        after = self._spread(self.task.info())
         last = {k: v & ended if k.startswith("_") else v for k, v in info.items()}
         after |= {"final_obs": final, "_final_obs": ended, "final_info": last, "_final_info": ended.copy()}
         return self.task.observe(), after

@@ -12,7 +12,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 from savings_gym.arrays import Array, Info
 from savings_gym.fields import Field, as_field
-from savings_gym.task.schedule import Schedule, as_schedule
+from savings_gym.task.schedule import Phase, Schedule, as_schedule
 
 
 class ForceField(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs):
@@ -55,6 +55,11 @@ class PhaseSchedule(gym.Wrapper[Array, Array, Array, Array], RecordConstructorAr
         self.trial = -1
         self._performed = True
 
+    @property
+    def trial_phase(self) -> Phase | None:
+        """The phase of the current trial; None before the first one."""
+        return None if self.trial < 0 else self.schedule.phase_at(self.trial)
+
     def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Array, Info]:
         """Begin the next trial, in the field of its phase."""
         trial = 0 if seed is not None else self.trial + self._performed
@@ -73,9 +78,8 @@ class PhaseSchedule(gym.Wrapper[Array, Array, Array, Array], RecordConstructorAr
         return observation, reward, terminated, truncated, self._told(info)
 
     def _told(self, info: Info) -> Info:
-        phase = self.schedule.phase_at(self.trial)
-        done = self.schedule.done(self.trial)
-        return {**info, "phase": phase.name, "trial": self.trial, "schedule_done": done}
+        phase, done = self.schedule.phase_index(self.trial), self.schedule.done(self.trial)
+        return {**info, "phase": phase, "trial": self.trial, "schedule_done": done}
 
 
 class ContextCue(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs):

@@ -216,9 +216,10 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
 
     A trial counts when it has come to its end. The table has the columns of a probe table; `update` is the
     number of the block of targets in the phase, and `trial` the trials in the phase before that block, so
-    that a block in which every target comes once can be read like a probe. More columns: "catch" (no go
-    signal: the hand had to stay) and "reward" (sum over the trial). Training trials have exploration and
-    learning in them, and other go times: compare savings of probes.
+    that a block in which every target comes once can be read like a probe. "phase" is the name of the phase,
+    "" without a schedule. More columns: "catch" (no go signal: the hand had to stay) and "reward" (sum over
+    the trial). Training trials have exploration and learning in them, and other go times: compare savings
+    of probes.
 
     Args:
         env: A `ReachEnv`, wrapped or not.
@@ -268,7 +269,9 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
         return {name: _column(name, [row[name] for row in self._rows]) for name in self._rows[0]}
 
     def _finish(self, info: Info) -> None:
-        path, target, phase = np.stack(self._path), info["target_position"], info["phase"]
+        path, target = np.stack(self._path), info["target_position"]
+        current = self.env.get_wrapper_attr("trial_phase")
+        phase = "" if current is None else current.name
         rest = min(REST, info["go_time"], (len(path) - 1) * CONTROL_STEP)
         measures = kinematic_measures(path, target, CONTROL_STEP) | {
             "lateral_deviation": lateral_deviation(path, target, CONTROL_STEP, rest),

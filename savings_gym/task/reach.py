@@ -14,7 +14,7 @@ from savings_gym.arm.anatomy import SMALLEST_ACTIVATION
 from savings_gym.arm.model import load_arm
 from savings_gym.arm.simulation import ManyArms, OneArm, Strands
 from savings_gym.arrays import Floats, Indices
-from savings_gym.task.rewards import reward_terms
+from savings_gym.task.rewards import REWARD_TERMS, reward_terms
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, reach_spaces, whole_steps
 from savings_gym.task.trials import TrialOptions, Trials
@@ -46,6 +46,7 @@ class ReachTask:
         hand: (101, n, 2) hand position in the states 0 .. t of the trial, m.
         hand_velocity: (101, n, 2) likewise, m/s.
         field_force: (n, 2) the field's mean force on the hand in the last control step, N.
+        reward_terms: (n,) of each term of the reward in the last control step; 0 before the first one.
     """
 
     def __init__(self, n: int, settings: TaskSettings, nthread: int = 1, shared_trials: bool = False) -> None:
@@ -74,6 +75,7 @@ class ReachTask:
         self._touch = np.zeros((TRIAL_STEPS + 1, self._felt, n))
         self._force = np.zeros((2, n))
         self.field_force = self._force.T
+        self.reward_terms: dict[str, Floats] = {name: np.zeros(n) for name in REWARD_TERMS}
 
     def _make_physics(self, nthread: int) -> ManyArms | OneArm:
         return ManyArms(self.arm.model, self.n, nthread)
@@ -102,19 +104,18 @@ class ReachTask:
         self.qpos[rows] = joints
         self.act[rows] = SMALLEST_ACTIVATION
         self._force[:, rows] = 0.0
+        for term in self.reward_terms.values():
+            term[rows] = 0.0
         self.t[rows] = 0
         self._together = 0 if not self.t.any() else None
         self._record()
 
-    def step(self, actions: Floats, rows: Indices | None = None) -> dict[str, Floats]:
+    def step(self, actions: Floats, rows: Indices | None = None) -> None:
         """Advance the arms by one control step.
 
         Args:
             actions: (n, actuators), in the action space; values beyond it are clipped.
             rows: Indices to advance, ascending, None for all; the others are to begin a trial next.
-
-        Returns:
-            (n,) of each reward term, of use in `rows` only; the reward is their sum.
 
         Raises:
             gymnasium.error.ResetNeeded: Before the first trial, and after the end of a trial.
@@ -139,7 +140,7 @@ class ReachTask:
             self.t[rows] += 1
             self._together = int(self.t[0]) if (self.t == self.t[0]).all() else None
         self._record()
-        return self._rewards()
+        self.reward_terms = self._rewards()
 
     def observe(self) -> NDArray[np.float32]:
         """(n, channels) observations of all rows, late and noisy, as tabulated in `envs.ReachEnv`."""
@@ -174,6 +175,7 @@ class ReachTask:
             "hand_position": self._past(self._hand, 0).T.copy(),
             "hand_velocity": self._past(self._velocity, 0).T.copy(),
             "field_force": self.field_force.copy(),
+            **{name: term.copy() for name, term in self.reward_terms.items()},
         }
 
     def _past(self, history: Floats, late: int) -> Floats:

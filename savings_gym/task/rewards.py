@@ -7,6 +7,7 @@ import numpy as np
 from savings_gym.arrays import Floats
 from savings_gym.task.settings import TRIAL_STEPS, RewardWeights
 
+REWARD_TERMS = ("reward_proximity", "reward_effort", "reward_jerk")
 SHORTEST_REACH = 0.10  # m; nearer targets are rewarded as if they were so far away
 ROUGH = 0.03  # m/s; a bend of the hand's velocity that costs half of the most it can
 

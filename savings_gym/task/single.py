@@ -20,7 +20,7 @@ from savings_gym.arm.simulation import ManyArms, OneArm
 from savings_gym.arrays import Floats, Indices
 from savings_gym.linear_fields import one_force
 from savings_gym.task.reach import JOINT_SPEED, ReachTask
-from savings_gym.task.rewards import one_reward
+from savings_gym.task.rewards import REWARD_TERMS, one_reward
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings
 from savings_gym.task.trials import TrialOptions
@@ -45,6 +45,7 @@ class SingleReachTask(ReachTask):
         self._seen: list[list[float]] = []
         self._moved: list[list[float]] = []
         self._touched: list[list[float]] = []
+        self._terms: dict[str, float] = {}
 
     def _make_physics(self, nthread: int) -> ManyArms | OneArm:
         self._one = OneArm(self.arm.model)
@@ -58,6 +59,7 @@ class SingleReachTask(ReachTask):
         self._seen = [self._hand[0, :, 0].tolist()]
         self._moved = [self._velocity[0, :, 0].tolist()]
         self._touched = [self._touch[0, :, 0].tolist()]
+        self._terms = dict.fromkeys(REWARD_TERMS, 0.0)
         self._read_trial()
 
     def set_schedule(self, schedule: Schedule | None) -> None:
@@ -66,9 +68,10 @@ class SingleReachTask(ReachTask):
         if self._seen:
             self._read_trial()
 
-    def step(self, actions: Floats, rows: Indices | None = None) -> dict[str, Floats]:
+    def step(self, actions: Floats, rows: Indices | None = None) -> None:
         """`one_step`, as `reach.ReachTask.step` has it."""
-        return {name: np.array([term]) for name, term in self.one_step(actions[0].tolist()).items()}
+        terms = self.one_step(actions[0].tolist())
+        self.reward_terms = {name: np.array([term]) for name, term in terms.items()}
 
     def observe(self) -> NDArray[np.float32]:
         """`one_observation`, as `reach.ReachTask.observe` has it."""
@@ -76,8 +79,7 @@ class SingleReachTask(ReachTask):
 
     def info(self) -> dict[str, Any]:
         """`one_info`, as `reach.ReachTask.info` has it."""
-        told = self.one_info()
-        return {k: np.array([v], dtype=object if isinstance(v, str) else None) for k, v in told.items()}
+        return {name: np.array([value]) for name, value in self.one_info().items()}
 
     def one_step(self, action: list[float]) -> dict[str, float]:
         """Advance by one control step: `step` in plain numbers.
@@ -103,7 +105,8 @@ class SingleReachTask(ReachTask):
         self._together = t + 1
         self.t[0] = t + 1
         self._look()
-        return self._reward(command)
+        self._terms = self._reward(command)
+        return self._terms
 
     def one_observation(self) -> NDArray[np.float32]:
         """`observe` of the only row, (channels,)."""
@@ -130,7 +133,7 @@ class SingleReachTask(ReachTask):
         info["hand_position"] = np.array(self._seen[-1])
         info["hand_velocity"] = np.array(self._moved[-1])
         info["field_force"] = self._force[:, 0].copy()
-        return info
+        return info | self._terms
 
     def _read_trial(self) -> None:
         """Read what stays the same during the trial."""
@@ -141,7 +144,7 @@ class SingleReachTask(ReachTask):
         self._reach = float(trials.reach[0])
         self._always, self._after_go = trials.forces.one(False), trials.forces.one(True)
         self._trial_info: dict[str, Any] = {
-            "phase": trials.phase[0],
+            "phase": int(trials.phase[0]),
             "trial": int(trials.number[0]),
             "schedule_done": bool(trials.done[0]),
             "target": int(trials.target[0]),

@@ -21,6 +21,7 @@ from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import TRIAL_STEPS, TaskSettings, whole_steps
 
 REACH = 0.10  # m, distance of the centre-out targets from the start
+NO_PHASE = -1  # index of the phase of a trial without a schedule
 NO_GO = 10**6  # control step of the go signal in a catch trial
 
 
@@ -40,7 +41,8 @@ class Trials:
 
     Attributes:
         number: (n,) trials before this one; −1 before the first.
-        phase: (n,) name of the trial's phase; "" without a schedule.
+        phase: (n,) index of the trial's phase in the schedule; −1 without a schedule.
+        phases: n phases, None without a schedule.
         done: (n,) whether the schedule has ended before the trial.
         target: (n,) index of the centre-out target, or `NO_TARGET`.
         start: (n, 2) hand position at the start, m.
@@ -66,9 +68,9 @@ class Trials:
         ]
         self.n = n
         self.number = np.full(n, -1)
-        self.phase = np.full(n, "", dtype=object)
+        self.phase = np.full(n, NO_PHASE)
         self.done = np.zeros(n, dtype=bool)
-        self._phases: list[Phase | None] = [None] * n
+        self.phases: list[Phase | None] = [None] * n
         self._catch_draw = np.zeros(n)
         self._chosen = [TrialOptions()] * n
         self.target = np.full(n, NO_TARGET)
@@ -197,9 +199,12 @@ class Trials:
         schedule = self._settings.schedule
         for row in counted:
             number = int(self.number[row])
-            phase = None if schedule is None else schedule.phase_at(number)
-            self._phases[row], self.phase[row] = phase, "" if phase is None else phase.name
-            self.done[row] = schedule is not None and schedule.done(number)
+            if schedule is None:
+                self.phase[row], self.phases[row], self.done[row] = NO_PHASE, None, False
+            else:
+                index = schedule.phase_index(number)
+                self.phase[row], self.phases[row] = index, schedule.phases[index]
+                self.done[row] = schedule.done(number)
 
     def _set_targets(self, rows: Indices, draws: list[Draw], chosen: TrialOptions) -> None:
         if chosen.target_position is not None:
@@ -220,7 +225,7 @@ class Trials:
     def _set_catch(self, rows: Indices, chosen: TrialOptions) -> None:
         share = np.full(self.n, self._settings.catch_fraction)
         for row in rows:
-            phase = self._phases[row]
+            phase = self.phases[row]
             if phase is not None and phase.catch_fraction is not None:
                 share[row] = phase.catch_fraction
         if chosen.catch_fraction is not None:
@@ -232,7 +237,7 @@ class Trials:
 
     def _set_fields(self, rows: Indices, chosen: TrialOptions) -> None:
         for row in rows:
-            phase = self._phases[row]
+            phase = self.phases[row]
             planned = self._settings.field if phase is None else phase.field
             self.fields[row] = planned if chosen.field is None else chosen.field[row]
         always, after_go = resolve_fields(

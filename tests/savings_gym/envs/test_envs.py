@@ -17,10 +17,10 @@ import savings_gym
 from savings_gym import ENV_IDS, CurlField, Delays, Noise, ReachEnv, ReachVectorEnv, RewardWeights, four_phase
 from savings_gym.task.settings import task_settings
 
-STEP_INFO = {"reward_proximity", "reward_effort", "reward_jerk"}
+REWARD_TERMS = {"reward_proximity", "reward_effort", "reward_jerk"}
 INFO = {
     "phase", "trial", "schedule_done", "target", "target_position", "go_time", "catch",
-    "hand_position", "hand_velocity", "muscle_force", "field_force",
+    "hand_position", "hand_velocity", "muscle_force", "field_force", *REWARD_TERMS,
 }  # fmt: skip
 
 
@@ -80,11 +80,11 @@ def test_the_registered_environments_are_what_their_names_say():
 def test_info_says_what_an_experimenter_wants_to_know():
     env = ReachEnv(field=CurlField(8.0), go_time=0.0, catch_fraction=0.0, noise=None)
     _, info = env.reset(seed=0)
-    assert set(info) == INFO
+    assert set(info) == INFO and all(info[name] == 0.0 for name in REWARD_TERMS)
     for _ in range(50):
         _, reward, _, _, info = env.step([0.2, 0.0, 0.1, 0.0, 0.0, 0.0])
-    assert set(info) == INFO | STEP_INFO
-    assert reward == pytest.approx(sum(info[name] for name in STEP_INFO))
+    assert set(info) == INFO
+    assert reward == pytest.approx(sum(info[name] for name in REWARD_TERMS))
     task = env.task
     assert info["hand_position"] == pytest.approx(task.arm.hand_position(task.qpos[0]))
     assert info["hand_velocity"] == pytest.approx(task.arm.hand_velocity(task.qpos[0], task.qvel[0]))

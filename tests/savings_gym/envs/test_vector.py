@@ -31,10 +31,7 @@ def assert_same_info(vector_info, single_info, row):
         single_info
     )
     for name, value in single_info.items():
-        if isinstance(value, str):
-            assert vector_info[name][row] == value
-        else:
-            assert vector_info[name][row] == pytest.approx(value, rel=1e-12, abs=1e-12)
+        assert vector_info[name][row] == pytest.approx(value, rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +142,7 @@ def test_next_step_autoreset_ignores_one_action_and_begins_a_new_trial():
     assert truncations == [False] * 99 + [True, False, False]
     _, reward, _, info = record[101]
     assert reward.tolist() == [0.0, 0.0] and info["trial"].tolist() == [1, 1]
-    assert "reward_proximity" not in info and record[102][3]["_reward_proximity"].all()
+    assert info["reward_proximity"].tolist() == [0.0, 0.0] and info["_reward_proximity"].all()
     first, second = record[0][3], record[101][3]
     assert (first["target"] != second["target"]).any()
 
@@ -168,7 +165,7 @@ def test_same_step_autoreset_hands_on_the_end_of_the_trial():
     assert (np.stack(info["final_obs"]) == plain[100][0]).all()
     assert (reward == plain[100][1]).all()
     assert (info["final_info"]["reward_proximity"] == plain[100][3]["reward_proximity"]).all()
-    assert not info["_reward_proximity"].any() and info["trial"].tolist() == [1, 1]
+    assert info["reward_proximity"].tolist() == [0.0, 0.0] and info["trial"].tolist() == [1, 1]
     assert (observation == plain[101][0]).all()
 
 

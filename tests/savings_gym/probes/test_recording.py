@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from savings_gym import CurlField, Phase, ReachEnv, Schedule, four_phase
+from savings_gym import CurlField, Phase, PhaseSchedule, ReachEnv, Schedule, four_phase
 from savings_gym.files import open_folder, write_table
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS, endpoint_error
@@ -251,3 +251,15 @@ def test_a_trial_that_is_broken_off_is_forgotten():
 def test_only_reaches_are_recorded_as_such():
     with pytest.raises(ValueError, match="needs a ReachEnv"):
         RecordTrials(gym.make("CartPole-v1"))
+
+
+@pytest.mark.parametrize("where", ["constructor", "wrapper"])
+def test_training_trials_have_the_name_of_their_phase_whoever_keeps_the_schedule(where):
+    schedule = Schedule((Phase("A", None, 1), Phase("B", CURL, 1)))
+    env = ReachEnv(schedule=schedule) if where == "constructor" else PhaseSchedule(ReachEnv(), schedule)
+    env = RecordTrials(env)
+    practise(env, 2)
+    assert env.table()["phase"].tolist() == ["A", "B"]
+    bare = RecordTrials(ReachEnv())
+    practise(bare, 1)
+    assert bare.table()["phase"].tolist() == [""]

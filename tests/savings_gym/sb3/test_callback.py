@@ -45,7 +45,7 @@ MEASURES = ("lateral_deviation", "endpoint_error")
 
 
 class Watch(BaseCallback):
-    """Notes what is logged, the phase of every trial that ends, and whether a force acted in it."""
+    """Notes what is logged, the phase index of every trial that ends, and whether a force acted in it."""
 
     def __init__(self):
         super().__init__()
@@ -144,7 +144,7 @@ def test_the_phases_act_in_the_right_trials_of_training():
     schedule = Schedule((Phase("A", None, 2, 0.0), Phase("B", CURL, 4, 0.0), Phase("C", None, 2, 0.0)))
     callback = SavingsCallback(schedule, 100)
     ppo(arms(2), learning_rate=0.0).learn(10_000, [callback, watch])
-    assert watch.trials == [("A", False)] * 2 + [("B", True)] * 4 + [("C", False)] * 2
+    assert watch.trials == [(0, False)] * 2 + [(1, True)] * 4 + [(2, False)] * 2
     assert callback.result.summary["savings"] == {"initial": None, "rate": None}
 
 
@@ -160,7 +160,7 @@ def test_arms_of_a_vector_environment_share_the_trials_of_a_phase(shared):
     callback = SavingsCallback(schedule, 100)
     model = ppo(ReachVecEnv(3, shared_trials=shared), learning_rate=0.0)
     model.learn(10_000, [callback, Ends()])
-    assert [phase for phase, _ in ended] == ["A"] * 3 + ["B"] * 9
+    assert [phase for phase, _ in ended] == [0] * 3 + [1] * 9
     assert [trial for _, trial in ended] == (list(range(12)) if shared else np.repeat(range(4), 3).tolist())
     assert callback.result.table["trial"][::8].tolist() == [0, 3, 0, 9]
 

@@ -118,7 +118,7 @@ def test_methods_are_called_once_for_all_rows():
     for action in actions(env, 200):
         *_, infos = env.step(action)
     assert [info["trial"] for info in infos] == [3, 4, 5]
-    assert [info["phase"] for info in infos] == ["FF1", "NF2", "NF2"]
+    assert [info["phase"] for info in infos] == [1, 2, 2]
     env.set_attr("note", "kept")
     assert env.get_attr("note", 1) == ["kept"] and env.has_attr("note") and not env.has_attr("nothing")
     with pytest.raises(AttributeError):

@@ -119,12 +119,15 @@ def test_phases_change_at_their_exact_trial():
         fields.append(env.trial_field)
         env.reset()  # a trial in which nothing was done does not count
         env.step(np.zeros(6))
-    names = ["NF1"] * 3 + ["FF1"] * 2 + ["NF2"] * 4 + ["FF2"] * 3
-    assert column(infos, "phase").tolist() == names
+    phases = [0] * 3 + [1] * 2 + [2] * 4 + [3] * 3
+    assert column(infos, "phase").tolist() == phases
     assert column(infos, "trial").tolist() == list(range(12))
     assert column(infos, "schedule_done").tolist() == [False] * 10 + [True] * 2
-    assert [not field.is_null for field in fields] == [name.startswith("FF") for name in names]
-    assert env.reset(seed=5)[1]["phase"] == "NF1"
+    assert [not field.is_null for field in fields] == [
+        schedule.names[phase].startswith("FF") for phase in phases
+    ]
+    assert env.trial_phase.name == "FF2"
+    assert env.reset(seed=5)[1]["phase"] == 0 and env.trial_phase == schedule.phases[0]
 
 
 def test_a_phase_may_have_its_own_share_of_catch_trials():
@@ -215,17 +218,19 @@ def test_a_new_schedule_counts_from_0_at_the_next_trial():
         trials(each, 3)
     env.set_schedule(AFTER.to_dict())
     _, _, _, _, info = env.step(np.zeros(6))
-    assert (info["phase"], info["trial"]) == ("before", 2) and env.trial_field == CurlField(2.0)
-    for name, done in (("one", False), ("two", False), ("two", False), ("two", True)):
+    assert (info["phase"], info["trial"]) == (0, 2) and env.trial_field == CurlField(2.0)
+    assert env.trial_phase.name == "before"
+    for phase, done in ((0, False), (1, False), (1, False), (1, True)):
         info, other = env.reset()[1], steady.reset()[1]
-        assert (info["phase"], info["schedule_done"]) == (name, done)
+        assert (info["phase"], info["schedule_done"]) == (phase, done)
+        assert env.trial_phase == AFTER.phases[phase]
         assert (info["target"], info["go_time"]) == (other["target"], other["go_time"])
-        assert env.trial_field == (CurlField(3.0) if name == "one" else NullField())
-        assert info["catch"] or name == "two"
+        assert env.trial_field == (NullField() if phase else CurlField(3.0))
+        assert info["catch"] or phase == 1
         env.step(np.zeros(6)), steady.step(np.zeros(6))
     assert env.settings.schedule == AFTER and info["trial"] == 3
     env.set_schedule(None)
-    assert env.reset()[1]["phase"] == "" and env.trial_field.is_null
+    assert env.reset()[1]["phase"] == -1 and env.trial_phase is None and env.trial_field.is_null
 
 
 def test_a_new_schedule_changes_trials_at_once_that_wait_for_their_first_step():
@@ -236,12 +241,14 @@ def test_a_new_schedule_changes_trials_at_once_that_wait_for_their_first_step():
     noise = env.task.trials.noise.copy()
     env.set_schedule(AFTER)
     _, _, _, _, info = env.step(np.zeros((3, 6)))
-    assert info["phase"].tolist() == ["one", "before", "before"] and info["trial"].tolist() == [0, 0, 0]
+    assert info["phase"].tolist() == [0, 0, 0]
+    assert [phase.name for phase in env.trial_phases] == ["one", "before", "before"]
+    assert info["trial"].tolist() == [0, 0, 0]
     assert info["catch"].tolist() == [True, False, False] and info["target"][0] == before["target"][0]
     assert env.trial_fields == (CurlField(3.0), CurlField(2.0), CurlField(2.0))
     assert (env.task.trials.noise == noise).all()
     _, info = env.reset()
-    assert info["phase"].tolist() == ["two", "one", "one"] and info["trial"].tolist() == [1, 0, 0]
+    assert info["phase"].tolist() == [1, 0, 0] and info["trial"].tolist() == [1, 0, 0]
 
 
 def test_a_new_schedule_leaves_what_the_reset_chose():
@@ -249,7 +256,7 @@ def test_a_new_schedule_leaves_what_the_reset_chose():
     env.reset(seed=0, options={"field": CurlField(-1.0), "catch": False})
     env.set_schedule(AFTER)
     assert env.trial_fields == (CurlField(-1.0),) * 2 and not env.task.trials.catch.any()
-    assert env.task.info()["phase"].tolist() == ["one", "one"]
+    assert env.trial_phases == (AFTER.phases[0],) * 2
 
 
 def test_rows_that_share_their_trials_share_them_in_a_new_schedule():
