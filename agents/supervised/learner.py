@@ -18,8 +18,9 @@ from agents.supervised.local_rule import RULES, draw_feedback, local_rollout
 from agents.supervised.losses import LossWeights, loss_terms, total_loss
 from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches
-from agents.supervised.rollout import Kick, Trajectory, rollout
+from agents.supervised.rollout import Trajectory, rollout
 from agents.supervised.torch_arm import TorchArm
+from savings_gym.activity.displacement import Displacement
 
 FROZEN: Final = ("input_weight", "input_bias", "readout_weight", "readout_bias")  # after pre-training
 ROLLOUTS: Final = ("auto", "fused", "plain")
@@ -134,11 +135,11 @@ class SupervisedLearner:
         feedback = self.feedback if random else self.ensemble.readout_weight
         return self.run(self.ensemble, reaches, feedback)
 
-    def probe(self, reaches: Reaches, kick: Kick | None = None) -> Trajectory:
-        """What the networks do, without learning; a ``kick`` displaces their activity."""
+    def probe(self, reaches: Reaches, displacement: Displacement | None = None) -> Trajectory:
+        """Return what the networks do, without learning, with their activity displaced if asked."""
         with torch.no_grad():
-            if kick is not None:
-                return rollout(self.ensemble, self.arm, reaches, kick)
+            if displacement is not None:
+                return rollout(self.ensemble, self.arm, reaches, displacement)
             return self.run(self.ensemble, reaches)
 
 

@@ -23,14 +23,14 @@ from agents.supervised.learner import make_rollout
 from agents.supervised.networks import Ensemble
 from agents.supervised.policy import NetworkPolicy
 from agents.supervised.reaches import Reaches, centre_out
-from agents.supervised.rollout import Kick, Trajectory, combine, rollout
+from agents.supervised.rollout import Trajectory, combine, rollout
 from agents.supervised.torch_arm import TorchArm
+from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, activity_dataset, hand_force, muscle_torque
 from savings_gym.arm.model import load_arm
 from savings_gym.fields import Field, NullField
-from savings_gym.probes.policy import Kick as PolicyKick
 from savings_gym.probes.probe import Probe
-from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS, Delays, Noise, task_settings
+from savings_gym.task.settings import N_TARGETS, Delays, Noise, task_settings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,7 +45,7 @@ def record(
     field: Field = NullField(),  # noqa: B008, frozen
     *,
     seed: int = 0,
-    kick: Kick | None = None,
+    displacement: Displacement | None = None,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
     path: str = "auto",
@@ -56,18 +56,18 @@ def record(
     Args:
         ensembles: phase name to the networks at that point of training; one size, one number of networks.
         field: of all probes.
-        seed: of the probes' noise, which is the same in every phase, with and without a kick.
-        kick: displaces activity in all phases.
+        seed: of the probes' noise, which is the same in every phase, with and without a displacement.
+        displacement: what is added to activity in all phases, by broadcasting to (networks, 8, units).
         noise: of the probes.
         delays: of the probes.
-        path: rollout without a kick, see ``agents.supervised.learner.make_rollout``. With a kick it is the plain one:
-            compare its effect with a kick of length 0.
+        path: rollout, see ``agents.supervised.learner.make_rollout``. With a displacement it is always the
+            plain one: compare its effect with that of a displacement of length 0.
         actuation: of the arm, ``"muscle"`` or ``"motor"``.
 
     Raises:
-        ValueError: without an ensemble, for ensembles of several sizes, or a kick of another shape or time.
+        ValueError: without an ensemble, for ensembles of several sizes, or a displacement of another shape.
     """
-    _check(ensembles, seed, kick)
+    _check(ensembles, seed, displacement)
     recordings = {}
     with torch.no_grad():
         for phase, ensemble in ensembles.items():
@@ -78,15 +78,13 @@ def record(
                 device=like.device, dtype=like.dtype,
             )  # fmt: skip
             arm = TorchArm(like.device, like.dtype, actuation)
-            if kick is None:
+            if displacement is None:
                 trajectory = make_rollout(ensemble, arm, path)(ensemble, reaches)
             else:
-                vector = kick.vector.to(like)
-                trajectory = rollout(ensemble, arm, reaches, Kick(kick.step, vector))
+                trajectory = rollout(ensemble, arm, reaches, displacement)
             recordings[phase] = as_recording(trajectory, reaches, arm)
-    displaced = None if kick is None else (kick.step, _numpy(kick.vector))
     return activity_dataset(
-        recordings, field=field, displacement=displaced, seed=seed, noise=noise, delays=delays
+        recordings, field=field, displacement=displacement, seed=seed, noise=noise, delays=delays
     )
 
 
@@ -95,28 +93,31 @@ def record_in_mujoco(
     field: Field = NullField(),  # noqa: B008, frozen
     *,
     seed: int = 0,
-    kick: Kick | None = None,
+    displacement: Displacement | None = None,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
     actuation: str = "muscle",
 ) -> xr.Dataset:
     """As ``record``, with MuJoCo's arm: without noise the same to rounding, with noise another draw of it.
 
-    The noise is that of probe 0 of ``savings_gym.probes.probe.Probe(settings, seed)``, the same for every network.
+    The noise is that of probe 0 of ``savings_gym.probes.probe.Probe(settings, seed)``, the same for every
+    network.
     """
-    _check(ensembles, seed, kick)
+    _check(ensembles, seed, displacement)
     probe = Probe(task_settings(noise=noise, delays=delays, actuation=actuation), seed)
     recordings: dict[str, list[Recording]] = {phase: [] for phase in ensembles}
     for phase, ensemble in ensembles.items():
         for i in range(ensemble.networks):
-            one = None if kick is None else PolicyKick(kick.step, _numpy(kick.vector[i]))
-            found = probe(NetworkPolicy(ensemble, i), field, number=0, record=True, kick=one)
+            one = displacement
+            if displacement is not None:
+                vectors = displacement.broadcast(ensemble.networks, N_TARGETS, ensemble.units)
+                one = Displacement(displacement.step, vectors[i])
+            found = probe(NetworkPolicy(ensemble, i), field, number=0, record=True, displacement=one)
             assert found.activity is not None
             recordings[phase].append(found.activity)
     probe.close()
-    displaced = None if kick is None else (kick.step, _numpy(kick.vector))
     return activity_dataset(
-        recordings, field=field, displacement=displaced, seed=seed, noise=noise, delays=delays
+        recordings, field=field, displacement=displacement, seed=seed, noise=noise, delays=delays
     )
 
 
@@ -170,7 +171,7 @@ def _by_trial(series: torch.Tensor) -> NDArray[Any]:
     return _numpy(series).swapaxes(1, 2)
 
 
-def _check(ensembles: Mapping[str, Ensemble], seed: int, kick: Kick | None) -> None:
+def _check(ensembles: Mapping[str, Ensemble], seed: int, displacement: Displacement | None) -> None:
     if not ensembles:
         raise ValueError("record needs the ensemble of at least one phase, got none")
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
@@ -179,15 +180,6 @@ def _check(ensembles: Mapping[str, Ensemble], seed: int, kick: Kick | None) -> N
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{phase}: {n} networks of {units} units" for phase, (n, units) in sizes.items())
         raise ValueError(f"phases must have the same networks and units, got {told}")
-    if kick is None:
-        return
-    n, units = next(iter(sizes.values()))
-    shapes = [(n, units), (n, N_TARGETS, units)]
-    if not 0 <= kick.step < TRIAL_STEPS:
-        raise ValueError(f"the step of a kick must lie in 0..{TRIAL_STEPS - 1}, got {kick.step!r}")
-    if tuple(kick.vector.shape) not in shapes:
-        raise ValueError(
-            f"the vector of a kick must have one of the shapes {shapes}, got {tuple(kick.vector.shape)}"
-        )
-    if not bool(torch.isfinite(kick.vector).all()):
-        raise ValueError("the vector of a kick must be finite")
+    if displacement is not None:
+        networks, units = next(iter(sizes.values()))
+        displacement.broadcast(networks, N_TARGETS, units)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches
 from agents.supervised.torch_arm import ArmState, TorchArm
+from savings_gym.activity.displacement import Displacement
 
 
 @dataclass(frozen=True)
@@ -40,26 +41,30 @@ class Trajectory:
         return np.ascontiguousarray(series.swapaxes(1, 2))
 
 
-@dataclass(frozen=True)
-class Kick:
-    """A displacement of the hidden state.
+def rollout(
+    ensemble: Ensemble, arm: TorchArm, reaches: Reaches, displacement: Displacement | None = None
+) -> Trajectory:
+    """Simulate all trials of all networks, differentiable with respect to the parameters.
 
-    The state before control step ``step`` is displaced, once; that step then takes in its input as always.
+    Args:
+        ensemble: n networks.
+        arm: The arm that they move.
+        reaches: m trials per network.
+        displacement: What is added to the hidden state (n, m, units), once; None adds nothing.
 
-    Attributes:
-        step: control step.
-        vector: (n, units) or (n, m, units), what is added.
+    Raises:
+        ValueError: If the displacement has another shape, or comes after the end of the trials.
     """
-
-    step: int
-    vector: torch.Tensor
-
-
-def rollout(ensemble: Ensemble, arm: TorchArm, reaches: Reaches, kick: Kick | None = None) -> Trajectory:
-    """All trials of all networks, differentiable with respect to the parameters."""
     n, m = reaches.go_step.shape
     state: ArmState = arm.at_rest(reaches.q0)
     memory = ensemble.initial_state(m)
+    added = None
+    if displacement is not None:
+        if displacement.step >= reaches.steps:
+            raise ValueError(
+                f"the displacement comes at step {displacement.step}, expected 0 to {reaches.steps - 1}"
+            )
+        added = torch.tensor(displacement.broadcast(n, m, ensemble.units)).to(memory[0])
     series: list[tuple[torch.Tensor, ...]] = []
     seen, felt = [reaches.start], []
     for t in range(reaches.steps):
@@ -67,9 +72,8 @@ def rollout(ensemble: Ensemble, arm: TorchArm, reaches: Reaches, kick: Kick | No
         force = arm.muscle_force(length, speed, state.activation)
         felt.append(torch.cat([length, speed], -1))
         inputs = observation(reaches, t, seen, felt)
-        if kick is not None and kick.step == t:
-            vector = kick.vector if kick.vector.ndim == 3 else kick.vector[:, None]
-            memory = (memory[0] + vector, *memory[1:])
+        if displacement is not None and added is not None and displacement.step == t:
+            memory = (memory[0] + added, *memory[1:])
         memory = ensemble.step(inputs, memory)
         excitation = ensemble.readout(memory[0])
         after = (t >= reaches.go_step).to(excitation.dtype)

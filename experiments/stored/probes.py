@@ -22,10 +22,11 @@ from numpy.typing import ArrayLike
 from agents.supervised.learner import make_rollout
 from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches, centre_out, centre_out_targets
-from agents.supervised.rollout import Kick, Trajectory, rollout
+from agents.supervised.rollout import Trajectory, rollout
 from agents.supervised.torch_arm import TorchArm
 from experiments.stored.preparation import Preparation, four_phases, sham_trials
 from experiments.stored.runs import Runs
+from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.memory_trace import VelocityReadout, memory_trace, progress, velocity_readout
 from savings_gym.arrays import Floats, as_finite
 from savings_gym.fields import CurlField, Field
@@ -149,19 +150,18 @@ class DisplacedProbes:
         """Trials of all displacements, k * 8 a network."""
         ensemble = self.ensembles[phase]
         like = ensemble.initial
+        rng = np.random.default_rng((self.seed, DISPLACED_STREAM))
         reaches = tiled(
             centre_out(
-                ensemble.networks, self.field, np.random.default_rng((self.seed, DISPLACED_STREAM)), probe=True,
-                noise=self.noise, delays=self.delays, device=like.device, dtype=like.dtype,
+                ensemble.networks, self.field, rng, probe=True, noise=self.noise, delays=self.delays,
+                device=like.device, dtype=like.dtype,
             ),
             len(moves),
         )  # fmt: skip
-        if not 0 <= step < reaches.steps:
-            raise ValueError(f"step is {step}, expected 0 to {reaches.steps - 1}")
-        vector = torch.as_tensor(moves).to(like).swapaxes(0, 1).repeat_interleave(N_TARGETS, dim=1)
+        displacement = Displacement(step, moves.swapaxes(0, 1).repeat(N_TARGETS, axis=1))
         with torch.no_grad():
             arm = TorchArm(like.device, like.dtype, self.actuation)
-            return rollout(ensemble, arm, reaches, Kick(step, vector)), reaches
+            return rollout(ensemble, arm, reaches, displacement), reaches
 
 
 def tiled(reaches: Reaches, times: int) -> Reaches:

@@ -301,7 +301,7 @@ DIRECTIONS = ("along", "against", "random")
 """Directions of a displacement."""
 
 
-def displacement(
+def displacement_vector(
     shift: UniformShift | ArrayLike,
     magnitude: float,
     direction: str = "along",

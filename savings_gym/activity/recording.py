@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from savings_gym.activity.displacement import Displacement
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arrays import Floats, as_finite
 from savings_gym.fields import as_field
@@ -69,7 +70,7 @@ def activity_dataset(
     field: Any = None,
     go_time: float = PROBE_GO,
     networks: Sequence[int] | None = None,
-    displacement: tuple[int, ArrayLike] | None = None,
+    displacement: Displacement | None = None,
     **about: Any,
 ) -> xr.Dataset:
     """Recordings of several phases as one data set, in float32.
@@ -79,8 +80,7 @@ def activity_dataset(
         field: Field of the probes, or its dict; None is no force.
         go_time: Of the probes, s.
         networks: Their n numbers; 0 to n - 1 unless given.
-        displacement: Control step before which, and (n, units) or (n, targets, units) vectors by which,
-            activity was displaced.
+        displacement: What was added to the activity of all phases.
         **about: More attributes, JSON-able: ``seed``, ``noise``, ``delays``, ...
 
     Raises:
@@ -119,8 +119,8 @@ def activity_dataset(
     variables["final_hand"] = ((*DIMS[:3], "axis"), ends, told)
     attributes: dict[str, Any] = {"field": json.dumps(as_field(field).to_dict()), "go_time": float(go_time)}
     if displacement is not None:
-        attributes["displacement_step"] = int(displacement[0])
-        variables["displacement"] = _displacement(displacement[1], (n, targets, units))
+        attributes["displacement_step"] = displacement.step
+        variables["displacement"] = _displacement(displacement, (n, targets, units))
     coordinates = {
         "network": numbers, "phase": list(made), "target": np.arange(targets), "unit": np.arange(units),
         "time": ("time", CONTROL_STEP * np.arange(steps), {"units": "s"}),
@@ -213,13 +213,13 @@ def _check_dataset(what: str, dataset: xr.Dataset) -> None:
         raise ValueError(f"{what} lacks the coordinates {', '.join(absent)}")
 
 
-def _displacement(vector: ArrayLike, sizes: tuple[int, int, int]) -> tuple[Any, ...]:
-    """The variable `displacement`, checked."""
-    added, (n, targets, units) = as_finite("displacement", vector), sizes
-    dims = {(n, units): ("network", "unit"), (n, targets, units): ("network", "target", "unit")}
-    if added.shape not in dims:
-        raise ValueError(f"displacement has shape {added.shape}, expected one of {list(dims)}")
-    return dims[added.shape], added.astype(np.float32), {"units": "1", "long_name": "added to activity, once"}
+def _displacement(displacement: Displacement, sizes: tuple[int, int, int]) -> tuple[Any, ...]:
+    """Return the variable `displacement`, without the axis of targets if it is the same for all."""
+    shape, vectors = np.shape(displacement.vector), displacement.broadcast(*sizes)
+    attributes = {"units": "1", "long_name": "added to activity, once"}
+    if len(shape) == 1 or shape[-2] == 1:
+        return ("network", "unit"), vectors[:, 0].astype(np.float32), attributes
+    return ("network", "target", "unit"), vectors.astype(np.float32), attributes
 
 
 def _json(value: Any) -> str:

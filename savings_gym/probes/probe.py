@@ -13,20 +13,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, hand_force, muscle_torque
 from savings_gym.arm.model import load_arm
 from savings_gym.arrays import Array, Floats
 from savings_gym.fields import ChannelField, Field, as_field
 from savings_gym.metrics.channel import ChannelResult, channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
-from savings_gym.probes.policy import Kick, Memory, Policy, View, check_kick
+from savings_gym.probes.policy import Policy, PolicyMemory, View
 from savings_gym.probes.rows import SingleRows, State, VectorRows
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, TRIAL_STEPS, TaskSettings
-
-__all__ = [
-    "N_TARGETS", "PROBE_GO", "ChannelResult", "Kick", "Memory", "Policy", "Probe", "ProbeResult", "Recording",
-    "View",
-]  # fmt: skip
 
 REACH, CHANNEL, BEFORE = range(3)  # streams of random numbers
 
@@ -106,7 +102,7 @@ class Probe:
         number: int | None = None,
         *,
         record: bool = False,
-        kick: Kick | None = None,
+        displacement: Displacement | None = None,
     ) -> ProbeResult:
         """Probe a policy in a field.
 
@@ -115,14 +111,14 @@ class Probe:
             field: The force field, or its dict; None is no force.
             number: Which probe this is: it decides the noise. None counts on from the last one.
             record: Whether to record what the policy, the muscles and the hand do, as `ProbeResult.activity`;
-                for policies with memory, see `Memory`.
-            kick: Displaces the policy's activity in the measured trial.
+                for policies with memory, see `PolicyMemory`.
+            displacement: What is added to the policy's activity in the measured trial.
 
         Raises:
             ValueError: When a policy is recorded or displaced that has no memory, or of another size.
         """
         number = self._number(REACH, number)
-        return self._reaches(policy, as_field(field), number, REACH, record, kick)
+        return self._reaches(policy, as_field(field), number, REACH, record, displacement)
 
     def channel(
         self, policy: Policy | Callable[[Any], Any], field: Any, number: int | None = None
@@ -170,29 +166,29 @@ class Probe:
         number: int,
         stream: int,
         record: bool = False,
-        kick: Kick | None = None,
+        displacement: Displacement | None = None,
     ) -> ProbeResult:
         """Trials before, then the measured one."""
-        memory = Memory(policy, self._view)
+        memory = PolicyMemory(policy, self._view)
         for trial in range(self.carried_trials):
             seeds = self._seeds(number, stream, BEFORE) if trial == 0 else None
             self._trial(memory, field, seeds, None)
         seeds = self._seeds(number, stream)
-        return self._trial(memory, field, seeds, np.arange(N_TARGETS), record, kick)
+        return self._trial(memory, field, seeds, np.arange(N_TARGETS), record, displacement)
 
     def _trial(
-        self, memory: Memory, field: Field, seeds: list[int] | None, targets: Any, record: bool = False,
-        kick: Kick | None = None,
+        self, memory: PolicyMemory, field: Field, seeds: list[int] | None, targets: Any,
+        record: bool = False, displacement: Displacement | None = None,
     ) -> ProbeResult:  # fmt: skip
         rows = self._rows
         observation, state = rows.reset(seeds, targets, field)
         states, hidden, actions = [state], [], []
         for step in range(TRIAL_STEPS):
-            if kick is not None and step == kick.step:
-                memory.displace(kick.vector)
+            if displacement is not None and step == displacement.step:
+                memory.displace(displacement)
             action = memory.act(observation, first=step == 0)
-            if kick is not None and step == 0:
-                check_kick(np.shape(kick.vector), memory.activity().shape[-1])  # not only when it comes
+            if displacement is not None and step == 0:
+                displacement.broadcast(1, *memory.activity().shape)  # a wrong shape fails here, not later
             if record:
                 hidden.append(memory.activity())
                 actions.append(action.copy())

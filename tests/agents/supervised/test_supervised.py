@@ -15,7 +15,8 @@ from agents.supervised.learner import (
 from agents.supervised.losses import LossWeights, loss_terms, total_loss
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import centre_out
-from agents.supervised.rollout import Kick, Trajectory
+from agents.supervised.rollout import Trajectory
+from savings_gym.activity.displacement import Displacement
 from savings_gym.fields import CurlField, NullField
 
 UNITS = 8
@@ -183,35 +184,35 @@ def test_a_probe_teaches_nothing():
     assert all(parameter.grad is None for parameter in ensemble.parameters())
 
 
-def test_a_kick_before_the_first_step_is_another_initial_state():
+def test_a_displacement_before_the_first_step_is_another_initial_state():
     ensemble, reaches = lively(), batch(probe=True)
     vector = torch.tensor(np.random.default_rng(0).normal(size=(2, UNITS)))
     learner = SupervisedLearner(ensemble)
-    kicked = learner.probe(reaches, Kick(0, vector))
+    displaced = learner.probe(reaches, Displacement(0, vector[:, None]))
     with torch.no_grad():
         ensemble.initial += vector
     moved = learner.probe(reaches)
     for name in ("hand", "hidden", "force"):
-        ours, theirs = getattr(kicked, name), getattr(moved, name)
+        ours, theirs = getattr(displaced, name), getattr(moved, name)
         assert ours.numpy() == pytest.approx(theirs.numpy(), abs=1e-12), name
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
-def test_a_kick_comes_once_at_its_step_and_in_its_trials_only(cell):
+def test_a_displacement_comes_once_at_its_step_and_in_its_trials_only(cell):
     ensemble, reaches = lively(cell), batch(probe=True)
     vector = torch.zeros(2, 8, UNITS, dtype=torch.float64)
     vector[1, 3] = 0.5
     learner = SupervisedLearner(ensemble)
-    still, kicked = learner.probe(reaches), learner.probe(reaches, Kick(16, vector))
-    differs = (still.hidden != kicked.hidden).any(-1)  # (n, T, m)
+    still, displaced = learner.probe(reaches), learner.probe(reaches, Displacement(16, vector))
+    differs = (still.hidden != displaced.hidden).any(-1)  # (n, T, m)
     assert not differs[:, :16].any() and differs[1, 16, 3]
     others = torch.ones(2, 8, dtype=torch.bool)
     others[1, 3] = False
     assert not differs.transpose(1, 2)[others].any()
-    if cell == "rnn":  # h' = 0.8 (h + kick) + 0.2 tanh(drive + W kick)
-        change = kicked.hidden[1, 16, 3] - still.hidden[1, 16, 3]
+    if cell == "rnn":  # h' = 0.8 (h + d) + 0.2 tanh(drive + W d)
+        change = displaced.hidden[1, 16, 3] - still.hidden[1, 16, 3]
         assert (change - 0.8 * vector[1, 3]).abs().max() <= 0.2 * 2
-        assert torch.equal(still.hand[:, :16], kicked.hand[:, :16])
+        assert torch.equal(still.hand[:, :16], displaced.hand[:, :16])
 
 
 def test_a_gradient_that_is_not_finite_is_named_and_changes_nothing():

@@ -17,9 +17,9 @@ from experiments.benchmark.learners import learn
 from experiments.benchmark.protocol import Job, Protocol
 from experiments.stored import activity_jobs
 from experiments.stored.activity import activity_of_run, main
+from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import by_phase, load_activity
 from savings_gym.fields import CurlField
-from savings_gym.probes.policy import Kick
 from savings_gym.task.settings import Delays, Noise
 
 PHASES = ("NF1", "FF1", "NF2", "FF2")
@@ -135,13 +135,13 @@ def test_an_agent_of_sb3_is_displaced(jobs, step):
     given = json.loads((jobs / "seed-0" / "config.json").read_text())["arguments"]
     probe = activity_jobs.make_probe(jobs / "seed-0" / "NF2", given, 0)
     agent = activity_jobs.load_agent(jobs / "seed-0" / "NF2" / "model.zip")
-    kicks = (None, Kick(step, np.zeros(8)), Kick(step, np.ones(8)))
-    free, none, kicked = (probe(agent, number=0, record=True, kick=kick) for kick in kicks)
+    displacements = (None, Displacement(step, np.zeros(8)), Displacement(step, np.ones(8)))
+    free, none, moved = (probe(agent, number=0, record=True, displacement=d) for d in displacements)
     assert np.array_equal(free.activity.hidden, none.activity.hidden) and np.array_equal(free.path, none.path)
-    same = (kicked.activity.hidden == none.activity.hidden).all((0, 2))
+    same = (moved.activity.hidden == none.activity.hidden).all((0, 2))
     assert same[:step].all() and not same[step:].any()
-    assert np.array_equal(kicked.path[:, : step + 1], none.path[:, : step + 1])
-    assert not np.array_equal(kicked.path, none.path)
+    assert np.array_equal(moved.path[:, : step + 1], none.path[:, : step + 1])
+    assert not np.array_equal(moved.path, none.path)
 
 
 def test_jobs_are_networks_of_one_data_set(jobs, tmp_path, caplog):

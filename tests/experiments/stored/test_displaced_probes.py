@@ -6,11 +6,12 @@ import torch
 
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import centre_out, centre_out_targets
-from agents.supervised.rollout import Kick, rollout
+from agents.supervised.rollout import rollout
 from agents.supervised.torch_arm import TorchArm
 from experiments.stored import probes as displaced_probes
 from experiments.stored.probes import DISPLACED_STREAM, DisplacedProbes
 from savings_gym import CurlField
+from savings_gym.activity.displacement import Displacement
 from savings_gym.metrics.kinematics import lateral_deviation
 
 FIELD = CurlField(8.0)
@@ -35,8 +36,7 @@ def one_by_one(probes, vector, step):
     ensemble = probes.ensembles["NF2"]
     reaches = centre_out(2, FIELD, np.random.default_rng((0, DISPLACED_STREAM)), probe=True)
     with torch.no_grad():
-        kick = Kick(step, torch.as_tensor(vector, dtype=torch.float32))
-        trajectory = rollout(ensemble, TorchArm(), reaches, kick)
+        trajectory = rollout(ensemble, TorchArm(), reaches, Displacement(step, vector[:, None]))
     return lateral_deviation(trajectory.path(reaches.start), centre_out_targets()).mean(axis=1)
 
 
@@ -71,7 +71,7 @@ def test_displacements_of_another_shape_or_time_are_refused(probes, moves):
         probes.deviation(moves[0], STEP)
     with pytest.raises(ValueError, match=r"vectors have shape \(0, 2, 6\)"):
         probes.deviation(moves[:0], STEP)
-    with pytest.raises(ValueError, match="step is 100, expected 0 to 99"):
+    with pytest.raises(ValueError, match=r"step of a displacement must lie in 0\.\.99, got 100"):
         probes.deviation(moves, 100)
     with pytest.raises(ValueError, match="vectors has 1 values that are not finite"):
         probes.left(np.where(np.arange(6) == 2, np.nan, np.zeros((1, 1, 6))), STEP)

@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import (
     Recording,
     activity_dataset,
@@ -77,7 +78,10 @@ def test_recordings_of_single_networks_are_one_of_all():
 
 
 @pytest.mark.parametrize("actuators", [6, 2])
-@pytest.mark.parametrize("displacement", [None, (2, np.ones((N, UNITS))), (0, np.ones((N, TARGETS, UNITS)))])
+@pytest.mark.parametrize(
+    "displacement",
+    [None, Displacement(2, np.ones((N, 1, UNITS))), Displacement(0, np.ones((N, TARGETS, UNITS)))],
+)
 def test_a_file_holds_all_of_it(tmp_path, actuators, displacement):
     made = activity_dataset(
         {phase: recording(actuators=actuators) for phase in PHASES}, displacement=displacement, seed=1
@@ -106,7 +110,11 @@ def changed(**values):
         ({"NF1": recording(actuators=6), "FF1": recording(actuators=2)}, {}, "'FF1' has"),
         ({"NF1": changed(muscle_force=None)}, {}, "6 actuators, expected"),
         ({"NF1": recording()}, {"networks": [0, 1]}, "names 2 networks, the recordings have 3"),
-        ({"NF1": recording()}, {"displacement": (0, np.ones(4))}, r"\(4,\), expected one of \[\(3, 4\)"),
+        (
+            {"NF1": recording()},
+            {"displacement": Displacement(0, np.ones(9))},
+            r"shape \(9,\), expected \(4,\)",
+        ),
     ],
 )
 def test_recordings_that_do_not_fit_are_refused(phases, arguments, error):

@@ -1,14 +1,16 @@
-"""Laws of displacements along, against and beside a shift."""
+"""Laws of displacements: their vectors along, against and beside a shift, and their shapes."""
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from planted_activity import planted, rotation
 
+from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.preparatory import (
     DIRECTIONS,
-    displacement,
+    displacement_vector,
     force_axes,
     random_orthogonal,
     uniform_shift,
@@ -19,7 +21,7 @@ VECTORS = np.random.default_rng(0).standard_normal((4, 30))
 
 @given(magnitude=st.floats(-3.0, 3.0), direction=st.sampled_from(DIRECTIONS))
 def test_every_displacement_is_as_long_as_the_magnitude_says(magnitude, direction):
-    vector = displacement(VECTORS, magnitude, direction)
+    vector = displacement_vector(VECTORS, magnitude, direction)
     length = abs(magnitude) * np.linalg.norm(VECTORS, axis=-1)
     np.testing.assert_allclose(np.linalg.norm(vector, axis=-1), length, rtol=1e-12, atol=1e-100)
 
@@ -32,7 +34,7 @@ def test_along_moves_the_projection_by_the_magnitude_and_random_does_not(magnitu
     start = data.activity["NF2"]
     moves = {"along": magnitude, "against": -magnitude, "random": 0.0}
     for direction, move in moves.items():
-        vector = displacement(shift, magnitude, direction, avoid=axes.axes)
+        vector = displacement_vector(shift, magnitude, direction, avoid=axes.axes)
         moved = shift.project(start + vector[:, None]) - shift.project(start)
         np.testing.assert_allclose(moved, move, atol=1e-12)
         read = axes.predicted_force(start + vector[:, None]) - axes.predicted_force(start)
@@ -67,15 +69,63 @@ def test_short_axes_to_avoid_count_as_much_as_long_ones():
 
 def test_displacements_refuse_what_has_no_direction():
     with pytest.raises(ValueError, match="direction is 'beside', expected one of along, against, random"):
-        displacement(VECTORS, 1.0, "beside")
+        displacement_vector(VECTORS, 1.0, "beside")
     with pytest.raises(ValueError, match="magnitude is nan, expected a finite number"):
-        displacement(VECTORS, np.nan)
+        displacement_vector(VECTORS, np.nan)
     zero = VECTORS.copy()
     zero[2] = 0.0
     for direction in DIRECTIONS:
         with pytest.raises(ValueError, match="shift in network 2 has zero length"):
-            displacement(zero, 1.0, direction)
+            displacement_vector(zero, 1.0, direction)
     with pytest.raises(ValueError, match="shift has 2 units, expected more than the 3 directions to avoid"):
         random_orthogonal(np.ones(2), avoid=np.eye(2))
     with pytest.raises(ValueError, match=r"avoid has shape \(30, 2\), expected \(4, 30, k\)"):
         random_orthogonal(VECTORS, avoid=np.ones((30, 2)))
+
+
+NETWORKS, TARGETS, UNITS = 2, 8, 3
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (8, 3), (2, 1, 3), (1, 8, 3), (2, 8, 3)])
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor, list])
+def test_vectors_of_every_shape_broadcast_to_networks_targets_and_units(shape, kind):
+    values = np.random.default_rng(0).standard_normal(shape)
+    vectors = Displacement(16, kind(values)).broadcast(NETWORKS, TARGETS, UNITS)
+    np.testing.assert_array_equal(vectors, values + np.zeros((NETWORKS, TARGETS, UNITS)))
+
+
+def test_one_vector_per_network_is_not_taken_for_one_per_target():
+    by_network = Displacement(0, np.arange(6.0).reshape(2, 1, 3)).broadcast(2, 8, 3)
+    np.testing.assert_array_equal(by_network[1], np.tile([3.0, 4.0, 5.0], (8, 1)))
+    with pytest.raises(ValueError, match=r"shape \(2, 3\), expected .*one vector per network is \(2, 1, 3\)"):
+        Displacement(0, np.ones((2, 3))).broadcast(2, 8, 3)
+
+
+@pytest.mark.parametrize("shape", [(1,), (4,), (7, 3), (3, 8, 3), (2, 7, 3), (2, 8, 1)])
+def test_vectors_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"expected \(3,\), \(8, 3\) or \(2, 8, 3\)"):
+        Displacement(0, np.ones(shape)).broadcast(NETWORKS, TARGETS, UNITS)
+
+
+def test_a_displacement_keeps_its_own_copy():
+    values = np.zeros(UNITS)
+    displacement = Displacement(0, values)
+    values += 1.0
+    assert not np.any(displacement.vector)
+    with pytest.raises(ValueError, match="read-only"):
+        displacement.vector[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"step": 100}, r"lie in 0\.\.99, got 100"), ({"step": 1.5}, "got 1.5"), ({"step": -1}, "got -1"),
+        ({"step": True}, "got True"), ({"step": "1"}, "got '1'"),
+        ({"vector": np.ones((1, 2, 8, 3))}, r"\(targets, units\).*got shape \(1, 2, 8, 3\)"),
+        ({"vector": 1.0}, r"got shape \(\)"), ({"vector": [np.inf]}, "not finite"),
+        ({"vector": torch.full((3,), torch.nan)}, "not finite"), ({"vector": "up"}, "not an array of"),
+    ],
+)  # fmt: skip
+def test_bad_displacements_are_refused(arguments, error):
+    with pytest.raises(ValueError, match=error):
+        Displacement(**{"step": 1, "vector": np.ones(3)} | arguments)

@@ -6,13 +6,12 @@ import pytest
 import torch
 from lively_networks import SILENCE, lively
 
-from agents.supervised import rollout
 from agents.supervised.policy import NetworkPolicy
 from agents.supervised.record import record, record_in_mujoco
+from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import activity_dataset, by_phase, hand_paths
 from savings_gym.arm.model import load_arm
 from savings_gym.fields import CurlField, NullField
-from savings_gym.probes.policy import Kick
 from savings_gym.probes.probe import Probe
 from savings_gym.task.settings import Delays, task_settings
 
@@ -44,15 +43,15 @@ class Counting:
 
 
 @pytest.mark.parametrize(
-    ("cell", "field", "kick"),
-    [("gru", CURL, None), ("lstm", NullField(), None), ("gru", CURL, rollout.Kick(16, vectors(2, UNITS))),
-     ("lstm", CURL, rollout.Kick(50, vectors(2, 8, UNITS))),
-     ("rnn", CURL, rollout.Kick(0, vectors(2, UNITS)))],
-    ids=["gru", "lstm", "kicked gru", "kicked lstm", "rnn kicked at first"],
+    ("cell", "field", "displacement"),
+    [("gru", CURL, None), ("lstm", NullField(), None), ("gru", CURL, Displacement(16, vectors(2, 1, UNITS))),
+     ("lstm", CURL, Displacement(50, vectors(2, 8, UNITS))),
+     ("rnn", CURL, Displacement(0, vectors(2, 1, UNITS)))],
+    ids=["gru", "lstm", "displaced gru", "displaced lstm", "rnn displaced at first"],
 )  # fmt: skip
-def test_mujoco_records_what_torch_records(cell, field, kick):
+def test_mujoco_records_what_torch_records(cell, field, displacement):
     phases = {"NF1": lively(cell)}
-    arguments = {"noise": SILENCE, "delays": Delays(0.05, 0.01), "kick": kick}
+    arguments = {"noise": SILENCE, "delays": Delays(0.05, 0.01), "displacement": displacement}
     here, there = record(phases, field, **arguments), record_in_mujoco(phases, field, **arguments)
     assert set(here.variables) == set(there.variables) and here.attrs == there.attrs
     for name in here.data_vars:
@@ -126,35 +125,36 @@ def test_equal_seeds_give_equal_activity_and_noise_is_the_same_in_all_phases():
 
 @pytest.mark.parametrize("recorder", [record, record_in_mujoco])
 @pytest.mark.parametrize("step", [0, 16, 99])
-def test_a_kick_changes_what_comes_after_it_and_nothing_before(recorder, step):
+def test_a_displacement_changes_what_comes_after_it_and_nothing_before(recorder, step):
     phases = {"NF2": lively(networks=1, dtype=torch.float32)}
-    none, kicked = (
-        recorder(phases, CURL, kick=rollout.Kick(step, size * vectors(1, UNITS))) for size in (0.0, 1.0)
+    none, displaced = (
+        recorder(phases, CURL, displacement=Displacement(step, size * vectors(1, UNITS)))
+        for size in (0.0, 1.0)
     )
     if recorder is record_in_mujoco:
         free = recorder(phases, CURL)
     else:
         free = recorder(phases, CURL, path="plain")
     for name in free.data_vars:
-        assert np.array_equal(free[name], none[name]), name  # a kick of length 0 is none
+        assert np.array_equal(free[name], none[name]), name  # one of length 0 is none
         if "time" in free[name].dims:
             now = slice(None, step) if name in ("hidden", "excitation") else slice(None, step + 1)
-            assert np.array_equal(none[name].isel(time=now), kicked[name].isel(time=now)), name
-    after = abs(kicked["hidden"] - none["hidden"]).isel(time=step)
+            assert np.array_equal(none[name].isel(time=now), displaced[name].isel(time=now)), name
+    after = abs(displaced["hidden"] - none["hidden"]).isel(time=step)
     assert float(after.max("unit").min()) > 1e-3
-    assert kicked.attrs["displacement_step"] == step
-    assert np.allclose(kicked["displacement"], vectors(1, UNITS))
+    assert displaced.attrs["displacement_step"] == step
+    assert np.allclose(displaced["displacement"], vectors(1, UNITS))
 
 
-def test_a_kick_at_first_is_another_initial_state():
+def test_a_displacement_at_first_is_another_initial_state():
     ensemble, vector = lively(networks=1), vectors(1, UNITS)
     moved = lively(networks=1)
     with torch.no_grad():
         moved.initial += vector
     for recorder in (record, record_in_mujoco):
-        kicked = recorder({"NF1": ensemble}, CURL, kick=rollout.Kick(0, vector))
+        displaced = recorder({"NF1": ensemble}, CURL, displacement=Displacement(0, vector))
         begun = recorder({"NF1": moved}, CURL)
-        assert float(abs(kicked["hidden"] - begun["hidden"]).max()) < 1e-5
+        assert float(abs(displaced["hidden"] - begun["hidden"]).max()) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_a_kick_at_first_is_another_initial_state():
      (Counting(lambda x: (x, x), lambda s: s[0], shape=(2, 8, 3)), 3)],
     ids=["an array", "a tuple", "a list", "layers"],
 )  # fmt: skip
-def test_a_kick_is_added_once_to_the_first_array_of_the_state_and_its_last_layer(policy, units):
+def test_a_displacement_is_added_once_to_the_first_array_of_the_state_and_its_last_layer(policy, units):
     vector = np.arange(8 * units).reshape(8, units) / 8.0
-    found = Probe(task_settings())(policy, record=True, kick=Kick(5, vector))
+    found = Probe(task_settings())(policy, record=True, displacement=Displacement(5, vector))
     steps = np.arange(1.0, 101.0)[None, :, None]
     expected = steps + np.where(steps > 5, vector[:, None], 0.0)
     assert np.array_equal(found.activity.hidden, expected)
@@ -174,7 +174,8 @@ def test_a_kick_is_added_once_to_the_first_array_of_the_state_and_its_last_layer
 
 
 def test_only_the_measured_trial_is_displaced_and_recorded():
-    found = Probe(task_settings(), carried_trials=2)(Counting(), record=True, kick=Kick(0, [7.0, 0.0, 0.0]))
+    first = Displacement(0, [7.0, 0.0, 0.0])
+    found = Probe(task_settings(), carried_trials=2)(Counting(), record=True, displacement=first)
     assert np.array_equal(found.activity.hidden[0, :, 0], 208.0 + np.arange(100))
     assert np.array_equal(found.activity.hidden[0, :, 1], 201.0 + np.arange(100))
 
@@ -195,19 +196,6 @@ def test_a_torque_arm_pushes_with_its_motors():
     assert list(data["muscle"].values) == list(arm.actuator_names) and "muscle_force" not in data
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        ({"step": 100}, r"lie in 0\.\.99, got 100"), ({"step": 1.5}, "got 1.5"), ({"step": -1}, "got -1"),
-        ({"vector": np.ones((2, 3))}, r"\(units,\) or \(8, units\), got \(2, 3\)"),
-        ({"vector": 1.0}, r"got \(\)"), ({"vector": [np.inf]}, "not finite"),
-    ],
-)  # fmt: skip
-def test_bad_kicks_are_refused(arguments, error):
-    with pytest.raises(ValueError, match=error):
-        Kick(**{"step": 1, "vector": np.ones(3)} | arguments)
-
-
 def still(observation):
     return np.zeros((8, 6))
 
@@ -222,10 +210,14 @@ class Forgetful:
     [
         (still, {"record": True}, "no memory to record"),
         (Forgetful(), {"record": True}, "no memory to record"),
-        (Forgetful(), {"kick": Kick(50, [1.0])}, "no memory to record or displace"),
-        (Counting(), {"kick": Kick(50, [1.0])}, r"shape \(1,\), expected \(3,\) or \(8, 3\)"),
-        (Counting(), {"kick": Kick(0, np.ones(3))}, r"method initial_state\(rows\)"),
-        (Counting(initial=True), {"kick": Kick(0, np.ones((8, 2)))}, "policy of 3 units"),
+        (Forgetful(), {"displacement": Displacement(50, [1.0])}, "no memory to record or displace"),
+        (Counting(), {"displacement": Displacement(50, [1.0])}, r"shape \(1,\), expected \(3,\), \(8, 3\)"),
+        (Counting(), {"displacement": Displacement(0, np.ones(3))}, r"method initial_state\(n\)"),
+        (
+            Counting(initial=True),
+            {"displacement": Displacement(0, np.ones((8, 2)))},
+            r"shape \(8, 2\), expected \(3,\)",
+        ),
         (
             Counting(lambda x: (x[0],), lambda s: np.tile(s[0], (8, 1))),
             {"record": True},
@@ -245,9 +237,8 @@ def test_what_cannot_be_recorded_or_displaced_is_refused(policy, asked, error):
         ({"NF1": (2,), "FF1": (1,)}, {}, "NF1: 2 networks of 16 units, FF1: 1 networks of 16 units"),
         ({"NF1": (1,)}, {"seed": -1}, "seed must be a whole number"),
         ({"NF1": (1,)}, {"path": "quick"}, "unknown rollout 'quick'"),
-        ({"NF1": (1,)}, {"kick": rollout.Kick(100, torch.ones(1, UNITS))}, r"0\.\.99, got 100"),
-        ({"NF1": (1,)}, {"kick": rollout.Kick(1, torch.ones(UNITS))}, r"\(1, 16\).*got \(16,\)"),
-        ({"NF1": (1,)}, {"kick": rollout.Kick(1, torch.full((1, UNITS), torch.nan))}, "must be finite"),
+        ({"NF1": (1,)}, {"displacement": Displacement(1, np.ones(3))}, r"shape \(3,\), expected \(16,\)"),
+        ({"NF1": (1,)}, {"displacement": Displacement(1, np.ones((2, 1, UNITS)))}, r"shape \(2, 1, 16\)"),
     ],
 )
 def test_ensembles_that_do_not_fit_are_refused(phases, arguments, error):
