@@ -1,74 +1,152 @@
-"""The README keeps its word: its Python runs, its tables name what exists, its commands are known."""
+"""The README keeps its promises: what it shows runs when pasted, what it names exists, and it stays short."""
 
 from __future__ import annotations
 
-import importlib
-import json
+import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import savings_gym
-from experiments.benchmark.report import readme_tables
-from experiments.runs.folder import RunFolder
-from experiments.savings.config import PRESETS
-from experiments.savings.report import markdown_table
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+MOST_LINES = 150
+FAILURE = re.compile(r"Traceback \(most recent|(Syntax|Indentation|Tab)Error")
+QUICK = re.compile(r"--preset[ =]smoke|--help|^python -c")  # commands that take seconds
+EVERY_CLONE_HAS = ("agents", "assets", "experiments", "savings_gym")
 
 
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_python_blocks_run(number: int, tmp_path: Path) -> None:
-    for folder in ("agents", "experiments", "savings_gym", "assets"):  # a clone without what was run in it
+def blocks(languages: str) -> list[str]:
+    """Code blocks of these languages, in order."""
+    return re.findall(rf"^```(?:{languages})\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+
+
+def shell_lines() -> list[str]:
+    """Commands of all shell blocks, without comments, continued lines joined."""
+    lines = "\n".join(blocks("bash|sh|shell|console")).replace("\\\n", " ").splitlines()
+    words = (shlex.split(line.removeprefix("$ "), comments=True) for line in lines)
+    return [shlex.join(command) for command in words if command]
+
+
+def module_commands() -> list[tuple[str, str]]:
+    """Every ``python -m MODULE ARGUMENTS`` of the README, in blocks and in running text."""
+    return re.findall(r"python -m ([\w.]+)([^`\n#]*)", TEXT)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder like a fresh clone: the code, but nothing that was run in it."""
+    for folder in EVERY_CLONE_HAS:
         (tmp_path / folder).symlink_to(ROOT / folder)
+    return tmp_path
+
+
+def paste(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Type code at Python's prompt, started in a folder."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSTARTUP"}
+    return subprocess.run(
+        [sys.executable, "-i", "-q"],
+        input=code + "\n",
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+@cache
+def help_text(module: str) -> str:
+    """What ``python -m MODULE --help`` prints."""
     done = subprocess.run(
-        [sys.executable, "-c", BLOCKS[number]], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-m", module, "--help"],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout
+    return done.stdout
 
 
-def test_the_table_of_environments_is_that_of_the_package() -> None:
-    assert set(re.findall(r"^\| `(\w+-v\d)` \|", TEXT, re.MULTILINE)) == set(savings_gym.ENV_IDS)
+def test_the_readme_is_short() -> None:
+    assert len(TEXT.splitlines()) <= MOST_LINES
 
 
-def test_the_table_of_fields_names_every_field() -> None:
-    named = set(re.findall(r"^\| `(\w+Field)\(", TEXT, re.MULTILINE))
-    fields = {name for name in savings_gym.__all__ if name.endswith("Field")}
-    assert named == fields - {"Field", "SumField", "ForceField"}  # base class, `a + b`, and the wrapper
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_runs_when_pasted_at_the_prompt(code: str, clone: Path) -> None:
+    done = paste(code, clone)
+    assert not FAILURE.search(done.stderr), done.stderr
+    assert done.stdout and "None" not in done.stdout, "a reader expects to see numbers"
 
 
-def test_the_table_of_measures_names_what_exists() -> None:
-    table = TEXT[TEXT.index("| measure, all in") :].split("\n\n")[0]
-    found = re.findall(r"^\| `(\w+)\.(\w+)`", table, re.MULTILINE)
-    assert len(found) >= 5
-    for module, name in found:
-        assert hasattr(importlib.import_module(f"savings_gym.{module}"), name)
+def test_pasting_notices_a_loop_without_a_blank_line_after_it(tmp_path: Path) -> None:
+    loop = "for number in range(2):\n    print(number)\n"
+    assert FAILURE.search(paste(loop + "print('end')\n", tmp_path).stderr)
+    assert not FAILURE.search(paste(loop + "\nprint('end')\n", tmp_path).stderr)
+    assert FAILURE.search(paste("1 / 0\n", tmp_path).stderr)
 
 
-def test_commands_name_presets_and_targets_that_exist() -> None:
-    presets = re.findall(r"--preset (\w+)", TEXT)
-    targets = re.findall(r"make (\w+)", TEXT)
-    makefile = (ROOT / "Makefile").read_text()
-    assert presets and set(presets) <= set(PRESETS)
+def test_quick_commands_run(clone: Path) -> None:
+    for command in shell_lines():
+        if QUICK.search(command):
+            here = command.replace("python ", f"{shlex.quote(sys.executable)} ", 1)
+            done = subprocess.run(here, shell=True, cwd=clone, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", sorted({module for module, _ in module_commands()}))
+def test_commands_know_their_options_and_presets(module: str) -> None:
+    for name, arguments in module_commands():
+        if name == module:
+            for option in re.findall(r"--[\w.-]+", arguments):
+                assert re.search(rf"(?<![\w-]){option}(?![\w.-])", help_text(module)), option
+            for preset in re.findall(r"--preset[ =](\w+)", arguments):
+                assert re.search(rf"\b{preset}\b", help_text(module)), preset
+
+
+def test_make_targets_exist() -> None:
+    targets = {line.split()[1] for line in shell_lines() if line.startswith("make ")}
+    targets |= set(re.findall(r"`make (\w+)", TEXT))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert targets and all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 
-def test_pictures_and_links_are_there() -> None:
-    for path in re.findall(r"\]\((?!http)([^)#]+)\)", TEXT) + re.findall(r'src="(?!http)([^"]+)"', TEXT):
-        assert (ROOT / path).exists(), path
+def test_extras_exist() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {
+        name
+        for names in re.findall(r"(?:savings_gym|['\"]\.)\[([\w,]+)\]", TEXT)
+        for name in names.split(",")
+    }
+    assert named <= set(project["optional-dependencies"])
 
 
-def test_the_table_of_results_is_that_of_the_committed_run() -> None:
-    summary = RunFolder.read_summary(ROOT / "experiments/results/quick")
-    assert markdown_table(summary) in TEXT
+def test_links_lead_somewhere() -> None:
+    headings = re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(([^)\s]+)\)", TEXT) + re.findall(r"(?:src|href)=\"([^\"]+)\"", TEXT)
+    for link in links:
+        path, _, anchor = link.partition("#")
+        if re.match(r"\w+:", link):
+            continue  # the web
+        if workflow := re.fullmatch(r"\.\./\.\./actions/workflows/([\w.-]+)(/badge\.svg)?", path):
+            assert (ROOT / ".github/workflows" / workflow[1]).is_file(), (
+                link
+            )  # relative to the page on GitHub
+        elif path:
+            assert (ROOT / path).exists(), link
+        else:
+            assert anchor in anchors, link
 
 
-def test_the_benchmark_is_that_of_the_committed_results() -> None:
-    found = json.loads((ROOT / "experiments/results/benchmark/benchmark.json").read_text())
-    assert readme_tables(found["rows"]) in TEXT
+def test_environments_and_fields_exist() -> None:
+    assert set(re.findall(r"\b\w*Reach\w*-v\d+", TEXT)) <= set(savings_gym.ENV_IDS)
+    assert set(re.findall(r"\b([A-Z]\w*Field)\(", TEXT)) <= set(savings_gym.__all__)
