@@ -10,7 +10,6 @@ with f the force of a field on the hand.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,12 @@ from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
 from savings_gym.arm import muscles
-from savings_gym.arm.model import Arm, Inertia
+from savings_gym.arm.model import Arm
 from savings_gym.arrays import Floats
-from savings_gym.task.settings import CONTROL_STEP
+from savings_gym.task.settings import physics_steps
 
 EFFORT = 1e-3  # N m: what the optimisation gives up in torque for one activation less; keeps it well posed
 REGULA_FALSI_STEPS = 6  # an excitation to 1e-6
-
-
-@lru_cache(maxsize=4)
-def _inertia(arm: Arm) -> Inertia:
-    return Inertia.of(arm)
 
 
 def joint_torque(
@@ -46,18 +40,9 @@ def joint_torque(
     Returns:
         (..., 2) N m, flexion positive.
     """
-    q, v, acceleration = (np.asarray(part, dtype=float) for part in (q, v, acceleration))
-    inertia = _inertia(arm)
-    bcos, bsin = inertia.b * np.cos(q[..., 1]), inertia.b * np.sin(q[..., 1])
-    (v1, v2), (a1, a2) = np.moveaxis(v, -1, 0), np.moveaxis(acceleration, -1, 0)
-    coupling = inertia.d + bcos
-    shoulder = (inertia.a + 2 * bcos) * a1 + coupling * a2 - bsin * (2 * v1 * v2 + v2 * v2)
-    elbow = coupling * a1 + inertia.d * a2 + bsin * v1 * v1
-    beyond = q - np.clip(q, *arm.joint_range.T)
-    k0, k1, k2 = arm.stop_stiffness.T
-    stops = -beyond * (k0 + k1 * np.abs(beyond) + k2 * beyond**2)
-    push = np.broadcast_to(np.asarray(hand_force, dtype=float), q.shape)
-    return np.stack([shoulder, elbow], -1) - stops - (arm.hand_jacobian(q) * push[..., None]).sum(-2)
+    torque = arm.joint_torque(q, v, acceleration)
+    push = np.broadcast_to(np.asarray(hand_force, dtype=float), torque.shape)
+    return torque - (arm.hand_jacobian(q) * push[..., None]).sum(-2)
 
 
 def nearest_joint_angles(arm: Arm, hand: ArrayLike) -> Floats:
@@ -107,7 +92,7 @@ def muscle_activations(
 def activation_after(arm: Arm, activation: ArrayLike, excitation: ArrayLike) -> Floats:
     """Activations (..., 6) after one control step under constant excitations (..., 6)."""
     after = np.array(activation, dtype=float)
-    for _ in range(round(CONTROL_STEP / arm.timestep)):
+    for _ in range(physics_steps(arm.timestep)):
         after = after + arm.timestep * muscles.activation_rate(arm.muscles, excitation, after)
     return after
 

@@ -20,7 +20,7 @@ from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arrays import Floats
 from savings_gym.linear_fields import LinearFields
 from savings_gym.task.reach import JOINT_SPEED
-from savings_gym.task.settings import CONTROL_STEP, TaskSettings, whole_steps
+from savings_gym.task.settings import TaskSettings, physics_steps, whole_steps
 
 # Share of a difference between observation and model that corrects the model, per control step. Vision is
 # precise and late, proprioception noisy and less late.
@@ -67,7 +67,7 @@ class ForwardModel:
 
     def __init__(self, arm: Arm, n: int) -> None:
         self._arm, self._batch = arm, Batch(arm.model, n, 1)
-        self._substeps = round(CONTROL_STEP / arm.timestep)
+        self._substeps = physics_steps(arm.timestep)
 
     def advance(
         self, state: ArmState, command: Floats, field: KnownField | None, step: NDArray[np.int64]
@@ -113,7 +113,7 @@ class StateEstimator:
     """
 
     def __init__(self, settings: TaskSettings) -> None:
-        self.arm = arm = load_arm(settings.actuation)
+        self.arm = arm = load_arm(settings.actuation, settings.arm)
         self._muscle = arm.pulls
         seen = whole_steps("the visual delay", settings.delays.vision)
         felt = whole_steps("the proprioceptive delay", settings.delays.proprioception)

@@ -1,8 +1,8 @@
 """One physics step of the muscle arm and its vector-Jacobian product, in numba, in all lanes at once.
 
-The equations of ``agents.supervised.torch_arm`` (see there for the symbols), written out for two joints in float64, with
-the reverse pass by hand; tests check both against autograd. Arrays are (rows, lanes): one row a variable, one
-lane an arm (see ``agents.kernels.lanes``).
+The equations of ``agents.supervised.torch_arm`` (see there for the symbols), written out for two joints in
+float64, with the reverse pass by hand; tests check both against autograd. Arrays are (rows, lanes): one row
+per variable, one lane per arm (see ``agents.kernels.lanes``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from agents.kernels import muscles as nm
 from agents.kernels.lanes import clip, cosine_and_sine, jit, load, size, store, where
-from savings_gym.arm.model import Arm, Inertia
-from savings_gym.task.settings import CONTROL_STEP
+from savings_gym.arm.model import Arm
+from savings_gym.task.settings import physics_steps
 
 N: Final = nm.N
 STATE: Final = 4 + N  # q, v, activation
@@ -33,8 +33,8 @@ def arm_constants(arm: Arm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     Raises:
         ValueError: when a shoulder path is not a wrap around the joint axis.
     """
-    substeps = round(CONTROL_STEP / arm.timestep)
-    inertia = vars(Inertia.of(arm)).values()
+    substeps = physics_steps(arm.timestep)
+    inertia = (arm.inertia.a, arm.inertia.b, arm.inertia.d)
     scalars = [*arm.link_lengths, *inertia, arm.timestep, substeps, *arm.control_range[0]]
     stops = np.hstack([arm.joint_range, arm.stop_stiffness])
     return np.append(scalars, stops), nm.muscle_constants(arm)

@@ -1,7 +1,7 @@
 """The rollout of a GRU ensemble on a CPU in one call, with a hand-written reverse pass.
 
-The same numbers as ``agents.supervised.rollout`` to rounding, many times faster. ``FusedRollout`` owns the work space;
-torch's autograd sees one function from the parameters to the trajectory.
+The same numbers as ``agents.supervised.rollout`` to rounding, many times faster. ``FusedRollout`` owns the
+work space; torch's autograd sees one function from the parameters to the trajectory.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from agents.kernels.lanes import ARMS
 from agents.supervised.networks import PARAMETERS, Ensemble, GRUEnsemble
 from agents.supervised.reaches import Reaches
 from agents.supervised.rollout import Trajectory, combine
+from savings_gym.arm.changes import ArmLike
 from savings_gym.arm.model import load_arm
 
 
@@ -37,9 +38,13 @@ class FusedRollout:
     the same work space (80 MB for 40 networks of 128 units and 8 trials).
     """
 
-    def __init__(self, actuation: str = "muscle") -> None:
-        """Reads the constants of the arm with this actuation; memory is taken at the first call."""
-        self.arm = numba_arm.arm_constants(load_arm(actuation))
+    def __init__(
+        self,
+        actuation: str = "muscle",
+        arm: ArmLike = None,
+    ) -> None:
+        """Read the constants of the arm, see ``TorchArm``; memory is taken at the first call."""
+        self.arm = numba_arm.arm_constants(load_arm(actuation, arm))
         self.substeps = int(self.arm[0][numba_arm.SUBSTEPS])
         self.work: dict[str, NDArray[Any]] = {}
         self.ticket = 0
@@ -49,8 +54,8 @@ class FusedRollout:
     ) -> Trajectory:
         """All trials of all networks.
 
-        With ``feedback`` (n, outputs, units) the gradients are those of ``agents.supervised.local_rule``: the reverse
-        pass then has no recurrent and no input weights, and the feedback for the read-out.
+        With ``feedback`` (n, outputs, units) the gradients are those of ``agents.supervised.local_rule``: the
+        reverse pass then has no recurrent and no input weights, and the feedback for the read-out.
         """
         parameters = [getattr(ensemble, name) for name in PARAMETERS]
         return Trajectory(*_Rollout.apply(self, reaches, feedback, torch.is_grad_enabled(), *parameters))

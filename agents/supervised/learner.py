@@ -21,6 +21,7 @@ from agents.supervised.reaches import Reaches
 from agents.supervised.rollout import Trajectory, rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
+from savings_gym.arm.changes import ArmLike
 
 FROZEN: Final = ("input_weight", "input_bias", "readout_weight", "readout_bias")  # after pre-training
 ROLLOUTS: Final = ("auto", "fused", "plain")
@@ -80,9 +81,10 @@ class SupervisedLearner:
     Args:
         ensemble: the networks; what is frozen in them stays so.
         learning: how they learn.
-        path: ``"fused"`` (GRUs on a CPU, see ``agents.supervised.fused``), ``"plain"`` (any cell, any device), or
-            ``"auto"``.
+        path: ``"fused"`` (GRUs on a CPU, see ``agents.supervised.fused``), ``"plain"`` (any cell and
+            device), or ``"auto"``.
         actuation: of the arm, ``"muscle"`` or ``"motor"``.
+        arm: another arm, see ``savings_gym.arm.changes``; batches then need ``arm=load_arm(actuation, arm)``.
     """
 
     def __init__(
@@ -91,10 +93,11 @@ class SupervisedLearner:
         learning: Learning = ADAPTATION,
         path: str = "auto",
         actuation: str = "muscle",
+        arm: ArmLike = None,
     ) -> None:
         """Makes the optimiser and chooses the rollout."""
         self.ensemble, self.learning = ensemble, learning
-        self.arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype, actuation)
+        self.arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype, actuation, arm)
         self.run = make_rollout(ensemble, self.arm, path)
         self.start_phase(learning)
 
@@ -176,7 +179,7 @@ def make_rollout(ensemble: Ensemble, arm: TorchArm, path: str = "auto") -> Runne
         warnings.warn("numba is not installed: using the plain rollout, many times slower", stacklevel=2)
         return plain
     if supports(ensemble):
-        return FusedRollout(arm.arm.actuation)
+        return FusedRollout(arm.arm.actuation, arm.arm.changes)
     if path == "fused":
         raise ValueError(
             f"the fused rollout runs GRUs on a CPU; this ensemble is {ensemble.cell} on "

@@ -167,19 +167,23 @@ def centre_out(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     targets: NDArray[np.float64] | None = None,
+    arm: Arm | None = None,
 ) -> Reaches:
     """The 8 centre-out reaches once for each of n networks: a probe, or a training batch.
 
-    Other ``targets`` (8, 2) m may stand in for the 8; the random numbers are the same then.
+    Other ``targets`` (8, 2) m may stand in for the 8; the random numbers are the same then. ``arm`` is the
+    standard one by default.
     """
-    arm = load_arm("muscle")
+    arm = arm or load_arm("muscle")
     target = np.broadcast_to(centre_out_targets(arm) if targets is None else targets, (n, N_TARGETS, 2))
     q0 = np.broadcast_to(arm.start, (n, N_TARGETS, 2))
     if probe:
         go = np.full((n, N_TARGETS), round(PROBE_GO / CONTROL_STEP))
     else:
         go = _training_go(rng, n, N_TARGETS, catch_fraction)
-    return make_reaches(q0, target, go, field, rng, noise=noise, delays=delays, device=device, dtype=dtype)
+    return make_reaches(
+        q0, target, go, field, rng, noise=noise, delays=delays, device=device, dtype=dtype, arm=arm
+    )
 
 
 def random_reaches(
@@ -193,12 +197,14 @@ def random_reaches(
     delays: Delays = Delays(),  # noqa: B008, frozen
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    arm: Arm | None = None,
 ) -> Reaches:
     """M pre-training reaches for each of n networks: start and target uniform in joint space."""
-    arm = load_arm("muscle")
+    arm = arm or load_arm("muscle")
     low, high = arm.joint_range.T
     q = rng.uniform(low, high, (2, n, m, 2))
     go = _training_go(rng, n, m, catch_fraction)
     return make_reaches(
-        q[0], arm.hand_position(q[1]), go, field, rng, noise=noise, delays=delays, device=device, dtype=dtype
-    )
+        q[0], arm.hand_position(q[1]), go, field, rng,
+        noise=noise, delays=delays, device=device, dtype=dtype, arm=arm,
+    )  # fmt: skip

@@ -27,7 +27,7 @@ from agents.supervised.rollout import Trajectory, combine, rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, activity_dataset, hand_force, muscle_torque
-from savings_gym.arm.model import load_arm
+from savings_gym.arm.model import Arm
 from savings_gym.fields import Field, NullField
 from savings_gym.probes.probe import Probe
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, task_settings
@@ -125,25 +125,24 @@ def as_recording(trajectory: Trajectory, reaches: Reaches, arm: TorchArm) -> Rec
     """A trajectory of a probe, or of any trials, as a recording of n networks."""
     hand = trajectory.path(reaches.start)
     velocity, force = _by_trial(trajectory.velocity), _by_trial(trajectory.force)
-    q = _joint_angles(hand[:, :, :-1])
+    q = _joint_angles(arm.arm, hand[:, :, :-1])
     if q[..., 1].min() < NEARLY_STRAIGHT:
         q = _by_trial(_joint_angles_again(trajectory, reaches, arm)).astype(np.float64)
     return Recording(
         hidden=_by_trial(trajectory.hidden),
         excitation=_by_trial(trajectory.excitation),
         muscle_force=force,
-        hand_force=hand_force(q, muscle_torque(q, force)),
+        hand_force=hand_force(q, muscle_torque(q, force, arm.arm), arm.arm),
         hand=hand,
         velocity=np.concatenate([np.zeros_like(velocity[:, :, :1]), velocity], 2),  # it starts at rest
     )
 
 
-def _joint_angles(hand: NDArray[np.float64]) -> NDArray[np.float64]:
+def _joint_angles(arm: Arm, hand: NDArray[np.float64]) -> NDArray[np.float64]:
     """Joint angles, rad, at hand positions, m, (..., 2), with the elbow flexed.
 
     Rounding may put a hand beyond a straight arm: it is drawn back to where the arm ends.
     """
-    arm = load_arm("muscle")
     far = np.linalg.norm(hand, axis=-1, keepdims=True) / arm.link_lengths.sum()
     return arm.inverse_kinematics(hand / np.maximum(far * (1.0 + 1e-12), 1.0))
 

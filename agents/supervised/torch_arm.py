@@ -20,8 +20,9 @@ import numpy as np
 import torch
 
 from savings_gym.arm import muscles, tendons
-from savings_gym.arm.model import Inertia, load_arm
-from savings_gym.task.settings import CONTROL_STEP
+from savings_gym.arm.changes import ArmLike
+from savings_gym.arm.model import load_arm
+from savings_gym.task.settings import physics_steps
 
 ACTUATIONS: Final = ("muscle", "motor")  # of ``savings_gym.arm.model``: those that pull along muscle paths
 
@@ -47,28 +48,38 @@ class ArmState(NamedTuple):
 
 
 class TorchArm:
-    """The arm with muscles, or with motors in their place; any leading shape, one dtype, one device."""
+    """The arm with muscles, or with motors in their place, for arrays of any leading shape.
+
+    Args:
+        device: Of all tensors.
+        dtype: Of all tensors.
+        actuation: ``"muscle"`` or ``"motor"``.
+        arm: Changes of the arm, or an MJCF file, see ``savings_gym.arm.changes``.
+
+    Raises:
+        ValueError: If the actuators do not pull along muscle paths.
+    """
 
     def __init__(
         self,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         actuation: str = "muscle",
+        arm: ArmLike = None,
     ) -> None:
-        """Reads the constants of the compiled arm, whose actuators must pull along muscle paths."""
         check_actuation(actuation)
-        self.arm = arm = load_arm(actuation)
+        self.arm = compiled = load_arm(actuation, arm)
         self.device, self.dtype = torch.device(device), dtype
 
         def tensor(array: Any) -> torch.Tensor:
-            return torch.as_tensor(np.asarray(array), dtype=dtype, device=device)
+            return torch.as_tensor(np.array(array), dtype=dtype, device=device)
 
-        self.paths, self.muscles = arm.paths.map(tensor), arm.muscles.map(tensor)
-        self.inertia = Inertia.of(arm)
-        self.stops, self.stop_stiffness = tensor(arm.joint_range), tensor(arm.stop_stiffness)
-        self.excitation_range = float(arm.control_range[0, 0]), float(arm.control_range[0, 1])
-        self.timestep = arm.timestep
-        self.substeps = round(CONTROL_STEP / arm.timestep)
+        self.paths, self.muscles = compiled.paths.map(tensor), compiled.muscles.map(tensor)
+        self.inertia = compiled.inertia
+        self.stops, self.stop_stiffness = tensor(compiled.joint_range), tensor(compiled.stop_stiffness)
+        self.excitation_range = tuple(compiled.control_range[0].tolist())
+        self.timestep = compiled.timestep
+        self.substeps = physics_steps(compiled.timestep)
 
     def at_rest(self, q: torch.Tensor) -> ArmState:
         """The arm at rest at joint angles q (..., 2), every muscle at its smallest activation."""

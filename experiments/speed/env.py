@@ -25,12 +25,12 @@ from experiments.speed.bench import Bench
 from experiments.speed.work import Task, ratio, take_turns
 from savings_gym import CurlField, ReachEnv, ReachVectorEnv
 from savings_gym.arm.model import load_arm
-from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS
+from savings_gym.task.settings import TRIAL_STEPS, physics_steps
 
 SIZES = (256, 1024)  # arms whose step is compared with the bare one
 FEW, MANY = 16, 256  # arms of the comparison of vector environments
 FIELDS = {"null": None, "curl": CurlField(8.0)}
-SUBSTEPS = round(CONTROL_STEP / load_arm().timestep)
+SUBSTEPS = physics_steps(load_arm().timestep)
 Section = dict[str, Any]
 
 

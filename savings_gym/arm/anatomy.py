@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 JOINTS: Final = ("shoulder", "elbow")
+SEGMENTS: Final = ("upper_arm", "forearm")
 MUSCLES: Final = ("pectoralis", "deltoid", "brachioradialis", "triceps_lateral", "biceps", "triceps_long")
 
 # Segments, (upper arm, forearm with hand) [NK].

@@ -1,69 +1,95 @@
-"""The compiled arm: what a task, a controller or a measure may ask of it, by name and in closed form.
+"""The compiled arm: kinematics, muscles and inertia, by name and in closed form.
 
-MuJoCo's own derived fields lag the state by one physics step after ``step``; everything here is computed from
-the joint angles and velocities that are passed in, for any number of arms at once.
-
-Where the packaged files are: beside the package in a checkout, inside it in a wheel.
+After a physics step MuJoCo's derived quantities are those of the state before it; everything here is computed
+from the joint angles and velocities that are passed in, for any number of arms at once.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Any, Literal, cast
 
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
 from savings_gym.arm import muscles, tendons
-from savings_gym.arm.anatomy import JOINTS, MAX_ISOMETRIC_FORCE, MOTOR_TIME
+from savings_gym.arm.anatomy import JOINTS, SMALLEST_ACTIVATION
+from savings_gym.arm.build import ACTUATIONS, KEYFRAME, STOPS, build_model, constants_of, make_read_only
+from savings_gym.arm.changes import ArmChanges, ArmLike, as_arm_changes
 from savings_gym.arrays import Floats
 
 Actuation = Literal["muscle", "motor", "torque"]
-
-MODELS: Final[dict[str, str]] = {"muscle": "arm26.xml", "motor": "arm26.xml", "torque": "arm2.xml"}
+SAMPLES = 20  # states at which a new arm is compared with the equations of motion
+TOLERANCE = 1e-6  # N m and m, of that comparison
 
 
 class Arm:
-    """A planar two-joint arm read from its MJCF file.
+    """A planar two-joint arm, compiled from its MJCF file. Get one from `load_arm`.
 
     Attributes:
-        model: the compiled model; shared, so do not write to it.
-        actuation: ``"muscle"`` (six excitations, 0.001 to 1), ``"motor"`` (likewise, of ideal motors that
-            pull along the muscles' paths with a force in proportion to what they are told, whatever the
-            length and the speed of the path) or ``"torque"`` (two joint torques, N m).
-        timestep: physics step, s.
-        joint_range: rad, (2, 2), rows shoulder and elbow.
+        model: The compiled model. It is shared and read-only: `load_arm` makes other arms.
+        actuation: ``"muscle"`` (six excitations, 0.001 to 1), ``"motor"`` (six ideal motors, which pull along
+            the muscles' paths with a force in proportion to their command, whatever the length and velocity
+            of the path) or ``"torque"`` (two joint torques [N m]).
+        changes: How the arm differs from the standard one.
+        timestep: Physics step [s].
+        n_actuators: Number of actuators.
+        actuator_names: Their names.
+        control_range: (n_actuators, 2) lowest and highest command.
+        joint_range: (2, 2) rad, rows shoulder and elbow.
         stop_stiffness: (2, 3), rows as above: at x rad outside the range, the torque is
-            -x (k0 + k1 |x| + k2 x^2), N m.
-        link_lengths: upper arm and forearm, m, (2,).
+            -x (k0 + k1 |x| + k2 x^2) N m.
+        start: (2,) rad, centre-out start.
+        link_lengths: (2,) m, upper arm and forearm.
     """
 
-    def __init__(self, actuation: str = "muscle") -> None:
-        """Compiles the arm.
+    def __init__(self, actuation: str = "muscle", changes: ArmChanges = ArmChanges()) -> None:  # noqa: B008, frozen
+        """Compile the arm.
 
         Raises:
-            ValueError: for an unknown actuation.
+            ValueError: For an unknown actuation, or an arm that is not of this kind.
         """
-        if actuation not in MODELS:
-            raise ValueError(f"unknown actuation {actuation!r}; choose from: {', '.join(MODELS)}")
-        self.actuation = cast(Actuation, actuation)
-        self.model = _compile(actuation)
-        model = self.model
+        if actuation not in ACTUATIONS:
+            raise ValueError(f"unknown actuation {actuation!r}; choose from: {', '.join(ACTUATIONS)}")
+        self.actuation, self.changes = cast(Actuation, actuation), changes
+        self.model = model = build_model(actuation, changes)
         self.timestep = float(model.opt.timestep)
         self.n_actuators = int(model.nu)
         self.actuator_names = tuple(model.actuator(i).name for i in range(model.nu))
         self.control_range: Floats = model.actuator_ctrlrange.copy()
-        stops = [model.tendon(f"{joint}_stop").id for joint in JOINTS]
+        stops = [model.tendon(name).id for name in STOPS]
         self.joint_range: Floats = model.tendon_lengthspring[stops]
         self.stop_stiffness: Floats = np.column_stack(
             [model.tendon_stiffness[stops], model.tendon_stiffnesspoly[stops]]
         )
-        self.start: Floats = model.key("centre_out").qpos.copy()
+        self.start: Floats = model.key(KEYFRAME).qpos.copy()
         forearm = model.body("forearm").id
         self.link_lengths: Floats = np.array([model.body_pos[forearm, 0], model.site("hand").pos[0]])
+        for array in vars(self).values():
+            if isinstance(array, np.ndarray):
+                _read_only(array)
+        make_read_only(model)
+        self._constants = constants_of(model)
+        if changes:
+            _check_equations(self)
+
+    def __reduce__(self) -> Any:
+        """Copy and pickle as the shared arm with the same changes."""
+        return load_arm, (self.actuation, self.changes)
+
+    def check_unwritten(self) -> None:
+        """Raise a RuntimeError if the shared model was written to."""
+        now = constants_of(self.model)
+        written = [name for name, values in self._constants.items() if not np.array_equal(values, now[name])]
+        if written:
+            raise RuntimeError(
+                f"the shared model of the arm was written to ({', '.join(written)}), which changes neither "
+                "the torch arm nor environments that exist; restart Python and give the environment "
+                "arm={...}, see savings_gym.arm.changes"
+            )
 
     @property
     def pulls(self) -> bool:
@@ -73,16 +99,21 @@ class Arm:
     @cached_property
     def paths(self) -> tendons.Paths:
         """Muscle paths; ValueError for an arm without muscles."""
-        self._needs_muscles()
-        return tendons.read_paths(self.model)
+        self._require_muscles()
+        return tendons.read_paths(self.model).map(_read_only)
 
     @cached_property
     def muscles(self) -> muscles.MuscleConstants:
         """Muscle constants; ValueError for an arm without muscles."""
-        self._needs_muscles()
-        return muscles.read_muscles(self.model)
+        self._require_muscles()
+        return muscles.read_muscles(self.model).map(_read_only)
 
-    def _needs_muscles(self) -> None:
+    @cached_property
+    def inertia(self) -> Inertia:
+        """Constants of the mass matrix."""
+        return Inertia.of(self.model)
+
+    def _require_muscles(self) -> None:
         if not self.pulls:
             raise ValueError(
                 f"the arm with actuation {self.actuation!r} has no muscles; use actuation 'muscle'"
@@ -91,7 +122,7 @@ class Arm:
     # Kinematics
 
     def hand_position(self, q: ArrayLike) -> Floats:
-        """Hand position, m, (..., 2), at joint angles q, rad, (..., 2)."""
+        """Return the hand position, (..., 2) m, at joint angles q, (..., 2) rad."""
         q = np.asarray(q, dtype=float)
         upper, fore = self.link_lengths
         sum_ = q[..., 0] + q[..., 1]
@@ -104,7 +135,7 @@ class Arm:
         )
 
     def hand_jacobian(self, q: ArrayLike) -> Floats:
-        """Jacobian of the hand position, m/rad, (..., 2, 2): rows x and y, columns shoulder and elbow."""
+        """Return the Jacobian of the hand position, (..., 2, 2) m/rad: rows x and y, columns the joints."""
         q = np.asarray(q, dtype=float)
         upper, fore = self.link_lengths
         sum_ = q[..., 0] + q[..., 1]
@@ -113,17 +144,17 @@ class Arm:
         return np.stack([np.stack([sx, ex], -1), np.stack([sy, ey], -1)], -2)
 
     def hand_velocity(self, q: ArrayLike, v: ArrayLike) -> Floats:
-        """Hand velocity, m/s, (..., 2), at joint angles q, rad, and velocities v, rad/s, (..., 2) each."""
+        """Return the hand velocity, (..., 2) m/s, at joint angles q and velocities v, (..., 2) rad, rad/s."""
         jacobian, v = self.hand_jacobian(q), np.asarray(v, dtype=float)
         return jacobian[..., 0] * v[..., :1] + jacobian[..., 1] * v[..., 1:]
 
     def inverse_kinematics(self, xy: ArrayLike) -> Floats:
-        """Joint angles, rad, (..., 2), that bring the hand to xy, m, (..., 2), with the elbow flexed.
+        """Return joint angles, (..., 2) rad, that bring the hand to xy, (..., 2) m, with the elbow flexed.
 
         The shoulder angle is the one nearest to the middle of its range.
 
         Raises:
-            ValueError: when a position is out of reach, naming the first one.
+            ValueError: If a position is out of reach; it names the first one.
         """
         xy = np.asarray(xy, dtype=float)
         upper, fore = self.link_lengths
@@ -144,30 +175,59 @@ class Arm:
     # Muscles
 
     def moment_arms(self, q: ArrayLike) -> Floats:
-        """Moment arms dL/dq, m, (..., 6, 2); negative where the muscle flexes the joint."""
+        """Return the moment arms dL/dq, (..., 6, 2) m; negative where the muscle flexes the joint."""
         return np.asarray(tendons.moment_arms(self.paths, np.asarray(q, dtype=float)))
 
     def muscle_length(self, q: ArrayLike) -> Floats:
-        """Fibre length in optimal lengths, (..., 6)."""
+        """Return the fibre lengths, (..., 6) optimal lengths."""
         path = tendons.lengths(self.paths, np.asarray(q, dtype=float))
         return np.asarray((path - self.muscles.slack) / self.muscles.optimal)
 
     def muscle_velocity(self, q: ArrayLike, v: ArrayLike) -> Floats:
-        """Fibre velocity in maximum shortening velocities, (..., 6); lengthening is positive."""
+        """Return the fibre velocities, (..., 6) maximum shortening velocities; lengthening is positive."""
         path = (self.moment_arms(q) * np.asarray(v, dtype=float)[..., None, :]).sum(-1)
         return np.asarray(path / self.muscles.speed)
 
     def muscle_force(self, q: ArrayLike, v: ArrayLike, activation: ArrayLike) -> Floats:
-        """Muscle force, N, (..., 6), positive when it pulls, at activations (..., 6)."""
-        gain = muscles.force_length(self.muscles, self.muscle_length(q)) * muscles.force_velocity(
-            self.muscles, self.muscle_velocity(q, v)
-        )
-        return np.asarray(self.muscles.strength * np.asarray(activation, dtype=float) * gain)
+        """Return the muscle forces, (..., 6) N, positive when they pull, at activations (..., 6)."""
+        length, velocity = self.muscle_length(q), self.muscle_velocity(q, v)
+        return np.asarray(muscles.force(self.muscles, length, velocity, np.asarray(activation, dtype=float)))
+
+    # Dynamics
+
+    def joint_torque(self, q: ArrayLike, v: ArrayLike, acceleration: ArrayLike) -> Floats:
+        """Return the joint torques under which joints accelerate as given [N m].
+
+        They are the sum of what muscles or motors and forces on the hand contribute; joint stops are part of
+        the arm. With q2 the elbow angle and M, a, b, d as in `Inertia`,
+
+            torque = M(q) dv/dt - C(q, v) - stops(q)
+            C1 = b sin q2 (2 v1 v2 + v2^2),  C2 = -b sin q2 v1^2
+
+        Args:
+            q: (..., 2) joint angles [rad].
+            v: (..., 2) joint velocities [rad/s].
+            acceleration: (..., 2) joint accelerations [rad/s^2].
+
+        Returns:
+            (..., 2), flexion positive.
+        """
+        q, v, acceleration = (np.asarray(part, dtype=float) for part in (q, v, acceleration))
+        inertia = self.inertia
+        bcos, bsin = inertia.b * np.cos(q[..., 1]), inertia.b * np.sin(q[..., 1])
+        (v1, v2), (a1, a2) = np.moveaxis(v, -1, 0), np.moveaxis(acceleration, -1, 0)
+        coupling = inertia.d + bcos
+        shoulder = (inertia.a + 2 * bcos) * a1 + coupling * a2 - bsin * (2 * v1 * v2 + v2 * v2)
+        elbow = coupling * a1 + inertia.d * a2 + bsin * v1 * v1
+        beyond = q - np.clip(q, *self.joint_range.T)
+        k0, k1, k2 = self.stop_stiffness.T
+        stops = -beyond * (k0 + k1 * np.abs(beyond) + k2 * beyond**2)
+        return np.stack([shoulder, elbow], -1) - stops
 
 
 @dataclass(frozen=True)
 class Inertia:
-    """The three constants of the mass matrix, kg m^2.
+    """The three constants of the mass matrix [kg m^2].
 
     M11 = a + 2 b cos q2, M12 = M21 = d + b cos q2, M22 = d, with a = I1 + I2 + m1 lc1^2 + m2 (l1^2 + lc2^2),
     b = m2 l1 lc2 and d = I2 + m2 lc2^2; q2 is the elbow angle.
@@ -178,14 +238,13 @@ class Inertia:
     d: float
 
     @classmethod
-    def of(cls, arm: Arm) -> Inertia:
-        """Read from the compiled model."""
-        model = arm.model
+    def of(cls, model: mujoco.MjModel) -> Inertia:
+        """Read the constants from a compiled model."""
         upper, fore = model.body("upper_arm").id, model.body("forearm").id
         m1, m2 = model.body_mass[[upper, fore]]
         lc1, lc2 = model.body_ipos[[upper, fore], 0]
         i1, i2 = model.body_inertia[[upper, fore], 2]
-        l1 = arm.link_lengths[0]
+        l1 = model.body_pos[fore, 0]
         return cls(
             a=float(i1 + i2 + m1 * lc1**2 + m2 * (l1**2 + lc2**2)),
             b=float(m2 * l1 * lc2),
@@ -193,39 +252,68 @@ class Inertia:
         )
 
 
-def _compile(actuation: str) -> mujoco.MjModel:
-    """The model of an actuation; ideal motors take the muscles' place in the muscle arm."""
-    spec = mujoco.MjSpec.from_file(str(asset(MODELS[actuation])))
-    if actuation == "motor":
-        for motor, strength in zip(spec.actuators, MAX_ISOMETRIC_FORCE, strict=True):
-            motor.gaintype = mujoco.mjtGain.mjGAIN_FIXED
-            motor.gainprm[:] = 0.0
-            motor.gainprm[0] = -strength  # it pulls
-            motor.dynprm[:2] = MOTOR_TIME
-    return spec.compile()
-
-
-@lru_cache(maxsize=len(MODELS))
-def load_arm(actuation: str = "muscle") -> Arm:
-    """The arm with this actuation, ``"muscle"``, ``"motor"`` or ``"torque"``, compiled once and shared."""
-    return Arm(actuation)
-
-
-_PACKAGE = Path(__file__).resolve().parents[1]
-
-
-def asset(name: str) -> Path:
-    """Path of an asset.
+def load_arm(
+    actuation: str = "muscle",
+    arm: ArmLike = None,
+) -> Arm:
+    """Return an arm, compiled once and shared.
 
     Args:
-        name: file name inside ``assets/``, for example ``"arm26.xml"``.
+        actuation: ``"muscle"``, ``"motor"`` or ``"torque"``.
+        arm: The path of an MJCF file, or a dict of changes, see `ArmChanges`; None is the standard arm.
 
     Raises:
-        FileNotFoundError: when no such asset is installed; the message lists those that are.
+        ValueError: For an unknown value, or an arm that does not obey the equations of motion.
+        RuntimeError: If the shared model was written to.
     """
-    folders = [folder for folder in (_PACKAGE / "assets", _PACKAGE.parent / "assets") if folder.is_dir()]
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    known = sorted(path.name for folder in folders for path in folder.iterdir() if path.is_file())
-    raise FileNotFoundError(f"no asset {name!r}; installed assets: {', '.join(known) or 'none'}")
+    changes = as_arm_changes(arm)
+    written = 0 if changes.file is None else os.stat(changes.file).st_mtime_ns
+    loaded = _load(actuation, changes, written)
+    loaded.check_unwritten()
+    return loaded
+
+
+@lru_cache(maxsize=32)
+def _load(actuation: str, changes: ArmChanges, written: int) -> Arm:
+    """Compile an arm; `written` is when its file was last written to."""
+    return Arm(actuation, changes)
+
+
+def _read_only(values: Any) -> Any:
+    values.setflags(write=False)
+    return values
+
+
+def _check_equations(arm: Arm) -> None:
+    """Raise a ValueError if MuJoCo's accelerations are not those of the equations of motion.
+
+    The torch arm, the kernels and the controller use the equations, so an arm with gravity, damping or
+    contacts would be a different arm for them.
+    """
+    model, rng, name = arm.model, np.random.default_rng(0), arm.changes.file or "the changed arm"
+    if arm.pulls and (arm.control_range != [SMALLEST_ACTIVATION, 1.0]).any():
+        raise ValueError(
+            f"{name}: excitations must range from {SMALLEST_ACTIVATION} to 1, got {arm.control_range}"
+        )
+    if model.opt.integrator != mujoco.mjtIntegrator.mjINT_EULER:
+        raise ValueError(f"{name}: the integrator must be Euler, as in assets/arm26.xml")
+    data, hand = mujoco.MjData(model), model.site("hand").id
+    low, high = arm.joint_range.T
+    for _ in range(SAMPLES):
+        data.qpos[:], data.qvel[:] = rng.uniform(low - 0.1, high + 0.1), rng.normal(0.0, 3.0, len(JOINTS))
+        data.ctrl[:] = rng.uniform(*arm.control_range.T)
+        data.act[:] = rng.uniform(0.0, 1.0, model.na)
+        mujoco.mj_forward(model, data)
+        torque = data.ctrl.copy()
+        if arm.pulls:
+            force = arm.muscle_force(data.qpos, data.qvel, data.act)
+            torque = -(arm.moment_arms(data.qpos) * force[:, None]).sum(0)
+        needed = arm.joint_torque(data.qpos, data.qvel, data.qacc)
+        away = data.site_xpos[hand, :2] - arm.hand_position(data.qpos)
+        if max(np.abs(torque - needed).max(), np.abs(away).max()) > TOLERANCE:
+            raise ValueError(
+                f"{name}: the arm does not obey the equations of motion: at joint angles {data.qpos} rad "
+                f"accelerations {data.qacc} rad/s^2 need torques of {needed} N m, not {torque} N m. "
+                "It must consist of two links in a plane, the shoulder at the origin, with joint stops as in "
+                "assets/arm26.xml, without gravity, damping, friction, armature, limits or contacts"
+            )

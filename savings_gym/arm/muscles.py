@@ -3,7 +3,7 @@
 The formulas are those of ``mju_muscleGain`` and ``mju_muscleDynamics`` (MuJoCo documentation, chapter "Muscle
 actuators"; activation after Millard et al. 2013, doi 10.1115/1.4023390); tests compare the two. The functions
 take numpy arrays or torch tensors: ``xp`` is the namespace, ``numpy`` or ``torch``. Ideal motors pull like
-muscles of which only strength and activation are left: their force does not depend on length and velocity.
+muscles of which only strength and activation remain: their force depends on neither length nor velocity.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from savings_gym.arm.anatomy import MAX_SHORTENING_VELOCITY
 
 @dataclass(frozen=True)
 class MuscleConstants:
-    """Constants of the muscles of a compiled arm, (muscles,) each."""
+    """Constants of the muscles of an arm, (muscles,) each."""
 
     strength: Any  # N, maximum isometric force
     slack: Any  # m, tendon slack length
@@ -33,18 +33,18 @@ class MuscleConstants:
     ideal: bool = False  # motors: no force-length and no force-velocity relation
 
     def map(self, function: Any) -> MuscleConstants:
-        """The same constants with every array passed through ``function``."""
+        """Return the constants with `function` applied to every array."""
         arrays = {name: value for name, value in vars(self).items() if name != "ideal"}
         return MuscleConstants(**{k: function(v) for k, v in arrays.items()}, ideal=self.ideal)
 
 
 def read_muscles(model: mujoco.MjModel) -> MuscleConstants:
-    """Constants of a compiled model, whose actuators are all muscles or all ideal motors.
+    """Read the constants of a compiled model whose actuators are all muscles or all ideal motors.
 
-    Lengths and velocities of a motor's path are told in the same units as those of the muscle in its place.
+    Lengths and velocities of a motor's path have the units of the muscle in its place.
 
     Raises:
-        ValueError: for an actuator that is neither a muscle of fixed strength without a passive part, nor a
+        ValueError: For an actuator that is neither a muscle of fixed strength without a passive part, nor a
             motor of fixed gain with a muscle's activation.
     """
     ideal = bool(model.actuator_gaintype[0] == mujoco.mjtGain.mjGAIN_FIXED)
@@ -79,8 +79,22 @@ def read_muscles(model: mujoco.MjModel) -> MuscleConstants:
     )
 
 
+def force(constants: MuscleConstants, length: Any, velocity: Any, activation: Any, xp: Any = np) -> Any:
+    """Return forces [N], positive when they pull.
+
+    Args:
+        constants: Of the muscles.
+        length: (..., muscles) fibre lengths [optimal lengths].
+        velocity: (..., muscles) fibre velocities [maximum shortening velocities].
+        activation: (..., muscles).
+        xp: Namespace of the arrays.
+    """
+    gain = force_length(constants, length, xp) * force_velocity(constants, velocity, xp)
+    return constants.strength * activation * gain
+
+
 def force_length(constants: MuscleConstants, length: Any, xp: Any = np) -> Any:
-    """Active force, in isometric forces, at a length in optimal lengths: a quadratic spline, 1 at 1."""
+    """Return the active force [isometric forces] at a length [optimal lengths]: a quadratic spline."""
     if constants.ideal:
         return xp.ones_like(length)
     half = xp.where(length <= 1, 1 - constants.shortest, constants.longest - 1) / 2
@@ -91,7 +105,7 @@ def force_length(constants: MuscleConstants, length: Any, xp: Any = np) -> Any:
 
 
 def force_velocity(constants: MuscleConstants, velocity: Any, xp: Any = np) -> Any:
-    """Force, in isometric forces, at a velocity in maximum shortening velocities; lengthening is positive."""
+    """Return the force [isometric forces] at a lengthening velocity [maximum shortening velocities]."""
     if constants.ideal:
         return xp.ones_like(velocity)
     extra = constants.lengthening - 1
@@ -101,7 +115,10 @@ def force_velocity(constants: MuscleConstants, velocity: Any, xp: Any = np) -> A
 
 
 def activation_rate(constants: MuscleConstants, excitation: Any, activation: Any, xp: Any = np) -> Any:
-    """Rate of change of activation, 1/s: first order; the more active, the slower up and the faster down."""
+    """Return the rate of change of activation [1/s].
+
+    First order, with time constants that grow with activation when it rises and shrink when it falls.
+    """
     scale = 0.5 + 1.5 * xp.clip(activation, 0, 1)
     change = xp.clip(excitation, 0, 1) - activation
     return xp.where(change > 0, change / (constants.rise * scale), change * scale / constants.fall)

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array
 from savings_gym.envs.render import ReachRenderer
 from savings_gym.fields import Field
@@ -126,6 +127,8 @@ class ReachEnv(gym.Env[Array, Array]):
       same target. After the end the last phase goes on.
     * `actuation`: "muscle"; "motor", ideal motors in the muscles' place, which pull along the same paths
       with the same strength, but whatever their length and speed, and within a control step; or "torque".
+    * `arm`: changes of the arm, such as `{"strength": {"biceps": 0.5}, "length": {"forearm": 1.1}}`, or the
+      path of an MJCF file, see `arm.changes.ArmChanges`; None is the standard arm.
     * `targets`: number of centre-out targets (evenly spaced from 0°), their directions in degrees, or
       "random".
     * `go_time`: time of go in s, or (first, last) of a uniform draw; whole control steps. The test
@@ -148,6 +151,7 @@ class ReachEnv(gym.Env[Array, Array]):
         field: Field | Mapping[str, Any] | None = None,
         schedule: Schedule | Mapping[str, Any] | None = None,
         actuation: str = "muscle",
+        arm: ArmLike = None,
         targets: int | str | Sequence[float] = 8,
         go_time: float | Sequence[float] = (0.10, 0.30),
         catch_fraction: float = 0.5,
@@ -161,6 +165,7 @@ class ReachEnv(gym.Env[Array, Array]):
                 field=field,
                 schedule=schedule,
                 actuation=actuation,
+                arm=arm,
                 targets=targets,
                 go_time=go_time,
                 catch_fraction=catch_fraction,

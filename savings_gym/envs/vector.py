@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, Indices, Info
 from savings_gym.envs.render import ReachRenderer
 from savings_gym.envs.single import RENDER_FPS, checked_actions, checked_render_mode
@@ -37,6 +38,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         field: See `envs.ReachEnv`.
         schedule: See `envs.ReachEnv`. Trials are counted row by row, unless `shared_trials`.
         actuation: See `envs.ReachEnv`.
+        arm: See `envs.ReachEnv`.
         targets: See `envs.ReachEnv`.
         go_time: See `envs.ReachEnv`.
         catch_fraction: See `envs.ReachEnv`.
@@ -66,6 +68,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         field: Field | Mapping[str, Any] | None = None,
         schedule: Schedule | Mapping[str, Any] | None = None,
         actuation: str = "muscle",
+        arm: ArmLike = None,
         targets: int | str | Sequence[float] = 8,
         go_time: float | Sequence[float] = (0.10, 0.30),
         catch_fraction: float = 0.5,
@@ -89,6 +92,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             field=field,
             schedule=schedule,
             actuation=actuation,
+            arm=arm,
             targets=targets,
             go_time=go_time,
             catch_fraction=catch_fraction,

@@ -15,7 +15,7 @@ import numpy as np
 
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, hand_force, muscle_torque
-from savings_gym.arm.model import load_arm
+from savings_gym.arm.model import Arm
 from savings_gym.arrays import Array, Floats
 from savings_gym.fields import ChannelField, Field, as_field
 from savings_gym.metrics.channel import ChannelResult, channel_result, velocity_matrix
@@ -202,21 +202,21 @@ class Probe:
             force=force[:, 1:],
             start=path[:, 0],
             target=rows.target,
-            activity=_recording(states, hidden, actions) if record else None,
+            activity=_recording(rows.arm, states, hidden, actions) if record else None,
         )
 
 
-def _recording(states: list[State], hidden: list[Array], actions: list[Array]) -> Recording:
+def _recording(arm: Arm, states: list[State], hidden: list[Array], actions: list[Array]) -> Recording:
     """What is kept of a trial, from the states before and after every control step."""
     path, velocity, _, q, pull = (np.stack([state[i] for state in states], axis=1) for i in range(5))
-    q, muscles = q[:, :-1], pull.shape[-1] == load_arm("muscle").n_actuators
+    q, muscles = q[:, :-1], arm.pulls
     # Muscles pull as their state at the beginning of a step says, motors as they are told in the step.
-    torque = muscle_torque(q, pull[:, :-1]) if muscles else pull[:, 1:]
+    torque = muscle_torque(q, pull[:, :-1], arm) if muscles else pull[:, 1:]
     return Recording(
         hidden=np.stack(hidden, axis=1),
         excitation=np.stack(actions, axis=1),
         muscle_force=pull[:, :-1] if muscles else None,
-        hand_force=hand_force(q, torque),
+        hand_force=hand_force(q, torque, arm),
         hand=path,
         velocity=velocity,
     )

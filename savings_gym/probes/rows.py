@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from savings_gym.arm.model import load_arm
 from savings_gym.arrays import Array, Floats
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.fields import Field
@@ -37,6 +38,7 @@ class VectorRows:
             "catch_fraction": 0.0,
         }
         self._env = ReachVectorEnv(N_TARGETS, **arguments, autoreset_mode="Disabled", nthread=1)
+        self.arm = self._env.task.arm
         self.observation_shape: tuple[int, ...] = self._env.single_observation_space.shape or ()
         self.target: Floats = np.zeros((N_TARGETS, 2))
 
@@ -87,6 +89,7 @@ class SingleRows:
                 f"it must make environments with targets={N_TARGETS} to be probed, made one with "
                 f"targets={settings.arguments()['targets']!r}"
             )
+        self.arm = load_arm(settings.actuation, settings.arm)
         self.observation_shape: tuple[int, ...] = self._envs[0].observation_space.shape or ()
         self.target: Floats = np.zeros((N_TARGETS, 2))
 

@@ -16,7 +16,14 @@ from savings_gym.arm.simulation import ManyArms, OneArm, Strands
 from savings_gym.arrays import Floats, Indices
 from savings_gym.task.rewards import REWARD_TERMS, reward_terms
 from savings_gym.task.schedule import Schedule
-from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, reach_spaces, whole_steps
+from savings_gym.task.settings import (
+    CONTROL_STEP,
+    TRIAL_STEPS,
+    TaskSettings,
+    physics_steps,
+    reach_spaces,
+    whole_steps,
+)
 from savings_gym.task.trials import TrialOptions, Trials
 
 JOINT_SPEED = 10.0  # rad/s, unit of the joint velocities that the torque arm feels
@@ -51,9 +58,9 @@ class ReachTask:
 
     def __init__(self, n: int, settings: TaskSettings, nthread: int = 1, shared_trials: bool = False) -> None:
         self.n, self.settings = n, settings
-        self.arm = arm = load_arm(settings.actuation)
+        self.arm = arm = load_arm(settings.actuation, settings.arm)
         self._strands = Strands(arm.paths, arm.muscles) if arm.pulls else None
-        self._substeps = round(CONTROL_STEP / arm.timestep)
+        self._substeps = physics_steps(arm.timestep)
         self._seen_late = whole_steps("the visual delay", settings.delays.vision)
         self._felt_late = whole_steps("the proprioceptive delay", settings.delays.proprioception)
         self.observation_space, self.action_space = reach_spaces(self._strands is not None)

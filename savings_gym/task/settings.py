@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from gymnasium import spaces
 
+from savings_gym.arm.build import ACTUATIONS
+from savings_gym.arm.changes import ArmChanges, ArmLike
+from savings_gym.arm.model import load_arm
 from savings_gym.fields import Field, as_field
 from savings_gym.task.schedule import Schedule, as_schedule
 
@@ -22,8 +25,6 @@ TRIAL_STEPS = 100  # control steps a trial
 N_TARGETS = 8  # centre-out targets, every 45 degrees from 0
 PROBE_GO = 0.44  # s, go in test trials
 TIME_ROUNDING = 1e-7  # s, what a time in single precision may be off
-
-ACTUATIONS = ("muscle", "motor", "torque")
 
 NUMBERS = (int, float, np.integer, np.floating)
 
@@ -126,6 +127,18 @@ def whole_steps(name: str, seconds: float) -> int:
     return steps
 
 
+def physics_steps(timestep: float) -> int:
+    """Return the number of physics steps of `timestep` seconds in a control step.
+
+    Raises:
+        ValueError: If it is not a whole number.
+    """
+    steps = round(CONTROL_STEP / timestep)
+    if steps < 1 or not math.isclose(steps * timestep, CONTROL_STEP):
+        raise ValueError(f"a control step of {CONTROL_STEP} s must be whole physics steps, got {timestep} s")
+    return steps
+
+
 def go_steps(go_time: float | Sequence[float]) -> tuple[int, int]:
     """First and last control step at which go may come, from a time or a (first, last) pair, s."""
     try:
@@ -190,6 +203,7 @@ class TaskSettings:
         field: Field of every trial without a schedule.
         schedule: Field by trial number, or None.
         actuation: "muscle", "motor" or "torque".
+        arm: How the arm differs from the standard one.
         directions: Of the centre-out targets, rad; None for random reaches.
         go_steps: First and last control step at which go may come.
         catch_fraction: Probability of a trial without go.
@@ -201,6 +215,7 @@ class TaskSettings:
     field: Field
     schedule: Schedule | None
     actuation: str
+    arm: ArmChanges
     directions: tuple[float, ...] | None
     go_steps: tuple[int, int]
     catch_fraction: float
@@ -210,7 +225,7 @@ class TaskSettings:
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments with which `task_settings` and the environments make these settings again."""
-        same = ("field", "schedule", "actuation", "catch_fraction", "noise", "delays", "reward_weights")
+        same = [f.name for f in dataclasses.fields(self) if f.name not in ("directions", "go_steps")]
         return {name: getattr(self, name) for name in same} | {
             "targets": _targets(self.directions),
             "go_time": (self.go_steps[0] * CONTROL_STEP, self.go_steps[1] * CONTROL_STEP),
@@ -222,6 +237,7 @@ def task_settings(
     field: Field | Mapping[str, Any] | None = None,
     schedule: Schedule | Mapping[str, Any] | None = None,
     actuation: str = "muscle",
+    arm: ArmLike = None,
     targets: int | str | Sequence[float] = 8,
     go_time: float | Sequence[float] = (0.10, 0.30),
     catch_fraction: float = 0.5,
@@ -244,6 +260,7 @@ def task_settings(
         field=as_field(field),
         schedule=as_schedule(schedule),
         actuation=actuation,
+        arm=load_arm(actuation, arm).changes,
         directions=target_directions(targets),
         go_steps=go_steps(go_time),
         catch_fraction=float(catch_fraction),

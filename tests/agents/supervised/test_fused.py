@@ -114,6 +114,27 @@ def test_motors_are_those_of_the_plain_rollout():
         assert_same(grads[name], grad, 1e-6)
 
 
+def test_a_changed_arm_is_that_of_the_plain_rollout():
+    changes = {"strength": {"biceps": 0.5}, "length": {"upper_arm": 1.2}, "mass": {"forearm": 1.5}}
+    ensemble, arm = lively(), TorchArm(dtype=torch.float64, arm=changes)
+    rng = np.random.default_rng(0)
+    reaches = centre_out(2, EVERYTHING, rng, probe=False, noise=LOUD, dtype=torch.float64, arm=arm.arm)
+    start = torch.tensor(arm.arm.hand_position(arm.arm.start))
+    assert torch.allclose(reaches.start, start) and not torch.allclose(batch().start, start)
+    run = make_rollout(ensemble, arm, "fused")
+    trajectory, grads = with_gradients(run, ensemble, reaches)
+    expected, expected_grads = with_gradients(
+        lambda *given: rollout(given[0], arm, given[1]), ensemble, reaches
+    )
+    assert (expected.hand - plain(ensemble, reaches).hand).abs().max() > 0.01  # m, another arm
+    for name in SERIES:
+        assert_same(getattr(trajectory, name), getattr(expected, name), 1e-7)
+    for name, grad in expected_grads.items():
+        assert_same(grads[name], grad, 1e-6)
+    learner = SupervisedLearner(ensemble, arm=changes)
+    assert learner.arm.arm is arm.arm and (learner.run.arm[1] == run.arm[1]).all()
+
+
 def test_without_gradients_the_trajectory_is_the_same():
     ensemble, reaches = lively(), batch()
     run = fused.FusedRollout()

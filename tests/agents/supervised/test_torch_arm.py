@@ -47,8 +47,8 @@ def mujoco_paths(arm, q0, excitation, field):
     return path
 
 
-def torch_paths(q0, excitation, field, dtype=FLOAT, device="cpu", actuation="muscle"):
-    arm = TorchArm(device, dtype, actuation)
+def torch_paths(q0, excitation, field, dtype=FLOAT, device="cpu", actuation="muscle", arm=None):
+    arm = TorchArm(device, dtype, actuation, arm)
 
     def tensor(array):
         return torch.as_tensor(array, dtype=dtype, device=device)
@@ -94,6 +94,24 @@ def test_motors_follow_mujoco_to_a_nanometre(kind):
     assert (
         inside[9].all() and np.abs(arm.hand_position(theirs) - arm.hand_position(ours))[inside].max() < 1e-9
     )
+
+
+@pytest.mark.parametrize("actuation", ["muscle", "motor"])
+def test_a_changed_arm_follows_mujoco_to_a_nanometre(actuation):
+    _, q0, excitation, field = reach("curl")
+    changes = {
+        "strength": {"biceps": 0.5, "deltoid": 2.0}, "length": {"upper_arm": 1.2, "forearm": 0.9},
+        "mass": {"forearm": 1.5},
+    }  # fmt: skip
+    arm, standard = load_arm(actuation, changes), load_arm(actuation)
+    field = (*field[:2], arm.hand_position(q0), field[3])
+    theirs = mujoco_paths(arm, q0, excitation, field)
+    ours = torch_paths(q0, excitation, field, actuation=actuation, arm=changes)
+    low, high = arm.joint_range.T
+    inside = np.logical_and.accumulate(((low < theirs) & (theirs < high)).all(-1))
+    assert inside[9].all()
+    assert np.abs(arm.hand_position(theirs) - arm.hand_position(ours))[inside].max() < 1e-9
+    assert np.abs(theirs - mujoco_paths(standard, q0, excitation, field)).max() > 0.1  # rad, another arm
 
 
 def test_an_arm_that_does_not_pull_is_refused():

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from savings_gym.arm import anatomy
-from savings_gym.arm.model import MODELS, asset, load_arm
+from savings_gym.arm.build import MODELS, asset
+from savings_gym.arm.model import load_arm
 
 BOTH = pytest.mark.parametrize("actuation", list(MODELS))
 SEGMENTS = ("upper_arm", "forearm")

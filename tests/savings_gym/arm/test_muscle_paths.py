@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from savings_gym.arm import anatomy, tendons
-from savings_gym.arm.model import asset, load_arm
+from savings_gym.arm.build import asset
+from savings_gym.arm.model import load_arm
 
 SHOULDER, ELBOW = 0, 1
 PECTORALIS, DELTOID, BRACHIORADIALIS, TRICEPS_LATERAL, BICEPS, TRICEPS_LONG = range(6)

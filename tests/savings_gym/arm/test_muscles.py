@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from savings_gym.arm import anatomy, muscles
-from savings_gym.arm.model import asset, load_arm
+from savings_gym.arm.build import asset
+from savings_gym.arm.model import load_arm
 
 NAMESPACES = pytest.mark.parametrize("xp", [np, torch], ids=["numpy", "torch"])
 
@@ -18,7 +19,7 @@ def arm():
 
 def prepared(arm, xp, *arrays):
     """Constants and arrays in a namespace; arrays get a last axis for the muscles."""
-    convert = (lambda a: torch.as_tensor(np.asarray(a))) if xp is torch else np.asarray
+    convert = (lambda a: torch.as_tensor(np.array(a))) if xp is torch else np.asarray
     return arm.muscles.map(convert), *(convert(array[..., None]) for array in arrays)
 
 
