@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "savings_gym needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
 		  echo "Name another interpreter, for example: make setup PYTHON=python3.11"; exit 1; } >&2
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(PY) -m pip install --quiet -c constraints.txt hatchling editables
+	$(PY) -m pip install --quiet -c constraints.txt hatchling editables setuptools  # setuptools builds moviepy
 	$(PY) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
 

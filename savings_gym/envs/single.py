@@ -112,13 +112,13 @@ class ReachEnv(gym.Env[Array, Array]):
     Truncation after 100 control steps of 10 ms (5 physics steps each). Never termination.
 
     ## Info
-    Free of delay and noise, the same keys after `reset` and `step`: "phase" (index of the phase in the
-    schedule, whose `names` has its name; −1 without a schedule), "trial" (count from 0),
-    "schedule_done", "target" (index, −1 if none of the centre-out targets), "target_position" (m),
-    "go_time" (s; in a catch trial of the go withheld), "catch", "hand_position" (m),
-    "hand_velocity" (m/s), "muscle_force" (6 in N; with torques "joint_torque", 2 in N·m) and
-    "field_force", the field's force on the hand in N, mean over the physics steps of this step, and the
-    reward terms, 0 after `reset`.
+    NumPy numbers and arrays, free of delay and noise, with the same names, types and shapes after `reset`
+    and after every `step`: "phase" (its index in `Schedule.names`; −1 without a schedule), "trial" (counted
+    from 0), "schedule_done", "target" (index; −1 if it is not a centre-out target), "target_position" (m),
+    "go_time" (s; in a catch trial, the time at which go is withheld), "catch", "hand_position" (m),
+    "hand_velocity" (m/s), "muscle_force" (6 in N; with torques "joint_torque", 2 in N·m), "field_force"
+    (the field's force on the hand, N, mean over the physics steps of this control step) and the reward
+    terms (0 after `reset`).
 
     ## Arguments
     * `field`: force field of every trial, see `fields`; or its dict; None is no field.

@@ -121,7 +121,10 @@ class SingleReachTask(ReachTask):
         return np.minimum(observation, self._most, out=observation)
 
     def one_info(self) -> dict[str, Any]:
-        """`info` of the only row, in plain numbers where they are single ones."""
+        """`info` of the only row, in NumPy's numbers; truths are arrays without axes.
+
+        Libraries that convert infos look for a dtype, and refuse `numpy.bool_`.
+        """
         info = self._trial_info.copy()
         if self._strands is None:
             info["joint_torque"] = self.ctrl[0].copy()
@@ -133,7 +136,10 @@ class SingleReachTask(ReachTask):
         info["hand_position"] = np.array(self._seen[-1])
         info["hand_velocity"] = np.array(self._moved[-1])
         info["field_force"] = self._force[:, 0].copy()
-        return info | self._terms
+        info["schedule_done"], info["catch"] = np.array(self._done), np.array(self._catch)
+        for name, term in self._terms.items():
+            info[name] = np.float64(term)
+        return info
 
     def _read_trial(self) -> None:
         """Read what stays the same during the trial."""
@@ -144,13 +150,12 @@ class SingleReachTask(ReachTask):
         self._reach = float(trials.reach[0])
         self._always, self._after_go = trials.forces.one(False), trials.forces.one(True)
         self._trial_info: dict[str, Any] = {
-            "phase": int(trials.phase[0]),
-            "trial": int(trials.number[0]),
-            "schedule_done": bool(trials.done[0]),
-            "target": int(trials.target[0]),
-            "go_time": int(trials.go_step[0]) * CONTROL_STEP,
-            "catch": bool(trials.catch[0]),
+            "phase": trials.phase[0],
+            "trial": trials.number[0],
+            "target": trials.target[0],
+            "go_time": trials.go_step[0] * CONTROL_STEP,
         }
+        self._done, self._catch = bool(trials.done[0]), bool(trials.catch[0])
 
     def _move(self, coefficients: tuple[float, ...] | None) -> None:
         """One control step of physics, and the field's mean force on the hand."""
