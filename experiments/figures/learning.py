@@ -14,7 +14,7 @@ from experiments.drawing.curves import ff1_over_ff2
 from experiments.drawing.run import read_run
 from experiments.figures.comparison import beside_study
 from experiments.figures.kit import Found, failed_fits
-from experiments.runs.tables import NO_INTERVAL, Ends
+from experiments.runs.tables import NO_INTERVAL
 from experiments.stored.runs import Runs
 from experiments.study import (
     BATCHES,
@@ -31,10 +31,10 @@ from experiments.study import (
     curve,
     quantity,
 )
-from savings_gym.arrays import MM, Floats
+from savings_gym.arrays import MM
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import fitted_rates
-from savings_gym.metrics.statistics import Sampling, estimate, ratio_interval, t_test
+from savings_gym.metrics.statistics import Sampling, effect_size, estimate, ratio_interval, t_test
 from savings_gym.task.settings import N_TARGETS
 
 PER_BATCHES = 5 * N_TARGETS  # trials in a window of 5 batches, the study's unit of the rate
@@ -71,7 +71,7 @@ def _initial(curves: dict[str, PhaseCurves], sampling: Sampling) -> list[Quantit
     ff1, ff2 = (curves[phase].deviation[:, 0] for phase in PHASES)
     side = -1.0 if ff1.mean() < 0.0 else 1.0
     saved, start = side * (ff1 - ff2), side * ff1
-    low, high = ratio_interval(saved, start, sampling) if np.all(start > 0.0) else (np.nan, np.nan)
+    low, high = ratio_interval(saved, start, sampling)
     share = 100.0 * saved.mean() / start.mean()
     return [
         quantity(INITIAL_FF1, estimate(ff1, sampling), "mm", MM, test=False),
@@ -90,7 +90,7 @@ def _rates(curves: dict[str, PhaseCurves], sampling: Sampling) -> list[Quantity]
     if not ff1.size:
         units = {RATE_FF1: RATE_UNIT, RATE_FF2: RATE_UNIT, RATE_RATIO: "1", RATE_EFFECT: "1"}
         return [Quantity(name, None, NO_INTERVAL, 0, unit, note=note) for name, unit in units.items()]
-    effect, ends = effect_size(ff2 - ff1, sampling.confidence)
+    effect, ends = effect_size(ff2 - ff1, sampling)
     ratio, p = float(ff2.mean() / ff1.mean()), t_test(ff2 - ff1)[1]
     return [
         quantity(RATE_FF1, estimate(ff1, sampling), RATE_UNIT, PER_BATCHES, test=False, note=note),
@@ -98,29 +98,6 @@ def _rates(curves: dict[str, PhaseCurves], sampling: Sampling) -> list[Quantity]
         Quantity(RATE_RATIO, ratio, ratio_interval(ff2, ff1, sampling), ff1.size, "1", p, note),
         Quantity(RATE_EFFECT, effect, ends, ff1.size, "1", p, note),
     ]
-
-
-def effect_size(differences: Floats, confidence: float = 0.95) -> tuple[float, Ends]:
-    """Mean over standard deviation of paired differences, and its interval from the noncentral t.
-
-    Unlike the t statistic it does not grow with the number of networks.
-
-    Args:
-        differences: (n,) one a network.
-        confidence: Of the interval.
-
-    Returns:
-        NaN and no interval for fewer than two networks, or differences that are all equal.
-    """
-    from scipy.special import nctdtrinc
-
-    n = differences.size
-    t = t_test(differences)[0]
-    if n < 2 or not np.isfinite(t) or not np.ptp(differences):
-        return np.nan, NO_INTERVAL
-    tail = (1.0 - confidence) / 2.0
-    low, high = (float(nctdtrinc(n - 1, q, t) / np.sqrt(n)) for q in (1.0 - tail, tail))
-    return float(t / np.sqrt(n)), (low, high)
 
 
 def _add_study(figure: Figure, last_trial: int) -> None:

@@ -20,10 +20,19 @@ from savings_gym.activity.preparatory import retained_fraction
 from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.savings import fitted_rates
-from savings_gym.metrics.statistics import Correlation, Sampling, correlation, estimate
+from savings_gym.metrics.statistics import (
+    CONFIDENCE,
+    INTERVALS,
+    Correlation,
+    Sampling,
+    correlation,
+    estimate,
+    heterogeneity,
+)
 
 INITIAL, RATE = "initial savings", "rate savings"
 LABEL: Final = {INITIAL: "FF1 − FF2, initial deviation (mm)", RATE: "FF2 / FF1, learning rate"}
+LEVEL: Final = 1.0 - CONFIDENCE
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
@@ -42,7 +51,7 @@ class Networks:
 
 
 def relation(runs: Runs, out: Path) -> Found:
-    """Correlation over networks of the shift that is left in NF2 with savings, by size and within sizes."""
+    """Correlation over networks of the shift that is left in NF2 with savings, size by size."""
     sampling = Sampling(runs.seed)
     found = {units: networks_of(runs, run) for units, run in sorted(runs_by_units(runs).items())}
     quantities = [
@@ -53,17 +62,21 @@ def relation(runs: Runs, out: Path) -> Found:
         related = {units: _related(one, measure, sampling) for units, one in found.items()}
         quantities += [_quantity(correlated(measure, units), related[units]) for units in found]
         if len(found) > 1:
-            quantities.append(_quantity(correlated(measure, None), _within(found, measure, sampling)))
+            quantities.append(_difference(measure, related))
     with look.house_style():
         path = look.save_png(_figure(found), out / "relation.png")
     tables = {"Shift left in NF2 and savings, over networks": _table(quantities)}
     return Found(quantities, tables, [path], _text(quantities, tuple(found))).save(out, "relation")
 
 
-def correlated(measure: str, units: int | None) -> str:
-    """Name of the correlation of the retained shift with a measure, at a size or within all sizes."""
-    where = "within sizes" if units is None else f"{units} units"
-    return f"correlation of shift left in NF2 with {measure}, {where}"
+def correlated(measure: str, units: int) -> str:
+    """Name of the correlation of the retained shift with a measure, at a size."""
+    return f"correlation of shift left in NF2 with {measure}, {units} units"
+
+
+def differing(measure: str) -> str:
+    """Name of the test that the correlation with a measure differs between sizes."""
+    return f"correlation of shift left in NF2 with {measure}, Cochran's Q between sizes"
 
 
 def runs_by_units(runs: Runs) -> dict[int, Path]:
@@ -92,15 +105,11 @@ def _related(one: Networks, measure: str, sampling: Sampling) -> Correlation:
     return correlation(one.retained[known], one.saved[measure][known], sampling)
 
 
-def _within(found: dict[int, Networks], measure: str, sampling: Sampling) -> Correlation:
-    """Over the networks of all sizes, each less the mean of its size."""
-    retained, saved = (
-        np.concatenate(values)
-        for values in zip(*((one.retained, one.saved[measure]) for one in found.values()), strict=True)
-    )
-    groups = np.repeat(list(found), [one.retained.size for one in found.values()])
-    known = np.isfinite(saved)
-    return correlation(retained[known], saved[known], sampling, groups[known])
+def _difference(measure: str, related: dict[int, Correlation]) -> Quantity:
+    """Whether correlations differ between sizes."""
+    test, networks = heterogeneity(related.values()), sum(entry.networks for entry in related.values())
+    note = f"heterogeneity of {test.groups} correlations"
+    return Quantity(differing(measure), test.q, NO_INTERVAL, networks, "1", test.p, note)
 
 
 def _quantity(name: str, found: Correlation) -> Quantity:
@@ -108,7 +117,13 @@ def _quantity(name: str, found: Correlation) -> Quantity:
         note = "too few networks, or values that do not vary"
         return Quantity(name, None, NO_INTERVAL, found.networks, "1", note=note)
     return Quantity(
-        name, found.r, found.ci, found.networks, "1", found.p, "Pearson's r, bootstrap over networks"
+        name,
+        found.r,
+        found.ci,
+        found.networks,
+        "1",
+        found.p,
+        f"Pearson's r, {INTERVALS['correlation']} interval",
     )
 
 
@@ -132,7 +147,7 @@ def _dots(axes: Axes, one: Networks, measure: str, colour: str, label: str) -> N
     known = np.isfinite(one.saved[measure])
     x, y = one.retained[known], one.saved[measure][known]
     axes.scatter(x, y, s=13.0, color=colour, linewidths=0.0, label=label, zorder=3)
-    slope = correlation(x, y, Sampling(resamples=100)).slope
+    slope = correlation(x, y).slope
     if np.isfinite(slope):
         ends = np.array([x.min(), x.max()])
         axes.plot(ends, y.mean() + slope * (ends - x.mean()), color=colour, linewidth=0.9, zorder=2)
@@ -151,22 +166,27 @@ def _table(quantities: list[Quantity]) -> str:
 
 
 def _text(quantities: list[Quantity], sizes: tuple[int, ...]) -> str:
-    """Whether networks that keep more save more."""
+    """Whether networks that keep more save more, size by size."""
     found, sentences = {entry.name: entry for entry in quantities}, []
     for measure in LABEL:
-        entry = found[correlated(measure, None if len(sizes) > 1 else sizes[0])]
-        low, high = entry.ci
-        if entry.value is None or low is None or high is None:
+        sentences += [_sentence(found[correlated(measure, units)], measure, units) for units in sizes]
+        test = found.get(differing(measure))
+        if test is not None and test.value is not None:
+            words = "differ" if test.p is not None and test.p < LEVEL else "do not measurably differ"
             sentences.append(
-                f"Whether the shift that is left goes with {measure} cannot be told ({entry.note})."
+                f"These correlations {words} between sizes (Q = {shown(test.value)}, p = {shown(test.p)})."
             )
-            continue
-        words = "do not measurably save more or less"
-        if low > 0.0 or high < 0.0:
-            words = f"save {'more' if low > 0.0 else 'less'}"
-        where = " of one size" if len(sizes) > 1 else ""
-        sentences.append(
-            f"Networks{where} that keep more of the shift {words} ({measure}, r = "
-            f"{shown(entry.value, entry.ci)}, {entry.networks} networks)."
-        )
     return " ".join(sentences)
+
+
+def _sentence(entry: Quantity, measure: str, units: int) -> str:
+    low, high = entry.ci
+    if entry.value is None or low is None or high is None:
+        return f"Whether the shift that is left goes with {measure} at {units} units is open ({entry.note})."
+    words = "do not measurably save more or less"
+    if low > 0.0 or high < 0.0:
+        words = f"save {'more' if low > 0.0 else 'less'}"
+    return (
+        f"Networks of {units} units that keep more of the shift {words} ({measure}, r = "
+        f"{shown(entry.value, entry.ci)}, {entry.networks} networks)."
+    )

@@ -27,18 +27,14 @@ from experiments.stored.runs import Runs
 from experiments.study import REFERENCES, SIZES, Quantity, fraction, quantity
 from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.curves import phase_curves
-from savings_gym.metrics.savings import fitted_rates
-from savings_gym.metrics.statistics import (
-    CONFIDENCE,
-    Sampling,
+from savings_gym.metrics.fractions import (
     all_pairs_fraction,
     all_pairs_interval,
-    estimate,
     paired_fraction,
     paired_fraction_interval,
-    ratio_interval,
-    t_test,
 )
+from savings_gym.metrics.savings import fitted_rates
+from savings_gym.metrics.statistics import CONFIDENCE, Sampling, estimate, ratio_interval, t_test
 
 MEASURES = ("initial deviation", "rate")
 TRENDS = (

@@ -1,17 +1,19 @@
-"""Measures of a learning curve: windows, rate of an exponential, trials to a criterion."""
+"""Measures of a learning curve: windowed means, the rate of an exponential, trials to a criterion."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from savings_gym.arrays import Floats, as_finite
+from savings_gym.arrays import Floats, as_finite, as_whole_number
+
+WINDOW = 5  # probes per window, as in the reference study
 
 SLOWEST = 0.1  # smallest rate times range of x: the curve shows a tenth of one time constant
 FASTEST = 3.0  # largest rate times spacing of x: 95 % of the decay is over at the second point
 GRID = 240  # rates tried before the refinement, evenly spaced in their logarithm
 FLAT_P = 1e-3  # an exponential must beat a constant at this level
-LARGEST_RELATIVE_ERROR = 0.5  # a rate is known when its standard error is under half of it
+LARGEST_RELATIVE_ERROR = 0.5  # a rate counts as determined if its standard error is under half of it
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class ExponentialFit:
         amplitude: Distance from the asymptote at x = 0, in the unit of the curve; NaN if the fit failed.
         rate: Per unit of x, above zero; NaN if the fit failed.
         asymptote: Value for large x, in the unit of the curve; NaN if the fit failed.
+        start_residual: First point of the curve less the fit there, in the unit of the curve; NaN if the fit
+            failed. Learning that is faster at first than one exponential leaves it on the side of the
+            amplitude.
         success: Whether the curve determines the rate.
         message: Why it does not, or how good the fit is.
     """
@@ -29,36 +34,40 @@ class ExponentialFit:
     amplitude: float
     rate: float
     asymptote: float
+    start_residual: float
     success: bool
     message: str
 
+    def at(self, x: ArrayLike) -> Floats:
+        """Return the fitted curve at x, in the shape of x."""
+        curve: Floats = self.amplitude * np.exp(-self.rate * as_finite("x", x)) + self.asymptote
+        return curve
 
-def windowed_mean(values: ArrayLike, window: int = 5, axis: int = -1) -> Floats:
-    """Means of consecutive, non-overlapping windows along an axis.
+
+def windowed_mean(values: ArrayLike, window: int = WINDOW, axis: int = -1) -> Floats:
+    """Return the means of consecutive, non-overlapping windows along an axis.
 
     Probes after the last whole window are left out, so that every mean has the same precision.
 
     Args:
-        values: Finite values, (..., n, ...).
-        window: Probes a window; 5 in the reference study.
+        values: (..., n, ...), finite.
+        window: Probes per window.
         axis: Axis of the probes.
 
     Returns:
         (..., n // window, ...).
     """
-    array = as_finite("values", values)
+    array, window = as_finite("values", values), as_whole_number("window", window, least=1)
     if array.ndim == 0 or not -array.ndim <= axis < array.ndim:
         raise ValueError(f"axis is {axis}, expected an axis of values with shape {array.shape}")
-    if window != int(window) or window < 1:
-        raise ValueError(f"window is {window}, expected a whole number of probes, 1 or more")
     array = np.moveaxis(array, axis, -1)
-    count = array.shape[-1] // int(window)
-    blocks = array[..., : count * int(window)].reshape(*array.shape[:-1], count, int(window))
+    count = array.shape[-1] // window
+    blocks = array[..., : count * window].reshape(*array.shape[:-1], count, window)
     return np.moveaxis(blocks.mean(axis=-1), -1, axis)
 
 
 def trials_to_criterion(trials: ArrayLike, deviation: ArrayLike, criterion: float) -> Floats:
-    """Trials before the first probe whose deviation is within the criterion on either side.
+    """Return the trials before the first probe whose deviation is within the criterion on either side.
 
     Args:
         trials: (n,) training trials before each probe, increasing.
@@ -66,7 +75,7 @@ def trials_to_criterion(trials: ArrayLike, deviation: ArrayLike, criterion: floa
         criterion: Largest absolute deviation that counts as learned, in the unit of `deviation`.
 
     Returns:
-        (...) trials, NaN where the criterion is never reached.
+        (...) trials; NaN if the criterion is never met.
     """
     axis, curve = _increasing("trials", trials), as_finite("deviation", deviation)
     if curve.ndim == 0 or curve.shape[-1] != axis.size:
@@ -75,27 +84,27 @@ def trials_to_criterion(trials: ArrayLike, deviation: ArrayLike, criterion: floa
         raise ValueError(f"criterion is {criterion}, expected a finite number of at least 0")
     if axis.size == 0:
         return np.full(curve.shape[:-1], np.nan)
-    reached = np.abs(curve) <= criterion
-    return np.where(reached.any(axis=-1), axis[np.argmax(reached, axis=-1)], np.nan)
+    within = np.abs(curve) <= criterion
+    return np.where(within.any(axis=-1), axis[np.argmax(within, axis=-1)], np.nan)
 
 
 def learning_rate(x: ArrayLike, deviation: ArrayLike) -> ExponentialFit:
-    """Rate of the exponential ``a exp(-k x) + c`` that fits a learning curve in least squares.
+    """Fit the exponential ``a exp(-k x) + c`` to a learning curve by least squares, and return it.
 
     For a given k the best a and c are linear (variable projection), so only k is searched: over a grid of all
-    rates that the points can resolve, then by bounded Brent search about the best of the grid. This is a
-    global search, with x and the curve scaled, and needs no starting guess. The fit fails, with NaN and the
-    reason, when the curve does not determine k: fewer than 4 points, no better than a constant (F test at
-    `FLAT_P`), a best rate on a bound, or a standard error above half the rate.
+    rates that the points can resolve, then by bounded Brent search around the best of the grid. The search is
+    global, scales x and the curve, and needs no starting guess. The fit fails, with NaN and the reason, if
+    the curve does not determine k: fewer than 4 points, no better than a constant (F test at `FLAT_P`), a
+    best rate on a bound, or a standard error above half the rate.
 
     Args:
-        x: (n,) increasing, in the unit whose inverse the rate is to have, for example trials.
+        x: (n,), increasing, in the unit whose inverse the rate has, for example trials.
         deviation: (n,) curve in any unit, rising or falling, for example windowed means of the lateral
             deviation [m].
 
     Returns:
-        The fit; the message of a good one gives the relative standard error of the rate, which takes the
-        residuals as independent.
+        The fit. The message of a successful one gives the relative standard error of the rate, which takes
+        the residuals as independent.
     """
     axis, curve = _increasing("x", x), as_finite("deviation", deviation)
     if curve.shape != axis.shape:
@@ -119,6 +128,7 @@ def learning_rate(x: ArrayLike, deviation: ArrayLike) -> ExponentialFit:
         amplitude=float(amplitude[0]) * scale * float(np.exp(k * axis[0])),
         rate=k,
         asymptote=offset + scale * float(constant[0]),
+        start_residual=scale * float(y[0] - amplitude[0] - constant[0]),  # u[0] is 0
         success=True,
         message=quality,
     )
@@ -126,11 +136,11 @@ def learning_rate(x: ArrayLike, deviation: ArrayLike) -> ExponentialFit:
 
 def _failed(message: str) -> ExponentialFit:
     """A fit that determines nothing."""
-    return ExponentialFit(np.nan, np.nan, np.nan, False, message)
+    return ExponentialFit(np.nan, np.nan, np.nan, np.nan, False, message)
 
 
 def _project(u: Floats, y: Floats, rates: Floats) -> tuple[Floats, Floats, Floats]:
-    """Best amplitude and constant, and sum of squares left, for each rate: (k,) arrays; y has mean 0."""
+    """Best amplitude, best constant and sum of squared residuals of each rate, (k,); y has mean 0."""
     decay = np.exp(-rates[:, None] * u)  # (k, n)
     mean = decay.mean(axis=-1)
     centred = decay - mean[:, None]
@@ -141,22 +151,22 @@ def _project(u: Floats, y: Floats, rates: Floats) -> tuple[Floats, Floats, Float
 
 def _best_rate(u: Floats, y: Floats, fastest: float) -> float:
     """Rate of the smallest sum of squares between `SLOWEST` and `fastest`, in units of 1 / range of x."""
-    from scipy.optimize import minimize_scalar  # half a second of import, only fits pay it
+    from scipy.optimize import minimize_scalar  # half a second of import, paid only for fits
 
     logs = np.linspace(np.log(SLOWEST), np.log(fastest), GRID)
     best = int(np.argmin(_project(u, y, np.exp(logs))[2]))
     low, high = logs[max(best - 1, 0)], logs[min(best + 1, GRID - 1)]
-    found = minimize_scalar(
+    result = minimize_scalar(
         lambda log: float(_project(u, y, np.exp([log]))[2][0]),
         bounds=(low, high),
         method="bounded",
         options={"xatol": 1e-10},
     )
-    return float(np.exp(found.x))
+    return float(np.exp(result.x))
 
 
 def _verdict(u: Floats, y: Floats, rate: float, fastest: float) -> tuple[str, str]:
-    """Why the rate is not determined, or an empty string; and how well it is."""
+    """Why the rate is not determined, or an empty string; and how well it is determined."""
     from scipy.special import fdtrc
 
     amplitude, _, squares = _project(u, y, np.array([rate]))
@@ -179,7 +189,7 @@ def _verdict(u: Floats, y: Floats, rate: float, fastest: float) -> tuple[str, st
 
 
 def _increasing(name: str, values: ArrayLike) -> Floats:
-    """A finite, strictly increasing 1-D axis."""
+    """A finite, strictly increasing (n,) axis."""
     axis = as_finite(name, values)
     if axis.ndim != 1 or np.any(np.diff(axis) <= 0.0):
         raise ValueError(f"{name} has shape {axis.shape}, expected (n,), strictly increasing")

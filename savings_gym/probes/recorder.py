@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,6 @@ from savings_gym.metrics.kinematics import (
 )
 from savings_gym.metrics.savings import final_deviation, savings
 from savings_gym.probes.probe import ProbeResult
-from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, TaskSettings
 
 __all__ = ["PROBES", "PROBES_CARRIED", "SUMMARY", "ProbeRecorder", "RecordTrials", "SavingsResult"]
@@ -123,10 +121,13 @@ class ProbeRecorder:
         return {phase: np.mean(list(found.values()), axis=0) for phase, found in self._channel.items()}
 
     def measures(self) -> dict[str, Any]:
-        """What the probes say, JSON-able: `savings`, end-point error and adaptation by phase."""
+        """Return `savings`, end-point error and adaptation by phase, JSON-able.
+
+        A schedule without phases named FF1 and FF2 has no savings; ``["savings"]["missing"]`` says so.
+        """
         table = self.table()
         ends = phase_curves(table, "endpoint_error")
-        return _savings(table, self._seed) | {
+        return savings(table, self._seed, partial=True).to_dict() | {
             "endpoint_error": {phase: float(final_deviation(c).mean()) for phase, c in ends.items()},
             "adaptation": {phase: _number(value.mean()) for phase, value in self.channel().items()},
         }
@@ -187,20 +188,6 @@ class ProbeRecorder:
             write_table(path / PROBES_CARRIED, carried.table())
         write_json(path / SUMMARY, summary)
         return summary
-
-
-def _savings(table: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Savings, as far as the phases of the table go; another protocol than the four phases has none."""
-    known = set(PHASES) & {str(phase) for phase in table["phase"]}
-    if known:
-        return savings(table, seed=seed, partial=True).to_dict()
-    return {
-        "networks": len(np.unique(table["network"])),
-        "phases": dict.fromkeys(PHASES),
-        "savings": {"initial": None, "rate": None},
-        "washout_residual": None,
-        "after_effect": None,
-    }
 
 
 def _number(value: Any) -> float | None:

@@ -12,12 +12,12 @@ from experiments.figures import latent as figure_latent
 from experiments.figures import relation as figure_relation
 from experiments.figures.displacement import DRAWS, LARGER, RANDOM, TIMES, displacement
 from experiments.figures.latent import BEYOND_SHAM, FIT, SEEN, SHAM_TRACE, TRACE, latent
-from experiments.figures.relation import INITIAL, RATE, Networks, correlated, relation
+from experiments.figures.relation import INITIAL, RATE, Networks, correlated, differing, relation
 from experiments.study import DISPLACED_FF1, SLOPE, displaced
 
 
 class LinearProbes:
-    """Probes whose deviation is linear in what is added: -1 mm a unit of shift, and more at go."""
+    """Probes whose deviation is linear in what is added: -1 mm per unit of shift, and a gain beside it."""
 
     def __init__(self, direction, gain_off):
         self.direction, self.gain_off = direction, gain_off
@@ -25,7 +25,7 @@ class LinearProbes:
     def deviation(self, vectors, step, phase="NF2"):
         moves = np.asarray(vectors)
         along = np.sum(moves * self.direction, axis=-1) / np.sum(self.direction**2, axis=-1)
-        off = self.gain_off * moves[..., 0]
+        off = self.gain_off * (moves[..., 0] - along * self.direction[:, 0])
         start = 0.034 if phase == "NF1" else 0.033
         return start + np.arange(moves.shape[1]) * 1e-4 - (3e-3 if step == 51 else 1e-3) * along + off
 
@@ -80,20 +80,21 @@ def related(monkeypatch, out, sizes):
     return relation(runs(), out)
 
 
-def test_networks_that_keep_more_and_save_more_are_found_within_sizes(monkeypatch, tmp_path):
+def test_networks_that_keep_more_and_save_more_are_reported_by_size(monkeypatch, tmp_path):
     found = related(monkeypatch, tmp_path, (32, 64))
     numbers = found.by_name
-    for units in (32, 64, None):
+    for units in (32, 64):
         assert numbers[correlated(INITIAL, units)].value == pytest.approx(1.0)
         assert numbers[correlated(RATE, units)].ci[0] < 0.0 < numbers[correlated(RATE, units)].ci[1]
-    assert numbers[correlated(RATE, None)].networks == 22  # two without a rate
-    assert "save more (initial savings, r = 1" in found.text
+        assert numbers[correlated(RATE, units)].networks == 11  # one without a rate
+        assert f"of {units} units that keep more of the shift save more (initial savings, r = 1" in found.text
     assert "do not measurably save more or less (rate savings" in found.text
+    assert numbers[differing(RATE)].p > 0.05 and "do not measurably differ between sizes" in found.text
 
 
-def test_one_size_has_no_correlation_within_sizes(monkeypatch, tmp_path):
+def test_one_size_has_nothing_to_differ_from(monkeypatch, tmp_path):
     numbers = related(monkeypatch, tmp_path, (32,)).by_name
-    assert correlated(INITIAL, None) not in numbers and correlated(INITIAL, 32) in numbers
+    assert differing(INITIAL) not in numbers and correlated(INITIAL, 32) in numbers
 
 
 def with_readout(monkeypatch, stored, weight):

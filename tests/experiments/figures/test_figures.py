@@ -15,7 +15,7 @@ from experiments.figures import command as figures
 from experiments.figures.channel import channel_force
 from experiments.figures.command import FIGURES, PRESETS, Figures, command, run
 from experiments.figures.kit import Found
-from experiments.figures.learning import _initial, _rates, effect_size
+from experiments.figures.learning import _initial, _rates
 from experiments.figures.size import paired, pairs_of, saved, size
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import PRESETS as RUNS
@@ -209,18 +209,6 @@ def test_a_mirrored_field_saves_as_much():
     for name in (study.INITIAL_SAVINGS, study.INITIAL_SHARE):
         assert turned[name].value == pytest.approx(straight[name].value)
     assert turned[study.INITIAL_FF1].value == pytest.approx(-straight[study.INITIAL_FF1].value)
-
-
-def test_the_effect_size_does_not_grow_with_networks():
-    rng = np.random.default_rng(0)
-    small, (low, high) = effect_size(rng.normal(1.4, 1.0, 12))
-    large, (lower, higher) = effect_size(rng.normal(1.4, 1.0, 2000))
-    assert low < 1.4 < high and lower < 1.4 < higher
-    assert higher - lower < 0.15 < high - low
-    # for many networks the standard error of d is sqrt(1/n + d^2 / 2n)
-    assert higher - lower == pytest.approx(2 * 1.96 * np.sqrt((1 + large**2 / 2) / 2000), rel=0.03)
-    assert np.isnan(effect_size(np.ones(4))[0]) and np.isnan(effect_size(np.ones(1))[0])
-    assert small == pytest.approx(1.4, abs=1.0)
 
 
 def test_sizes_keep_the_two_fractions_apart(tmp_path):

@@ -55,6 +55,16 @@ def test_the_fit_is_the_least_squares_optimum():
     assert fit.amplitude == pytest.approx(other.x[0], rel=1e-5)
 
 
+def test_the_start_residual_is_what_one_rate_misses_of_two():
+    one, two = curve(4e-4), curve(4e-4) + 0.002 * np.exp(-TRIALS / 200.0)
+    assert metrics.learning_rate(TRIALS, one).start_residual == pytest.approx(0.0, abs=1e-9)
+    for side in (1.0, -1.0):
+        fit = metrics.learning_rate(TRIALS + 100.0, side * two)
+        assert fit.start_residual == pytest.approx(side * two[0] - fit.at(100.0), abs=1e-12)
+        assert 0.001 < side * fit.start_residual < 0.002
+    np.testing.assert_allclose(metrics.learning_rate(TRIALS, one).at(TRIALS), one, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("y", "reason"),
     [
@@ -69,7 +79,7 @@ def test_the_fit_is_the_least_squares_optimum():
 def test_a_fit_that_determines_nothing_says_so(y, reason):
     fit = metrics.learning_rate(TRIALS, y)
     assert not fit.success and reason in fit.message
-    assert np.isnan([fit.rate, fit.amplitude, fit.asymptote]).all()
+    assert np.isnan([fit.rate, fit.amplitude, fit.asymptote, fit.start_residual]).all()
 
 
 def test_too_few_points_fail_and_bad_ones_are_errors():
@@ -95,7 +105,7 @@ def test_windows_are_means_of_whole_blocks():
     np.testing.assert_array_equal(metrics.windowed_mean(values.T, axis=0), metrics.windowed_mean(values).T)
     np.testing.assert_array_equal(metrics.windowed_mean(values, 1), values)
     assert metrics.windowed_mean(values, 13).shape == (2, 0)
-    with pytest.raises(ValueError, match="window is 0"):
+    with pytest.raises(ValueError, match="window must be a whole number of at least 1, got 0"):
         metrics.windowed_mean(values, 0)
     with pytest.raises(ValueError, match="axis is 2"):
         metrics.windowed_mean(values, axis=2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from planted_probes import PHASES, plant, rows
 
-from savings_gym.metrics import curves as probes
 from savings_gym.metrics import savings
+from savings_gym.metrics.curves import phase_curves
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def planted() -> dict[str, np.ndarray]:
 
 
 def test_curves_are_means_over_targets_whatever_the_order_of_rows(planted):
-    curves = savings.phase_curves(planted)
+    curves = phase_curves(planted)
     assert list(curves) == list(PHASES)
     one = curves["FF1"]
     assert one.deviation.shape == (12, 200)
@@ -28,7 +28,7 @@ def test_curves_are_means_over_targets_whatever_the_order_of_rows(planted):
     shuffled = np.random.default_rng(0).permutation(planted["network"].size)
     by_network = np.lexsort((planted["target"], planted["phase"], planted["update"], planted["network"]))
     for order in (shuffled, by_network):
-        again = savings.phase_curves(rows(planted, order))
+        again = phase_curves(rows(planted, order))
         for phase in PHASES:
             np.testing.assert_array_equal(again[phase].deviation, curves[phase].deviation)
             np.testing.assert_array_equal(again[phase].networks, curves[phase].networks)
@@ -106,6 +106,6 @@ def test_a_malformed_table_is_an_error_that_says_where(how, message):
 def test_a_large_table_is_reshaped_not_looped_over():
     table = plant(networks=10, updates=3200)
     start = time.process_time()
-    curves = probes.phase_curves(table)
+    curves = phase_curves(table)
     assert curves["FF2"].deviation.shape == (10, 3200)
     assert time.process_time() - start < 2.0  # a million rows; a tenth of a second on an idle machine

@@ -1,5 +1,6 @@
 """Laws of savings: what is planted in a probe table comes out, and what is not does not."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from planted_probes import plant, rows
 
 from savings_gym.metrics import savings
-
-PHASES = savings.PHASES
+from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.statistics import holm
+from savings_gym.task.schedule import PHASES
 
 
 def with_phase_copied(table: dict[str, np.ndarray], source: str, into: str) -> dict[str, np.ndarray]:
@@ -47,14 +49,15 @@ def test_planted_savings_are_inside_their_intervals(found):
 def test_networks_that_differ_in_rate_blur_all_pairs_but_not_pairs():
     rate = savings.savings(plant(rate_spread=0.3), resamples=500).rate
     pace = np.exp(np.random.default_rng([0, 1]).normal(0.0, 0.3, 12))
-    expected = np.mean(1.2 * pace[:, None] > pace)
+    wins = 1.2 * pace[:, None] > pace
+    expected = wins[~np.eye(12, dtype=bool)].mean()
     assert 0.55 < expected < 0.85
     assert rate.paired_fraction == 1.0 and rate.all_pairs_fraction == pytest.approx(expected, abs=0.03)
     assert rate.ratio == pytest.approx(1.2, rel=0.03)
 
 
 def test_final_deviation_is_the_last_window_and_washout_is_nf2_minus_nf1(planted):
-    curves = savings.phase_curves(planted)
+    curves = phase_curves(planted)
     end = {phase: curves[phase].deviation[:, -5:].mean(axis=1) for phase in PHASES}
     summary = savings.savings(planted, resamples=200)
     for phase in PHASES:
@@ -99,8 +102,9 @@ def test_no_change_is_no_savings(networks):
     table = with_phase_copied(with_phase_copied(table, "FF1", "FF2"), "NF1", "NF2")
     summary = savings.savings(table, resamples=500)
     for part in (summary.initial, summary.rate):
-        assert part.difference == 0.0 and part.paired_fraction == part.all_pairs_fraction == 0.5
-        assert part.p == part.p_sign_flip == 1.0 and part.networks == networks
+        assert part.difference == 0.0 and part.paired_fraction == 0.5 and part.networks == networks
+        assert part.p == part.p_sign_flip == part.p_holm == 1.0
+        assert np.isnan(part.all_pairs_fraction) if networks == 1 else part.all_pairs_fraction == 0.5
     assert summary.rate.ratio == 1.0
     assert summary.washout_residual.mean == 0.0 and summary.washout_residual.p == 1.0
     document = summary.to_dict()
@@ -157,17 +161,41 @@ def test_the_summary_is_json_with_the_promised_keys(found):
     assert list(document["phases"]) == list(PHASES)
     for phase in PHASES:
         assert {"trials", "initial_deviation", "final_deviation"} <= set(document["phases"][phase])
-    shared = {"ff1", "ff2", "ci", "p", "paired_fraction", "all_pairs_fraction"}
+    assert document["intervals"]["mean"] == "t" and document["intervals"]["confidence"] == 0.95
+    assert document["savings"]["missing"] == ""
+    shared = {"ff1", "ff2", "ci", "p", "p_holm", "paired_fraction", "all_pairs_fraction", "all_pairs_ci"}
     assert shared | {"difference"} <= set(document["savings"]["initial"])
     assert shared | {"ratio"} <= set(document["savings"]["rate"])
     assert {"mean", "ci", "p"} <= set(document["washout_residual"])
     assert {"mean", "ci", "p"} <= set(document["after_effect"])
 
 
-def test_the_seed_decides_the_intervals_and_nothing_else(planted, found):
-    again, other = savings.savings(planted), savings.savings(planted, seed=1)
-    assert again == found
-    assert other.initial.ci != found.initial.ci and other.initial.difference == found.initial.difference
+def test_equal_seeds_give_equal_summaries_and_seeds_only_draw_sign_flips(planted, found):
+    assert savings.savings(planted) == found
+    table = plant(networks=16, updates=30, noise=5e-3)  # too many networks for all sign patterns
+    first, other = (savings.savings(table, seed=seed, resamples=200).initial for seed in (0, 1))
+    assert first.p_sign_flip != other.p_sign_flip
+    assert dataclasses.replace(first, p_sign_flip=other.p_sign_flip) == other
+
+
+def test_the_two_claims_of_savings_are_corrected_together(found):
+    p = [found.initial.p, found.rate.p]
+    assert [found.initial.p_holm, found.rate.p_holm] == pytest.approx(list(holm(p)))
+    assert max(found.initial.p_holm, found.rate.p_holm) == pytest.approx(max(2 * min(p), max(p)))
+    unfitted = savings.savings(plant(networks=3, updates=10))  # without rates there is one claim
+    assert unfitted.initial.p_holm == unfitted.initial.p and np.isnan(unfitted.rate.p_holm)
+
+
+def test_a_start_that_is_faster_than_one_rate_is_reported():
+    table = plant(noise=0.0)
+    for side in (1.0, -1.0):
+        rate = savings.savings({**table, "lateral_deviation": side * table["lateral_deviation"]}).rate
+        assert rate.ff1_start_residual == pytest.approx(0.0, abs=1e-5)  # a window is almost a point
+        fast = np.where(table["phase"] == "FF1", 0.004 * np.exp(-table["trial"] / 30.0), 0.0)
+        both = {**table, "lateral_deviation": side * (table["lateral_deviation"] + fast)}
+        rate = savings.savings(both).rate
+        assert 0.001 < rate.ff1_start_residual < 0.004
+        assert rate.ff2_start_residual == pytest.approx(0.0, abs=1e-5)
 
 
 def test_an_interrupted_run_has_the_sections_of_its_phases(planted, found):
@@ -176,21 +204,33 @@ def test_an_interrupted_run_has_the_sections_of_its_phases(planted, found):
         savings.savings(part)
     summary = savings.savings(part, partial=True)
     assert summary.initial is summary.rate is summary.phases["FF2"] is None
+    assert summary.missing == "no phase named FF2; the table has NF1, FF1, NF2"
     assert summary.washout_residual == found.washout_residual
     assert summary.phases["FF1"] == found.phases["FF1"]
     first = savings.savings(rows(planted, planted["phase"] == "NF1"), partial=True).to_dict()
-    assert first["savings"] == {"initial": None, "rate": None}
+    assert first["savings"]["initial"] is first["savings"]["rate"] is None
     assert first["washout_residual"] is first["after_effect"] is None
     json.dumps(first, allow_nan=False)
+
+
+def test_phases_of_other_names_are_said_to_have_no_savings(planted):
+    renamed = {"NF1": "rest", "FF1": "field", "NF2": "wash", "FF2": "again"}
+    other = {**planted, "phase": np.array([renamed[name] for name in planted["phase"]])}
+    with pytest.raises(ValueError, match=r"phases \['rest', 'field', 'wash', 'again'\], expected \['NF1'"):
+        savings.savings(other)
+    summary = savings.savings(other, partial=True)
+    assert summary.missing == "no phase named FF1 or FF2; the table has rest, field, wash, again"
+    assert summary.networks == 12 and summary.initial is summary.after_effect is None
+    assert summary.to_dict()["savings"]["missing"] == summary.missing
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": 0}, "window is 0"),
+        ({"window": 0}, "window must be a whole number of at least 1, got 0"),
         ({"confidence": 95}, "confidence is 95, expected a number between 0 and 1"),
-        ({"resamples": 5}, "resamples is 5, expected at least 100"),
-        ({"seed": -1}, "seed is -1"),
+        ({"resamples": 5}, "resamples must be a whole number of at least 100, got 5"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
     ],
 )
 def test_bad_options_are_errors(options, message):
