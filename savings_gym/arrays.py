@@ -1,5 +1,7 @@
 """Type aliases of the package, and checks of numbers and arrays that name the value they refuse."""
 
+import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,6 +58,76 @@ def as_positive(name: str, value: float) -> float:
     if not (np.isfinite(value) and value > 0.0):
         raise ValueError(f"{name} is {value}, expected a finite number above 0")
     return float(value)
+
+
+def as_number(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
+    """Return a finite number from `least` to `most`; booleans and strings are refused.
+
+    Args:
+        name: What the caller calls it, for the error.
+        value: A number of Python or NumPy, in any precision.
+        least: The smallest valid value.
+        most: The largest valid value.
+
+    Raises:
+        ValueError: For anything else; it names the value and the range.
+    """
+    number = _as_float(value)
+    if not math.isfinite(number) or not least <= number <= most:
+        ends = [f"at least {least:g}"] * (least > -math.inf) + [f"at most {most:g}"] * (most < math.inf)
+        valid = f" of {' and '.join(ends)}" if ends else ""
+        raise ValueError(f"{name} must be a finite number{valid}, got {value!r}")
+    return number
+
+
+def as_numbers(name: str, values: Any, *shapes: tuple[int, ...]) -> Floats:
+    """Return finite numbers in one of the given shapes; booleans and strings are refused.
+
+    For arguments, which are few; `as_finite` is for data.
+
+    Args:
+        name: What the caller calls them, for the error.
+        values: A number, nested sequences of numbers, or an array.
+        *shapes: The valid shapes.
+
+    Raises:
+        ValueError: For anything else; it names the values and the shapes.
+    """
+    try:
+        objects = np.array(values, dtype=object)  # keeps booleans and strings apart from numbers
+    except ValueError:  # of a ragged nest
+        objects = np.array(None)
+    floats = np.array([_as_float(value) for value in objects.flat]).reshape(objects.shape)
+    if objects.shape in shapes and np.isfinite(floats).all():
+        return floats
+    several = [f"finite numbers of shape {shape}" for shape in shapes if shape]
+    valid = " or ".join(["a finite number"] * (() in shapes) + several)
+    raise ValueError(f"{name} must be {valid}, got {values!r}")
+
+
+def _as_float(value: Any) -> float:
+    """A real number as a float; NaN for anything else, booleans and strings included."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def as_flag(name: str, value: object) -> bool:
+    """Return True or False; numbers and strings are refused.
+
+    Args:
+        name: What the caller calls it, for the error.
+        value: A truth value of Python or NumPy.
+
+    Raises:
+        ValueError: For anything else; it names the value.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def as_whole_number(name: str, value: object, least: int = 0) -> int:

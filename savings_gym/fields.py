@@ -4,14 +4,23 @@ Every field is linear in the hand's velocity v and position x (SI units, world p
 
     f = B·v + K·(x0 − x) + c        [N]
 
-so a field is a small frozen object that prints, pickles, hashes and goes through JSON, and a
-batch of trials, each with a field of its own, is four arrays (`linear_fields.LinearFields`). Coefficients may
-depend on the trial's start and target, as those of a channel do.
+so a field is a small frozen object that prints, pickles, hashes and goes through JSON, and n
+trials, each with its own field, are four arrays (`linear_fields.LinearFields`). The coefficients
+may depend on the start and the target of the trial, as those of a channel do.
 
 A field acts from the go signal on (`onset="go"`) or during the whole trial (`onset="start"`).
 Fields are added with `+`; the parts of a sum keep their own onset.
 
-Fields from plain values, as they stand in JSON, in a config or in an environment's spec.
+A field of your own is a subclass with a kind. Once it is defined it works everywhere: in the
+environments and their specs, in schedules, and in `field_from_dict`:
+
+    @dataclass(frozen=True)
+    class Wind(Field, kind="wind"):
+        speed: float
+        shapes = {"speed": ()}  # a finite number
+
+        def terms(self, start, target):
+            return {"B": [[-2.0, 0.0], [0.0, -2.0]], "c": [2.0 * self.speed, 0.0]}  # −2·(v − speed)
 """
 
 from __future__ import annotations
@@ -24,7 +33,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from savings_gym.arrays import Floats
+from savings_gym.arrays import Floats, as_numbers
 from savings_gym.linear_fields import LinearFields
 
 Vector = tuple[float, float]
@@ -32,48 +41,64 @@ Matrix = tuple[Vector, Vector]
 
 ONSETS = ("go", "start")
 
+_KINDS: dict[str, type[Field]] = {}  # every subclass of Field by its kind
 
-def _finite(owner: object, name: str, value: ArrayLike, shape: tuple[int, ...]) -> Any:
-    """`value` as nested tuples of floats, or a ValueError that names it."""
-    wanted = "a finite number" if shape == () else f"finite numbers of shape {shape}"
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.full(shape, np.nan)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{type(owner).__name__}: {name} must be {wanted}, got {value!r}")
-    if shape == ():
-        return float(array)
-    return tuple(tuple(row) for row in array.tolist()) if len(shape) == 2 else tuple(array.tolist())
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _as_tuples(values: Any) -> Any:
+    return tuple(map(_as_tuples, values)) if isinstance(values, list) else values
 
 
 @dataclass(frozen=True)
 class Field:
-    """Base of all force fields.
+    """Base of all force fields; see the module for how to write one.
 
     Attributes:
         onset: "go" (acts from the go signal on) or "start" (acts during the whole trial).
-        kind: The field's name in `to_dict` and in `field_dicts.field_from_dict`.
+        kind: Name of the class in `to_dict` and `field_from_dict`, an argument of the class statement.
     """
 
     onset: str = dataclasses.field(default="go", kw_only=True)
-    kind: str = dataclasses.field(default="", init=False, repr=False)
+    kind: str = dataclasses.field(default="", init=False, repr=False)  # subclasses have it as an attribute
 
-    shapes: ClassVar[dict[str, tuple[int, ...]]] = {}  # of the values that must be finite numbers
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {}  # of the attributes that are finite numbers
+
+    def __init_subclass__(cls, *, kind: str, **arguments: Any) -> None:
+        """Register the class, so that fields of this kind can be made from their dicts.
+
+        Raises:
+            ValueError: If the kind is no name, or belongs to another class.
+        """
+        super().__init_subclass__(**arguments)
+        if not isinstance(kind, str) or not kind:
+            raise ValueError(f"the kind of {cls.__name__} must be a non-empty string, got {kind!r}")
+        other = _KINDS.get(kind, cls)
+        if _name(other) != _name(cls):  # a class that is defined again, as in a notebook, replaces itself
+            raise ValueError(f"the kind {kind!r} of {_name(cls)} belongs to {_name(other)}: choose another")
+        cls.kind = kind
+        _KINDS[kind] = cls
 
     def __post_init__(self) -> None:
         """Check the values, and store arrays as tuples."""
         if self.onset not in ONSETS:
             raise ValueError(f"{type(self).__name__}: onset must be one of {ONSETS}, got {self.onset!r}")
         for name, shape in self.shapes.items():
-            object.__setattr__(self, name, _finite(self, name, getattr(self, name), shape))
+            self._store(name, shape)
 
-    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
-        """The non-zero ones of B, K, x0 and c; arguments as in `coefficients`."""
-        raise NotImplementedError
+    def _store(self, name: str, *shapes: tuple[int, ...]) -> None:
+        """Check the numbers of an attribute, and store them as floats or nested tuples of floats."""
+        numbers = as_numbers(f"{type(self).__name__}: {name}", getattr(self, name), *shapes)
+        object.__setattr__(self, name, _as_tuples(numbers.tolist()))
+
+    def terms(self, start: Floats, target: Floats) -> Mapping[str, ArrayLike]:
+        """Return those of "B", "K", "x0" and "c" that are not zero; arguments as in `coefficients`."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method terms(start, target)")
 
     def coefficients(self, start: Floats, target: Floats) -> LinearFields:
-        """The field in n trials.
+        """Return the field in n trials.
 
         Args:
             start: (n, 2) hand position at the start of each trial, m.
@@ -82,45 +107,44 @@ class Field:
         Returns:
             n linear fields, regardless of `onset`.
         """
-        return LinearFields.zeros(len(start)).filled(**self._terms(start, target))
+        return LinearFields.zeros(len(start)).filled(**self.terms(start, target))
 
     def parts(self) -> tuple[Field, ...]:
-        """The fields that add up to this one, each with an onset of its own."""
+        """Return the fields that add up to this one, each with its own onset."""
         return (self,)
 
     @property
     def is_null(self) -> bool:
-        """Whether no movement of the hand ever meets a force."""
+        """Whether the field never exerts a force, however the hand moves."""
         start, target = np.zeros((1, 2)), np.ones((1, 2))
         return not any(part.coefficients(start, target).active.any() for part in self.parts())
 
     def to_dict(self) -> dict[str, Any]:
-        """The field as JSON-able values; `field_dicts.field_from_dict` is the inverse."""
+        """Return the field as JSON-able values; `field_from_dict` is the inverse."""
         return dataclasses.asdict(self)
 
     def __add__(self, other: Field) -> SumField:
-        """Both fields at once."""
+        """Return the sum of both fields."""
         if not isinstance(other, Field):
             return NotImplemented
         return SumField((*self.parts(), *other.parts()))
 
 
 @dataclass(frozen=True)
-class NullField(Field):
+class NullField(Field, kind="null"):
     """No force."""
 
-    kind: str = dataclasses.field(default="null", init=False, repr=False)
-
-    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
+    def terms(self, start: Floats, target: Floats) -> Mapping[str, ArrayLike]:
+        """Return the coefficients, see `Field.terms`."""
         return {}
 
     def parts(self) -> tuple[Field, ...]:
-        """Nothing to add."""
+        """Return no fields: nothing adds up to no force."""
         return ()
 
 
 @dataclass(frozen=True)
-class CurlField(Field):
+class CurlField(Field, kind="curl"):
     """Force at right angles to the hand's velocity: f = b·(v_y, −v_x).
 
     Attributes:
@@ -128,15 +152,15 @@ class CurlField(Field):
     """
 
     b: float
-    kind: str = dataclasses.field(default="curl", init=False, repr=False)
     shapes = {"b": ()}
 
-    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
+    def terms(self, start: Floats, target: Floats) -> Mapping[str, ArrayLike]:
+        """Return the coefficients, see `Field.terms`."""
         return {"B": [[0.0, self.b], [-self.b, 0.0]]}
 
 
 @dataclass(frozen=True)
-class ViscousField(Field):
+class ViscousField(Field, kind="viscous"):
     """Force linear in the hand's velocity: f = matrix·v.
 
     Attributes:
@@ -144,43 +168,41 @@ class ViscousField(Field):
     """
 
     matrix: Matrix
-    kind: str = dataclasses.field(default="viscous", init=False, repr=False)
     shapes = {"matrix": (2, 2)}
 
-    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
+    def terms(self, start: Floats, target: Floats) -> Mapping[str, ArrayLike]:
+        """Return the coefficients, see `Field.terms`."""
         return {"B": self.matrix}
 
 
 @dataclass(frozen=True)
-class ElasticField(Field):
+class ElasticField(Field, kind="elastic"):
     """A spring from the hand to a fixed point: f = stiffness·(centre − x).
 
     Attributes:
-        stiffness: N/m, one number for a spring alike in all directions, or (2, 2).
-        centre: (2,) m; None is the hand's position at the start of the trial.
+        stiffness: N/m, one number for a spring that is equally stiff in all directions, or (2, 2).
+        centre: (2,) m; None means the hand's position at the start of the trial.
     """
 
     stiffness: Matrix | float
     centre: Vector | None = None
-    kind: str = dataclasses.field(default="elastic", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Check the values, and make a matrix of one stiffness."""
+        """Check the values, and turn a single stiffness into a matrix."""
         super().__post_init__()
-        stiffness = self.stiffness
-        if np.ndim(stiffness) == 0:
-            k = _finite(self, "stiffness", stiffness, ())
-            stiffness = ((k, 0.0), (0.0, k))
-        object.__setattr__(self, "stiffness", _finite(self, "stiffness", stiffness, (2, 2)))
+        self._store("stiffness", (), (2, 2))
+        if isinstance(self.stiffness, float):
+            object.__setattr__(self, "stiffness", ((self.stiffness, 0.0), (0.0, self.stiffness)))
         if self.centre is not None:
-            object.__setattr__(self, "centre", _finite(self, "centre", self.centre, (2,)))
+            self._store("centre", (2,))
 
-    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
+    def terms(self, start: Floats, target: Floats) -> Mapping[str, ArrayLike]:
+        """Return the coefficients, see `Field.terms`."""
         return {"K": self.stiffness, "x0": start if self.centre is None else self.centre}
 
 
 @dataclass(frozen=True)
-class ConstantField(Field):
+class ConstantField(Field, kind="constant"):
     """The same force everywhere: f = force.
 
     Attributes:
@@ -188,22 +210,21 @@ class ConstantField(Field):
     """
 
     force: Vector
-    kind: str = dataclasses.field(default="constant", init=False, repr=False)
     shapes = {"force": (2,)}
 
-    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
+    def terms(self, start: Floats, target: Floats) -> Mapping[str, ArrayLike]:
+        """Return the coefficients, see `Field.terms`."""
         return {"c": self.force}
 
 
 @dataclass(frozen=True)
-class ChannelField(Field):
+class ChannelField(Field, kind="channel"):
     """Error clamp: stiff walls along the line from start to target.
 
     With n the unit vector at right angles to the line,
     f = stiffness·n nᵀ(start − x) − damping·n nᵀv: the hand's *position* is pulled back onto the
     line, movement along it is free, and the hand pushes against the wall with −f. The defaults
-    are of the size that error-clamp experiments use.
-    Where start and target coincide, the line runs along the x axis.
+    are typical of error-clamp experiments. If start and target coincide, the line runs along x.
 
     Attributes:
         stiffness: N/m, at least 0.
@@ -212,7 +233,6 @@ class ChannelField(Field):
 
     stiffness: float = 6000.0
     damping: float = 250.0
-    kind: str = dataclasses.field(default="channel", init=False, repr=False)
     shapes = {"stiffness": (), "damping": ()}
 
     def __post_init__(self) -> None:
@@ -222,7 +242,8 @@ class ChannelField(Field):
             if getattr(self, name) < 0.0:
                 raise ValueError(f"ChannelField: {name} must be at least 0, got {getattr(self, name)!r}")
 
-    def _terms(self, start: Floats, target: Floats) -> dict[str, ArrayLike]:
+    def terms(self, start: Floats, target: Floats) -> Mapping[str, ArrayLike]:
+        """Return the coefficients, see `Field.terms`."""
         line = target - start
         length = np.hypot(line[:, 0], line[:, 1])
         line[length == 0.0], length[length == 0.0] = (1.0, 0.0), 1.0
@@ -232,64 +253,63 @@ class ChannelField(Field):
 
 
 @dataclass(frozen=True)
-class SumField(Field):
-    """Several fields at once, each with its own onset. Made by `a + b`.
+class SumField(Field, kind="sum"):
+    """Several fields at once, each with its own onset; `a + b` makes one.
 
     Attributes:
-        fields: The parts. The sum takes no `onset` of its own.
+        fields: The parts, or their dicts. The sum takes no `onset` of its own.
     """
 
     fields: tuple[Field, ...]
-    kind: str = dataclasses.field(default="sum", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Flatten sums of sums."""
+        """Check the parts, and flatten sums of sums."""
         super().__post_init__()
-        if self.onset != "go":  # the default, which says nothing
+        if self.onset != "go":  # the default
             raise ValueError(
                 f"SumField: the parts of a sum keep their own onset; give onset={self.onset!r} to them"
             )
-        parts = tuple(part for field in self.fields for part in field.parts())
+        fields: Any = self.fields
+        if isinstance(fields, str) or not isinstance(fields, Sequence):
+            raise ValueError(f"SumField: fields must be a sequence of fields, got {fields!r}")
+        parts = tuple(part for field in fields for part in as_field(field).parts())
         object.__setattr__(self, "fields", parts)
 
     def parts(self) -> tuple[Field, ...]:
-        """The fields of the sum."""
+        """Return the fields of the sum."""
         return self.fields
 
 
-_KINDS: dict[str, type[Field]] = {
-    cls.kind: cls
-    for cls in (NullField, CurlField, ViscousField, ElasticField, ConstantField, ChannelField, SumField)
-}
-
-
 def field_from_dict(values: Mapping[str, Any]) -> Field:
-    """The field that `Field.to_dict` described, for example `{"kind": "curl", "b": 8.0}`.
+    """Return the field that `Field.to_dict` described, for example `{"kind": "curl", "b": 8.0}`.
 
     Raises:
-        ValueError: For an unknown kind, an unknown or missing name, or a bad value.
+        ValueError: If the kind or a name is unknown, a name is missing, or a value is bad.
     """
-    kind = values.get("kind")
-    if kind not in _KINDS:
-        raise ValueError(f"unknown field kind {kind!r}; the kinds are {sorted(_KINDS)}")
-    cls = _KINDS[kind]
-    given = {name: value for name, value in values.items() if name != "kind"}
+    kind = values.get("kind") if isinstance(values, Mapping) else None
+    cls = _KINDS.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise ValueError(
+            f"unknown field kind {kind!r} in {values!r}; the kinds are {sorted(_KINDS)}, and those of your "
+            "own subclasses of Field once they are imported"
+        )
+    arguments = {name: value for name, value in values.items() if name != "kind"}
     names = {f.name: f for f in dataclasses.fields(cls) if f.init}
-    unknown = sorted(set(given) - set(names))
-    missing = sorted(
-        name for name, f in names.items() if name not in given and f.default is dataclasses.MISSING
-    )
+    unknown = sorted(set(arguments) - set(names))
+    missing = sorted(name for name, f in names.items() if name not in arguments and not _has_default(f))
     if unknown or missing:
         raise ValueError(
             f"field {kind!r} takes {sorted(names)}; got the unknown {unknown}, missing {missing}"
         )
-    if "fields" in given:
-        given["fields"] = tuple(as_field(part) for part in given["fields"])
-    return cls(**given)
+    return cls(**arguments)
+
+
+def _has_default(attribute: dataclasses.Field[Any]) -> bool:
+    return any(d is not dataclasses.MISSING for d in (attribute.default, attribute.default_factory))
 
 
 def as_field(value: Field | Mapping[str, Any] | None) -> Field:
-    """A field from a field, from its dict, or from None (no force).
+    """Return a field, given as itself, as its dict, or as None for no force.
 
     Raises:
         ValueError: If `value` is none of these.
@@ -306,7 +326,7 @@ def as_field(value: Field | Mapping[str, Any] | None) -> Field:
 def resolve_fields(
     fields: Field | Sequence[Field], start: Floats, target: Floats
 ) -> tuple[LinearFields, LinearFields]:
-    """The forces of n trials, split by the time at which they set in.
+    """Return the fields of n trials, split by onset.
 
     Args:
         fields: One field for all trials, or n fields.
@@ -318,15 +338,15 @@ def resolve_fields(
         the force on the hand is the sum of both.
     """
     n = len(start)
-    each = list(fields) if isinstance(fields, Sequence) else [fields] * n
-    if len(each) != n:
-        raise ValueError(f"{len(each)} fields were given for {n} trials")
-    slots = {"start": LinearFields.zeros(n), "go": LinearFields.zeros(n)}
-    rows_of: dict[Field, list[int]] = {}
-    for row, field in enumerate(each):
-        rows_of.setdefault(field, []).append(row)
-    for field, members in rows_of.items():
-        rows = np.array(members)
+    by_trial = list(fields) if isinstance(fields, Sequence) else [fields] * n
+    if len(by_trial) != n:
+        raise ValueError(f"{len(by_trial)} fields were given for {n} trials")
+    by_onset = {"start": LinearFields.zeros(n), "go": LinearFields.zeros(n)}
+    trials_of: dict[Field, list[int]] = {}
+    for trial, field in enumerate(by_trial):
+        trials_of.setdefault(field, []).append(trial)
+    for field, members in trials_of.items():
+        trials = np.array(members)
         for part in field.parts():
-            slots[part.onset].add(rows, part.coefficients(start[rows], target[rows]))
-    return slots["start"], slots["go"]
+            by_onset[part.onset].add(trials, part.coefficients(start[trials], target[trials]))
+    return by_onset["start"], by_onset["go"]

@@ -1,8 +1,11 @@
 import json
 import pickle
+from dataclasses import dataclass
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +23,7 @@ from savings_gym.fields import (
     resolve_fields,
 )
 from savings_gym.linear_fields import LinearFields
+from savings_gym.task.schedule import Phase, Schedule, as_schedule
 
 FIELDS = [
     NullField(),
@@ -128,17 +132,32 @@ def test_is_null():
         (lambda: CurlField("strong"), "b must be a finite number, got 'strong'"),
         (lambda: ViscousField([1.0, 2.0]), r"matrix must be finite numbers of shape \(2, 2\)"),
         (lambda: ViscousField([[1.0, np.inf], [0.0, 0.0]]), "matrix must be finite"),
-        (lambda: ElasticField([[np.nan, 0.0], [0.0, 1.0]]), "stiffness must be finite"),
-        (lambda: ElasticField(np.nan), "stiffness must be a finite number, got nan"),
+        (lambda: ElasticField([[np.nan, 0.0], [0.0, 1.0]]), r"stiffness must be .* of shape \(2, 2\)"),
+        (lambda: ElasticField(np.nan), "stiffness must be a finite number or .*, got nan"),
         (lambda: ElasticField(1.0, centre=(0.0, 0.0, 0.0)), "centre must be finite"),
         (lambda: ConstantField((0.0, np.nan)), "force must be finite"),
         (lambda: ChannelField(-1.0), "stiffness must be at least 0, got -1.0"),
         (lambda: ChannelField(damping=np.inf), "damping must be a finite number, got inf"),
         (lambda: CurlField(8.0, onset="later"), "onset must be one of .*'go', 'start'.*got 'later'"),
-        (lambda: field_from_dict({"kind": "swirl"}), "unknown field kind 'swirl'; the kinds are .*curl"),
+        (lambda: field_from_dict({"kind": "swirl"}), "unknown field kind 'swirl' .* the kinds are .*curl"),
         (lambda: field_from_dict({"kind": "curl"}), r"missing \['b'\]"),
         (lambda: field_from_dict({"kind": "curl", "b": 8.0, "c": 1.0}), r"unknown \['c'\]"),
         (lambda: field_from_dict({"kind": "curl", "b": np.nan}), "got nan"),
+        (lambda: field_from_dict({"kind": ["curl"]}), "unknown field kind"),
+        (lambda: field_from_dict([("kind", "curl")]), "unknown field kind None"),
+        (lambda: field_from_dict({"kind": "curl", "b": "8"}), "b must be a finite number, got '8'"),
+        (lambda: CurlField(True), "b must be a finite number, got True"),
+        (lambda: CurlField(1j), "b must be a finite number, got 1j"),
+        (lambda: CurlField(10**400), "b must be a finite number, got 1000"),
+        (lambda: CurlField([8.0]), r"b must be a finite number, got \[8.0\]"),
+        (lambda: ViscousField([[1.0, False], [0.0, 1.0]]), "matrix must be finite numbers"),
+        (lambda: ViscousField([["1", 0.0], [0.0, 1.0]]), "matrix must be finite numbers"),
+        (lambda: ViscousField([[1.0, 2.0], [3.0]]), "matrix must be finite numbers"),
+        (lambda: ConstantField({1.0, 2.0}), "force must be finite numbers"),
+        (lambda: ElasticField("100"), "stiffness must be a finite number .* got '100'"),
+        (lambda: SumField(5), "fields must be a sequence of fields, got 5"),
+        (lambda: SumField((CurlField(1.0), 5)), "a field must be a Field, its dict, or None; got 5"),
+        (lambda: field_from_dict({"kind": "sum", "fields": "curl"}), "sequence of fields, got 'curl'"),
         (lambda: as_field("curl"), "a field must be a Field, its dict, or None; got 'curl'"),
         (lambda: SumField((CurlField(1.0),), onset="start"), "parts of a sum keep their own onset"),
         (lambda: resolve_fields([NullField()], np.zeros((2, 2)), np.ones((2, 2))), "1 fields .* 2 trials"),
@@ -147,3 +166,75 @@ def test_is_null():
 def test_bad_values_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("number", [8, np.float32(8.0), np.float64(8.0), np.int16(8), np.array(8.0)])
+def test_numbers_of_every_precision_are_floats(number):
+    assert CurlField(number) == CurlField(8.0) and type(CurlField(number).b) is float
+    assert ElasticField(number) == ElasticField(8.0 * np.eye(2, dtype=np.float32))
+    json.dumps(CurlField(number).to_dict())
+
+
+@dataclass(frozen=True)
+class Wind(Field, kind="wind"):
+    """Air that drags the hand along: f = drag·(speed − v)."""
+
+    speed: tuple[float, float]
+    drag: float = 2.0
+    shapes = {"speed": (2,), "drag": ()}
+
+    def terms(self, start, target):
+        return {"B": -self.drag * np.eye(2), "c": self.drag * np.array(self.speed)}
+
+
+def test_a_field_of_ones_own_is_one_like_the_others():
+    wind = Wind([1.0, -2.0], onset="start")
+    assert force(wind, [0.0, 0.0], [0.5, 0.5]) == pytest.approx([1.0, -5.0])
+    for field in (wind, wind + CurlField(3.0)):
+        assert field_from_dict(json.loads(json.dumps(field.to_dict()))) == field
+        assert pickle.loads(pickle.dumps(field)) == field and hash(field) == hash(as_field(field.to_dict()))
+    with pytest.raises(ValueError, match="Wind: speed must be finite numbers of shape"):
+        field_from_dict({"kind": "wind", "speed": "strong"})
+
+
+def test_a_field_of_ones_own_goes_through_spec_schedule_and_vector():
+    wind = Wind((1.0, -2.0), onset="start")
+    schedule = Schedule((Phase("calm", None, 1), Phase("windy", wind, 1)))
+    assert as_schedule(json.loads(json.dumps(schedule.to_dict()))) == schedule
+    spec = gym.make("ForceFieldReach-v0", field=wind).spec
+    env = gym.make(EnvSpec.from_json(spec.to_json()))
+    vector = gym.make_vec("ForceFieldReach-v0", 2, field=wind.to_dict())
+    env.reset(seed=0), vector.reset(seed=0)
+    assert env.unwrapped.trial_field == wind and vector.trial_fields == (wind, wind)
+    for face in (env, vector):
+        pushed = face.step(np.zeros(face.action_space.shape))[4]["field_force"]
+        assert pushed == pytest.approx(np.broadcast_to([2.0, -4.0], pushed.shape), abs=0.2)
+
+
+def test_a_kind_belongs_to_one_class():
+    with pytest.raises(ValueError, match="kind 'curl' .* belongs to savings_gym.fields.CurlField"):
+
+        class Impostor(Field, kind="curl"):
+            pass
+
+    with pytest.raises(TypeError, match="kind"):
+
+        class Nameless(Field):
+            pass
+
+    with pytest.raises(ValueError, match="non-empty string, got ''"):
+
+        class Empty(Field, kind=""):
+            pass
+
+    first, second = (make_gust() for _ in range(2))  # as when a cell of a notebook runs again
+    assert first is not second and type(field_from_dict({"kind": "gust"})) is second
+
+
+def make_gust():
+    @dataclass(frozen=True)
+    class Gust(Field, kind="gust"):
+        def terms(self, start, target):
+            return {}
+
+    return Gust
