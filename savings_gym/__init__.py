@@ -20,7 +20,8 @@ from savings_gym.fields import (
     field_from_dict,
 )
 from savings_gym.probes.probe import Probe
-from savings_gym.probes.recorder import ProbeRecorder, RecordTrials
+from savings_gym.probes.record_trials import RecordTrials
+from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.task.schedule import Phase, Schedule, as_schedule, four_phase
 from savings_gym.task.settings import Delays, Noise, RewardWeights
 

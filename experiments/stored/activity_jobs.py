@@ -17,7 +17,7 @@ from agents.ppo.recurrent_ppo import RecurrentPPO
 from experiments.runs.folder import digest, read_arguments
 from savings_gym.activity.recording import Recording, activity_dataset
 from savings_gym.fields import Field, NullField, as_field
-from savings_gym.sb3.probe_env import TrainingEnv
+from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import task_settings
 

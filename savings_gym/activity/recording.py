@@ -19,7 +19,8 @@ Attributes: ``field`` and, where known, ``noise`` and ``delays`` of the probes (
 ``seed``. Where activity was displaced there are ``displacement_step`` and the variable ``displacement``, what
 was added to it.
 
-Recordings come from any agent: `probing.Probe` records policies in MuJoCo, `agents.supervised.record` ensembles.
+Recordings come from any agent: `probes.probe.Probe` records policies in MuJoCo, `agents.supervised.record`
+ensembles.
 
 What one network did in a probe, as arrays, and the force that its muscles push with at the hand.
 """

@@ -1,21 +1,20 @@
-"""When to probe: at the beginning and the end of every phase, and every so many trials in between."""
+"""When to probe: at the start and end of every phase, and at regular numbers of trials in between."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
+from savings_gym.arrays import as_whole_number
 from savings_gym.task.schedule import Phase, Schedule
 
 
 @dataclass(frozen=True)
-class Due:
-    """A probe to make now.
+class DueProbe:
+    """A probe that is due now.
 
     Attributes:
-        phase: In its field.
+        phase: Phase in whose field to probe.
         update: Updates of the learner in the phase so far.
         trial: Trials of the phase so far.
         last: Whether the phase is over.
@@ -28,54 +27,60 @@ class Due:
 
 
 class ProbeTimes:
-    """Says which probes are due after so many trials and updates.
+    """Counts trials and updates through a schedule, and reports the probes that are due.
 
-    The weights of a learner change between two calls and not during one: the last probe of a phase and the
-    first of the next one see the same weights.
+    The weights of a learner may change between two calls of `due` but not during one: the last probe of a
+    phase and the first probe of the next phase see the same weights.
 
     Args:
         schedule: The phases.
-        probe_every: Trials between probes within a phase; the first at or behind every multiple.
+        probe_every: Trials between probes within a phase; a probe is due at every multiple, or at the first
+            call after it.
+
+    Attributes:
+        index: Index of the current phase.
+        done: Whether the schedule is over.
+
+    Raises:
+        ValueError: If `probe_every` is no whole number of at least 1.
     """
 
     def __init__(self, schedule: Schedule, probe_every: int) -> None:
-        if isinstance(probe_every, bool) or not isinstance(probe_every, (int, np.integer)) or probe_every < 1:
-            raise ValueError(f"probe_every must be a whole number of trials, at least 1, got {probe_every!r}")
-        self.schedule, self.probe_every = schedule, int(probe_every)
-        self.index = 0  # of the phase
+        self.schedule, self.probe_every = schedule, as_whole_number("probe_every", probe_every, least=1)
+        self.index = 0
         self.done = False
         self._first_update = 0  # of the phase
-        self._seen = -1  # trial of the last probe in the phase
+        self._last_probe = -1  # its trial in the phase; -1 before the first probe
 
-    def due(self, trials: int, updates: int, stop: bool = False) -> Iterator[Due]:
-        """Probes that are due.
+    def due(self, trials: int, updates: int, stop: bool = False) -> Iterator[DueProbe]:
+        """Yield the probes that are due.
 
         Args:
-            trials: Finished trials since the schedule began.
+            trials: Finished trials since the start of the schedule.
             updates: Updates of the learner since then.
-            stop: Nothing comes after this: probe once more in a phase that is cut short.
+            stop: Whether training ends here: a phase that is cut short gets its last probe.
 
         Raises:
-            RuntimeError: When a whole phase has passed since the last call.
+            RuntimeError: If a whole phase has passed since the last call.
         """
         while not self.done:
             phase, first = self.schedule.phases[self.index], self.schedule.boundaries[self.index]
             final = self.index == len(self.schedule.phases) - 1
             over = trials >= first + phase.trials
-            seen = trials - first if final else min(trials - first, phase.trials)
-            fresh = self._seen < 0
-            if fresh and over:
+            trial = trials - first if final else min(trials - first, phase.trials)
+            begins = self._last_probe < 0
+            if begins and over:
                 raise RuntimeError(
                     f"phase {phase.name!r} of {phase.trials} trials has passed without an update"
                 )
-            if fresh or (seen > self._seen and (over or stop or self._next_reached(seen))):
-                yield Due(phase, updates - self._first_update, seen, over)
-                self._seen = seen
+            if begins or (trial > self._last_probe and (over or stop or self._multiple_passed(trial))):
+                yield DueProbe(phase, updates - self._first_update, trial, over)
+                self._last_probe = trial
             if not over:
                 return
             self.done = final
             if not final:
-                self.index, self._first_update, self._seen = self.index + 1, updates, -1
+                self.index, self._first_update, self._last_probe = self.index + 1, updates, -1
 
-    def _next_reached(self, seen: int) -> bool:
-        return seen // self.probe_every > self._seen // self.probe_every
+    def _multiple_passed(self, trial: int) -> bool:
+        return trial // self.probe_every > self._last_probe // self.probe_every

@@ -2,67 +2,93 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecNormalize
 
+from savings_gym.arrays import MM, as_whole_number
 from savings_gym.fields import CurlField, Field, ViscousField
 from savings_gym.files import check_tables, open_folder, versions
+from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.probe import Probe
-from savings_gym.probes.recorder import ProbeRecorder, SavingsResult
-from savings_gym.probes.times import Due, ProbeTimes
-from savings_gym.sb3.probe_env import MakeEnv, TrainingEnv
-from savings_gym.sb3.training import check_training, describe
+from savings_gym.probes.recorder import ProbeRecorder, SavingsResult, unmeasured
+from savings_gym.probes.times import DueProbe, ProbeTimes
+from savings_gym.sb3.training import TrialCount, check_evaluation, check_training, describe
+from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import Schedule, as_schedule
 from savings_gym.tracking import Tracker
 
 PACKAGES = ("stable_baselines3", "sb3_contrib", "torch")
+STATISTICS = ("obs_rms", "ret_rms")  # of VecNormalize
+log = logging.getLogger(__name__)
 
 
 class SavingsCallback(BaseCallback):
-    """Takes a model through the phases of a schedule, in `learn`, and probes it.
+    """Takes a model through the phases of a schedule during `learn`, and probes it.
 
-    The schedule replaces that of the training environment and counts the finished trials of all its rows. The
-    rows of a `ReachVecEnv` count together; n environments of a `DummyVecEnv` or `SubprocVecEnv` go through
-    phases of an n-th of the trials each.
+    The schedule replaces that of the training environment and counts the finished trials of all its arms. The
+    arms of a `ReachVecEnv` count together; n environments of a `DummyVecEnv` or `SubprocVecEnv` go through
+    phases of an n-th of the trials each. Nothing else may make trials in the training environment: give an
+    `EvalCallback` an environment of its own.
 
-    Probes are made where a rollout begins, so that a probe sees the weights between two updates: at the
-    beginning of every phase (update 0), at the first rollout behind every `probe_every` trials of the phase,
-    and at its end, with the same weights as update 0 of the next phase. The end of a phase is exact when its
-    trials are a whole number of rollouts (n_steps a multiple of 100); otherwise, and for off-policy
-    algorithms whose train_freq does not divide a trial, it is the first rollout that begins behind it.
-    `update` counts rollouts with the learning after them. When the schedule is done and the last rollout has
-    been learnt from, training stops, so that total_timesteps may be generous.
+    Probes are made at the start of a rollout, so that they see the weights between two updates: at the start
+    of every phase (update 0), at the first rollout after every `probe_every` trials of the phase, and at its
+    end, with the same weights as at update 0 of the next phase. The end of a phase is exact if its trials are
+    a whole number of rollouts (n_steps a multiple of 100). Otherwise, and for off-policy algorithms whose
+    train_freq does not divide a trial, it comes with the next rollout. `update` counts rollouts with the
+    learning after them. Training stops when the schedule is done and the last rollout has been learnt from,
+    so total_timesteps may be generous.
 
-    Probes have an environment and random numbers of their own: training is the same with and without. They
-    see observations through the training environment's `VecNormalize` (statistics of that moment, unchanged)
-    and `VecFrameStack`, and act by `model.predict(..., deterministic=True)`, memory reset before each.
+    Probes have an environment and random numbers of their own: training is the same with and without them.
+    They see observations through the training environment's `VecNormalize` (with its current statistics,
+    which they leave unchanged) and `VecFrameStack`, and act by ``model.predict(..., deterministic=True)``,
+    with memory reset before each.
 
-    Logged to the model's logger: savings/phase (index), savings/trial (since the beginning of the schedule),
-    savings/lateral_deviation and savings/endpoint_error (m, mean over targets), savings/adaptation at the
-    end of a phase, and at the end of training savings/initial (m), savings/rate_ratio, savings/after_effect
-    and savings/washout_residual (m).
+    After `learn`, `VecNormalize` has the statistics of the last probe, so that an agent which is saved then
+    and loaded later gives the last probe again:
+
+        model.learn(10**7, callback)
+        model.save("agent.zip")
+        model.get_vec_normalize_env().save("normalisation.pkl")
+
+        env = VecNormalize.load("normalisation.pkl", ReachVecEnv(1))
+        probe = TrainingEnv.of(env).probe(seed=callback.seed)
+        last = len(callback.result.table["trial"]) // 8 - 1
+        result = probe(PPO.load("agent.zip"), schedule.phases[-1].field, number=last)
+
+    Logged to the model's logger: savings/phase (index), savings/trial (since the start of the schedule),
+    savings/lateral_deviation and savings/endpoint_error (mean over targets) [m], savings/adaptation at the
+    end of a phase, and at the end of training savings/initial [m], savings/rate_ratio, savings/after_effect
+    and savings/washout_residual [m]. What could not be measured is left out, and a warning explains why.
 
     Args:
         schedule: The phases, or their dict.
         probe_every: Trials between probes.
         out: Folder for config.json, probes.parquet and summary.json (and probes_carried.parquet), as of
             the supervised experiment; written at the end of every phase. None writes nothing.
-        network: Number of the agent, the column of that name.
-        seed: Of the probes and the bootstrap; not of training.
+        network: Number of the agent, for the column of that name.
+        seed: Seed of the probes and the tests of the summary, not of training.
         carried_trials: Probe a second time with memory carried across this many trials before the measured
-            one, see `probing.Probe`; None or 0 does not.
+            one, see `probes.probe.Probe`; None or 0 does not.
         track: Mirror to Weights & Biases: a project, or True for "savings_gym". See `tracking`.
-        probe_env: Function that makes one environment as the agent sees it, for agents whose environments
-            are in wrappers that are not known here: 8 of them are then probed in turn, and `VecNormalize`
-            and `VecFrameStack` added as in training.
-        verbose: 1 logs every probe.
+        probe_env: Makes one environment as the agent sees it, for agents whose environments have wrappers
+            that are unknown here: 8 of them are then probed in turn, and `VecNormalize` and `VecFrameStack`
+            added as in training.
+        verbose: 1 logs every probe, at level INFO.
 
     Attributes:
-        result: After training, a `recording.SavingsResult`; None before.
+        result: A `probes.recorder.SavingsResult` after training; None before.
+
+    Raises:
+        ValueError: If the schedule is None or malformed, or a number not whole or negative. `learn` raises it
+            for a training that does not fit the schedule, and a TypeError for algorithms without rollouts.
+        ImportError: If `out` is given but pandas or pyarrow is missing.
     """
 
     def __init__(
@@ -78,25 +104,26 @@ class SavingsCallback(BaseCallback):
         verbose: int = 0,
     ) -> None:
         super().__init__(verbose)
-        checked = as_schedule(schedule)
-        if checked is None:
+        phases = as_schedule(schedule)
+        if phases is None:
             raise ValueError("SavingsCallback needs a schedule, got None")
         if out is not None:
             check_tables()
-        self.schedule, self.network, self.seed = checked, network, seed
+        self.schedule = phases
+        self.network, self.seed = as_whole_number("network", network), as_whole_number("seed", seed)
         self.out = None if out is None else Path(out)
-        self.carried_trials = carried_trials or 0
+        self.carried_trials = as_whole_number("carried_trials", carried_trials or 0)
         self.track, self.probe_env = track, probe_env
-        self.field = channel_field(checked)
+        self.field = channel_field(phases)
         self.result: SavingsResult | None = None
-        self._times = ProbeTimes(checked, probe_every)
-        self._recorder = ProbeRecorder(seed)
+        self._times = ProbeTimes(phases, probe_every)
 
     def _on_training_start(self) -> None:
         schedule = self.schedule
-        env = TrainingEnv.of(self.training_env)
-        by_row = env.row_schedule(schedule)
-        check_training(self.model, schedule, env.rows)
+        self._env = env = TrainingEnv.of(self.training_env)
+        schedule_of_arm = env.schedule_of_arm(schedule)
+        check_training(self.model, schedule, env.arms)
+        check_evaluation(self.locals["callback"], env)
         self._probe = env.probe(self.seed, 0, self.probe_env)
         self._carried_probe: Probe | None = None
         self._carried: ProbeRecorder | None = None
@@ -105,26 +132,31 @@ class SavingsCallback(BaseCallback):
             self._carried = ProbeRecorder(self.seed)
         self._times = ProbeTimes(schedule, self._times.probe_every)
         self._recorder, self.result = ProbeRecorder(self.seed), None
-        self._trials = self._updates = 0
+        self._count, self._updates = TrialCount(env, schedule_of_arm), 0
+        self._statistics: list[tuple[VecNormalize, dict[str, Any]]] = []
         config = self._config(env)
         if self.out is not None:
             open_folder(self.out, config, PACKAGES)
-        env.base.env_method("set_schedule", by_row)
+        env.base.env_method("set_schedule", schedule_of_arm)
         self._tracker = Tracker(self.track, config, self.out)
 
     def _on_rollout_start(self) -> None:
-        self._probe_what_is_due()
+        self._probe_due()
 
     def _on_step(self) -> bool:
-        self._trials += int(self.locals["dones"].sum())
+        self._count.add(self.locals["dones"], self.locals["infos"])
         return not self._times.done
 
     def _on_rollout_end(self) -> None:
         self._updates += 1
 
     def _on_training_end(self) -> None:
-        self._probe_what_is_due(stop=True)
+        self._probe_due(stop=True)
+        for wrapper, statistics in self._statistics:
+            vars(wrapper).update(statistics)
         summary = self._save(self._times.done)
+        for note in unmeasured(summary):
+            log.warning(note)
         for name, value in headline(summary).items():
             self.logger.record(f"savings/{name}", value)
         self.logger.dump(self.num_timesteps)
@@ -134,44 +166,57 @@ class SavingsCallback(BaseCallback):
             if probe is not None:
                 probe.close()
 
-    def _probe_what_is_due(self, stop: bool = False) -> None:
-        for due in self._times.due(self._trials, self._updates, stop):
+    def _probe_due(self, stop: bool = False) -> None:
+        if self._times.done:
+            return
+        for due in self._times.due(self._count.trials, self._updates, stop):
             self._probe_now(due)
             if due.last and self.out is not None and not self._times.done:
                 self._save(False)
+        self._keep_statistics()
 
-    def _probe_now(self, due: Due) -> None:
-        where = due.phase.name, due.update, due.trial, self.network
-        found = self._probe(self.model, due.phase.field)
-        self._recorder.add(found, *where)
-        values = {name: found.mean(name) for name in ("lateral_deviation", "endpoint_error")}
+    def _keep_statistics(self) -> None:
+        """Keep the statistics of the last probe from the one more step that is made before training stops."""
+        if not self._times.done:
+            return
+        for wrapper in self._env.wrappers:
+            if isinstance(wrapper, VecNormalize):
+                known = [name for name in STATISTICS if hasattr(wrapper, name)]
+                statistics = {name: deepcopy(getattr(wrapper, name)) for name in known}
+                self._statistics.append((wrapper, statistics))
+
+    def _probe_now(self, due: DueProbe) -> None:
+        probes = [("", self._probe, self._recorder)]
         if self._carried_probe is not None and self._carried is not None:
-            carried = self._carried_probe(self.model, due.phase.field)
-            self._carried.add(carried, *where)
-            values |= {f"carried_{name}": carried.mean(name) for name in tuple(values)}
-        if due.last and self.field is not None:
-            channel = self._probe.channel(self.model, self.field)
-            self._recorder.add_channel(channel, due.phase.name, self.network)
-            values["adaptation"] = float(channel.adaptation.mean())
-            if self._carried_probe is not None and self._carried is not None:
-                channel = self._carried_probe.channel(self.model, self.field)
-                self._carried.add_channel(channel, due.phase.name, self.network)
-                values["carried_adaptation"] = float(channel.adaptation.mean())
+            probes.append(("carried_", self._carried_probe, self._carried))
+        values: dict[str, Any] = {}
+        for prefix, probe, recorder in probes:
+            result = probe(self.model, due.phase.field)
+            recorder.add(result, due.phase.name, due.update, due.trial, self.network)
+            for name in ("lateral_deviation", "endpoint_error"):
+                values[prefix + name] = result.mean(name)
+            if due.last and self.field is not None:
+                channel = probe.channel(self.model, self.field)
+                recorder.add_channel(channel, due.phase.name, self.network)
+                values[f"{prefix}adaptation"] = float(channel.adaptation.mean())
         values |= {"phase": self._times.index, "phase_trial": due.trial}
-        for name, value in {**values, "trial": self._trials}.items():
+        for name, value in {**values, "trial": self._count.trials}.items():
             self.logger.record(f"savings/{name}", value)
-        self._tracker.log(self._trials, values)
+        self._tracker.log(self._count.trials, values)
+        if self.verbose >= 1:
+            deviation = MM * values["lateral_deviation"]
+            log.info("%s, trial %d: lateral deviation %.1f mm", due.phase.name, due.trial, deviation)
 
     def _save(self, complete: bool) -> dict[str, Any]:
-        about: dict[str, Any] = {"algorithm": type(self.model).__name__, "versions": versions(PACKAGES)}
+        extra: dict[str, Any] = {"algorithm": type(self.model).__name__, "versions": versions(PACKAGES)}
         if isinstance(self.field, CurlField):
-            about["b"] = self.field.b
+            extra["b"] = self.field.b
         if self.out is None:
-            return self._recorder.summary(complete, carried=self._carried, **about)
-        return self._recorder.save(self.out, complete, carried=self._carried, **about)
+            return self._recorder.summary(complete, carried=self._carried, **extra)
+        return self._recorder.save(self.out, complete, carried=self._carried, **extra)
 
     def _config(self, env: TrainingEnv) -> dict[str, Any]:
-        """What defines the run, JSON-able."""
+        """Return what defines the run, JSON-able."""
         settings = env.settings.arguments()
         settings.pop("schedule")
         return describe(self.model) | {
@@ -181,28 +226,28 @@ class SavingsCallback(BaseCallback):
             "network": self.network,
             "carried_trials": self.carried_trials,
             "total_timesteps": self.model._total_timesteps,
-            "environments": env.rows,
+            "environments": env.arms,
             "wrappers": [type(wrapper).__name__ for wrapper in env.wrappers],
             "task": {name: _plain(value) for name, value in settings.items()},
         }
 
 
 def channel_field(schedule: Schedule) -> Field | None:
-    """The first field of a schedule that a channel can measure adaptation to; None where there is none."""
+    """Return the first field of a schedule to which a channel can measure adaptation, or None."""
     fields = (phase.field for phase in schedule.phases)
     return next((field for field in fields if isinstance(field, CurlField | ViscousField)), None)
 
 
 def headline(summary: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a summary that a log should end with; without those that it has not."""
+    """Return the main numbers of a summary, without those that could not be measured."""
     initial, rate = summary["savings"]["initial"], summary["savings"]["rate"]
-    found = {
+    numbers = {
         "initial": initial and initial["difference"],
         "rate_ratio": rate and rate["ratio"],
         "after_effect": summary["after_effect"] and summary["after_effect"]["mean"],
         "washout_residual": summary["washout_residual"] and summary["washout_residual"]["mean"],
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in numbers.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:

@@ -1,36 +1,43 @@
-"""Checks that a training run can go through a schedule, and what a result should say of its algorithm."""
+"""Checks of a training with `SavingsCallback`, before it begins and while it runs."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import warnings
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
+from stable_baselines3.common.vec_env import VecEnvWrapper
 
+from savings_gym.arrays import Array, Info
+from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import TRIAL_STEPS
 
-NOT_HYPER = {"self", "env", "policy", "verbose", "device", "tensorboard_log", "_init_setup_model"}
+# Constructor arguments that are no hyper-parameters
+NO_HYPERPARAMETERS = {"self", "env", "policy", "verbose", "device", "tensorboard_log", "_init_setup_model"}
 
 
-def check_training(model: BaseAlgorithm, schedule: Schedule, rows: int) -> None:
-    """Refuse what cannot work before any step is made.
+def check_training(model: BaseAlgorithm, schedule: Schedule, arms: int) -> None:
+    """Refuse a training that cannot work, before its first step.
 
     Args:
         model: About to learn.
-        schedule: To go through.
-        rows: Training environments.
+        schedule: Phases to go through.
+        arms: Number of training environments.
 
     Raises:
-        TypeError: For an algorithm that collects no rollouts.
-        ValueError: When the training is too short, a rollout longer than a phase, or the model in the middle
-            of a training.
+        TypeError: If the algorithm collects no rollouts.
+        ValueError: If the training is too short for the schedule, a rollout longer than a phase, or the model
+            in the middle of a training.
     """
     if not isinstance(model, OnPolicyAlgorithm | OffPolicyAlgorithm):
         raise TypeError(
@@ -43,18 +50,48 @@ def check_training(model: BaseAlgorithm, schedule: Schedule, rows: int) -> None:
             "learn(reset_num_timesteps=True), the default; what was learnt before is kept"
         )
     total = model._total_timesteps
-    available = total // rows // TRIAL_STEPS * rows
+    available = total // arms // TRIAL_STEPS * arms
     if available < schedule.trials:
-        enough = ceil(schedule.trials / rows) * rows * TRIAL_STEPS
+        enough = ceil(schedule.trials / arms) * arms * TRIAL_STEPS
         raise ValueError(
             f"the schedule needs {schedule.trials} trials of {TRIAL_STEPS} steps, total_timesteps={total} "
-            f"has {available} on {rows} environments: total_timesteps={enough} would do"
+            f"has {available} on {arms} environments: total_timesteps={enough} would do"
         )
-    _check_rollout(schedule, rollout_steps(model), rows)
+    _check_rollout(schedule, rollout_steps(model), arms)
+
+
+def check_evaluation(callback: BaseCallback, env: TrainingEnv) -> None:
+    """Refuse an `EvalCallback` that makes its trials in the training environment.
+
+    Args:
+        callback: The callbacks of the training, as one.
+        env: The training environment.
+
+    Raises:
+        ValueError: If one evaluates there.
+    """
+    for part in _callbacks(callback):
+        if isinstance(part, EvalCallback):
+            evaluation = part.eval_env
+            while isinstance(evaluation, VecEnvWrapper):
+                evaluation = evaluation.venv
+            if evaluation is env.base:
+                raise ValueError(
+                    f"{type(part).__name__} evaluates in the training environment, whose trials "
+                    "SavingsCallback counts: give it an environment of its own"
+                )
+
+
+def _callbacks(callback: BaseCallback | None) -> Iterator[BaseCallback]:
+    """Yield a callback and those inside it."""
+    if callback is not None:
+        yield callback
+        for part in (*getattr(callback, "callbacks", ()), getattr(callback, "callback", None)):
+            yield from _callbacks(part)
 
 
 def rollout_steps(model: BaseAlgorithm) -> int:
-    """Steps of every environment between two updates."""
+    """Return the steps of every environment between two updates."""
     if isinstance(model, OnPolicyAlgorithm):
         return model.n_steps
     freq = getattr(model, "train_freq", 1)
@@ -63,35 +100,88 @@ def rollout_steps(model: BaseAlgorithm) -> int:
     return int(freq)
 
 
-def _check_rollout(schedule: Schedule, steps: int, rows: int) -> None:
-    trials = steps * rows / TRIAL_STEPS
+def _check_rollout(schedule: Schedule, steps: int, arms: int) -> None:
+    trials = steps * arms / TRIAL_STEPS
     for phase in schedule.phases:
         if phase.trials < trials:
             raise ValueError(
                 f"phase {phase.name!r} of {phase.trials} trials would pass within one rollout of {trials:g} "
-                f"trials ({steps} steps of {rows} environments): choose shorter rollouts or longer phases"
+                f"trials ({steps} steps of {arms} environments): choose shorter rollouts or longer phases"
             )
     uneven = steps % TRIAL_STEPS or any(phase.trials % trials for phase in schedule.phases)
     if steps >= TRIAL_STEPS and uneven:
         warnings.warn(
             f"phases of {[phase.trials for phase in schedule.phases]} trials do not end with a rollout of "
-            f"{trials:g} trials ({steps} steps of {rows} environments): the probes at their ends come up to "
+            f"{trials:g} trials ({steps} steps of {arms} environments): the probes at their ends come up to "
             f"a rollout late; n_steps a multiple of {TRIAL_STEPS} that divides them makes them exact",
             stacklevel=2,
         )
 
 
+class TrialCount:
+    """Counts the finished trials of training, and checks that the environment has counted the same.
+
+    Trials that somebody else makes in the training environment, such as an evaluation, move it on through the
+    schedule without any learning.
+
+    Args:
+        env: The training environment.
+        schedule: The schedule that its arms go by.
+
+    Attributes:
+        trials: Finished trials of all arms together.
+    """
+
+    def __init__(self, env: TrainingEnv, schedule: Schedule) -> None:
+        self._schedule, self._together = schedule, env.shares_trials
+        self._by_arm = np.zeros(env.arms, dtype=int)
+
+    @property
+    def trials(self) -> int:
+        """Finished trials of all arms together."""
+        return int(self._by_arm.sum())
+
+    def add(self, dones: Array, infos: Sequence[Info]) -> None:
+        """Count the trials that end in a step.
+
+        Args:
+            dones: (n,) whether the trial of each arm ends.
+            infos: n infos of the step.
+
+        Raises:
+            RuntimeError: If a trial has another number or phase than the schedule has for it.
+        """
+        before = self.trials
+        for i, arm in enumerate(np.flatnonzero(dones)):
+            number = before + i if self._together else int(self._by_arm[arm])
+            expected = {"trial": number, "phase": self._schedule.phase_index(number)}
+            actual = {name: infos[int(arm)].get(name) for name in expected}
+            if actual != expected:
+                raise RuntimeError(
+                    f"environment {arm} of the training has finished trial {actual['trial']} of its schedule "
+                    f"(phase {actual['phase']}), SavingsCallback has counted to trial {number} (phase "
+                    f"{expected['phase']}): something else makes trials in the training environment, such as "
+                    "an evaluation, or sets its schedule; give it an environment of its own"
+                )
+        self._by_arm += np.asarray(dones, dtype=bool)
+
+
 def describe(model: BaseAlgorithm) -> dict[str, Any]:
-    """Name, policy and hyper-parameters of an algorithm, JSON-able: constructor arguments that it keeps."""
+    """Return name, policy and hyper-parameters of an algorithm, JSON-able.
+
+    Hyper-parameters are the constructor arguments that the algorithm keeps as attributes.
+    """
     names: set[str] = set()
     for cls in type(model).__mro__:
         if issubclass(cls, BaseAlgorithm):
             names |= set(inspect.signature(cls.__init__).parameters)
-    kept = {name: getattr(model, name) for name in sorted(names - NOT_HYPER) if hasattr(model, name)}
+    values = {
+        name: getattr(model, name) for name in sorted(names - NO_HYPERPARAMETERS) if hasattr(model, name)
+    }
     return {
         "algorithm": type(model).__name__,
         "policy": type(model.policy).__name__,
-        "hyperparameters": {name: _plain(value) for name, value in kept.items() if _lasting(value)},
+        "hyperparameters": {name: _plain(value) for name, value in values.items() if _reproducible(value)},
     }
 
 
@@ -99,8 +189,8 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=repr))
 
 
-def _lasting(value: Any) -> bool:
-    """Whether a value can be written, and is written alike in every run (no address in memory)."""
+def _reproducible(value: Any) -> bool:
+    """Return whether a value can be written as JSON, the same in every run (without an address in memory)."""
     try:
         return " at 0x" not in json.dumps(value, default=repr, allow_nan=False)
     except (TypeError, ValueError):

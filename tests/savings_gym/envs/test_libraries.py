@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from savings_gym import ENV_IDS, Phase, ReachEnv, ReachVectorEnv, Schedule
+from savings_gym import ENV_IDS, Phase, ReachVectorEnv, Schedule
 
 NUMBERS = "biuf"  # NumPy kinds
 

@@ -1,10 +1,12 @@
 """Probes: what a hand-written loop measures, in a world of their own."""
 
+from functools import partial
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from savings_gym import ChannelField, ConstantField, ContextCue, CurlField, ReachVectorEnv
+from savings_gym import ChannelField, ConstantField, ContextCue, CurlField, ReachEnv, ReachVectorEnv
 from savings_gym.metrics.channel import channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS, kinematic_measures
 from savings_gym.probes.probe import Probe
@@ -160,6 +162,8 @@ def test_a_channel_holds_the_hand_on_the_line_and_measures_no_adaptation_to_a_co
         ({"settings": "muscle"}, "settings must be those of an environment"),
         ({"make_env": lambda: gym.make("CartPole-v1")}, "must make a ReachEnv"),
         ({"make_env": lambda: gym.make("ForceFieldReach-v0", targets=4)}, "targets=8"),
+        ({"make_env": partial(ContextCue, ReachEnv())}, "a new environment at every call"),
+        ({"settings": task_settings(), "make_env": ReachEnv}, "either the settings of a task or make_env"),
     ],
 )
 def test_bad_probes_are_refused(arguments, error):
@@ -170,3 +174,12 @@ def test_bad_probes_are_refused(arguments, error):
 def test_what_is_no_policy_is_refused():
     with pytest.raises(TypeError, match="predict method"):
         Probe(task_settings())("a policy")
+
+
+def test_unknown_measures_and_numbers_are_refused():
+    probe = Probe(task_settings())
+    with pytest.raises(ValueError, match=r"unknown measure 'speed'; choose from: lateral_deviation, "):
+        probe(toward).mean("speed")
+    for number in (-1, 0.5, True):
+        with pytest.raises(ValueError, match=f"number must be a whole number of at least 0, got {number}"):
+            probe(toward, number=number)

@@ -15,7 +15,8 @@ from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS, endpoint_error
 from savings_gym.metrics.savings import savings
 from savings_gym.probes.probe import Probe
-from savings_gym.probes.recorder import ProbeRecorder, RecordTrials
+from savings_gym.probes.record_trials import RecordTrials
+from savings_gym.probes.recorder import ProbeRecorder, unmeasured
 from savings_gym.probes.times import ProbeTimes
 from savings_gym.task.settings import TRIAL_STEPS, task_settings
 
@@ -123,7 +124,19 @@ def test_another_protocol_is_said_to_have_no_savings():
     missing = "no phase named FF1 or FF2; the table has left, right"
     assert summary["savings"] == {"initial": None, "rate": None, "missing": missing}
     assert summary["networks"] == 1
+    assert unmeasured(summary) == [f"savings could not be measured: {missing}"]
     assert set(summary["adaptation"]) == set(summary["endpoint_error"]) == {"left", "right"}
+
+
+def test_savings_of_too_few_probes_are_said_to_be_unmeasured(four):
+    notes = unmeasured(four.summary())
+    assert len(notes) == 1 and "network 0, FF1" in notes[0] and "probe more often" in notes[0]
+
+
+def test_entries_of_ones_own_do_not_replace_results(four):
+    assert four.summary(agent="mine")["agent"] == "mine"
+    with pytest.raises(ValueError, match=r"entries \['adaptation', 'seed'\] of its own"):
+        four.summary(seed=1, adaptation={})
 
 
 def test_bad_rows_and_seeds_are_refused_and_an_empty_table_too():
@@ -133,6 +146,8 @@ def test_bad_rows_and_seeds_are_refused_and_an_empty_table_too():
         recorder.table()
     with pytest.raises(ValueError, match="trial must be a whole number of at least 0, got -1"):
         recorder.add(found, "NF1", 0, -1)
+    with pytest.raises(ValueError, match="network must be a whole number of at least 0, got 'two'"):
+        recorder.add(found, "NF1", 0, 0, network="two")
     with pytest.raises(ValueError, match="seed must be a whole number"):
         ProbeRecorder(seed=0.5)
 
@@ -244,7 +259,7 @@ def test_a_trial_that_is_broken_off_is_forgotten():
     env = RecordTrials(ReachEnv())
     env.reset(seed=0)
     env.step(np.zeros(6))
-    with pytest.raises(ValueError, match="no trial"):
+    with pytest.raises(ValueError, match="no trial is finished yet"):
         env.table()
     practise(env, 1)
     assert env.trials() == 1 and len(env.table()["reward"]) == 1

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import sys
 
 import numpy as np
@@ -36,7 +37,7 @@ from savings_gym import Phase, Schedule, four_phase
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.sb3.callback import SavingsCallback
-from savings_gym.sb3.probe_env import TrainingEnv
+from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.sb3.vec_env import ReachVecEnv
 from savings_gym.task.schedule import as_schedule
 from savings_gym.task.settings import TRIAL_STEPS, task_settings
@@ -206,6 +207,30 @@ def test_a_loop_without_sb3_gives_the_same_table_for_a_constant_policy(tmp_path)
     assert as_schedule(config["schedule"]) == schedule
     with pytest.raises(FileExistsError, match="another .*seed"):
         model.learn(10_000, SavingsCallback(schedule, 2, tmp_path, network=2, seed=4))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "note"),
+    [
+        (four_phase(CURL, 2, 2, 2, 2), r"^rate savings could not be measured \(network 0, FF1: .*probe more"),
+        (TWO, "^savings could not be measured: .*FF2"),
+    ],
+    ids=["few probes", "no FF2"],
+)
+def test_savings_that_cannot_be_measured_are_explained(schedule, note, caplog):
+    callback = SavingsCallback(schedule, 2)
+    ppo(ReachVecEnv(2), learning_rate=0.0).learn(10_000, callback)
+    assert callback.result.complete
+    assert [bool(re.search(note, record.getMessage())) for record in caplog.records] == [True]
+
+
+def test_every_probe_is_logged_on_request(caplog):
+    with caplog.at_level("INFO"):
+        ppo(ReachVecEnv(2)).learn(10_000, SavingsCallback(TWO, 2, verbose=1))
+    lines = [record.getMessage() for record in caplog.records if "lateral deviation" in record.getMessage()]
+    assert [line.split(":")[0] for line in lines] == [
+        "NF1, trial 0", "NF1, trial 2", "FF1, trial 0", "FF1, trial 2"
+    ]  # fmt: skip
 
 
 def test_off_policy_algorithms_are_probed_at_the_first_rollout_behind_a_boundary():

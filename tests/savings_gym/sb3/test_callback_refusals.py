@@ -4,11 +4,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from small_learners import CURL, STEPS, TWO, Stop, arms, assert_same, hand_written, ppo, rows, single
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback, EveryNTimesteps
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from savings_gym import ContextCue, ForceField, Phase, Schedule, four_phase
 from savings_gym.sb3.callback import SavingsCallback
+from savings_gym.sb3.vec_env import ReachVecEnv
 from savings_gym.task.settings import TRIAL_STEPS
 
 
@@ -57,3 +59,73 @@ def test_going_on_with_a_training_under_way_is_refused():
     model.learn(TRIAL_STEPS)
     with pytest.raises(ValueError, match="reset_num_timesteps=True"):
         model.learn(STEPS, SavingsCallback(TWO, 4), reset_num_timesteps=False)
+
+
+def evaluation(env):
+    return EvalCallback(env, n_eval_episodes=2, eval_freq=50, warn=False, verbose=0)
+
+
+@pytest.mark.parametrize("wrap", [lambda env: env, VecNormalize], ids=["bare", "normalised"])
+@pytest.mark.parametrize(
+    "place",
+    [lambda part: part, lambda part: CallbackList([part]), lambda part: EveryNTimesteps(10, part)],
+    ids=["beside", "in a list", "in an event"],
+)
+def test_an_evaluation_in_the_training_environment_is_refused_before_training(wrap, place):
+    env = wrap(ReachVecEnv(2))
+    model, callback = ppo(env), SavingsCallback(TWO, 2)
+    with pytest.raises(ValueError, match="EvalCallback evaluates in the training environment"):
+        model.learn(STEPS, [place(evaluation(env)), callback])
+    assert model.num_timesteps == 0 and callback.result is None
+
+
+def test_an_evaluation_in_an_environment_of_its_own_changes_no_probe():
+    tables = []
+    for more in ([], [evaluation(ReachVecEnv(2))]):
+        callback = SavingsCallback(TWO, 2)
+        ppo(ReachVecEnv(2)).learn(STEPS, [*more, callback])
+        tables.append(callback.result.table)
+    for name, column in tables[0].items():
+        assert np.array_equal(column, tables[1][name], equal_nan=column.dtype.kind == "f")
+
+
+class MeddlesAt(BaseCallback):
+    """Does something to the training environment at a step."""
+
+    def __init__(self, step, meddle):
+        super().__init__()
+        self.step, self.meddle = step, meddle
+
+    def _on_step(self):
+        if self.n_calls == self.step:
+            self.meddle(self.training_env)
+        return True
+
+
+def evaluate(env):
+    """A trial of a single environment, as an evaluation makes it."""
+    env.reset()
+    for _ in range(TRIAL_STEPS):
+        env.step(np.zeros(6))
+    env.reset()
+
+
+MEDDLERS = {
+    "evaluates": (lambda env: evaluate(env.envs[0]), r"finished trial 2 .*\(phase 1\).*counted to trial 0"),
+    "resets": (lambda env: env.reset(), r"finished trial 1 .*\(phase 0\).*counted to trial 0"),
+    "sets the schedule": (
+        lambda env: env.env_method("set_schedule", TWO), r"finished trial 0 .*counted to trial 1",
+    ),
+    "takes the schedule away": (
+        lambda env: env.env_method("set_schedule", None), r"\(phase -1\).*counted to trial 1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MEDDLERS)
+def test_trials_that_somebody_else_makes_end_the_training(case):
+    meddle, error = MEDDLERS[case]
+    callback, model = SavingsCallback(TWO, 2), ppo(arms())
+    with pytest.raises(RuntimeError, match=error):
+        model.learn(STEPS, [callback, MeddlesAt(30, meddle)])
+    assert callback.result is None

@@ -1,0 +1,119 @@
+"""A wrapper that measures the trials in which an agent learns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import RecordConstructorArgs
+
+from savings_gym.arrays import Array, Columns, Info, as_whole_number
+from savings_gym.metrics.kinematics import (
+    initial_direction_error,
+    kinematic_measures,
+    lateral_deviation,
+)
+from savings_gym.task.settings import CONTROL_STEP, TaskSettings
+
+REST = 0.25  # s, when the hand has settled: the line of a reach starts there, or at go if that is sooner
+
+
+class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs):
+    """Measures every finished training trial of a `ReachEnv`.
+
+    The table has one row per trial and the columns of a probe table. "phase" is the name of the trial's
+    phase, "" without a schedule; a `PhaseSchedule` wrapper must be inside this one. Trials of a phase are
+    grouped into blocks in which every target comes once: "update" is the number of the block and "trial" the
+    trials of the phase before it, so that `metrics.curves.phase_curves` takes a block for a probe if the last
+    one is complete. Further columns are "catch" (no go signal, so the hand had to stay) and "reward" (its
+    sum over the trial).
+
+    Compare savings of probes, not of these trials: here the agent explores and learns, and go comes at other
+    times.
+
+    Args:
+        env: A `ReachEnv`, wrapped or not.
+        network: Number of the agent, for the column of that name.
+
+    Raises:
+        ValueError: If there is no `ReachEnv` inside, or `network` is no whole number.
+    """
+
+    def __init__(self, env: gym.Env[Array, Array], network: int = 0) -> None:
+        settings = getattr(env.unwrapped, "settings", None)
+        if not isinstance(settings, TaskSettings):
+            raise ValueError(f"RecordTrials needs a ReachEnv, wrapped or not, got {env!r}")
+        network = as_whole_number("network", network)
+        RecordConstructorArgs.__init__(self, network=network)
+        gym.Wrapper.__init__(self, env)
+        self.network = network
+        self._block = len(settings.directions or (0,))
+        self._counts: Counter[str] = Counter()
+        self._rows: list[dict[str, Any]] = []
+        self._path: list[Array] = []
+        self._reward = 0.0
+
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Array, Info]:
+        """Begin the next trial; an unfinished one is not recorded."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._path, self._reward = [info["hand_position"]], 0.0
+        return observation, info
+
+    def step(self, action: Array) -> tuple[Array, Any, bool, bool, Info]:
+        """Advance by one control step."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._path.append(info["hand_position"])
+        self._reward += float(reward)
+        if terminated or truncated:
+            self._record(info)
+        return observation, reward, terminated, truncated, info
+
+    def trials(self, phase: str | None = None) -> int:
+        """Return the number of finished trials of a phase, or of all phases for None."""
+        return self._counts.total() if phase is None else self._counts[phase]
+
+    def table(self) -> Columns:
+        """Return the finished trials, one row each.
+
+        Raises:
+            ValueError: If no trial is finished yet.
+        """
+        if not self._rows:
+            raise ValueError("no trial is finished yet")
+        return {name: _column(name, [row[name] for row in self._rows]) for name in self._rows[0]}
+
+    def _record(self, info: Info) -> None:
+        """Add the row of the trial that ends with this info."""
+        path, target = np.stack(self._path), info["target_position"]
+        current = self.env.get_wrapper_attr("trial_phase")
+        phase = "" if current is None else current.name
+        rest = min(REST, info["go_time"], (len(path) - 1) * CONTROL_STEP)
+        measures = kinematic_measures(path, target, CONTROL_STEP) | {
+            "lateral_deviation": lateral_deviation(path, target, CONTROL_STEP, rest),
+            "initial_direction_error": initial_direction_error(path, target, CONTROL_STEP, rest),
+        }
+        block = self._counts[phase] // self._block
+        self._rows.append(
+            {
+                "network": self.network,
+                "phase": phase,
+                "update": block,
+                "trial": block * self._block,
+                "target": info["target"],
+                **{name: float(value) for name, value in measures.items()},
+                "catch": bool(info["catch"]),
+                "reward": self._reward,
+            }
+        )
+        self._counts[phase] += 1
+
+
+def _column(name: str, values: list[Any]) -> Array:
+    """Return the values of a column in its type in a probe table."""
+    if name == "phase":
+        return np.array(values, dtype=object)
+    if isinstance(values[0], bool):
+        return np.array(values)
+    return np.array(values, dtype=np.float32 if isinstance(values[0], float) else np.int32)
