@@ -20,5 +20,8 @@ def forget_stale_kernels(name: str) -> None:
     folder = Path(__file__).parent
     changed = max(source.stat().st_mtime for source in folder.glob("*.py"))
     for kernel in (folder / "__pycache__").glob(f"{name.rpartition('.')[2]}.*.nb[ic]"):
-        if kernel.stat().st_mtime < changed:
-            kernel.unlink(missing_ok=True)
+        try:
+            if kernel.stat().st_mtime < changed:
+                kernel.unlink()
+        except FileNotFoundError:
+            continue  # a process beside this one has removed it

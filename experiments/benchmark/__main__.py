@@ -1,4 +1,4 @@
-"""``python -m experiments.benchmark``: see `experiments.benchmark.command`."""
+"""``python -m experiments.benchmark``, see `experiments.benchmark.command`."""
 
 import sys
 

@@ -1,8 +1,8 @@
-"""The agents of the benchmark: a declared list, each with all its hyper-parameters.
+"""The agents of the benchmark, each declared with all its hyper-parameters.
 
-How the hyper-parameters were found is told in `experiments.benchmark.search`, which can look for better ones.
-Learning rates may fall while an agent learns to reach, in NF1, and not after: a rate that is lower in FF2
-than in FF1 would hide savings.
+The benchmark's page, ``experiments/results/benchmark/README.md``, describes how the hyper-parameters were
+found; `experiments.benchmark.search` looks for better ones. A learning rate may fall during NF1, while an
+agent learns to reach, but not afterwards: a lower rate in FF2 than in FF1 would hide savings.
 """
 
 from __future__ import annotations
@@ -18,64 +18,74 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Sb3Agent:
-    """An algorithm of stable-baselines3, sb3-contrib or `agents.ppo.recurrent_ppo`.
+    """An algorithm of stable-baselines3, or `agents.ppo.recurrent_ppo.RecurrentPPO`.
 
     Attributes:
-        about: What it is, for the table.
-        algorithm: "PPO", "SAC" or "RecurrentPPO" (ours).
+        description: One line for the page.
+        algorithm: "PPO", "SAC" or "RecurrentPPO".
         policy: Name of its policy.
         arms: Training environments side by side.
         settings: Arguments of the algorithm's class.
-        last_rate: Learning rate from the end of NF1 on; it falls to it in a line. None leaves it alone.
-        stack: Last observations that it sees at once.
-        rewards: Whether `VecNormalize` divides rewards by their spread, as it does observations.
-        recurrent: Whether it has a memory, and is also probed with memory carried across trials.
-        search: Values that `experiments.benchmark.search` draws from, by the name of the setting; "a.b" is a
-            setting b within a.
+        last_rate: Learning rate from the end of NF1 on, reached in a straight line; None keeps it constant.
+        stack: Number of latest observations in the agent's input.
+        normalise_rewards: Whether `VecNormalize` scales rewards as well as observations.
+        recurrent: Whether the agent has a memory, and is also probed with memory carried across trials.
+        search: Choices for `experiments.benchmark.search` by name of the setting; "a.b" is setting b of a.
     """
 
-    about: str
+    description: str
     algorithm: str
     policy: str
     arms: int
     settings: Settings
     last_rate: float | None = None
     stack: int = 1
-    rewards: bool = True
+    normalise_rewards: bool = True
     recurrent: bool = False
     search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class PlainAgent:
-    """`agents.ppo.plain_ppo`, driven by a loop of our own instead of a callback."""
+    """`agents.ppo.plain_ppo.PlainPPO`, driven by a loop instead of a callback.
 
-    about: str
+    Attributes:
+        description: One line for the page.
+        arms: Training environments side by side.
+        settings: Arguments of `agents.ppo.plain_ppo.PPOSettings`.
+    """
+
+    description: str
     arms: int
     settings: Settings = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SupervisedAgent:
-    """The ensemble that learns by backpropagation through the arm; its networks are its seeds."""
+    """An ensemble that learns by backpropagation through the arm; each network counts as a seed.
 
-    about: str
+    Attributes:
+        description: One line for the page.
+        networks: Size of the ensemble.
+    """
+
+    description: str
     networks: int
 
 
 @dataclass(frozen=True)
 class FixedAgent:
-    """An agent that does not learn: a limit of the table.
+    """An agent that does not learn, as a bound for the others.
 
     Attributes:
-        about: What it is, for the table.
+        description: One line for the page.
         kind: "zero", "random" or "model".
-        knows: Field that the model-based controller expects.
+        expected_field: Field that the model-based controller compensates.
     """
 
-    about: str
+    description: str
     kind: str
-    knows: Field | None = None
+    expected_field: Field | None = None
 
 
 Agent = Sb3Agent | PlainAgent | SupervisedAgent | FixedAgent
@@ -105,14 +115,14 @@ FEEDFORWARD = {
 }
 OFF_POLICY = {
     "train_freq": 1,
-    "gradient_steps": 1,  # for 64 control steps, one of each arm
-    "n_steps": 10,  # the hand is seen 70 ms late: one step tells a critic little
+    "gradient_steps": 1,  # per 64 control steps, one of each arm
+    "n_steps": 10,  # vision is 70 ms late, so a single step hardly informs the critic
     "batch_size": 256,
     "learning_starts": 6_400,
-    "buffer_size": 100_000,  # 1000 trials: what is older was met in another phase
+    "buffer_size": 100_000,  # 1000 trials, so that it soon holds the current phase only
     "learning_rate": 1e-3,
     "gamma": 0.97,
-    "ent_coef": "auto_0.001",  # the reward of a control step is about 0.01
+    "ent_coef": "auto_0.001",  # the reward per control step is about 0.01
     "policy_kwargs": {"net_arch": [128, 128]},
 }
 PPO_SEARCH = {
@@ -134,37 +144,37 @@ SAC_SEARCH = {
 AGENTS: dict[str, Agent] = {
     "recurrent-ppo-lstm": Sb3Agent(
         "recurrent PPO, LSTM of 128 units",
-        "RecurrentPPO", "LstmPolicy", 64, RECURRENT, 2e-4, rewards=False, recurrent=True,
+        "RecurrentPPO", "LstmPolicy", 64, RECURRENT, 2e-4, normalise_rewards=False, recurrent=True,
         search=PPO_SEARCH,
     ),
     "recurrent-ppo-gru": Sb3Agent(
         "recurrent PPO, GRU of 128 units",
-        "RecurrentPPO", "GruPolicy", 64, RECURRENT, 2e-4, rewards=False, recurrent=True,
+        "RecurrentPPO", "GruPolicy", 64, RECURRENT, 2e-4, normalise_rewards=False, recurrent=True,
         search=PPO_SEARCH,
     ),
     "ppo": Sb3Agent(
-        "PPO, two layers of 128 units that see the last 4 observations",
-        "PPO", "SquashedMlpPolicy", 64, FEEDFORWARD, 2e-4, stack=4, rewards=False,
+        "PPO, two layers of 128 units on the last 4 observations",
+        "PPO", "SquashedMlpPolicy", 64, FEEDFORWARD, 2e-4, stack=4, normalise_rewards=False,
         search={**PPO_SEARCH, "stack": (1, 2, 4, 8)},
     ),
     "sac": Sb3Agent(
         "SAC, two layers of 128 units, one observation",
-        "SAC", "MlpPolicy", 64, OFF_POLICY, 2e-4, rewards=False, search=SAC_SEARCH,
+        "SAC", "MlpPolicy", 64, OFF_POLICY, 2e-4, normalise_rewards=False, search=SAC_SEARCH,
     ),
-    "plain-ppo": PlainAgent("PPO in plain PyTorch (agents/plain_ppo.py), one observation", 64),
+    "plain-ppo": PlainAgent("PPO in plain PyTorch (agents/ppo/plain_ppo.py), one observation", 64),
     "supervised": SupervisedAgent("GRU of 128 units, backpropagation through the arm, pre-trained", 8),
     "zero": FixedAgent("no excitation", "zero"),
     "random": FixedAgent("uniformly random excitations", "random"),
-    "model": FixedAgent("inverse dynamics of the arm, knows of no field", "model"),
-    "model-field": FixedAgent("inverse dynamics of arm and field", "model", CurlField(8.0)),
+    "model": FixedAgent("inverse dynamics of the arm, expects no field", "model"),
+    "model-field": FixedAgent("inverse dynamics of the arm, expects the field", "model", CurlField(8.0)),
 }  # fmt: skip
 
 
 def chosen_agents(names: tuple[str, ...]) -> dict[str, Agent]:
-    """The agents of these names, in the order of the list; all of them for none.
+    """Return the named agents in the order of `AGENTS`; all of them if no name is given.
 
     Raises:
-        ValueError: For a name that is not in the list.
+        ValueError: If a name is not in the list.
     """
     unknown = [name for name in names if name not in AGENTS]
     if unknown:

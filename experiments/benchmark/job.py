@@ -1,9 +1,9 @@
-"""One agent with one seed through the four phases: a row's share of `experiments.benchmark`.
+"""One agent with one seed through the four phases: one job of `experiments.benchmark`.
 
     python -m experiments.benchmark.job --agent ppo --seed 0 --out runs/benchmark/ppo/seed-0
 
-The folder then holds probes.parquet, summary.json and job.json, written last. A job that was killed begins
-anew: it is minutes long.
+The folder then holds probes.parquet, summary.json and, written last, job.json. A job that was killed starts
+over, since it takes only minutes.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import time
 
 import tyro
 
-from experiments.benchmark import learners
-from experiments.benchmark.agents import AGENTS, Agent
-from experiments.benchmark.protocol import DONE, Job
+from experiments.benchmark.agents import AGENTS
+from experiments.benchmark.learners import learn
+from experiments.benchmark.protocol import RECORD, Job
 from experiments.runs.command_line import keep_freed_memory
 from experiments.runs.folder import versions
 from savings_gym.files import write_json
@@ -26,28 +26,27 @@ log = logging.getLogger(__name__)
 
 
 def run(job: Job) -> None:
-    """Does the job, unless it was done."""
+    """Do the job, unless it is finished already."""
     if job.record is not None:
-        log.info("%s is done", job.out)
+        log.info("%s is finished", job.out)
         return
-    agent: Agent = AGENTS[job.agent]
     began, began_core = time.monotonic(), time.process_time()
-    extra = learners.learn(agent, job)
+    details = learn(AGENTS[job.agent], job)
     seconds, core_seconds = time.monotonic() - began, time.process_time() - began_core
     steps = job.protocol.schedule().trials * TRIAL_STEPS
     record = {
         "identity": job.identity(),
         "wall_time_s": round(seconds, 1),
         "core_time_s": round(core_seconds, 1),
-        "steps_per_second": round(steps / core_seconds, 1),  # of one core, whatever else runs beside it
+        "steps_per_second": round(steps / core_seconds, 1),  # of one core, whatever else is running
         "versions": versions(),
     }
-    write_json(job.out / DONE, record | extra)
-    log.info("done in %.1f min", seconds / 60)
+    write_json(job.out / RECORD, record | details)
+    log.info("finished in %.1f min", seconds / 60)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     keep_freed_memory()
     try:
@@ -57,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         log.error("error: %s", error)
         return 2
     except KeyboardInterrupt:
-        log.warning("interrupted: the same command does the job anew")
+        log.warning("interrupted: the same command starts the job over")
         return 130
 
 

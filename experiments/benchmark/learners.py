@@ -1,4 +1,4 @@
-"""How each kind of agent of the benchmark goes through the four phases."""
+"""How each kind of agent goes through the four phases of a job."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from experiments.benchmark.protocol import Job
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import Savings
 from experiments.savings.phases import PhaseChanges
+from savings_gym.arrays import MM
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.probes.policy import Policy
 from savings_gym.probes.probe import Probe
@@ -35,14 +36,14 @@ from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS
 
 log = logging.getLogger(__name__)
 ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {"PPO": PPO, "SAC": SAC, "RecurrentPPO": RecurrentPPO}
-POLICIES = {"SquashedMlpPolicy": SquashedMlpPolicy}  # others are known to the algorithms by name
-LINE_EVERY = 640  # trials between lines in a job's log
-FIXED_PROBES = 5  # probes a phase of an agent that does not learn
-Extra = dict[str, Any]
+POLICIES = {"SquashedMlpPolicy": SquashedMlpPolicy}  # the algorithms know the others by name
+LOG_EVERY = 640  # trials between the lines of a job's log
+FIXED_PROBES = 5  # per phase, of an agent that does not learn
+Details = dict[str, Any]
 
 
-def learn(agent: Agent, job: Job) -> Extra:
-    """Takes an agent through the job; returns more for job.json."""
+def learn(agent: Agent, job: Job) -> Details:
+    """Take an agent through a job; return further entries for job.json."""
     torch.set_num_threads(1)
     if isinstance(agent, Sb3Agent):
         return _sb3(agent, job)
@@ -54,19 +55,19 @@ def learn(agent: Agent, job: Job) -> Extra:
 
 
 def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> BaseAlgorithm:
-    """The agent, untrained, in its training environment.
+    """Return the untrained agent in its training environment.
 
     Args:
-        agent: From the list.
-        seed: Of everything random.
-        falling: Control steps in which the learning rate falls to its last value, if it has one.
-        steps: Control steps that `learn` will be asked for.
+        agent: An entry of `experiments.benchmark.agents`.
+        seed: Seed of everything random.
+        falling: Control steps until the learning rate reaches its last value, if the agent has one.
+        steps: Control steps of the whole training.
     """
     settings = deepcopy(dict(agent.settings))  # algorithms write into policy_kwargs
     if agent.last_rate is not None and falling:
         settings["learning_rate"] = FallingRate(settings["learning_rate"], agent.last_rate, falling / steps)
     env: VecEnv = ReachVecEnv(agent.arms, nthread=1)
-    env = VecNormalize(env, norm_reward=agent.rewards, gamma=agent.settings["gamma"])
+    env = VecNormalize(env, norm_reward=agent.normalise_rewards, gamma=agent.settings["gamma"])
     if agent.stack > 1:
         env = VecFrameStack(env, agent.stack)
     policy: Any = POLICIES.get(agent.policy, agent.policy)
@@ -75,18 +76,24 @@ def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> 
 
 @dataclass(frozen=True)
 class FallingRate:
-    """A learning rate that falls in a line from first to last in a share of the training, and stays there."""
+    """A learning rate that falls in a straight line and then stays constant.
+
+    Attributes:
+        first: Rate at the start.
+        last: Rate at the end of the fall and after it.
+        share: Share of the training over which the rate falls.
+    """
 
     first: float
     last: float
     share: float
 
     def __call__(self, remaining: float) -> float:
-        """The rate when a share `remaining` of the training is to come."""
+        """Return the rate when a share `remaining` of the training is left."""
         return max(1.0 - (1.0 - remaining) / self.share, 0.0) * (self.first - self.last) + self.last
 
 
-def _sb3(agent: Sb3Agent, job: Job) -> Extra:
+def _sb3(agent: Sb3Agent, job: Job) -> Details:
     schedule, protocol = job.protocol.schedule(), job.protocol
     steps = (schedule.trials + agent.arms) * TRIAL_STEPS
     model = make_model(agent, job.seed, protocol.nf1 * TRIAL_STEPS, steps)
@@ -94,17 +101,17 @@ def _sb3(agent: Sb3Agent, job: Job) -> Extra:
         schedule, protocol.probe_every, job.out, network=job.seed, seed=job.seed,
         carried_trials=protocol.carried_trials if agent.recurrent else None, track=job.track,
     )  # fmt: skip
-    model.learn(steps, CallbackList([callback, _Keeper(schedule, job.out)]))
+    model.learn(steps, CallbackList([callback, _PhaseCheckpoints(schedule, job.out)]))
     return {"parameters": sum(p.numel() for p in model.policy.parameters())}
 
 
-class _Keeper(BaseCallback):
-    """Saves the agent at the end of every phase, as ``NF1/model.zip``; a line a while, for the job's log."""
+class _PhaseCheckpoints(BaseCallback):
+    """Saves the agent at the end of every phase, as ``NF1/model.zip``, and logs progress."""
 
     def __init__(self, schedule: Schedule, out: Path) -> None:
         super().__init__()
         self.schedule, self.out = schedule, out
-        self.index, self.said = 0, -LINE_EVERY
+        self.index, self.logged = 0, -LOG_EVERY
 
     def _on_rollout_start(self) -> None:
         trials, phases = self.num_timesteps // TRIAL_STEPS, self.schedule.phases
@@ -114,8 +121,8 @@ class _Keeper(BaseCallback):
         ):
             self._save(self.out / phases[self.index].name)
             self.index += 1
-        if trials >= self.said + LINE_EVERY and self.index < len(phases):
-            self.said = trials
+        if trials >= self.logged + LOG_EVERY and self.index < len(phases):
+            self.logged = trials
             log.info("trial %d of %d, %s", trials, self.schedule.trials, phases[self.index].name)
 
     def _save(self, folder: Path) -> None:
@@ -129,8 +136,8 @@ class _Keeper(BaseCallback):
         return True
 
 
-def _plain(agent: PlainAgent, job: Job) -> Extra:
-    """The loop of a person without stable-baselines3."""
+def _plain(agent: PlainAgent, job: Job) -> Details:
+    """A training loop without stable-baselines3."""
     schedule, every = job.protocol.schedule(), job.protocol.probe_every
     env = ReachVectorEnv(
         agent.arms, schedule=schedule, shared_trials=True, autoreset_mode="SameStep", nthread=1
@@ -139,9 +146,9 @@ def _plain(agent: PlainAgent, job: Job) -> Extra:
     probe, recorder = Probe(env.settings, seed=job.seed), ProbeRecorder(job.seed)
     for phase in schedule.phases:
         for trial in range(0, phase.trials + 1, every):
-            found = probe(learner, phase.field)
-            recorder.add(found, phase.name, trial // agent.arms, trial, job.seed)
-            log.info("%s trial %d: %.1f mm", phase.name, trial, 1e3 * found.mean("lateral_deviation"))
+            result = probe(learner, phase.field)
+            recorder.add(result, phase.name, trial // agent.arms, trial, job.seed)
+            log.info("%s trial %d: %.1f mm", phase.name, trial, MM * result.mean("lateral_deviation"))
             if trial < phase.trials:
                 learner.learn(min(every, phase.trials - trial))
         recorder.add_channel(probe.channel(learner, job.protocol.field), phase.name, job.seed)
@@ -149,8 +156,8 @@ def _plain(agent: PlainAgent, job: Job) -> Extra:
     return {}
 
 
-def _supervised(agent: SupervisedAgent, job: Job) -> Extra:
-    """The main experiment, with phases of as many trials."""
+def _supervised(agent: SupervisedAgent, job: Job) -> Details:
+    """The main experiment, with phases of equally many trials."""
     protocol = job.protocol
     updates = {f"{phase}_updates": getattr(protocol, phase) // N_TARGETS for phase in ("ff1", "nf2", "ff2")}
     config = Savings(
@@ -164,24 +171,24 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Extra:
     )
     if run_savings(config) != 0:
         raise RuntimeError("the supervised ensemble was interrupted")
-    return {"note": "NF1 goes on from pre-trained networks"}
+    return {"note": "NF1 continues from pre-trained networks"}
 
 
-def _fixed(agent: FixedAgent, job: Job) -> Extra:
-    """Probes of an agent that does not learn, as many in every phase."""
+def _fixed(agent: FixedAgent, job: Job) -> Details:
+    """Probes of an agent that does not learn, equally many in every phase."""
     env = ReachVectorEnv(N_TARGETS)
     actions: Any = env.single_action_space
-    making: dict[str, Callable[[], Policy]] = {
+    factories: dict[str, Callable[[], Policy]] = {
         "zero": lambda: ZeroAgent(actions),
         "random": lambda: RandomAgent(actions, seed=job.seed),
-        "model": lambda: ModelBasedController(env.settings, agent.knows),
+        "model": lambda: ModelBasedController(env.settings, agent.expected_field),
     }
-    made = making[agent.kind]()
+    policy = factories[agent.kind]()
     probe, recorder = Probe(env.settings, seed=job.seed), ProbeRecorder(job.seed)
     for phase in job.protocol.schedule().phases:
         for i in range(FIXED_PROBES):
             trial = phase.trials * i // (FIXED_PROBES - 1)
-            recorder.add(probe(made, phase.field), phase.name, i, trial, job.seed)
-        recorder.add_channel(probe.channel(made, job.protocol.field), phase.name, job.seed)
+            recorder.add(probe(policy, phase.field), phase.name, i, trial, job.seed)
+        recorder.add_channel(probe.channel(policy, job.protocol.field), phase.name, job.seed)
     recorder.save(job.out)
     return {}

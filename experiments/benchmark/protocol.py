@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmark.agents import AGENTS, chosen_agents
+from savings_gym.arrays import as_whole_number
 from savings_gym.fields import CurlField, NullField
 from savings_gym.task.schedule import Schedule, four_phase
 
-DONE = "job.json"
+RECORD = "job.json"  # written last: a folder that has it holds a finished job
+LARGEST_SEED = 2**32 - 1  # of stable-baselines3, which seeds NumPy's global generator
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """The four phases of every job; the defaults are those of the table in the README."""
+    """The four phases of every job; the defaults are those of the published table."""
 
     nf1: int = 13_440
     """Trials of NF1, in which agents learn to reach."""
@@ -32,15 +34,14 @@ class Protocol:
     carried_trials: int = 3
     """Trials before a probe with memory carried across trials."""
     b: float = 8.0
-    """Curl of the field, N s/m."""
+    """Curl of the field [N s/m]."""
     sham: bool = False
-    """No field in FF1: a lower deviation or a higher rate in FF2 is then practice, not savings."""
+    """No field in FF1: a smaller deviation or a higher rate in FF2 is then practice, not savings."""
 
     def __post_init__(self) -> None:
-        """Checks every value before any work starts."""
+        """Check every value before any work starts."""
         for name in ("nf1", "ff1", "nf2", "ff2", "probe_every", "carried_trials"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            as_whole_number(name, getattr(self, name), least=1)
         CurlField(self.b)
 
     @property
@@ -49,7 +50,7 @@ class Protocol:
         return CurlField(self.b)
 
     def schedule(self) -> Schedule:
-        """The four phases."""
+        """Return the four phases."""
         schedule = four_phase(self.field, self.nf1, self.ff1, self.nf2, self.ff2)
         if not self.sham:
             return schedule
@@ -66,7 +67,7 @@ class Job:
     agent: str
     """Name in `experiments.benchmark.agents`."""
     seed: int
-    """Of everything random; the network number in the tables."""
+    """Seed of everything random; the network number in the tables."""
     out: Path
     """Folder of this job."""
     protocol: Protocol = Protocol()
@@ -75,43 +76,49 @@ class Job:
     """Mirror the job to Weights & Biases (offline without WANDB_API_KEY)."""
 
     def __post_init__(self) -> None:
-        """Checks every value before any work starts."""
+        """Check every value before any work starts."""
         chosen_agents((self.agent,))
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}")
+        check_seeds((self.seed,))
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
 
     def identity(self) -> dict[str, Any]:
-        """What decides the results, JSON-able."""
+        """Return what decides the results, JSON-able."""
         agent, protocol = AGENTS[self.agent], dataclasses.asdict(self.protocol)
         if not self.protocol.sham:
             del protocol["sham"]
-        values: dict[str, Any] = {
-            "agent": self.agent, "seed": self.seed, "protocol": protocol,
-            "settings": {"kind": type(agent).__name__, **dataclasses.asdict(agent)},
-        }  # fmt: skip
-        for name in ("about", "search"):
-            values["settings"].pop(name, None)
-        return dict(json.loads(json.dumps(values, default=str)))
+        settings = {"kind": type(agent).__name__, **dataclasses.asdict(agent)}
+        for name in ("description", "search"):
+            settings.pop(name, None)
+        identity = {"agent": self.agent, "seed": self.seed, "protocol": protocol, "settings": settings}
+        return dict(json.loads(json.dumps(identity, default=str)))
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """What job.json says of a job that is done; None when it is not.
+        """Content of job.json; None while the job is not finished.
 
         Raises:
-            FileExistsError: When the folder holds a job of other arguments.
+            FileExistsError: If the folder holds a job with other arguments.
         """
+        file = self.out / RECORD
         try:
-            found = dict(json.loads((self.out / DONE).read_text()))
+            record = dict(json.loads(file.read_text()))
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise FileExistsError(f"{self.out / DONE} is not ours: choose a new folder") from error
-        held, mine = found.get("identity"), self.identity()
-        if held != mine:
-            parts = [key for key in mine if not isinstance(held, dict) or held.get(key) != mine[key]]
+            raise FileExistsError(f"{file} is not the record of a job: choose another --out") from error
+        stored, identity = record.get("identity"), self.identity()
+        if stored != identity:
+            parts = [
+                key for key in identity if not isinstance(stored, dict) or stored.get(key) != identity[key]
+            ]
             raise FileExistsError(
-                f"{self.out} holds a job of another {', '.join(parts)}: choose another --out or remove it"
+                f"{self.out} holds a job with another {', '.join(parts)}: choose another --out or remove it"
             )
-        return found
+        return record
+
+
+def check_seeds(seeds: tuple[int, ...]) -> None:
+    """Raise a ValueError for no seeds, equal seeds, and seeds that an algorithm could not use."""
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+        raise ValueError(f"seeds must be different whole numbers from 0 to {LARGEST_SEED}, got {seeds}")

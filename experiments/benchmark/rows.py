@@ -1,85 +1,136 @@
-"""From the jobs of a benchmark to a row an agent: numbers with intervals over seeds, and a verdict."""
+"""From the jobs of a benchmark to the rows of its tables: numbers with intervals over seeds, and verdicts."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import ArrayLike
 
 from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent
 from experiments.benchmark.protocol import Job, Protocol
-from savings_gym.arrays import Floats
-from savings_gym.metrics.curves import PhaseCurves, phase_curves
-from savings_gym.metrics.savings import final_deviation, fitted_rates, jsonable, savings
-from savings_gym.metrics.statistics import Sampling, estimate, mean_interval
+from experiments.benchmark.values import PROBE_FILES, REACHED, Values, as_array, seed_values
+from savings_gym.metrics.savings import field_side, jsonable
+from savings_gym.metrics.statistics import CONFIDENCE, estimate, holm, ratio_interval
+from savings_gym.task.schedule import PHASES
 
-REACHED = 0.010  # m, mean end-point error of an agent that has learnt to reach
-LEVEL = 0.05  # of the tests behind a verdict
-MANY = 100  # probes of FF1 from which on learning rates are fitted to means of five
-TABLES = {"reset": "probes.parquet", "carried": "probes_carried.parquet"}
+LEVEL = 1.0 - CONFIDENCE  # of the tests behind a verdict
+FEWEST_SEEDS = 3  # for a verdict on adaptation and savings
+MEASURES = ("initial", "rate")  # the two ways in which savings can show
+NO_REACH, FIXED, FEW_SEEDS, NO_ADAPTATION = (
+    "does not reach", "does not learn", "too few seeds", "no adaptation shown"
+)  # fmt: skip
+NO_SAVINGS = "no savings shown"
+SINGLE_MEASURES = (
+    "endpoint_error", "ff1_initial", "ff1_final", "ff2_initial", "after_effect", "washout_residual"
+)  # fmt: skip
 Row = dict[str, Any]
 
 
-def rows(jobs: list[Job]) -> list[Row]:
-    """A row for every agent and memory that any job has, in the order of the list of agents."""
-    found = []
+def table_rows(jobs: list[Job]) -> list[Row]:
+    """Return one row per agent and memory that any job has, in the order of `AGENTS`, with verdicts."""
+    rows = []
     for agent in [name for name in AGENTS if any(job.agent == name for job in jobs)]:
-        mine = [job for job in jobs if job.agent == agent]
-        for memory, file in TABLES.items():
-            having = [job for job in mine if (job.out / file).is_file()]
-            real = [job for job in having if not job.protocol.sham]
-            if real:
-                found.append(row(agent, memory, real, [job for job in having if job.protocol.sham]))
-    return found
+        for memory, file in PROBE_FILES.items():
+            probed = [job for job in jobs if job.agent == agent and (job.out / file).is_file()]
+            with_field = [job for job in probed if not job.protocol.sham]
+            if with_field:
+                shams = [job for job in probed if job.protocol.sham]
+                rows.append(agent_row(agent, memory, with_field, shams))
+    add_verdicts(rows)
+    return rows
 
 
-def probe_table(jobs: list[Job], memory: str) -> pd.DataFrame:
-    """Probes of all seeds of an agent; memory is "reset" or "carried"."""
-    return pd.concat([pd.read_parquet(job.out / TABLES[memory]) for job in jobs], ignore_index=True)
+def agent_row(agent: str, memory: str, jobs: list[Job], shams: list[Job]) -> Row:
+    """Return the row of one agent, without its verdict.
 
-
-def row(agent: str, memory: str, jobs: list[Job], shams: list[Job] | None = None) -> Row:
-    """What the benchmark says of one agent, from its jobs and those without the field in FF1, if any."""
-    table = probe_table(jobs, memory)
+    Args:
+        agent: Name of the agent.
+        memory: "reset" or "carried" between trials of a probe.
+        jobs: Its finished jobs with the field in FF1.
+        shams: Its finished jobs without.
+    """
+    values, failures = seed_values(jobs, shams, memory)
     records = [job.record or {} for job in jobs]
-    summaries = [json.loads((job.out / "summary.json").read_text()) for job in jobs]
-    curves, channel = phase_curves(table, "endpoint_error"), _channel(summaries, memory)
-    few = len(phase_curves(table)["FF1"].updates) < MANY
-    found = savings(table).to_dict()
-    rate = savings(table, window=1).to_dict()["savings"]["rate"] if few else found["savings"]["rate"]
-    made: Row = {
+    learns = not isinstance(AGENTS[agent], FixedAgent)
+    speed = float(np.mean([record["steps_per_second"] for record in records])) if learns else None
+    row: Row = {
         "agent": agent,
         "memory": memory,
-        "about": AGENTS[agent].about,
+        "description": AGENTS[agent].description,
         "command": command(agent, jobs, bool(shams)),
-        "fixed": isinstance(AGENTS[agent], FixedAgent),
-        "seeds": found["networks"],
-        "learning_trials": _learning_trials(agent, curves["NF1"]),
-        "endpoint_error": _mean(final_deviation(curves["NF1"])),
-        "ff1_initial": _phase(found, "FF1", "initial"),
-        "ff1_final": _phase(found, "FF1", "final"),
-        "ff2_initial": _phase(found, "FF2", "initial"),
-        "initial_savings": found["savings"]["initial"],
-        "rate_savings": rate,
-        "against_sham": against_sham(table, probe_table(shams, memory), 1 if few else 5) if shams else None,
-        "after_effect": found["after_effect"],
-        "washout_residual": found["washout_residual"],
-        "channel": {phase: _mean(values) for phase, values in channel.items()},
-        "learnt_force": _learnt(channel),
-        "steps_per_second": None
-        if isinstance(AGENTS[agent], FixedAgent)
-        else float(np.mean([record["steps_per_second"] for record in records])),
+        "learns_to_reach": learns and not isinstance(AGENTS[agent], SupervisedAgent),
+        "fixed": not learns,
+        "steps_per_second": speed,
         "wall_time_s": float(np.mean([record["wall_time_s"] for record in records])),
+        "rate_failures": failures,
+        "values": values,
     }
-    told: Row = jsonable(made | {"verdict": verdict(made)})
-    return told
+    return row | statistics(values)
+
+
+def statistics(values: Values) -> Row:
+    """Return the statistics of a row, all computed from the values of its seeds."""
+    ff1, ff2, rate1, rate2, sham_ff2, sham_rate2 = (
+        as_array(values, name)
+        for name in (
+            "ff1_initial",
+            "ff2_initial",
+            "ff1_rate",
+            "ff2_rate",
+            "sham_ff2_initial",
+            "sham_ff2_rate",
+        )
+    )
+    side = field_side(ff1)
+    fitted = np.isfinite(rate1) & np.isfinite(rate2)
+    channel = {phase: as_array(values, f"channel_{phase}") for phase in PHASES}
+    numbers = {name: _estimate(as_array(values, name)) for name in SINGLE_MEASURES}
+    row: Row = numbers | {
+        "seeds": len(values["seed"]),
+        "trials_to_reach": _trials_to_reach(as_array(values, "trials_to_reach")),
+        "initial_savings": _estimate(side * (ff1 - ff2)),
+        "rate_savings": {
+            **_estimate(rate2 - rate1),
+            "ff1": rate1[fitted].mean() if fitted.any() else np.nan,
+            "ff2": rate2[fitted].mean() if fitted.any() else np.nan,
+            **_ratio(rate2[fitted], rate1[fitted]),
+        },
+        "against_sham": None
+        if "sham_ff2_initial" not in values
+        else {"initial": _estimate(side * (sham_ff2 - ff2)), "rate": _estimate(rate2 - sham_rate2)},
+        "channel": {phase: _estimate(force) for phase, force in channel.items()},
+        "learned_force": _estimate(channel["FF1"] - channel["NF1"]),
+    }
+    result: Row = jsonable(row)
+    return result
+
+
+def _estimate(values: ArrayLike) -> Row:
+    """Mean, interval and tests over the seeds that have a value."""
+    array = np.asarray(values, dtype=np.float64)
+    return dataclasses.asdict(estimate(array[np.isfinite(array)]))
+
+
+def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> Row:
+    """Ratio of two means over seeds, with its interval."""
+    top, bottom = np.asarray(numerator), np.asarray(denominator)
+    if not top.size:
+        return {"ratio": None, "ratio_ci": [None, None]}
+    return {"ratio": top.mean() / bottom.mean(), "ratio_ci": list(ratio_interval(top, bottom))}
+
+
+def _trials_to_reach(trials: ArrayLike) -> Row:
+    """Median over the seeds that reach, and how many do."""
+    array = np.asarray(trials)
+    reached = array[np.isfinite(array)]
+    return {"median": float(np.median(reached)) if reached.size else None, "reached": reached.size}
 
 
 def command(agent: str, jobs: list[Job], sham: bool) -> str:
-    """What makes a row again."""
+    """Return the command that makes a row again."""
     words = ["python -m experiments.benchmark --agents", agent]
     if not isinstance(AGENTS[agent], SupervisedAgent):
         words += ["--seeds", *(str(seed) for seed in sorted(job.seed for job in jobs))]
@@ -89,96 +140,93 @@ def command(agent: str, jobs: list[Job], sham: bool) -> str:
     return " ".join([*words, "--sham"] if sham else words)
 
 
-def verdict(row: Row) -> str:
-    """What the row means, in a few words.
+def add_verdicts(rows: list[Row]) -> None:
+    """Add corrected p values and a verdict to every row of a table.
 
-    An agent reaches if its mean end-point error in the null field is below 10 mm. It adapts if its force in a
-    channel is larger at the end of FF1 than at the end of NF1 and if it has an after-effect against the first
-    deviation. It saves if FF2 begins with a smaller deviation than FF1 or is learnt faster; where there are
-    sham jobs, if it does so also against their FF2, and else what looked like savings is practice. Every "if"
-    but the first is a t test over seeds at the 5 % level, two-sided.
+    A verdict claims something only if its test over seeds is significant (two-sided t test, 5 %) after Holm's
+    correction for all rows of the table, and both measures of savings. An agent reaches if its mean end-point
+    error in the null field is below 10 mm. It adapts if its force in a channel grows from NF1 to FF1 and it
+    has an after-effect, opposite to the first deviation. It is better in FF2 if FF2 starts with a smaller
+    deviation than FF1, or is learned faster. This is savings if it also beats the FF2 of agents that met no
+    field in FF1; if no such sham was run, it may be practice.
     """
-    if row["endpoint_error"]["mean"] >= REACHED:
-        return "does not reach"
-    if row.get("fixed"):
-        return "does not learn"
-    if row["seeds"] < 3:
-        return "too few seeds"
-    side = np.sign(row["ff1_initial"]["mean"])
-    if _sign(row["learnt_force"]) <= 0 or side * _sign(row["after_effect"]) >= 0:
-        return "does not adapt"
-    signs = {
-        "initial": _sign(row["initial_savings"], "difference"),
-        "rate": _sign(row["rate_savings"], "difference"),
-    }
-    sham = row.get("against_sham") or {}
-    words: dict[str, list[str]] = {"savings": [], "practice": [], "slower or worse": []}
-    for name, sign in signs.items():
-        practice = name in sham and _sign(sham[name]) <= 0
-        words["practice" if sign > 0 and practice else "savings" if sign > 0 else "slower or worse"] += (
-            [name] if sign else []
-        )
-    parts = [f"{word} ({', '.join(names)})" for word, names in words.items() if names]
-    return "; ".join(parts) or "no savings"
+    learners = [row for row in rows if _testable(row)]
+    for row in learners:
+        row["adaptation"] = {"p": _adaptation_p(row)}
+    _correct(row["adaptation"] for row in learners)
+    _correct(row[f"{name}_savings"] for row in learners for name in MEASURES)
+    _correct(row["against_sham"][name] for row in learners if row["against_sham"] for name in MEASURES)
+    for row in rows:
+        row["verdict"] = verdict(row)
 
 
-def against_sham(table: pd.DataFrame, sham: pd.DataFrame, window: int) -> Row:
-    """Savings less practice: FF2 of seeds that met the field in FF1 against theirs if they did not."""
-    shared = np.intersect1d(table["network"], sham["network"])
-    met, not_met = (phase_curves(probes[probes["network"].isin(shared)]) for probes in (table, sham))
-    side = np.sign(met["FF1"].deviation[:, 0].mean())
-    start = side * (not_met["FF2"].deviation[:, 0] - met["FF2"].deviation[:, 0])
-    slow, fast, _ = fitted_rates(not_met["FF2"], met["FF2"], window)
-    rate = (fast - slow)[np.isfinite(fast - slow)]
-    return {
-        name: dataclasses.asdict(estimate(values, Sampling()))
-        for name, values in (("initial", start), ("rate", rate))
-        if values.size
-    }
+def verdict(row: Row) -> str:
+    """Return what a row with corrected p values shows, in a few words; see `add_verdicts`."""
+    if not reaches(row):
+        return NO_REACH
+    if row["fixed"]:
+        return FIXED
+    if row["seeds"] < FEWEST_SEEDS:
+        return FEW_SEEDS
+    if not _significant(row["adaptation"]):
+        return NO_ADAPTATION
+    measures: dict[str, list[str]] = {"savings": [], "savings or practice": [], "practice": [], "worse": []}
+    for name in MEASURES:
+        direction = _direction(row[f"{name}_savings"])
+        if direction < 0:
+            measures["worse"].append(name)
+        elif direction > 0 and not row["against_sham"]:
+            measures["savings or practice"].append(name)
+        elif direction > 0:
+            beyond = _direction(row["against_sham"][name]) > 0
+            measures["savings" if beyond else "practice"].append(name)
+    savings = [
+        f"{word} ({', '.join(measures[word])})"
+        for word in ("savings", "savings or practice")
+        if measures[word]
+    ]
+    words = savings or [NO_SAVINGS]
+    if measures["practice"]:
+        words.append(f"not shown to exceed practice ({', '.join(measures['practice'])})")
+    if measures["worse"]:
+        words.append(f"worse in FF2 ({', '.join(measures['worse'])})")
+    return "; ".join(words)
 
 
-def _sign(found: Row | None, key: str = "mean") -> int:
-    """Sign of an estimate that differs from 0 at the 5 % level; 0 for one that does not."""
-    if found is None or found["p"] is None or found[key] is None or not found["p"] < LEVEL:
+def reaches(row: Row) -> bool:
+    """Return whether the mean end-point error at the end of NF1 is below 10 mm."""
+    error = row["endpoint_error"]["mean"]
+    return error is not None and error < REACHED
+
+
+def _testable(row: Row) -> bool:
+    """Whether a row is of an agent that learns and reaches, with enough seeds for tests."""
+    return not row["fixed"] and row["seeds"] >= FEWEST_SEEDS and reaches(row)
+
+
+def _adaptation_p(row: Row) -> float | None:
+    """P value of adaptation: both tests have to be significant, so it is the larger of the two."""
+    force, after = row["learned_force"], row["after_effect"]
+    if force["p"] is None or after["p"] is None:
+        return None
+    expected = force["mean"] > 0 and after["mean"] * row["ff1_initial"]["mean"] < 0
+    return float(max(force["p"], after["p"])) if expected else 1.0
+
+
+def _correct(tests: Iterable[Row]) -> None:
+    """Add to every test its p value after Holm's correction for all of them."""
+    family = list(tests)
+    p = [np.nan if test["p"] is None else test["p"] for test in family]
+    for test, corrected in zip(family, holm(p), strict=True):
+        test["p_holm"] = float(corrected) if np.isfinite(corrected) else None
+
+
+def _direction(test: Row) -> int:
+    """Return the sign of an estimate that differs from 0 after correction; 0 if it does not."""
+    if not _significant(test):
         return 0
-    return 1 if found[key] > 0 else -1
+    return 1 if test["mean"] > 0 else -1
 
 
-def _learning_trials(agent: str, curves: PhaseCurves) -> Row:
-    """Trials of NF1 until the end-point error is first below `REACHED`, for those that get there."""
-    if isinstance(AGENTS[agent], SupervisedAgent | FixedAgent):
-        return {"median": None, "reached": None, "note": "pre-trained or not learning"}
-    below = curves.deviation < REACHED
-    first = [int(curves.trials[np.argmax(line)]) for line in below if line.any()]
-    return {"median": float(np.median(first)) if first else None, "reached": len(first)}
-
-
-def _channel(summaries: list[Row], memory: str) -> dict[str, Floats]:
-    """(seeds,) force in a channel at the end of every phase, as a share of what would cancel the field."""
-    found: dict[str, list[float]] = {}
-    for summary in summaries:
-        held = summary if memory == "reset" else summary["carried"]
-        each = held.get("adaptation_networks") or {k: [v] for k, v in held["adaptation"].items()}
-        for phase, values in each.items():
-            found.setdefault(phase, []).extend(values)
-    return {phase: np.array(values, dtype=float) for phase, values in found.items()}
-
-
-def _phase(found: Row, phase: str, when: str) -> Row:
-    entry = found["phases"][phase]
-    return {"mean": entry[f"{when}_deviation"], "ci": entry[f"{when}_ci"]}
-
-
-def _mean(values: Floats) -> Row:
-    """Mean and interval; None where a seed has no value, as a hand at rest has none in a channel."""
-    if not np.isfinite(values).all():
-        return {"mean": None, "ci": [None, None]}
-    return {"mean": float(np.mean(values)), "ci": list(mean_interval(values, Sampling()))}
-
-
-def _learnt(channel: dict[str, Floats]) -> Row:
-    """What FF1 added to the force in a channel."""
-    change = channel["FF1"] - channel["NF1"]
-    if not np.isfinite(change).all():
-        return {"mean": None, "ci": [None, None], "p": None}
-    return dataclasses.asdict(estimate(change, Sampling()))
+def _significant(test: Row) -> bool:
+    return test["p_holm"] is not None and test["p_holm"] < LEVEL

@@ -102,7 +102,7 @@ def jobs(tmp_path_factory):
     """A recurrent PPO that went through four short phases, as the benchmark trains it."""
     small = RECURRENT["policy_kwargs"] | {"lstm_hidden_size": 8}
     settings = RECURRENT | {"batch_size": 200, "n_epochs": 1, "policy_kwargs": small}
-    agent = Sb3Agent("small", "RecurrentPPO", "GruPolicy", 2, settings, rewards=False)
+    agent = Sb3Agent("small", "RecurrentPPO", "GruPolicy", 2, settings, normalise_rewards=False)
     out = tmp_path_factory.mktemp("jobs")
     held, AGENTS["small"] = dict(AGENTS), agent
     try:

@@ -1,0 +1,142 @@
+"""The page of the benchmark: page.md, filled with the numbers of benchmark.json.
+
+    python -m experiments.benchmark.page [--folder experiments/results/benchmark]
+
+``python -m experiments.benchmark`` writes the page into its folder as README.md. This command computes all
+statistics again from the values of every seed in benchmark.json, then writes the page and the figure of
+savings. Rows of older files, which lack these values, keep their numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import tyro
+
+from experiments.benchmark.agents import AGENTS, SupervisedAgent
+from experiments.benchmark.columns import COMMAND, COST, PERCENT, TABLES, markdown, name
+from experiments.benchmark.figure import draw_savings
+from experiments.benchmark.rows import (
+    FEW_SEEDS,
+    FIXED,
+    NO_ADAPTATION,
+    NO_REACH,
+    Row,
+    add_verdicts,
+    reaches,
+    statistics,
+)
+from savings_gym.arrays import MM
+from savings_gym.files import write_atomically, write_json
+
+log = logging.getLogger(__name__)
+CONTENT, PAGE, CURVES, SAVINGS = "benchmark.json", "README.md", "curves.png", "savings.png"
+COMMITTED = Path(__file__).resolve().parents[1] / "results" / "benchmark"
+UNDECIDED = (NO_REACH, FIXED, FEW_SEEDS, NO_ADAPTATION)  # verdicts that do not come to savings
+TEMPLATE = Path(__file__).with_name("page.md")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Arguments of the page."""
+
+    folder: Path = COMMITTED
+    """Folder with benchmark.json, where the page is written."""
+
+
+def render(content: dict[str, Any]) -> str:
+    """Return the page for the content of benchmark.json."""
+    rows = content["rows"]
+    agents = [row for row in rows if row["memory"] == "reset"]
+    page = Template(TEMPLATE.read_text()).substitute(
+        phases=_phases(content["protocol"]),
+        findings=findings(rows),
+        tables="\n\n".join(f"**{title}**\n\n{markdown(rows, columns)}" for title, columns in TABLES.items()),
+        notes="\n\n".join([*content.get("notes", ()), *_failed_fits(rows)]),
+        hours=f"{sum(row['wall_time_s'] * _jobs(row) for row in agents) / 3600:.1f}",
+        commands=markdown(agents, (*COST, COMMAND)),
+        versions=", ".join(f"{package} {version}" for package, version in content["versions"].items()),
+    )
+    return re.sub(r"\n{3,}", "\n\n", page)
+
+
+def findings(rows: list[Row]) -> str:
+    """Return what the rows show, in a few sentences."""
+    learners = [row for row in rows if not row["fixed"] and row["memory"] == "reset"]
+    reaching = [row for row in learners if reaches(row)]
+    sentences = [f"{len(reaching)} of {len(learners)} learning agents reach within 10 mm on average."]
+    adapting = [row for row in rows if row["verdict"] not in UNDECIDED]
+    if adapting:
+        force = [PERCENT * row["channel"]["FF1"]["mean"] for row in adapting]
+        after = [MM * abs(row["after_effect"]["mean"]) for row in adapting]
+        sentences.append(
+            f"Those that adapt compensate {min(force):.0f} to {max(force):.0f} % of the field in an error "
+            f"clamp and have after-effects of {min(after):.0f} to {max(after):.0f} mm."
+        )
+    by_verdict: dict[str, list[str]] = {}
+    for row in adapting:
+        by_verdict.setdefault(row["verdict"], []).append(name(row))
+    sentences += [
+        f"**{word[0].upper()}{word[1:]}**: {', '.join(names)}." for word, names in by_verdict.items()
+    ]
+    return " ".join(sentences)
+
+
+def recomputed(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of benchmark.json with its statistics and verdicts computed again from its seeds."""
+    rows = [row | statistics(row["values"]) if "values" in row else dict(row) for row in content["rows"]]
+    add_verdicts(rows)
+    return content | {"rows": rows}
+
+
+def _phases(protocol: dict[str, Any]) -> str:
+    phases = [f"{protocol[phase]:,}" for phase in ("nf1", "ff1", "nf2", "ff2")]
+    return f"{', '.join(phases[:-1])} and {phases[-1]}"
+
+
+def _failed_fits(rows: list[Row]) -> list[str]:
+    """Learning agents with rates that could not be fitted, and the reasons; nothing if all could."""
+    lines = []
+    for row in [row for row in rows if not row["fixed"]]:
+        reasons = Counter(reason.partition(": ")[2] for reason in row["rate_failures"])
+        if reasons:
+            text = ", ".join(f"{message} ({count})" for message, count in reasons.items())
+            lines.append(f"- {name(row)}: {text}")
+    return (
+        ["Learning rates that could not be fitted, FF1 and FF2 together:\n\n" + "\n".join(lines)]
+        if lines
+        else []
+    )
+
+
+def _jobs(row: Row) -> int:
+    """Jobs behind a row; the networks of an ensemble are the seeds of a single one."""
+    return 1 if isinstance(AGENTS[row["agent"]], SupervisedAgent) else int(row["seeds"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        folder = tyro.cli(Page, args=arguments, description=__doc__).folder
+        content = recomputed(json.loads((folder / CONTENT).read_text()))
+        write_json(folder / CONTENT, content)
+        write_atomically(folder / PAGE, render(content).encode())
+        draw_savings(content["rows"], folder / SAVINGS)
+    except (ValueError, KeyError, OSError) as error:
+        log.error("error: %s", error)
+        return 2
+    log.info("wrote %s", folder / PAGE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

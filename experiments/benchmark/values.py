@@ -1,0 +1,88 @@
+"""From the finished jobs of an agent to one value per seed, from which all statistics are computed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from experiments.benchmark.protocol import Job
+from savings_gym.arrays import Floats
+from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.learning import WINDOW, trials_to_criterion
+from savings_gym.metrics.savings import final_deviation, fitted_rates
+from savings_gym.probes.recorder import PROBES, PROBES_CARRIED, SUMMARY
+from savings_gym.task.schedule import PHASES
+
+REACHED = 0.010  # m, mean end-point error of an agent that has learned to reach
+WINDOWED_FROM = 100  # probes of FF1 from which on rates are fitted to windowed means
+PROBE_FILES = {"reset": PROBES, "carried": PROBES_CARRIED}  # by what happens to memory between trials
+
+Values = dict[str, list[float | None]]  # one entry per seed; None where a seed has no such value
+
+
+def probe_table(jobs: list[Job], memory: str) -> pd.DataFrame:
+    """Return the probes of all seeds of an agent; memory is "reset" or "carried"."""
+    return pd.concat([pd.read_parquet(job.out / PROBE_FILES[memory]) for job in jobs], ignore_index=True)
+
+
+def seed_values(jobs: list[Job], shams: list[Job], memory: str) -> tuple[Values, list[str]]:
+    """Return every measure of every seed, and the learning rates that could not be fitted, in words.
+
+    Args:
+        jobs: Finished jobs of one agent with the field in FF1.
+        shams: Its finished jobs without; they may cover fewer seeds.
+        memory: "reset" or "carried", see `PROBE_FILES`.
+    """
+    jobs = sorted(jobs, key=lambda job: job.seed)
+    table = probe_table(jobs, memory)
+    curves, reaching = phase_curves(table), phase_curves(table, "endpoint_error")["NF1"]
+    window = WINDOW if len(curves["FF1"].updates) >= WINDOWED_FROM else 1
+    rates1, rates2, failures = fitted_rates(curves["FF1"], curves["FF2"], window)
+    end = {phase: final_deviation(curves[phase]) for phase in ("NF1", "FF1", "NF2")}
+    seeds = curves["FF1"].networks
+    measures: dict[str, ArrayLike] = {
+        "trials_to_reach": trials_to_criterion(reaching.trials, reaching.deviation, REACHED),
+        "endpoint_error": final_deviation(reaching),
+        "ff1_initial": curves["FF1"].deviation[:, 0],
+        "ff1_final": end["FF1"],
+        "ff2_initial": curves["FF2"].deviation[:, 0],
+        "ff1_rate": rates1,
+        "ff2_rate": rates2,
+        "after_effect": curves["NF2"].deviation[:, 0],
+        "washout_residual": end["NF2"] - end["NF1"],
+        **_channel_force(jobs, memory),
+    }
+    if shams:
+        sham = phase_curves(probe_table(shams, memory))
+        _, sham_rates, _ = fitted_rates(curves["FF1"], sham["FF2"], window)
+        place = {int(seed): i for i, seed in enumerate(sham["FF2"].networks)}
+        for name, found in (("sham_ff2_initial", sham["FF2"].deviation[:, 0]), ("sham_ff2_rate", sham_rates)):
+            measures[name] = [found[place[int(s)]] if int(s) in place else np.nan for s in seeds]
+    values = {name: _jsonable(column) for name, column in measures.items()}
+    return {"seed": seeds.tolist(), **values}, list(failures)
+
+
+def as_array(values: Values, name: str) -> Floats:
+    """Return one measure, (n,) over seeds; NaN where a seed has no such value, or none has it."""
+    column = values.get(name, [None] * len(values["seed"]))
+    return np.array([np.nan if value is None else value for value in column], dtype=np.float64)
+
+
+def _jsonable(column: ArrayLike) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in np.asarray(column, dtype=np.float64)]
+
+
+def _channel_force(jobs: list[Job], memory: str) -> dict[str, list[Any]]:
+    """Force in a channel at the end of every phase, as a share of the force that would cancel the field."""
+    force: dict[str, list[Any]] = {f"channel_{phase}": [] for phase in PHASES}
+    for job in jobs:
+        summary = json.loads((job.out / SUMMARY).read_text())
+        part = summary if memory == "reset" else summary["carried"]
+        by_network = part.get("adaptation_networks") or {k: [v] for k, v in part["adaptation"].items()}
+        for phase in PHASES:
+            force[f"channel_{phase}"] += [np.nan if value is None else value for value in by_network[phase]]
+    return force

@@ -1,0 +1,157 @@
+"""Statistics and verdicts follow from the values of the seeds and claim only what the tests support."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+from scipy.stats import ttest_1samp
+
+from experiments.benchmark.agents import AGENTS
+from experiments.benchmark.columns import TABLES
+from experiments.benchmark.page import COMMITTED, CONTENT, PAGE, main, recomputed, render
+from experiments.benchmark.rows import add_verdicts, statistics
+
+SEEDS = 5
+
+
+def spread(mean: float, deviation: float, seeds: int = SEEDS) -> np.ndarray:
+    """Values with exactly this mean and standard deviation."""
+    x = np.random.default_rng(0).normal(size=seeds)
+    return mean + deviation * (x - x.mean()) / x.std(ddof=1)
+
+
+def seed_values(**changes: Any) -> dict[str, list[Any]]:
+    """An agent that reaches and adapts, and whose FF2 is like its FF1."""
+    values = {
+        "seed": np.arange(SEEDS),
+        "trials_to_reach": np.full(SEEDS, 4000.0),
+        "endpoint_error": spread(0.005, 0.001),
+        "ff1_initial": spread(0.030, 0.002),
+        "ff1_final": spread(0.002, 0.001),
+        "ff2_initial": spread(0.030, 0.002) + [0.001, -0.001, 0.0, 0.001, -0.001],
+        "ff1_rate": spread(1e-3, 1e-4),
+        "ff2_rate": spread(1e-3, 1e-4) + [1e-4, -1e-4, 0.0, 1e-4, -1e-4],
+        "after_effect": spread(-0.025, 0.002),
+        "washout_residual": spread(0.0, 0.001),
+        "channel_NF1": spread(0.0, 0.02),
+        "channel_FF1": spread(0.8, 0.05),
+        "channel_NF2": spread(0.0, 0.02),
+        "channel_FF2": spread(0.8, 0.05),
+    } | changes
+    return {name: np.asarray(column).tolist() for name, column in values.items()}
+
+
+def row(agent: str = "ppo", **changes: Any) -> dict[str, Any]:
+    values = seed_values(**changes)
+    about = {"agent": agent, "memory": "reset", "description": "", "command": "", "rate_failures": []}
+    about |= {"learns_to_reach": True, "fixed": False, "steps_per_second": 1.0, "wall_time_s": 60.0}
+    return about | {"values": values} | statistics(values)
+
+
+def verdict(*others: dict[str, Any], **changes: Any) -> str:
+    rows = [row(**changes), *others]
+    add_verdicts(rows)
+    return rows[0]["verdict"]
+
+
+BETTER_START = spread(0.026, 0.002)
+FASTER, SLOWER = spread(2e-3, 1e-4), spread(5e-4, 1e-4)
+
+
+def test_intervals_are_t_intervals_of_the_values():
+    ff1, ff2 = spread(0.03, 0.003), spread(0.02, 0.001)[::-1]
+    savings = row(ff1_initial=ff1, ff2_initial=ff2)["initial_savings"]
+    reference = ttest_1samp(ff1 - ff2, 0.0)
+    assert savings["p"] == pytest.approx(reference.pvalue)
+    assert savings["ci"] == pytest.approx(list(reference.confidence_interval(0.95)))
+    assert savings["networks"] == SEEDS
+
+
+def test_savings_do_not_depend_on_the_side_of_the_field():
+    right, left = (row(ff1_initial=s * spread(0.03, 0.003), ff2_initial=s * BETTER_START) for s in (1, -1))
+    for name in ("mean", "t", "p"):
+        assert left["initial_savings"][name] == pytest.approx(right["initial_savings"][name])
+
+
+def test_verdicts_below_savings():
+    assert verdict(endpoint_error=spread(0.02, 0.001)) == "does not reach"
+    assert verdict(channel_FF1=spread(0.1, 0.3)) == "no adaptation shown"
+    assert verdict(after_effect=spread(0.02, 0.002)) == "no adaptation shown"  # to the side of the field
+    assert verdict() == "no savings shown"
+    few = {name: column[:2] for name, column in seed_values().items()}
+    rows = [row() | {"values": few} | statistics(few), row() | {"fixed": True}]
+    add_verdicts(rows)
+    assert [entry["verdict"] for entry in rows] == ["too few seeds", "does not learn"]
+
+
+def test_without_a_sham_a_better_ff2_may_be_practice():
+    assert verdict(ff2_initial=BETTER_START) == "savings or practice (initial)"
+    assert verdict(ff2_initial=BETTER_START, ff2_rate=FASTER) == "savings or practice (initial, rate)"
+    assert verdict(ff2_rate=SLOWER) == "no savings shown; worse in FF2 (rate)"
+
+
+def test_savings_are_what_the_sham_does_not_show():
+    like_ff1, like_ff2 = seed_values()["ff1_initial"], BETTER_START + [1e-3, -1e-3, 0.0, 1e-3, -1e-3]
+    changes = {"ff2_initial": BETTER_START, "sham_ff2_rate": seed_values()["ff2_rate"]}
+    assert verdict(sham_ff2_initial=like_ff1, **changes) == "savings (initial)"
+    practice = "no savings shown; not shown to exceed practice (initial)"
+    assert verdict(sham_ff2_initial=like_ff2, **changes) == practice
+
+
+def test_savings_against_the_sham_are_paired_over_the_seeds_that_have_one():
+    sham = [0.029, None, 0.028, None, 0.030]
+    against = row(ff2_initial=np.full(SEEDS, 0.025), sham_ff2_initial=sham)["against_sham"]["initial"]
+    assert against["mean"] == pytest.approx(0.004) and against["networks"] == 3
+
+
+def test_p_values_are_corrected_for_all_rows_of_a_table():
+    weak = spread(0.030, 0.002) - spread(0.002, 0.0015)[::-1]  # p = 0.04 if it were the only test
+    p = row(ff2_initial=weak)["initial_savings"]["p"]
+    assert 0.01 < p < 0.05
+    assert verdict(ff2_initial=weak) == "no savings shown"
+    rows = [row(ff2_initial=weak), row("sac"), row("sac", endpoint_error=spread(0.1, 0.01))]
+    add_verdicts(rows)
+    assert rows[0]["initial_savings"]["p_holm"] == pytest.approx(
+        4 * p
+    )  # two measures of two agents that reach
+    assert "p_holm" not in rows[2]["initial_savings"]
+
+
+def test_a_value_on_fewer_seeds_says_so():
+    columns = dict(TABLES["Learning rate (per 1000 trials)"])
+    rates = seed_values()["ff1_rate"]
+    complete, partial = row(), row(ff1_rate=[None, None, *rates[2:]])
+    assert "(n = 3)" not in columns["FF2 / FF1"](complete)
+    assert columns["FF2 / FF1"](partial).endswith("(n = 3)") and columns["FF1"](partial).endswith("(n = 3)")
+
+
+def test_the_page_is_computed_from_the_values_of_the_seeds(tmp_path):
+    rows = [row(agent, ff2_initial=BETTER_START) for agent in ("ppo", "sac")]
+    add_verdicts(rows)
+    protocol = {"nf1": 1, "ff1": 2, "nf2": 3, "ff2": 4}
+    content = {"protocol": protocol, "rows": rows, "versions": {"python": "3"}}
+    assert recomputed(content) == content
+    damaged = content | {"rows": [entry | {"verdict": "?", "initial_savings": {}} for entry in rows]}
+    (tmp_path / CONTENT).write_text(json.dumps(damaged))
+    assert main(["--folder", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / CONTENT).read_text()) == content
+    page = (tmp_path / PAGE).read_text()
+    assert page == render(content)
+    assert "2 of 2 learning agents reach" in page and "**Savings or practice (initial)**: ppo, sac." in page
+
+
+def test_the_committed_page_is_made_from_the_committed_results():
+    content = json.loads((COMMITTED / CONTENT).read_text())
+    assert (COMMITTED / PAGE).read_text() == render(content), "run python -m experiments.benchmark.page"
+    assert {entry["agent"] for entry in content["rows"]} == set(AGENTS)
+
+
+def test_committed_intervals_of_differences_are_t_intervals():
+    for entry in json.loads((COMMITTED / CONTENT).read_text())["rows"]:
+        for name in ("initial_savings", "rate_savings", "after_effect", "washout_residual"):
+            test = entry[name]
+            if test["t"]:
+                half = student.ppf(0.975, test["networks"] - 1) * abs(test["mean"] / test["t"])
+                assert test["ci"] == pytest.approx([test["mean"] - half, test["mean"] + half])
