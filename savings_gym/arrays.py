@@ -17,11 +17,14 @@ Info = dict[str, Any]  # what an environment reports beside the observation
 
 
 def as_finite(name: str, values: ArrayLike) -> Floats:
-    """Values as a float64 array; ValueError if they are not numbers or not all finite.
+    """Return values as a float64 array.
 
     Args:
-        name: What the caller calls them, for the error.
+        name: Name of the values in the error.
         values: Any shape.
+
+    Raises:
+        ValueError: If they are not numbers, or not all finite.
     """
     try:
         array = np.asarray(values, dtype=np.float64)
@@ -38,7 +41,7 @@ def as_finite(name: str, values: ArrayLike) -> Floats:
 
 
 def as_points(name: str, values: ArrayLike) -> Floats:
-    """Finite vectors in the plane, (..., 2)."""
+    """Return finite vectors in the plane, (..., 2); ValueError for anything else."""
     array = as_finite(name, values)
     if array.ndim < 1 or array.shape[-1] != 2:
         raise ValueError(f"{name} has shape {array.shape}, expected (..., 2)")
@@ -46,7 +49,7 @@ def as_points(name: str, values: ArrayLike) -> Floats:
 
 
 def as_path(values: ArrayLike) -> Floats:
-    """Finite hand path, (..., T + 1, 2) with at least two samples."""
+    """Return a finite hand path, (..., T + 1, 2) with at least two samples; ValueError for anything else."""
     array = as_finite("path", values)
     if array.ndim < 2 or array.shape[-1] != 2 or array.shape[-2] < 2:
         raise ValueError(f"path has shape {array.shape}, expected (..., T + 1, 2) with T at least 1")
@@ -54,7 +57,7 @@ def as_path(values: ArrayLike) -> Floats:
 
 
 def as_positive(name: str, value: float) -> float:
-    """A finite number above zero."""
+    """Return a finite number above zero; ValueError for anything else."""
     if not (np.isfinite(value) and value > 0.0):
         raise ValueError(f"{name} is {value}, expected a finite number above 0")
     return float(value)
@@ -134,12 +137,12 @@ def as_whole_number(name: str, value: object, least: int = 0) -> int:
     """Return a whole number that is at least `least`; booleans, floats and strings are refused.
 
     Args:
-        name: What the caller calls it, for the error.
+        name: Name of the value in the error.
         value: A Python or NumPy integer.
         least: The smallest valid value.
 
     Raises:
-        ValueError: For anything else; it names the value.
+        ValueError: For anything else.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
@@ -147,7 +150,7 @@ def as_whole_number(name: str, value: object, least: int = 0) -> int:
 
 
 def broadcast_leading(**shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """Common leading shape; ValueError naming every argument when there is none."""
+    """Return the common leading shape; ValueError, with the shape of every argument, if there is none."""
     try:
         return np.broadcast_shapes(*shapes.values())
     except ValueError:

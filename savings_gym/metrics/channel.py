@@ -1,7 +1,4 @@
-"""How much of a force field a reach compensates, from the force it puts on an error-clamp channel.
-
-Probes of adaptation: forces on the walls of a channel, and the share of a field that they would cancel.
-"""
+"""How much of a force field a reach compensates, from its force on the walls of an error-clamp channel."""
 
 from __future__ import annotations
 
@@ -12,29 +9,12 @@ from numpy.typing import ArrayLike
 
 from savings_gym.arrays import Floats, as_finite, as_points, broadcast_leading
 from savings_gym.fields import ChannelField, CurlField, Field, ViscousField
+from savings_gym.metrics.kinematics import lateral_component
 from savings_gym.task.settings import CONTROL_STEP
 
 
-def lateral_component(vector: ArrayLike, direction: ArrayLike) -> Floats:
-    """Component of planar vectors to the right of a direction, seen from above.
-
-    Args:
-        vector: (..., 2) displacements, velocities or forces.
-        direction: (..., 2) direction of the reach, of any length but zero.
-
-    Returns:
-        (...), in the unit of `vector`; positive to the right.
-    """
-    vectors, along = as_points("vector", vector), as_points("direction", direction)
-    broadcast_leading(vector=vectors.shape[:-1], direction=along.shape[:-1])
-    length = np.linalg.norm(along, axis=-1)
-    if np.any(length == 0.0):
-        raise ValueError("direction has zero length, expected a target that differs from the start")
-    return (vectors[..., 0] * along[..., 1] - vectors[..., 1] * along[..., 0]) / length
-
-
 def ideal_channel_force(velocity: ArrayLike, field_matrix: ArrayLike) -> Floats:
-    """Force of the hand that would cancel a velocity-dependent field: -B v at the measured velocity.
+    """Return the hand force that would cancel a velocity-dependent field: -B v at the measured velocity.
 
     Args:
         velocity: (..., T, 2) hand velocity in the channel [m/s].
@@ -50,20 +30,19 @@ def ideal_channel_force(velocity: ArrayLike, field_matrix: ArrayLike) -> Floats:
 
 
 def channel_adaptation_index(force: ArrayLike, ideal_force: ArrayLike) -> Floats:
-    """Slope of the force in a channel on the ideal force, a regression through the origin over the movement.
+    """Return the slope of the force in a channel on the ideal force, regressed through the origin.
 
-    The adaptation coefficient of force-channel studies (Smith, Ghazizadeh & Shadmehr 2006,
-    doi 10.1371/journal.pbio.0040179), here ``sum(force * ideal) / sum(ideal**2)``. 1 is full compensation of
-    the field, 0 none, negative a force with the field. Samples at rest have no ideal force and so no weight:
-    the movement needs no cutting out.
+    This is the adaptation coefficient of force-channel studies (Smith, Ghazizadeh & Shadmehr 2006,
+    doi 10.1371/journal.pbio.0040179), ``sum(force * ideal) / sum(ideal**2)``: 1 if the field is fully
+    compensated, 0 if not at all, negative for a force with the field. Samples at rest have no ideal force and
+    so no weight: the movement need not be cut out.
 
     Args:
-        force: (..., T) lateral force of the hand *on* the channel, that is minus the force of the channel on
-            the hand [N].
+        force: (..., T) lateral force of the hand *on* the channel, minus that of the channel on the hand [N].
         ideal_force: (..., T) `lateral_component` of `ideal_channel_force`, same side convention [N].
 
     Returns:
-        (...), NaN where the ideal force is zero throughout.
+        (...), NaN if the ideal force is zero throughout.
     """
     measured, ideal = as_finite("force", force), as_finite("ideal_force", ideal_force)
     if measured.ndim == 0 or ideal.ndim == 0 or measured.shape[-1] != ideal.shape[-1]:
@@ -79,15 +58,14 @@ def channel_adaptation_index(force: ArrayLike, ideal_force: ArrayLike) -> Floats
 
 @dataclass(frozen=True, eq=False)
 class ChannelResult:
-    """What 8 reaches between the walls of a channel showed.
+    """Forces and adaptation in 8 reaches between the walls of a channel.
 
     Attributes:
-        adaptation: (8,) slope of the force on the walls on the force that would cancel the field: 1 is all
-            of it, 0 nothing.
+        adaptation: (8,) `channel_adaptation_index`: 1 if the field is fully compensated, 0 if not at all.
         across: (8, 100) force of the hand on the walls at the end of every control step, positive to the
             right of the reach; zero before go [N].
-        along: (8, 100) the same along the reach; a channel has no force there but rounding [N].
-        ideal: (8, 100) `across` of a hand that cancels the field at the speed it had [N].
+        along: (8, 100) the same along the reach, where a channel exerts no force beyond rounding [N].
+        ideal: (8, 100) `across` of a hand that cancels the field at its measured velocity [N].
     """
 
     adaptation: Floats
@@ -97,10 +75,10 @@ class ChannelResult:
 
 
 def velocity_matrix(field: Field) -> Floats:
-    """(2, 2) B of a field f = B v [N s/m].
+    """Return B, (2, 2), of a field f = B v [N s/m].
 
     Raises:
-        ValueError: For a field that is none of these.
+        ValueError: If the field is of another kind.
     """
     if not isinstance(field, CurlField | ViscousField):
         raise ValueError(f"a channel measures adaptation to a CurlField or a ViscousField, got {field!r}")
@@ -116,23 +94,23 @@ def channel_result(
     walls: ChannelField,
     go_time: float,
 ) -> ChannelResult:
-    """Forces on the walls of a channel, and adaptation to a field f = matrix v.
+    """Return the forces on the walls of a channel, and the adaptation to a field f = matrix v.
 
     Args:
-        path: (n, T, 2) hand at the end of every control step [m].
-        velocity: (n, T, 2) its velocity [m/s].
-        start: (n, 2) m.
-        target: (n, 2) m.
-        matrix: (2, 2) N s/m.
-        walls: The channel, which acts from go on.
-        go_time: s.
+        path: (n, T, 2) hand position at the end of every control step [m].
+        velocity: (n, T, 2) hand velocity [m/s].
+        start: (n, 2) start of every reach [m].
+        target: (n, 2) [m].
+        matrix: (2, 2), see `velocity_matrix` [N s/m].
+        walls: The channel, which acts from the go signal on.
+        go_time: Of the go signal [s].
     """
     steps = path.shape[1]
     fields = walls.coefficients(start, target).take(np.repeat(np.arange(len(start)), steps))
     push = -fields.force(path.reshape(-1, 2), velocity.reshape(-1, 2)).reshape(path.shape)
     reach = (target - start)[:, None]  # (n, 1, 2)
-    gone = np.arange(1, steps + 1) > round(go_time / CONTROL_STEP)
-    across = lateral_component(push, reach) * gone
-    along = np.sum(push * reach, axis=-1) / np.linalg.norm(reach, axis=-1) * gone
-    ideal = lateral_component(ideal_channel_force(velocity, matrix), reach) * gone
+    after_go = np.arange(1, steps + 1) > round(go_time / CONTROL_STEP)
+    across = lateral_component(push, reach) * after_go
+    along = np.sum(push * reach, axis=-1) / np.linalg.norm(reach, axis=-1) * after_go
+    ideal = lateral_component(ideal_channel_force(velocity, matrix), reach) * after_go
     return ChannelResult(channel_adaptation_index(across, ideal), across, along, ideal)

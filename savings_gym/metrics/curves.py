@@ -1,10 +1,18 @@
 """From a probe table to learning curves.
 
-A probe table is any mapping of column names to 1-D columns of one length (a dict of arrays, a pandas
-DataFrame), one row a network, phase, update and target. Columns that are read here: ``network`` (int),
-``phase`` (str), ``update`` (int, index in its phase, 0 before any learning in it), ``trial`` (int, training
-trials seen in the phase before the probe), ``target`` (int) and the measure, ``lateral_deviation`` [m] if
-nothing else is asked for.
+A probe table is a mapping of column names to 1-D columns of one length (a dict of arrays, a pandas
+DataFrame), with one row per network, phase, update and target:
+
+=====================  =====  =================================================================
+column                 type   meaning
+=====================  =====  =================================================================
+``network``            int    number of the learner
+``phase``              str    NF1, FF1, NF2 or FF2; other names are possible
+``update``             int    index in the phase, 0 before any learning in it
+``trial``              int    training trials in the phase before the probe
+``target``             int    number of the target
+``lateral_deviation``  float  the measure [m]; `phase_curves` takes any other column in its place
+=====================  =====  =================================================================
 """
 
 from dataclasses import dataclass
@@ -13,20 +21,19 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from savings_gym.arrays import Floats, as_finite
+from savings_gym.arrays import Array, Floats, Indices, as_finite
 
-Integers = NDArray[np.int64]
 INDEX_COLUMNS = ("network", "phase", "update", "trial", "target")
 
 
 class ProbeTable(Protocol):
-    """What a probe table must be able to do: give a column by its name, say whether it has one."""
+    """A mapping of column names to columns."""
 
     def __getitem__(self, column: str, /) -> Any:
-        """Column of the table."""
+        """Return a column."""
 
     def __contains__(self, column: object, /) -> bool:
-        """Whether the table has a column."""
+        """Return whether the table has a column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,40 +43,40 @@ class PhaseCurves:
     Attributes:
         networks: (n,) network numbers, increasing.
         updates: (u,) update indices, increasing.
-        trials: (u,) training trials seen in the phase before each probe.
-        targets: (t,) target numbers that every probe has, increasing.
-        deviation: (n, u) mean over the targets of the measure [m].
+        trials: (u,) training trials in the phase before each probe.
+        targets: (t,) target numbers of every probe, increasing.
+        deviation: (n, u) measure, mean over targets [m].
     """
 
-    networks: Integers
-    updates: Integers
-    trials: Integers
-    targets: Integers
+    networks: Indices
+    updates: Indices
+    trials: Indices
+    targets: Indices
     deviation: Floats
 
 
 def phase_curves(table: ProbeTable, column: str = "lateral_deviation") -> dict[str, PhaseCurves]:
-    """Mean over targets of a measure, for every network and probe of every phase in the table.
+    """Return the mean over targets of a measure, for every network and probe of every phase in the table.
 
-    Rows in the order (network, update, target) within a phase are reshaped, others sorted first.
+    Rows of a phase that are in the order (network, update, target) are reshaped; others are sorted first.
 
     Args:
-        table: Probe table; in a phase every network needs the same updates, trials and targets.
-        column: The measure.
+        table: Probe table; within a phase, every network needs the same updates, trials and targets.
+        column: Column of the measure.
 
     Returns:
-        Phase name to its curves, in the order in which phases first appear.
+        Phase name to curves, in the order in which phases first appear.
 
     Raises:
-        ValueError: When a column is missing or of another length or kind, a measure is not finite, a row
-            occurs twice, or networks differ in updates, trials or targets.
+        ValueError: If a column is missing or of another length or type, a measure is not finite, a row occurs
+            twice, or networks differ in updates, trials or targets.
     """
     missing = [name for name in (*INDEX_COLUMNS, column) if name not in table]
     if missing:
         raise ValueError(f"table has no {missing}, expected the columns {[*INDEX_COLUMNS, column]}")
     values = as_finite(column, table[column])
     phase = np.asarray(table["phase"])
-    keys = {name: _integers(name, table[name]) for name in INDEX_COLUMNS if name != "phase"}
+    keys = {name: _whole_numbers(name, table[name]) for name in INDEX_COLUMNS if name != "phase"}
     lengths = {name: len(array) for name, array in {**keys, "phase": phase, column: values}.items()}
     if len(set(lengths.values())) != 1 or values.ndim != 1 or phase.ndim != 1:
         raise ValueError(f"columns have the lengths {lengths}, expected 1-D columns of one length")
@@ -81,12 +88,12 @@ def phase_curves(table: ProbeTable, column: str = "lateral_deviation") -> dict[s
     }
 
 
-def _phase_rows(phase: NDArray[Any]) -> dict[str, slice | NDArray[np.intp]]:
-    """Rows of each phase, as a slice where they are contiguous."""
+def _phase_rows(phase: Array) -> dict[str, slice | Indices]:
+    """Rows of each phase, as a slice if they are contiguous."""
     starts = np.concatenate([[0], np.flatnonzero(phase[1:] != phase[:-1]) + 1])
     ends = np.append(starts[1:], phase.size)
     names = np.asarray([str(name) for name in phase[starts]])
-    rows: dict[str, slice | NDArray[np.intp]] = {}
+    rows: dict[str, slice | Indices] = {}
     for name in dict.fromkeys(names.tolist()):
         runs = np.flatnonzero(names == name)
         if runs.size == 1:
@@ -98,8 +105,8 @@ def _phase_rows(phase: NDArray[Any]) -> dict[str, slice | NDArray[np.intp]]:
     return rows
 
 
-def _curves(phase: str, keys: dict[str, Integers], values: Floats) -> PhaseCurves:
-    """Curves of the rows of one phase."""
+def _curves(phase: str, keys: dict[str, Indices], values: Floats) -> PhaseCurves:
+    """Curves of one phase, from its rows."""
     order = [keys["network"], keys["update"], keys["target"]]
     if not _in_order(order).all():
         rank = np.lexsort(order[::-1])
@@ -123,8 +130,8 @@ def _curves(phase: str, keys: dict[str, Integers], values: Floats) -> PhaseCurve
         if wrong.size:
             i, j, _ = wrong[0]
             at = f"phase {phase}: network {network.reshape(shape)[i, 0, 0]}, probe {j} of the phase"
-            found, expected = grid[key][i, j].tolist(), np.broadcast_to(first, shape)[i, j].tolist()
-            raise ValueError(f"{at} has {key} {found}, expected {expected} as in the first network or probe")
+            actual, expected = grid[key][i, j].tolist(), np.broadcast_to(first, shape)[i, j].tolist()
+            raise ValueError(f"{at} has {key} {actual}, expected {expected} as in the first network or probe")
     trials = grid["trial"][0, :, 0]
     if np.any(np.diff(trials) <= 0):
         raise ValueError(
@@ -139,8 +146,8 @@ def _curves(phase: str, keys: dict[str, Integers], values: Floats) -> PhaseCurve
     )
 
 
-def _in_order(keys: list[Integers]) -> NDArray[np.bool_]:
-    """Whether each row comes strictly before the next in the order of the keys, first key first: (n - 1,)."""
+def _in_order(keys: list[Indices]) -> NDArray[np.bool_]:
+    """Whether each row comes strictly before the next, by the first key, then the second, ...: (n - 1,)."""
     before = np.zeros(keys[0].size - 1, dtype=np.bool_)
     for key in reversed(keys):
         step = np.diff(key)
@@ -148,8 +155,8 @@ def _in_order(keys: list[Integers]) -> NDArray[np.bool_]:
     return before
 
 
-def _grid(phase: str, network: Integers, update: Integers) -> tuple[int, int, int]:
-    """Networks, updates and targets of sorted rows; ValueError where some have fewer than others."""
+def _grid(phase: str, network: Indices, update: Indices) -> tuple[int, int, int]:
+    """Number of networks, updates and targets of sorted rows; ValueError if some have fewer than others."""
     new_network = np.flatnonzero(np.diff(network)) + 1
     new_probe = np.flatnonzero((np.diff(network) != 0) | (np.diff(update) != 0)) + 1
     probes = np.concatenate([[0], new_probe])
@@ -174,11 +181,11 @@ def _grid(phase: str, network: Integers, update: Integers) -> tuple[int, int, in
     return networks.size, common_updates, common
 
 
-def _integers(name: str, values: Any) -> Integers:
+def _whole_numbers(name: str, values: Any) -> Indices:
     """A 1-D column of whole numbers."""
     column = np.asarray(values)
     if column.ndim != 1 or column.dtype.kind not in "iu":
         raise ValueError(
             f"{name} has shape {column.shape} and type {column.dtype}, expected (rows,) integers"
         )
-    return column.astype(np.int64, copy=False)
+    return column.astype(np.intp, copy=False)

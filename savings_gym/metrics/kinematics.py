@@ -1,51 +1,25 @@
-"""Kinematic and force measures of a reach: arrays in, numbers out.
+"""Kinematic measures of a reach: arrays in, numbers out.
 
 A hand path is ``(..., T + 1, 2)`` in metres in the world plane (x right, y forward), sampled every ``dt``
 seconds from the start of the trial; a target is ``(..., 2)`` in metres. Leading axes broadcast, and every
-measure has the broadcast leading shape.
+measure has the broadcast leading shape. Speeds are central differences of the path, one-sided at its ends.
 
-Side: **positive is to the right** of the direction from the start to the target, seen from above, and for
-angles positive is clockwise. A curl field ``f = b (v_y, -v_x)`` with b > 0 pushes the hand to its right, so
-errors in it are positive and after-effects negative.
+**Positive is to the right** of the direction from the start to the target, seen from above; positive angles
+are clockwise. A curl field ``f = b (v_y, -v_x)`` with b > 0 pushes the hand to its right, so errors in it are
+positive and after-effects negative.
 
-A measure that needs a movement is NaN where there is none: where the hand never reaches ``still_speed``, or,
-for the straightness, where the path has no length.
-
-Measures of the speed (``savings_gym.metrics.kinematics``), of a force channel (``savings_gym.metrics.channel``) and of a whole
-learning curve (``savings_gym.metrics.learning``) are imported from here too.
-
-Speed of the hand and the times that are read off it: peak, onset, offset.
-
-Paths are as in ``savings_gym.metrics.kinematics``, ``(..., T + 1, 2)`` in metres every ``dt`` seconds. Speeds are
-central differences of the path, one-sided at its two ends.
+Measures that need a movement are NaN if there is none: if the hand never reaches ``still_speed`` or, for the
+straightness, if the path has no length.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from savings_gym.arrays import Floats, as_path, as_points, as_positive, broadcast_leading
-from savings_gym.metrics.channel import channel_adaptation_index, ideal_channel_force, lateral_component
-from savings_gym.metrics.learning import ExponentialFit, learning_rate, trials_to_criterion, windowed_mean
+from savings_gym.arrays import Floats, Indices, as_path, as_points, as_positive, broadcast_leading
+from savings_gym.task.settings import CONTROL_STEP
 
-__all__ = [
-    "KINEMATIC_COLUMNS",
-    "ExponentialFit",
-    "channel_adaptation_index",
-    "endpoint_error",
-    "hand_speed",
-    "ideal_channel_force",
-    "initial_direction_error",
-    "kinematic_measures",
-    "lateral_component",
-    "lateral_deviation",
-    "learning_rate",
-    "movement_interval",
-    "movement_time",
-    "path_straightness",
-    "peak_speed",
-    "trials_to_criterion",
-    "windowed_mean",
-]
+SETTLED = 0.25  # s, before the go signal of a probe: the hand has settled, and the line of its reach begins
+STILL_SPEED = 0.01  # m/s, peak speed below which there is no movement
 
 KINEMATIC_COLUMNS = (
     "lateral_deviation",
@@ -55,37 +29,59 @@ KINEMATIC_COLUMNS = (
     "movement_time",
     "path_straightness",
 )
-"""Measures of a probe table, in its column order."""
+"""Measures in a probe table, in the order of its columns."""
+
+
+def lateral_component(vector: ArrayLike, direction: ArrayLike) -> Floats:
+    """Return the component of planar vectors to the right of a direction, seen from above.
+
+    Args:
+        vector: (..., 2) displacements, velocities or forces.
+        direction: (..., 2) direction of the reach, of any length but zero.
+
+    Returns:
+        (...), in the unit of `vector`; positive to the right.
+    """
+    vectors, along = as_points("vector", vector), as_points("direction", direction)
+    broadcast_leading(vector=vectors.shape[:-1], direction=along.shape[:-1])
+    length = np.linalg.norm(along, axis=-1)
+    if np.any(length == 0.0):
+        raise ValueError("direction has zero length, expected a target that differs from the start")
+    return (vectors[..., 0] * along[..., 1] - vectors[..., 1] * along[..., 0]) / length
 
 
 def lateral_deviation(
-    path: ArrayLike, target: ArrayLike, dt: float = 0.01, from_time: float = 0.25
+    path: ArrayLike, target: ArrayLike, dt: float = CONTROL_STEP, from_time: float = SETTLED
 ) -> Floats:
-    """Largest distance of the hand, over the trial, from the straight line to the target, with its side.
+    """Return the largest distance of the hand, over the trial, from the straight line to the target, signed.
 
-    The line runs from the hand's position at `from_time` (before the go cue, when it has settled) to the
-    target; distances are perpendicular to it. Of two equal distances the earlier gives the side.
+    The line runs from the hand's position at `from_time`, before the go signal, to the target; distances are
+    perpendicular to it. Of two equal distances the earlier one gives the side.
 
     Args:
         path: (..., T + 1, 2) hand path [m].
         target: (..., 2) target [m].
         dt: Sampling interval [s].
-        from_time: Time at which the hand's position starts the line [s].
+        from_time: Time of the hand position at which the line starts [s].
 
     Returns:
         (...) [m], positive to the right.
     """
     hand, goal, start = _reach(path, target, dt, from_time)
     deviation = lateral_component(hand - start[..., None, :], (goal - start)[..., None, :])
-    return take(deviation, np.argmax(np.abs(deviation), axis=-1))
+    return _pick(deviation, np.argmax(np.abs(deviation), axis=-1))
 
 
 def initial_direction_error(
-    path: ArrayLike, target: ArrayLike, dt: float = 0.01, from_time: float = 0.25, still_speed: float = 0.01
+    path: ArrayLike,
+    target: ArrayLike,
+    dt: float = CONTROL_STEP,
+    from_time: float = SETTLED,
+    still_speed: float = STILL_SPEED,
 ) -> Floats:
-    """Angle between the direction of the hand at its first peak of speed and the direction of the target.
+    """Return the angle between the directions of the hand, at its first peak of speed, and of the target.
 
-    Both directions are from the hand's position at `from_time`; the peak is the first after that time with at
+    Both directions start at the hand's position at `from_time`. The peak is the first after that time with at
     least half the largest speed, so that a large correction does not pass for the initial movement. The angle
     at peak velocity is the usual directional error of adaptation studies (Krakauer et al. 2000,
     doi 10.1523/JNEUROSCI.20-23-08916.2000).
@@ -94,8 +90,8 @@ def initial_direction_error(
         path: (..., T + 1, 2) hand path [m].
         target: (..., 2) target [m].
         dt: Sampling interval [s].
-        from_time: Time of the position that both directions start from [s].
-        still_speed: Peak speed under which there is no movement [m/s].
+        from_time: Time of the hand position at which both directions start [s].
+        still_speed: Peak speed below which there is no movement [m/s].
 
     Returns:
         (...) [rad] in [-pi, pi], positive clockwise (to the right); NaN without a movement.
@@ -104,15 +100,15 @@ def initial_direction_error(
     along = goal - start
     speed = hand_speed(hand, dt)
     speed[..., np.arange(speed.shape[-1]) * dt < from_time - 1e-9] = -1.0
-    peak = first_peak(speed)
+    peak = _first_peak(speed)
     moved = np.take_along_axis(hand, peak[..., None, None], axis=-2)[..., 0, :] - start
     length = np.linalg.norm(along, axis=-1)
     angle = np.arctan2(lateral_component(moved, along) * length, np.sum(moved * along, axis=-1))
-    return np.where((take(speed, peak) >= still_speed) & np.any(moved != 0.0, axis=-1), angle, np.nan)
+    return np.where((_pick(speed, peak) >= still_speed) & np.any(moved != 0.0, axis=-1), angle, np.nan)
 
 
 def endpoint_error(path: ArrayLike, target: ArrayLike) -> Floats:
-    """Distance of the hand from the target at the end of the trial, (...) [m].
+    """Return the distance of the hand from the target at the end of the trial, (...) [m].
 
     Args:
         path: (..., T + 1, 2) hand path [m].
@@ -124,9 +120,9 @@ def endpoint_error(path: ArrayLike, target: ArrayLike) -> Floats:
 
 
 def path_straightness(path: ArrayLike) -> Floats:
-    """Straight distance from first to last position over the length of the path, (...), 0 to 1.
+    """Return the distance from first to last position over the length of the path, (...), 0 to 1.
 
-    1 is a straight line; NaN where the path has no length.
+    1 is a straight line; NaN if the path has no length.
 
     Args:
         path: (..., T + 1, 2) hand path [m].
@@ -138,8 +134,8 @@ def path_straightness(path: ArrayLike) -> Floats:
     return np.minimum(ratio, 1.0)
 
 
-def kinematic_measures(path: ArrayLike, target: ArrayLike, dt: float = 0.01) -> dict[str, Floats]:
-    """All measures of `KINEMATIC_COLUMNS` for a batch of probe paths, with their default settings.
+def kinematic_measures(path: ArrayLike, target: ArrayLike, dt: float = CONTROL_STEP) -> dict[str, Floats]:
+    """Return all measures of `KINEMATIC_COLUMNS` of a batch of paths, with their default settings.
 
     Args:
         path: (..., T + 1, 2) hand paths [m].
@@ -162,7 +158,7 @@ def kinematic_measures(path: ArrayLike, target: ArrayLike, dt: float = 0.01) -> 
 
 
 def _reach(path: ArrayLike, target: ArrayLike, dt: float, from_time: float) -> tuple[Floats, Floats, Floats]:
-    """Path, target and the position at `from_time`, checked and broadcast to one leading shape."""
+    """Path, target and position at `from_time`, checked and broadcast to one leading shape."""
     hand, goal = as_path(path), as_points("target", target)
     last = (hand.shape[-2] - 1) * as_positive("dt", dt)
     if not 0.0 <= from_time <= last + 1e-9:
@@ -173,7 +169,7 @@ def _reach(path: ArrayLike, target: ArrayLike, dt: float, from_time: float) -> t
 
 
 def _position_at(hand: Floats, step: float) -> Floats:
-    """Position at a time in sampling intervals, linear between samples; rounding error is no fraction."""
+    """Position at a time in sampling intervals, linear between samples; rounding error does not count."""
     nearest = round(step)
     if abs(step - nearest) < 1e-6:
         return hand[..., nearest, :]
@@ -181,8 +177,8 @@ def _position_at(hand: Floats, step: float) -> Floats:
     return hand[..., low, :] + (step - low) * (hand[..., low + 1, :] - hand[..., low, :])
 
 
-def hand_speed(path: ArrayLike, dt: float = 0.01) -> Floats:
-    """Speed along a path by central differences, (..., T + 1) [m/s].
+def hand_speed(path: ArrayLike, dt: float = CONTROL_STEP) -> Floats:
+    """Return the speed along a path, by central differences, (..., T + 1) [m/s].
 
     Args:
         path: (..., T + 1, 2) hand path [m].
@@ -192,8 +188,8 @@ def hand_speed(path: ArrayLike, dt: float = 0.01) -> Floats:
     return np.linalg.norm(velocity, axis=-1)
 
 
-def peak_speed(path: ArrayLike, dt: float = 0.01) -> Floats:
-    """Largest speed of the hand over the trial, (...) [m/s].
+def peak_speed(path: ArrayLike, dt: float = CONTROL_STEP) -> Floats:
+    """Return the largest speed of the hand over the trial, (...) [m/s].
 
     Args:
         path: (..., T + 1, 2) hand path [m].
@@ -203,22 +199,22 @@ def peak_speed(path: ArrayLike, dt: float = 0.01) -> Floats:
 
 
 def movement_interval(
-    path: ArrayLike, dt: float = 0.01, fraction: float = 0.1, still_speed: float = 0.01
+    path: ArrayLike, dt: float = CONTROL_STEP, fraction: float = 0.1, still_speed: float = STILL_SPEED
 ) -> tuple[Floats, Floats]:
-    """Onset and offset of the movement around the peak speed.
+    """Return onset and offset of the movement around the peak speed.
 
     The onset is the last time before the peak at which the speed rises through `fraction` of the peak, the
-    offset the first time after it at which the speed falls through; between samples by linear interpolation.
+    offset the first time after it at which the speed falls through it, interpolated between samples.
 
     Args:
         path: (..., T + 1, 2) hand path [m].
         dt: Sampling interval [s].
         fraction: Threshold as a fraction of the peak speed, between 0 and 1.
-        still_speed: Peak speed under which there is no movement [m/s].
+        still_speed: Peak speed below which there is no movement [m/s].
 
     Returns:
-        Onset and offset, (...) each [s]; NaN without a movement, and where the trial starts too late or ends
-        too early to see the crossing.
+        Onset and offset, (...) each [s]; NaN without a movement, or if the trial starts too late or ends too
+        early to see the crossing.
     """
     if not 0.0 < fraction < 1.0:
         raise ValueError(f"fraction is {fraction}, expected a number between 0 and 1")
@@ -237,32 +233,32 @@ def movement_interval(
 
 
 def movement_time(
-    path: ArrayLike, dt: float = 0.01, fraction: float = 0.1, still_speed: float = 0.01
+    path: ArrayLike, dt: float = CONTROL_STEP, fraction: float = 0.1, still_speed: float = STILL_SPEED
 ) -> Floats:
-    """Time from the onset to the offset of the movement, (...) [s].
+    """Return the time from onset to offset of the movement, (...) [s].
 
-    NaN without a movement, and when the movement has not ended by the end of the trial: leaving those out
-    makes a mean too short, so report how many there are. Arguments as in `movement_interval`.
+    NaN without a movement, or if it has not ended by the end of the trial. Leaving such trials out makes a
+    mean too short, so report their number. Arguments are as in `movement_interval`.
     """
     onset, offset = movement_interval(path, dt, fraction, still_speed)
     return offset - onset
 
 
-def first_peak(speed: Floats) -> NDArray[np.intp]:
-    """Index of the first local maximum with at least half the largest speed, (..., T) to (...)."""
+def _first_peak(speed: Floats) -> Indices:
+    """Index of the first local maximum of at least half the largest speed, (..., T) to (...)."""
     around = np.pad(speed, [(0, 0)] * (speed.ndim - 1) + [(1, 1)], constant_values=-1.0)
     local = (speed >= around[..., :-2]) & (speed >= around[..., 2:])
     return np.argmax(local & (speed >= 0.5 * np.max(speed, axis=-1, keepdims=True)), axis=-1)
 
 
-def take(values: Floats, index: NDArray[np.intp]) -> Floats:
-    """One value a row: (..., T) and (...) indices to (...)."""
+def _pick(values: Floats, index: Indices) -> Floats:
+    """Pick one value per row, (..., T) and (...) indices to (...)."""
     return np.take_along_axis(values, index[..., None], axis=-1)[..., 0]
 
 
-def _crossing(speed: Floats, level: Floats, index: NDArray[np.intp], valid: NDArray[np.bool_]) -> Floats:
-    """Sample position, with fraction, at which the speed crosses `level` between `index` and the next."""
+def _crossing(speed: Floats, level: Floats, index: Indices, valid: NDArray[np.bool_]) -> Floats:
+    """Fractional sample at which the speed crosses `level`, between `index` and the next."""
     low = np.clip(index, 0, speed.shape[-1] - 2)
-    before, after = take(speed, low), take(speed, low + 1)
+    before, after = _pick(speed, low), _pick(speed, low + 1)
     step = np.where(after == before, 1.0, after - before)
     return np.where(valid, low + (level - before) / step, np.nan)

@@ -11,13 +11,12 @@ from gymnasium.utils import RecordConstructorArgs
 
 from savings_gym.arrays import Array, Columns, Info, as_whole_number
 from savings_gym.metrics.kinematics import (
+    SETTLED,
     initial_direction_error,
     kinematic_measures,
     lateral_deviation,
 )
 from savings_gym.task.settings import CONTROL_STEP, TaskSettings
-
-REST = 0.25  # s, when the hand has settled: the line of a reach starts there, or at go if that is sooner
 
 
 class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs):
@@ -89,7 +88,8 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
         path, target = np.stack(self._path), info["target_position"]
         current = self.env.get_wrapper_attr("trial_phase")
         phase = "" if current is None else current.name
-        rest = min(REST, info["go_time"], (len(path) - 1) * CONTROL_STEP)
+        # the line of a reach starts when the hand has settled, or at go if that is sooner
+        rest = min(SETTLED, info["go_time"], (len(path) - 1) * CONTROL_STEP)
         measures = kinematic_measures(path, target, CONTROL_STEP) | {
             "lateral_deviation": lateral_deviation(path, target, CONTROL_STEP, rest),
             "initial_direction_error": initial_direction_error(path, target, CONTROL_STEP, rest),

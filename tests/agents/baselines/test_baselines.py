@@ -16,8 +16,8 @@ from agents.baselines.inverse_dynamics import (
 )
 from savings_gym import ChannelField, CurlField, Delays, NullField, ReachEnv, ReachVectorEnv
 from savings_gym.arm.model import load_arm
-from savings_gym.metrics.channel import channel_adaptation_index, ideal_channel_force, lateral_component
-from savings_gym.metrics.kinematics import kinematic_measures
+from savings_gym.metrics.channel import channel_adaptation_index, ideal_channel_force
+from savings_gym.metrics.kinematics import kinematic_measures, lateral_component
 from savings_gym.task.settings import TRIAL_STEPS, task_settings
 
 CURL = CurlField(8.0)

@@ -1,4 +1,4 @@
-"""Laws of the measures of a reach and of a learning curve."""
+"""Laws of the measures of a reach."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from savings_gym.metrics import kinematics as metrics
+from savings_gym.metrics.channel import channel_adaptation_index, ideal_channel_force
 
 DT = 0.01
 START = np.array([-0.1337, 0.4344])
@@ -201,16 +202,16 @@ def test_channel_index_is_the_compensated_share():
     curl = np.array([[0.0, 8.0], [-8.0, 0.0]])
     velocity = np.gradient(reach(TARGETS), DT, axis=-2)
     along = (TARGETS - START)[:, None, :]
-    ideal = metrics.lateral_component(metrics.ideal_channel_force(velocity, curl), along)
+    ideal = metrics.lateral_component(ideal_channel_force(velocity, curl), along)
     assert (ideal[:, 65] < -1.0).all()  # the field pushes right, so the hand has to push left
     for share in (1.0, 0.5, 0.0, -0.25):
-        np.testing.assert_allclose(metrics.channel_adaptation_index(share * ideal, ideal), share, atol=1e-12)
+        np.testing.assert_allclose(channel_adaptation_index(share * ideal, ideal), share, atol=1e-12)
     noisy = 0.7 * ideal + rng.normal(0.0, 0.2, ideal.shape)
-    index = metrics.channel_adaptation_index(noisy, ideal)
+    index = channel_adaptation_index(noisy, ideal)
     slope = [np.linalg.lstsq(x[:, None], y, rcond=None)[0][0] for x, y in zip(ideal, noisy, strict=True)]
     np.testing.assert_allclose(index, slope, rtol=1e-10)
-    assert np.isnan(metrics.channel_adaptation_index(np.ones(5), np.zeros(5)))
+    assert np.isnan(channel_adaptation_index(np.ones(5), np.zeros(5)))
     with pytest.raises(ValueError, match=r"expected both \(\.\.\., T\)"):
-        metrics.channel_adaptation_index(np.ones(5), np.ones(6))
+        channel_adaptation_index(np.ones(5), np.ones(6))
     with pytest.raises(ValueError, match=r"expected \(2, 2\)"):
-        metrics.ideal_channel_force(velocity, np.ones(2))
+        ideal_channel_force(velocity, np.ones(2))
