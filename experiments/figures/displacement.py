@@ -25,7 +25,7 @@ from experiments.stored.preparation import PREPARATORY_TIME, Preparation, prepar
 from experiments.stored.probes import DisplacedProbes
 from experiments.stored.runs import Runs
 from experiments.study import DISPLACED_FF1, DISPLACEMENTS, REFERENCES, SLOPE, Quantity, displaced, quantity
-from savings_gym.activity.preparatory import random_orthogonal
+from savings_gym.activity.displacement import random_orthogonal
 from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.statistics import Sampling, estimate
 from savings_gym.task.settings import CONTROL_STEP

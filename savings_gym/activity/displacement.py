@@ -1,4 +1,9 @@
-"""A displacement of activity: vectors added once, before one control step of a trial."""
+"""A displacement of activity: vectors added once, before one control step of a trial.
+
+The displacement of the reference study (Shahbazi et al. 2026, eLife 14:RP107423) is m times a network's own
+uniform shift u, at the preparatory time, with m from -2 to 2. Its control is `random_orthogonal`, of the same
+length: if that moves behaviour as much, the length matters and not the direction of the shift.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from savings_gym.activity.phases import as_samples, name_networks, orthogonal_to
 from savings_gym.arrays import Floats, as_finite, as_whole_number
 from savings_gym.task.settings import TRIAL_STEPS
 
@@ -77,3 +83,42 @@ class Displacement:
                 f"({targets}, {units}) or {expected}; one vector per network is ({networks}, 1, {units})"
             )
         return np.broadcast_to(vector, expected)
+
+
+def random_orthogonal(vector: ArrayLike, seed: int = 0, avoid: ArrayLike | None = None) -> Floats:
+    """Return vectors of the same length, in random directions orthogonal to given ones.
+
+    Directions are drawn evenly. Every network has its own, and the first networks keep theirs if more are
+    added.
+
+    Args:
+        vector: (..., units), such as the vectors of a uniform shift.
+        seed: Of a fresh generator.
+        avoid: (..., units, k) further axes to which the direction is orthogonal.
+
+    Returns:
+        (..., units).
+
+    Raises:
+        ValueError: If a vector has no length, shapes do not match, or no direction is left.
+    """
+    given = as_samples("vector", vector, ("units",))
+    none = ~np.any(given != 0.0, axis=-1)
+    if np.any(none):
+        raise ValueError(f"vector{name_networks(none)} has zero length, expected one that differs from zero")
+    axes = given[..., None]
+    if avoid is not None:
+        others = as_finite("avoid", avoid)
+        if others.shape[:-1] != given.shape:
+            expected = f"({', '.join(str(n) for n in given.shape)}, k)"
+            raise ValueError(f"avoid has shape {others.shape}, expected {expected}, as the vector has")
+        # unit lengths, so that no axis is taken for rounding error beside a longer one
+        lengths = np.linalg.norm(others, axis=-2, keepdims=True)
+        others = np.divide(others, lengths, out=np.zeros_like(others), where=lengths > 0.0)
+        axes = np.concatenate([axes / np.linalg.norm(axes, axis=-2, keepdims=True), others], axis=-1)
+    units, taken = axes.shape[-2:]
+    if units <= taken:
+        raise ValueError(f"vector has {units} units, expected more than the {taken} directions to avoid")
+    drawn = orthogonal_to(np.random.default_rng(seed).standard_normal(given.shape), axes)
+    length = np.linalg.norm(given, axis=-1, keepdims=True)
+    return drawn * (length / np.linalg.norm(drawn, axis=-1, keepdims=True))

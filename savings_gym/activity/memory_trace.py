@@ -1,14 +1,13 @@
-"""Memory trace: does activity of a familiar task, after another was learned, serve that other task better?
+"""Memory trace: whether activity of a familiar task serves another task better once that has been learned.
 
 After Losey et al. 2024 (doi 10.1016/j.cub.2024.03.003). Their monkeys moved a cursor through a brain-computer
-interface, a known linear map of activity to cursor velocity; learned a new map; and went back to the familiar
-one. Activity of the familiar blocks before and after was passed, offline, through the new map, and the mean
-progress it would have made, the cursor's velocity towards the target, was compared: after - before is the
-trace that learning left.
+interface, a known linear map of activity to cursor velocity; learned a new map; and returned to the familiar
+one. Activity in the familiar blocks before and after was passed offline through the new map. The trace that
+learning left is the difference, after - before, of the mean progress (cursor velocity towards the target).
 
-An arm has no such map. What stands for it here is a linear read-out of hand velocity, fitted to the activity
-of the phase that was learned: ``v = (x - x_mean) W + v_mean``, least squares on the principal components of
-the activity. Any other map of the same form can be put in its place.
+An arm has no such map. In its place stands a linear read-out of hand velocity, fitted to the activity of the
+phase that was learned: ``v = (x - x_mean) W + v_mean``, least squares on the principal components of the
+activity. Any other map of the same form will do.
 """
 
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from savings_gym.activity.phases import (
     Activity,
     as_activity,
     as_samples,
-    minus_per_network,
-    per_network,
-    which,
+    matmul_per_network,
+    name_networks,
+    subtract_per_network,
 )
 from savings_gym.activity.subspaces import principal_subspace
 from savings_gym.arrays import Floats, as_points, broadcast_leading
@@ -31,13 +30,13 @@ from savings_gym.arrays import Floats, as_points, broadcast_leading
 
 @dataclass(frozen=True, eq=False)
 class VelocityReadout:
-    """Linear map of activity to velocity.
+    """Linear map from activity to velocity.
 
     Attributes:
         weights: (..., units, 2) W [m/s per unit of activity].
-        centre: (..., units) activity that is mapped to `offset`.
+        centre: (..., units) activity that the map takes to `offset`.
         offset: (..., 2) [m/s].
-        fit: (...) fraction of the velocity's variance that the map explains where it was fitted, 0 to 1.
+        fit: (...) share of the variance of velocity that the map explains where it was fitted, 0 to 1.
     """
 
     weights: Floats
@@ -46,22 +45,22 @@ class VelocityReadout:
     fit: Floats
 
     def velocity(self, activity: ArrayLike) -> Floats:
-        """Velocity of activity (networks..., any axes, units): (networks..., any axes, 2) [m/s]."""
-        moved = per_network(minus_per_network(activity, self.centre), self.weights)
-        between = (1,) * (moved.ndim - self.offset.ndim)
-        return moved + self.offset.reshape(*self.offset.shape[:-1], *between, 2)
+        """Return the velocity (networks..., any axes, 2) of activity (networks..., any axes, units) [m/s]."""
+        velocity = matmul_per_network(subtract_per_network(activity, self.centre), self.weights)
+        between = (1,) * (velocity.ndim - self.offset.ndim)
+        return velocity + self.offset.reshape(*self.offset.shape[:-1], *between, 2)
 
 
 def velocity_readout(activity: ArrayLike, velocity: ArrayLike, components: int = 10) -> VelocityReadout:
-    """Least squares of hand velocity on the principal components of activity.
+    """Fit hand velocity to the principal components of activity by least squares.
 
-    Few components, as such interfaces read: directions in which the fitted phase hardly varies stay out, so
-    that activity of another phase is not blown up along them.
+    The components are few, as in brain-computer interfaces: directions in which the fitted phase hardly
+    varies stay out, so that activity of another phase is not amplified along them.
 
     Args:
         activity: (..., targets, time, units) of the phase that was learned.
         velocity: (..., targets, time, 2) hand velocity in the same trials [m/s].
-        components: Principal components that are read, at most the rank of the activity.
+        components: Number of principal components, at most the rank of the activity.
 
     Raises:
         ValueError: If shapes do not match, the hand does not move, or the activity has fewer dimensions.
@@ -77,22 +76,24 @@ def velocity_readout(activity: ArrayLike, velocity: ArrayLike, components: int =
     centred = flat - offset[..., None, :]
     still = ~np.any(centred != 0.0, axis=(-2, -1))
     if np.any(still):
-        raise ValueError(f"velocity{which(still)} never changes, expected trials in which the hand moves")
+        raise ValueError(
+            f"velocity{name_networks(still)} never changes, expected trials in which the hand moves"
+        )
     subspace = principal_subspace(samples, components)
     scores = subspace.project(samples)  # (..., samples, k), orthogonal columns
     squares = np.sum(scores * scores, axis=-2)
     weights = subspace.axes @ ((np.swapaxes(scores, -1, -2) @ centred) / squares[..., None])
-    error = centred - per_network(minus_per_network(samples, subspace.mean), weights)
+    error = centred - matmul_per_network(subtract_per_network(samples, subspace.mean), weights)
     fit = 1.0 - np.sum(error * error, axis=(-2, -1)) / np.sum(centred * centred, axis=(-2, -1))
     return VelocityReadout(weights, subspace.mean, offset, fit)
 
 
 def progress(velocity: ArrayLike, direction: ArrayLike) -> Floats:
-    """Velocity towards the target, ``v . d / |d|``.
+    """Return the velocity towards the target, ``v . d / |d|``.
 
     Args:
         velocity: (..., 2) [m/s].
-        direction: (..., 2) from the hand, or from its start, to the target; of any length but zero.
+        direction: (..., 2) from the hand (or its start) to the target, of any length but zero.
 
     Returns:
         (...) [m/s], negative away from the target.
@@ -114,26 +115,28 @@ def memory_trace(
     before: str = "NF1",
     after: str = "NF2",
 ) -> Floats:
-    """Progress of a familiar phase's activity through another phase's read-out, after learning less before.
+    """Return the progress of familiar activity through another phase's read-out, after learning less before.
 
     ``mean_{k, t}(progress(readout(x[after, k, t]))) - mean_{k, t}(progress(readout(x[before, k, t])))``, over
-    the targets and times given: cut trials to the reach before.
+    all targets and times given: cut trials to the reach first.
 
     Args:
         activity: Phase name to (..., targets, time, units).
-        readout: Of the phase that was learned in between, of the same networks.
-        direction: (..., targets, 2) of the reaches, broadcast over networks; the same in both phases.
+        readout: Read-out of the phase that was learned in between, of the same networks.
+        direction: (..., targets, 2) of the reaches, the same in both phases; broadcast over networks.
         before: Familiar phase before learning.
         after: Familiar phase after it.
 
     Returns:
-        (...) [m/s]; positive = a trace that serves the learned task, 0 = none.
+        (...) [m/s]; positive for a trace that serves the learned task.
     """
     phases = as_activity(activity, (before, after), OVER_TRIALS)
     reach = as_points("direction", direction)
     targets = phases[before].shape[-3]
     if reach.ndim < 2 or reach.shape[-2] != targets:
-        raise ValueError(f"direction has shape {reach.shape}, expected (..., {targets}, 2), a row a target")
+        raise ValueError(
+            f"direction has shape {reach.shape}, expected (..., {targets}, 2), one row per target"
+        )
     mean = {
         p: progress(readout.velocity(phases[p]), reach[..., None, :]).mean((-2, -1)) for p in (before, after)
     }

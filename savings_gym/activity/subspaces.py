@@ -1,19 +1,14 @@
-"""Where activity lives: principal subspaces, how two of them lie to each other, and what a read-out sees.
+"""Subspaces of activity: principal axes, trajectories in them, alignment, and what a read-out sees.
 
-Samples are activity (..., samples, units): all targets and times of a phase, one below the other; the leading
-axes are networks. A rotation of all activity in unit space turns subspaces with it and leaves coordinates,
-angles and indices as they are. Trajectories by phase are in `savings_gym.activity.subspaces`.
-
-Activity that a read-out sees, and activity that it does not.
+Samples are activity (..., samples, units): all targets and times of a phase, one below the other. Trials are
+a mapping of phase names to (..., targets, time, units). Leading axes are networks, each analysed by itself. A
+rotation of unit space turns subspaces with it and leaves coordinates, distances and indices as they are.
 
 A read-out ``W x`` of activity x, before any non-linearity, sees only the component of x in the row space of
 W, the output-potent one; the rest is output-null (Kaufman et al. 2014, doi 10.1038/nn.3643). Preparatory
-activity, and a shift that shall not move the arm by itself, is expected there.
+activity is expected there, and so is a shift that does not move the arm by itself.
 
-Trajectories of activity, phase against phase: in a common subspace, how far apart, how well aligned.
-
-Activity is a mapping of phase names to trials (..., targets, time, units); the leading axes are networks. The
-subspaces are those of `savings_gym.activity.subspaces`.
+For the angles between two subspaces, use `scipy.linalg.subspace_angles`.
 """
 
 from dataclasses import dataclass
@@ -28,10 +23,10 @@ from savings_gym.activity.phases import (
     Activity,
     as_activity,
     as_samples,
-    minus_per_network,
+    matmul_per_network,
+    name_networks,
     orthonormal_basis,
-    per_network,
-    which,
+    subtract_per_network,
 )
 from savings_gym.arrays import Floats, as_finite
 
@@ -44,10 +39,10 @@ class Subspace:
 
     Attributes:
         mean: (..., units) mean over samples.
-        axes: (..., units, k) orthonormal, by falling variance; on each, the sample farthest from the mean
-            lies on the positive side.
-        variance: (..., k) variance along each axis.
-        total: (...) variance summed over all of unit space.
+        axes: (..., units, k) orthonormal, by falling variance; along each, the sample farthest from the mean
+            is on the positive side.
+        variance: (..., k) along each axis.
+        total: (...) variance summed over unit space.
     """
 
     mean: Floats
@@ -56,19 +51,19 @@ class Subspace:
     total: Floats
 
     def project(self, activity: ArrayLike) -> Floats:
-        """Coordinates of activity (networks..., any axes, units): (networks..., any axes, k)."""
-        return per_network(minus_per_network(activity, self.mean), self.axes)
+        """Return the coordinates, (networks..., any axes, k), of activity (networks..., any axes, units)."""
+        return matmul_per_network(subtract_per_network(activity, self.mean), self.axes)
 
 
 def principal_subspace(samples: ArrayLike, components: int) -> Subspace:
-    """The `components` directions of largest variance, from the singular values of centred samples.
+    """Return the directions of largest variance, from the singular values of centred samples.
 
     Args:
         samples: (..., samples, units).
-        components: k, at least 1 and no more than samples - 1, units and the rank of the samples.
+        components: k, from 1 to the smallest of samples - 1, units and the rank of the samples.
 
     Raises:
-        ValueError: If samples are too few or vary in fewer dimensions than are asked for.
+        ValueError: If there are too few samples, or they vary in fewer than k dimensions.
     """
     x = as_samples("samples", samples, SAMPLES)
     most = min(x.shape[-2] - 1, x.shape[-1])
@@ -82,8 +77,8 @@ def principal_subspace(samples: ArrayLike, components: int) -> Subspace:
     rank = np.sum((values > NEGLIGIBLE * values[..., :1]) & (values > 0.0), axis=-1)
     if np.any(rank < components):
         raise ValueError(
-            f"samples{which(rank < components)} vary in {rank.min()} dimensions, expected at least "
-            f"{components}, as components asks for"
+            f"samples{name_networks(rank < components)} vary in {rank.min()} dimensions, expected at least "
+            f"{components}, the number of components"
         )
     scores = left[..., :components] * values[..., None, :components]
     farthest = np.take_along_axis(scores, np.argmax(np.abs(scores), axis=-2)[..., None, :], axis=-2)
@@ -92,65 +87,33 @@ def principal_subspace(samples: ArrayLike, components: int) -> Subspace:
     return Subspace(mean, axes, variance[..., :components], variance.sum(axis=-1))
 
 
-def principal_angles(axes: ArrayLike, other: ArrayLike) -> Floats:
-    """Angles between two subspaces, smallest first; 0 = a shared direction, pi / 2 = orthogonal.
-
-    Cosines are the singular values of Q1' Q2 for orthonormal bases Q1 and Q2, small angles come from their
-    sines (Bjorck & Golub 1973, doi 10.1090/S0025-5718-1973-0348991-3).
-
-    Args:
-        axes: (..., units, k) independent columns.
-        other: (..., units, m) independent columns.
-
-    Returns:
-        (..., min(k, m)) [rad].
-    """
-    bases = [_basis("axes", axes), _basis("other", other)]
-    if bases[0].shape[:-1] != bases[1].shape[:-1]:
-        raise ValueError(
-            f"axes and other have {bases[0].shape} and {bases[1].shape}, expected one (..., units)"
-        )
-    wide, narrow = sorted(bases, key=lambda basis: -basis.shape[-1])
-    inner = np.swapaxes(wide, -1, -2) @ narrow
-    cosine = np.clip(np.linalg.svd(inner, compute_uv=False), 0.0, 1.0)
-    sine = np.clip(np.linalg.svd(narrow - wide @ inner, compute_uv=False)[..., ::-1], 0.0, 1.0)
-    return np.where(cosine**2 > 0.5, np.arcsin(sine), np.arccos(cosine))
-
-
-def alignment_index(samples: ArrayLike, other: ArrayLike, components: int) -> Floats:
-    """Variance of samples in the principal subspace of others, of the most that k dimensions can hold.
+def alignment_index(samples: ArrayLike, subspace: Subspace) -> Floats:
+    """Return the variance of samples in a subspace of k dimensions, over the most that k dimensions can hold.
 
     ``trace(D' C D) / sum of the k largest eigenvalues of C``, with C the covariance of the samples and D the
-    k principal axes of the others (Elsayed et al. 2016, doi 10.1038/ncomms13239). 1 = the same subspace, 0 =
-    orthogonal ones; not symmetric.
+    axes of the subspace (Elsayed et al. 2016, doi 10.1038/ncomms13239). Not symmetric.
 
     Args:
         samples: (..., samples, units).
-        other: (..., other samples, units).
-        components: k.
+        subspace: Of other samples of the same networks.
 
     Returns:
-        (...), 0 to 1.
+        (...), 0 for orthogonal subspaces to 1 for the same one.
     """
-    return alignment_with(samples, principal_subspace(other, components))
-
-
-def alignment_with(samples: ArrayLike, subspace: Subspace) -> Floats:
-    """`alignment_index` of samples (..., samples, units) with a subspace that is known already, (...)."""
     own = principal_subspace(samples, subspace.axes.shape[-1])
     if own.axes.shape != subspace.axes.shape:
         raise ValueError(
-            f"samples and other have networks and units {own.mean.shape} and {subspace.mean.shape}, expected "
-            "the same"
+            f"samples and subspace have networks and units {own.mean.shape} and {subspace.mean.shape}, "
+            "expected the same"
         )
-    held = _held(minus_per_network(samples, own.mean), subspace.axes) / (np.shape(samples)[-2] - 1)
-    return held / own.variance.sum(axis=-1)
+    centred = subtract_per_network(samples, own.mean)
+    return _squares_along(centred, subspace.axes) / (centred.shape[-2] - 1) / own.variance.sum(axis=-1)
 
 
 def chance_alignment(samples: ArrayLike, components: int) -> Floats:
-    """Mean `alignment_index` of samples with subspaces drawn evenly from all of unit space, (...).
+    """Return the mean `alignment_index` of samples with random subspaces of unit space, (...).
 
-    In closed form: a random subspace of k of N dimensions holds the fraction k / N of all variance.
+    In closed form: a random subspace of k of N dimensions holds, on average, k / N of all variance.
 
     Args:
         samples: (..., samples, units).
@@ -163,17 +126,17 @@ def chance_alignment(samples: ArrayLike, components: int) -> Floats:
 def random_alignment(
     samples: ArrayLike, pooled: ArrayLike, components: int, draws: int = 1000, seed: int = 0
 ) -> Floats:
-    """`alignment_index` of samples with random subspaces of the space that activity uses at all.
+    """Return the `alignment_index` of samples with random subspaces of the dimensions that activity uses.
 
-    The null of Elsayed et al. 2016: subspaces span ``C**(1/2) g`` for k Gaussian vectors g, C the covariance
-    of pooled activity. Activity of few dimensions is always better aligned than `chance_alignment` says;
-    beyond this null, alignment says something.
+    The null of Elsayed et al. 2016: subspaces span ``C**(1/2) g`` for k Gaussian vectors g, with C the
+    covariance of pooled activity. Activity of few dimensions always exceeds `chance_alignment`: only
+    alignment beyond this null is evidence.
 
     Args:
         samples: (..., samples, units).
-        pooled: (..., pooled samples, units), such as all phases.
+        pooled: (..., pooled samples, units), for example of all phases.
         components: k.
-        draws: How many subspaces.
+        draws: Number of subspaces.
         seed: Of a fresh generator.
 
     Returns:
@@ -190,11 +153,11 @@ def random_alignment(
         )
     root, spread = _root(x), np.swapaxes(_root(every), -1, -2)  # spread: (..., units, rank)
     rng, most = np.random.default_rng(seed), own.variance.sum(axis=-1)
-    found = np.empty((draws, *x.shape[:-2]))
-    for draw in found if found.ndim > 1 else found[:, None]:
+    indices = np.empty((draws, *x.shape[:-2]))
+    for index in indices if indices.ndim > 1 else indices[:, None]:
         drawn = spread @ rng.standard_normal((*spread.shape[:-2], spread.shape[-1], components))
-        draw[...] = _held(root, orthonormal_basis(drawn)) / most
-    return found
+        index[...] = _squares_along(root, orthonormal_basis(drawn)) / most
+    return indices
 
 
 def _root(x: Floats) -> Floats:
@@ -204,120 +167,95 @@ def _root(x: Floats) -> Floats:
     return root
 
 
-def _held(rows: Floats, axes: Floats) -> Floats:
+def _squares_along(rows: Floats, axes: Floats) -> Floats:
     """Squares of rows (..., rows, units) along orthonormal axes (..., units, k), summed over both."""
     return np.sum((rows @ axes) ** 2, axis=(-2, -1))
 
 
-def _basis(name: str, axes: ArrayLike) -> Floats:
-    """Orthonormal basis of independent columns (..., units, k)."""
-    columns = as_samples(name, axes, ("units", "k"))
-    basis = orthonormal_basis(columns)
-    lacking = np.sum(np.any(basis != 0.0, axis=-2), axis=-1) < columns.shape[-1]
-    if np.any(lacking):
-        raise ValueError(f"{name}{which(lacking)} has columns that depend on each other, expected a basis")
-    return basis
-
-
 class OutputSplit(NamedTuple):
-    """Two orthogonal parts of activity, of its shape, whose sum it is.
+    """Two orthogonal parts of activity, which add up to it.
 
     Attributes:
-        null: Part that the read-out does not see, W null = 0.
-        potent: Part that it sees, W potent = W activity.
+        null: Part that the read-out does not see, W null = 0; in the shape of the activity.
+        potent: Part that it sees, W potent = W activity; in the shape of the activity.
     """
 
     null: Floats
     potent: Floats
 
 
-def potent_projector(readout: ArrayLike) -> Floats:
-    """Projector P = V V' onto the row space of a read-out, V its right singular vectors of non-zero value.
-
-    Args:
-        readout: (..., outputs, units) W.
-
-    Returns:
-        (..., units, units), symmetric, P P = P, of the rank of W.
-
-    Raises:
-        ValueError: If a read-out is zero throughout, and sees nothing.
-    """
-    weights = as_samples("readout", readout, ("outputs", "units"))
-    blind = ~np.any(weights != 0.0, axis=(-2, -1))
-    if np.any(blind):
-        raise ValueError(f"readout{which(blind)} is zero throughout, expected a read-out that sees activity")
-    basis = orthonormal_basis(np.swapaxes(weights, -1, -2))
-    return basis @ np.swapaxes(basis, -1, -2)
-
-
 def output_split(activity: ArrayLike, readout: ArrayLike) -> OutputSplit:
-    """Output-null and output-potent parts of activity.
+    """Split activity into its output-null and output-potent parts.
 
     Args:
         activity: (networks..., any axes, units).
-        readout: (networks..., outputs, units), such as the `readout_weight` of an ensemble.
+        readout: (networks..., outputs, units) W, for example the `readout_weight` of an ensemble.
 
     Raises:
-        ValueError: If networks or units do not match, or a read-out is zero.
+        ValueError: If networks or units do not match, or a read-out is zero throughout.
     """
-    array = as_finite("activity", activity)
-    potent = per_network(array, potent_projector(readout))
+    array, weights = as_finite("activity", activity), as_samples("readout", readout, ("outputs", "units"))
+    blind = ~np.any(weights != 0.0, axis=(-2, -1))
+    if np.any(blind):
+        raise ValueError(
+            f"readout{name_networks(blind)} is zero throughout, expected a read-out that sees activity"
+        )
+    basis = orthonormal_basis(np.swapaxes(weights, -1, -2))  # of the row space of W
+    potent = matmul_per_network(matmul_per_network(array, basis), np.swapaxes(basis, -1, -2))
     return OutputSplit(array - potent, potent)
 
 
 def common_subspace(activity: Activity, components: int, phases: tuple[str, ...] | None = None) -> Subspace:
-    """Principal subspace of the trials of several phases together.
+    """Return the principal subspace of the trials of several phases together.
 
     Args:
         activity: Phase name to (..., targets, time, units).
         components: Dimensions of the subspace.
-        phases: Phases that define it; all that are given if None. One phase alone, NF1 say, makes the others
-            appear as they depart from it.
+        phases: Phases that define it; all of them if None. With one phase alone, the others show how they
+            depart from it.
     """
-    found = as_activity(activity, phases or (), OVER_TRIALS)
-    return principal_subspace(
-        np.concatenate([_samples(found[p]) for p in phases or found], axis=-2), components
-    )
+    trials = as_activity(activity, phases or (), OVER_TRIALS)
+    samples = np.concatenate([_samples(trials[phase]) for phase in phases or trials], axis=-2)
+    return principal_subspace(samples, components)
 
 
 def phase_trajectories(
     activity: Activity, components: int, phases: tuple[str, ...] | None = None
 ) -> dict[str, Floats]:
-    """Trajectories of all phases in the `common_subspace`, phase to (..., targets, time, components)."""
+    """Return all phases in their `common_subspace`, phase to (..., targets, time, components)."""
     subspace = common_subspace(activity, components, phases)
     return {phase: subspace.project(x) for phase, x in as_activity(activity, (), OVER_TRIALS).items()}
 
 
 def trajectory_distance(activity: Activity, reference: str = "NF1") -> dict[str, Floats]:
-    """Euclidean distance of every phase from another at the same target and time, ``|x_p - x_ref|``.
+    """Return the distance of every phase from another at the same target and time, ``|x_p - x_ref|``.
 
     Args:
-        activity: Phase name to (..., targets, time, units): activity itself, or trajectories in a subspace,
+        activity: Phase name to (..., targets, time, units): activity, or its trajectories in a subspace,
             which are never farther apart.
-        reference: Phase from which distances are taken.
+        reference: Phase from which distances are measured.
 
     Returns:
         Phase name to (..., targets, time), in the unit of the activity.
     """
-    found = as_activity(activity, (reference,), OVER_TRIALS)
-    return {phase: np.linalg.norm(x - found[reference], axis=-1) for phase, x in found.items()}
+    trials = as_activity(activity, (reference,), OVER_TRIALS)
+    return {phase: np.linalg.norm(x - trials[reference], axis=-1) for phase, x in trials.items()}
 
 
 def phase_alignment(activity: Activity, components: int, reference: str = "NF1") -> dict[str, Floats]:
-    """`alignment_index` of every phase's trials with the principal subspace of one phase.
+    """Return the `alignment_index` of the trials of every phase with the principal subspace of one phase.
 
     Args:
         activity: Phase name to (..., targets, time, units).
         components: Dimensions of the subspaces.
-        reference: Phase whose subspace it is.
+        reference: Phase that defines the subspace.
 
     Returns:
         Phase name to (...), 0 to 1; 1 for the reference itself.
     """
     samples = {p: _samples(x) for p, x in as_activity(activity, (reference,), OVER_TRIALS).items()}
     subspace = principal_subspace(samples[reference], components)
-    return {phase: alignment_with(x, subspace) for phase, x in samples.items()}
+    return {phase: alignment_index(x, subspace) for phase, x in samples.items()}
 
 
 def _samples(trials: Floats) -> Floats:

@@ -1,43 +1,27 @@
-"""Laws of displacements: their vectors along, against and beside a shift, and their shapes."""
+"""Laws of displacements: their shapes, and random directions beside a shift."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from planted_activity import planted, rotation
 
-from savings_gym.activity.displacement import Displacement
-from savings_gym.activity.preparatory import (
-    DIRECTIONS,
-    displacement_vector,
-    force_axes,
-    random_orthogonal,
-    uniform_shift,
-)
+from savings_gym.activity.displacement import Displacement, random_orthogonal
+from savings_gym.activity.preparatory import force_axes, uniform_shift
 
 VECTORS = np.random.default_rng(0).standard_normal((4, 30))
 
 
-@given(magnitude=st.floats(-3.0, 3.0), direction=st.sampled_from(DIRECTIONS))
-def test_every_displacement_is_as_long_as_the_magnitude_says(magnitude, direction):
-    vector = displacement_vector(VECTORS, magnitude, direction)
-    length = abs(magnitude) * np.linalg.norm(VECTORS, axis=-1)
-    np.testing.assert_allclose(np.linalg.norm(vector, axis=-1), length, rtol=1e-12, atol=1e-100)
-
-
-@given(magnitude=st.floats(-3.0, 3.0))
-def test_along_moves_the_projection_by_the_magnitude_and_random_does_not(magnitude):
+def test_random_directions_have_the_length_and_move_neither_projection_nor_force():
     data = planted((3,), noise=0.1)
     axes = force_axes(data.activity, data.force)
     shift = uniform_shift(data.activity, axes)
     start = data.activity["NF2"]
-    moves = {"along": magnitude, "against": -magnitude, "random": 0.0}
-    for direction, move in moves.items():
-        vector = displacement_vector(shift, magnitude, direction, avoid=axes.axes)
-        moved = shift.project(start + vector[:, None]) - shift.project(start)
+    vector = random_orthogonal(shift.vector, avoid=axes.axes)
+    np.testing.assert_allclose(np.linalg.norm(vector, axis=-1), shift.length, rtol=1e-12)
+    for added, move in ((2.0 * shift.vector, 2.0), (vector, 0.0)):
+        moved = shift.project(start + added[:, None]) - shift.project(start)
         np.testing.assert_allclose(moved, move, atol=1e-12)
-        read = axes.predicted_force(start + vector[:, None]) - axes.predicted_force(start)
+        read = axes.predicted_force(start + added[:, None]) - axes.predicted_force(start)
         np.testing.assert_allclose(read, 0.0, atol=1e-10)
 
 
@@ -67,17 +51,12 @@ def test_short_axes_to_avoid_count_as_much_as_long_ones():
     np.testing.assert_allclose(np.einsum("nuk,nu->nk", unit, drawn), 0.0, atol=1e-15)
 
 
-def test_displacements_refuse_what_has_no_direction():
-    with pytest.raises(ValueError, match="direction is 'beside', expected one of along, against, random"):
-        displacement_vector(VECTORS, 1.0, "beside")
-    with pytest.raises(ValueError, match="magnitude is nan, expected a finite number"):
-        displacement_vector(VECTORS, np.nan)
+def test_random_directions_refuse_what_has_no_direction():
     zero = VECTORS.copy()
     zero[2] = 0.0
-    for direction in DIRECTIONS:
-        with pytest.raises(ValueError, match="shift in network 2 has zero length"):
-            displacement_vector(zero, 1.0, direction)
-    with pytest.raises(ValueError, match="shift has 2 units, expected more than the 3 directions to avoid"):
+    with pytest.raises(ValueError, match="vector in network 2 has zero length"):
+        random_orthogonal(zero)
+    with pytest.raises(ValueError, match="vector has 2 units, expected more than the 3 directions to avoid"):
         random_orthogonal(np.ones(2), avoid=np.eye(2))
     with pytest.raises(ValueError, match=r"avoid has shape \(30, 2\), expected \(4, 30, k\)"):
         random_orthogonal(VECTORS, avoid=np.ones((30, 2)))

@@ -120,7 +120,9 @@ def test_readout_and_trace_refuse_what_does_not_belong_together():
     readout = fitted(here)
     with pytest.raises(ValueError, match="activity lacks NF2; it has NF1, FF1"):
         memory_trace({p: here[p] for p in ("NF1", "FF1")}, readout, REACH)
-    with pytest.raises(ValueError, match=r"direction has shape \(7, 2\), expected \(\.\.\., 8, 2\), a row a"):
+    with pytest.raises(
+        ValueError, match=r"direction has shape \(7, 2\), expected \(\.\.\., 8, 2\), one row per"
+    ):
         memory_trace(here, readout, REACH[1:])
     with pytest.raises(ValueError, match=r"expected \(2, \.\.\., 20\): networks first, units last"):
         memory_trace({phase: x[:1] for phase, x in here.items()}, readout, REACH)

@@ -1,4 +1,4 @@
-"""Laws of principal subspaces, their angles and alignment, and of trajectories in them."""
+"""Laws of principal subspaces, their alignment, and of trajectories in them."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,6 @@ from savings_gym.activity.subspaces import (
     common_subspace,
     phase_alignment,
     phase_trajectories,
-    principal_angles,
     principal_subspace,
     random_alignment,
     trajectory_distance,
@@ -27,6 +26,11 @@ def samples(seed=0, networks=(2,), count=60, units=12, scales=(3.0, 2.0, 1.0, 0.
     deviation = np.full(units, 0.01)
     deviation[: len(scales)] = scales
     return rng.standard_normal((*networks, count, units)) * deviation + rng.standard_normal(units)
+
+
+def alignment(x, other, components):
+    """Alignment of samples with the principal subspace of others."""
+    return alignment_index(x, principal_subspace(other, components))
 
 
 @given(seed=SEEDS)
@@ -47,36 +51,12 @@ def test_principal_axes_are_eigenvectors_of_the_covariance(seed):
 
 @given(seed=SEEDS)
 @settings(max_examples=15)
-def test_a_rotation_turns_axes_and_leaves_coordinates_angles_and_indices(seed):
+def test_a_rotation_turns_axes_and_leaves_coordinates_and_indices(seed):
     x, y, turn = samples(seed), samples(seed + 1, scales=(0.5, 2.0, 1.5)), rotation(12, seed)
     here, there = principal_subspace(x, 3), principal_subspace(x @ turn, 3)
     np.testing.assert_allclose(there.axes, turn.T @ here.axes, atol=1e-9)
     np.testing.assert_allclose(there.project(x @ turn), here.project(x), atol=1e-9)
-    axes = principal_subspace(y, 2).axes
-    np.testing.assert_allclose(
-        principal_angles(there.axes, turn.T @ axes), principal_angles(here.axes, axes), atol=1e-9
-    )
-    np.testing.assert_allclose(alignment_index(x @ turn, y @ turn, 3), alignment_index(x, y, 3), atol=1e-9)
-
-
-@given(angles=st.tuples(st.floats(0.0, np.pi / 2), st.floats(0.0, np.pi / 2)), seed=SEEDS)
-def test_planted_angles_are_recovered_small_ones_too(angles, seed):
-    first = np.eye(6)[:, :2]
-    second = np.cos(angles) * first + np.sin(angles) * np.eye(6)[:, 2:4]
-    rng = np.random.default_rng(seed)
-    turn = rotation(6, seed)
-    mixed = turn @ second @ (rng.standard_normal((2, 2)) + 3.0 * np.eye(2))
-    np.testing.assert_allclose(principal_angles(turn @ first, mixed), np.sort(angles), atol=1e-12)
-
-
-def test_angles_between_spaces_of_different_size_are_those_of_the_smaller():
-    eye = np.eye(5)
-    line = np.array([1.0, 0.0, 0.0, 1e-9, 0.0])[:, None]
-    found = principal_angles(line, eye[:, :3])
-    assert found.shape == (1,)
-    assert found[0] == pytest.approx(1e-9, rel=1e-6)
-    np.testing.assert_array_equal(principal_angles(eye[:, :3], line), found)
-    np.testing.assert_allclose(principal_angles(eye[:, :2], eye[:, 2:]), np.pi / 2)
+    np.testing.assert_allclose(alignment(x @ turn, y @ turn, 3), alignment(x, y, 3), atol=1e-9)
 
 
 def test_alignment_is_1_in_one_subspace_and_0_in_orthogonal_ones():
@@ -84,14 +64,14 @@ def test_alignment_is_1_in_one_subspace_and_0_in_orthogonal_ones():
     x[..., :3] = samples(0, count=50, units=3, scales=(3.0, 2.0, 1.0))
     mixed = x.copy()
     mixed[..., :3] = x[..., :3] @ (rotation(3, 1) * [1.0, 4.0, 2.0])
-    np.testing.assert_allclose(alignment_index(x, x, 3), 1.0, atol=1e-12)
-    np.testing.assert_allclose(alignment_index(x, mixed, 3), 1.0, atol=1e-12)
-    np.testing.assert_allclose(alignment_index(x, x[..., ::-1], 3), 0.0, atol=1e-12)
+    np.testing.assert_allclose(alignment(x, x, 3), 1.0, atol=1e-12)
+    np.testing.assert_allclose(alignment(x, mixed, 3), 1.0, atol=1e-12)
+    np.testing.assert_allclose(alignment(x, x[..., ::-1], 3), 0.0, atol=1e-12)
 
 
 def test_alignment_is_the_variance_in_the_other_subspace_over_the_most_there_can_be():
     x, y = samples(1), samples(2, scales=(1.0, 0.2, 2.0, 2.0))
-    index = alignment_index(x, y, 2)
+    index = alignment(x, y, 2)
     for i in range(2):
         values, vectors = np.linalg.eigh(np.cov(y[i].T))
         d, c = vectors[:, np.argsort(values)[-2:]], np.cov(x[i].T)
@@ -101,7 +81,7 @@ def test_alignment_is_the_variance_in_the_other_subspace_over_the_most_there_can
 def test_random_subspaces_are_aligned_by_chance():
     x = samples(3, networks=(), units=10)
     rng = np.random.default_rng(0)
-    drawn = [alignment_index(x, rng.standard_normal((40, 10)), 3) for _ in range(1500)]
+    drawn = [alignment(x, rng.standard_normal((40, 10)), 3) for _ in range(1500)]
     assert np.mean(drawn) == pytest.approx(chance_alignment(x, 3), rel=0.05)
     even = rng.standard_normal((20_000, 10))
     assert chance_alignment(even, 4) == pytest.approx(1.0, rel=0.05)  # no subspace is better than another
@@ -128,7 +108,7 @@ def test_subspaces_refuse_more_dimensions_than_there_are():
     with pytest.raises(ValueError, match="components is 13, expected 1 to 12, as there are 60 samples of 12"):
         principal_subspace(x, 13)
     with pytest.raises(ValueError, match="components is 0, expected 1 to 12"):
-        alignment_index(x, x, 0)
+        principal_subspace(x, 0)
     with pytest.raises(ValueError, match="components is 3, expected 1 to 2, as there are 3 samples"):
         principal_subspace(x[:, :3], 3)
     flat = x.copy()
@@ -142,15 +122,11 @@ def test_subspaces_refuse_more_dimensions_than_there_are():
 def test_comparisons_refuse_what_does_not_belong_together():
     x = samples(0)
     with pytest.raises(ValueError, match=r"networks and units \(2, 12\) and \(2, 11\), expected the same"):
-        alignment_index(x, x[..., 1:], 2)
+        alignment(x, x[..., 1:], 2)
     with pytest.raises(ValueError, match="expected the same networks and units"):
         random_alignment(x, x[0], 2)
     with pytest.raises(ValueError, match="draws is 0, expected at least 1"):
         random_alignment(x, x, 2, draws=0)
-    with pytest.raises(ValueError, match=r"axes and other have \(5, 2\) and \(4, 2\), expected one"):
-        principal_angles(np.eye(5)[:, :2], np.eye(4)[:, :2])
-    with pytest.raises(ValueError, match="other has columns that depend on each other"):
-        principal_angles(np.eye(5)[:, :2], np.ones((5, 2)))
 
 
 def test_trajectories_are_distances_apart_that_no_rotation_changes():
@@ -191,7 +167,7 @@ def test_phases_align_with_themselves_and_the_reference_subspace_counts():
     found = phase_alignment(here, 4)
     np.testing.assert_allclose(found["NF1"], 1.0, atol=1e-12)
     flat = {phase: x.reshape(2, -1, 20) for phase, x in here.items()}
-    np.testing.assert_allclose(found["FF1"], alignment_index(flat["FF1"], flat["NF1"], 4))
+    np.testing.assert_allclose(found["FF1"], alignment(flat["FF1"], flat["NF1"], 4))
     assert np.all(found["FF1"] < 0.9)
 
 
