@@ -1,11 +1,10 @@
-"""n linear force fields as four arrays: the form in which every backend applies a field.
-
-Force fields of n arms, laid out for the physics steps: one row a coefficient, one column an arm.
-"""
+"""Linear force fields of n trials: four arrays for every backend, and coefficients for physics steps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,16 +30,16 @@ class LinearFields:
 
     @classmethod
     def zeros(cls, n: int) -> LinearFields:
-        """No force, n times."""
+        """Return n fields without force."""
         return cls(np.zeros((n, 2, 2)), np.zeros((n, 2, 2)), np.zeros((n, 2)), np.zeros((n, 2)))
 
     def __len__(self) -> int:
-        """Number of trials."""
+        """Return the number of trials."""
         return len(self.c)
 
     @property
     def active(self) -> NDArray[np.bool_]:
-        """(n,) whether there is any force for some position and velocity of the hand."""
+        """(n,) whether there is a force at some position and velocity of the hand."""
         values = np.concatenate([self.B.reshape(-1, 4), self.K.reshape(-1, 4), self.c], axis=1)
         return (values != 0.0).any(axis=1)
 
@@ -51,40 +50,40 @@ class LinearFields:
         x0: ArrayLike = 0.0,
         c: ArrayLike = 0.0,
     ) -> LinearFields:
-        """These fields with their coefficients overwritten; one value serves all trials."""
+        """Overwrite coefficients with one value for all trials, or one per trial, and return the fields."""
         self.B[:], self.K[:], self.x0[:], self.c[:] = B, K, x0, c
         return self
 
-    def take(self, rows: NDArray[np.intp]) -> LinearFields:
-        """The m fields of `rows` (m,), as copies."""
-        return LinearFields(self.B[rows], self.K[rows], self.x0[rows], self.c[rows])
+    def take(self, trials: NDArray[np.intp]) -> LinearFields:
+        """Return copies of the fields of `trials` (m,)."""
+        return LinearFields(self.B[trials], self.K[trials], self.x0[trials], self.c[trials])
 
     def scaled(self, gain: ArrayLike) -> LinearFields:
-        """These fields with each force multiplied by its `gain` (n,)."""
+        """Return the fields with each force multiplied by its `gain` (n,)."""
         g = np.asarray(gain, dtype=np.float64)
         return LinearFields(
             self.B * g[:, None, None], self.K * g[:, None, None], self.x0, self.c * g[:, None]
         )
 
-    def put(self, rows: NDArray[np.intp], other: LinearFields) -> None:
-        """Replace the fields of `rows` (m,) by the m fields of `other`."""
-        self.B[rows], self.K[rows], self.x0[rows], self.c[rows] = other.B, other.K, other.x0, other.c
+    def put(self, trials: NDArray[np.intp], other: LinearFields) -> None:
+        """Replace the fields of `trials` (m,) by the m fields of `other`."""
+        self.B[trials], self.K[trials], self.x0[trials], self.c[trials] = other.B, other.K, other.x0, other.c
 
-    def add(self, rows: NDArray[np.intp], other: LinearFields) -> None:
-        """Add the m fields of `other` to those of `rows` (m,).
+    def add(self, trials: NDArray[np.intp], other: LinearFields) -> None:
+        """Add the m fields of `other` to those of `trials` (m,).
 
-        Two springs with different x0 are brought to the x0 of the first that has a stiffness:
+        Springs with different x0 are combined about the x0 of the first that has a stiffness:
         K1·(a − x) + K2·(b − x) = (K1 + K2)·(a − x) + K2·(b − a).
         """
-        stiff = (self.K[rows] != 0.0).any(axis=(1, 2), keepdims=True)[:, 0]  # (m, 1)
-        anchor = np.where(stiff, self.x0[rows], other.x0)  # (m, 2)
-        self.c[rows] += other.c + _apply(other.K, other.x0 - anchor)
-        self.B[rows] += other.B
-        self.K[rows] += other.K
-        self.x0[rows] = anchor
+        stiff = (self.K[trials] != 0.0).any(axis=(1, 2), keepdims=True)[:, 0]  # (m, 1)
+        anchor = np.where(stiff, self.x0[trials], other.x0)  # (m, 2)
+        self.c[trials] += other.c + _apply(other.K, other.x0 - anchor)
+        self.B[trials] += other.B
+        self.K[trials] += other.K
+        self.x0[trials] = anchor
 
     def force(self, x: Floats, v: Floats) -> Floats:
-        """Force on the hand.
+        """Return the force on the hand.
 
         Args:
             x: (n, 2) hand position, m.
@@ -97,70 +96,69 @@ class LinearFields:
 
 
 def _apply(matrices: Floats, vectors: Floats) -> Floats:
-    """(n, 2, 2) times (n, 2), element by element, so that a row does not depend on the others."""
+    """Return (n, 2, 2) times (n, 2), element by element, so that no trial depends on the others."""
     return matrices[:, :, 0] * vectors[:, :1] + matrices[:, :, 1] * vectors[:, 1:]
 
 
-Components = tuple[Floats, Floats]
+Number = TypeVar("Number", float, Floats)  # of one hand, or (n,) of n hands
 
 
 class HandForces:
-    """The force on the hand in n trials, before go and from go on.
+    """The fields of n trials, before go and from go on, as coefficients of `force_on_hand`.
 
     Args:
         n: Number of trials.
     """
 
     def __init__(self, n: int) -> None:
-        """No force anywhere."""
-        self._trials = np.zeros((2, 12, n))  # before go, from go on
+        self._trials = np.zeros((2, COEFFICIENTS, n))  # before go, from go on
         self._gone = np.zeros(n, dtype=bool)
-        self._now = self._trials[0]
-        self._kinds = (False, False, False)  # whether there is any B, K or c
-        self._stale = False
+        self._chosen: Floats | None = None
 
-    def put(self, rows: NDArray[np.intp], always: LinearFields, after_go: LinearFields) -> None:
-        """Replace the fields of `rows` (m,) by those that `resolve_fields` returned for them."""
-        self._trials[0][:, rows] = _coefficients(always)
-        always.add(np.arange(len(rows)), after_go)
-        self._trials[1][:, rows] = _coefficients(always)
-        self._stale = True
+    def put(self, trials: NDArray[np.intp], always: LinearFields, after_go: LinearFields) -> None:
+        """Replace the fields of `trials` (m,) by those that `fields.resolve_fields` returned for them."""
+        self._trials[0][:, trials] = _coefficients(always)
+        always.add(np.arange(len(trials)), after_go)
+        self._trials[1][:, trials] = _coefficients(always)
+        self._chosen = self._choose()
 
-    def choose(self, gone: NDArray[np.bool_]) -> bool:
-        """Choose the forces of a control step, by whether go has come (n,); returns whether there are any."""
-        if self._stale or not np.array_equal(gone, self._gone):
-            self._gone, self._stale = gone, False
-            self._now = np.where(gone, self._trials[1], self._trials[0])
-            self._kinds = tuple(bool(self._now[part].any()) for part in _KINDS)  # type: ignore[assignment]
-        return any(self._kinds)
+    def at(self, gone: NDArray[np.bool_]) -> Floats | None:
+        """Return the coefficients (12, n) in a control step; None if there is no force in any trial.
 
-    def force(self, x: Floats, y: Floats, vx: Floats, vy: Floats) -> Components:
-        """The chosen forces, N, on hands at (x, y) m with velocity (vx, vy) m/s, all (n,)."""
-        bxx, bxy, byx, byy, kxx, kxy, kyx, kyy, x0, y0, cx, cy = self._now
-        viscous, elastic, constant = self._kinds
-        if viscous:
-            fx, fy = bxx * vx + bxy * vy, byx * vx + byy * vy
-        else:
-            fx, fy = np.zeros((2, len(x)))
-        if elastic:
-            dx, dy = x0 - x, y0 - y
-            fx += kxx * dx + kxy * dy
-            fy += kyx * dx + kyy * dy
-        if constant:
-            fx += cx
-            fy += cy
-        return fx, fy
+        Args:
+            gone: (n,) whether go has come.
+        """
+        if not np.array_equal(gone, self._gone):
+            self._gone = gone
+            self._chosen = self._choose()
+        return self._chosen
 
-    def one(self, gone: bool) -> tuple[float, ...] | None:
-        """Coefficients of the first trial as plain numbers, for `one_force`; None without a force."""
-        values = self._trials[int(gone), :, 0]
-        return tuple(values.tolist()) if any(values[part].any() for part in _KINDS) else None
+    def of_first(self, gone: bool) -> list[float] | None:
+        """Return the coefficients of the first trial; None if there is no force."""
+        values: list[float] = self._trials[int(gone), :, 0].tolist()
+        return values if any(values[:X0] + values[CX:]) else None
+
+    def _choose(self) -> Floats | None:
+        values = np.where(self._gone, self._trials[1], self._trials[0])
+        return values if values[:X0].any() or values[CX:].any() else None
 
 
-def one_force(
-    coefficients: tuple[float, ...], x: float, y: float, vx: float, vy: float
-) -> tuple[float, float]:
-    """The force on one hand, N, at (x, y) m with velocity (vx, vy) m/s."""
+X0, CX = 8, 10  # rows of coefficients: B and K row by row, x0 from X0, c from CX
+COEFFICIENTS = 12
+
+
+def force_on_hand(
+    coefficients: Sequence[Number] | Floats, x: Number, y: Number, vx: Number, vy: Number
+) -> tuple[Number, Number]:
+    """Return the force [N] on a hand at (x, y) m with velocity (vx, vy) m/s.
+
+    Args:
+        coefficients: (12,) numbers, or (12, n) for n hands, from `HandForces`.
+        x: A number, or (n,); likewise the others.
+        y: See x.
+        vx: See x.
+        vy: See x.
+    """
     bxx, bxy, byx, byy, kxx, kxy, kyx, kyy, x0, y0, cx, cy = coefficients
     dx, dy = x0 - x, y0 - y
     return (
@@ -169,10 +167,7 @@ def one_force(
     )
 
 
-_KINDS = (slice(0, 4), slice(4, 8), slice(10, 12))
-
-
 def _coefficients(fields: LinearFields) -> Floats:
-    """(12, m): B and K row by row, x0, c."""
+    """Return (12, m): B and K row by row, x0, c."""
     m = len(fields)
     return np.concatenate([fields.B.reshape(m, 4), fields.K.reshape(m, 4), fields.x0, fields.c], axis=1).T

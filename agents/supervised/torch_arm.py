@@ -21,6 +21,7 @@ import torch
 
 from savings_gym.arm import muscles, tendons
 from savings_gym.arm.changes import ArmLike
+from savings_gym.arm.kinematics import hand_vectors, hand_velocity
 from savings_gym.arm.model import load_arm
 from savings_gym.task.settings import physics_steps
 
@@ -90,14 +91,10 @@ class TorchArm:
 
     def hand(self, q: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Hand position, m, (..., 2), velocity, m/s, (..., 2), and Jacobian, m/rad, (..., 2, 2)."""
-        upper, fore = self.arm.link_lengths.tolist()
-        total = q.sum(-1)
-        cx, cy = fore * torch.cos(total), fore * torch.sin(total)
-        x, y = upper * torch.cos(q[..., 0]) + cx, upper * torch.sin(q[..., 0]) + cy
-        vx = -y * v[..., 0] - cy * v[..., 1]
-        vy = x * v[..., 0] + cx * v[..., 1]
-        jacobian = torch.stack([torch.stack([-y, -cy], -1), torch.stack([x, cx], -1)], -2)
-        return torch.stack([x, y], -1), torch.stack([vx, vy], -1), jacobian
+        x, y, fore_x, fore_y = hand_vectors(self.arm.link_lengths.tolist(), q[..., 0], q[..., 1], torch)
+        velocity = hand_velocity(x, y, fore_x, fore_y, v[..., 0], v[..., 1])
+        jacobian = torch.stack([torch.stack([-y, -fore_y], -1), torch.stack([x, fore_x], -1)], -2)
+        return torch.stack([x, y], -1), torch.stack(velocity, -1), jacobian
 
     def muscle_state(
         self, q: torch.Tensor, v: torch.Tensor
@@ -111,10 +108,8 @@ class TorchArm:
         self, length: torch.Tensor, velocity: torch.Tensor, activation: torch.Tensor
     ) -> torch.Tensor:
         """Muscle force, N, (..., 6), from what ``muscle_state`` gives and activations (..., 6)."""
-        gain = muscles.force_length(self.muscles, length, torch) * muscles.force_velocity(
-            self.muscles, velocity, torch
-        )
-        return self.muscles.strength * activation * gain
+        force: torch.Tensor = muscles.force(self.muscles, length, velocity, activation, torch)
+        return force
 
     # Dynamics
 

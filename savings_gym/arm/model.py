@@ -15,7 +15,7 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike
 
-from savings_gym.arm import muscles, tendons
+from savings_gym.arm import kinematics, muscles, tendons
 from savings_gym.arm.anatomy import JOINTS, SMALLEST_ACTIVATION
 from savings_gym.arm.build import ACTUATIONS, KEYFRAME, STOPS, build_model, constants_of, make_read_only
 from savings_gym.arm.changes import ArmChanges, ArmLike, as_arm_changes
@@ -123,30 +123,22 @@ class Arm:
 
     def hand_position(self, q: ArrayLike) -> Floats:
         """Return the hand position, (..., 2) m, at joint angles q, (..., 2) rad."""
-        q = np.asarray(q, dtype=float)
-        upper, fore = self.link_lengths
-        sum_ = q[..., 0] + q[..., 1]
-        return np.stack(
-            [
-                upper * np.cos(q[..., 0]) + fore * np.cos(sum_),
-                upper * np.sin(q[..., 0]) + fore * np.sin(sum_),
-            ],
-            -1,
-        )
+        x, y, _, _ = self._hand_vectors(q)
+        return np.stack([x, y], -1)
 
     def hand_jacobian(self, q: ArrayLike) -> Floats:
         """Return the Jacobian of the hand position, (..., 2, 2) m/rad: rows x and y, columns the joints."""
-        q = np.asarray(q, dtype=float)
-        upper, fore = self.link_lengths
-        sum_ = q[..., 0] + q[..., 1]
-        ex, ey = -fore * np.sin(sum_), fore * np.cos(sum_)
-        sx, sy = ex - upper * np.sin(q[..., 0]), ey + upper * np.cos(q[..., 0])
-        return np.stack([np.stack([sx, ex], -1), np.stack([sy, ey], -1)], -2)
+        x, y, fore_x, fore_y = self._hand_vectors(q)
+        return np.stack([np.stack([-y, -fore_y], -1), np.stack([x, fore_x], -1)], -2)
 
     def hand_velocity(self, q: ArrayLike, v: ArrayLike) -> Floats:
         """Return the hand velocity, (..., 2) m/s, at joint angles q and velocities v, (..., 2) rad, rad/s."""
-        jacobian, v = self.hand_jacobian(q), np.asarray(v, dtype=float)
-        return jacobian[..., 0] * v[..., :1] + jacobian[..., 1] * v[..., 1:]
+        v = np.asarray(v, dtype=float)
+        return np.stack(kinematics.hand_velocity(*self._hand_vectors(q), v[..., 0], v[..., 1]), -1)
+
+    def _hand_vectors(self, q: ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
+        q = np.asarray(q, dtype=float)
+        return kinematics.hand_vectors(self.link_lengths, q[..., 0], q[..., 1])
 
     def inverse_kinematics(self, xy: ArrayLike) -> Floats:
         """Return joint angles, (..., 2) rad, that bring the hand to xy, (..., 2) m, with the elbow flexed.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savings_gym.arrays import Floats
-from savings_gym.task.reach import ReachTask
+from savings_gym.task.reach import ReachingArms
 
 Colour = tuple[float, float, float, float]
 
@@ -87,7 +87,7 @@ class ReachRenderer:
         size: Width and height of the pictures, pixels.
     """
 
-    def __init__(self, task: ReachTask, size: int = SIZE) -> None:
+    def __init__(self, task: ReachingArms, size: int = SIZE) -> None:
         self._task, self._size = task, size
         model = task.arm.model
         self._data = mujoco.MjData(model)

@@ -178,7 +178,6 @@ class ReachEnv(gym.Env[Array, Array]):
         self.action_space = self.task.action_space
         self.render_mode = checked_render_mode(render_mode)
         self._renderer: ReachRenderer | None = None
-        self._row = np.array([0])
 
     @property
     def trial_field(self) -> Field:
@@ -210,9 +209,9 @@ class ReachEnv(gym.Env[Array, Array]):
         chosen = self.task.trials.options(options)
         super().reset(seed=seed)
         if seed is not None:
-            self.task.restart(self._row)
-        self.task.begin(self._row, [self.np_random], chosen)
-        return self.task.one_observation(), self.task.one_info()
+            self.task.restart()
+        self.task.begin(self.np_random, chosen)
+        return self.task.observe(), self.task.info()
 
     def step(self, action: ArrayLike) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Advance by one control step.
@@ -221,9 +220,9 @@ class ReachEnv(gym.Env[Array, Array]):
             ValueError: If the action has a wrong shape or is not finite.
         """
         task = self.task
-        terms = task.one_step(checked_actions(action, task.action_space.shape).tolist())
+        reward = task.step(checked_actions(action, task.action_space.shape))
         truncated = bool(task.t[0] >= TRIAL_STEPS)
-        return task.one_observation(), sum(terms.values()), False, truncated, task.one_info()
+        return task.observe(), reward, False, truncated, task.info()
 
     def render(self) -> NDArray[np.uint8] | None:
         """A picture of arm, start, target and hand path, (480, 480, 3); None without a render mode."""

@@ -1,4 +1,4 @@
-"""The reaching task, over n arms at once. `envs` shows it as a single and `vector` as a vector env."""
+"""The reaching task of n arms at once, and what it shares with the task of one arm in `single`."""
 
 from __future__ import annotations
 
@@ -10,168 +10,206 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from savings_gym.arm.anatomy import SMALLEST_ACTIVATION
+from savings_gym.arm import kinematics
 from savings_gym.arm.model import load_arm
-from savings_gym.arm.simulation import ManyArms, OneArm, Strands
+from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats, Indices
-from savings_gym.task.rewards import REWARD_TERMS, reward_terms
+from savings_gym.linear_fields import force_on_hand
+from savings_gym.task.observation import JOINT_SPEED, PLANE, observation_layout, reach_spaces
+from savings_gym.task.rewards import REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
-from savings_gym.task.settings import (
-    CONTROL_STEP,
-    TRIAL_STEPS,
-    TaskSettings,
-    physics_steps,
-    reach_spaces,
-    whole_steps,
-)
+from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, physics_steps, whole_steps
 from savings_gym.task.trials import TrialOptions, Trials
 
-JOINT_SPEED = 10.0  # rad/s, unit of the joint velocities that the torque arm feels
 
-
-class ReachTask:
-    """n arms that reach, each in a trial of its own.
+class ReachingArms:
+    """n arms, the trials they are in, and what is recorded of each trial.
 
     Observation t (0 .. 100) is made at t · 10 ms; action t acts from there to the next
     observation. With go in control step g and a visual delay of d steps, the go cue is seen in
     observations t ≥ g + d, the goal of the reward is the target in states k ≥ g + d, and a field
-    that sets in at go acts in control steps t ≥ g.
-
-    What happens in a row depends neither on the other rows nor on the number of threads. Inside,
-    one column is an arm; the public arrays are views with one row an arm.
+    with onset at go acts in control steps t ≥ g.
 
     Args:
         n: Number of arms.
         settings: The task.
         nthread: Threads that step the arms; 0 is one per CPU.
-        shared_trials: Count the trials of all rows together, instead of row by row.
+        shared_trials: Count the trials of all arms together, instead of arm by arm.
 
     Attributes:
-        trials: The trials that the rows are in.
+        arm: The arm.
+        layout: Slices of the observation.
+        observation_space: Of one arm.
+        action_space: Of one arm.
+        trials: The trials that the arms are in.
+        simulation: The arms in MuJoCo.
         t: (n,) control steps done in the trial; −1 before the first trial.
-        qpos: (n, 2) joint angles, rad; like qvel (rad/s), act and ctrl a live view of the simulation.
-        hand: (101, n, 2) hand position in the states 0 .. t of the trial, m.
-        hand_velocity: (101, n, 2) likewise, m/s.
-        field_force: (n, 2) the field's mean force on the hand in the last control step, N.
-        reward_terms: (n,) of each term of the reward in the last control step; 0 before the first one.
+        hand: (101, n, 2) hand position in the states 0 .. t of the trial [m].
+        hand_velocity: (101, n, 2) likewise [m/s].
+        field_force: (n, 2) the field's mean force on the hand in the last control step [N].
     """
 
     def __init__(self, n: int, settings: TaskSettings, nthread: int = 1, shared_trials: bool = False) -> None:
         self.n, self.settings = n, settings
         self.arm = arm = load_arm(settings.actuation, settings.arm)
-        self._strands = Strands(arm.paths, arm.muscles) if arm.pulls else None
-        self._substeps = physics_steps(arm.timestep)
-        self._seen_late = whole_steps("the visual delay", settings.delays.vision)
-        self._felt_late = whole_steps("the proprioceptive delay", settings.delays.proprioception)
-        self.observation_space, self.action_space = reach_spaces(self._strands is not None)
-        self._felt = self.observation_space.shape[0] - 5  # proprioceptive channels
-
+        self.layout = layout = observation_layout(settings.actuation)
+        self.observation_space, self.action_space = reach_spaces(settings.actuation)
         noise = settings.noise
-        sd = np.repeat(
-            [noise.vision, noise.proprioception, noise.excitation], [2, self._felt, arm.n_actuators]
+        sd = np.append(
+            layout.sensor_noise(noise.vision, noise.proprioception), [noise.excitation] * arm.n_actuators
         )
         self.trials = Trials(n, arm, settings, sd, shared_trials)
+        self.simulation = Simulation(arm, n, nthread)
         self.t = np.full(n, -1)
-        self._together: int | None = -1  # t of all rows, where they have the same
-        self._all = np.arange(n)
+        self.hand = np.zeros((TRIAL_STEPS + 1, n, PLANE))
+        self.hand_velocity = np.zeros_like(self.hand)
+        self._felt = np.zeros((TRIAL_STEPS + 1, n, layout.proprioception.stop - layout.proprioception.start))
+        self.field_force = np.zeros((n, PLANE))
+        self._physics_steps = physics_steps(arm.timestep)
+        self._vision_delay = whole_steps("the visual delay", settings.delays.vision)
+        self._felt_delay = whole_steps("the proprioceptive delay", settings.delays.proprioception)
 
-        self._physics = physics = self._make_physics(nthread)
-        self.qpos, self.qvel, self.act, self.ctrl = physics.qpos, physics.qvel, physics.act, physics.ctrl
-        self._hand, self._velocity = np.zeros((2, TRIAL_STEPS + 1, 2, n))
-        self.hand, self.hand_velocity = self._hand.transpose(0, 2, 1), self._velocity.transpose(0, 2, 1)
-        self._touch = np.zeros((TRIAL_STEPS + 1, self._felt, n))
-        self._force = np.zeros((2, n))
-        self.field_force = self._force.T
-        self.reward_terms: dict[str, Floats] = {name: np.zeros(n) for name in REWARD_TERMS}
+    @property
+    def qpos(self) -> Floats:
+        """(n, 2) joint angles [rad], live."""
+        return self.simulation.qpos
 
-    def _make_physics(self, nthread: int) -> ManyArms | OneArm:
-        return ManyArms(self.arm.model, self.n, nthread)
+    @property
+    def qvel(self) -> Floats:
+        """(n, 2) joint velocities [rad/s], live."""
+        return self.simulation.qvel
 
-    def restart(self, rows: Indices) -> None:
-        """Begin the experiment of `rows` anew, as after a new seed: the next trial is trial 0."""
-        self.trials.restart(rows)
+    @property
+    def act(self) -> Floats:
+        """(n, muscles) activations, live."""
+        return self.simulation.act
+
+    @property
+    def ctrl(self) -> Floats:
+        """(n, actuators) commands of the last control step, live."""
+        return self.simulation.ctrl
+
+    def restart(self, arms: Indices | None = None) -> None:
+        """Restart the experiment of `arms`, None for all, as after a new seed: the next trial is trial 0."""
+        self.trials.restart(np.arange(self.n) if arms is None else arms)
 
     def set_schedule(self, schedule: Schedule | None) -> None:
-        """Go by another schedule. See `trials.Trials.set_schedule`."""
+        """Follow another schedule. See `trials.Trials.set_schedule`."""
         self.settings = replace(self.settings, schedule=schedule)
         self.trials.set_schedule(schedule, np.flatnonzero(self.t == 0))
 
+    def _place(self, arms: Indices, rngs: Sequence[np.random.Generator], chosen: TrialOptions | None) -> None:
+        """Draw the next trial of `arms` and put them at its start, at rest."""
+        joints = self.trials.begin(arms, rngs, self.t[arms] > 0, chosen or TrialOptions())
+        self.simulation.place(None if len(arms) == self.n else arms, joints)
+        self.field_force[arms] = 0.0
+        self.t[arms] = 0
+
+    def _felt_now(self) -> Floats:
+        """(n, channels) what is felt of the present state, without delay and noise."""
+        simulation = self.simulation
+        if not self.arm.pulls:
+            return np.concatenate([simulation.qpos, simulation.qvel / JOINT_SPEED], axis=1)
+        return np.concatenate([simulation.muscle_length(), simulation.muscle_velocity()], axis=1)
+
+    def _pull(self) -> dict[str, Floats]:
+        """(n, actuators) what the actuators do at present, by its name in `info`."""
+        if self.arm.pulls:
+            return {"muscle_force": self.simulation.muscle_force()}
+        return {"joint_torque": self.ctrl.copy()}
+
+    def _check_steps(self, t: int, last: int) -> None:
+        """Raise a ResetNeeded if the first of the control steps t .. last cannot be made."""
+        if t < 0 or last >= TRIAL_STEPS:
+            raise gym.error.ResetNeeded(
+                "call reset first: no trial has begun, or its 100 control steps are over"
+            )
+
+    def _check_bounds(self) -> None:
+        """Raise a RuntimeError if the simulation diverged."""
+        if self.simulation.diverged():
+            raise RuntimeError(
+                f"the simulation diverged in one of the fields {set(self.trials.fields)}; choose weaker ones"
+            )
+
+
+class ReachTask(ReachingArms):
+    """n arms that reach, each in a trial of its own, as arrays with one row per arm. See `ReachingArms`.
+
+    An arm depends neither on the others nor on the number of threads.
+
+    Attributes:
+        reward_terms: (n,) of each term of the reward in the last control step; 0 before the first one.
+    """
+
+    def __init__(self, n: int, settings: TaskSettings, nthread: int = 1, shared_trials: bool = False) -> None:
+        super().__init__(n, settings, nthread, shared_trials)
+        self.reward_terms: dict[str, Floats] = {name: np.zeros(n) for name in REWARD_TERMS}
+        self._together: int | None = -1  # t of all arms, if they have the same
+        self._all = np.arange(n)
+
     def begin(
-        self, rows: Indices, rngs: Sequence[np.random.Generator], chosen: TrialOptions | None = None
+        self, arms: Indices, rngs: Sequence[np.random.Generator], chosen: TrialOptions | None = None
     ) -> None:
-        """Begin the next trial in `rows`.
+        """Begin the next trial of `arms`.
 
         Args:
-            rows: (m,) rows, ascending.
+            arms: (m,) which arms, ascending.
             rngs: m generators, from which the trials are drawn.
             chosen: What not to draw, from `trials.options`.
         """
-        joints = self.trials.begin(rows, rngs, self.t[rows] > 0, chosen or TrialOptions())
-        self._physics.reset(None if len(rows) == self.n else rows)
-        self.qpos[rows] = joints
-        self.act[rows] = SMALLEST_ACTIVATION
-        self._force[:, rows] = 0.0
+        self._place(arms, rngs, chosen)
         for term in self.reward_terms.values():
-            term[rows] = 0.0
-        self.t[rows] = 0
+            term[arms] = 0.0
         self._together = 0 if not self.t.any() else None
         self._record()
 
-    def step(self, actions: Floats, rows: Indices | None = None) -> None:
+    def step(self, actions: Floats, arms: Indices | None = None) -> None:
         """Advance the arms by one control step.
 
         Args:
             actions: (n, actuators), in the action space; values beyond it are clipped.
-            rows: Indices to advance, ascending, None for all; the others are to begin a trial next.
+            arms: Which to advance, ascending, None for all; the others are to begin a trial next.
 
         Raises:
             gymnasium.error.ResetNeeded: Before the first trial, and after the end of a trial.
             RuntimeError: If the simulation diverged.
         """
-        t = self.t if rows is None else self.t[rows]
-        if t.min() < 0 or t.max() >= TRIAL_STEPS:
-            raise gym.error.ResetNeeded(
-                "call reset first: no trial has begun, or its 100 control steps are over"
-            )
+        t = self.t if arms is None else self.t[arms]
+        self._check_steps(int(t.min()), int(t.max()))
         low, high = self.arm.control_range.T  # (actuators,) each
-        noisy = actions + self._noise()[:, 2 + self._felt :]
-        if self._strands is None:
-            noisy *= high
-        np.maximum(noisy, low, out=noisy)
-        np.minimum(noisy, high, out=self.ctrl)
-        self._advance(rows)
-        if rows is None:
+        command = actions + self._noise()[:, self.layout.sensed.stop :]
+        if not self.arm.pulls:
+            command *= high
+        np.maximum(command, low, out=command)
+        np.minimum(command, high, out=self.ctrl)
+        self._advance(arms)
+        if arms is None:
             self.t += 1
             self._together = None if self._together is None else self._together + 1
         else:
-            self.t[rows] += 1
+            self.t[arms] += 1
             self._together = int(self.t[0]) if (self.t == self.t[0]).all() else None
         self._record()
         self.reward_terms = self._rewards()
 
     def observe(self) -> NDArray[np.float32]:
-        """(n, channels) observations of all rows, late and noisy, as tabulated in `envs.ReachEnv`."""
-        end = 2 + self._felt
-        values = np.empty((self.n, end + 3))
-        values[:, :2] = self._past(self._hand, self._seen_late).T
-        values[:, 2:end] = self._past(self._touch, self._felt_late).T
-        values[:, :end] += self._noise()[:, :end]
-        values[:, end : end + 2] = self.trials.target_position
-        values[:, -1] = self.t >= self.trials.cue_step + self._seen_late
-        observation, space = values.astype(np.float32), self.observation_space
+        """Return the observations (n, channels), late and noisy, as tabulated in `envs.ReachEnv`."""
+        layout, space = self.layout, self.observation_space
+        values = np.empty((self.n, layout.size))
+        values[:, layout["hand_position"]] = self._past(self.hand, self._vision_delay)
+        values[:, layout.proprioception] = self._past(self._felt, self._felt_delay)
+        values[:, layout.sensed] += self._noise()[:, layout.sensed]
+        values[:, layout["target_position"]] = self.trials.target_position
+        values[:, layout["go_cue"]] = (self.t >= self.trials.cue_step + self._vision_delay)[:, None]
+        observation = values.astype(np.float32)
         np.maximum(observation, space.low, out=observation)
         return np.minimum(observation, space.high, out=observation)
 
     def info(self) -> dict[str, Any]:
-        """(n, ...) of everything an experimenter wants to know about the rows, free of delay and noise."""
-        trials, strands = self.trials, self._strands
-        pulls: dict[str, Floats] = {}
-        if strands is None:
-            pulls["joint_torque"] = self.ctrl.copy()
-        else:
-            length, velocity = np.split(self._past(self._touch, 0), 2)
-            pulls["muscle_force"] = strands.force(length, velocity, self.act.T).T.copy()
-        return pulls | {
+        """Return what an experimenter wants to know of the arms, (n, ...), free of delay and noise."""
+        trials = self.trials
+        return self._pull() | {
             "phase": trials.phase.copy(),
             "trial": trials.number.copy(),
             "schedule_done": trials.done.copy(),
@@ -179,91 +217,70 @@ class ReachTask:
             "target_position": trials.target_position.copy(),
             "go_time": trials.go_step * CONTROL_STEP,
             "catch": trials.catch.copy(),
-            "hand_position": self._past(self._hand, 0).T.copy(),
-            "hand_velocity": self._past(self._velocity, 0).T.copy(),
+            "hand_position": self._past(self.hand, 0).copy(),
+            "hand_velocity": self._past(self.hand_velocity, 0).copy(),
             "field_force": self.field_force.copy(),
             **{name: term.copy() for name, term in self.reward_terms.items()},
         }
 
-    def _past(self, history: Floats, late: int) -> Floats:
-        """(k, n) of a history (101, k, n), in the state `late` steps ago, or the first one."""
+    def _past(self, history: Floats, delay: int) -> Floats:
+        """(n, k) of a history (101, n, k), in the state `delay` steps ago, or the first one."""
         if self._together is not None:
-            return history[max(self._together - late, 0)]
-        return history[np.maximum(self.t - late, 0), :, self._all].T
+            return history[max(self._together - delay, 0)]
+        return history[np.maximum(self.t - delay, 0), self._all]
 
     def _noise(self) -> Floats:
         """(n, channels) noise of the current step."""
         t = self._together
-        return self.trials.drawn[:, t] if t is not None else self.trials.drawn[self._all, self.t]
+        return self.trials.noise[:, t] if t is not None else self.trials.noise[self._all, self.t]
 
-    def _advance(self, rows: Indices | None) -> None:
-        """One control step of physics, and the field's mean force on the hand."""
-        physics, forces = self._physics, self.trials.forces
-        mean = self._force
-        mean[:] = 0.0
-        if not forces.choose(self.t >= self.trials.cue_step):
-            physics.step(rows, self._substeps)
+    def _advance(self, arms: Indices | None) -> None:
+        """Make the physics steps of a control step, and take the field's mean force on the hand."""
+        simulation, steps = self.simulation, self._physics_steps
+        coefficients = self.trials.forces.at(self.t >= self.trials.cue_step)
+        if coefficients is None:
+            self.field_force[:] = 0.0
+            simulation.step(arms, steps)
         else:
-            q, v, torque = self.qpos.T, self.qvel.T, physics.qfrc_applied.T
-            angles = np.empty_like(mean)
-            for _ in range(self._substeps):
-                angles[0] = q[0]
-                np.add(q[0], q[1], out=angles[1])
-                x, y, vx, vy, ex, ey = self._hand_state(np.cos(angles), np.sin(angles), v)
-                fx, fy = forces.force(x, y, vx, vy)
-                torque[0] = x * fy - y * fx  # Jᵀf
-                torque[1] = ex * fy - ey * fx
-                physics.step(rows, 1)
-                mean[0] += fx
-                mean[1] += fy
+            (v1, v2), torque = simulation.qvel.T, simulation.torque
+            total_x, total_y = np.zeros((2, self.n))
+            for left in reversed(range(steps)):
+                x, y, fore_x, fore_y = kinematics.hand_vectors(self.arm.link_lengths, *simulation.qpos.T)
+                velocity = kinematics.hand_velocity(x, y, fore_x, fore_y, v1, v2)
+                fx, fy = force_on_hand(coefficients, x, y, *velocity)
+                torque[:, 0], torque[:, 1] = kinematics.joint_torque(x, y, fore_x, fore_y, fx, fy)
+                total_x += fx
+                total_y += fy
+                simulation.step(arms, more=left > 0)
             torque[:] = 0.0
-            mean /= self._substeps
-        if physics.diverged():
-            raise RuntimeError(
-                f"the simulation diverged in one of the fields {set(self.trials.fields)}; choose weaker ones"
-            )
-
-    def _hand_state(self, cos: Floats, sin: Floats, v: Floats) -> tuple[Floats, ...]:
-        """Hand position, its velocity, and the forearm: x and y of each, (n,).
-
-        The Jacobian's columns are the vectors from the joints to the hand, turned by 90 degrees.
-
-        Args:
-            cos: (2, n) cosines of the directions of upper arm and forearm.
-            sin: (2, n) sines.
-            v: (2, n) joint velocities, rad/s.
-        """
-        upper, fore = self.arm.link_lengths
-        ex, ey = fore * cos[1], fore * sin[1]
-        x, y = upper * cos[0] + ex, upper * sin[0] + ey
-        return x, y, -y * v[0] - ey * v[1], x * v[0] + ex * v[1], ex, ey
+            self.field_force[:, 0], self.field_force[:, 1] = total_x / steps, total_y / steps
+        self._check_bounds()
 
     def _record(self) -> None:
-        """Store what is seen and felt of the current state."""
-        q, v = self.qpos.T, self.qvel.T
-        angles = np.stack([q[0], q[1], q[0] + q[1]])
-        cos, sin = np.cos(angles), np.sin(angles)
-        hand = self._hand_state(cos[::2], sin[::2], v)
-        felt = (q, v / JOINT_SPEED) if self._strands is None else self._strands.state(cos[:2], sin[:2], v)
+        """Store what is seen and felt of the present state."""
+        simulation = self.simulation
+        vectors = kinematics.hand_vectors(self.arm.link_lengths, *simulation.qpos.T)
+        velocity = kinematics.hand_velocity(*vectors, *simulation.qvel.T)
         for history, values in (
-            (self._hand, hand[:2]),
-            (self._velocity, hand[2:4]),
-            (self._touch, np.concatenate(felt)),
+            (self.hand, np.stack(vectors[:2], axis=1)),
+            (self.hand_velocity, np.stack(velocity, axis=1)),
+            (self._felt, self._felt_now()),
         ):
             if self._together is not None:
                 history[self._together] = values
             else:
-                history[self.t, :, self._all] = np.stack(tuple(values), axis=1)
+                history[self.t, self._all] = values
 
     def _rewards(self) -> dict[str, Floats]:
         trials = self.trials
-        moved = (self.t >= trials.cue_step + self._seen_late)[:, None]
-        goal = np.where(moved, trials.target_position, trials.start)
-        away = self._past(self._hand, 0) - goal.T
+        cue_seen = (self.t >= trials.cue_step + self._vision_delay)[:, None]
+        away = self._past(self.hand, 0) - np.where(cue_seen, trials.target_position, trials.start)
+        command = self.ctrl / self.arm.control_range[:, 1]
+        now, before, last = (self._past(self.hand_velocity, delay) for delay in range(3))
         return reward_terms(
             self.settings.reward_weights,
-            distance=np.sqrt(away[0] * away[0] + away[1] * away[1]),
-            reach=trials.reach,
-            command=self.ctrl / self.arm.control_range[:, 1],
-            velocity=np.stack([self._past(self._velocity, late) for late in range(3)]).transpose(0, 2, 1),
+            distance=np.sqrt((away**2).sum(axis=1)),
+            reach=np.maximum(trials.reach, SHORTEST_REACH),
+            effort=(command**2).mean(axis=1),
+            bend=((now - 2.0 * before + last) ** 2).sum(axis=1),
         )

@@ -1,33 +1,29 @@
-"""The reaching task of one arm, in plain numbers: the same as `reach` with one row, several times faster.
+"""The reaching task of one arm: the same as `reach.ReachTask` with one arm, several times faster.
 
-Array arithmetic costs more in calls than in numbers when there is one arm. Here the steps are written out in
-Python's floats, in the same order, so that results agree with those of a row among many; beginning a trial
-is left to `reach.ReachTask`.
+With one arm, array arithmetic costs more in calls than in numbers. So the field's force and the reward are
+computed here in plain numbers, by the same functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import sqrt
+import math
 from typing import Any
 
-import gymnasium as gym
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from savings_gym.arm.simulation import ManyArms, OneArm
-from savings_gym.arrays import Floats, Indices
-from savings_gym.linear_fields import one_force
-from savings_gym.task.reach import JOINT_SPEED, ReachTask
-from savings_gym.task.rewards import REWARD_TERMS, one_reward
+from savings_gym.arm import kinematics
+from savings_gym.arrays import Floats
+from savings_gym.linear_fields import force_on_hand
+from savings_gym.task.reach import ReachingArms
+from savings_gym.task.rewards import REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
-from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings
+from savings_gym.task.settings import CONTROL_STEP, TaskSettings
 from savings_gym.task.trials import TrialOptions
 
 
-class SingleReachTask(ReachTask):
-    """One arm that reaches. See `reach.ReachTask`.
+class SingleReachTask(ReachingArms):
+    """One arm that reaches, without the axis of the arms. See `reach.ReachTask`.
 
     Args:
         settings: The task.
@@ -35,120 +31,75 @@ class SingleReachTask(ReachTask):
 
     def __init__(self, settings: TaskSettings) -> None:
         super().__init__(1, settings)
-        arm = self.arm
-        self._low, self._high = arm.control_range.T.tolist()
-        self._scale = [1.0] * arm.n_actuators if self._strands is not None else self._high
-        self._upper, self._fore = arm.link_lengths.tolist()
-        self._least, self._most = self.observation_space.low, self.observation_space.high
-        self._angles = np.zeros(3)
-        # of the states 0 .. t
-        self._seen: list[list[float]] = []
-        self._moved: list[list[float]] = []
-        self._touched: list[list[float]] = []
-        self._terms: dict[str, float] = {}
+        self._only = np.array([0])
+        self._low, self._high = self.arm.control_range.T
+        self._links: list[float] = self.arm.link_lengths.tolist()
+        self._terms: dict[str, float] = dict.fromkeys(REWARD_TERMS, 0.0)
 
-    def _make_physics(self, nthread: int) -> ManyArms | OneArm:
-        self._one = OneArm(self.arm.model)
-        return self._one
-
-    def begin(
-        self, rows: Indices, rngs: Sequence[np.random.Generator], chosen: TrialOptions | None = None
-    ) -> None:
-        """Begin the next trial. See `reach.ReachTask.begin`."""
-        super().begin(rows, rngs, chosen)
-        self._seen = [self._hand[0, :, 0].tolist()]
-        self._moved = [self._velocity[0, :, 0].tolist()]
-        self._touched = [self._touch[0, :, 0].tolist()]
+    def begin(self, rng: np.random.Generator, chosen: TrialOptions | None = None) -> None:
+        """Begin the next trial, drawn from `rng`. See `reach.ReachTask.begin`."""
+        self._place(self._only, [rng], chosen)
         self._terms = dict.fromkeys(REWARD_TERMS, 0.0)
         self._read_trial()
+        self._record(0)
 
     def set_schedule(self, schedule: Schedule | None) -> None:
-        """Go by another schedule. See `trials.Trials.set_schedule`."""
+        """Follow another schedule. See `trials.Trials.set_schedule`."""
         super().set_schedule(schedule)
-        if self._seen:
+        if self.t[0] >= 0:
             self._read_trial()
 
-    def step(self, actions: Floats, rows: Indices | None = None) -> None:
-        """`one_step`, as `reach.ReachTask.step` has it."""
-        terms = self.one_step(actions[0].tolist())
-        self.reward_terms = {name: np.array([term]) for name, term in terms.items()}
+    def step(self, action: Floats) -> float:
+        """Advance by one control step under an action (actuators,), and return the reward."""
+        t = int(self.t[0])
+        self._check_steps(t, t)
+        command = action + self.trials.noise[0, t, self.layout.sensed.stop :]
+        if not self.arm.pulls:
+            command *= self._high
+        np.maximum(command, self._low, out=command)
+        np.minimum(command, self._high, out=command)
+        self.ctrl[0] = command
+        self._advance(self._after_go if t >= self._cue else self._always)
+        self.t[0] = t + 1
+        self._record(t + 1)
+        self._terms = self._reward(t + 1, command)
+        return sum(self._terms.values())
 
     def observe(self) -> NDArray[np.float32]:
-        """`one_observation`, as `reach.ReachTask.observe` has it."""
-        return self.one_observation()[None]
+        """Return the observation (channels,)."""
+        layout, t = self.layout, int(self.t[0])
+        values = np.empty(layout.size)
+        values[layout["hand_position"]] = self.hand[max(t - self._vision_delay, 0), 0]
+        values[layout.proprioception] = self._felt[max(t - self._felt_delay, 0), 0]
+        values[layout.sensed] += self.trials.noise[0, t, layout.sensed]
+        values[layout["target_position"]] = self._target
+        values[layout["go_cue"]] = t >= self._cue + self._vision_delay
+        observation = values.astype(np.float32)
+        np.maximum(observation, layout.low, out=observation)
+        return np.minimum(observation, layout.high, out=observation)
 
     def info(self) -> dict[str, Any]:
-        """`one_info`, as `reach.ReachTask.info` has it."""
-        return {name: np.array([value]) for name, value in self.one_info().items()}
+        """Return what an experimenter wants to know, free of delay and noise.
 
-    def one_step(self, action: list[float]) -> dict[str, float]:
-        """Advance by one control step: `step` in plain numbers.
-
-        Args:
-            action: (actuators,) numbers.
-
-        Returns:
-            The reward terms.
+        Single values are NumPy numbers, truths are arrays without axes: libraries that convert infos look for
+        a dtype, and refuse `numpy.bool_`.
         """
-        t = self._together
-        if t is None or not 0 <= t < TRIAL_STEPS:
-            raise gym.error.ResetNeeded(
-                "call reset first: no trial has begun, or its 100 control steps are over"
-            )
-        noise = self._noises[t][2 + self._felt :]
-        command = [
-            min(max((u + e) * scale, low), high)
-            for u, e, scale, low, high in zip(action, noise, self._scale, self._low, self._high, strict=True)
-        ]
-        self._one.data.ctrl[:] = command
-        self._move(self._after_go if t >= self._cue else self._always)
-        self._together = t + 1
-        self.t[0] = t + 1
-        self._look()
-        self._terms = self._reward(command)
-        return self._terms
-
-    def one_observation(self) -> NDArray[np.float32]:
-        """`observe` of the only row, (channels,)."""
-        t: int = self._together  # type: ignore[assignment]
-        seen = self._seen[max(t - self._seen_late, 0)]
-        felt = self._touched[max(t - self._felt_late, 0)]
-        values = [value + error for value, error in zip(seen + felt, self._noises[t], strict=False)]
-        values += self._target
-        values.append(float(t >= self._cue + self._seen_late))
-        observation = np.array(values, dtype=np.float32)
-        np.maximum(observation, self._least, out=observation)
-        return np.minimum(observation, self._most, out=observation)
-
-    def one_info(self) -> dict[str, Any]:
-        """`info` of the only row, in NumPy's numbers; truths are arrays without axes.
-
-        Libraries that convert infos look for a dtype, and refuse `numpy.bool_`.
-        """
-        info = self._trial_info.copy()
-        if self._strands is None:
-            info["joint_torque"] = self.ctrl[0].copy()
-        else:
-            felt = self._touched[-1]
-            pull = self._strands.one_force(felt[:6], felt[6:], self._one.data.act.tolist())
-            info["muscle_force"] = np.array(pull)
+        t = int(self.t[0])
+        info = self._trial_info | {name: value[0] for name, value in self._pull().items()}
         info["target_position"] = np.array(self._target)
-        info["hand_position"] = np.array(self._seen[-1])
-        info["hand_velocity"] = np.array(self._moved[-1])
-        info["field_force"] = self._force[:, 0].copy()
+        info["hand_position"] = self.hand[t, 0].copy()
+        info["hand_velocity"] = self.hand_velocity[t, 0].copy()
+        info["field_force"] = self.field_force[0].copy()
         info["schedule_done"], info["catch"] = np.array(self._done), np.array(self._catch)
-        for name, term in self._terms.items():
-            info[name] = np.float64(term)
-        return info
+        return info | {name: np.float64(term) for name, term in self._terms.items()}
 
     def _read_trial(self) -> None:
         """Read what stays the same during the trial."""
         trials = self.trials
-        self._noises = trials.drawn[0].tolist()
         self._cue = int(trials.cue_step[0])
         self._start, self._target = trials.start[0].tolist(), trials.target_position[0].tolist()
-        self._reach = float(trials.reach[0])
-        self._always, self._after_go = trials.forces.one(False), trials.forces.one(True)
+        self._reach = max(float(trials.reach[0]), SHORTEST_REACH)
+        self._always, self._after_go = trials.forces.of_first(False), trials.forces.of_first(True)
         self._trial_info: dict[str, Any] = {
             "phase": trials.phase[0],
             "trial": trials.number[0],
@@ -157,67 +108,50 @@ class SingleReachTask(ReachTask):
         }
         self._done, self._catch = bool(trials.done[0]), bool(trials.catch[0])
 
-    def _move(self, coefficients: tuple[float, ...] | None) -> None:
-        """One control step of physics, and the field's mean force on the hand."""
-        model, data, mean = self._one.model, self._one.data, self._force
+    def _hand_state(self) -> tuple[float, float, float, float, float, float]:
+        """Hand as seen from the shoulder and from the elbow [m], and its velocity [m/s]."""
+        (q1, q2), (v1, v2) = self.qpos[0].tolist(), self.qvel[0].tolist()
+        vectors = kinematics.hand_vectors(self._links, q1, q2, math)
+        return *vectors, *kinematics.hand_velocity(*vectors, v1, v2)
+
+    def _advance(self, coefficients: list[float] | None) -> None:
+        """Make the physics steps of a control step, and take the field's mean force on the hand."""
+        simulation, steps = self.simulation, self._physics_steps
+        total_x, total_y = 0.0, 0.0
         if coefficients is None:
-            mujoco.mj_step(model, data, self._substeps)
-            mean[:] = 0.0
+            simulation.step(None, steps)
         else:
-            sum_x, sum_y = 0.0, 0.0
-            qpos, qvel, torque, angles = data.qpos, data.qvel, data.qfrc_applied, self._angles[:2]
-            for _ in range(self._substeps):
-                shoulder, elbow = qpos.tolist()
-                angles[:] = shoulder, shoulder + elbow
-                x, y, vx, vy, ex, ey = self._hand_now(
-                    np.cos(angles).tolist(), np.sin(angles).tolist(), qvel.tolist()
-                )
-                fx, fy = one_force(coefficients, x, y, vx, vy)
-                torque[:] = x * fy - y * fx, ex * fy - ey * fx  # Jᵀf
-                mujoco.mj_step(model, data)
-                sum_x += fx
-                sum_y += fy
-            torque[:] = 0.0
-            mean[:, 0] = sum_x / self._substeps, sum_y / self._substeps
-        if self._one.diverged():
-            raise RuntimeError(
-                f"the simulation diverged in one of the fields {set(self.trials.fields)}; choose weaker ones"
-            )
+            for left in reversed(range(steps)):
+                x, y, fore_x, fore_y, vx, vy = self._hand_state()
+                fx, fy = force_on_hand(coefficients, x, y, vx, vy)
+                simulation.torque[0] = kinematics.joint_torque(x, y, fore_x, fore_y, fx, fy)
+                total_x += fx
+                total_y += fy
+                simulation.step(None, more=left > 0)
+            simulation.torque[0] = 0.0
+        self.field_force[0] = total_x / steps, total_y / steps
+        self._check_bounds()
 
-    def _hand_now(self, cos: list[float], sin: list[float], v: list[float]) -> tuple[float, ...]:
-        """`_hand_state` in plain numbers."""
-        ex, ey = self._fore * cos[-1], self._fore * sin[-1]
-        x, y = self._upper * cos[0] + ex, self._upper * sin[0] + ey
-        v0, v1 = v
-        return x, y, -y * v0 - ey * v1, x * v0 + ex * v1, ex, ey
+    def _record(self, t: int) -> None:
+        """Store what is seen and felt of the present state."""
+        x, y, _, _, vx, vy = self._hand_state()
+        self.hand[t, 0] = x, y
+        self.hand_velocity[t, 0] = vx, vy
+        self._felt[t] = self._felt_now()
 
-    def _look(self) -> None:
-        """Store what is seen and felt of the current state."""
-        data, angles = self._one.data, self._angles
-        (shoulder, elbow), v = data.qpos.tolist(), data.qvel.tolist()
-        angles[:] = shoulder, elbow, shoulder + elbow
-        cos, sin = np.cos(angles).tolist(), np.sin(angles).tolist()
-        x, y, vx, vy, _, _ = self._hand_now(cos, sin, v)
-        t = self._together
-        self._seen.append([x, y])
-        self._moved.append([vx, vy])
-        self._hand[t, :, 0] = x, y
-        self._velocity[t, :, 0] = vx, vy
-        if self._strands is None:
-            self._touched.append([shoulder, elbow, v[0] / JOINT_SPEED, v[1] / JOINT_SPEED])
-        else:
-            lengths, velocities = self._strands.one_state(cos, sin, v)
-            self._touched.append(lengths + velocities)
-
-    def _reward(self, command: list[float]) -> dict[str, float]:
-        t: int = self._together  # type: ignore[assignment]
-        goal = self._target if t >= self._cue + self._seen_late else self._start
-        dx, dy = self._seen[t][0] - goal[0], self._seen[t][1] - goal[1]
-        now, before, last = (self._moved[max(t - late, 0)] for late in range(3))
-        return one_reward(
+    def _reward(self, t: int, command: Floats) -> dict[str, float]:
+        goal = self._target if t >= self._cue + self._vision_delay else self._start
+        x, y = self.hand[t, 0].tolist()
+        dx, dy = x - goal[0], y - goal[1]
+        (now_x, now_y), (x1, y1), (x2, y2) = (
+            self.hand_velocity[max(t - delay, 0), 0].tolist() for delay in range(3)
+        )
+        bend_x, bend_y = now_x - 2.0 * x1 + x2, now_y - 2.0 * y1 + y2
+        share = command / self._high
+        return reward_terms(
             self.settings.reward_weights,
-            distance=sqrt(dx * dx + dy * dy),
+            distance=math.sqrt(dx * dx + dy * dy),
             reach=self._reach,
-            command=[u / high for u, high in zip(command, self._high, strict=True)],
-            bend=(now[0] - 2.0 * before[0] + last[0], now[1] - 2.0 * before[1] + last[1]),
+            effort=float(share @ share) / len(share),
+            bend=bend_x * bend_x + bend_y * bend_y,
         )

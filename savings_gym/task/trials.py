@@ -53,7 +53,7 @@ class Trials:
         fields: n fields.
         reach: (n,) distance from start to target, m.
         forces: The fields' forces on the hand.
-        drawn: (n, TRIAL_STEPS + 1, channels) noise.
+        noise: (n, TRIAL_STEPS + 1, channels) noise.
     """
 
     def __init__(
@@ -79,12 +79,7 @@ class Trials:
         self.catch = np.zeros(n, dtype=bool)
         self.fields: list[Field] = [NullField()] * n
         self.reach, self.forces = np.zeros(n), HandForces(n)
-        self.drawn = np.zeros((n, TRIAL_STEPS + 1, len(noise_sd)))
-
-    @property
-    def noise(self) -> Floats:
-        """(TRIAL_STEPS + 1, n, channels) noise of the trials, a view."""
-        return self.drawn.transpose(1, 0, 2)
+        self.noise = np.zeros((n, TRIAL_STEPS + 1, len(noise_sd)))
 
     def all_targets(self, row: int) -> Floats:
         """(k, 2) centre-out targets around the row's start, m; none for random reaches."""
@@ -144,10 +139,10 @@ class Trials:
         """
         new = performed | (self.number[rows] < 0)
         draws = [
-            self._samplers[row].draw(rng, self.drawn[row], again)
+            self._samplers[row].draw(rng, self.noise[row], again)
             for row, rng, again in zip(rows, rngs, ~new, strict=True)
         ]
-        self.drawn[_whole(rows, self.n)] *= self._noise_sd
+        self.noise[_whole(rows, self.n)] *= self._noise_sd
         self._count(rows, new)
         joints = np.stack([draw.start_joints for draw in draws])
         if chosen.start is not None:

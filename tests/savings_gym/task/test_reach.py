@@ -17,7 +17,7 @@ from savings_gym import (
     ViscousField,
 )
 from savings_gym.arm.model import load_arm
-from savings_gym.task.rewards import reward_terms
+from savings_gym.task.rewards import REWARD_TERMS, ROUGH, SHORTEST_REACH, reward_terms
 
 TEST_TRIAL = {"noise": False, "go_time": 0.2, "catch_fraction": 0.0}
 
@@ -194,7 +194,7 @@ def test_observations_are_finite_inside_their_space_and_never_constant(actuation
 def test_noise_has_its_size_on_each_channel():
     env = ReachEnv(noise={"vision": 0.01, "proprioception": 0.02, "excitation": 0.03})
     env.reset(seed=0)
-    noise = env.task.trials.noise[:, 0]
+    noise = env.task.trials.noise[0]
     assert noise.std(axis=0) == pytest.approx([0.01] * 2 + [0.02] * 12 + [0.03] * 6, rel=0.3)
     silent = ReachEnv(noise=False)
     silent.reset(seed=0)
@@ -209,7 +209,7 @@ def test_excitation_noise_is_added_to_the_action_which_is_then_clipped(actuation
     low, high = env.task.arm.control_range.T
     for t in range(20):
         env.step(action)
-        noisy = action + env.task.trials.noise[t, 0, -len(action) :]
+        noisy = action + env.task.trials.noise[0, t, -len(action) :]
         command = np.clip(noisy * high, low, high) if actuation == "torque" else np.clip(noisy, low, high)
         assert env.task.ctrl[0] == pytest.approx(command)
 
@@ -229,10 +229,35 @@ def test_reward_terms_are_their_formulas():
     terms = reward_terms(
         RewardWeights(proximity=2.0, effort=3.0, jerk=4.0),
         distance=np.array([0.05, 0.0]),
-        reach=np.array([0.2, 0.01]),
-        command=np.array([[0.5, 0.5], [1.0, 0.0]]),
-        velocity=np.array([[[0.03, 0.0], [0.0, 0.0]], [[0.0, 0.0]] * 2, [[0.0, 0.0]] * 2]),
+        reach=np.array([0.2, 0.1]),
+        effort=np.array([0.25, 0.5]),
+        bend=np.array([0.03**2, 0.0]),
     )
+    assert tuple(terms) == REWARD_TERMS
     assert terms["reward_proximity"] == pytest.approx([0.02 * 0.5, 0.02])
     assert terms["reward_effort"] == pytest.approx([-0.03 * 0.25, -0.03 * 0.5])
     assert terms["reward_jerk"] == pytest.approx([-0.04 * 0.5, 0.0])
+
+
+@pytest.mark.parametrize("actuation", ["muscle", "torque"])
+@pytest.mark.parametrize("make", [ReachEnv, lambda **arguments: ReachVectorEnv(1, **arguments)])
+def test_rewards_follow_from_hand_and_commands(make, actuation):
+    """A target 2 cm away counts as one at the shortest distance that is rewarded."""
+    env = make(actuation=actuation, field=CurlField(8.0), go_time=0.1, catch_fraction=0.0, noise=False)
+    start = ReachEnv().task.arm.hand_position(ReachEnv().task.arm.start)
+    _, info = env.reset(seed=0, options={"target": (start[0] + 0.02, start[1])})
+    hand, target = np.ravel(info["hand_position"]), np.ravel(info["target_position"])
+    velocities = [np.zeros(2)] * 3
+    for k in range(1, 101):
+        _, reward, _, _, info = env.step(0.2 * np.random.default_rng(k).uniform(size=env.action_space.shape))
+        velocities = [np.ravel(info["hand_velocity"]), *velocities[:2]]
+        goal = target if k >= 17 else hand
+        distance = np.linalg.norm(np.ravel(info["hand_position"]) - goal)
+        share = env.unwrapped.task.ctrl[0] / env.unwrapped.task.arm.control_range[:, 1]
+        bend = np.sum((velocities[0] - 2 * velocities[1] + velocities[2]) ** 2)
+        assert np.ravel(info["reward_proximity"]) == pytest.approx(
+            0.014 * (1 - 2 * distance / SHORTEST_REACH)
+        )
+        assert np.ravel(info["reward_effort"]) == pytest.approx(-0.01 * np.mean(share**2))
+        assert np.ravel(info["reward_jerk"]) == pytest.approx(-0.01 * bend / (bend + ROUGH**2), abs=1e-12)
+        assert np.ravel(reward) == pytest.approx(sum(np.ravel(info[name]) for name in REWARD_TERMS))
