@@ -1,4 +1,4 @@
-"""One recurrent layer over sequences of any lengths: numba kernels inside an autograd function of torch."""
+"""Recurrent layers over sequences of any lengths by numba kernels, inside an autograd function of torch."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import torch
 from torch import nn
 
 from agents.kernels import recurrent as kernels
-from savings_gym.arrays import Array
+from savings_gym.arrays import Array, Indices
 
 Tensor = torch.Tensor
 
 DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 MODES = {"LSTM": "lstm", "GRU": "gru", "RNN_TANH": "rnn"}
-BLOCK = 16  # sequences that one kernel call takes through time
+PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of a layer of torch
+BLOCK = 16  # sequences per call of a kernel
 
 
 def supports(layers: nn.RNNBase, inputs: Tensor) -> bool:
-    """Whether the kernels can run these layers: on a CPU, plain."""
+    """Return whether the kernels can run layers: on a CPU, one direction, no projection, no dropout."""
     return (
         inputs.device.type == "cpu"
         and inputs.dtype in DTYPES
@@ -33,14 +34,38 @@ def supports(layers: nn.RNNBase, inputs: Tensor) -> bool:
     )
 
 
+def run_kernels(
+    layers: nn.RNNBase, inputs: Tensor, states: tuple[Tensor, Tensor], lengths: Indices
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Run layers over all steps of n sequences, see `agents.ppo.layers.run_layers`."""
+    last: list[tuple[Tensor, Tensor]] = []
+    for layer in range(layers.num_layers):
+        weights = [getattr(layers, f"{name}_l{layer}", None) for name in PARAMETERS]
+        inputs, hidden, cell = RecurrentLayer.apply(
+            layers.mode,
+            torch.is_grad_enabled(),
+            lengths,
+            inputs,
+            states[0][layer],
+            states[1][layer],
+            *weights,
+        )
+        last.append((hidden, cell))
+    hidden, cell = (torch.stack(part) for part in zip(*last, strict=True))
+    return inputs, (hidden, cell if layers.mode == "LSTM" else states[1])
+
+
 class _Plan:
-    """How n sequences are cut into blocks, and where their steps go.
+    """A division of n sequences of S steps in all into blocks, which run on several threads.
+
+    Rows of a block are ordered by time, then sequence, so that nothing is padded.
 
     Attributes:
-        blocks: One a block: its sequences (r,), the longest first, how many of them run in each step (T,),
-            and the first and last of its rows among all S.
-        order: (S,) where each row of the blocks is among the steps, sequence after sequence.
-        before: (S,) row of the state before each step, among those of its block (first states, then steps).
+        threads: Number of threads.
+        blocks: For each block its r sequences, the longest first; how many of them still run in each step
+            (T,); and the first and last of its rows among all S.
+        order: (S,) step of each row of the blocks, with steps counted one sequence after the other.
+        before: (S,) row of the state before each step, among the first states of its block and then its rows.
         last: (n,) row of the last state of each sequence, likewise.
     """
 
@@ -53,7 +78,7 @@ class _Plan:
         self.threads, self.blocks, at = threads, [], 0
         order, before, self.last = [], [], np.empty(n, dtype=np.intp)
         for k in range(count):
-            chosen = ranked[k::count]  # every block gets its share of the long ones
+            chosen = ranked[k::count]  # every block gets its share of long sequences
             runs = np.arange(lengths[chosen[0]])[:, None] < lengths[chosen]  # (T, r)
             row = np.cumsum(runs).reshape(runs.shape) - 1 + len(chosen)
             above = np.concatenate([np.arange(len(chosen))[None], row[:-1]])
@@ -68,12 +93,12 @@ class _Plan:
 
 
 @lru_cache(maxsize=64)
-def _known_plan(lengths: bytes, threads: int) -> _Plan:
+def _cached_plan(lengths: bytes, threads: int) -> _Plan:
     return _Plan(np.frombuffer(lengths, dtype=np.int64), threads)
 
 
 def _plan(lengths: Array) -> _Plan:
-    return _known_plan(np.asarray(lengths, dtype=np.int64).tobytes(), torch.get_num_threads())
+    return _cached_plan(np.asarray(lengths, dtype=np.int64).tobytes(), torch.get_num_threads())
 
 
 @lru_cache
@@ -83,23 +108,24 @@ def _tanh_constants(dtype: torch.dtype) -> tuple[Any, ...]:
 
 @lru_cache
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """Threads of this process (a forked one has none of its parent's)."""
+    """Return the threads of a process; a forked process has none of its parent's."""
     return ThreadPoolExecutor(threads, thread_name_prefix="recurrent")
 
 
-def _each(function: Callable[..., None], pieces: Sequence[Any], threads: int) -> None:
-    """Calls the function with every piece; in turn, or on threads (the kernels let go of Python's lock)."""
-    if threads == 1 or len(pieces) == 1:
-        for piece in pieces:
-            function(*piece)
+def _call_each(kernel: Callable[..., None], arguments: Sequence[Any], threads: int) -> None:
+    """Call a kernel for every block, in turn or on threads (kernels release Python's lock)."""
+    if threads == 1 or len(arguments) == 1:
+        for block in arguments:
+            kernel(*block)
     else:
-        list(_pool(threads, os.getpid()).map(lambda piece: function(*piece), pieces))
+        list(_pool(threads, os.getpid()).map(lambda block: kernel(*block), arguments))
 
 
 class RecurrentLayer(torch.autograd.Function):
     """From inputs (S, inputs), first states (n, units) and parameters to outputs (S, units) and last states.
 
-    To be differentiated once. ``drive`` is the memory of a pass: gates after it, gradients on them later.
+    It can be differentiated once: ``drive`` holds the gates after the forward pass, and the backward pass
+    overwrites them with gradients.
     """
 
     @staticmethod
@@ -107,26 +133,40 @@ class RecurrentLayer(torch.autograd.Function):
         ctx: Any, mode: str, keep: bool, lengths: Array, inputs: Tensor, hidden: Tensor, cell: Tensor,
         *parameters: Tensor | None,
     ) -> Any:  # fmt: skip
-        """All blocks through time."""
+        """Run all blocks through time.
+
+        Args:
+            ctx: Keeps what the backward pass needs.
+            mode: Of the torch module, one of `MODES`.
+            keep: Whether a backward pass may follow.
+            lengths: (n,) steps of each sequence.
+            inputs: (S, inputs), one sequence after the other.
+            hidden: (n, units) before the first steps.
+            cell: (n, units) likewise; only an LSTM changes it.
+            parameters: Input and recurrent weights and biases, as torch has them; None for no bias.
+
+        Returns:
+            Outputs (S, units), and hidden and cell states (n, units) after the last steps.
+        """
         w_in, w_rec, b_in, b_rec = parameters
         assert w_in is not None and w_rec is not None
         plan, units, name = _plan(lengths), w_rec.shape[1], MODES[mode]
         ordered = inputs.index_select(0, plan.order)
         drive = _drive(name, ordered, w_in, b_in, b_rec, units)
         parts = w_rec.split([2 * units, units]) if name == "gru" else (w_rec,)
-        # not copied by numpy, whose arrays do not begin where cache lines do: half of the kernels' speed
+        # copied by torch: arrays of numpy do not start at cache lines, which halves the kernels' speed
         weights = tuple(part.t().contiguous().numpy() for part in parts)
         weight = weights if name == "gru" else weights[0]
         tanh = _tanh_constants(inputs.dtype)
-        kinds = (hidden, cell) if name == "lstm" else (hidden,)
-        paths, pieces = [], []
+        first_states = (hidden, cell) if name == "lstm" else (hidden,)
+        paths, arguments = [], []
         for chosen, counts, a, b in plan.blocks:
-            path = [first.new_empty((len(chosen) + b - a, units)) for first in kinds]
-            for states, first in zip(path, kinds, strict=True):
+            path = [first.new_empty((len(chosen) + b - a, units)) for first in first_states]
+            for states, first in zip(path, first_states, strict=True):
                 torch.index_select(first, 0, chosen, out=states[: len(chosen)])
             paths.append(path)
-            pieces.append((drive[a:b].numpy(), weight, counts, tanh, path[0].numpy(), path[-1].numpy()))
-        _each(getattr(kernels, f"{name}_forward"), pieces, plan.threads)
+            arguments.append((drive[a:b].numpy(), weight, counts, tanh, path[0].numpy(), path[-1].numpy()))
+        _call_each(getattr(kernels, f"{name}_forward"), arguments, plan.threads)
         if keep:
             ctx.name, ctx.plan, ctx.drive, ctx.paths = name, plan, drive, paths
             ctx.save_for_backward(ordered, *parameters)
@@ -140,27 +180,27 @@ class RecurrentLayer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        """Gradients on inputs, first states and parameters."""
+        """Return the gradients on inputs, first states and parameters."""
         plan, drive, name = ctx.plan, ctx.drive, ctx.name
         if drive is None:
             raise RuntimeError("a recurrent layer can be differentiated only once")
-        ctx.drive = None  # the kernels write over it
+        ctx.drive = None  # the kernels overwrite it
         ordered, w_in, w_rec, _, _ = ctx.saved_tensors
         units, out = w_rec.shape[1], grads[0].index_select(0, plan.order)
         weight, tanh = w_rec.contiguous().numpy(), _tanh_constants(w_rec.dtype)
-        pieces, carried = [], []
+        arguments, carried = [], []
         for (chosen, counts, a, b), path in zip(plan.blocks, ctx.paths, strict=True):
             carried.append([grad.index_select(0, chosen) for grad in grads[1:]])
-            pieces.append((
+            arguments.append((
                 drive[a:b].numpy(), weight, counts, tanh, path[0].numpy(), path[-1].numpy(),
                 out[a:b].numpy(), *(part.numpy() for part in carried[-1]),
             ))  # fmt: skip
-        _each(getattr(kernels, f"{name}_backward"), pieces, plan.threads)
+        _call_each(getattr(kernels, f"{name}_backward"), arguments, plan.threads)
         recurrent = driven = drive
         if name == "gru":
             recurrent = drive[:, : 3 * units]
             driven = torch.cat([drive[:, : 2 * units], drive[:, 3 * units :]], 1)
-        # Products with few columns are slow, with few rows they are not: so the transposes are computed.
+        # The transposes are computed because products with few columns are slow, and with few rows fast.
         d_rec = w_rec.new_zeros((units, w_rec.shape[0]))
         firsts = [torch.empty_like(grad) for grad in grads[1:]]
         for (chosen, _, a, b), path, parts in zip(plan.blocks, ctx.paths, carried, strict=True):
@@ -180,7 +220,7 @@ class RecurrentLayer(torch.autograd.Function):
 def _drive(
     name: str, inputs: Tensor, w_in: Tensor, b_in: Tensor | None, b_rec: Tensor | None, units: int
 ) -> Tensor:
-    """The input's share of the gates with the biases, (S, gates · units), as the kernels take it."""
+    """Return the input's share of the gates with the biases, (S, gates * units), as the kernels take it."""
     if name != "gru":
         if b_in is None or b_rec is None:
             return inputs @ w_in.t()

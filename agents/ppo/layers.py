@@ -1,8 +1,8 @@
-"""Recurrent layers of torch over sequences of any lengths, by numba kernels: LSTM, GRU and tanh RNN.
+"""Recurrent layers of torch over sequences of any lengths: LSTM, GRU and tanh RNN.
 
-The modules are torch's own (``nn.LSTM``, ``nn.GRU``, ``nn.RNN``): their parameters, names and initial values.
-``run_layers`` computes what calling them would, equal to rounding, and keeps states in the (hidden, cell)
-convention of stable-baselines3 for all of them. The kernels need a CPU and numba; elsewhere torch computes.
+The modules are torch's own (``nn.LSTM``, ``nn.GRU``, ``nn.RNN``), with their parameters, names and initial
+values. `run_layers` computes what calling them would, to rounding, and keeps the states of all of them in the
+(hidden, cell) convention of stable-baselines3. On a CPU with numba, kernels compute what torch is slow at.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from torch import nn
 
 from savings_gym.arrays import Indices
 
-FUSED = find_spec("numba") is not None
-if FUSED:
-    from agents.ppo.kernel_layer import RecurrentLayer, supports
+HAS_KERNELS = find_spec("numba") is not None
+if HAS_KERNELS:
+    from agents.ppo.kernel_layer import run_kernels, supports
 
 Tensor = torch.Tensor
 States = tuple[Tensor, Tensor]
@@ -31,7 +31,7 @@ class SequenceStates(NamedTuple):
 
     Attributes:
         hidden: (layers, n, units).
-        cell: Likewise.
+        cell: (layers, n, units).
         lengths: (n,) steps of each sequence.
     """
 
@@ -40,63 +40,62 @@ class SequenceStates(NamedTuple):
     lengths: Indices
 
 
-CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 def make_layers(cell: str, inputs: int, units: int, layers: int, **options: Any) -> nn.RNNBase:
-    """Recurrent layers.
+    """Return recurrent layers.
 
     Args:
         cell: "lstm", "gru" or "rnn".
-        inputs: Width of the input.
-        units: Units a layer.
+        inputs: Number of inputs.
+        units: Units per layer.
         layers: Number of layers.
         options: Further arguments of the torch module.
 
     Raises:
-        ValueError: For an unknown cell.
+        ValueError: If the cell is unknown.
     """
     check_cell(cell)
-    return CELLS[cell](inputs, units, num_layers=layers, **options)
+    return LAYERS[cell](inputs, units, num_layers=layers, **options)
 
 
 def check_cell(cell: str) -> None:
-    """Raises ValueError for an unknown cell."""
-    if cell not in CELLS:
-        raise ValueError(f"unknown cell {cell!r}; choose from: {', '.join(CELLS)}")
+    """Raise a ValueError if a cell is unknown."""
+    if cell not in LAYERS:
+        raise ValueError(f"unknown cell {cell!r}; choose from: {', '.join(LAYERS)}")
 
 
 def run_layers(
     layers: nn.RNNBase, inputs: Tensor, states: States, lengths: Indices, fused: bool = True
 ) -> tuple[Tensor, States]:
-    """All steps of n sequences.
+    """Run layers over all steps of n sequences.
 
     Args:
         layers: The module.
-        inputs: (S, inputs), sequence after sequence.
+        inputs: (S, inputs), one sequence after the other.
         states: Hidden and cell states before the first steps, (layers, n, units) each. Only an LSTM has
-            cells; for the others the second is handed through as it is.
-        lengths: (n,) steps of each sequence, S together.
-        fused: False lets torch compute.
+            cell states; the other modules return them unchanged.
+        lengths: (n,) steps of each sequence, S in total.
+        fused: Whether kernels may be used; False leaves everything to torch.
 
     Returns:
         Outputs (S, units) in the order of the inputs, and the states after the last steps.
     """
     longest, n, width = int(lengths.max()), len(lengths), inputs.shape[1]
     equal = len(inputs) == n * longest
-    # torch's own LSTM is as fast where nothing need be padded, and so is all of torch in single steps
+    # torch is as fast for single steps, and for an LSTM if nothing has to be padded
     slow = not equal or (longest > 1 and not isinstance(layers, nn.LSTM))
-    if fused and FUSED and slow and supports(layers, inputs):
-        return _run_kernels(layers, inputs, states, lengths)
+    if fused and HAS_KERNELS and slow and supports(layers, inputs):
+        return run_kernels(layers, inputs, states, lengths)
     if equal:
         outputs, states = _run_torch(layers, inputs.view(n, longest, width).swapaxes(0, 1), states)
         return outputs.transpose(0, 1).reshape(n * longest, -1), states
-    together = nn.utils.rnn.pack_sequence(list(inputs.split(lengths.tolist())), enforce_sorted=False)
-    packed, states = _run_torch(layers, together, states)
-    outputs, _ = nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+    packed = nn.utils.rnn.pack_sequence(list(inputs.split(lengths.tolist())), enforce_sorted=False)
+    outputs, states = _run_torch(layers, packed, states)
+    padded, _ = nn.utils.rnn.pad_packed_sequence(outputs, batch_first=True)
     real = np.arange(longest) < lengths[:, None]
-    return outputs[torch.from_numpy(real).to(outputs.device)], states
+    return padded[torch.from_numpy(real).to(padded.device)], states
 
 
 def _run_torch(layers: nn.RNNBase, inputs: Any, states: States) -> tuple[Any, States]:
@@ -106,27 +105,7 @@ def _run_torch(layers: nn.RNNBase, inputs: Any, states: States) -> tuple[Any, St
     return outputs, (hidden, states[1])
 
 
-def _run_kernels(
-    layers: nn.RNNBase, inputs: Tensor, states: States, lengths: Indices
-) -> tuple[Tensor, States]:
-    last: list[States] = []
-    for layer in range(layers.num_layers):
-        weights = [getattr(layers, f"{kind}_l{layer}", None) for kind in PARAMETERS]
-        inputs, hidden, cell = RecurrentLayer.apply(
-            layers.mode,
-            torch.is_grad_enabled(),
-            lengths,
-            inputs,
-            states[0][layer],
-            states[1][layer],
-            *weights,
-        )
-        last.append((hidden, cell))
-    hidden, cell = (torch.stack(part) for part in zip(*last, strict=True))
-    return inputs, (hidden, cell if layers.mode == "LSTM" else states[1])
-
-
 @lru_cache(maxsize=256)
 def same_lengths(n: int, steps: int) -> Indices:
-    """(n,) lengths of n sequences of as many steps each."""
+    """Return the (n,) lengths of n sequences of equally many steps."""
     return np.full(n, steps)

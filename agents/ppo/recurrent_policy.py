@@ -18,37 +18,37 @@ BOUNDS = ("clip", "squash")
 
 
 class RecurrentPolicy(RecurrentActorCriticPolicy):
-    """sb3-contrib's ``MlpLstmPolicy`` with other cells beside LSTM and without its loop over time.
+    """The `MlpLstmPolicy` of sb3-contrib with a choice of cells and without its loop over time.
 
-    The stock policy steps through a minibatch in Python as soon as an episode starts anywhere in it. Its
-    buffer cuts sequences where episodes start, so a start is always a sequence's first step: there the state
-    is set to zero, and the layer runs the whole sequence in one call. Sequences with a start further in
-    (none come from the buffers) take the stock path. With the defaults the parameters are those of the stock
-    policy, by name and initial value, and stay so while it learns, equal to rounding.
+    The stock policy steps through a minibatch in Python as soon as an episode starts anywhere in it. Yet its
+    buffer cuts sequences where episodes start, so that a start is always the first step of a sequence. Here
+    the state is set to zero there, and the layer runs the whole sequence in one call. Sequences with a later
+    start, which no buffer makes, take the stock path. With the defaults, parameters have the names and
+    initial values of the stock policy, and equal its parameters to rounding while it learns.
 
-    States keep the stock form, hidden and cell, (layers, n, units) each, also for cells that have only a
-    hidden state: then the second passes through untouched and stays zero. So everything that handles states
-    works (``predict``, ``evaluate_policy``, ``RNNStates``, buffers), at the price of carrying zeros.
+    States keep the stock form, hidden and cell, (layers, n, units) each, even if a cell has only a hidden
+    state: the other one is then carried along as zeros. So everything that handles states works (`predict`,
+    `evaluate_policy`, `RNNStates`, buffers).
 
     Args:
         observation_space: A Box, Discrete, MultiDiscrete or MultiBinary space, flattened.
         action_space: See the stock policy.
-        lr_schedule: Learning rate by remaining progress.
+        lr_schedule: Learning rate as a function of the remaining progress, 1 to 0.
         cell: "lstm", "gru" or "rnn" (tanh).
-        fast: False takes the stock loop over time (LSTM) or torch's own layers, to compare with.
-        bounds: How Gaussian actions get into a bounded Box. "clip", as stock, cuts them off: where the best
-            action is near a bound, the mean drifts beyond it, and a deterministic policy, which does without
-            the half of the noise that passed, acts differently from the one that was trained. "squash" puts
-            them through a sigmoid: noise gets smaller towards the bounds, and the deterministic action is
-            the median of the random ones.
+        fast: False takes the stock loop over time (LSTM) or torch's own layers, for comparison.
+        bounds: How Gaussian actions are brought into a bounded Box. "clip", as stock, cuts them off. If the
+            best action is near a bound, the mean then drifts beyond it, and the deterministic policy, which
+            lacks the part of the noise that was not cut off, acts unlike the policy that was trained.
+            "squash" puts actions through a sigmoid: noise shrinks towards the bounds, and the deterministic
+            action is the median of the random ones.
         action_init: Median action before learning, the same in every dimension of the Box; None is the stock
-            bias, 0 (for "squash" the centre of the Box).
-        kwargs: Further arguments of the stock policy (``lstm_hidden_size``, ``n_lstm_layers``,
-            ``shared_lstm``, ``enable_critic_lstm``, ``lstm_kwargs``, ``log_std_init``, ``net_arch``, ...);
-            the names that say lstm hold for every cell.
+            bias of 0 (for "squash", the centre of the Box).
+        kwargs: Further arguments of the stock policy (`lstm_hidden_size`, `n_lstm_layers`, `shared_lstm`,
+            `enable_critic_lstm`, `lstm_kwargs`, `log_std_init`, `net_arch`, ...). Those named after the LSTM
+            hold for every cell.
 
     Raises:
-        ValueError: For an unknown choice, or a space that the policy has no network for.
+        ValueError: If a choice is unknown, or the policy has no network for a space.
     """
 
     def __init__(
@@ -69,24 +69,24 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
         self.bounds, self.action_init = bounds, action_init
         super().__init__(observation_space, action_space, lr_schedule, *args, **kwargs)
         if action_init is not None:
-            self._begin_with(action_init)
+            self._set_first_action(action_init)
         if cell != "lstm":
-            self._exchange_cells()
+            self._replace_cells()
         options = self.optimizer_kwargs
         if fast and self.optimizer_class is torch.optim.Adam and not {"fused", "foreach"} & set(options):
             options = {**options, "fused": True}  # one call for all parameters
         make: Any = self.optimizer_class
         self.optimizer = make(self.parameters(), lr=lr_schedule(1), **options)
 
-    def _exchange_cells(self) -> None:
-        """Puts other layers where the stock policy made LSTMs."""
+    def _replace_cells(self) -> None:
+        """Replace the LSTMs of the stock policy."""
         layers, _, units = self.lstm_hidden_state_shape
         sizes = (self.features_dim, units, layers)
         self.lstm_actor = make_layers(self.cell, *sizes, **self.lstm_kwargs)  # type: ignore[assignment]
         if self.lstm_critic is not None:
             self.lstm_critic = make_layers(self.cell, *sizes, **self.lstm_kwargs)  # type: ignore[assignment]
 
-    def _begin_with(self, action: float) -> None:
+    def _set_first_action(self, action: float) -> None:
         bias: Any = self.action_net.bias
         with torch.no_grad():
             bias.fill_(action)
@@ -95,7 +95,7 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
                 bias.copy_(torch.logit((bias - low) / (high - low)))
 
     def _box(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Both ends of the action space."""
+        """Return the lower and upper bounds of actions."""
         space: Any = self.action_space
         low, high = (
             torch.as_tensor(end, dtype=like.dtype, device=like.device) for end in (space.low, space.high)
@@ -103,7 +103,7 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
         return low, high
 
     def into_bounds(self, actions: Tensor) -> Tensor:
-        """Actions (n, ...) as the environment gets them, of those that the distribution gives."""
+        """Return actions (n, ...) for the environment, from those of the distribution."""
         if not isinstance(self.action_space, spaces.Box):
             return actions
         low, high = self._box(actions)
@@ -114,13 +114,13 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
     def _process_sequence(  # type: ignore[override]
         self, features: Tensor, lstm_states: Any, episode_starts: Tensor, lstm: nn.RNNBase
     ) -> tuple[Tensor, States]:
-        """Outputs of the recurrent layers in the order of the features, and the last states.
+        """Return the outputs of recurrent layers, in the order of the features, and the last states.
 
         Args:
-            features: (S, features), sequence after sequence.
-            lstm_states: Before the first steps, (layers, n, units) each: a pair, where all sequences are
-                equally long, or ``SequenceStates``.
-            episode_starts: (S,), 1 where an episode starts.
+            features: (S, features), one sequence after the other.
+            lstm_states: Before the first steps, (layers, n, units) each: a pair if all sequences are equally
+                long, or `SequenceStates`.
+            episode_starts: (S,) 1 where an episode starts.
             lstm: The layers.
         """
         states, n = (lstm_states[0], lstm_states[1]), lstm_states[0].shape[1]
@@ -132,7 +132,7 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
             first = episode_starts[:: lengths[0]]
         starts = int(episode_starts.count_nonzero())
         if not starts or (self.fast and starts == int(first.count_nonzero())):
-            states = _restarted(states, first) if starts else states
+            states = _reset(states, first) if starts else states
             return run_layers(lstm, features, states, lengths, self.fast)
         if isinstance(lstm_states, SequenceStates):
             raise ValueError("no episode may start within a sequence unless all are padded to one length")
@@ -142,21 +142,21 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
         self, features: Tensor, states: States, starts: Tensor, lstm: nn.RNNBase
     ) -> tuple[Tensor, States]:
         n, outputs = states[0].shape[1], []
-        rows = features.view(n, -1, features.shape[1]).unbind(1), starts.view(n, -1).unbind(1)
-        for row, start in zip(*rows, strict=True):
-            output, states = run_layers(lstm, row, _restarted(states, start), same_lengths(n, 1))
+        steps = features.view(n, -1, features.shape[1]).unbind(1), starts.view(n, -1).unbind(1)
+        for step, start in zip(*steps, strict=True):
+            output, states = run_layers(lstm, step, _reset(states, start), same_lengths(n, 1))
             outputs.append(output)
         return torch.stack(outputs, 1).flatten(end_dim=1), states
 
     def _predict(  # type: ignore[override]
         self, observation: Tensor, lstm_states: States, episode_starts: Tensor, deterministic: bool = False
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Actions as the environment gets them, and states."""
+        """Return actions for the environment, and states."""
         actions, states = super()._predict(observation, lstm_states, episode_starts, deterministic)
         return self.into_bounds(actions), states
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        """What ``save`` of the policy alone keeps."""
+        """Return what ``policy.save`` stores of the constructor's arguments."""
         layers, _, units = self.lstm_hidden_state_shape
         return super()._get_constructor_parameters() | {
             "cell": self.cell,
@@ -172,23 +172,23 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
 
 
 class GruPolicy(RecurrentPolicy):
-    """``RecurrentPolicy`` with cell="gru"."""
+    """A `RecurrentPolicy` of GRUs."""
 
     def __init__(self, *args: Any, cell: str = "gru", **kwargs: Any) -> None:
         super().__init__(*args, cell=cell, **kwargs)
 
 
 class RnnPolicy(RecurrentPolicy):
-    """``RecurrentPolicy`` with cell="rnn"."""
+    """A `RecurrentPolicy` of tanh RNNs."""
 
     def __init__(self, *args: Any, cell: str = "rnn", **kwargs: Any) -> None:
         super().__init__(*args, cell=cell, **kwargs)
 
 
-def _restarted(states: States, starts: Tensor) -> States:
-    """States (layers, n, units), zero where an episode starts (n,)."""
-    going_on = (1.0 - starts)[None, :, None]
-    return going_on * states[0], going_on * states[1]
+def _reset(states: States, starts: Tensor) -> States:
+    """Return states (layers, n, units), zero where an episode starts (n,)."""
+    continues = (1.0 - starts)[None, :, None]
+    return continues * states[0], continues * states[1]
 
 
 def _check_spaces(

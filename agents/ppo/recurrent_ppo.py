@@ -1,9 +1,9 @@
-"""Recurrent PPO at full speed: sb3-contrib's ``RecurrentPPO`` without what makes it slow.
+"""Recurrent PPO at full speed: the `RecurrentPPO` of sb3-contrib without its loops in Python.
 
     from agents.ppo.recurrent_ppo import RecurrentPPO
     model = RecurrentPPO("LstmPolicy", env)      # or "GruPolicy", "RnnPolicy"
 
-The algorithm, its arguments and its random numbers are the stock ones; parameters agree to rounding.
+Algorithm, arguments and random numbers are those of the stock class; parameters agree to rounding.
 """
 
 from __future__ import annotations
@@ -29,20 +29,22 @@ from agents.ppo.trial_buffer import MINIBATCHES, TrialBuffer
 
 LOGGED = ("policy_gradient_loss", "value_loss", "entropy_loss", "clip_fraction")
 log = logging.getLogger(__name__)
-__all__ = ["GruPolicy", "RecurrentPPO", "RecurrentPolicy", "RnnPolicy"]
 
 
 class RecurrentPPO(StockRecurrentPPO):
     """PPO for policies with memory.
 
+    Advantages are normalised within a minibatch, except in one of a single step, as in the PPO of
+    stable-baselines3 (the stock recurrent class makes NaN of it).
+
     Args:
-        policy: "LstmPolicy", "GruPolicy", "RnnPolicy", or a subclass of ``RecurrentPolicy``.
-        env: The environment.
-        minibatches: "steps", as stock, or "sequences"; see ``TrialBuffer``.
-        kwargs: Arguments of the stock class.
+        policy: "LstmPolicy", "GruPolicy", "RnnPolicy", or a subclass of `RecurrentPolicy`.
+        env: The environment, as of stable-baselines3.
+        minibatches: "steps", as stock, or "sequences"; see `TrialBuffer`.
+        kwargs: Further arguments of the stock class.
 
     Raises:
-        ValueError: For an unknown choice.
+        ValueError: If a choice is unknown.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -79,7 +81,7 @@ class RecurrentPPO(StockRecurrentPPO):
     def collect_rollouts(
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
     ) -> bool:
-        """Fills the buffer; as the stock method, but values at truncations are asked for all at once."""
+        """Fill the buffer like the stock method, but compute the values at truncations all at once."""
         if not isinstance(rollout_buffer, TrialBuffer):
             raise ValueError(f"the rollout buffer must be a TrialBuffer, got {type(rollout_buffer).__name__}")
         policy: Any = self.policy
@@ -103,8 +105,8 @@ class RecurrentPPO(StockRecurrentPPO):
             callback.update_locals(locals())
             if not callback.on_step():
                 return False
-            told = [row for row, info in enumerate(infos) if info]
-            self._update_info_buffer([infos[row] for row in told], dones[told])
+            filled = [i for i, info in enumerate(infos) if info]
+            self._update_info_buffer([infos[i] for i in filled], dones[filled])
             if isinstance(self.action_space, spaces.Discrete):
                 actions = actions.reshape(-1, 1)
             self._add_values_at_truncation(rewards, dones, infos, lstm_states)
@@ -128,39 +130,38 @@ class RecurrentPPO(StockRecurrentPPO):
         infos: list[dict[str, Any]],
         states: RNNStates,
     ) -> None:
-        """Adds the discounted value of the last observation where time, not the task, ended an episode."""
-        rows = [
-            row
-            for row in np.flatnonzero(dones)
-            if infos[row].get("terminal_observation") is not None
-            and infos[row].get("TimeLimit.truncated", False)
+        """Add the discounted value of the last observation to rewards where time ended an episode."""
+        truncated = [
+            i
+            for i in np.flatnonzero(dones)
+            if infos[i].get("terminal_observation") is not None and infos[i].get("TimeLimit.truncated", False)
         ]
-        if not rows:
+        if not truncated:
             return
         policy: Any = self.policy
-        last = np.stack([infos[row]["terminal_observation"] for row in rows])
+        last = np.stack([infos[i]["terminal_observation"] for i in truncated])
         with torch.no_grad():
-            before = tuple(part[:, torch.as_tensor(rows)] for part in states.vf)
-            starts = torch.zeros(len(rows), device=self.device)
+            before = tuple(part[:, torch.as_tensor(truncated)] for part in states.vf)
+            starts = torch.zeros(len(truncated), device=self.device)
             values = policy.predict_values(policy.obs_to_tensor(last)[0], before, starts)
-        rewards[rows] += self.gamma * values.flatten().cpu().numpy()
+        rewards[truncated] += self.gamma * values.flatten().cpu().numpy()
 
     def train(self) -> None:
-        """Learns from the buffer; the stock method, without masks where nothing is padded."""
+        """Learn from the buffer like the stock method, without masks if nothing is padded."""
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         clips = self._clip_ranges()
-        seen: dict[str, list[float]] = {name: [] for name in LOGGED}
-        going_on = True
+        logged: dict[str, list[float]] = {name: [] for name in LOGGED}
+        stopped = False
         for epoch in range(self.n_epochs):
             divergences: list[float] = []
             for sample in self.rollout_buffer.get(self.batch_size):
                 loss, terms = self._loss(sample, *clips)  # type: ignore[arg-type]
                 divergences.append(terms.pop("approx_kl"))
                 for name, value in terms.items():
-                    seen[name].append(value)
+                    logged[name].append(value)
                 if self.target_kl is not None and divergences[-1] > 1.5 * self.target_kl:
-                    going_on = False
+                    stopped = True
                     if self.verbose >= 1:
                         log.info("epoch %d: stopped early, KL %.2f", epoch, divergences[-1])
                     break
@@ -169,13 +170,13 @@ class RecurrentPPO(StockRecurrentPPO):
                 torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
                 self.policy.optimizer.step()
             self._n_updates += 1
-            if not going_on:
+            if stopped:
                 break
-        means = {name: float(np.mean(values)) for name, values in seen.items()}
+        means = {name: float(np.mean(values)) for name, values in logged.items()}
         self._log_training(means | {"approx_kl": float(np.mean(divergences)), "loss": loss.item()}, clips)
 
     def _clip_ranges(self) -> tuple[float, float | None]:
-        """Of the ratio and of values, now."""
+        """Return the current clip ranges of the ratio and of values."""
         remaining = self._current_progress_remaining
         of_values = self.clip_range_vf
         return self.clip_range(remaining), of_values(remaining) if callable(of_values) else None  # type: ignore[operator]
@@ -183,7 +184,7 @@ class RecurrentPPO(StockRecurrentPPO):
     def _loss(
         self, sample: RecurrentRolloutBufferSamples, clip: float, clip_values: float | None
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Loss of a minibatch, and its terms for the log."""
+        """Return the loss of a minibatch, and its terms for the log."""
         actions = sample.actions
         if isinstance(self.action_space, spaces.Discrete):
             actions = actions.long().flatten()
@@ -200,7 +201,7 @@ class RecurrentPPO(StockRecurrentPPO):
         values, log_prob = real(values.flatten()), real(log_prob)
         old_values, returns = real(sample.old_values), real(sample.returns)
         advantages = real(sample.advantages)
-        if self.normalize_advantage:
+        if self.normalize_advantage and len(advantages) > 1:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         log_ratio = log_prob - real(sample.old_log_prob)
         ratio = torch.exp(log_ratio)
@@ -222,7 +223,7 @@ class RecurrentPPO(StockRecurrentPPO):
         return loss, {name: value.item() for name, value in terms.items()}
 
     def _log_training(self, values: dict[str, float], clips: tuple[float, float | None]) -> None:
-        """Writes what the stock class writes."""
+        """Log what the stock class logs."""
         buffer = self.rollout_buffer
         values["explained_variance"] = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
         if hasattr(self.policy, "log_std"):

@@ -1,4 +1,4 @@
-"""A policy without memory for stable-baselines3's PPO and A2C whose actions fit into a bounded Box."""
+"""A policy without memory for PPO and A2C of stable-baselines3, whose actions stay within a bounded Box."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
+from savings_gym.arrays import Array
+
 
 class SquashedMlpPolicy(ActorCriticPolicy):
-    """The stock ``MlpPolicy`` whose Gaussian actions go through a sigmoid instead of being cut off.
+    """The stock `MlpPolicy`, with Gaussian actions that go through a sigmoid instead of being clipped.
 
-    Cut-off noise makes the deterministic policy another one than the policy that was trained, where the best
-    action is at a bound, as muscle excitations are at 0 (see `agents.ppo.recurrent_policy`). The probability of
-    an action is that of the Gaussian, before the sigmoid: the ratio of PPO is the same for both.
+    If the best action is at a bound, as muscle excitations are at 0, clipped noise makes the deterministic
+    policy differ from the one that was trained (see `agents.ppo.recurrent_policy`). The probability of an
+    action is that of the Gaussian before the sigmoid: the ratio of PPO is the same for both.
 
     Args:
-        observation_space: As of the stock policy.
+        observation_space: See the stock policy.
         action_space: A bounded Box.
-        lr_schedule: Learning rate by remaining progress.
-        action_init: Median action before learning, the same in every dimension; None is the Box's centre.
+        lr_schedule: Learning rate as a function of the remaining progress, 1 to 0.
+        action_init: Median action before learning, the same in every dimension; None is the centre of the
+            Box.
         kwargs: Further arguments of the stock policy.
 
     Raises:
-        ValueError: For another action space, or an ``action_init`` outside of it.
+        ValueError: If the action space is no bounded Box, or `action_init` lies outside it.
     """
 
     def __init__(
@@ -55,16 +57,16 @@ class SquashedMlpPolicy(ActorCriticPolicy):
 
     @property
     def squash_output(self) -> bool:
-        """Makes the stock code ask `unscale_action` instead of cutting off."""
+        """True, so that the stock code calls `unscale_action` instead of clipping."""
         return True
 
-    def unscale_action(self, scaled_action: NDArray[Any]) -> NDArray[Any]:
-        """Actions (n, ...) in the Box, of those that the distribution gives."""
+    def unscale_action(self, scaled_action: Array) -> Array:
+        """Return actions (n, ...) in the Box, from those of the distribution."""
         space: Any = self.action_space
         share = 0.5 * (1.0 + np.tanh(0.5 * scaled_action))  # the sigmoid, without overflow
-        action: NDArray[Any] = (space.low + (space.high - space.low) * share).astype(space.dtype)
+        action: Array = (space.low + (space.high - space.low) * share).astype(space.dtype)
         return action
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        """What ``save`` of the policy alone keeps."""
+        """Return what ``policy.save`` stores of the constructor's arguments."""
         return super()._get_constructor_parameters() | {"action_init": self.action_init}

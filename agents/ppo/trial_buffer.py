@@ -1,4 +1,4 @@
-"""The rollout buffer of recurrent PPO, without its Python loop over sequences."""
+"""The rollout buffer of recurrent PPO, without the stock buffer's Python loop over sequences."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SERIES = ("observations", "actions", "values", "log_probs", "advantages", "retur
 
 
 class TrialBuffer(RecurrentRolloutBuffer):
-    """Gives the minibatches of ``RecurrentRolloutBuffer``, number for number, by one gather each.
+    """A `RecurrentRolloutBuffer` that gathers the same minibatches, number for number, by one index each.
 
-    The stock buffer cuts each minibatch into sequences, at episode starts and where the next environment
-    begins, and pads them one by one. Here the cuts become one array of indices.
+    The stock buffer cuts each minibatch into sequences, at episode starts and at the border between two
+    environments, and pads them one by one. Here the cuts become an array of indices.
 
     Attributes:
-        padded: Whether minibatches are padded, as stock. False leaves the padding out: the steps of one
-            sequence after the other, and ``SequenceStates`` that tell their lengths.
+        padded: Whether sequences are padded to one length, as stock. False leaves the padding out: sequences
+            follow one another, and states are `SequenceStates` with their lengths.
         minibatches: "steps", as stock: all steps in a row, rotated by a random number of steps, then cut
-            every ``batch_size`` steps, wherever that falls. Or "sequences": whole sequences in random order,
-            as many a minibatch as fill ``batch_size`` steps at least; where all episodes last equally long
-            and ``n_steps`` is a multiple of that, nothing is padded and no episode is cut in two.
+            every `batch_size` steps, wherever that falls. "sequences": whole sequences in random order; a
+            minibatch takes those that begin within `batch_size` steps. If all episodes are equally long and
+            `n_steps` is a multiple of their length, nothing is padded and no episode is cut in two.
     """
 
     padded: bool = True
@@ -38,7 +38,14 @@ class TrialBuffer(RecurrentRolloutBuffer):
     def get(  # type: ignore[override]
         self, batch_size: int | None = None
     ) -> Generator[RecurrentRolloutBufferSamples, None, None]:
-        """One epoch of minibatches; None is all in one."""
+        """Yield the minibatches of one epoch.
+
+        Args:
+            batch_size: Steps per minibatch; None puts all steps into one.
+
+        Raises:
+            ValueError: If the buffer is not full.
+        """
         if not self.full:
             raise ValueError("the rollout buffer must be full before anything is sampled from it")
         total = self.buffer_size * self.n_envs
@@ -55,15 +62,15 @@ class TrialBuffer(RecurrentRolloutBuffer):
             yield self._sample(steps, first, np.diff(first, append=len(steps)))
 
     def _prepare(self) -> None:
-        """After a rollout: series by environment, then time, with a row of zeros behind for padding."""
+        """Order the series of a rollout by environment, then time, with a final row of zeros for padding."""
         if self.generator_ready:
             return
-        self._padded: dict[str, torch.Tensor] = {}
+        self._with_zeros: dict[str, torch.Tensor] = {}
         for name in SERIES:
             flat = self.swap_and_flatten(getattr(self, name))
             setattr(self, name, flat)
-            padded = np.concatenate([flat, np.zeros_like(flat[:1])])
-            self._padded[name] = torch.from_numpy(padded).to(self.device)
+            with_zeros = np.concatenate([flat, np.zeros_like(flat[:1])])
+            self._with_zeros[name] = torch.from_numpy(with_zeros).to(self.device)
         self._starts = self.episode_starts.ravel() != 0
         self._starts[:: self.buffer_size] = True
         self.generator_ready = True
@@ -73,30 +80,30 @@ class TrialBuffer(RecurrentRolloutBuffer):
         lengths = np.diff(first, append=len(self._starts))
         order = np.random.permutation(len(first))
         filled = np.cumsum(lengths[order])
-        chosen = (filled - lengths[order]) // batch_size  # the minibatch in which a sequence begins
+        minibatch = (filled - lengths[order]) // batch_size  # in which a sequence begins
         steps = np.arange(len(self._starts))
-        for number in np.unique(chosen):
-            rows = order[chosen == number]
-            yield self._sample(steps, first[rows], lengths[rows])
+        for number in np.unique(minibatch):
+            sequences = order[minibatch == number]
+            yield self._sample(steps, first[sequences], lengths[sequences])
 
     def _sample(self, steps: Indices, first: Indices, lengths: Indices) -> RecurrentRolloutBufferSamples:
-        """A minibatch.
+        """Return a minibatch.
 
         Args:
             steps: Rows of the series, in order.
-            first: (n,) where in ``steps`` each sequence begins.
-            lengths: (n,) steps of each.
+            first: (n,) index in ``steps`` at which each sequence begins.
+            lengths: (n,) steps of each sequence.
         """
         within = np.arange(lengths.max())
         real = within < lengths[:, None]  # (n, longest)
         at = np.where(real, first[:, None] + within, 0)
         chosen = np.where(real, steps[at], len(self._starts)) if self.padded else steps[at[real]]
         rows = torch.from_numpy(chosen.ravel()).to(self.device)
-        series = {name: padded.index_select(0, rows) for name, padded in self._padded.items()}
+        series = {name: values.index_select(0, rows) for name, values in self._with_zeros.items()}
         env, t = np.divmod(steps[first], self.buffer_size)
 
-        def states(kind: str) -> tuple[Any, ...]:
-            stored = [getattr(self, f"{part}_states_{kind}")[t, :, env] for part in ("hidden", "cell")]
+        def states(network: str) -> tuple[Any, ...]:
+            stored = [getattr(self, f"{part}_states_{network}")[t, :, env] for part in ("hidden", "cell")]
             hidden, cell = (  # (layers, n, units)
                 self.to_torch(np.ascontiguousarray(part.swapaxes(0, 1)), copy=False) for part in stored
             )
@@ -116,14 +123,14 @@ class TrialBuffer(RecurrentRolloutBuffer):
         )
 
     def reset(self) -> None:
-        """Makes ready for the next rollout; states need not be zeroed, each step writes its own."""
+        """Make room for the next rollout; states are not zeroed, since every step writes its own."""
         if hasattr(self, "hidden_states_pi"):
             super(RecurrentRolloutBuffer, self).reset()
         else:
             super().reset()
 
     def add(self, *args: Any, lstm_states: RNNStates, **kwargs: Any) -> None:  # type: ignore[override]
-        """Stores one step of all environments, and the states before it."""
+        """Store one step of all environments, and the states before it."""
         self.hidden_states_pi[self.pos] = lstm_states.pi[0].cpu().numpy()
         self.cell_states_pi[self.pos] = lstm_states.pi[1].cpu().numpy()
         self.hidden_states_vf[self.pos] = lstm_states.vf[0].cpu().numpy()

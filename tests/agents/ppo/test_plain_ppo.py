@@ -9,7 +9,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from agents.ppo.plain_ppo import PlainPPO, PPOSettings, RunningMoments, accumulated, pushed
+from agents.ppo.plain_ppo import PlainPPO, PPOSettings, advantages, stack_frame
 from savings_gym import ReachVectorEnv
 
 SMALL = PPOSettings(
@@ -124,11 +124,11 @@ def test_trials_beyond_those_asked_for_count_towards_the_next_call():
 
 def test_frames_begin_anew_where_a_trial_begins():
     stack, newest = np.arange(12.0).reshape(2, 3, 2), np.array([[20.0, 21.0], [30.0, 31.0]])
-    after = pushed(stack, newest, np.array([False, True]))
+    after = stack_frame(stack, newest, np.array([False, True]))
     assert after[0].tolist() == [[2, 3], [4, 5], [20, 21]] and after[1].tolist() == [[30, 31]] * 3
     learner = PlainPPO(Follow(4), changed(frames=3))
     learner.learn(16)  # ends with a trial of all rows
-    assert np.array_equal(learner._stack, np.repeat(learner._stack[:, -1:], 3, 1))
+    assert np.array_equal(learner._frames, np.repeat(learner._frames[:, -1:], 3, 1))
     seen = np.random.default_rng(0).normal(size=(2, 4, 1)).astype(np.float32)
     alone, _ = learner.predict(seen[1])
     _, state = learner.predict(seen[0])
@@ -142,7 +142,7 @@ def test_frames_begin_anew_where_a_trial_begins():
 def test_advantages_are_discounted_sums_up_to_the_end_of_the_trial():
     rng = np.random.default_rng(0)
     surprise, ended = rng.normal(size=(7, 2)), rng.random((7, 2)) < 0.3
-    found = accumulated(torch.tensor(surprise), torch.tensor(0.8 * ~ended))
+    found = advantages(torch.tensor(surprise), torch.tensor(0.8 * ~ended))
     for row in range(2):
         for t in range(7):
             stop = next((k for k in range(t, 7) if ended[k, row]), 6)
@@ -151,14 +151,13 @@ def test_advantages_are_discounted_sums_up_to_the_end_of_the_trial():
             )
 
 
-def test_moments_are_those_of_all_observations():
-    data, moments = np.random.default_rng(1).normal(3.0, 2.0, (5, 40, 3)), RunningMoments(3)
-    for part in data:
-        moments.update(part)
-    everything = data.reshape(-1, 3)
-    assert moments.mean == pytest.approx(everything.mean(0), rel=1e-4)
-    assert moments.variance == pytest.approx(everything.var(0), rel=1e-3)
-    assert moments.normalised(everything).std(0) == pytest.approx(np.ones(3), rel=1e-3)
+def test_the_networks_see_observations_normalised_by_all_of_the_past():
+    learner = PlainPPO(Follow(64), SMALL)
+    learner.learn(2560)  # 2560 numbers, each seen in 4 steps
+    numbers = learner.env.np_random.uniform(-0.5, 0.5, (5000, 1, 1)).astype(np.float32)
+    inputs = learner._inputs(numbers)
+    assert inputs.mean() == pytest.approx(0.0, abs=0.1) and inputs.std() == pytest.approx(1.0, rel=0.1)
+    assert learner.moments.count == pytest.approx(4 * 2560)
 
 
 def test_it_learns_on_the_arm_and_probing_leaves_it_as_it_is():
@@ -166,12 +165,12 @@ def test_it_learns_on_the_arm_and_probing_leaves_it_as_it_is():
     learner = PlainPPO(env, PPOSettings(frames=2, units=16, epochs=1))
     assert learner.learn(8) < 5.0 and learner.trials == 8
     observation, _ = ReachVectorEnv(3, nthread=1).reset(seed=0)
-    before = parameters(learner), learner.moments.mean.copy(), learner._stack.copy()
+    before = parameters(learner), learner.moments.mean.copy(), learner._frames.copy()
     for deterministic in (True, False):
         action, (frames,) = learner.predict(observation, None, np.ones(3, dtype=bool), deterministic)
         assert action.dtype == np.float32 and frames.shape == (3, 2, 17)
         assert all(env.single_action_space.contains(row) for row in action)
-    after = parameters(learner), learner.moments.mean, learner._stack
+    after = parameters(learner), learner.moments.mean, learner._frames
     assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
     assert np.abs(learner.predict(observation)[0] - 0.1).max() < 0.2  # muscles begin nearly relaxed
 
@@ -186,5 +185,25 @@ def test_what_does_not_fit_is_named():
     )
     with pytest.raises(ValueError, match="bounded Box.*Discrete"):
         PlainPPO(env)
-    with pytest.raises(ValueError, match=r"rows.* 1\).*\(5,\)"):
+    with pytest.raises(ValueError, match="minibatches must be a whole number of at least 1, got 2.5"):
+        PPOSettings(minibatches=2.5)
+    with pytest.raises(ValueError, match=r"\(1,\) or \(n, 1\), got \(5,\)"):
         PlainPPO(Follow(2), SMALL).predict(np.zeros(5))
+
+
+SIZES = ("environments", "steps", "minibatches")
+
+
+@pytest.mark.parametrize(SIZES, [(1, 9, 4), (1, 7, 3), (2, 8, 8), (3, 9, 10)])
+def test_minibatches_of_any_number_leave_finite_weights(environments, steps, minibatches):
+    learner = PlainPPO(Follow(environments), changed(steps=steps, minibatches=minibatches))
+    learner.learn(4)
+    assert torch.isfinite(parameters(learner)).all()
+
+
+@pytest.mark.parametrize(SIZES, [(1, 9, 8), (1, 1, 1), (2, 8, 9)])
+def test_minibatches_of_a_single_step_are_refused(environments, steps, minibatches):
+    with pytest.raises(
+        ValueError, match=f"{steps} steps of {environments} env.* {minibatches} minibatches of"
+    ):
+        PlainPPO(Follow(environments), changed(steps=steps, minibatches=minibatches))

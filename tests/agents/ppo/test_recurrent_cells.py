@@ -14,7 +14,7 @@ from gymnasium import spaces  # noqa: E402
 from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer  # noqa: E402
 from sb3_contrib.common.recurrent.type_aliases import RNNStates  # noqa: E402
 
-from agents.ppo.layers import CELLS, make_layers, run_layers  # noqa: E402
+from agents.ppo.layers import LAYERS, make_layers, run_layers  # noqa: E402
 from agents.ppo.trial_buffer import TrialBuffer  # noqa: E402
 
 PLANE = spaces.Box(-np.inf, np.inf, (2,), np.float32)
@@ -29,7 +29,7 @@ def threads_as_before() -> Any:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", LAYERS)
 def test_the_kernels_give_outputs_states_and_gradients_of_torch(cell: str, layers: int, threads: int) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(0)

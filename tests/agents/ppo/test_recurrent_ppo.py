@@ -18,7 +18,7 @@ from stable_baselines3 import PPO  # noqa: E402
 from stable_baselines3.common.env_util import make_vec_env  # noqa: E402
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
 
-from agents.ppo.layers import CELLS  # noqa: E402
+from agents.ppo.layers import LAYERS  # noqa: E402
 from agents.ppo.recurrent_policy import RecurrentPolicy  # noqa: E402
 from agents.ppo.recurrent_ppo import RecurrentPPO  # noqa: E402
 
@@ -112,6 +112,17 @@ def test_parameters_after_12_rollouts_are_those_of_the_stock_class(env: Any, pol
     assert distance(learner(RecurrentPPO, env, "LstmPolicy", sgd, **policy_kwargs), fast) > 1e-2
 
 
+def test_a_minibatch_of_a_single_step_leaves_finite_weights() -> None:
+    model = RecurrentPPO(
+        "GruPolicy", make_vec_env(Follow, 1, seed=0), n_steps=101, batch_size=100, minibatches="steps",
+        n_epochs=2, device="cpu", policy_kwargs={"lstm_hidden_size": 8},
+    )  # fmt: skip
+    before = parameters(model)
+    model.learn(202)
+    assert all(value.isfinite().all() for value in parameters(model).values())
+    assert any(not torch.equal(value, before[name]) for name, value in parameters(model).items())
+
+
 @pytest.mark.parametrize("policy", ["GruPolicy", "RnnPolicy"])
 def test_other_cells_learn_what_they_learn_step_by_step_in_torch(policy: str) -> None:
     models = [
@@ -175,7 +186,7 @@ def test_no_memory_does_not() -> None:
     assert recall(PPO, "MlpPolicy") < 0.65
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", LAYERS)
 def test_same_seed_same_parameters_and_another_seed_others(cell: str) -> None:
     models = [learner(RecurrentPPO, Follow, POLICIES[cell]).learn(300) for _ in range(2)]
     assert distance(*models) == 0.0
@@ -184,7 +195,7 @@ def test_same_seed_same_parameters_and_another_seed_others(cell: str) -> None:
     assert distance(models[0], other.learn(300)) > 0.0
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", LAYERS)
 def test_a_loaded_model_acts_and_learns_on_as_the_saved_one(cell: str, tmp_path: Any) -> None:
     model = learner(RecurrentPPO, Follow, POLICIES[cell], bounds="squash", action_init=0.3)
     model.learn(300)
@@ -213,7 +224,7 @@ def test_a_stock_model_loads() -> None:
     )
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", LAYERS)
 def test_memory_is_carried_by_state_and_reset_by_episode_start(cell: str) -> None:
     model = learner(RecurrentPPO, Follow, POLICIES[cell], action_init=0.5)
     first, second = np.random.default_rng(0).normal(size=(2, 4, 2)).astype("f")
