@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agents.ppo.recurrent_policy import GruPolicy, RecurrentPolicy, RnnPolicy
 from agents.ppo.recurrent_ppo import RecurrentPPO
 from experiments.runs.folder import digest, read_arguments
 from savings_gym.activity.recording import Recording, activity_dataset
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 MODEL, NORMALISATION = "model.zip", "normalisation.pkl"
-NEEDED = ("algorithm", "schedule", "task", "wrappers", "network", "probe_seed")
+NEEDED = ("algorithm", "policy", "schedule", "task", "wrappers", "network", "probe_seed")
+POLICIES = {policy.__name__: policy for policy in (RecurrentPolicy, GruPolicy, RnnPolicy)}
 
 
 def is_job(folder: Path) -> bool:
@@ -68,7 +70,8 @@ class JobsSource:
         for folder, given in self.arguments.items():
             for phase, kept in recordings.items():
                 probe = make_probe(folder / phase, given, seed)
-                found = probe(load_agent(folder / phase / MODEL), chosen, number=0, record=True).activity
+                agent = load_agent(folder / phase / MODEL, given)
+                found = probe(agent, chosen, number=0, record=True).activity
                 probe.close()
                 assert found is not None
                 kept.append(found)
@@ -152,14 +155,30 @@ def make_probe(folder: Path, given: dict[str, Any], seed: int) -> Probe:
     return TrainingEnv.of(env).probe(seed, 0, None)
 
 
-def load_agent(path: Path) -> RecurrentPPO:
-    """The agent in a model.zip.
+def load_agent(path: Path, given: dict[str, Any]) -> RecurrentPPO:
+    """Return the agent in a model.zip, to act and not to learn on.
+
+    The file names the class of the policy, and the schedules of learning, by the modules that they were in;
+    here the class comes from the name in config.json, and the schedules are left out.
+
+    Args:
+        path: The file.
+        given: Arguments in config.json.
 
     Raises:
-        ValueError: when it cannot be read.
+        ValueError: If the policy is unknown, or the file cannot be read.
     """
+    if given["policy"] not in POLICIES:
+        raise ValueError(f"{path} has the policy {given['policy']!r}; known are: {', '.join(POLICIES)}")
+    replaced = {
+        "policy_class": POLICIES[given["policy"]],
+        "learning_rate": 0.0,
+        "lr_schedule": None,
+        "clip_range": 0.0,
+        "clip_range_vf": None,
+    }
     try:
-        return RecurrentPPO.load(path, device="cpu")
+        return RecurrentPPO.load(path, device="cpu", custom_objects=replaced)
     except Exception as error:  # a damaged pickle raises anything
         raise ValueError(f"{path} cannot be read as an agent of RecurrentPPO: {error}") from error
 

@@ -4,16 +4,19 @@ import dataclasses
 import json
 import logging
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from lively_networks import lively
 
+from agents.ppo.recurrent_policy import GruPolicy
+from agents.ppo.recurrent_ppo import RecurrentPPO
 from agents.supervised.checkpoints import load_ensemble, save_ensemble
 from agents.supervised.record import record
 from experiments.benchmark.agents import AGENTS, RECURRENT, Sb3Agent
-from experiments.benchmark.learners import learn
+from experiments.benchmark.learners import FallingRate, learn
 from experiments.benchmark.protocol import Job, Protocol
 from experiments.stored import activity_jobs
 from experiments.stored.activity import activity_of_run, main
@@ -122,7 +125,7 @@ def test_a_kept_agent_does_again_what_the_last_probe_of_its_phase_showed(jobs):
         number = int(probes.index[probes["phase"] == phase][-1])
         shown = table[(table["phase"] == phase) & (table["update"] == probes["update"][number])]
         probe = activity_jobs.make_probe(folder / phase, given, given["probe_seed"])
-        agent = activity_jobs.load_agent(folder / phase / "model.zip")
+        agent = activity_jobs.load_agent(folder / phase / "model.zip", given)
         field = CurlField(8.0) if phase == "FF2" else None
         found = probe(agent, field, number=number, record=True)
         for name in ("lateral_deviation", "peak_speed"):
@@ -130,11 +133,37 @@ def test_a_kept_agent_does_again_what_the_last_probe_of_its_phase_showed(jobs):
         assert found.activity.hidden.shape == (8, 100, 8)
 
 
+@pytest.fixture
+def former_modules(monkeypatch):
+    """While active, classes that pickles name by their module are in modules that no longer exist."""
+    for cls, module in ((GruPolicy, "agents.recurrent_policy"), (FallingRate, "experiments.former")):
+        monkeypatch.setitem(sys.modules, module, sys.modules[cls.__module__])
+        monkeypatch.setattr(cls, "__module__", module)
+    return monkeypatch
+
+
+def test_agents_load_from_files_that_name_classes_by_former_modules(jobs, tmp_path, former_modules):
+    given = json.loads((jobs / "seed-0" / "config.json").read_text())["arguments"]
+    agent = activity_jobs.load_agent(jobs / "seed-0" / "NF2" / "model.zip", given)
+    agent.learning_rate = FallingRate(1e-3, 1e-4, 0.5)
+    agent.save(tmp_path / "model.zip")
+    former_modules.undo()
+    with pytest.raises(ModuleNotFoundError, match="agents.recurrent_policy"):
+        RecurrentPPO.load(tmp_path / "model.zip")
+    again = activity_jobs.load_agent(tmp_path / "model.zip", given)
+    observation = np.random.default_rng(0).normal(size=(8, 17)).astype(np.float32)
+    assert np.array_equal(again.predict(observation)[1][0], agent.predict(observation)[1][0])
+    with pytest.raises(
+        ValueError, match="policy 'LinearPolicy'; known are: RecurrentPolicy, GruPolicy, RnnP"
+    ):
+        activity_jobs.load_agent(tmp_path / "model.zip", given | {"policy": "LinearPolicy"})
+
+
 @pytest.mark.parametrize("step", [0, 16])
 def test_an_agent_of_sb3_is_displaced(jobs, step):
     given = json.loads((jobs / "seed-0" / "config.json").read_text())["arguments"]
     probe = activity_jobs.make_probe(jobs / "seed-0" / "NF2", given, 0)
-    agent = activity_jobs.load_agent(jobs / "seed-0" / "NF2" / "model.zip")
+    agent = activity_jobs.load_agent(jobs / "seed-0" / "NF2" / "model.zip", given)
     displacements = (None, Displacement(step, np.zeros(8)), Displacement(step, np.ones(8)))
     free, none, moved = (probe(agent, number=0, record=True, displacement=d) for d in displacements)
     assert np.array_equal(free.activity.hidden, none.activity.hidden) and np.array_equal(free.path, none.path)
