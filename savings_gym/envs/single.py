@@ -179,6 +179,10 @@ class ReachEnv(gym.Env[Array, Array]):
         self.render_mode = checked_render_mode(render_mode)
         self._renderer: ReachRenderer | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle without the renderer; a copy makes its own when it renders."""
+        return {**self.__dict__, "_renderer": None}
+
     @property
     def trial_field(self) -> Field:
         """The field of the current trial."""

@@ -115,6 +115,10 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         self._over = np.zeros(num_envs, dtype=bool)
         self._renderer: ReachRenderer | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle without the renderer; a copy makes its own when it renders."""
+        return {**self.__dict__, "_renderer": None}
+
     @property
     def trial_fields(self) -> tuple[Field, ...]:
         """The field of the current trial of each row."""
