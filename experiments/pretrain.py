@@ -1,6 +1,8 @@
 """Pre-training: ``python -m experiments.pretrain``, see `experiments.savings.pretrain`."""
 
-from experiments.savings.pretrain import command
+import sys
+
+from experiments.savings.pretrain import main
 
 if __name__ == "__main__":
-    command()
+    sys.exit(main())

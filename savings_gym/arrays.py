@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MM = 1000.0  # millimetres per metre
+LARGEST_SEED = 2**63 - 1  # what numpy, torch and a column of 64-bit integers all take
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -147,6 +148,22 @@ def as_whole_number(name: str, value: object, least: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(value)
+
+
+def as_seed(name: str, value: object) -> int:
+    """Return a seed, a whole number from 0 to `LARGEST_SEED`.
+
+    Args:
+        name: What the caller calls it, for the error.
+        value: A Python or NumPy integer.
+
+    Raises:
+        ValueError: For anything else; it names the value.
+    """
+    seed = as_whole_number(name, value)
+    if seed > LARGEST_SEED:
+        raise ValueError(f"{name} must be at most {LARGEST_SEED} (63 bits), got {seed}")
+    return seed
 
 
 def broadcast_leading(**shapes: tuple[int, ...]) -> tuple[int, ...]:

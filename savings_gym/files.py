@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what a result should say about its origin."""
+"""Files that are written whole or not at all, run folders, and the versions a result depends on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import json
 import os
 import platform
 import tempfile
+import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("savings_gym", "mujoco", "gymnasium", "numpy", "scipy")
+CONFIG = "config.json"  # in every run folder
+DEPENDENCIES = ("mujoco", "gymnasium", "numpy", "scipy")
 ROW_GROUP = 1_000_000  # rows; fixed, so that equal rows give equal bytes
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that at every moment there is the old one or the new one."""
+    """Write a file such that at every moment either the old or the new one exists, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -33,19 +35,28 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
+def check_writable(path: Path) -> None:
+    """Raise an OSError before any work is done if a file cannot be created; its folder is, if missing."""
+    if path.parent.is_file():
+        raise NotADirectoryError(f"{path.parent} is a file, expected a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON, atomically; NaN and infinity are refused."""
+    """Write JSON atomically; NaN and infinity are refused."""
     write_atomically(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
 def write_table(path: Path, table: Mapping[str, Any]) -> None:
-    """Write columns of one length as a parquet file, atomically.
+    """Write columns of equal length as a parquet file, atomically.
 
     Raises:
-        ImportError: Where pandas or pyarrow is missing; it says how to install them.
+        ImportError: If pandas or pyarrow is missing; the message says how to install them.
     """
     check_tables()
-    import pandas as pd  # a second of import, only who writes tables pays it
+    import pandas as pd  # takes a second to import
 
     buffer = io.BytesIO()
     frame = pd.DataFrame(dict(table))
@@ -54,7 +65,7 @@ def write_table(path: Path, table: Mapping[str, Any]) -> None:
 
 
 def check_tables() -> None:
-    """Raise the ImportError of `write_table` before any work is done for a table."""
+    """Raise the ImportError of `write_table` before any work is done."""
     missing = [name for name in ("pandas", "pyarrow") if find_spec(name) is None]
     if missing:
         raise ImportError(
@@ -63,39 +74,95 @@ def check_tables() -> None:
         )
 
 
-def open_folder(folder: Path, arguments: Mapping[str, Any], packages: Iterable[str] = ()) -> None:
-    """Write config.json into the folder of a run, made if missing.
+def read_config(folder: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the arguments in the config.json of a run folder.
 
     Args:
-        folder: New, empty, or of a run with the same arguments, whose results are then made anew.
-        arguments: What defines the run, JSON-able.
-        packages: Whose versions stand in config.json, see `versions`.
+        folder: Run folder.
+        needed: Names of arguments that must be there.
 
     Raises:
-        FileExistsError: For a file, and for a folder with a run of other arguments; nothing is changed then.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, is not the configuration of a run, or lacks a needed argument.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} has no {CONFIG}: it is not a run folder")
+    try:
+        arguments = dict(json.loads(path.read_text())["arguments"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the configuration of a run: it has no arguments") from error
+    if missing := [name for name in needed if name not in arguments]:
+        raise ValueError(f"{path} lacks {', '.join(missing)}")
+    return arguments
+
+
+def holds_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
+    """Return whether a folder already holds a run with these arguments; nothing is changed.
+
+    Args:
+        folder: Run folder, existing or not.
+        arguments: What defines the run, JSON-able.
+
+    Raises:
+        FileExistsError: If it is a file, or holds a run with other arguments or a foreign config.json.
     """
     if folder.is_file():
         raise FileExistsError(f"{folder} is a file, expected a folder")
-    config, mine = folder / "config.json", json.loads(json.dumps(arguments))
-    if config.is_file():
-        try:
-            held = dict(json.loads(config.read_text())["arguments"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise FileExistsError(f"{config} is not that of a run: choose another folder") from error
-        differing = [name for name in sorted({*held, *mine}) if held.get(name) != mine.get(name)]
-        if differing:
-            raise FileExistsError(
-                f"{folder} holds a run of another {', '.join(differing)}: choose another folder, or remove it"
-            )
-    write_json(config, {"arguments": mine, "versions": versions(packages)})
+    try:
+        stored = read_config(folder)
+    except FileNotFoundError:
+        return False
+    except ValueError as error:
+        raise FileExistsError(f"{error}; choose another folder") from error
+    given = json.loads(json.dumps(arguments))
+    differing = [name for name in sorted({*stored, *given}) if stored.get(name) != given.get(name)]
+    if differing:
+        lines = "\n".join(
+            f"  {name}: {stored.get(name)!r} there, {given.get(name)!r} now" for name in differing
+        )
+        raise FileExistsError(
+            f"{folder} holds a run with other arguments:\n{lines}\n"
+            "choose another folder, remove this one, or repeat its arguments"
+        )
+    return True
+
+
+def open_folder(folder: Path, arguments: Mapping[str, Any], packages: Iterable[str] = ()) -> None:
+    """Write config.json into a run folder, which is created if missing.
+
+    Args:
+        folder: New, empty, or that of a run with the same arguments, whose results will be replaced.
+        arguments: What defines the run, JSON-able.
+        packages: Further packages whose versions are recorded, see `versions`.
+
+    Raises:
+        FileExistsError: If `holds_run` refuses the folder; nothing is changed then.
+    """
+    holds_run(folder, arguments)
+    content = {"arguments": json.loads(json.dumps(arguments)), "versions": versions(packages)}
+    write_json(folder / CONFIG, content)
 
 
 def versions(more: Iterable[str] = ()) -> dict[str, str]:
-    """Versions of what numbers depend on: Python, this package, what it is built on, and `more`."""
-    found = {"python": platform.python_version()}
-    for package in (*PACKAGES, *more):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    """Return the versions that results depend on: Python, this package, its dependencies, and `more`."""
+    return {"python": platform.python_version(), "savings_gym": _own_version()} | {
+        package: _installed_version(package) for package in (*DEPENDENCIES, *more)
+    }
+
+
+def _own_version() -> str:
+    """Version of this package: in a checkout, installed or not, that of its pyproject.toml."""
+    project_file = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    if project_file.is_file():
+        project = tomllib.loads(project_file.read_text()).get("project", {})
+        if project.get("name") == "savings_gym":
+            return str(project["version"])
+    return _installed_version("savings_gym")
+
+
+def _installed_version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,4 +1,4 @@
-"""Ensembles in files: safetensors with cell, sizes and free metadata; written whole or not at all."""
+"""Ensembles in files: safetensors with cell, sizes and free metadata, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,103 +11,112 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from agents.supervised.networks import CELLS, Ensemble, make_ensemble
+from agents.supervised.networks import Ensemble, check_cell, make_ensemble
 from savings_gym.files import write_atomically
+
+UNKNOWN = "not known"  # how networks were pre-trained, in files that lack it
 
 
 def save_ensemble(path: Path, ensemble: Ensemble, **metadata: Any) -> None:
-    """Saves all parameters in float32; ``metadata`` must go through JSON."""
+    """Save all parameters in float32, with metadata that must go through JSON."""
     tensors = {
         name: value.detach().cpu().to(torch.float32).contiguous()
         for name, value in ensemble.named_parameters()
     }
-    about = {"cell": ensemble.cell, "networks": ensemble.networks, "units": ensemble.units, **metadata}
-    write_atomically(path, save(tensors, {"savings_gym": json.dumps(about, sort_keys=True)}))
+    content = {"cell": ensemble.cell, "networks": ensemble.networks, "units": ensemble.units, **metadata}
+    write_atomically(path, save(tensors, {"savings_gym": json.dumps(content, sort_keys=True)}))
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """What was saved beside the parameters.
+    """Return the metadata of a weights file; ``cell``, ``networks`` and ``units`` are always there.
 
     Raises:
-        FileNotFoundError, ValueError: when the file is missing, truncated or of another kind.
+        FileNotFoundError, ValueError: If the file is missing, truncated or of another kind.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {str(path)!r}")
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            about = dict(json.loads(metadata["savings_gym"]))
-            return {name: about[name] for name in ("cell", "networks", "units")} | about
+            content = dict(json.loads((file.metadata() or {})["savings_gym"]))
+            return {name: content[name] for name in ("cell", "networks", "units")} | content
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{str(path)!r} is not a whole weights file of this project: {error}") from error
 
 
 def actuation_of(path: Path) -> str:
-    """Actuation of the arm that networks in a file learned to move; older files do not say: muscle.
+    """Return the actuation of the arm with which the networks in a file were pre-trained.
+
+    It is ``"muscle"`` for older files, which lack it.
 
     Raises:
-        FileNotFoundError, ValueError: as ``read_metadata``.
+        FileNotFoundError, ValueError: As in `read_metadata`.
     """
     first = _parts(read_metadata(path))[0]
     return str(first.get("pretraining", {}).get("actuation", "muscle"))
 
 
 def pretraining_of(path: Path) -> list[str]:
-    """How every network in a file was pre-trained, such as ``"10500 batches"``, or ``"not known"``.
+    """Describe how each network in a file was pre-trained, such as ``"10500 batches"`` or ``"not known"``.
 
     Raises:
-        FileNotFoundError, ValueError: as ``read_metadata``.
+        FileNotFoundError, ValueError: As in `read_metadata`.
     """
-    return [_told(part) for part in _parts(read_metadata(path)) for _ in range(part["networks"])]
+    parts = _parts(read_metadata(path))
+    return [_pretraining_text(part) for part in parts for _ in range(part["networks"])]
 
 
-def _parts(about: dict[str, Any]) -> list[dict[str, Any]]:
-    """Metadata of the files that a file was joined of."""
-    return [deeper for part in about["joined"] for deeper in _parts(part)] if "joined" in about else [about]
+def _parts(metadata: dict[str, Any]) -> list[dict[str, Any]]:
+    """Metadata of the files from which a file was joined, or its own."""
+    if "joined" not in metadata:
+        return [metadata]
+    return [deeper for part in metadata["joined"] for deeper in _parts(part)]
 
 
-def _told(about: dict[str, Any]) -> str:
-    made = about.get("pretraining", {})
-    if "updates" not in made:
-        return "not known"
-    falling = made.get("anneal", 0)
-    return f"{made['updates']} batches" + (f", the last {falling} with a falling rate" if falling else "")
+def _pretraining_text(metadata: dict[str, Any]) -> str:
+    pretraining = metadata.get("pretraining", {})
+    if "updates" not in pretraining:
+        return UNKNOWN
+    falling = pretraining.get("anneal", 0)
+    tail = f", the last {falling} with a falling rate" if falling else ""
+    return f"{pretraining['updates']} batches{tail}"
 
 
 def join_ensembles(paths: Sequence[Path], out: Path) -> None:
-    """Writes networks of several files into one, in order: those of the first file keep their numbers.
+    """Write the networks of several files into one, in order, so that those of the first keep their numbers.
 
-    What each file said about itself stays in the metadata, under ``"joined"``, a list.
+    The metadata of the files are kept in a list, ``"joined"``.
 
     Args:
-        paths: two or more files of one cell and size.
-        out: the new file.
+        paths: Two or more files of one cell and size.
+        out: The new file.
 
     Raises:
-        FileNotFoundError, ValueError: as ``read_metadata``, or when cells, sizes or arms differ, a file is
-            named twice, or there are fewer than two.
-        FileExistsError: when ``out`` is there.
+        FileNotFoundError, ValueError: As in `read_metadata`, or if cells, sizes or arms differ, a file is
+        named
+            twice, or there are fewer than two.
+        FileExistsError: If ``out`` exists.
     """
     if len(paths) < 2 or len({path.resolve() for path in paths}) < len(paths):
         raise ValueError(f"expected two or more different files, got {[str(path) for path in paths]}")
     if out.exists():
-        raise FileExistsError(f"{str(out)!r} is there already: choose another file or remove it")
-    about = [read_metadata(path) for path in paths]
+        raise FileExistsError(f"{str(out)!r} exists already: choose another file or remove it")
+    metadata = [read_metadata(path) for path in paths]
+    first = metadata[0]
     for name in ("cell", "units"):
-        for path, found in zip(paths, about, strict=True):
-            if found[name] != about[0][name]:
+        for path, other in zip(paths, metadata, strict=True):
+            if other[name] != first[name]:
                 raise ValueError(
-                    f"{str(path)!r} holds networks of {name} {found[name]!r}, {str(paths[0])!r} of "
-                    f"{about[0][name]!r}: only networks of one {name} can be joined"
+                    f"{str(path)!r} holds networks with {name} {other[name]!r}, {str(paths[0])!r} with "
+                    f"{first[name]!r}: only networks with the same {name} can be joined"
                 )
     if len(arms := {actuation_of(path) for path in paths}) > 1:
-        raise ValueError(f"files hold networks that learned with the actuations {', '.join(sorted(arms))}")
+        raise ValueError(f"the files hold networks that learned with different actuations: {sorted(arms)}")
     parts = [load_ensemble(path) for path in paths]
-    whole = make_ensemble(about[0]["cell"], sum(part.networks for part in parts), parts[0].units, seed=0)
+    joined = make_ensemble(first["cell"], sum(part.networks for part in parts), parts[0].units, seed=0)
     with torch.no_grad():
-        for name, parameter in whole.named_parameters():
+        for name, parameter in joined.named_parameters():
             parameter.copy_(torch.cat([getattr(part, name) for part in parts]))
-    save_ensemble(out, whole, joined=about)
+    save_ensemble(out, joined, joined=metadata)
 
 
 def load_ensemble(
@@ -117,21 +126,25 @@ def load_ensemble(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Ensemble:
-    """An ensemble from a file, or its first ``networks`` networks.
+    """Load an ensemble from a file, or its first ``networks`` networks.
 
     Raises:
-        FileNotFoundError, ValueError: as ``read_metadata``, or when the file holds fewer networks.
+        FileNotFoundError, ValueError: As in `read_metadata`, or if the file holds fewer networks, or networks
+        of
+            a cell that is not registered.
     """
-    about = read_metadata(path)
-    if about.get("cell") not in CELLS:
-        raise ValueError(
-            f"{str(path)!r} holds networks of cell {about.get('cell')!r}; known: {', '.join(CELLS)}"
-        )
-    held = int(about["networks"])
-    count = held if networks is None else networks
-    if not 1 <= count <= held:
-        raise ValueError(f"{str(path)!r} holds {held} networks, {count} were asked for; choose 1 to {held}")
-    ensemble = make_ensemble(about["cell"], count, int(about["units"]), seed=0, device=device, dtype=dtype)
+    metadata = read_metadata(path)
+    try:
+        check_cell(metadata["cell"])
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} cannot be loaded: {error}") from error
+    stored = int(metadata["networks"])
+    count = stored if networks is None else networks
+    if not 1 <= count <= stored:
+        raise ValueError(f"{str(path)!r} holds {stored} networks, cannot load {count}; choose 1 to {stored}")
+    ensemble = make_ensemble(
+        metadata["cell"], count, int(metadata["units"]), seed=0, device=device, dtype=dtype
+    )
     try:
         with safe_open(path, "pt") as file, torch.no_grad():
             for name, parameter in ensemble.named_parameters():

@@ -19,20 +19,21 @@ from agents.kernels import gru_vjp as numba_gru_vjp
 from agents.kernels.lanes import ARMS
 from agents.supervised.networks import PARAMETERS, Ensemble, GRUEnsemble
 from agents.supervised.reaches import Reaches
-from agents.supervised.rollout import Trajectory, combine
+from agents.supervised.rollout import Trajectory, combined_field
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arm.model import load_arm
 
 
 def supports(ensemble: Ensemble) -> bool:
-    """Whether the fused rollout can run this ensemble: GRUs on a CPU."""
+    """Return whether the fused rollout can run this ensemble: it runs GRUs on a CPU."""
+    if type(ensemble) is not GRUEnsemble:  # a subclass may do anything
+        return False
     sizes = ensemble.input_weight.shape[2], ensemble.readout_weight.shape[1]
-    known = sizes == (numba_gru.INPUTS, numba_gru.N)
-    return isinstance(ensemble, GRUEnsemble) and ensemble.initial.device.type == "cpu" and known
+    return ensemble.initial.device.type == "cpu" and sizes == (numba_gru.INPUTS, numba_gru.N)
 
 
 class FusedRollout:
-    """Rolls out GRU ensembles. Call it like ``agents.supervised.rollout.rollout``.
+    """Rolls out GRU ensembles. Call it like ``agents.supervised.rollout.plain_rollout``.
 
     A trajectory with gradients must be differentiated before the next one with gradients is made: both use
     the same work space (80 MB for 40 networks of 128 units and 8 trials).
@@ -73,7 +74,7 @@ def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
     n, m = reaches.go_step.shape
     field = torch.empty((n, m, 2, 10), dtype=torch.float64)
     for slot in (0, 1):
-        b, k, _, c = combine(
+        b, k, _, c = combined_field(
             reaches.always, reaches.after_go, torch.full((n, m), float(slot), dtype=torch.float64)
         )
         field[:, :, slot] = torch.cat([b.reshape(n, m, 4), k.reshape(n, m, 4), c], -1)

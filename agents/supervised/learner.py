@@ -1,9 +1,9 @@
-"""Supervised-gradient learners: an ensemble that learns to reach by backpropagation through time.
+"""Supervised-gradient learners: ensembles that learn to reach by gradients, or by a local rule.
 
-Or by a local rule (``agents.supervised.local_rule``).
-
-The four-phase protocol of the study (eLife 107423): pre-training on random reaches with Adam, everything
-plastic; then plain SGD on the 8 centre-out reaches with input weights, input bias and read-out frozen.
+The protocol follows the study (eLife 107423): pre-training on random reaches with Adam, in which all
+parameters learn; then plain SGD on the 8 centre-out reaches, in which input weights, input bias and read-out
+stay fixed. Where our networks and trials differ from the study's, ``agents.supervised.networks`` and
+``agents.supervised.reaches`` say so.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from agents.supervised.local_rule import RULES, draw_feedback, local_rollout
 from agents.supervised.losses import LossWeights, loss_terms, total_loss
 from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches
-from agents.supervised.rollout import Trajectory, rollout
+from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
 from savings_gym.arm.changes import ArmLike
 
 FROZEN: Final = ("input_weight", "input_bias", "readout_weight", "readout_bias")  # after pre-training
+OPTIMISERS: Final = ("adam", "sgd")
 ROLLOUTS: Final = ("auto", "fused", "plain")
 
 
@@ -32,14 +33,14 @@ class Learning:
     """How an ensemble learns.
 
     Attributes:
-        optimiser: ``"adam"`` or ``"sgd"`` (no momentum).
-        rate: learning rate.
-        decay: the rate is multiplied by this after every update.
-        clip: largest gradient norm, per network.
-        weights: of the loss terms.
-        rule: where gradients come from: ``"bptt"``, backpropagation through time; ``"eprop"``, the local rule
-            with the read-out's own weights as feedback; ``"eprop-random"``, with random feedback.
-        feedback_seed: of the random feedback.
+        optimiser: ``"adam"``, or ``"sgd"`` without momentum.
+        rate: Learning rate.
+        decay: Factor on the rate after every update.
+        clip: Largest gradient norm of a network.
+        weights: Weights of the loss terms.
+        rule: ``"bptt"``, backpropagation through time; ``"eprop"``, the local rule with the read-out's own
+            weights as feedback; or ``"eprop-random"``, the local rule with random feedback.
+        feedback_seed: Seed of the random feedback.
     """
 
     optimiser: str = "sgd"
@@ -51,9 +52,9 @@ class Learning:
     feedback_seed: int = 0
 
     def __post_init__(self) -> None:
-        """Checks the values."""
-        if self.optimiser not in ("adam", "sgd"):
-            raise ValueError(f"unknown optimiser {self.optimiser!r}; choose from: adam, sgd")
+        """Check the values."""
+        if self.optimiser not in OPTIMISERS:
+            raise ValueError(f"unknown optimiser {self.optimiser!r}; choose from: {', '.join(OPTIMISERS)}")
         if self.rule not in RULES:
             raise ValueError(f"unknown rule {self.rule!r}; choose from: {', '.join(RULES)}")
         for name in ("rate", "decay", "clip"):
@@ -66,7 +67,7 @@ ADAPTATION: Final = Learning("sgd", rate=5e-3)
 
 
 def clip_per_network(parameters: list[torch.nn.Parameter], largest: float) -> torch.Tensor:
-    """Scales every network's gradient to a norm of at most ``largest``; returns the norms before, (n,)."""
+    """Scale each network's gradient down to a norm of at most ``largest``; return the norms before, (n,)."""
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0).sqrt()
     scale = (largest / (norms + 1e-6)).clamp(max=1.0)
@@ -76,33 +77,37 @@ def clip_per_network(parameters: list[torch.nn.Parameter], largest: float) -> to
 
 
 class SupervisedLearner:
-    """An ensemble with its optimiser.
+    """An ensemble with its optimiser and the arm that it moves.
 
     Args:
-        ensemble: the networks; what is frozen in them stays so.
-        learning: how they learn.
-        path: ``"fused"`` (GRUs on a CPU, see ``agents.supervised.fused``), ``"plain"`` (any cell and
+        ensemble: The networks; their frozen parameters stay fixed.
+        learning: How they learn.
+        rollout: ``"fused"`` (GRUs on a CPU, see ``agents.supervised.fused``), ``"plain"`` (any cell, any
             device), or ``"auto"``.
-        actuation: of the arm, ``"muscle"`` or ``"motor"``.
-        arm: another arm, see ``savings_gym.arm.changes``; batches then need ``arm=load_arm(actuation, arm)``.
+        actuation: Actuation of the arm, ``"muscle"`` or ``"motor"``.
+        arm: Another arm, see ``savings_gym.arm.changes``; batches then need ``arm=load_arm(actuation, arm)``.
     """
 
     def __init__(
         self,
         ensemble: Ensemble,
         learning: Learning = ADAPTATION,
-        path: str = "auto",
+        rollout: str = "auto",
         actuation: str = "muscle",
         arm: ArmLike = None,
     ) -> None:
-        """Makes the optimiser and chooses the rollout."""
+        """Create the optimiser and choose the rollout."""
         self.ensemble, self.learning = ensemble, learning
         self.arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype, actuation, arm)
-        self.run = make_rollout(ensemble, self.arm, path)
+        self.run = make_rollout(ensemble, self.arm, rollout)
         self.start_phase(learning)
 
     def start_phase(self, learning: Learning) -> None:
-        """A fresh optimiser, as at the start of every phase of the study."""
+        """Start with a fresh optimiser, as in every phase of the study.
+
+        Raises:
+            ValueError: If every parameter of the ensemble is frozen.
+        """
         self.learning = learning
         self.plastic = [parameter for parameter in self.ensemble.parameters() if parameter.requires_grad]
         if not self.plastic:
@@ -112,10 +117,10 @@ class SupervisedLearner:
         self.feedback = draw_feedback(self.ensemble, learning.feedback_seed)
 
     def update(self, reaches: Reaches) -> dict[str, torch.Tensor]:
-        """One update of every network on its trials; returns loss terms and total before it, (n,) each.
+        """Update every network once on its trials; return loss terms and total before the update, (n,) each.
 
         Raises:
-            FloatingPointError: when a gradient is not finite, naming the networks; nothing was changed then.
+            FloatingPointError: If the gradient of a network is not finite; nothing is changed then.
         """
         self.optimiser.zero_grad(set_to_none=True)
         terms = loss_terms(self._trajectory(reaches), reaches)
@@ -131,7 +136,7 @@ class SupervisedLearner:
         return {name: value.detach() for name, value in terms.items()} | {"total": total.detach()}
 
     def _trajectory(self, reaches: Reaches) -> Trajectory:
-        """Trials with the gradients of the learning rule."""
+        """Run trials with the gradients of the learning rule."""
         if self.learning.rule == "bptt":
             return self.run(self.ensemble, reaches)
         random = self.learning.rule == "eprop-random"
@@ -139,48 +144,53 @@ class SupervisedLearner:
         return self.run(self.ensemble, reaches, feedback)
 
     def probe(self, reaches: Reaches, displacement: Displacement | None = None) -> Trajectory:
-        """Return what the networks do, without learning, with their activity displaced if asked."""
+        """Return what the networks do, without learning, with their activity displaced if given."""
         with torch.no_grad():
             if displacement is not None:
-                return rollout(self.ensemble, self.arm, reaches, displacement)
+                return plain_rollout(self.ensemble, self.arm, reaches, displacement)
             return self.run(self.ensemble, reaches)
 
 
-class Runner(Protocol):
-    """Runs trials; with feedback (n, outputs, units), their gradients are the local rule's."""
+class Rollout(Protocol):
+    """Runs trials; if given feedback (n, outputs, units), with the gradients of the local rule."""
 
     def __call__(
         self, ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None, /
     ) -> Trajectory:
-        """All trials of all networks."""
+        """Run all trials of all networks."""
 
 
-def make_rollout(ensemble: Ensemble, arm: TorchArm, path: str = "auto") -> Runner:
-    """The function that runs trials of this ensemble.
+def make_rollout(ensemble: Ensemble, arm: TorchArm, kind: str = "auto") -> Rollout:
+    """Return the function that runs trials of an ensemble.
+
+    Args:
+        ensemble: The networks.
+        arm: The arm that they move.
+        kind: One of `ROLLOUTS`, see `SupervisedLearner`.
 
     Raises:
-        ValueError: for an unknown path, or ``"fused"`` where it cannot run.
+        ValueError: If the kind is unknown, or is ``"fused"`` for an ensemble that it cannot run.
     """
-    if path not in ROLLOUTS:
-        raise ValueError(f"unknown rollout {path!r}; choose from: {', '.join(ROLLOUTS)}")
+    if kind not in ROLLOUTS:
+        raise ValueError(f"unknown rollout {kind!r}; choose from: {', '.join(ROLLOUTS)}")
 
     def plain(ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None, /) -> Trajectory:
         if feedback is None:
-            return rollout(ensemble, arm, reaches)
+            return plain_rollout(ensemble, arm, reaches)
         return local_rollout(ensemble, arm, reaches, feedback)
 
-    if path == "plain":
+    if kind == "plain":
         return plain
     try:
         from agents.supervised.fused import FusedRollout, supports
     except ImportError as error:
-        if path == "fused":
+        if kind == "fused":
             raise ValueError("the fused rollout needs numba: pip install numba") from error
         warnings.warn("numba is not installed: using the plain rollout, many times slower", stacklevel=2)
         return plain
     if supports(ensemble):
         return FusedRollout(arm.arm.actuation, arm.arm.changes)
-    if path == "fused":
+    if kind == "fused":
         raise ValueError(
             f"the fused rollout runs GRUs on a CPU; this ensemble is {ensemble.cell} on "
             f"{ensemble.initial.device}"

@@ -1,4 +1,4 @@
-"""The loss of the study, by name (eLife 107423): what a network pays for, per network."""
+"""The loss of the study (eLife 107423), term by term: what each network pays for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agents.supervised.rollout import Trajectory
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the loss terms; units as in ``loss_terms``."""
+    """Weights of the loss terms; their units are the inverse of those in `loss_terms`."""
 
     position: float = 1e3
     jerk: float = 1e5
@@ -22,32 +22,32 @@ class LossWeights:
     activity_change: float = 1e-3
 
     def __post_init__(self) -> None:
-        """Checks the values."""
+        """Check the values."""
         for name, value in vars(self).items():
             if not 0 <= value < float("inf"):
                 raise ValueError(f"the weight of {name} must be finite and at least 0, got {value}")
 
 
 def goal_distance(trajectory: Trajectory, reaches: Reaches) -> torch.Tensor:
-    """L1 distance of the hand to the goal, mean over time, m, (n, m).
+    """Return the L1 distance of the hand to the goal, averaged over time, (n, m) [m].
 
-    The goal is the start until go has been seen, then the target.
+    The goal is the start until the go cue reaches the network, then the target.
     """
     return _distances(trajectory, reaches).mean(1)
 
 
 def _distances(trajectory: Trajectory, reaches: Reaches) -> torch.Tensor:
-    """L1 distance of the hand to the goal at the end of each control step, m, (n, T, m)."""
+    """L1 distance of the hand to the goal at the end of each control step, (n, T, m) [m]."""
     return (trajectory.hand - reaches.goal()).abs().sum(-1)
 
 
 def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tensor]:
-    """Unweighted loss terms, (n,) each: means over trials and time.
+    """Return the unweighted loss terms of every network, (n,) each: means over trials and time.
 
-    - position: ``goal_distance``, m.
-    - jerk: squared second difference of hand velocity, summed over x and y, (m/s)^2.
-    - muscle: muscle force summed over muscles, N.
-    - muscle_change: squared first difference of force, summed over muscles, N^2.
+    - position: ``goal_distance`` [m].
+    - jerk: squared second difference of hand velocity, summed over x and y [(m/s)^2].
+    - muscle: muscle force, summed over muscles [N].
+    - muscle_change: squared first difference of force, summed over muscles [N^2].
     - activity: mean square of the hidden activity.
     - activity_change: mean square of its first difference.
     """
@@ -63,5 +63,5 @@ def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tens
 
 
 def total_loss(terms: dict[str, torch.Tensor], weights: LossWeights) -> torch.Tensor:
-    """Weighted sum of the terms, (n,)."""
+    """Return the weighted sum of the terms, (n,)."""
     return torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum(0)

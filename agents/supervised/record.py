@@ -23,7 +23,7 @@ from agents.supervised.learner import make_rollout
 from agents.supervised.networks import Ensemble
 from agents.supervised.policy import NetworkPolicy
 from agents.supervised.reaches import Reaches, centre_out
-from agents.supervised.rollout import Trajectory, combine, rollout
+from agents.supervised.rollout import Trajectory, combined_field, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, activity_dataset, hand_force, muscle_torque
@@ -81,7 +81,7 @@ def record(
             if displacement is None:
                 trajectory = make_rollout(ensemble, arm, path)(ensemble, reaches)
             else:
-                trajectory = rollout(ensemble, arm, reaches, displacement)
+                trajectory = plain_rollout(ensemble, arm, reaches, displacement)
             recordings[phase] = as_recording(trajectory, reaches, arm)
     return activity_dataset(
         recordings, field=field, displacement=displacement, seed=seed, noise=noise, delays=delays
@@ -155,7 +155,7 @@ def _joint_angles_again(trajectory: Trajectory, reaches: Reaches, arm: TorchArm)
     state, angles = arm.at_rest(reaches.q0), []
     for t in range(reaches.steps):
         angles.append(state.q)
-        field = combine(reaches.always, reaches.after_go, (t >= reaches.go_step).to(state.q.dtype))
+        field = combined_field(reaches.always, reaches.after_go, (t >= reaches.go_step).to(state.q.dtype))
         told = trajectory.excitation[:, t] + reaches.excitation_noise[:, t]
         state = arm.control_step(state, told, field)
     return torch.stack(angles, 1)

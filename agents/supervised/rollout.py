@@ -1,6 +1,6 @@
-"""Rollout of an ensemble on the torch arm, step by step: the readable reference.
+"""Trials of an ensemble on the torch arm, step by step: the readable reference.
 
-``agents.supervised.fused`` does the same for GRUs on a CPU in one call; tests hold the two equal.
+``agents.supervised.fused`` does the same for GRUs on a CPU in one call; tests require equal results.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from savings_gym.activity.displacement import Displacement
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What n networks did in m trials of T control steps. Time stands before trials in memory.
+    """What n networks did in m trials of T control steps. The time axis comes before that of trials.
 
     Attributes:
-        hand: (n, T, m, 2) m, at the end of each control step.
-        velocity: (n, T, m, 2) m/s, likewise.
-        force: (n, T, m, 6) N, muscle force at the beginning of each control step.
+        hand: (n, T, m, 2) position of the hand at the end of each control step [m].
+        velocity: (n, T, m, 2) its velocity there [m/s].
+        force: (n, T, m, 6) muscle force at the start of each control step [N].
         excitation: (n, T, m, 6) read-out in each control step, without noise.
         hidden: (n, T, m, units) activity in each control step.
     """
@@ -36,12 +36,16 @@ class Trajectory:
     hidden: torch.Tensor
 
     def path(self, start: torch.Tensor) -> NDArray[np.float64]:
-        """Hand paths as the measures take them, (n, m, T + 1, 2) m, with the start (n, m, 2) m in front."""
+        """Return hand paths as the measures take them, (n, m, T + 1, 2) [m].
+
+        Args:
+            start: (n, m, 2) positions at time 0 [m].
+        """
         series = torch.cat([start[:, None], self.hand], 1).detach().double().cpu().numpy()
         return np.ascontiguousarray(series.swapaxes(1, 2))
 
 
-def rollout(
+def plain_rollout(
     ensemble: Ensemble, arm: TorchArm, reaches: Reaches, displacement: Displacement | None = None
 ) -> Trajectory:
     """Simulate all trials of all networks, differentiable with respect to the parameters.
@@ -66,41 +70,50 @@ def rollout(
             )
         added = torch.tensor(displacement.broadcast(n, m, ensemble.units)).to(memory[0])
     series: list[tuple[torch.Tensor, ...]] = []
-    seen, felt = [reaches.start], []
+    hands, muscles = [reaches.start], []
     for t in range(reaches.steps):
         length, speed, _ = arm.muscle_state(state.q, state.v)
         force = arm.muscle_force(length, speed, state.activation)
-        felt.append(torch.cat([length, speed], -1))
-        inputs = observation(reaches, t, seen, felt)
+        muscles.append(torch.cat([length, speed], -1))
+        inputs = observation(reaches, t, hands, muscles)
         if displacement is not None and added is not None and displacement.step == t:
             memory = (memory[0] + added, *memory[1:])
         memory = ensemble.step(inputs, memory)
         excitation = ensemble.readout(memory[0])
         after = (t >= reaches.go_step).to(excitation.dtype)
-        field = combine(reaches.always, reaches.after_go, after)
+        field = combined_field(reaches.always, reaches.after_go, after)
         state = arm.control_step(state, excitation + reaches.excitation_noise[:, t], field)
         hand, velocity, _ = arm.hand(state.q, state.v)
-        seen.append(hand)
+        hands.append(hand)
         series.append((hand, velocity, force, excitation, memory[0]))
     return Trajectory(*(torch.stack(values, 1) for values in zip(*series, strict=True)))
 
 
-def observation(reaches: Reaches, t: int, seen: list[torch.Tensor], felt: list[torch.Tensor]) -> torch.Tensor:
-    """(n, m, 17) input of control step t: late and noisy hand and muscles, target, go cue."""
+def observation(
+    reaches: Reaches, t: int, hands: list[torch.Tensor], muscles: list[torch.Tensor]
+) -> torch.Tensor:
+    """Return what the networks observe in control step t, (n, m, 17): delayed and noisy.
+
+    Args:
+        reaches: The trials.
+        t: Control step.
+        hands: Hand positions so far, (n, m, 2) each [m].
+        muscles: Muscle lengths and velocities so far, (n, m, 12) each.
+    """
     timing = reaches.timing
-    sensed = torch.cat([seen[max(t - timing.vision, 0)], felt[max(t - timing.proprioception, 0)]], -1)
+    sensed = torch.cat([hands[max(t - timing.vision, 0)], muscles[max(t - timing.proprioception, 0)]], -1)
     cue = (t >= reaches.go_step + timing.vision).to(sensed.dtype)[..., None]
     return torch.cat([sensed + reaches.observation_noise[:, t], reaches.target, cue], -1)
 
 
-def combine(
-    always: tuple[torch.Tensor, ...], after_go: tuple[torch.Tensor, ...], gone: torch.Tensor
+def combined_field(
+    always: tuple[torch.Tensor, ...], after_go: tuple[torch.Tensor, ...], after: torch.Tensor
 ) -> tuple[torch.Tensor, ...]:
-    """One field B, K, x0, c from the one that always acts and the one that acts where ``gone`` (n, m) is 1.
+    """Return the field B, K, x0, c that acts: one part always, the other where ``after`` (n, m) is 1.
 
     The two springs become one about the origin: K x0 joins c.
     """
-    b = always[0] + gone[..., None, None] * after_go[0]
-    k = always[1] + gone[..., None, None] * after_go[1]
+    b = always[0] + after[..., None, None] * after_go[0]
+    k = always[1] + after[..., None, None] * after_go[1]
     pull = [(spring * x0[..., None, :]).sum(-1) + c for _, spring, x0, c in (always, after_go)]
-    return b, k, torch.zeros_like(always[2]), pull[0] + gone[..., None] * pull[1]
+    return b, k, torch.zeros_like(always[2]), pull[0] + after[..., None] * pull[1]

@@ -17,26 +17,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent, chosen_agents
 from experiments.benchmark.protocol import Job, Protocol, check_seeds
-from experiments.runs.command_line import StopFlag, preset_main
+from experiments.runs.command_line import StopFlag, choice, choices, preset_main
 from experiments.runs.side_by_side import Command, run_side_by_side
 
 log = logging.getLogger(__name__)
+PRESET_NAMES = ("full", "quick", "smoke")
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """Arguments of the benchmark."""
 
-    preset: str = "full"
+    preset: Annotated[str, choice(PRESET_NAMES)] = "full"
     """full (the published table, hours), quick (short phases, minutes per agent), smoke (three agents, a
     minute)."""
     out: Path = Path("runs/benchmark")
     """Folder of the results."""
-    agents: Annotated[tuple[str, ...], tyro.conf.arg(metavar=f"[{{{','.join(AGENTS)}}} ...]")] = ()
+    agents: Annotated[tuple[str, ...], choices(AGENTS)] = ()
     """Names of agents; by default all of them."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """One job per agent and seed; the networks of the supervised ensemble are its seeds, in a single job."""
@@ -80,7 +79,6 @@ class Benchmark:
         return jobs
 
 
-PRESET_NAMES = ("full", "quick", "smoke")
 PRESETS = {
     "full": Benchmark(),
     "quick": Benchmark(
@@ -141,7 +139,7 @@ def _log_file(job: Job) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    return preset_main(arguments, PRESETS, "full", run, __doc__)
+    return preset_main("experiments.benchmark", PRESETS, "full", run, arguments, __doc__)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,10 @@ import logging
 import sys
 import time
 
-import tyro
-
 from experiments.benchmark.agents import AGENTS
 from experiments.benchmark.learners import learn
 from experiments.benchmark.protocol import RECORD, Job
-from experiments.runs.command_line import keep_freed_memory
+from experiments.runs.command_line import command_main
 from experiments.runs.folder import versions
 from savings_gym.files import write_json
 from savings_gym.task.settings import TRIAL_STEPS
@@ -25,11 +23,11 @@ from savings_gym.task.settings import TRIAL_STEPS
 log = logging.getLogger(__name__)
 
 
-def run(job: Job) -> None:
-    """Do the job, unless it is finished already."""
+def run(job: Job) -> int:
+    """Do the job, unless it is finished already; return the exit status."""
     if job.record is not None:
         log.info("%s is finished", job.out)
-        return
+        return 0
     began, began_core = time.monotonic(), time.process_time()
     details = learn(AGENTS[job.agent], job)
     seconds, core_seconds = time.monotonic() - began, time.process_time() - began_core
@@ -43,18 +41,13 @@ def run(job: Job) -> None:
     }
     write_json(job.out / RECORD, record | details)
     log.info("finished in %.1f min", seconds / 60)
+    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    keep_freed_memory()
     try:
-        run(tyro.cli(Job, args=arguments, description=__doc__))
-        return 0
-    except (ValueError, OSError) as error:
-        log.error("error: %s", error)
-        return 2
+        return command_main("experiments.benchmark.job", Job, run, arguments, __doc__)
     except KeyboardInterrupt:
         log.warning("interrupted: the same command starts the job over")
         return 130

@@ -6,9 +6,10 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from experiments.benchmark.agents import AGENTS, chosen_agents
+from experiments.runs.command_line import choice
 from savings_gym.arrays import as_whole_number
 from savings_gym.fields import CurlField, NullField
 from savings_gym.task.schedule import Schedule, four_phase
@@ -64,7 +65,7 @@ class Protocol:
 class Job:
     """Arguments of one job."""
 
-    agent: str
+    agent: Annotated[str, choice(AGENTS)]
     """Name in `experiments.benchmark.agents`."""
     seed: int
     """Seed of everything random; the network number in the tables."""

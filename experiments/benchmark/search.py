@@ -18,13 +18,13 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import tyro
 
 from experiments.benchmark.agents import AGENTS, Sb3Agent, chosen_agents
 from experiments.benchmark.protocol import check_seeds
+from experiments.runs.command_line import choice, command_main
 from experiments.runs.tables import markdown_table
 from savings_gym.arrays import MM, as_whole_number
 from savings_gym.fields import NullField
@@ -43,7 +43,7 @@ Values = dict[str, Any]
 class Search:
     """Arguments of the search."""
 
-    agent: str
+    agent: Annotated[str, choice(AGENTS)]
     """Name in `experiments.benchmark.agents`, of an algorithm of stable-baselines3."""
     out: Path
     """Folder of the results."""
@@ -189,12 +189,7 @@ def _report(config: Search, agent: Sb3Agent, draws: list[Values]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        return run(tyro.cli(Search, args=arguments, description=__doc__))
-    except (ValueError, OSError) as error:
-        log.error("error: %s", error)
-        return 2
+    return command_main("experiments.benchmark.search", Search, run, arguments, __doc__)
 
 
 if __name__ == "__main__":

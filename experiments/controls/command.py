@@ -16,31 +16,33 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from experiments.controls.conditions import FEW, MAIN, Condition, chosen, conditions
 from experiments.controls.table import write_table
-from experiments.runs.command_line import StopFlag, preset_main
+from experiments.runs.command_line import StopFlag, choice, choices, preset_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.side_by_side import Command, run_side_by_side
 from experiments.savings.config import PRESETS as RUN_PRESETS
 from experiments.savings.config import arguments as savings_arguments
-from experiments.savings.config import finished
+from experiments.savings.config import check_memory, finished
 from experiments.savings.shared_phases import begin_from, stored_arguments
 
 log = logging.getLogger(__name__)
+PRESET_NAMES = ("quick", "paper", "smoke")
 
 
 @dataclass(frozen=True)
 class Controls:
     """Arguments of the controls; the preset sets the defaults."""
 
-    preset: str = "quick"
+    preset: Annotated[str, choice(PRESET_NAMES)] = "quick"
     """quick (an hour and a half of one core), paper (the study's schedule), smoke (a minute)."""
     out: Path = Path("runs/controls-quick")
     """Folder of the conditions and their table."""
     main: Path = Path("runs/savings-quick")
     """Run folder of the main experiment; made with this preset where there is none."""
-    only: tuple[str, ...] = ()
+    only: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["quick"]))] = ()
     """Names of conditions, which bring those they are compared with; none is all."""
     few: int = FEW
     """Networks of the conditions that learn in another way from the beginning."""
@@ -87,7 +89,6 @@ class Controls:
         return self.main if name == MAIN else self.out / name
 
 
-PRESET_NAMES = ("quick", "paper", "smoke")
 PRESETS = {
     "quick": Controls(),
     "paper": Controls("paper", Path("runs/controls-paper"), Path("runs/savings-paper")),
@@ -106,6 +107,8 @@ def run(config: Controls) -> int:
             return _ended(config, failed, stop())
     every = config.conditions(config.only)
     missing = [each for name, each in every.items() if name != MAIN and not finished(each.config)]
+    for each in missing:
+        check_memory(each.config)
     log.info("%d conditions, %d of them done before", len(every), len(every) - len(missing))
     failed = run_side_by_side([_command(config, each) for each in missing], config.jobs, stop)
     if not stop():
@@ -150,7 +153,7 @@ def _ended(config: Controls, failed: dict[str, int], interrupted: bool) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return preset_main(arguments, PRESETS, "quick", run, __doc__)
+    return preset_main("experiments.controls", PRESETS, "quick", run, arguments, __doc__)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from experiments.controls.command import Controls
 from experiments.controls.command import run as run_controls
@@ -41,11 +41,12 @@ from experiments.figures.runs import (
 )
 from experiments.figures.size import size
 from experiments.figures.state import Figure, current, make_figures
-from experiments.runs.command_line import preset_main
+from experiments.runs.command_line import choice, choices, preset_main
 from experiments.runs.folder import versions
 from experiments.savings.config import PRESETS as RUN_PRESETS
-from experiments.savings.config import finished
+from experiments.savings.config import check_memory, finished
 from experiments.savings.shared_phases import stored_arguments
+from savings_gym.arrays import as_seed
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
@@ -75,11 +76,11 @@ PRESET_NAMES = ("quick", "paper", "smoke")
 class Figures:
     """Arguments of the figures; the preset sets the defaults."""
 
-    preset: str = "quick"
+    preset: Annotated[str, choice(PRESET_NAMES)] = "quick"
     """quick (short phases, weights that ship), paper (the study's schedule, 40 networks), smoke (seconds)."""
     out: Path = Path("runs/figures-quick")
     """Folder of figures and runs."""
-    only: tuple[str, ...] = ()
+    only: Annotated[tuple[str, ...], choices(FIGURES)] = ()
     """Names of figures; none is all of them."""
     networks: int = 16
     """Networks of the main run."""
@@ -89,7 +90,7 @@ class Figures:
     """Networks of every other size."""
     control_networks: int = 8
     """Networks of the controls; where the main run has others, the controls get a main run of their own."""
-    controls: tuple[str, ...] = ()
+    controls: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["quick"]))] = ()
     """Conditions of experiments.controls; none is all of them."""
     seed: int = 0
     """Of everything random in runs and figures."""
@@ -113,8 +114,7 @@ class Figures:
             if min(value if isinstance(value, tuple) else (value,)) < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         chosen(conditions(RUN_PRESETS[self.preset]), self.controls)
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}")
+        as_seed("seed", self.seed)
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
 
@@ -177,7 +177,8 @@ def run(config: Figures) -> int:
     """Makes what is missing; returns the exit status: 0, 1 if a run or figure failed, 130 if interrupted."""
     planned = config.runs()
     for each in planned:
-        finished(each.config)  # raises for missing weights, and for folders of other runs
+        if not finished(each.config):  # raises for missing weights, and for folders of other runs
+            check_memory(each.config)
     kinds = {kind for name in config.figures for kind in NEEDS.get(name, (MAIN,))}
     failed, interrupted = make_missing(each for each in planned if each.kind in kinds)
     if not (interrupted or MAIN in failed):
@@ -245,7 +246,7 @@ def _networks(rows: list[dict[str, Any]]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    return preset_main(arguments, PRESETS, "quick", run, __doc__)
+    return preset_main("experiments.figures", PRESETS, "quick", run, arguments, __doc__)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.comparison import MEANING, comparison_table, tally
 from experiments.figures.kit import Found
 from experiments.figures.state import RECORD, read_record
+from experiments.runs.command_line import command_main
 from experiments.runs.tables import markdown_table
 from savings_gym.files import write_atomically
 
@@ -154,19 +153,18 @@ def _versions(versions: dict[str, str]) -> str:
     return "Made with " + ", ".join(f"{name} {version}" for name, version in versions.items()) + "."
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    config = tyro.cli(ResultsPage, args=arguments, description=__doc__)
-    try:
-        if config.take is not None:
-            log.info("took %d files", len(take(config.take)))
-        write_atomically(PAGE, render().encode())
-    except (OSError, ValueError) as error:
-        log.error("error: %s", error)
-        return 2
+def run(config: ResultsPage) -> int:
+    """Write the page, with new results if given; return the exit status."""
+    if config.take is not None:
+        log.info("took %d files", len(take(config.take)))
+    write_atomically(PAGE, render().encode())
     log.info("wrote %s", PAGE)
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return command_main("experiments.figures.results_page", ResultsPage, run, arguments, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the experiments' command lines share."""
+"""What the command lines of all experiments share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 import logging
 import signal
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -15,38 +15,72 @@ import tyro
 log = logging.getLogger(__name__)
 
 
-def preset_main(
-    arguments: list[str] | None,
-    presets: Mapping[str, Any],
-    default: str,
+def command_main(
+    module: str,
+    config: type,
     run: Callable[[Any], int],
-    about: str | None,
+    arguments: list[str] | None,
+    description: str | None,
+    default: Any = None,
 ) -> int:
-    """A command line whose arguments are a dataclass with presets; returns the exit status.
+    """Run a command whose arguments are a dataclass; return its exit status.
+
+    Bad values, and files that cannot be read or written, give one line on the error stream and status 2.
 
     Args:
-        arguments: What was given; None is the process's own.
-        presets: By name, the arguments with other defaults; all of one class.
-        default: Name of the preset when none is named.
-        run: Does the work and returns the status; bad values and files that it refuses give 2.
-        about: What ``--help`` says.
+        module: Its name after ``python -m``.
+        config: Class of the arguments, which checks them in ``__post_init__``.
+        run: Does the work and returns the status.
+        arguments: The command line; None takes that of the process.
+        description: Text of ``--help``.
+        default: An instance of the class whose values are the defaults; None takes those of the class.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     keep_freed_memory()
-    given = sys.argv[1:] if arguments is None else arguments
+    defaults = {} if default is None else {"default": default}
     try:
-        preset = presets[named_preset(given, presets, default)]
-        return run(tyro.cli(type(preset), args=given, default=preset, description=about))
-    except (ValueError, OSError) as error:
+        parsed = tyro.cli(
+            config, prog=f"python -m {module}", args=arguments, description=description, **defaults
+        )
+        return run(parsed)
+    except (ValueError, OSError, ImportError) as error:
         log.error("error: %s", error)
         return 2
 
 
+def preset_main(
+    module: str,
+    presets: Mapping[str, Any],
+    default: str,
+    run: Callable[[Any], int],
+    arguments: list[str] | None,
+    description: str | None,
+) -> int:
+    """Run a command whose ``--preset`` decides the defaults of its other arguments; see `command_main`.
+
+    Args:
+        module: Its name after ``python -m``.
+        presets: Default arguments by the name of the preset, all of one class.
+        default: Name of the preset if none is given.
+        run: Does the work and returns the status.
+        arguments: The command line; None takes that of the process.
+        description: Text of ``--help``.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        preset = presets[named_preset(given, presets, default)]
+    except ValueError as error:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        log.error("error: %s", error)
+        return 2
+    return command_main(module, type(preset), run, given, description, preset)
+
+
 def named_preset(arguments: list[str], presets: Collection[str], default: str) -> str:
-    """The preset named on a command line: it decides the defaults of the other arguments.
+    """Return the name of the preset on a command line.
 
     Raises:
-        ValueError: For a name that is none of the presets.
+        ValueError: If there is no such preset.
     """
     name = default
     for i, argument in enumerate(arguments):
@@ -59,36 +93,49 @@ def named_preset(arguments: list[str], presets: Collection[str], default: str) -
     return name
 
 
+def choice(names: Iterable[str]) -> Any:
+    """Return an annotation with which ``--help`` lists the valid names of an argument."""
+    return tyro.conf.arg(metavar=f"{{{','.join(names)}}}")
+
+
+def choices(names: Iterable[str]) -> Any:
+    """Return the annotation of an argument that takes any number of the names."""
+    return tyro.conf.arg(metavar=f"[{{{','.join(names)}}} ...]")
+
+
 class StopFlag:
-    """Turns Ctrl-C, a kill and a closed terminal into a question; a second Ctrl-C stops at once."""
+    """Whether Ctrl-C, a kill or a closed terminal has asked the process to stop.
+
+    A second Ctrl-C stops it at once.
+    """
 
     def __init__(self) -> None:
-        """Takes the signals over."""
-        self.asked = False
+        """Take over the signals."""
+        self.raised = False
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._ask)
+                signal.signal(getattr(signal, name), self._raise)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        if self.raised and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = True
+        self.raised = True
 
     def __call__(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self.asked
+        """Return whether the process should stop."""
+        return self.raised
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt(3)
-KEPT = 2**31 - 1  # bytes, the largest that mallopt takes
+KEPT = 2**31 - 1  # bytes, the largest value that mallopt takes
 
 
 def keep_freed_memory() -> None:
-    """Lets this process keep freed memory for its next arrays; does nothing where there is no glibc.
+    """Let this process keep freed memory for its next arrays; does nothing without glibc.
 
-    For programs to call once, at their start. An update makes arrays of tens of megabytes and frees them. By
-    default the system takes every such piece back and hands it out again page by page, zeroed: a quarter of
-    the time of a large update. The process stays as large as it once was.
+    Meant to be called once, when a program starts. An update allocates arrays of tens of megabytes and frees
+    them. By default, the system takes each of them back and hands it out again page by page, zeroed, which
+    slows large updates down. The price is a process that never shrinks.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

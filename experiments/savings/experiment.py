@@ -26,14 +26,23 @@ from savings_gym.metrics.channel import channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays, Noise
 
-TRAIN, PROBE, PATHS = range(3)  # streams of random numbers
-GOAL_DISTANCE = "goal_distance"  # column of the probes, m: the position term of the loss
-FIRST_PHASE = 2  # second key of the generators; pre-training has 0 and 1
+TRAIN, PROBE, PATHS = range(3)  # last key of the generators
+GOAL_DISTANCE = "goal_distance"  # column of the probes [m]: the position term of the loss
+FIRST_PHASE = 2  # second key of the generators; 0 and 1 are those of pre-training
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is the same in all phases."""
+    """What all phases have in common.
+
+    Attributes:
+        seed: Seed of all random numbers.
+        catch_fraction: Share of every training batch without a go cue.
+        noise: Noise of excitations and senses.
+        delays: Delays of the senses.
+        probe_every: Updates between probes.
+        keep_every: Updates between saved states.
+    """
 
     seed: int = 0
     catch_fraction: float = 0.5
@@ -44,8 +53,18 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run is: shown to whoever watches, after every probe."""
+class RunProgress:
+    """How far a run is, after a probe.
+
+    Attributes:
+        phase: Name of the phase.
+        update: Updates done in it.
+        updates: Updates of the phase.
+        done: Updates done in all phases.
+        total: Updates of all phases.
+        deviation: Mean lateral deviation of the probe [m].
+        seconds: Wall time so far.
+    """
 
     phase: str
     update: int
@@ -57,10 +76,10 @@ class Progress:
 
 
 class FourPhases:
-    """Runs phases one after the other, keeping everything in a run folder.
+    """Runs phases one after the other and saves everything in a run folder.
 
-    Every batch and every probe draws from a generator of its own, seeded by (seed, phase, update, stream): a
-    run that was killed goes on with the same numbers.
+    Every batch and every probe draws from its own generator, seeded by (seed, phase, update, stream), so a
+    run that was killed resumes with the same numbers.
     """
 
     def __init__(
@@ -71,14 +90,14 @@ class FourPhases:
         folder: RunFolder,
         field: Field,
     ) -> None:
-        """Loads the state of an interrupted run from the folder, if there is one.
+        """Load the state of an interrupted run from the folder, if there is one.
 
         Args:
-            learner: the ensemble, pre-trained and partly frozen.
-            phases: in order.
-            task: what they share.
-            folder: where results go.
-            field: the field in which every phase's end is also looked at.
+            learner: The ensemble, pre-trained and partly frozen.
+            phases: The phases, in order.
+            task: What they have in common.
+            folder: Where results go.
+            field: The field in which networks are also probed at the end of every phase.
         """
         self.learner, self.phases, self.task, self.folder, self.field = learner, phases, task, folder, field
         self.learning: Learning = learner.learning
@@ -103,8 +122,8 @@ class FourPhases:
         """Whether all phases are done."""
         return self.phase == len(self.phases)
 
-    def run(self, watch: Callable[[Progress], None], stopped: Callable[[], bool]) -> bool:
-        """Goes on to the end, or until ``stopped()``; returns whether the end was reached."""
+    def run(self, display: Callable[[RunProgress], None], stopped: Callable[[], bool]) -> bool:
+        """Run to the end, or until ``stopped()``; return whether the end was reached."""
         began = time.monotonic() - self.seconds
         total = sum(phase.updates for phase in self.phases)
         while not self.complete:
@@ -115,12 +134,12 @@ class FourPhases:
             done = sum(earlier.updates for earlier in self.phases[: self.phase])
             while self.update <= phase.updates:
                 if stopped():
-                    self._keep(began)
+                    self._save_state(began)
                     return False
                 if self.update % self.task.probe_every == 0 or self.update == phase.updates:
                     deviation = self._probe(phase)
-                    watch(
-                        Progress(
+                    display(
+                        RunProgress(
                             phase.name, self.update, phase.updates, done + self.update, total, deviation,
                             time.monotonic() - began,
                         )
@@ -129,14 +148,14 @@ class FourPhases:
                     self.learner.update(self._batch(phase))
                 self.update += 1
                 if self.update % self.task.keep_every == 0 and self.update <= phase.updates:
-                    self._keep(began)
-            self._look_at_end(phase)
+                    self._save_state(began)
+            self._probe_end(phase)
             self.phase, self.update = self.phase + 1, 0
-            self._keep(began)
+            self._save_state(began)
         return True
 
     def _set_cue(self, cue: float) -> None:
-        """Puts a cue of another size into the input bias, where it stays until the next phase."""
+        """Add a context cue of this size to the input bias in place of the last phase's."""
         if cue != self.cue:
             ensemble = self.learner.ensemble
             with torch.no_grad():
@@ -155,7 +174,7 @@ class FourPhases:
         )  # fmt: skip
 
     def _probe(self, phase: TrainingPhase) -> float:
-        """Adds the rows of one probe; returns the mean lateral deviation, m."""
+        """Add the rows of one probe; return the mean lateral deviation [m]."""
         reaches = self._reaches(phase.field, PROBE)
         trajectory = self.learner.probe(reaches)
         path = trajectory.path(reaches.start)
@@ -174,8 +193,8 @@ class FourPhases:
         self.rows.append(index | {name: value.ravel().astype(np.float32) for name, value in measures.items()})
         return float(measures["lateral_deviation"].mean())
 
-    def _look_at_end(self, phase: TrainingPhase) -> None:
-        """Hand paths in and out of the field, adaptation in a channel, and a checkpoint."""
+    def _probe_end(self, phase: TrainingPhase) -> None:
+        """Keep hand paths in and out of the field, adaptation in a channel, and a checkpoint."""
         self.update = phase.updates
         for name, field in {"null": NullField(), "curl": self.field}.items():
             reaches = self._reaches(field, PATHS)
@@ -183,11 +202,15 @@ class FourPhases:
             self.paths[f"{phase.name}/{name}"] = path.astype(np.float32)
         if isinstance(self.field, CurlField):
             self.adaptation[phase.name] = self._channel_adaptation(self.field).tolist()
-        about = {"phase": phase.name} | ({"cue_in_input_bias": self.cue} if self.cue else {})
-        save_ensemble(self.folder.path / f"networks_{phase.name}.safetensors", self.learner.ensemble, **about)
+        cue = {"cue_in_input_bias": self.cue} if self.cue else {}
+        file = self.folder.path / f"networks_{phase.name}.safetensors"
+        save_ensemble(file, self.learner.ensemble, phase=phase.name, **cue)
 
     def _channel_adaptation(self, field: CurlField) -> NDArray[np.float64]:
-        """(n,) slope of the force on a channel on the force that would cancel the field; 1 = all of it."""
+        """Return the share of the field's force that each network compensates in a channel, (n,).
+
+        It is the slope of the force on the channel against the force that would cancel the field.
+        """
         channel = ChannelField()
         reaches = self._reaches(channel, PATHS)
         trajectory = self.learner.probe(reaches)
@@ -196,14 +219,14 @@ class FourPhases:
         ends = hand.shape[2:]
         start = reaches.start.double().cpu().numpy().reshape(-1, 2)
         target = np.tile(self.targets, (self.networks, 1))
-        found = channel_result(
+        result = channel_result(
             hand.reshape(-1, *ends), velocity.reshape(-1, *ends), start, target, velocity_matrix(field),
             channel, PROBE_GO,
         )  # fmt: skip
-        return found.adaptation.reshape(self.networks, N_TARGETS).mean(1)
+        return result.adaptation.reshape(self.networks, N_TARGETS).mean(1)
 
-    def _keep(self, began: float) -> None:
-        """Saves everything that going on needs."""
+    def _save_state(self, began: float) -> None:
+        """Save everything that resuming needs."""
         self.seconds = time.monotonic() - began
         rows, first = self.rows, self.part
         self.part += len(rows)
@@ -217,7 +240,7 @@ class FourPhases:
         self.rows = []
 
     def write_paths(self) -> None:
-        """Writes paths.nc: hand paths at the beginning and the end of every phase that is done."""
+        """Write paths.nc: hand paths at the start and the end of every phase that is done."""
         done = [phase.name for phase in self.phases if f"{phase.name}/curl" in self.paths]
         if done:
             data = path_dataset(self.paths, done, self.targets)
@@ -227,7 +250,14 @@ class FourPhases:
 def path_dataset(
     paths: dict[str, NDArray[np.float32]], phases: list[str], targets: NDArray[np.float64]
 ) -> xr.Dataset:
-    """Hand paths as a labelled data set."""
+    """Return hand paths as a labelled data set.
+
+    Args:
+        paths: (networks, targets, T + 1, 2) each [m], by ``"PHASE/first"``, the first probe, and by
+            ``"PHASE/null"`` and ``"PHASE/curl"``, probes at the end of the phase in these fields.
+        phases: Names of the phases.
+        targets: (8, 2) positions [m].
+    """
     fields = ["null", "curl"]
     end = np.stack([np.stack([paths[f"{phase}/{field}"] for field in fields]) for phase in phases])
     first = np.stack([paths[f"{phase}/first"] for phase in phases])

@@ -1,9 +1,7 @@
-"""One phase of an experiment: what is trained in it, for how long.
+"""Phases of the experiment, and how the controls change those with a field.
 
-What may differ from the study in the two phases with a field: the controls, as changes of one protocol.
-
-Probes remain the study's 8 reaches, in the field of their phase, whatever is trained: tables, summaries and
-figures of every control read like those of the main experiment.
+Whatever a phase trains, its probes are the study's 8 reaches in the field of the phase, so tables, summaries
+and figures of every control read like those of the main experiment.
 """
 
 from __future__ import annotations
@@ -11,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.supervised.reaches import centre_out_targets
+from experiments.runs.command_line import choice
 from savings_gym.arm.model import load_arm
 from savings_gym.fields import CurlField, Field, NullField, ViscousField
 from savings_gym.task.settings import N_TARGETS
@@ -30,13 +29,14 @@ class TrainingPhase:
     """One phase; the defaults train the study's 8 reaches.
 
     Attributes:
-        name: as in the tables.
-        field: of training and of probes.
-        updates: how many batches of 8 reaches it lasts.
-        targets: numbers of the targets that are trained, in turn; probes have all 8.
-        reach: distance of the targets that are trained, m.
-        turn: rad, by which the targets that are trained are turned.
-        cue: context cue of the phase, in training and probes (``agents.supervised.networks``); 0 is none.
+        name: Its name in the tables.
+        field: Field of training and probes.
+        updates: Number of batches of 8 reaches.
+        targets: Numbers of the targets to train, in turn; probes have all 8.
+        reach: Distance of the targets to train [m].
+        turn: Angle by which the targets to train are turned [rad].
+        cue: Size of the context cue, in training and probes (``agents.supervised.networks.draw_cue``); 0 is
+            none.
     """
 
     name: str
@@ -48,13 +48,13 @@ class TrainingPhase:
     cue: float = 0.0
 
     def training_targets(self, update: int) -> NDArray[np.float64]:
-        """(8, 2) m, the targets of the batch of an update."""
+        """Return the targets of the batch of an update, (8, 2) [m]."""
         chosen = (N_TARGETS * update + np.arange(N_TARGETS)) % len(self.targets)
         return centre_out_targets(reach=self.reach, turn=self.turn)[np.array(self.targets)[chosen]]
 
 
 def resistive(b: float) -> ViscousField:
-    """A field against the movement, f = -b v; a negative b drives it on."""
+    """Return a field that resists movement, f = -b v; a negative b assists it."""
     return ViscousField(((-b, 0.0), (0.0, -b)))
 
 
@@ -66,33 +66,32 @@ class PhaseChanges:
     """What differs from the study in FF1 and FF2; the defaults change nothing."""
 
     ff1_b: float | None = None
-    """Field of FF1, N s/m, instead of b; 0 is the sham: as many updates, and no field."""
+    """Field of FF1 [N s/m] in place of b; 0 is the sham: the same number of updates without a field."""
     ff2_b: float | None = None
-    """Field of FF2, N s/m, instead of b."""
-    ff1_field: str = "curl"
-    """curl, or resistive: against the movement, in FF1."""
+    """Field of FF2 [N s/m] in place of b."""
+    ff1_field: Annotated[str, choice(FIELDS)] = "curl"
+    """Kind of field in FF1; resistive acts against the movement."""
     ff1_targets: tuple[int, ...] = EVERY_TARGET
-    """Which of the 8 targets FF1 trains, in turn; a batch still has 8 reaches."""
+    """Numbers of the targets that FF1 trains, in turn; a batch still has 8 reaches."""
     ff1_reach: float = REACH
-    """Distance of the targets that FF1 trains, m."""
+    """Distance of the targets that FF1 trains [m]."""
     ff1_turn_deg: float = 0.0
-    """Angle, degrees, by which the targets that FF1 trains are turned."""
+    """Angle by which the targets that FF1 trains are turned [degrees]."""
     cue: float = 0.0
-    """Context cue: an input of its own, of this size in FF1 and FF2 and 0 elsewhere."""
+    """Context cue: a separate input with this value in FF1 and FF2 and 0 elsewhere."""
 
     def __post_init__(self) -> None:
-        """Checks every value before any work starts."""
+        """Check every value before any work starts."""
         for name in ("ff1_b", "ff2_b", "ff1_reach", "ff1_turn_deg", "cue"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number, got {value}")
         if self.ff1_field not in FIELDS:
             raise ValueError(f"unknown ff1_field {self.ff1_field!r}; choose from: {', '.join(FIELDS)}")
-        wrong = [i for i in self.ff1_targets if not 0 <= i < N_TARGETS]
-        if wrong or not 1 <= len(set(self.ff1_targets)) == len(self.ff1_targets):
+        targets = self.ff1_targets
+        if not targets or len(set(targets)) < len(targets) or not set(targets) <= set(EVERY_TARGET):
             raise ValueError(
-                f"ff1_targets must be one or more different numbers of 0 to {N_TARGETS - 1}, got "
-                f"{self.ff1_targets}"
+                f"ff1_targets must be one or more different numbers from 0 to {N_TARGETS - 1}, got {targets}"
             )
         if self.ff1_reach <= 0:
             raise ValueError(f"ff1_reach must be above 0, got {self.ff1_reach}")
@@ -105,18 +104,18 @@ class PhaseChanges:
                 centre_out_targets(arm, self.ff1_reach, math.radians(self.ff1_turn_deg))
             )
             low, high = arm.joint_range.T
-            reached = bool(((joints >= low) & (joints <= high)).all())
+            in_reach = bool(((joints >= low) & (joints <= high)).all())
         except ValueError:
-            reached = False
-        if not reached:
-            raise ValueError(f"ff1_reach {self.ff1_reach} m brings a target out of the arm's reach")
+            in_reach = False
+        if not in_reach:
+            raise ValueError(f"ff1_reach {self.ff1_reach} m puts a target out of the arm's reach")
 
     def phases(self, b: float, updates: tuple[int, int, int, int]) -> list[TrainingPhase]:
-        """The four phases, NF1, FF1, NF2 and FF2.
+        """Return the four phases, NF1, FF1, NF2 and FF2.
 
         Args:
-            b: curl field of the phases that are as in the study, N s/m.
-            updates: of the four.
+            b: Curl field of the phases that are as in the study [N s/m].
+            updates: Numbers of updates of the four.
         """
         ff1_b, ff2_b = (b if changed is None else changed for changed in (self.ff1_b, self.ff2_b))
         return [

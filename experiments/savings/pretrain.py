@@ -2,10 +2,11 @@
 
     python -m experiments.pretrain --networks 8 --updates 10500 --out FILE
 
-made the networks that ship (``experiments/pretrained/gru128.safetensors``). The default is the study's:
-20 000 batches of 32 random reaches with Adam (eLife 107423). A killed run goes on where it stopped: the
-state is kept beside the output and removed at the end. Batch i depends on the seed and i alone.
-``experiments.join_networks`` makes one file of networks that were pre-trained with several seeds.
+made the networks that ship (``experiments/pretrained/gru128.safetensors``). The defaults are the study's: 20
+000 batches of 32 random reaches, with Adam (eLife 107423). An interrupted run resumes from where it stopped
+if the same command is repeated: its state is kept beside the output until the end. Batch i depends on the
+seed and i alone. ``experiments.join_networks`` joins networks that were pre-trained with several seeds in one
+file.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import dataclasses
 import io
 import json
 import logging
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,20 +23,22 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-import tyro
 
 from agents.supervised.checkpoints import save_ensemble
 from agents.supervised.learner import PRETRAINING, SupervisedLearner
-from agents.supervised.networks import CELLS, check_device, make_ensemble
+from agents.supervised.memory import check_learning_memory
+from agents.supervised.networks import CELLS, check_cell, check_device, make_ensemble
 from agents.supervised.reaches import centre_out, random_reaches
-from agents.supervised.torch_arm import check_actuation
-from experiments.runs.command_line import keep_freed_memory
+from agents.supervised.torch_arm import ACTUATIONS, check_actuation
+from experiments.runs.command_line import StopFlag, choice, command_main
+from savings_gym.arrays import MM, as_seed, as_whole_number
 from savings_gym.fields import NullField
-from savings_gym.files import write_atomically
+from savings_gym.files import check_writable, write_atomically
 from savings_gym.task.settings import Delays, Noise
 
 log = logging.getLogger(__name__)
 KEEP_EVERY = 500  # updates between saved states
+TRAIN, PROBE = range(2)  # second key of the generators
 
 
 @dataclass(frozen=True)
@@ -46,140 +48,160 @@ class Pretraining:
     out: Path
     """Weights file to write."""
     networks: int = 8
-    """Networks, each with initial weights and reaches of its own."""
+    """Number of networks, each with its own initial weights and reaches."""
     units: int = 128
-    """Recurrent units a network."""
-    cell: str = "gru"
-    """gru, lstm or rnn."""
+    """Recurrent units of each network."""
+    cell: Annotated[str, choice(CELLS)] = "gru"
+    """Recurrent cell."""
     updates: int = 20_000
-    """Batches; each is one update."""
+    """Number of updates, each on one batch."""
     anneal: int = 0
-    """Last updates, in which the learning rate falls to 0 in a straight line: fewer updates will do then."""
+    """Number of last updates during which the learning rate falls linearly to 0: fewer updates suffice
+    then."""
     trials: int = 32
-    """Reaches a batch, half of them catch trials."""
+    """Reaches in a batch, half of them catch trials."""
     seed: int = 0
-    """Of everything random."""
+    """Seed of all random numbers."""
     device: str = "cpu"
-    """cpu, cuda, ..."""
+    """cpu, cuda, cuda:1, ... or mps."""
     noise: Noise = Noise()
-    """Noise of excitation and senses."""
+    """Noise of excitations and senses."""
     delays: Delays = Delays()
-    """Delays of the senses, s."""
-    actuation: str = "muscle"
-    """muscle, or motor: ideal motors in the muscles' place."""
+    """Delays of the senses [s]."""
+    actuation: Annotated[str, choice(ACTUATIONS)] = "muscle"
+    """Muscles, or ideal motors in their place."""
 
     def __post_init__(self) -> None:
-        """Checks the numbers."""
+        """Check every value before any work starts."""
         for name in ("networks", "units", "updates", "trials"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            as_whole_number(name, getattr(self, name), 1)
         if not 0 <= self.anneal <= self.updates:
-            raise ValueError(f"anneal must lie in 0 to updates, {self.updates}, got {self.anneal}")
-        if self.cell not in CELLS:
-            raise ValueError(f"unknown cell {self.cell!r}; choose from: {', '.join(CELLS)}")
+            raise ValueError(f"anneal must be from 0 to updates, {self.updates}, got {self.anneal}")
+        as_seed("seed", self.seed)
+        check_cell(self.cell)
         check_device(self.device)
         check_actuation(self.actuation)
 
 
 def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -> bool:
-    """Runs the pre-training, from its saved state if there is one, and writes the weights.
+    """Pre-train networks, from a saved state if there is one, and write their weights.
 
     Args:
-        config: the arguments.
-        stopped: asked before every update; True keeps the state and stops.
+        config: The arguments.
+        stopped: Called before every update; True saves the state and stops.
 
     Returns:
-        Whether the weights were written.
+        Whether the end was reached and the weights written.
+
+    Raises:
+        ValueError: If the saved state belongs to a run with other arguments.
+        FloatingPointError: If the learning diverges.
     """
     state_file = config.out.with_suffix(".state.pt")
     ensemble = make_ensemble(
         config.cell, config.networks, config.units, seed=config.seed, device=config.device
     )
     learner = SupervisedLearner(ensemble, PRETRAINING, actuation=config.actuation)
-    about = json.loads(json.dumps(dataclasses.asdict(config), default=str))
-    first = _resume(state_file, learner, about)
+    arguments = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    first = _resume(state_file, learner, arguments)
     task: dict[str, Any] = {"noise": config.noise, "delays": config.delays, "device": config.device}
     began = time.monotonic()
     for update in range(first, config.updates):
         if stopped():
-            _keep(state_file, learner, about, update)
+            _save_state(state_file, learner, arguments, update)
             return False
         if update and update % KEEP_EVERY == 0:
-            _keep(state_file, learner, about, update)
-            probe = centre_out(
-                config.networks,
-                NullField(),
-                np.random.default_rng((config.seed, 1, update)),
-                probe=True,
-                **task,
-            )
-            error = (learner.probe(probe).hand[:, -1] - probe.target).norm(dim=-1).mean(1)
-            pace = (time.monotonic() - began) / max(update - first, 1)
-            log.info(
-                "update %d of %d: end-point error %s mm%s",
-                update,
-                config.updates,
-                (1e3 * error).round(decimals=1).tolist(),
-                f", {pace * (config.updates - update) / 60:.0f} min left" if update > first else "",
-            )
+            _save_state(state_file, learner, arguments, update)
+            pace = (time.monotonic() - began) / (update - first) if update > first else None
+            _log_progress(learner, config, update, pace)
         _anneal(learner, config, update)
-        rng = np.random.default_rng((config.seed, 0, update))
+        rng = np.random.default_rng((config.seed, TRAIN, update))
         learner.update(random_reaches(config.networks, config.trials, NullField(), rng, **task))
-    save_ensemble(config.out, ensemble, pretraining=about)
+    save_ensemble(config.out, ensemble, pretraining=arguments)
     state_file.unlink(missing_ok=True)
     log.info("wrote %s", config.out)
     return True
 
 
+def _log_progress(learner: SupervisedLearner, config: Pretraining, update: int, pace: float | None) -> None:
+    """Probe the networks and log their end-point errors, and the time left at a pace [s per update]."""
+    reaches = centre_out(
+        config.networks, NullField(), np.random.default_rng((config.seed, PROBE, update)), probe=True,
+        noise=config.noise, delays=config.delays, device=config.device,
+    )  # fmt: skip
+    error = (learner.probe(reaches).hand[:, -1] - reaches.target).norm(dim=-1).mean(1)
+    log.info(
+        "update %d of %d: end-point error %s mm%s",
+        update,
+        config.updates,
+        (MM * error).round(decimals=1).tolist(),
+        "" if pace is None else f", {pace * (config.updates - update) / 60:.0f} min left",
+    )
+
+
 def _anneal(learner: SupervisedLearner, config: Pretraining, update: int) -> None:
-    """Sets the rate of an update that belongs to the last ones."""
+    """Set the learning rate of an update, if it is one of the last."""
     share = (config.updates - update) / (config.anneal + 1)
     if share < 1.0:
         for group in learner.optimiser.param_groups:
             group["lr"] = PRETRAINING.rate * PRETRAINING.decay**update * share
 
 
-def _keep(path: Path, learner: SupervisedLearner, about: dict[str, object], update: int) -> None:
+def _save_state(path: Path, learner: SupervisedLearner, arguments: dict[str, object], update: int) -> None:
     buffer = io.BytesIO()
     state = {"ensemble": learner.ensemble.state_dict(), "optimiser": learner.optimiser.state_dict()}
-    torch.save(state | {"about": about, "update": update}, buffer)
+    torch.save(state | {"about": arguments, "update": update}, buffer)
     write_atomically(path, buffer.getvalue())
 
 
-def _resume(path: Path, learner: SupervisedLearner, about: dict[str, object]) -> int:
-    """Loads a saved state; returns the update to go on with."""
+def _resume(path: Path, learner: SupervisedLearner, arguments: dict[str, object]) -> int:
+    """Load a saved state if there is one; return the update to go on with."""
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)
-    held = {"anneal": 0, "actuation": "muscle"} | state["about"]  # what states of before do not say
-    rate = ("updates", "anneal")
-    differing = sorted(name for name in about if name not in ("out", *rate) and held.get(name) != about[name])
-    if any(state["update"] > int(str(one["updates"])) - int(str(one["anneal"])) for one in (held, about)):
-        differing += [name for name in rate if held[name] != about[name]]  # the rate falls, or would have
+    stored = {"anneal": 0, "actuation": "muscle"} | state["about"]  # which older states lack
+    length = ("updates", "anneal")
+    differing = sorted(
+        name for name in arguments if name not in ("out", *length) and stored.get(name) != arguments[name]
+    )
+    starts = [int(str(run["updates"])) - int(str(run["anneal"])) for run in (stored, arguments)]
+    if state["update"] > min(starts):  # the rate has begun to fall, or should have
+        differing += [name for name in length if stored[name] != arguments[name]]
     if differing:
         raise ValueError(
             f"{path} belongs to a run with other {', '.join(differing)}: choose another --out or remove it"
         )
-    if state["update"] > int(str(about["updates"])):
-        raise ValueError(f"{path} is already at update {state['update']}, --updates is {about['updates']}")
+    if state["update"] > int(str(arguments["updates"])):
+        raise ValueError(
+            f"{path} is already at update {state['update']}, --updates is {arguments['updates']}"
+        )
     learner.ensemble.load_state_dict(state["ensemble"])
     learner.optimiser.load_state_dict(state["optimiser"])
-    log.info("going on at update %d", state["update"])
+    log.info("resuming at update %d", state["update"])
     return int(state["update"])
 
 
-def main(config: Annotated[Pretraining, tyro.conf.arg(name="")]) -> None:
-    """Pre-trains networks on random reaches and writes their weights."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    keep_freed_memory()
+def run(config: Pretraining) -> int:
+    """Pre-train networks; return the exit status: 0, 1 if the learning diverged, or 130 if interrupted.
+
+    Raises:
+        OSError: If the weights file exists already or cannot be written.
+        ValueError: If there is not enough memory, or the saved state belongs to another run.
+    """
     if config.out.exists():
-        sys.exit(f"error: {config.out} is there already: choose another --out or remove it")
+        raise FileExistsError(f"{config.out} exists already: choose another --out or remove it")
+    check_learning_memory(config.cell, config.networks, config.units, config.trials, device=config.device)
+    check_writable(config.out)
     try:
-        pretrain(config)
-    except (ValueError, OSError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
+        if pretrain(config, StopFlag()):
+            return 0
+    except FloatingPointError as error:
+        log.error("the learning diverged: %s", error)
+        return 1
+    log.warning("interrupted: the same command goes on from there")
+    return 130
 
 
-def command() -> None:
-    """Command line."""
-    tyro.cli(main)
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return command_main("experiments.pretrain", Pretraining, run, arguments, __doc__)

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
+import tyro
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from experiments import study
+from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder, versions
-from experiments.savings import experiment as four_phases
+from experiments.runs.tables import markdown_table
+from experiments.savings.experiment import FourPhases, RunProgress
+from savings_gym.arrays import MM
 from savings_gym.files import write_json
 from savings_gym.metrics.savings import savings
 from savings_gym.task.settings import N_TARGETS
 
 log = logging.getLogger(__name__)
-LINE_EVERY = 10.0  # s between lines where there is no terminal
+LINE_EVERY = 10.0  # s between lines of progress without a terminal
 HEADINGS = ("measure", "this run", "95 % interval", "p", "study")
-PER_BATCHES = 5 * N_TARGETS  # trials in a window of 5 batches, the study's unit of the learning rate
+WINDOW_TRIALS = 5 * N_TARGETS  # in a window of 5 batches, the study's unit of the learning rate
+PERCENT = 100.0
+REFERENCES: Final = {reference.name: reference for reference in study.REFERENCES}
 
 
-class Watch:
-    """Shows progress: a live bar in a terminal, a line now and then elsewhere."""
+class ProgressDisplay:
+    """Shows the progress of a run: a live bar in a terminal, a line now and then elsewhere."""
 
     def __init__(self) -> None:
-        """Looks at the terminal."""
+        """Find out whether there is a terminal."""
         self.console = Console()
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
@@ -41,8 +48,8 @@ class Watch:
         self.bar_task: Any = None
         self.last, self.first_done, self.first_time = -LINE_EVERY, -1, 0.0
 
-    def __enter__(self) -> Watch:
-        """Starts the display."""
+    def __enter__(self) -> ProgressDisplay:
+        """Start the display."""
         if self.live:
             self.bar.start()
         return self
@@ -50,14 +57,14 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the display."""
+        """End the display."""
         if self.live:
             self.bar.stop()
 
-    def __call__(self, now: four_phases.Progress) -> None:
-        """Shows where the run is."""
-        where = f"{now.phase}  trial {now.update * N_TARGETS:6d}/{now.updates * N_TARGETS}"
-        text = f"{where}  deviation {1e3 * now.deviation:6.1f} mm"
+    def __call__(self, now: RunProgress) -> None:
+        """Show how far the run is."""
+        trials = f"trial {now.update * N_TARGETS:6d}/{now.updates * N_TARGETS}"
+        text = f"{now.phase}  {trials}  deviation {MM * now.deviation:6.1f} mm"
         if self.live:
             if self.bar_task is None:
                 self.bar_task = self.bar.add_task(text, total=now.total, completed=now.done)
@@ -69,22 +76,28 @@ class Watch:
         if clock - self.last >= LINE_EVERY or now.done == now.total:
             self.last = clock
             pace = (clock - self.first_time) / max(now.done - self.first_done, 1)
-            log.info(
-                "%s  %3.0f %%  %.0f s left", text, 100 * now.done / now.total, pace * (now.total - now.done)
-            )
+            percent, left = PERCENT * now.done / now.total, pace * (now.total - now.done)
+            log.info("%s  %3.0f %%  %.0f s left", text, percent, left)
 
 
 def finish_report(
-    folder: RunFolder, experiment: four_phases.FourPhases, complete: bool, about: dict[str, Any]
+    folder: RunFolder, experiment: FourPhases, complete: bool, metadata: dict[str, Any]
 ) -> None:
-    """Writes probes, paths, summary and figures of a run, complete or not, and shows the table."""
+    """Write probes, paths, summary and figures of a run, complete or not, and show the table.
+
+    Args:
+        folder: Folder of the run.
+        experiment: What was run.
+        complete: Whether it reached its end.
+        metadata: What the summary says besides the measures; its ``seed`` is that of the bootstrap.
+    """
     table = folder.table(before=experiment.part)
     if table.empty:
         return
     folder.write_probes(table)
     experiment.write_paths()
-    summary = savings(table, seed=about["seed"], partial=not complete).to_dict()
-    summary |= about | {
+    summary = savings(table, seed=metadata["seed"], partial=not complete).to_dict()
+    summary |= metadata | {
         "adaptation": {phase: sum(values) / len(values) for phase, values in experiment.adaptation.items()},
         "adaptation_networks": experiment.adaptation,
         "wall_time_s": round(experiment.seconds, 1),
@@ -93,14 +106,14 @@ def finish_report(
     }
     write_json(folder.summary_file, summary)
     draw(folder.path)
-    if complete:  # said last: a run that is killed while it draws is finished by the next command
+    if complete:  # written last: a run that is killed while it draws is finished by the next command
         write_json(folder.summary_file, summary | {"complete": True})
         folder.finish()
     show_report(folder.path)
 
 
 def draw(folder: Path) -> None:
-    """Draws the figures. They are extra: a failure to draw must not lose a run."""
+    """Draw the figures of a run. A failure to draw must not lose the run, so it is only logged."""
     from experiments.drawing.run import draw_figures  # matplotlib takes a second
 
     try:
@@ -111,10 +124,12 @@ def draw(folder: Path) -> None:
 
 
 def show_report(folder: Path) -> None:
-    """Prints the table of a run folder."""
+    """Print the table of a run folder."""
     summary = RunFolder.read_summary(folder)
-    count, units = summary["networks"], summary["units"]
-    title = f"{count} networks of {units} units, seed {summary['seed']}; the study: 40 of 128, longer phases"
+    title = (
+        f"{summary['networks']} networks of {summary['units']} units, seed {summary['seed']}; "
+        f"the study: {study.NETWORKS} of 128, longer phases"
+    )
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in HEADINGS:
         table.add_column(heading, no_wrap=True)
@@ -122,64 +137,95 @@ def show_report(folder: Path) -> None:
         table.add_row(*row)
     console = Console()
     console.print(table)
-    failures = ((summary["savings"]["rate"] or {}).get("failures")) or []
-    for failure in failures:
+    for failure in (summary["savings"]["rate"] or {}).get("failures") or []:
         console.print(f"no learning rate: {failure}")
-    minutes = summary["wall_time_s"] / 60
-    console.print(
-        f"{minutes:.1f} min; files in {folder}" + ("" if summary["complete"] else " (not complete)")
-    )
-
-
-def markdown_table(summary: dict[str, Any]) -> str:
-    """The same table as Markdown, for the README."""
-    lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
-    lines += [f"| {' | '.join(cell.strip() for cell in row)} |" for row in report_rows(summary)]
-    return "\n".join(lines)
+    state = "" if summary["complete"] else " (not complete)"
+    console.print(f"{summary['wall_time_s'] / 60:.1f} min; files in {folder}{state}")
 
 
 def report_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    """Rows of the table: measure, value, interval, p, the study's value (128 units, full schedule)."""
+    """Return the rows of the table: measure, value, interval, p, and the study's value.
+
+    The study's values are those of 128 units and its full schedule.
+    """
     phases, initial, rate = summary["phases"], summary["savings"]["initial"], summary["savings"]["rate"]
     residual, effect = summary["washout_residual"], summary["after_effect"]
     rows: list[tuple[str, str, str, str, str]] = []
 
     def add(
-        name: str, value: Any, interval: Any, p: Any, study: str, scale: float = 1e3, unit: str = "mm"
+        name: str, value: Any, interval: Any, p: Any, reference: str, scale: float = MM, unit: str = "mm"
     ) -> None:
         ends = interval or [None, None]
-        shown = "-" if ends[0] is None else f"{scale * ends[0]:.3g} to {scale * ends[1]:.3g}"
-        number = "-" if value is None else f"{scale * value:.3g} {unit}".strip()
-        rows.append((name, number, shown, "" if p is None else f"{p:.2g}", study))
+        interval_text = "-" if ends[0] is None else f"{scale * ends[0]:.3g} to {scale * ends[1]:.3g}"
+        text = "-" if value is None else f"{scale * value:.3g} {unit}".strip()
+        rows.append((name, text, interval_text, "" if p is None else f"{p:.2g}", reference))
 
-    for phase, study in (("FF1", "34.7 mm"), ("FF2", "33.7 mm")):
-        if phases[phase]:
-            entry = phases[phase]
-            add(f"deviation, start of {phase}", entry["initial_deviation"], entry["initial_ci"], None, study)
-    if initial:
-        add("initial savings, FF1 - FF2", initial["difference"], initial["ci"], initial["p"], "0.9 mm")
+    def add_fractions(measure: str, effect: dict[str, Any]) -> None:
         add(
-            "  networks with savings", initial["paired_fraction"], None, initial["p_sign_flip"], "-", 100, "%"
+            "  networks with savings",
+            effect["paired_fraction"],
+            None,
+            effect["p_sign_flip"],
+            "-",
+            PERCENT,
+            "%",
         )
-        add("  all pairs with savings", initial["all_pairs_fraction"], None, None, "66 %", 100, "%")
+        reference = _reference(study.fraction(measure, 128), PERCENT, "%")
+        add("  all pairs with savings", effect["all_pairs_fraction"], None, None, reference, PERCENT, "%")
+
+    for phase, name in (("FF1", study.INITIAL_FF1), ("FF2", study.INITIAL_FF2)):
+        if entry := phases[phase]:
+            value, ci = entry["initial_deviation"], entry["initial_ci"]
+            add(f"deviation, start of {phase}", value, ci, None, _reference(name))
+    if initial:
+        reference = _reference(study.INITIAL_SAVINGS)
+        add("initial savings, FF1 - FF2", initial["difference"], initial["ci"], initial["p"], reference)
+        add_fractions("initial deviation", initial)
     if rate:
-        per = PER_BATCHES
-        add("rate FF1, per 40 trials", rate["ff1"], None, None, "0.0147", per, "")
-        add("rate FF2, per 40 trials", rate["ff2"], None, None, "0.0178", per, "")
-        add("rate savings, FF2 / FF1", rate["ratio"], rate["ci"], rate["p"], "1.21", 1.0, "")
-        add("  networks with savings", rate["paired_fraction"], None, rate["p_sign_flip"], "-", 100, "%")
-        add("  all pairs with savings", rate["all_pairs_fraction"], None, None, "73 %", 100, "%")
+        for phase, name in (("FF1", study.RATE_FF1), ("FF2", study.RATE_FF2)):
+            value = rate[phase.lower()]
+            add(f"rate {phase}, per {WINDOW_TRIALS} trials", value, None, None, _reference(name, unit=""),
+                WINDOW_TRIALS, "")  # fmt: skip
+        reference = _reference(study.RATE_RATIO, unit="")
+        add("rate savings, FF2 / FF1", rate["ratio"], rate["ci"], rate["p"], reference, 1.0, "")
+        add_fractions("rate", rate)
     if effect:
-        add("after-effect, start of NF2", effect["mean"], effect["ci"], effect["p"], "-36 mm")
+        add(
+            "after-effect, start of NF2",
+            effect["mean"],
+            effect["ci"],
+            effect["p"],
+            _reference(study.AFTER_EFFECT),
+        )
     if residual:
-        add("washout residual, NF2-NF1", residual["mean"], residual["ci"], residual["p"], "-0.11 mm")
+        reference = _reference(study.RESIDUAL, -1.0)  # the study gives NF1 - NF2
+        add("washout residual, NF2 - NF1", residual["mean"], residual["ci"], residual["p"], reference)
     for phase, value in summary["adaptation"].items():
-        add(f"channel force, end of {phase}", value, None, None, "-", 100, "%")
+        add(f"channel force, end of {phase}", value, None, None, "-", PERCENT, "%")
     return rows
 
 
-def main() -> None:
-    """Prints the table of a run folder as Markdown: python -m experiments.report FOLDER."""
-    parser = argparse.ArgumentParser(description="Prints the table of a run folder as Markdown.")
-    parser.add_argument("folder", type=Path, help="a run folder, or any folder with its summary.json")
-    print(markdown_table(RunFolder.read_summary(parser.parse_args().folder)))
+def _reference(name: str, scale: float = 1.0, unit: str = "mm") -> str:
+    """Return a number of the study as text."""
+    return f"{scale * REFERENCES[name].value:.3g} {unit}".strip()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Arguments of the command."""
+
+    folder: tyro.conf.Positional[Path]
+    """A run folder, or any folder with its summary.json."""
+
+
+def run(config: Report) -> int:
+    """Print the table of a run folder as Markdown; return the exit status."""
+    rows = report_rows(RunFolder.read_summary(config.folder))
+    print(markdown_table(HEADINGS, [[cell.strip() for cell in row] for row in rows]))
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    description = "Print the table of a run folder as Markdown."
+    return command_main("experiments.report", Report, run, arguments, description)

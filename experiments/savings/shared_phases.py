@@ -1,13 +1,12 @@
-"""A run that begins like another one takes its first phases over, instead of making them again.
+"""A run whose first phases are those of another run copies them instead of running them again.
 
-Every batch and probe draws from a generator of its own, and an optimiser is fresh in every phase: the run
-that goes on from there has, to the last bit, the results of one that made all phases itself.
+Every batch and probe draws from its own generator, and the optimiser is fresh in every phase. So a run that
+goes on from copied phases has, to the last bit, the results of one that ran them itself.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,27 @@ from numpy.typing import NDArray
 from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.losses import LossWeights
-from experiments.runs.folder import RunFolder, digest, read_arguments
-from experiments.savings.config import HOW_ONLY, Savings, identity, start_weights
+from experiments.runs.folder import RunFolder, digest
+from experiments.savings.config import EXECUTION, Savings, identity, start_weights
 from experiments.savings.phases import PhaseChanges
 from savings_gym.arrays import Columns
+from savings_gym.files import read_config
 from savings_gym.task.settings import Delays, Noise
 
 NESTED = {"loss": LossWeights, "noise": Noise, "delays": Delays, "change": PhaseChanges}
+LENGTHS = ("pretraining_updates", "nf1_updates", "ff1_updates", "nf2_updates", "ff2_updates")
 
 
 def stored_arguments(run: Path) -> Savings:
-    """The arguments of a run folder, with ``out`` and ``pretrained`` where its files are now.
+    """Return the arguments of a run, with ``out`` and ``pretrained`` where its files are now.
 
     Raises:
-        FileNotFoundError, ValueError: when it is no run folder, or one of other arguments than are known.
+        FileNotFoundError, ValueError: If it is not a run folder, or its arguments are not those of
+            ``experiments.savings``.
     """
-    held = read_arguments(run, ("preset", "networks", "seed"))
+    stored = read_config(run, ("preset", "networks", "seed", "pretrained", "frozen"))
     known = {field.name for field in dataclasses.fields(Savings)}
-    values: dict[str, Any] = {name: value for name, value in held.items() if name in known}
+    values: dict[str, Any] = {name: value for name, value in stored.items() if name in known}
     for name, kind in NESTED.items():
         if name in values:
             parts = {key: tuple(v) if isinstance(v, list) else v for key, v in values[name].items()}
@@ -48,11 +50,10 @@ def stored_arguments(run: Path) -> Savings:
 
 
 def shared_phases(source: Savings, config: Savings) -> int:
-    """How many phases, from the first on, two runs have in common; all four only if they are equal."""
-    apart = {"change", "pretrained", *HOW_ONLY, "preset", "pretraining_updates"}
-    apart |= {f"{phase}_updates" for phase in ("nf1", "ff1", "nf2", "ff2")}
+    """Return how many of the first phases two runs have in common; all four if they are equal."""
+    ignored = {"change", "pretrained", "preset", *EXECUTION, *LENGTHS}
     one, other = (
-        {name: value for name, value in dataclasses.asdict(run).items() if name not in apart}
+        {name: value for name, value in dataclasses.asdict(run).items() if name not in ignored}
         for run in (source, config)
     )
     weights = [start_weights(run) for run in (source, config)]
@@ -67,16 +68,16 @@ def shared_phases(source: Savings, config: Savings) -> int:
 
 
 def begin_from(run: Path, config: Savings) -> list[str]:
-    """Begins a run with the phases that it shares with a complete one; the experiment goes on from there.
+    """Begin a run with copies of the phases that it shares with a complete one.
 
-    Does nothing where the run has begun, or shares no phase.
+    Does nothing if the run has begun already, or shares no phase.
 
     Args:
-        run: folder of the complete run.
-        config: arguments of the new one; ``out`` is its folder.
+        run: Folder of the complete run.
+        config: Arguments of the new run; ``out`` is its folder.
 
     Returns:
-        Names of the phases taken over.
+        Names of the phases copied.
     """
     weights = start_weights(config)
     folder = RunFolder(config.out, identity(config, weights))
@@ -88,8 +89,8 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     ensemble = load_ensemble(run / f"networks_{names[-1]}.safetensors", device=config.device)
     ensemble.freeze(*config.frozen)
     learner = SupervisedLearner(ensemble, config.learning(), config.rollout, config.actuation)
-    summary = json.loads((run / "summary.json").read_text())
-    table = RunFolder(run, _config_of(run)).table()
+    summary = RunFolder.read_summary(run)
+    table = RunFolder(run, read_config(run)).table()
     rows: Columns = {
         str(name): np.asarray(column) for name, column in table[table["phase"].isin(names)].items()
     }
@@ -106,16 +107,12 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     return names
 
 
-def _config_of(run: Path) -> dict[str, Any]:
-    return dict(json.loads((run / "config.json").read_text())["arguments"])
-
-
 def _paths(run: Path, names: list[str]) -> dict[str, NDArray[np.float32]]:
-    """Hand paths of phases as an experiment keeps them while it runs."""
-    found = {}
+    """Return the hand paths of phases as an experiment keeps them while it runs."""
+    paths = {}
     with xr.open_dataset(run / "paths.nc") as data:
         for name in names:
-            found[f"{name}/first"] = data["first_hand"].sel(phase=name).to_numpy()
+            paths[f"{name}/first"] = data["first_hand"].sel(phase=name).to_numpy()
             for field in ("null", "curl"):
-                found[f"{name}/{field}"] = data["hand"].sel(phase=name, field=field).to_numpy()
-    return {name: np.ascontiguousarray(path) for name, path in found.items()}
+                paths[f"{name}/{field}"] = data["hand"].sel(phase=name, field=field).to_numpy()
+    return {name: np.ascontiguousarray(path) for name, path in paths.items()}

@@ -6,12 +6,15 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from agents.supervised.learner import ROLLOUTS
+from agents.supervised.memory import check_learning_memory
 from agents.supervised.networks import check_device
+from experiments.runs.command_line import choice, choices
 from experiments.speed.motornet import MotorNetWorkers, motornet_version
 from experiments.speed.work import Task, Work
+from savings_gym.task.settings import N_TARGETS
 
 Section = dict[str, Any]
 PARTS = ("update", "probe", "parts", "growth", "projection", "env", "rl")
@@ -23,7 +26,7 @@ class Speed:
 
     quick: bool = False
     """Few repetitions: under a minute, once the kernels are compiled."""
-    part: tuple[str, ...] = ("update", "probe", "parts", "growth", "projection")
+    part: Annotated[tuple[str, ...], choices(PARTS)] = ("update", "probe", "parts", "growth", "projection")
     """What to measure; keys of the parts left out are null in speed.json."""
     out: Path = Path("runs/speed")
     """Folder; an earlier benchmark there is replaced."""
@@ -31,7 +34,7 @@ class Speed:
     """Networks of the ensemble."""
     units: int = 128
     """Recurrent units a network."""
-    rollout: str = "auto"
+    rollout: Annotated[str, choice(ROLLOUTS)] = "auto"
     """auto, fused or plain."""
     device: str = "cpu"
     """cpu, cuda, ... of our part; MotorNet always runs on the CPU's cores."""
@@ -47,6 +50,9 @@ class Speed:
         if self.rollout not in ROLLOUTS:
             raise ValueError(f"unknown rollout {self.rollout!r}; choose from: {', '.join(ROLLOUTS)}")
         check_device(self.device)
+        check_learning_memory(
+            "gru", self.networks, self.units, N_TARGETS, rollout=self.rollout, device=self.device
+        )
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
 
@@ -64,7 +70,7 @@ class Bench:
     def work(self, networks: int, **sizes: Any) -> Work:
         """Our learner at the sizes of the arguments, unless others are given."""
         settings: Section = {"units": self.config.units, "device": self.config.device}
-        return Work(networks, path=self.config.rollout, **settings | sizes)
+        return Work(networks, rollout=self.config.rollout, **settings | sizes)
 
     def motornet(self) -> MotorNetWorkers | None:
         """One MotorNet process a core; None where it is not installed."""

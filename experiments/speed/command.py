@@ -22,9 +22,8 @@ from pathlib import Path
 from statistics import median
 
 import torch
-import tyro
 
-from experiments.runs.command_line import keep_freed_memory
+from experiments.runs.command_line import command_main
 from experiments.runs.folder import versions
 from experiments.speed import env as speed_env
 from experiments.speed import growth as speed_growth
@@ -175,15 +174,13 @@ def _cpu() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    keep_freed_memory()
-    try:
-        config = tyro.cli(Speed, args=arguments, description=__doc__)
-        found = run(config)
-    except (ValueError, FileExistsError) as error:
-        log.error("error: %s", error)
-        return 2
+    """Run the command line; return the exit status."""
+    return command_main("experiments.speed", Speed, write_results, arguments, __doc__)
+
+
+def write_results(config: Speed) -> int:
+    """Measure what is asked for and write the files; return the exit status."""
+    found = run(config)
     config.out.mkdir(parents=True, exist_ok=True)
     write_json(config.out / "speed.json", found)
     write_markdown(found, config.out / "speed.md")

@@ -53,7 +53,7 @@ class Work:
         trials: a batch; other numbers than 8 make random reaches of it.
         units: recurrent units a network.
         device: ``"cpu"``, ``"cuda"``, ...
-        path: rollout, as in ``SupervisedLearner``.
+        rollout: As in ``SupervisedLearner``.
         substeps: physics steps a control step; None leaves the arm's own.
     """
 
@@ -63,7 +63,7 @@ class Work:
         trials: int = N_TARGETS,
         units: int = 128,
         device: str = "cpu",
-        path: str = "auto",
+        rollout: str = "auto",
         substeps: int | None = None,
     ) -> None:
         """Makes networks and batches."""
@@ -71,7 +71,7 @@ class Work:
         self.device = torch.device(device)
         ensemble = make_ensemble("gru", networks, units, seed=0, device=device)
         ensemble.freeze(*FROZEN)
-        self.learner = SupervisedLearner(ensemble, ADAPTATION, path)
+        self.learner = SupervisedLearner(ensemble, ADAPTATION, rollout)
         if substeps is not None:
             set_substeps(self.learner, substeps)
         self.rng = np.random.default_rng(0)

@@ -3,10 +3,10 @@
     python -m experiments.activity --run runs/savings-quick
 
 Writes activity.nc (no field) or activity_curl.nc (``--field curl``, the run's own curl field) into the
-folder: a data set as in ``savings_gym.activity.recording``, over the phases NF1, FF1, NF2 and FF2. The folder is one of
-``experiments.savings``, or of a recurrent PPO's job of ``experiments.benchmark``, or of several of its jobs
-(``runs/benchmark/recurrent-ppo-gru``; every seed is a network). A file that was made of other weights is made
-anew.
+folder: a data set as in ``savings_gym.activity.recording``, over the phases NF1, FF1, NF2 and FF2. The folder
+is one of ``experiments.savings``, or of a recurrent PPO's job of ``experiments.benchmark``, or of several of
+its jobs (``runs/benchmark/recurrent-ppo-gru``; every seed is a network). A file that was made of other
+weights is made anew.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-import tyro
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.record import record
-from experiments.runs.folder import digest, read_arguments
+from experiments.runs.command_line import choice, command_main
+from experiments.runs.folder import digest
 from savings_gym.activity.recording import load_activity, save_activity
 from savings_gym.fields import CurlField, Field, NullField
+from savings_gym.files import read_config
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import Delays, Noise
 
@@ -40,7 +40,7 @@ class Activity:
 
     run: Path
     """Run folder, complete."""
-    field: str = "null"
+    field: Annotated[str, choice(FILES)] = "null"
     """Field of the probes: null (none) or curl (that of the run)."""
 
     def __post_init__(self) -> None:
@@ -143,18 +143,17 @@ def supervised_source(run: Path) -> SupervisedSource:
     weights = {phase: run / f"networks_{phase}.safetensors" for phase in PHASES}
     if missing := [path.name for path in weights.values() if not path.is_file()]:
         raise FileNotFoundError(f"{run} lacks {', '.join(missing)}: is the run complete?")
-    return SupervisedSource(weights, read_arguments(run, ("b", "seed", "noise", "delays")))
+    return SupervisedSource(weights, read_config(run, ("b", "seed", "noise", "delays")))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        config = tyro.cli(Activity, args=arguments, description=__doc__)
-        dataset = activity_of_run(config.run, config.field)
-    except (ValueError, OSError, ImportError) as error:
-        log.error("error: %s", error)
-        return 2
+def write_activity(config: Activity) -> int:
+    """Write the activity of a run; return the exit status."""
+    dataset = activity_of_run(config.run, config.field)
     sizes = ", ".join(f"{name} {size}" for name, size in dataset.sizes.items())
     log.info("%s: %s", config.run / FILES[config.field], sizes)
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return command_main("experiments.activity", Activity, write_activity, arguments, __doc__)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from agents.ppo.recurrent_policy import GruPolicy, RecurrentPolicy, RnnPolicy
 from agents.ppo.recurrent_ppo import RecurrentPPO
-from experiments.runs.folder import digest, read_arguments
+from experiments.runs.folder import digest
 from savings_gym.activity.recording import Recording, activity_dataset
 from savings_gym.fields import Field, NullField, as_field
+from savings_gym.files import read_config
 from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import task_settings
@@ -95,7 +96,7 @@ def jobs_source(folders: Iterable[Path]) -> JobsSource:
         if missing:
             lacking.append(f"{folder} lacks {', '.join(f'{phase}/{MODEL}' for phase in missing)}")
         else:
-            complete[folder] = read_arguments(folder, NEEDED)
+            complete[folder] = read_config(folder, NEEDED)
     if not complete:
         raise FileNotFoundError(f"{'; '.join(lacking)}: is the run complete?")
     for text in lacking:

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from agents.supervised.learner import make_rollout
 from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches, centre_out, centre_out_targets
-from agents.supervised.rollout import Trajectory, rollout
+from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from experiments.stored.preparation import Preparation, four_phases, sham_trials
 from experiments.stored.runs import Runs
@@ -161,7 +161,7 @@ class DisplacedProbes:
         displacement = Displacement(step, moves.swapaxes(0, 1).repeat(N_TARGETS, axis=1))
         with torch.no_grad():
             arm = TorchArm(like.device, like.dtype, self.actuation)
-            return rollout(ensemble, arm, reaches, displacement), reaches
+            return plain_rollout(ensemble, arm, reaches, displacement), reaches
 
 
 def tiled(reaches: Reaches, times: int) -> Reaches:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from agents.supervised.checkpoints import load_ensemble, pretraining_of
+from agents.supervised.checkpoints import UNKNOWN, load_ensemble, pretraining_of
 from agents.supervised.networks import Ensemble
+from experiments.runs.folder import RunFolder
 from experiments.savings.config import start_weights
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.activity import activity_of_run
+from savings_gym.files import read_config
 from savings_gym.task.schedule import PHASES
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ class Runs:
         return pd.read_parquet(_present(run / "probes.parquet"))
 
     def summary(self, run: Path) -> dict[str, Any]:
-        """Summary of a run: measures, networks, units, seed, wall time."""
-        return dict(json.loads(_present(run / "summary.json").read_text()))
+        """Return the summary of a run: measures, networks, units, seed, wall time."""
+        return RunFolder.read_summary(run)
 
     def arguments(self, run: Path) -> dict[str, Any]:
-        """Arguments with which a run was made."""
-        return dict(json.loads(_present(run / "config.json").read_text())["arguments"])
+        """Return the arguments of a run."""
+        return read_config(run)
 
     def pretraining(self, run: Path) -> list[str]:
         """How every network of a run was pre-trained, in words."""
@@ -62,7 +63,7 @@ class Runs:
             assert path is not None  # where networks were pre-trained in the run, it is a file of the run
             return pretraining_of(path)[:networks]
         except (OSError, ValueError):  # the weights it began with are not where they were
-            return ["not known"] * networks
+            return [UNKNOWN] * networks
 
     def activity(self, run: Path, field: str = "null") -> xr.Dataset:
         """Activity of the networks at the end of every phase, probed in the null or the curl field."""

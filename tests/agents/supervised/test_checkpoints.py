@@ -108,13 +108,15 @@ def test_an_unknown_cell_is_named(tmp_path):
     save_file(
         {"initial": torch.zeros(1, 8)}, path, {"savings_gym": '{"cell": "mamba", "networks": 1, "units": 8}'}
     )
-    with pytest.raises(ValueError, match="'mamba'.*gru, lstm, rnn"):
+    with pytest.raises(
+        ValueError, match="future.safetensors.*unknown cell 'mamba'.*gru, lstm, rnn.*register_cell"
+    ):
         load_ensemble(path)
 
 
 @pytest.mark.parametrize("asked", [4, 0, -1])
 def test_more_networks_than_there_are_is_an_error(saved, asked):
-    with pytest.raises(ValueError, match=f"holds 3 networks, {asked} were asked for; choose 1 to 3"):
+    with pytest.raises(ValueError, match=f"holds 3 networks, cannot load {asked}; choose 1 to 3"):
         load_ensemble(saved[1], asked)
 
 
@@ -168,14 +170,17 @@ def test_networks_that_do_not_fit_are_not_joined(two, tmp_path, caplog):
     save_ensemble(wide, make_ensemble("gru", 1, 9, seed=0))
     out = tmp_path / "out.safetensors"
     for paths, message in (
-        ([two[0], other], "lstm.safetensors' holds networks of cell 'lstm'.*only networks of one cell"),
-        ([two[0], wide], "holds networks of units 9.*only networks of one units"),
+        (
+            [two[0], other],
+            "lstm.safetensors' holds networks with cell 'lstm'.*only networks with the same cell",
+        ),
+        ([two[0], wide], "holds networks with units 9.*only networks with the same units"),
         ([two[0], two[0]], "two or more different files"),
         ([two[0]], "two or more different files"),
     ):
         with pytest.raises(ValueError, match=message):
             join_ensembles(paths, out)
-    with pytest.raises(FileExistsError, match="two.safetensors.*is there already"):
+    with pytest.raises(FileExistsError, match="two.safetensors.*exists already"):
         join_ensembles(two, two[1])
     assert not out.exists()
     assert main([str(two[0]), str(tmp_path / "none"), "--out", str(out)]) == 2 and "none" in caplog.text

@@ -9,7 +9,7 @@ import torch
 from agents.supervised.learner import FROZEN, Learning, SupervisedLearner, make_rollout
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import centre_out, random_reaches
-from agents.supervised.rollout import Trajectory, rollout
+from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.fields import ChannelField, CurlField, ElasticField
 from savings_gym.task.settings import Delays, Noise
@@ -49,7 +49,7 @@ def a_number_of_everything(trajectory):
 
 
 def plain(ensemble, reaches):
-    return rollout(ensemble, TorchArm(dtype=ensemble.initial.dtype), reaches)
+    return plain_rollout(ensemble, TorchArm(dtype=ensemble.initial.dtype), reaches)
 
 
 def with_gradients(run, ensemble, reaches):
@@ -104,7 +104,7 @@ def test_motors_are_those_of_the_plain_rollout():
     trajectory, grads = with_gradients(fused.FusedRollout("motor"), ensemble, reaches)
     arm = TorchArm(dtype=torch.float64, actuation="motor")
     expected, expected_grads = with_gradients(
-        lambda *given: rollout(given[0], arm, given[1]), ensemble, reaches
+        lambda *given: plain_rollout(given[0], arm, given[1]), ensemble, reaches
     )
     muscles = plain(ensemble, reaches)
     assert (expected.force - muscles.force).abs().max() > 1.0  # N
@@ -124,7 +124,7 @@ def test_a_changed_arm_is_that_of_the_plain_rollout():
     run = make_rollout(ensemble, arm, "fused")
     trajectory, grads = with_gradients(run, ensemble, reaches)
     expected, expected_grads = with_gradients(
-        lambda *given: rollout(given[0], arm, given[1]), ensemble, reaches
+        lambda *given: plain_rollout(given[0], arm, given[1]), ensemble, reaches
     )
     assert (expected.hand - plain(ensemble, reaches).hand).abs().max() > 0.01  # m, another arm
     for name in SERIES:

@@ -11,7 +11,7 @@ from agents.supervised.local_rule import RULES, draw_feedback, local_rollout
 from agents.supervised.losses import LossWeights, loss_terms, total_loss
 from agents.supervised.networks import PARAMETERS, make_ensemble
 from agents.supervised.reaches import centre_out
-from agents.supervised.rollout import Trajectory, combine, observation, rollout
+from agents.supervised.rollout import Trajectory, combined_field, observation, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.fields import CurlField
 
@@ -55,7 +55,7 @@ def open_loop(logits, reaches):
         force = ARM.muscle_force(length, speed, state.activation)
         excitation = torch.sigmoid(logits[:, t])
         after = (t >= reaches.go_step).to(excitation.dtype)
-        field = combine(reaches.always, reaches.after_go, after)
+        field = combined_field(reaches.always, reaches.after_go, after)
         state = ARM.control_step(state, excitation + reaches.excitation_noise[:, t], field)
         hand, velocity, _ = ARM.hand(state.q, state.v)
         series.append((hand, velocity, force, excitation))
@@ -79,7 +79,7 @@ def inputs_of(trajectory, reaches):
         felt.append(torch.cat(ARM.muscle_state(state.q, state.v)[:2], -1))
         inputs.append(observation(reaches, t, seen, felt))
         after = (t >= reaches.go_step).to(torch.float64)
-        field = combine(reaches.always, reaches.after_go, after)
+        field = combined_field(reaches.always, reaches.after_go, after)
         state = ARM.control_step(state, trajectory.excitation[:, t] + reaches.excitation_noise[:, t], field)
         seen.append(ARM.hand(state.q, state.v)[0])
     return torch.stack(inputs, 1)
@@ -144,7 +144,7 @@ def test_gradients_are_forward_eligibility_traces_times_the_learning_signal(cell
     trajectory = local_rollout(ensemble, ARM, reaches, feedback)
     found = gradients(ensemble, trajectory, reaches)
     with torch.no_grad():
-        trajectory = rollout(ensemble, ARM, reaches)
+        trajectory = plain_rollout(ensemble, ARM, reaches)
     signal, s = learning_signal(ensemble, trajectory, reaches, feedback)
     with torch.no_grad():
         expected = forward_traces(ensemble, trajectory, reaches, signal)
@@ -159,7 +159,7 @@ def test_gradients_are_forward_eligibility_traces_times_the_learning_signal(cell
 def test_only_the_gradients_differ_from_the_plain_rollout(cell):
     ensemble, reaches = lively(cell), batch()
     local = local_rollout(ensemble, ARM, reaches, draw_feedback(ensemble, 0))
-    plain = rollout(ensemble, ARM, reaches)
+    plain = plain_rollout(ensemble, ARM, reaches)
     for field in dataclasses.fields(Trajectory):
         assert torch.equal(getattr(local, field.name), getattr(plain, field.name)), field.name
     ours, theirs = (gradients(ensemble, trajectory, reaches) for trajectory in (local, plain))
@@ -177,7 +177,7 @@ def test_where_nothing_recurs_symmetric_feedback_gives_the_true_gradient(cell):
 
     def of(feedback=None):
         local = local_rollout(ensemble, ARM, reaches, feedback) if feedback is not None else None
-        trajectory = rollout(ensemble, ARM, reaches) if local is None else local
+        trajectory = plain_rollout(ensemble, ARM, reaches) if local is None else local
         first = (trajectory.excitation[:, 0] * torch.arange(1.0, 7.0)).sum()
         return torch.autograd.grad(first, [getattr(ensemble, name) for name in PARAMETERS[1:]])
 
@@ -220,7 +220,7 @@ def test_an_update_follows_the_rule_it_was_given(path):
         before = ensemble.recurrent_weight.detach().clone()
         feedback = {"eprop-random": draw_feedback(ensemble, 3), "eprop": ensemble.readout_weight}
         trajectory = (
-            rollout(ensemble, ARM, reaches) if rule == "bptt"
+            plain_rollout(ensemble, ARM, reaches) if rule == "bptt"
             else local_rollout(ensemble, ARM, reaches, feedback[rule])
         )  # fmt: skip
         total = total_loss(loss_terms(trajectory, reaches), LossWeights()).sum()

@@ -4,7 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from agents.supervised.networks import CELLS, INPUTS, OUTPUTS, READOUT_BIAS, make_ensemble
+from agents.supervised.checkpoints import load_ensemble, save_ensemble
+from agents.supervised.learner import PRETRAINING, Learning, SupervisedLearner
+from agents.supervised.local_rule import describe_rule
+from agents.supervised.networks import (
+    CELLS,
+    INPUTS,
+    OUTPUTS,
+    READOUT_BIAS,
+    Ensemble,
+    GRUEnsemble,
+    check_device,
+    make_ensemble,
+    register_cell,
+)
+from agents.supervised.reaches import random_reaches
+from experiments.savings.pretrain import Pretraining, main
+from savings_gym.fields import NullField
 
 CELL = pytest.mark.parametrize("cell", list(CELLS))
 TORCH_CELLS = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}
@@ -162,3 +178,116 @@ def test_selecting_a_network_that_is_not_there_lists_them(networks):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_ensemble(*arguments, seed=0)
+
+
+def test_a_device_that_is_not_there_is_refused_with_the_choices():
+    check_device("cpu")
+    for device in ("meta", "quantum", "cpu:3", "cuda:99", "xla"):
+        with pytest.raises(ValueError, match=f"unknown device '{device}'; choose from: cpu"):
+            check_device(device)
+
+
+class DampedEnsemble(Ensemble):
+    """A cell of one's own: rectified units that decay, with a slow trace as a second part of the state."""
+
+    cell, gates = "damped", 2
+
+    def initial_state(self, trials):
+        (hidden,) = super().initial_state(trials)
+        return hidden, torch.zeros_like(hidden)
+
+    def step(self, inputs, state):
+        hidden, trace = state
+        drive, gate = sum(self._drive(inputs, hidden)).chunk(2, -1)
+        trace = 0.9 * trace + 0.1 * hidden
+        return 0.8 * hidden + 0.2 * torch.sigmoid(gate) * torch.tanh(drive - trace), trace
+
+
+@pytest.fixture
+def damped():
+    """The cell, registered for one test."""
+    yield register_cell(DampedEnsemble)
+    CELLS.pop("damped")
+
+
+def test_a_registered_cell_learns_is_saved_and_loaded(damped, tmp_path):
+    ensemble = make_ensemble("damped", 2, 6, seed=0)
+    learner = SupervisedLearner(ensemble, PRETRAINING)
+    reaches = random_reaches(2, 3, NullField(), np.random.default_rng(0))
+    before = ensemble.recurrent_weight.detach().clone()
+    learner.update(reaches)
+    assert not torch.equal(ensemble.recurrent_weight, before)
+    save_ensemble(tmp_path / "damped.safetensors", ensemble)
+    loaded = load_ensemble(tmp_path / "damped.safetensors")
+    assert type(loaded) is damped
+    theirs, ours = (SupervisedLearner(one, PRETRAINING).probe(reaches) for one in (loaded, ensemble))
+    assert torch.equal(theirs.hidden, ours.hidden)
+
+
+def test_a_registered_cell_learns_by_the_local_rule(damped):
+    ensemble = make_ensemble("damped", 1, 6, seed=0)
+    learner = SupervisedLearner(ensemble, Learning("sgd", rule="eprop"))
+    learner.update(random_reaches(1, 2, NullField(), np.random.default_rng(0)))
+    assert ensemble.recurrent_weight.grad.abs().max() > 0
+    assert "what the cell carries over" in describe_rule("eprop", "damped")
+
+
+def test_command_lines_take_a_registered_cell(damped, tmp_path):
+    out = tmp_path / "damped.safetensors"
+    arguments = ["--cell", "damped", "--networks", "1", "--units", "4", "--updates", "1", "--trials", "2"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    assert load_ensemble(out).cell == "damped"
+
+
+def test_a_cell_that_is_not_registered_is_refused_with_the_way_to_register_it(tmp_path):
+    ensemble = DampedEnsemble(1, 4, seed=0)
+    save_ensemble(tmp_path / "damped.safetensors", ensemble)
+    choices = "unknown cell 'damped'; choose from: gru, lstm, rnn.*register_cell"
+    with pytest.raises(ValueError, match=f"damped.safetensors.*{choices}"):
+        load_ensemble(tmp_path / "damped.safetensors")
+    with pytest.raises(ValueError, match=choices):
+        Pretraining(tmp_path / "out", cell="damped")
+
+
+def test_a_cell_needs_a_name_of_its_own_and_gates():
+    with pytest.raises(TypeError, match="a subclass of Ensemble"):
+        register_cell(torch.nn.GRU)
+    with pytest.raises(TypeError, match="Nameless must have a cell"):
+        register_cell(type("Nameless", (Ensemble,), {}))
+    with pytest.raises(ValueError, match="cell 'gru' is registered already"):
+        register_cell(type("Copy", (GRUEnsemble,), {}))
+    assert register_cell(GRUEnsemble) is CELLS["gru"]  # again, as after a reload
+
+
+def test_a_gru_of_ones_own_is_not_run_as_the_usual_one():
+    fused = pytest.importorskip("agents.supervised.fused", reason="the fused rollout needs numba")
+
+    class SlowGRU(GRUEnsemble):
+        cell = "slow-gru"
+
+        def step(self, inputs, state):
+            (new,) = super().step(inputs, state)
+            return (0.5 * (state[0] + new),)
+
+    assert fused.supports(make_ensemble("gru", 1, 4, seed=0))
+    assert not fused.supports(SlowGRU(1, 4, seed=0))
+
+
+@CELL
+def test_weights_are_larger_than_those_of_the_study_whose_gates_are_drawn_together(cell):
+    """Drawing the stack of gates shrinks weights by about the root of their number."""
+    units, gates = 128, CELLS[cell].gates
+    ensemble = make_ensemble(cell, 1, units, seed=0)
+    stack = torch.empty(gates * units, INPUTS)
+    torch.nn.init.xavier_uniform_(stack, generator=torch.Generator().manual_seed(0))
+    expected = np.sqrt((INPUTS + gates * units) / (INPUTS + units))
+    assert (ensemble.input_weight.std() / stack.std()).item() == pytest.approx(expected, rel=0.05)
+    if cell == "gru":
+        assert stack.std().item() == pytest.approx(0.071, abs=0.002)
+        assert ensemble.input_weight.std().item() == pytest.approx(0.117, abs=0.002)
+        recurrent = torch.empty(gates * units, units)
+        torch.nn.init.orthogonal_(recurrent, generator=torch.Generator().manual_seed(0))
+        assert torch.linalg.svdvals(recurrent[:units]).mean().item() == pytest.approx(0.51, abs=0.01)
+        assert torch.linalg.svdvals(ensemble.recurrent_weight[0, :units].detach()).mean() == pytest.approx(
+            1.0
+        )

@@ -21,7 +21,7 @@ def torch_probe(ensemble, field, delays):
         ensemble.networks, field, np.random.default_rng(0), probe=True, noise=SILENCE, delays=delays,
         dtype=ensemble.initial.dtype,
     )  # fmt: skip
-    return SupervisedLearner(ensemble, path="plain").probe(reaches).path(reaches.start)
+    return SupervisedLearner(ensemble, rollout="plain").probe(reaches).path(reaches.start)
 
 
 @pytest.mark.parametrize(

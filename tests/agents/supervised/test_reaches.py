@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from agents.supervised.reaches import Timing, centre_out, centre_out_targets, random_reaches
-from agents.supervised.rollout import observation, rollout
+from agents.supervised.rollout import observation, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.arm.model import load_arm
 from savings_gym.envs.single import ReachEnv
@@ -151,7 +151,7 @@ def test_a_rollout_starts_where_the_reaches_start():
             return torch.zeros(*hidden.shape[:2], 6)
 
     reaches = centre_out(1, NullField(), generator(), probe=True)
-    trajectory = rollout(Still(), TorchArm(), reaches)
+    trajectory = plain_rollout(Still(), TorchArm(), reaches)
     assert trajectory.hand.shape == (1, TRIAL_STEPS, 8, 2)
     path = trajectory.path(reaches.start)
     assert path.shape == (1, 8, TRIAL_STEPS + 1, 2)

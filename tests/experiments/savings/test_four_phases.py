@@ -200,21 +200,23 @@ def test_a_folder_with_another_run_is_left_alone(smoke: Path, caplog: pytest.Log
 def test_a_folder_with_other_files_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     assert main([*SMOKE, "--out", str(tmp_path)]) == 2
-    assert "no run of ours" in caplog.text and [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+    assert "holds files but no run" in caplog.text and [file.name for file in tmp_path.iterdir()] == [
+        "thesis.tex"
+    ]
 
 
 def test_a_config_of_something_else_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for content in ('{"learning": "deep"}', '{"argum', "[]"):
         (tmp_path / "config.json").write_text(content)
         assert main([*SMOKE, "--out", str(tmp_path)]) == 2
-        assert "config.json that is not ours" in caplog.text
+        assert "config.json is not the configuration of a run" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--preset", "fast"], "unknown preset 'fast'; choose from: quick, paper, smoke"),
-        (["--nf2-updates", "0"], "nf2_updates must be at least 1, got 0"),
+        (["--nf2-updates", "0"], "nf2_updates must be a whole number of at least 1, got 0"),
         (["--b", "nan"], "b must be a finite number"),
         (["--noise.vision", "-1"], "vision must be a finite number of at least 0, got -1.0"),
         (["--delays.vision", "0.005"], "whole number of control steps"),
@@ -224,7 +226,16 @@ def test_a_config_of_something_else_is_refused(tmp_path: Path, caplog: pytest.Lo
         (["--rollout", "warp"], "unknown rollout 'warp'; choose from: auto, fused, plain"),
         (["--cell", "transformer"], "unknown cell 'transformer'; choose from: gru, lstm, rnn"),
         (["--frozen", "weights"], "unknown parameters ['weights']; choose from: initial"),
-        (["--device", "quantum"], "unknown device 'quantum'"),
+        (["--device", "quantum"], "unknown device 'quantum'; choose from: cpu"),
+        (["--device", "meta"], "unknown device 'meta'; choose from: cpu"),
+        (["--device", "cpu:7"], "unknown device 'cpu:7'; choose from: cpu"),
+        (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
+        (["--seed", str(2**63)], f"seed must be at most {2**63 - 1} (63 bits), got {2**63}"),
+        (
+            ["--networks", "1000000"],
+            "1000000 networks of 8 units that learn from 32 trials at a time need about",
+        ),
+        (["--units", "1000000"], "2 networks of 1000000 units that learn from 32 trials"),
         (["--loss.position", "nan"], "the weight of position must be finite and at least 0, got nan"),
         (["--cell", "lstm", "--rollout", "fused"], "the fused rollout runs gru on cpu, not lstm on cpu"),
         (["--out", f"{__file__}/run"], "Not a directory"),

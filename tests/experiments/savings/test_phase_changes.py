@@ -11,7 +11,7 @@ from agents.supervised.checkpoints import load_ensemble, read_metadata, save_ens
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.networks import GRUEnsemble, draw_cue, make_ensemble
 from agents.supervised.reaches import centre_out, centre_out_targets
-from agents.supervised.rollout import rollout
+from agents.supervised.rollout import plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from experiments.runs.folder import RunFolder
 from experiments.savings.command import main
@@ -150,7 +150,9 @@ def test_a_cue_in_the_input_bias_is_a_constant_input_of_its_own():
         reaches = centre_out(3, CurlField(8.0), np.random.default_rng(0), probe=True, dtype=torch.float64)
         cut = {name: getattr(reaches, name)[:, :12] for name in ("observation_noise", "excitation_noise")}
         reaches = type(reaches)(**(vars(reaches) | cut))
-        ours, theirs = (rollout(one, TorchArm(dtype=torch.float64), reaches) for one in (ensemble, wider))
+        ours, theirs = (
+            plain_rollout(one, TorchArm(dtype=torch.float64), reaches) for one in (ensemble, wider)
+        )
     assert ours.hidden.numpy() == pytest.approx(theirs.hidden.numpy(), abs=1e-13)
     assert ours.hand.numpy() == pytest.approx(theirs.hand.numpy(), abs=1e-13)
 
@@ -199,10 +201,10 @@ def test_changes_are_said_in_the_configuration_where_there_are_any():
     [
         (["--change.ff2-b", "inf"], "ff2_b must be a finite number, got inf"),
         (["--change.ff1-field", "lorentz"], "unknown ff1_field 'lorentz'; choose from: curl, resistive"),
-        (["--change.ff1-targets", "0", "8"], "ff1_targets must be one or more different numbers of 0 to 7"),
+        (["--change.ff1-targets", "0", "8"], "ff1_targets must be one or more different numbers from 0 to 7"),
         (["--change.ff1-targets", "3", "3"], "ff1_targets must be one or more different numbers"),
         (["--change.ff1-reach", "0"], "ff1_reach must be above 0, got 0.0"),
-        (["--change.ff1-reach", "0.3"], "ff1_reach 0.3 m brings a target out of the arm's reach"),
+        (["--change.ff1-reach", "0.3"], "ff1_reach 0.3 m puts a target out of the arm's reach"),
         (["--change.cue", "nan"], "cue must be a finite number, got nan"),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_falling_rate_is_gone_on_with_as_it_began(tmp_path, monkeypatch):
         pretrain(config(tmp_path, anneal=3))
     with pytest.raises(ValueError, match="other updates, anneal"):
         pretrain(config(tmp_path, updates=9, anneal=1))
-    with pytest.raises(ValueError, match="anneal must lie in 0 to updates, 5, got 6"):
+    with pytest.raises(ValueError, match="anneal must be from 0 to updates, 5, got 6"):
         config(tmp_path, anneal=6)
 
 
@@ -144,7 +144,7 @@ def test_the_weights_say_how_they_were_made(tmp_path):
 
 @pytest.mark.parametrize("name", ["networks", "units", "updates", "trials"])
 def test_a_number_below_one_is_named(tmp_path, name):
-    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, got 0"):
         config(tmp_path, **{name: 0})
 
 
@@ -154,3 +154,58 @@ def test_progress_says_how_long_it_will_take(tmp_path, caplog):
     lines = [record.message for record in caplog.records if "end-point error" in record.message]
     assert [line.split(":")[0] for line in lines] == ["update 2 of 5", "update 4 of 5"]
     assert all(line.endswith("min left") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--networks", "0"], "networks must be a whole number of at least 1, got 0"),
+        (["--units", "-3"], "units must be a whole number of at least 1, got -3"),
+        (["--anneal", "6", "--updates", "5"], "anneal must be from 0 to updates, 5, got 6"),
+        (["--cell", "transformer"], "unknown cell 'transformer'; choose from: gru, lstm, rnn"),
+        (["--device", "meta"], "unknown device 'meta'; choose from: cpu"),
+        (["--device", "cuda:99"], "unknown device 'cuda:99'; choose from: cpu"),
+        (["--actuation", "torque"], "unknown actuation 'torque'; choose from: muscle, motor"),
+        (["--noise.vision", "-1"], "vision must be a finite number of at least 0, got -1.0"),
+        (["--delays.vision", "0.005"], "whole number of control steps"),
+        (["--seed", str(2**64)], "seed must be at most"),
+        (["--networks", "1000000"], "1000000 networks of 128 units that learn from 32 trials at a time need"),
+        (["--units", "1000000"], "8 networks of 1000000 units that learn from 32 trials at a time need"),
+        (["--trials", "1000000"], "from 1000000 trials at a time need"),
+        (["--out", __file__], "exists already: choose another --out or remove it"),
+        (["--out", f"{__file__}/weights"], "is a file, expected a folder"),
+    ],
+)
+def test_bad_arguments_are_refused_in_words_before_anything_is_made(
+    tmp_path, arguments, text, caplog, capsys
+):
+    out = tmp_path / "folder" / "gru.safetensors"
+    try:
+        status = module.main(["--out", str(out), *arguments])
+    except SystemExit as end:  # the parser's own refusal
+        status = end.code
+    shown = " ".join((caplog.text + capsys.readouterr().err).replace("│", " ").split())
+    assert status == 2 and text in shown and "Traceback" not in shown
+    assert not out.parent.exists()
+
+
+def test_a_command_that_is_interrupted_keeps_its_state_and_says_so(
+    tmp_path, monkeypatch, caplog, undisturbed
+):
+    settings = config(tmp_path)
+    monkeypatch.setattr(module, "StopFlag", lambda: iter([False, False, False, True]).__next__)
+    assert module.run(settings) == 130 and "the same command goes on from there" in caplog.text
+    assert (tmp_path / "gru8.state.pt").is_file()
+    monkeypatch.setattr(module, "StopFlag", lambda: lambda: False)
+    assert module.run(settings) == 0
+    assert_weights(load_ensemble(settings.out), undisturbed)
+
+
+def test_a_learning_that_diverges_ends_with_status_1(tmp_path, monkeypatch, caplog):
+    def diverge(learner, reaches):
+        raise FloatingPointError("the gradient of network(s) [0] is not finite")
+
+    monkeypatch.setattr(module.SupervisedLearner, "update", diverge)
+    monkeypatch.setattr(module, "StopFlag", lambda: lambda: False)
+    assert module.run(config(tmp_path)) == 1
+    assert "the learning diverged: the gradient of network(s) [0] is not finite" in caplog.text

@@ -100,7 +100,7 @@ def test_out_must_not_be_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture
 @pytest.mark.parametrize("path", ["fused", "plain"])
 def test_the_parts_together_are_an_update(path: str) -> None:
     pytest.importorskip("numba")
-    work, same = Work(2, units=4, path=path), Work(2, units=4, path=path)
+    work, same = Work(2, units=4, rollout=path), Work(2, units=4, rollout=path)
     work.parts()
     same.batch_seconds()  # both have drawn one batch more
     same.update()
@@ -115,7 +115,7 @@ def test_more_physics_steps_are_nearly_the_same_arm(path: str) -> None:
     pytest.importorskip("numba")
     hands = []
     for substeps in (5, 10):
-        work = Work(1, units=4, path=path, substeps=substeps)
+        work = Work(1, units=4, rollout=path, substeps=substeps)
         hands.append(work.learner.probe(work.probes).hand)
     assert not torch.equal(*hands)
     assert torch.allclose(*hands, atol=2e-3)
@@ -123,7 +123,7 @@ def test_more_physics_steps_are_nearly_the_same_arm(path: str) -> None:
 
 def test_physics_steps_are_counted_from_one() -> None:
     with pytest.raises(ValueError, match="substeps must be at least 1, got 0"):
-        set_substeps(Work(1, units=2, path="plain").learner, 0)
+        set_substeps(Work(1, units=2, rollout="plain").learner, 0)
 
 
 def test_the_floor_is_the_recurrent_products() -> None:

@@ -6,7 +6,7 @@ import torch
 
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import centre_out, centre_out_targets
-from agents.supervised.rollout import rollout
+from agents.supervised.rollout import plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from experiments.stored import probes as displaced_probes
 from experiments.stored.probes import DISPLACED_STREAM, DisplacedProbes
@@ -36,7 +36,7 @@ def one_by_one(probes, vector, step):
     ensemble = probes.ensembles["NF2"]
     reaches = centre_out(2, FIELD, np.random.default_rng((0, DISPLACED_STREAM)), probe=True)
     with torch.no_grad():
-        trajectory = rollout(ensemble, TorchArm(), reaches, Displacement(step, vector[:, None]))
+        trajectory = plain_rollout(ensemble, TorchArm(), reaches, Displacement(step, vector[:, None]))
     return lateral_deviation(trajectory.path(reaches.start), centre_out_targets()).mean(axis=1)
 
 

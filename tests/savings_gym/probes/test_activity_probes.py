@@ -134,7 +134,7 @@ def test_a_displacement_changes_what_comes_after_it_and_nothing_before(recorder,
     if recorder is record_in_mujoco:
         free = recorder(phases, CURL)
     else:
-        free = recorder(phases, CURL, path="plain")
+        free = recorder(phases, CURL, rollout="plain")
     for name in free.data_vars:
         assert np.array_equal(free[name], none[name]), name  # one of length 0 is none
         if "time" in free[name].dims:
@@ -236,7 +236,7 @@ def test_what_cannot_be_recorded_or_displaced_is_refused(policy, asked, error):
         ({}, {}, "at least one phase"),
         ({"NF1": (2,), "FF1": (1,)}, {}, "NF1: 2 networks of 16 units, FF1: 1 networks of 16 units"),
         ({"NF1": (1,)}, {"seed": -1}, "seed must be a whole number"),
-        ({"NF1": (1,)}, {"path": "quick"}, "unknown rollout 'quick'"),
+        ({"NF1": (1,)}, {"rollout": "quick"}, "unknown rollout 'quick'"),
         ({"NF1": (1,)}, {"displacement": Displacement(1, np.ones(3))}, r"shape \(3,\), expected \(16,\)"),
         ({"NF1": (1,)}, {"displacement": Displacement(1, np.ones((2, 1, UNITS)))}, r"shape \(2, 1, 16\)"),
     ],

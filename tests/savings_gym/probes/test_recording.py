@@ -174,7 +174,7 @@ def test_a_table_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_a_folder_of_another_run_is_refused(tmp_path):
     open_folder(tmp_path / "run", {"seed": 0})
     open_folder(tmp_path / "run", {"seed": 0})
-    with pytest.raises(FileExistsError, match="another seed"):
+    with pytest.raises(FileExistsError, match="other arguments:\n  seed: 0 there, 1 now"):
         open_folder(tmp_path / "run", {"seed": 1})
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileExistsError, match="is a file"):

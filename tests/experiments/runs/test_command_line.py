@@ -1,0 +1,130 @@
+"""Every command names itself and its choices in --help, and refuses bad values in one line."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agents.supervised.networks import CELLS
+from experiments.benchmark.agents import AGENTS
+from experiments.controls.conditions import conditions
+from experiments.figures.command import FIGURES
+from experiments.runs.command_line import command_main, preset_main
+from experiments.savings.config import PRESETS
+
+COMMANDS = {  # the module that holds main, and what --help has to list
+    "experiments.savings": (
+        "experiments.savings.command",
+        ["quick", "paper", "smoke", *CELLS, "eprop-random"],
+    ),
+    "experiments.pretrain": ("experiments.savings.pretrain", [*CELLS, "motor"]),
+    "experiments.report": ("experiments.savings.report", []),
+    "experiments.join_networks": ("experiments.join_networks", []),
+    "experiments.activity": ("experiments.stored.activity", ["null", "curl"]),
+    "experiments.controls": ("experiments.controls.command", ["quick", *conditions(PRESETS["smoke"])]),
+    "experiments.figures": ("experiments.figures.command", ["quick", *FIGURES]),
+    "experiments.figures.results_page": ("experiments.figures.results_page", []),
+    "experiments.benchmark": ("experiments.benchmark.command", ["full", *AGENTS]),
+    "experiments.benchmark.job": ("experiments.benchmark.job", [*AGENTS]),
+    "experiments.benchmark.search": ("experiments.benchmark.search", [*AGENTS]),
+    "experiments.speed": ("experiments.speed.command", ["update", "env", "fused"]),
+}
+
+
+def main_of(module: str) -> Callable[[list[str]], int]:
+    return importlib.import_module(COMMANDS[module][0]).main  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_help_shows_how_to_run_the_command_and_its_choices(
+    module: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main_of(module)(["--help"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0 and text.startswith(f"usage: python -m {module} ")
+    unlisted = [name for name in COMMANDS[module][1] if name not in text]
+    assert not unlisted and "__main__" not in text
+
+
+@pytest.mark.parametrize("module", ["experiments.report", "experiments.activity"])
+def test_a_folder_without_a_run_is_refused_in_one_line(
+    module: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    option = [] if module == "experiments.report" else ["--run"]
+    assert main_of(module)([*option, str(tmp_path)]) == 2
+    (record,) = caplog.records
+    assert record.getMessage().startswith("error: ") and str(tmp_path) in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("module", "option"),
+    [("experiments.savings", "--seed"), ("experiments.figures", "--seed"),
+     ("experiments.benchmark", "--seeds"), ("experiments.benchmark.job", "--seed"),
+     ("experiments.benchmark.search", "--seed")],
+)  # fmt: skip
+@pytest.mark.parametrize("seed", [2**63, 2**64 + 1, -1])
+def test_a_seed_of_more_than_63_bits_is_refused(
+    module: str, option: str, seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    agent = ["--agent", "ppo"] if module.startswith("experiments.benchmark.") else []
+    out = tmp_path / "out"
+    try:
+        status: object = main_of(module)([*agent, "--out", str(out), f"{option}={seed}"])
+    except SystemExit as end:  # the parser's own refusal
+        status = end.code
+    shown = caplog.text + capsys.readouterr().err
+    assert status == 2 and str(seed) in shown and not out.exists()
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Arguments of a small command."""
+
+    preset: str = "small"
+    """A preset."""
+    number: int = 1
+    """A number."""
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise ValueError(f"number must be at least 1, got {self.number}")
+
+
+SMALL = {"small": Arguments(), "large": Arguments("large", 100)}
+
+
+def test_a_preset_sets_the_defaults_of_the_other_arguments() -> None:
+    seen: list[Arguments] = []
+
+    def run(config: Arguments) -> int:
+        seen.append(config)
+        return 7
+
+    for arguments in ([], ["--preset", "large"], ["--preset=large", "--number", "3"]):
+        assert preset_main("experiments.small", SMALL, "small", run, arguments, None) == 7
+    assert [config.number for config in seen] == [1, 100, 3]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("value"), 2), (OSError("disk"), 2), (ImportError("package"), 2)]
+)
+def test_an_error_of_the_work_is_one_line(
+    error: Exception, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def run(config: Arguments) -> int:
+        raise error
+
+    assert command_main("experiments.small", Arguments, run, [], None) == status
+    assert [record.getMessage() for record in caplog.records] == [f"error: {error}"]
+
+
+@pytest.mark.parametrize("arguments", [["--preset", "huge"], ["--preset=huge"]])
+def test_an_unknown_preset_lists_them(arguments: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    assert preset_main("experiments.small", SMALL, "small", lambda config: 0, arguments, None) == 2
+    assert "unknown preset 'huge'; choose from: small, large" in caplog.text

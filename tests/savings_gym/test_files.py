@@ -1,0 +1,80 @@
+"""Run folders are read and checked in one place, and results name the versions they were made with."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import savings_gym
+from savings_gym.files import check_writable, holds_run, open_folder, read_config, versions
+
+ROOT = Path(savings_gym.__file__).parents[1]
+
+
+def test_the_arguments_of_a_run_are_read_back(tmp_path):
+    arguments = {"seed": 3, "noise": {"vision": 1e-4}, "frozen": ["input_weight"], "pretrained": None}
+    open_folder(tmp_path / "run", arguments)
+    assert read_config(tmp_path / "run") == arguments
+    assert read_config(tmp_path / "run", ("seed", "noise")) == arguments
+
+
+def test_a_missing_argument_is_named_with_the_file(tmp_path):
+    open_folder(tmp_path, {"seed": 3})
+    with pytest.raises(ValueError, match=r"config\.json lacks b, units"):
+        read_config(tmp_path, ("seed", "b", "units"))
+
+
+def test_a_folder_without_a_configuration_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} has no config.json: it is not a run folder"):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", '{"argum', "[]", "{}", '{"arguments": 3}'])
+def test_a_configuration_of_something_else_is_named(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"config\.json is not the configuration of a run"):
+        read_config(tmp_path)
+    with pytest.raises(FileExistsError, match=r"config\.json is not the configuration.*another folder"):
+        holds_run(tmp_path, {})
+    assert (tmp_path / "config.json").read_text() == content
+
+
+def test_a_folder_holds_the_run_with_the_same_arguments_only(tmp_path):
+    arguments = {"seed": 0, "targets": (0, 1)}
+    assert not holds_run(tmp_path / "run", arguments)
+    open_folder(tmp_path / "run", arguments)
+    assert holds_run(tmp_path / "run", arguments)
+    with pytest.raises(FileExistsError, match=r"b: None there, 8\.0 now\n  seed: 0 there, 1 now"):
+        holds_run(tmp_path / "run", arguments | {"seed": 1, "b": 8.0})
+
+
+def test_a_file_that_cannot_be_written_is_noticed_before_the_work(tmp_path):
+    check_writable(tmp_path / "deep" / "weights")
+    assert list((tmp_path / "deep").iterdir()) == []
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match="file"):
+        check_writable(tmp_path / "file" / "weights")
+
+
+def test_versions_name_this_package_and_what_it_needs():
+    names = ["python", "savings_gym", "mujoco", "gymnasium", "numpy", "scipy", "no-such-package"]
+    found = versions(["no-such-package"])
+    assert list(found) == names and found["no-such-package"] == "not installed"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert found["savings_gym"] == project["version"]
+
+
+def test_a_checkout_that_is_not_installed_has_the_version_of_its_project_file(tmp_path):
+    shutil.copytree(
+        ROOT / "savings_gym", tmp_path / "savings_gym", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(ROOT / "assets", tmp_path / "assets")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "savings_gym"\nversion = "9.8.7"\n')
+    code = "import json; from savings_gym.files import versions; print(json.dumps(versions()))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["savings_gym"] == "9.8.7"
