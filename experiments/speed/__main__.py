@@ -1,4 +1,4 @@
-"""``python -m experiments.speed``: see `experiments.speed.command`."""
+"""``python -m experiments.speed``, see `experiments.speed.command`."""
 
 import sys
 

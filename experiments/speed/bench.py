@@ -1,4 +1,4 @@
-"""The arguments of the speed benchmark, and what its parts share."""
+"""The arguments of the speed benchmark, and the bench on which its parts are measured."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from agents.supervised.networks import check_device
 from experiments.runs.command_line import choice, choices
 from experiments.speed.motornet import MotorNetWorkers, motornet_version
 from experiments.speed.work import Task, Work
+from savings_gym.arrays import as_whole_number
 from savings_gym.task.settings import N_TARGETS
 
-Section = dict[str, Any]
+Section = dict[str, Any]  # what a part adds to speed.json
 PARTS = ("update", "probe", "parts", "growth", "projection", "env", "rl")
+LEARNING = PARTS[:5]  # the parts about the supervised learner, measured by default
 
 
 @dataclass(frozen=True)
@@ -26,27 +28,27 @@ class Speed:
 
     quick: bool = False
     """Few repetitions: under a minute, once the kernels are compiled."""
-    part: Annotated[tuple[str, ...], choices(PARTS)] = ("update", "probe", "parts", "growth", "projection")
-    """What to measure; keys of the parts left out are null in speed.json."""
+    part: Annotated[tuple[str, ...], choices(PARTS)] = LEARNING
+    """Parts to measure; by default those about the supervised learner."""
     out: Path = Path("runs/speed")
-    """Folder; an earlier benchmark there is replaced."""
+    """Folder of the results; other parts that were measured there before, likewise, are kept."""
     networks: int = 40
     """Networks of the ensemble."""
     units: int = 128
-    """Recurrent units a network."""
+    """Recurrent units per network."""
     rollout: Annotated[str, choice(ROLLOUTS)] = "auto"
     """auto, fused or plain."""
     device: str = "cpu"
-    """cpu, cuda, ... of our part; MotorNet always runs on the CPU's cores."""
+    """cpu, cuda, ... of this project's learner; MotorNet always runs on the cores of the CPU."""
 
     def __post_init__(self) -> None:
-        """Checks every value before any work starts."""
+        """Check every value before any work starts."""
         for name in ("networks", "units"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            as_whole_number(name, getattr(self, name), least=1)
         unknown = [part for part in self.part if part not in PARTS]
         if unknown or not self.part:
-            raise ValueError(f"unknown part {unknown}; choose one or more of: {', '.join(PARTS)}")
+            named = ", ".join(map(repr, unknown)) or "()"
+            raise ValueError(f"unknown part {named}; choose one or more of: {', '.join(PARTS)}")
         if self.rollout not in ROLLOUTS:
             raise ValueError(f"unknown rollout {self.rollout!r}; choose from: {', '.join(ROLLOUTS)}")
         check_device(self.device)
@@ -58,37 +60,41 @@ class Speed:
 
 
 class Bench:
-    """What the parts share: the arguments, and MotorNet's processes, started when first wanted."""
+    """What the parts share: the arguments, and MotorNet's processes, started when first needed."""
 
     def __init__(self, config: Speed, stack: ExitStack) -> None:
-        """The stack ends the processes."""
+        """Set up a bench whose processes end with the stack."""
         self.config, self.stack = config, stack
         self.cores = os.cpu_count() or 1
         self.rounds = 3 if config.quick else 15
-        self.started: MotorNetWorkers | None = None
+        self.workers: MotorNetWorkers | None = None
 
     def work(self, networks: int, **sizes: Any) -> Work:
-        """Our learner at the sizes of the arguments, unless others are given."""
+        """Return the supervised learner with the sizes of the arguments, unless others are given."""
         settings: Section = {"units": self.config.units, "device": self.config.device}
         return Work(networks, rollout=self.config.rollout, **settings | sizes)
 
     def motornet(self) -> MotorNetWorkers | None:
-        """One MotorNet process a core; None where it is not installed."""
-        if self.started is None and motornet_version() is not None:
-            self.started = self.stack.enter_context(MotorNetWorkers(self.config.units, self.cores))
-        return self.started
+        """Return one MotorNet process per core; None if MotorNet is not installed."""
+        if self.workers is None and motornet_version() is not None:
+            self.workers = self.stack.enter_context(MotorNetWorkers(self.config.units, self.cores))
+        return self.workers
 
-    def motornet_tasks(self, what: str) -> dict[str, Task]:
-        """Seconds of a network's update or probe: over all cores at once, and of one process alone."""
+    def motornet_tasks(self, work: str) -> dict[str, Task]:
+        """Return tasks for the seconds per network of MotorNet: on all cores at once, and of one process.
+
+        Args:
+            work: "update" or "probe".
+        """
         workers = self.motornet()
         if workers is None:
             return {}
         repetitions = 1 if self.config.quick else 2
 
         def all_cores() -> float:
-            return 1 / sum(1 / seconds for seconds in workers.seconds(what, repetitions, self.cores))
+            return 1 / sum(1 / seconds for seconds in workers.seconds(work, repetitions, self.cores))
 
         return {
             "motornet": all_cores,
-            "motornet_alone": lambda: workers.seconds(what, repetitions, 1)[0],
+            "motornet_alone": lambda: workers.seconds(work, repetitions, 1)[0],
         }

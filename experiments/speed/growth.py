@@ -17,7 +17,7 @@ Curve = list[dict[str, float]]
 
 
 class Sizes(Protocol):
-    """What is held where it does not vary."""
+    """The sizes that stay constant along the other axes."""
 
     @property
     def networks(self) -> int:
@@ -25,40 +25,40 @@ class Sizes(Protocol):
 
     @property
     def units(self) -> int:
-        """Recurrent units a network."""
+        """Recurrent units per network."""
 
     @property
     def device(self) -> str:
-        """Of ours and of the products."""
+        """Device of the learner and of the products."""
 
 
 def axes(quick: bool, device: str = "cpu") -> dict[str, Sequence[int]]:
-    """The values along every axis; threads only on a CPU, 400 networks only on a GPU."""
-    chosen: dict[str, Sequence[int]] = {
+    """Return the values along every axis; threads only on a CPU, 400 networks only on a GPU."""
+    values: dict[str, Sequence[int]] = {
         "networks": (1, 40, 200) if quick else (1, 2, 5, 10, 20, 40, 80, 120, 200),
         "units": (32, 128, 256) if quick else (32, 64, 128, 256, 512),
         "trials": (8, 32) if quick else (1, 2, 4, 8, 16, 32, 64),
         "physics_steps": (1, 10) if quick else (1, 2, 5, 10, 20),
     }
     if device != "cpu":
-        return chosen | {"networks": (*chosen["networks"], 400)}
+        return values | {"networks": (*values["networks"], 400)}
     cores = os.cpu_count() or 1
     counts = {2**power for power in range(cores.bit_length()) if 2**power <= cores} | {cores}
-    return chosen | {"threads": sorted(counts)}
+    return values | {"threads": sorted(counts)}
 
 
 def curve(axis: str, values: Sequence[int], make: Callable[..., Work], sizes: Sizes, rounds: int) -> Curve:
-    """Seconds of one network's update at every value of one axis, beside the bare matrix products.
+    """Return the seconds per network of an update along one axis, beside the bare matrix products.
 
     Args:
-        axis: one of ``AXES``.
-        values: along it.
-        make: makes a ``Work`` of so many networks.
-        sizes: what does not vary.
-        rounds: per point; ours and the products take turns.
+        axis: One of ``AXES``.
+        values: Values along it.
+        make: Makes a ``Work`` from a number of networks and other sizes.
+        sizes: The sizes that stay constant.
+        rounds: Turns per point of the update and the products.
 
     Raises:
-        ValueError: for an unknown axis.
+        ValueError: If the axis is unknown.
     """
     if axis not in AXES:
         raise ValueError(f"unknown axis {axis!r}; choose from: {', '.join(AXES)}")
@@ -74,28 +74,28 @@ def curve(axis: str, values: Sequence[int], make: Callable[..., Work], sizes: Si
         }
         if axis == "threads":
             with threads(value):
-                found = take_turns(tasks, rounds)
+                seconds = take_turns(tasks, rounds)
         else:
-            found = take_turns(tasks, rounds)
-        points.append({"value": value} | {name: median(times) / networks for name, times in found.items()})
+            seconds = take_turns(tasks, rounds)
+        points.append({"value": value} | {name: median(times) / networks for name, times in seconds.items()})
     return points
 
 
 def slopes(curves: dict[str, Curve]) -> dict[str, dict[str, float]]:
-    """Exponents of growth, d log(seconds of a network) / d log(value), of ours and of the products."""
-    found = {}
+    """Return the exponents of growth, d log(seconds per network) / d log(value), of update and products."""
+    exponents = {}
     for axis, points in curves.items():
         if len(points) > 1:
             x = np.log([point["value"] for point in points])
-            found[axis] = {
+            exponents[axis] = {
                 name: float(np.polyfit(x, np.log([point[name] for point in points]), 1)[0])
                 for name in ("seconds", "floor_seconds")
             }
-    return found
+    return exponents
 
 
-def as_rows(curves: dict[str, Curve]) -> list[tuple[Any, ...]]:
-    """Axis, value, ms of a network's update, ms of its products, their ratio."""
+def report_rows(curves: dict[str, Curve]) -> list[tuple[Any, ...]]:
+    """Return axis, value, ms per network of an update, ms of its products, and their ratio."""
     return [
         (axis, int(point["value"]), 1e3 * point["seconds"], 1e3 * point["floor_seconds"],
          point["seconds"] / point["floor_seconds"])

@@ -1,8 +1,8 @@
-"""MotorNet at the same work, for comparison: its arm, its GRU, the study's trials, loss and update.
+"""MotorNet at the same work, for comparison: its arm and GRU with the study's trials, loss and update.
 
-MotorNet (Codol et al. 2024, doi 10.7554/eLife.88591) simulates one network in one process, so several
-networks at once are several processes, each with one computing thread. Only its public classes are used.
-It is wanted by this benchmark alone: ``pip install "savings_gym[bench]"`` or ``pip install motornet``.
+MotorNet (Codol et al. 2024, doi 10.7554/eLife.88591) simulates one network per process, so several networks
+at once are several processes, each with one computing thread. Only its public classes are used. No other part
+of the project needs it: ``pip install "savings_gym[bench]"`` or ``pip install motornet``.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ CURL = 8.0  # N s/m
 
 
 def motornet_version() -> str | None:
-    """Version of MotorNet; None where it is not installed."""
+    """Return the version of MotorNet; None if it is not installed."""
     if importlib.util.find_spec("motornet") is None:
         return None
     return importlib.metadata.version("motornet")
 
 
 def peak_memory() -> float | None:
-    """Largest memory that this process has held, GB; None where the system does not tell."""
+    """Return the largest memory that this process has held [GB]; None if the system does not report it."""
     try:
         import resource
     except ImportError:
@@ -49,10 +49,10 @@ def peak_memory() -> float | None:
 
 
 class MotorNetLearner:
-    """One network on MotorNet's arm that adapts as in the study: recurrent weights and start state learn."""
+    """One network on MotorNet's arm whose recurrent weights and initial state learn, as in the study."""
 
     def __init__(self, units: int, trials: int, seed: int) -> None:
-        """Builds arm, environment, network and optimiser."""
+        """Build arm, environment, network and optimiser."""
         from motornet.effector import RigidTendonArm26
         from motornet.environment import Environment
         from motornet.muscle import RigidTendonHillMuscle
@@ -71,7 +71,7 @@ class MotorNetLearner:
         )
         self.environment.reset(seed=seed, options={"batch_size": trials})
         size = self.environment.observation_space.shape[0]
-        self.policy = PolicyGRU(size + 1, units, self.environment.n_muscles, "cpu")  # one more: the go cue
+        self.policy = PolicyGRU(size + 1, units, self.environment.n_muscles, "cpu")  # and the go cue
         self.initial = torch.nn.Parameter(torch.zeros(1, 1, units))
         for name, parameter in self.policy.named_parameters():
             parameter.requires_grad_(name in ("gru.weight_hh_l0", "gru.bias_hh_l0"))
@@ -80,28 +80,28 @@ class MotorNetLearner:
         self.optimiser = torch.optim.SGD(self.plastic, lr=ADAPTATION.rate)
 
     def rollout(self, reaches: Reaches) -> Trajectory:
-        """All trials of a batch for one network."""
+        """Run all trials of a batch."""
         environment, steps = self.environment, reaches.steps
         trials = reaches.go_step.shape[1]
         go = reaches.go_step[0][None, :, None]
         time = torch.arange(steps)[:, None, None]
-        cue, pushed = (time >= go + reaches.timing.vision).float(), (time >= go).float()
+        cue, field_on = (time >= go + reaches.timing.vision).float(), (time >= go).float()
         field = reaches.after_go[0][0]
         environment.reset(options={"batch_size": trials, "joint_state": reaches.q0[0]})
         environment.goal = reaches.target[0]
-        seen = environment.get_obs()
+        observation = environment.get_obs()
         hidden = self.initial.expand(-1, trials, -1).contiguous()
         series: list[tuple[torch.Tensor, ...]] = []
         for t in range(steps):
-            action, hidden = self.policy(torch.cat([seen, cue[t]], -1), hidden)
-            push = pushed[t] * (field * environment.states["cartesian"][:, None, 2:]).sum(-1)
-            seen = environment.step(action, endpoint_load=push)[0]
+            action, hidden = self.policy(torch.cat([observation, cue[t]], -1), hidden)
+            force = field_on[t] * (field * environment.states["cartesian"][:, None, 2:]).sum(-1)
+            observation = environment.step(action, endpoint_load=force)[0]
             cartesian, muscle = environment.states["cartesian"], environment.states["muscle"]
             series.append((cartesian[:, :2], cartesian[:, 2:], muscle[:, MUSCLE_FORCE], action, hidden[0]))
         return Trajectory(*(torch.stack(values)[None] for values in zip(*series, strict=True)))
 
     def update(self, reaches: Reaches) -> None:
-        """Rollout, loss, backward, clip, step."""
+        """Do one update: rollout, loss, backward pass, clipping, step."""
         self.optimiser.zero_grad(set_to_none=True)
         terms = loss_terms(self.rollout(reaches), reaches)
         total_loss(terms, ADAPTATION.weights).sum().backward()
@@ -109,32 +109,32 @@ class MotorNetLearner:
         self.optimiser.step()
 
     def probe(self, reaches: Reaches) -> None:
-        """Rollout without learning."""
+        """Run a batch without learning."""
         with torch.no_grad():
             self.rollout(reaches)
 
 
 def _work(connection: Connection, units: int, seed: int) -> None:
-    """A worker: times what it is asked for, until it is asked to stop."""
+    """Time updates or probes in a worker process, as requested, until it is told to stop."""
     torch.set_num_threads(1)
     try:
         rng = np.random.default_rng(seed)
         reaches = {
-            what: centre_out(1, CurlField(CURL), rng, probe=what == "probe") for what in ("update", "probe")
+            work: centre_out(1, CurlField(CURL), rng, probe=work == "probe") for work in ("update", "probe")
         }
         learner = MotorNetLearner(units, reaches["update"].go_step.shape[1], seed)
-        for what, batch in reaches.items():
-            getattr(learner, what)(batch)
+        for work, batch in reaches.items():
+            getattr(learner, work)(batch)
         answer: Any = "ready"
         while True:
             connection.send(answer)
-            what, repetitions = connection.recv()
-            if what == "stop":
+            work, repetitions = connection.recv()
+            if work == "stop":
                 connection.send(peak_memory())
                 return
             began = time.perf_counter()
             for _ in range(repetitions):
-                getattr(learner, what)(reaches[what])
+                getattr(learner, work)(reaches[work])
             answer = (time.perf_counter() - began) / repetitions
     except EOFError:
         return
@@ -143,66 +143,66 @@ def _work(connection: Connection, units: int, seed: int) -> None:
 
 
 class MotorNetWorkers:
-    """One MotorNet process a core; idle ones wait without computing."""
+    """MotorNet processes, each with one network; idle ones wait without computing."""
 
     def __init__(self, units: int, processes: int) -> None:
-        """Says what to start; ``with`` starts it."""
+        """Declare the processes; ``with`` starts them."""
         self.units, self.count = units, processes
         self.connections: list[Connection] = []
         self.processes: list[Any] = []
         self.peak_memory: float | None = None
 
     def __enter__(self) -> MotorNetWorkers:
-        """Starts the processes and waits until each has warmed up."""
+        """Start the processes and wait until each has warmed up."""
         context = multiprocessing.get_context("spawn")
-        held = os.environ.get("OMP_NUM_THREADS")
+        before = os.environ.get("OMP_NUM_THREADS")
         os.environ["OMP_NUM_THREADS"] = "1"
         try:
             for seed in range(self.count):
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_work, args=(theirs, self.units, seed), daemon=True)
+                own_end, far_end = context.Pipe()
+                process = context.Process(target=_work, args=(far_end, self.units, seed), daemon=True)
                 process.start()
-                theirs.close()
-                self.connections.append(ours)
+                far_end.close()
+                self.connections.append(own_end)
                 self.processes.append(process)
         finally:
-            if held is None:
+            if before is None:
                 del os.environ["OMP_NUM_THREADS"]
             else:
-                os.environ["OMP_NUM_THREADS"] = held
+                os.environ["OMP_NUM_THREADS"] = before
         for connection in self.connections:
             _answer(connection)
         return self
 
-    def seconds(self, what: str, repetitions: int, processes: int) -> list[float]:
-        """Seconds of one ``"update"`` or ``"probe"`` in each of the first processes, all at the same time."""
+    def seconds(self, work: str, repetitions: int, processes: int) -> list[float]:
+        """Return the seconds of an ``"update"`` or ``"probe"`` in each of some processes at the same time."""
         used = self.connections[:processes]
         for connection in used:
-            connection.send((what, repetitions))
+            connection.send((work, repetitions))
         return [float(_answer(connection)) for connection in used]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stops the processes; notes the largest memory that one of them held."""
-        held = []
+        """Stop the processes and keep the largest memory that one of them held."""
+        peaks = []
         for connection, process in zip(self.connections, self.processes, strict=True):
             if kind is None:
                 connection.send(("stop", 0))
-                held.append(_answer(connection))
+                peaks.append(_answer(connection))
             else:
                 process.terminate()
             connection.close()
             process.join()
-        known = [memory for memory in held if memory is not None]
+        known = [memory for memory in peaks if memory is not None]
         self.peak_memory = max(known) if known else None
 
 
 def _answer(connection: Connection) -> Any:
-    """What a worker says.
+    """Return the answer of a worker.
 
     Raises:
-        RuntimeError: what went wrong there.
+        RuntimeError: If it failed, with the reason.
     """
     try:
         answer = connection.recv()

@@ -1,6 +1,6 @@
 """How long the main experiment takes, projected from a short measured run of its own code.
 
-Runs in a process of its own, so that the peak memory is that of the experiment and of nothing else.
+It runs in a process of its own, so that the peak memory is that of the experiment alone.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from experiments.savings.pretrain import Pretraining, pretrain
 from experiments.speed.motornet import peak_memory
 from savings_gym.fields import CurlField
 
-WARM_UP = 2  # updates that are not counted: memory is touched for the first time
-FIELD_PHASE = 1  # of the four, the first with a field
+WARM_UP = 2  # updates that do not count, because they touch memory for the first time
+FIELD_PHASE = 1  # index of FF1, the first phase with a field
 
 
 @dataclass(frozen=True)
 class Projection:
-    """What a preset takes.
+    """Time that a preset takes.
 
     Attributes:
-        pretraining: s, one pre-training update with its batch.
-        phase: s, one update of a phase with its batch and its probe.
-        hours: the whole schedule, without the report at its end.
+        pretraining: One pre-training update with its batch [s]; None if the preset starts from weights.
+        phase: One update of a phase with its batch and its probe [s].
+        hours: The whole schedule, without the report at its end [h].
     """
 
     pretraining: float | None
@@ -47,7 +47,7 @@ class Projection:
 
 
 class _Stamps:
-    """Notes the time before every update; looks like the question whether to stop."""
+    """A stop flag that is never raised and notes the time whenever it is asked, once per update."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -57,13 +57,13 @@ class _Stamps:
         return False
 
     def mean(self, updates: int) -> float:
-        """Mean seconds an update, without the first ones."""
+        """Return the mean seconds per update, without the first ones."""
         counted = self.times[WARM_UP : WARM_UP + updates + 1]
         return (counted[-1] - counted[0]) / (len(counted) - 1)
 
 
 def schedule_hours(config: Savings, pretraining: float | None, phase: float) -> float:
-    """Hours of a preset from seconds an update."""
+    """Return the hours of a preset from its seconds per update."""
     seconds = phase * sum(training.updates for training in config.phases())
     if pretraining is not None:
         seconds += pretraining * config.pretraining_updates
@@ -71,7 +71,7 @@ def schedule_hours(config: Savings, pretraining: float | None, phase: float) -> 
 
 
 def measure(config: Savings, updates: int, device: str) -> Projection:
-    """Runs the first updates of the pre-training, where the preset has one, and of a phase with probes."""
+    """Run the first updates of the pre-training, if the preset has one, and of a phase with its probes."""
     with tempfile.TemporaryDirectory() as folder:
         weights, pretraining = Path(folder) / "pretrained.safetensors", None
         if config.pretrained is None:
@@ -81,7 +81,7 @@ def measure(config: Savings, updates: int, device: str) -> Projection:
             )
             pretrain(job, stamps)
             pretraining = stamps.mean(updates)
-        else:  # shipped weights: any do for timing
+        else:  # any weights do for timing
             pretrain(Pretraining(weights, config.networks, config.units, config.cell, 1, 8, device=device))
         ensemble = load_ensemble(weights, device=device)
         ensemble.freeze(*config.frozen)
@@ -100,40 +100,40 @@ def _child(connection: Connection, presets: dict[str, Savings], updates: int, de
     logging.disable(logging.INFO)
     keep_freed_memory()
     try:
-        found: dict[str, Any] = {}
+        results: dict[str, Any] = {}
         for name, config in presets.items():
-            found[name] = dataclasses.asdict(measure(config, updates, device))
-        found["peak_memory_gb"] = peak_memory()
+            results[name] = dataclasses.asdict(measure(config, updates, device))
+        results["peak_memory_gb"] = peak_memory()
         if device != "cpu":
-            found["peak_memory_gb"] = torch.cuda.max_memory_allocated(device) / 1e9
-        connection.send(found)
+            results["peak_memory_gb"] = torch.cuda.max_memory_allocated(device) / 1e9
+        connection.send(results)
     except Exception as error:
         connection.send(error)
 
 
 def project(updates: int, device: str = "cpu", presets: dict[str, Savings] | None = None) -> dict[str, Any]:
-    """Projections of the presets ``quick`` and ``paper``, and ``peak_memory_gb`` over both.
+    """Return projections of the presets ``quick`` and ``paper``, and ``peak_memory_gb`` over both.
 
     Args:
-        updates: measured of the pre-training and of a phase.
+        updates: Number of measured updates, of the pre-training and of a phase.
         device: ``"cpu"``, ``"cuda"``, ...
-        presets: others than these two.
+        presets: Other presets than these two.
 
     Raises:
-        RuntimeError: what went wrong in the process that measures.
+        RuntimeError: If the process that measures failed, with the reason.
     """
     presets = presets or {name: PRESETS[name] for name in ("quick", "paper")}
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_child, args=(theirs, presets, updates, device), daemon=True)
+    own_end, far_end = context.Pipe()
+    process = context.Process(target=_child, args=(far_end, presets, updates, device), daemon=True)
     process.start()
-    theirs.close()
+    far_end.close()
     try:
-        found = ours.recv()
+        results = own_end.recv()
     except EOFError as error:
         raise RuntimeError("the process that measures the projection died") from error
     finally:
         process.join()
-    if isinstance(found, Exception):
-        raise RuntimeError(f"the projection failed: {found!r}") from found
-    return dict(found)
+    if isinstance(results, Exception):
+        raise RuntimeError(f"the projection failed: {results!r}") from results
+    return dict(results)

@@ -1,7 +1,7 @@
-"""What the benchmark times: our update and probe, piece by piece, and the bare matrix products below them.
+"""The work that is timed: update and probe of the supervised learner, and their bare matrix products.
 
-All times are seconds by the wall clock. Tasks that are compared take turns (A B A B ...), so that a machine
-that changes its pace changes it for all of them; ratios are medians over the rounds.
+All times are seconds of the wall clock. Tasks that are compared take turns (A B A B ...), so that a machine
+that slows down slows all of them; ratios are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ GATES = 3
 
 
 class Clock:
-    """Seconds since the last question; on a GPU after all work asked for is done."""
+    """A stopwatch; on a GPU it waits until all work is finished."""
 
     def __init__(self, device: torch.device) -> None:
-        """Starts."""
+        """Start."""
         self.device = device
         self.last = 0.0
         self()
 
     def __call__(self) -> float:
-        """Seconds since the last call."""
+        """Return the seconds since the last call."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         now = time.perf_counter()
@@ -49,12 +49,12 @@ class Work:
     """An ensemble that adapts to a curl field, with its batches.
 
     Args:
-        networks: in the ensemble.
-        trials: a batch; other numbers than 8 make random reaches of it.
-        units: recurrent units a network.
+        networks: Size of the ensemble.
+        trials: Trials per batch: centre-out reaches if there are 8, random reaches otherwise.
+        units: Recurrent units per network.
         device: ``"cpu"``, ``"cuda"``, ...
         rollout: As in ``SupervisedLearner``.
-        substeps: physics steps a control step; None leaves the arm's own.
+        substeps: Physics steps per control step; None keeps those of the arm.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Work:
         rollout: str = "auto",
         substeps: int | None = None,
     ) -> None:
-        """Makes networks and batches."""
+        """Make networks and batches."""
         self.networks, self.trials, self.units = networks, trials, units
         self.device = torch.device(device)
         ensemble = make_ensemble("gru", networks, units, seed=0, device=device)
@@ -78,32 +78,32 @@ class Work:
         self.reaches, self.probes = self.batch(), self.batch(probe=True)
 
     def batch(self, *, probe: bool = False) -> Reaches:
-        """A batch, or the probe (8 trials whatever ``trials`` is)."""
+        """Return a batch, or the probe, which always has 8 trials."""
         field = CurlField(CURL)
         if probe or self.trials == N_TARGETS:
             return centre_out(self.networks, field, self.rng, probe=probe, device=self.device)
         return random_reaches(self.networks, self.trials, field, self.rng, device=self.device)
 
     def update(self) -> float:
-        """One update: rollout, loss, backward, clip, step."""
+        """Time one update: rollout, loss, backward pass, clipping, step."""
         clock = Clock(self.device)
         self.learner.update(self.reaches)
         return clock()
 
     def probe(self) -> float:
-        """One probe: a rollout without gradients."""
+        """Time one probe: a rollout without gradients."""
         clock = Clock(self.device)
         self.learner.probe(self.probes)
         return clock()
 
     def batch_seconds(self) -> float:
-        """Making a batch."""
+        """Time the making of a batch."""
         clock = Clock(self.device)
         self.reaches = self.batch()
         return clock()
 
     def parts(self) -> dict[str, float]:
-        """The parts of one update, each on its own; the same calls as ``SupervisedLearner.update``."""
+        """Time the parts of one update; the calls are those of ``SupervisedLearner.update``."""
         learner, clock = self.learner, Clock(self.device)
         seconds = {"batch": self.batch_seconds()}
         clock()
@@ -123,7 +123,7 @@ class Work:
 
 
 def set_substeps(learner: SupervisedLearner, substeps: int) -> None:
-    """Gives the arm another number of physics steps a control step (for timing: the study's arm has 5)."""
+    """Give the arm another number of physics steps per control step, for timing only."""
     if substeps < 1:
         raise ValueError(f"substeps must be at least 1, got {substeps}")
     learner.arm.substeps, learner.arm.timestep = substeps, CONTROL_STEP / substeps
@@ -140,27 +140,27 @@ def set_substeps(learner: SupervisedLearner, substeps: int) -> None:
 class Floor:
     """The recurrent matrix products of one update and nothing else: no gates, no inputs, no arm.
 
-    In every control step h @ W and, backward, d @ W'; at the end the weights' gradient in one product.
+    These are h @ W and, backward, d @ W' in every control step, and at the end the weights' gradient at once.
     """
 
     def __init__(self, networks: int, trials: int = N_TARGETS, units: int = 128, device: str = "cpu") -> None:
-        """Makes matrices of the shapes."""
+        """Make matrices of the right shapes."""
         self.device = torch.device(device)
         generator = torch.Generator().manual_seed(0)
-        rows = GATES * units
+        gates = GATES * units
 
         def matrix(*shape: int) -> torch.Tensor:
             return torch.randn((networks, *shape), generator=generator).to(self.device)
 
-        self.weight, self.weight_t = matrix(units, rows), matrix(rows, units)
-        self.h, self.d = matrix(trials, units), matrix(trials, rows)
+        self.weight, self.weight_t = matrix(units, gates), matrix(gates, units)
+        self.h, self.d = matrix(trials, units), matrix(trials, gates)
         self.ahead, self.back = torch.empty_like(self.d), torch.empty_like(self.h)
-        self.all_h, self.all_d = matrix(TRIAL_STEPS * trials, units), matrix(TRIAL_STEPS * trials, rows)
+        self.all_h, self.all_d = matrix(TRIAL_STEPS * trials, units), matrix(TRIAL_STEPS * trials, gates)
         self.gradient = torch.empty_like(self.weight_t)
-        self.operations = networks * trials * units * rows * TRIAL_STEPS * 3 * 2
+        self.operations = networks * trials * units * gates * TRIAL_STEPS * 3 * 2
 
     def __call__(self) -> float:
-        """Seconds of the products of one update."""
+        """Time the products of one update."""
         clock = Clock(self.device)
         for _ in range(TRIAL_STEPS):
             torch.bmm(self.h, self.weight, out=self.ahead)
@@ -171,11 +171,11 @@ class Floor:
 
 
 def take_turns(tasks: dict[str, Task], rounds: int) -> dict[str, list[float]]:
-    """Runs all tasks once to warm up, then all in turn, round after round.
+    """Run all tasks once to warm up, then in turn, round after round.
 
     Args:
-        tasks: each returns the seconds of one unit of its work.
-        rounds: at least 1.
+        tasks: Each returns the seconds of one unit of its work.
+        rounds: At least 1.
 
     Returns:
         The seconds of every task in every round.
@@ -192,25 +192,25 @@ def take_turns(tasks: dict[str, Task], rounds: int) -> dict[str, list[float]]:
 
 
 def repeated(task: Task, times: int) -> Task:
-    """A task that does the same several times, for the mean of it."""
+    """Return a task that repeats another one and reports the mean."""
     return lambda: sum(task() for _ in range(times)) / times
 
 
 def ratio(above: list[float], below: list[float]) -> float:
-    """Median over rounds of one time over the other."""
+    """Return the median over rounds of one time over the other."""
     return median(a / b for a, b in zip(above, below, strict=True))
 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Torch and numba with so many computing threads."""
-    held = torch.get_num_threads()
+    """Let torch and numba compute with this number of threads."""
+    before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
         with _numba_threads(count):
             yield
     finally:
-        torch.set_num_threads(held)
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -220,9 +220,9 @@ def _numba_threads(count: int) -> Iterator[None]:
     except ImportError:
         yield
         return
-    held = numba.get_num_threads()
+    before = numba.get_num_threads()
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        numba.set_num_threads(held)
+        numba.set_num_threads(before)

@@ -1,6 +1,6 @@
-"""The benchmark runs at tiny sizes, writes what it promises and refuses what it does not know.
+"""The speed benchmark runs at tiny sizes, writes what it promises and refuses bad values.
 
-Nothing is asserted on how long anything takes.
+Nothing is asserted about how long anything takes.
 """
 
 from __future__ import annotations
@@ -17,23 +17,26 @@ import torch
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.reaches import centre_out
 from experiments.savings.config import PRESETS
+from experiments.speed import bench as speed_bench
 from experiments.speed import command as speed
 from experiments.speed import growth as speed_growth
 from experiments.speed import motornet as speed_motornet
 from experiments.speed import projection as speed_projection
+from experiments.speed.report import render
 from experiments.speed.work import PIECES, Floor, Work, ratio, repeated, set_substeps, take_turns, threads
 from savings_gym.fields import CurlField
 
 TINY = ["--quick", "--networks", "2", "--units", "4"]
 PROMISED = {
     "throughput_vs_motornet", "time_vs_floor", "single_network_vs_motornet", "paper_hours", "quick_minutes",
-    "peak_memory_gb", "device", "versions", "threads", "cpu",
+    "peak_memory_gb", "device", "threads", "cpu", "sizes", "origins",
 }  # fmt: skip
 
 
 @pytest.fixture
 def without_motornet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "motornet_version", lambda: None)
+    for module in (speed, speed_bench):
+        monkeypatch.setattr(module, "motornet_version", lambda: None)
 
 
 @pytest.fixture
@@ -48,38 +51,59 @@ def test_a_run_without_motornet_writes_everything(
     parts = ["--part", "update", "probe", "parts", "growth"]
     assert speed.main([*TINY, *parts, "--out", str(tmp_path / "new" / "speed")]) == 0
     out = tmp_path / "new" / "speed"
-    assert {file.name for file in out.iterdir()} == {"speed.json", "speed.md", "speed.png"}
-    found = json.loads((out / "speed.json").read_text())
-    assert set(found) >= PROMISED
-    assert found["throughput_vs_motornet"] is None and found["paper_hours"] is None
-    assert found["time_vs_floor"] > 0 and found["versions"]["motornet"] is None
-    assert set(found["growth"]) == {"networks", "units", "trials", "physics_steps", "threads"}
+    assert {file.name for file in out.iterdir()} == {"speed.json", "README.md", "speed.png"}
+    results = json.loads((out / "speed.json").read_text())
+    assert set(results) >= PROMISED
+    assert results["throughput_vs_motornet"] is None and results["paper_hours"] is None
+    assert results["time_vs_floor"] > 0 and results["origins"]["update"]["versions"]["motornet"] is None
+    assert set(results["growth"]) == {"networks", "units", "trials", "physics_steps", "threads"}
     assert speed_motornet.HOW_TO_GET in caplog.text
-    assert "not measured" in (out / "speed.md").read_text()
+    page = (out / "README.md").read_text()
+    assert page == render(results) and "not measured" in page
+
+
+def test_the_committed_page_is_made_from_the_committed_results() -> None:
+    folder = Path(speed.__file__).parents[1] / "results/speed"
+    results = json.loads((folder / "speed.json").read_text())
+    assert (folder / "README.md").read_text() == render(results)
+
+
+def test_parts_are_measured_one_by_one_in_one_setting(
+    tmp_path: Path, without_motornet: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    for part in ("parts", "probe"):
+        assert speed.main([*TINY, "--part", part, "--out", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "speed.json").read_text())
+    assert list(results["origins"]) == ["parts", "probe"]
+    assert results["parts_seconds"] and results["probe_seconds"]
+    other = ["--quick", "--networks", "3", "--units", "4", "--part", "probe"]
+    assert speed.main([*other, "--out", str(tmp_path)]) == 0
+    assert "it is replaced" in caplog.text
+    assert list(json.loads((tmp_path / "speed.json").read_text())["origins"]) == ["probe"]
 
 
 def test_one_part_leaves_the_others_null(tmp_path: Path, without_motornet: None) -> None:
     assert speed.main([*TINY, "--part", "parts", "--out", str(tmp_path)]) == 0
-    found = json.loads((tmp_path / "speed.json").read_text())
-    assert set(found) >= PROMISED and found["time_vs_floor"] is None
-    assert set(PIECES) | {"arm_forward", "arm_backward"} == set(found["parts_seconds"])
+    results = json.loads((tmp_path / "speed.json").read_text())
+    assert set(results) >= PROMISED and results["time_vs_floor"] is None
+    assert set(PIECES) | {"arm_forward", "arm_backward"} == set(results["parts_seconds"])
     assert not (tmp_path / "speed.png").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ({"part": ("fun",)}, "choose one or more of: update, probe, parts, growth, projection"),
         ({"part": ()}, "choose one or more of"),
-        ({"networks": 0}, "networks must be at least 1, got 0"),
-        ({"units": -2}, "units must be at least 1, got -2"),
+        ({"networks": 0}, "networks must be a whole number of at least 1, got 0"),
+        ({"units": -2}, "units must be a whole number of at least 1, got -2"),
         ({"rollout": "swift"}, "choose from: auto, fused, plain"),
-        ({"device": "abacus"}, "here: cpu"),
-        ({"device": f"cuda:{torch.cuda.device_count()}"}, "here: cpu"),
+        ({"device": "abacus"}, "choose from: cpu"),
+        ({"device": f"cuda:{torch.cuda.device_count()}"}, "choose from: cpu"),
     ],
 )
-def test_bad_arguments_say_so(arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_bad_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         speed.Speed(**arguments)
 
 
@@ -145,9 +169,9 @@ def test_tasks_take_turns_after_one_warm_up_each() -> None:
 
         return run
 
-    found = take_turns({"a": task("a"), "b": task("b")}, 2)
+    results = take_turns({"a": task("a"), "b": task("b")}, 2)
     assert calls == ["a", "b"] * 3
-    assert found == {"a": [3.0, 5.0], "b": [4.0, 6.0]}
+    assert results == {"a": [3.0, 5.0], "b": [4.0, 6.0]}
     assert repeated(lambda: 2.0, 3)() == 2.0
     assert ratio([2.0, 6.0, 100.0], [1.0, 2.0, 1.0]) == 3.0
     with pytest.raises(ValueError, match="rounds must be at least 1"):
@@ -173,15 +197,15 @@ def test_axes_have_the_wanted_ends() -> None:
 
 def test_slopes_are_exponents() -> None:
     points = [{"value": n, "seconds": 3.0 * n, "floor_seconds": 2.0 * n**2} for n in (1, 4, 16)]
-    found = speed_growth.slopes({"units": points, "networks": points[:1]})
-    assert set(found) == {"units"}
-    assert found["units"] == pytest.approx({"seconds": 1.0, "floor_seconds": 2.0})
+    results = speed_growth.slopes({"units": points, "networks": points[:1]})
+    assert set(results) == {"units"}
+    assert results["units"] == pytest.approx({"seconds": 1.0, "floor_seconds": 2.0})
 
 
 def test_the_projection_measures_the_experiment_itself() -> None:
-    found = speed_projection.measure(PRESETS["smoke"], 2, "cpu")
-    assert found.pretraining is not None and found.pretraining > 0 and found.phase > 0
-    assert found.hours == pytest.approx((4 * found.pretraining + 4 * 24 * found.phase) / 3600)
+    results = speed_projection.measure(PRESETS["smoke"], 2, "cpu")
+    assert results.pretraining is not None and results.pretraining > 0 and results.phase > 0
+    assert results.hours == pytest.approx((4 * results.pretraining + 4 * 24 * results.phase) / 3600)
 
 
 def test_hours_follow_the_schedule() -> None:
