@@ -19,8 +19,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import tyro
-
 from experiments.benchmark.agents import AGENTS, SupervisedAgent
 from experiments.benchmark.columns import COMMAND, COST, PERCENT, TABLES, markdown, name
 from experiments.benchmark.figure import draw_savings
@@ -34,6 +32,7 @@ from experiments.benchmark.rows import (
     reaches,
     statistics,
 )
+from experiments.runs.command_line import command_main
 from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
 
@@ -122,20 +121,24 @@ def _jobs(row: Row) -> int:
     return 1 if isinstance(AGENTS[row["agent"]], SupervisedAgent) else int(row["seeds"])
 
 
+def run(config: Page) -> int:
+    """Compute the statistics again, then write file, page and figure; return the exit status."""
+    file = config.folder / CONTENT
+    try:
+        content = recomputed(json.loads(file.read_text()))
+        page = render(content)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{file} does not hold the results of experiments.benchmark: {error!r}") from error
+    write_json(file, content)
+    write_atomically(config.folder / PAGE, page.encode())
+    draw_savings(content["rows"], config.folder / SAVINGS)
+    log.info("wrote %s", config.folder / PAGE)
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        folder = tyro.cli(Page, args=arguments, description=__doc__).folder
-        content = recomputed(json.loads((folder / CONTENT).read_text()))
-        write_json(folder / CONTENT, content)
-        write_atomically(folder / PAGE, render(content).encode())
-        draw_savings(content["rows"], folder / SAVINGS)
-    except (ValueError, KeyError, OSError) as error:
-        log.error("error: %s", error)
-        return 2
-    log.info("wrote %s", folder / PAGE)
-    return 0
+    return command_main("experiments.benchmark.page", Page, run, arguments, __doc__)
 
 
 if __name__ == "__main__":

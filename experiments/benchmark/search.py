@@ -37,13 +37,14 @@ PROBES = 10  # per run
 SCORED = 3  # last probes, whose mean error is the score
 DECLARED = "declared"
 Values = dict[str, Any]
+SEARCHABLE = {name: agent for name, agent in AGENTS.items() if isinstance(agent, Sb3Agent) and agent.search}
 
 
 @dataclass(frozen=True)
 class Search:
     """Arguments of the search."""
 
-    agent: Annotated[str, choice(AGENTS)]
+    agent: Annotated[str, choice(SEARCHABLE)]
     """Name in `experiments.benchmark.agents`, of an algorithm of stable-baselines3."""
     out: Path
     """Folder of the results."""
@@ -61,9 +62,9 @@ class Search:
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
         chosen_agents((self.agent,))
-        if self.agent not in searchable():
+        if self.agent not in SEARCHABLE:
             raise ValueError(
-                f"agent {self.agent!r} declares no values to search; choose from: {', '.join(searchable())}"
+                f"agent {self.agent!r} declares no values to search; choose from: {', '.join(SEARCHABLE)}"
             )
         for name in ("draws", "trials", "jobs"):
             as_whole_number(name, getattr(self, name), least=1)
@@ -71,11 +72,6 @@ class Search:
         check_seeds((self.seed,))
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
-
-
-def searchable() -> dict[str, Sb3Agent]:
-    """Return the agents that declare values to search."""
-    return {name: agent for name, agent in AGENTS.items() if isinstance(agent, Sb3Agent) and agent.search}
 
 
 def draw_values(agent: Sb3Agent, draws: int, seed: int) -> list[Values]:
@@ -107,7 +103,7 @@ def probe_errors(name: str, values: Values, trials: int, seed: int) -> list[floa
     from experiments.benchmark.learners import make_model  # torch and stable-baselines3
     from savings_gym.sb3.callback import SavingsCallback
 
-    agent = with_values(searchable()[name], values)
+    agent = with_values(SEARCHABLE[name], values)
     schedule = Schedule((Phase("NF1", NullField(), trials),))
     callback = SavingsCallback(schedule, max(trials // PROBES, 1), seed=seed)
     make_model(agent, seed).learn((trials + 2 * agent.arms) * TRIAL_STEPS, callback)
@@ -120,7 +116,7 @@ def probe_errors(name: str, values: Values, trials: int, seed: int) -> list[floa
 
 def run(config: Search) -> int:
     """Run what is missing and write the table; return the exit status, 1 if a run failed."""
-    agent = searchable()[config.agent]
+    agent = SEARCHABLE[config.agent]
     draws = draw_values(agent, config.draws, config.seed)
     missing = [
         (number, seed)

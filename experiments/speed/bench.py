@@ -31,7 +31,7 @@ class Speed:
     part: Annotated[tuple[str, ...], choices(PARTS)] = LEARNING
     """Parts to measure; by default those about the supervised learner."""
     out: Path = Path("runs/speed")
-    """Folder of the results; other parts that were measured there before, likewise, are kept."""
+    """Folder of the results; parts measured there before on this machine, with these sizes, are kept."""
     networks: int = 40
     """Networks of the ensemble."""
     units: int = 128

@@ -47,7 +47,7 @@ def test_bad_arguments_are_named(changes, message, tmp_path):
 
 def test_a_finished_search_ranks_its_draws_by_error(tmp_path):
     config = Search("ppo", tmp_path, draws=2, trials=64, seeds=(100,), jobs=1)
-    draws = draw_values(search.searchable()["ppo"], 2, 0)
+    draws = draw_values(search.SEARCHABLE["ppo"], 2, 0)
     for values, error in zip(draws, (0.02, 0.01), strict=True):
         file = search.run_file(config, values, 100)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -142,6 +142,13 @@ def test_the_page_is_computed_from_the_values_of_the_seeds(tmp_path):
     assert "2 of 2 learning agents reach" in page and "**Savings or practice (initial)**: ppo, sac." in page
 
 
+def test_a_file_of_something_else_is_refused(tmp_path, caplog):
+    (tmp_path / CONTENT).write_text("{}")
+    assert main(["--folder", str(tmp_path)]) == 2
+    assert "does not hold the results of experiments.benchmark" in caplog.text
+    assert main(["--folder", str(tmp_path / "nowhere")]) == 2
+
+
 def test_the_committed_page_is_made_from_the_committed_results():
     content = json.loads((COMMITTED / CONTENT).read_text())
     assert (COMMITTED / PAGE).read_text() == render(content), "run python -m experiments.benchmark.page"
