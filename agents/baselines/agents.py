@@ -24,6 +24,7 @@ from agents.baselines.inverse_dynamics import (
 from agents.baselines.state_estimate import ArmState, KnownField, Memory, StateEstimator
 from savings_gym.arrays import Floats
 from savings_gym.fields import Field, NullField, resolve_fields
+from savings_gym.task.observation import observation_layout
 from savings_gym.task.settings import CONTROL_STEP, TaskSettings, whole_steps
 from savings_gym.task.trials import NO_GO, REACH
 
@@ -128,7 +129,7 @@ class ModelBasedController:
         self._estimator = StateEstimator(settings)
         self._arm = self._estimator.arm
         self._muscle = self._arm.pulls
-        self._channels = 5 + (2 * self._arm.n_actuators if self._muscle else 4)
+        self._layout = observation_layout(settings.actuation)
 
     def predict(
         self,
@@ -153,9 +154,9 @@ class ModelBasedController:
             ValueError: When a shape does not fit.
         """
         seen = np.asarray(observation, dtype=float)
-        if seen.ndim not in (1, 2) or seen.shape[-1] != self._channels:
+        if seen.ndim not in (1, 2) or seen.shape[-1] != self._layout.size:
             raise ValueError(
-                f"observation must be ({self._channels},) or (rows, {self._channels}), got {seen.shape}"
+                f"observation must be ({self._layout.size},) or (rows, {self._layout.size}), got {seen.shape}"
             )
         rows = np.atleast_2d(seen)
         old = self._begun(rows, state, episode_start)
@@ -174,10 +175,12 @@ class ModelBasedController:
         if state is not None and (len(state) != len(ControllerState._fields) or len(state[0]) != n):
             raise ValueError(f"state must be what predict returned for {n} rows")
         if state is not None:
-            anew = anew | ((state[0] < NO_GO) & (rows[:, -1] < 0.5))  # a cue goes out with its trial only
+            anew = anew | ((state[0] < NO_GO) & ~self._cue_seen(rows))  # a cue goes out with its trial only
             if not anew.any():
                 return ControllerState(*state)
-        fresh = ControllerState(np.full(n, NO_GO), rows[:, :2].copy(), *self._estimator.begin(rows))
+        fresh = ControllerState(
+            np.full(n, NO_GO), rows[:, self._layout["hand_position"]].copy(), *self._estimator.begin(rows)
+        )
         if state is None:
             return fresh
         return ControllerState(
@@ -185,10 +188,14 @@ class ModelBasedController:
               for new, old in zip(fresh, state, strict=True))
         )  # fmt: skip
 
+    def _cue_seen(self, rows: Floats) -> NDArray[np.bool_]:
+        """(n,) whether the go cue is seen in observations (n, channels)."""
+        return rows[:, self._layout["go_cue"].start] > 0.5
+
     def _act(self, rows: Floats, state: ControllerState) -> tuple[Floats, ControllerState]:
         """Commands (n, actuators) in the range of the controls, and the new state."""
-        clock, target = state.clock, rows[:, -3:-1]
-        cue = np.where(rows[:, -1] > 0.5, np.minimum(state.cue, clock), state.cue)
+        clock, target = state.clock, rows[:, self._layout["target_position"]]
+        cue = np.where(self._cue_seen(rows), np.minimum(state.cue, clock), state.cue)
         field = self._known_field(state.start, target, cue)
         memory, now = self._estimator.update(Memory(*state[2:]), rows, field)
 

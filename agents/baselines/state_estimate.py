@@ -11,15 +11,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from mujoco.batch import Batch
 from numpy.typing import NDArray
 
 from agents.baselines.inverse_dynamics import nearest_joint_angles
 from savings_gym.arm.anatomy import SMALLEST_ACTIVATION
 from savings_gym.arm.model import Arm, load_arm
+from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats
 from savings_gym.linear_fields import LinearFields
-from savings_gym.task.reach import JOINT_SPEED
+from savings_gym.task.observation import JOINT_SPEED, observation_layout
 from savings_gym.task.settings import TaskSettings, physics_steps, whole_steps
 
 # Share of a difference between observation and model that corrects the model, per control step. Vision is
@@ -66,24 +66,24 @@ class ForwardModel:
     """n arms, stepped from any state, in a known field; rows do not depend on each other."""
 
     def __init__(self, arm: Arm, n: int) -> None:
-        self._arm, self._batch = arm, Batch(arm.model, n, 1)
+        self._arm, self._simulation = arm, Simulation(arm, n)
         self._substeps = physics_steps(arm.timestep)
 
     def advance(
         self, state: ArmState, command: Floats, field: KnownField | None, step: NDArray[np.int64]
     ) -> ArmState:
         """The state after one control step with commands (n, actuators) in the range of the controls."""
-        bind, arm = self._batch.bind, self._arm
-        q, v, activation = bind("qpos"), bind("qvel"), bind("act")
-        q[:], v[:], activation[:], bind("ctrl")[:] = *state, command
+        arm, simulation = self._arm, self._simulation
+        q, v, activation = simulation.qpos, simulation.qvel, simulation.act
+        q[:], v[:], activation[:], simulation.ctrl[:] = *state, command
         if field is None:
-            self._batch.step(None, nstep=self._substeps)
+            simulation.step(None, self._substeps, more=True)
         else:
             for _ in range(self._substeps):
                 push = field.force(arm.hand_position(q), arm.hand_velocity(q, v), step)
-                bind("qfrc_applied")[:] = (arm.hand_jacobian(q) * push[..., None]).sum(-2)
-                self._batch.step(None)
-            bind("qfrc_applied")[:] = 0.0
+                simulation.torque[:] = (arm.hand_jacobian(q) * push[..., None]).sum(-2)
+                simulation.step(None, more=True)
+            simulation.torque[:] = 0.0
         return ArmState(q.copy(), v.copy(), activation.copy())
 
 
@@ -114,7 +114,7 @@ class StateEstimator:
 
     def __init__(self, settings: TaskSettings) -> None:
         self.arm = arm = load_arm(settings.actuation, settings.arm)
-        self._muscle = arm.pulls
+        self._muscle, self._layout = arm.pulls, observation_layout(settings.actuation)
         seen = whole_steps("the visual delay", settings.delays.vision)
         felt = whole_steps("the proprioceptive delay", settings.delays.proprioception)
         self._lag = min(seen, felt)
@@ -126,7 +126,9 @@ class StateEstimator:
     def begin(self, observation: Floats) -> Memory:
         """Memory at the first observation (n, channels) of a trial: the arm is at rest where it is seen."""
         n, muscles = len(observation), self.arm.n_actuators if self._muscle else 0
-        q = np.repeat(nearest_joint_angles(self.arm, observation[:, None, :2]), self._kept, 1)
+        q = np.repeat(
+            nearest_joint_angles(self.arm, observation[:, None, self._layout["hand_position"]]), self._kept, 1
+        )
         return Memory(
             np.zeros(n, dtype=np.int64), q, np.zeros_like(q), np.full((n, muscles), SMALLEST_ACTIVATION),
             np.tile(self._rest, (n, self._lag + 1, 1)),
@@ -154,15 +156,18 @@ class StateEstimator:
 
     def _corrections(self, observation: Floats, q: Floats, v: Floats) -> tuple[Floats, Floats]:
         """Changes of joint angles and velocities, (n, 2) each, that the observation asks for."""
-        arm, hand = self.arm, observation[:, :2]
+        arm, layout = self.arm, self._layout
         q_felt, v_felt, q_seen = q[:, self._felt], v[:, self._felt], q[:, self._seen]
         if self._muscle:
             per_length = arm.moment_arms(q_felt) / arm.muscles.optimal[:, None]
             per_speed = arm.moment_arms(q_felt) / arm.muscles.speed[:, None]
-            felt = _least_squares(per_length, observation[:, 2:8] - arm.muscle_length(q_felt))
-            speed = _least_squares(per_speed, observation[:, 8:14] - arm.muscle_velocity(q_felt, v_felt))
+            length, velocity = (observation[:, layout[name]] for name in ("muscle_length", "muscle_velocity"))
+            felt = _least_squares(per_length, length - arm.muscle_length(q_felt))
+            speed = _least_squares(per_speed, velocity - arm.muscle_velocity(q_felt, v_felt))
         else:
-            felt, speed = observation[:, 2:4] - q_felt, JOINT_SPEED * observation[:, 4:6] - v_felt
+            felt = observation[:, layout["joint_angle"]] - q_felt
+            speed = JOINT_SPEED * observation[:, layout["joint_velocity"]] - v_felt
+        hand = observation[:, layout["hand_position"]]
         seen = _least_squares(arm.hand_jacobian(q_seen), hand - arm.hand_position(q_seen), DAMPING)
         return SEEN_GAIN * seen + FELT_GAIN * felt, SPEED_GAIN * speed
 

@@ -1,10 +1,11 @@
 """A GRU on the arm, all control steps of one network at a time, in numba.
 
-One network's weights fit a core's cache, those of an ensemble do not: so the outer loop is over networks, in
-parallel, and time runs inside. The recurrence is that of ``agents.supervised.networks.GRUEnsemble`` in
-``agents.supervised.rollout``; tests hold the two equal. The arms of a network stand side by side in lanes, ``ARMS`` a
-block; where the last block is not full, its other lanes repeat the last trial and count for nothing. n
-networks, m trials, T control steps, H units; arrays as listed in ``agents.supervised.fused``.
+The weights of one network fit into a core's cache, those of an ensemble do not: so the outer loop is over
+networks, in parallel, and time runs inside. The recurrence is that of
+``agents.supervised.networks.GRUEnsemble`` in ``agents.supervised.rollout``; tests require equal results. The
+arms of a network are side by side in lanes, ``ARMS`` per block; if the last block is not full, its other lanes
+repeat the last trial and count for nothing. n networks, m trials, T control steps, H units; arrays as listed in
+``agents.supervised.fused``.
 """
 
 from __future__ import annotations
@@ -22,10 +23,16 @@ from agents.kernels.compile import forget_stale_kernels
 from agents.kernels.compile import inner as jit
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
+from savings_gym.task.observation import MUSCLE_OBSERVATION, PLANE
 
 N: Final = na.N
-SENSED: Final = 2 + 2 * N
-INPUTS: Final = SENSED + 3  # target x, y and the go cue
+# Channels of the observation.
+INPUTS: Final = MUSCLE_OBSERVATION.size
+SENSED: Final = MUSCLE_OBSERVATION.sensed.stop
+HAND: Final = MUSCLE_OBSERVATION["hand_position"].start
+MUSCLE: Final = MUSCLE_OBSERVATION.proprioception.start  # lengths, then velocities
+TARGET: Final = MUSCLE_OBSERVATION["target_position"].start
+CUE: Final = MUSCLE_OBSERVATION["go_cue"].start
 
 forget_stale_kernels(__name__)
 
@@ -69,7 +76,7 @@ def _run(
     logits = padded(m, N, wi)
     blocks = blocks_of(m)
     postures = np.empty((blocks, na.POSTURE, ARMS))
-    felt, seen = np.empty((steps + 1, blocks, 2 * N, ARMS)), np.empty((steps + 1, blocks, 2, ARMS))
+    felt, seen = np.empty((steps + 1, blocks, 2 * N, ARMS)), np.empty((steps + 1, blocks, PLANE, ARMS))
     _start(arm, muscles, trials[0][i], states[i, 0], postures, seen[0])
     for b in range(m):
         for j in range(units):
@@ -126,12 +133,12 @@ def _observe(i: int, t: int, trials: Any, timing: Any, seen: Any, felt: Any, out
     late, felt_late = seen[max(t - timing[0], 0)], felt[max(t - timing[1], 0)]
     for b in range(out.shape[0]):
         row, block, lane = out[b], b // ARMS, b % ARMS
-        for k in range(2):
-            row[k] = late[block, k, lane] + noise[i, t, b, k]
+        for k in range(PLANE):
+            row[HAND + k] = late[block, k, lane] + noise[i, t, b, HAND + k]
+            row[TARGET + k] = target[i, b, k]
         for k in range(2 * N):
-            row[2 + k] = felt_late[block, k, lane] + noise[i, t, b, 2 + k]
-        row[SENSED], row[SENSED + 1] = target[i, b, 0], target[i, b, 1]
-        row[SENSED + 2] = 1.0 if t >= go[i, b] + timing[0] else 0.0
+            row[MUSCLE + k] = felt_late[block, k, lane] + noise[i, t, b, MUSCLE + k]
+        row[CUE] = 1.0 if t >= go[i, b] + timing[0] else 0.0
 
 
 @jit

@@ -15,9 +15,10 @@ from agents.kernels import arm as na
 from agents.kernels import cell
 from agents.kernels.compile import forget_stale_kernels
 from agents.kernels.compile import inner as jit
-from agents.kernels.gru import INPUTS, SENSED, N, blocks_of, control_of, field_of, parallel
+from agents.kernels.gru import HAND, INPUTS, MUSCLE, SENSED, N, blocks_of, control_of, field_of, parallel
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
+from savings_gym.task.observation import PLANE
 
 CHUNK: Final = 10  # control steps
 SPARE: Final = 16  # columns, so that rows of a power of two do not fight for the same lines of the cache
@@ -59,7 +60,7 @@ def _run_back(
             np.zeros(4 * units, wi.dtype), np.zeros(N, wi.dtype))  # fmt: skip
     blocks = blocks_of(m)
     felt = np.zeros((steps + 1, blocks, 2 * N, ARMS))
-    seen = np.zeros((steps + 1, blocks, 2, ARMS))
+    seen = np.zeros((steps + 1, blocks, PLANE, ARMS))
     g_state, postures = np.zeros((blocks, na.STATE, ARMS)), np.empty((blocks, na.POSTURE, ARMS))
     for block in range(blocks):
         na.take_posture(arm, muscles, states[i, -1, block], postures[block])
@@ -148,10 +149,10 @@ def _observe_back(dx: Any, seen: Any, felt: Any) -> None:
     """Adds gradients dx (m, SENSED) on an observation to those of what was seen and felt then."""
     for b in range(dx.shape[0]):
         block, lane = b // ARMS, b % ARMS
-        for k in range(2):
-            seen[block, k, lane] += dx[b, k]
+        for k in range(PLANE):
+            seen[block, k, lane] += dx[b, HAND + k]
         for k in range(2 * N):
-            felt[block, k, lane] += dx[b, 2 + k]
+            felt[block, k, lane] += dx[b, MUSCLE + k]
 
 
 @jit

@@ -1,7 +1,7 @@
 """The arm's muscles in numba, in all lanes at once: geometry, force and activation, with their slopes.
 
-The equations of ``savings_gym.arm.tendons`` and ``savings_gym.arm.muscles`` (see there for the symbols). Arrays of
-state are (rows, lanes): one row a variable, one lane an arm. Shoulder paths must be wraps around the joint
+The equations and symbols are those of ``savings_gym.arm.tendons`` and ``savings_gym.arm.muscles``. Arrays of
+state are (rows, lanes): one row per variable, one lane per arm. Shoulder paths must be wraps around the joint
 axis, so that only elbow moment arms change; ``muscle_constants`` refuses others.
 """
 
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.kernels.lanes import angle_of, clip, jit, least, load, most, size, sqrt, store, where
+from savings_gym.arm.anatomy import MUSCLES
 from savings_gym.arm.model import Arm
 from savings_gym.arm.tendons import lengths
 
-N: Final = 6  # muscles
+N: Final = len(MUSCLES)
 # Columns of the muscle table, one row a muscle. PER_ is the inverse of a constant: divisions are slow.
 (SHOULDER, ELBOW, CX, CY, BX, BY, RADIUS, TURN, MX, MY, CONSTANT, STRENGTH, PER_OPTIMAL, PER_SPEED,
  PER_SHORT, PER_LONG, LENGTHENING, PER_EXTRA, PER_RISE, PER_FALL, IDEAL) = range(21)  # fmt: skip

@@ -22,6 +22,7 @@ from agents.supervised.reaches import Reaches
 from agents.supervised.rollout import Trajectory, combined_field
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arm.model import load_arm
+from savings_gym.task.observation import PLANE
 
 
 def supports(ensemble: Ensemble) -> bool:
@@ -107,7 +108,7 @@ class _Rollout(torch.autograd.Function):
             owner.space(f"gates{keep}", (n, slots, m, 4 * units), dtype),
             owner.space(f"inputs{keep}", (n, slots, m, numba_gru.INPUTS), dtype),
         )
-        series = [np.empty((n, steps, m, width), dtype) for width in (2, 2, 6, 6)]
+        series = [np.empty((n, steps, m, width), dtype) for width in (PLANE, PLANE, numba_gru.N, numba_gru.N)]
         hidden = np.empty((n, steps + 1, m, units), dtype)
         timing = (reaches.timing.vision, reaches.timing.proprioception)
         weights = tuple(p.contiguous().numpy() for p in (initial, wi, bi, wh, bh, wo, bo))

@@ -23,13 +23,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from savings_gym.arm.anatomy import MUSCLES
 from savings_gym.arrays import as_whole_number
+from savings_gym.task.observation import MUSCLE_OBSERVATION
 
 State = tuple[torch.Tensor, ...]
 Cell = TypeVar("Cell", bound="type[Ensemble]")
 
-INPUTS: Final = 17
-OUTPUTS: Final = 6
+INPUTS: Final = MUSCLE_OBSERVATION.size
+OUTPUTS: Final = len(MUSCLES)
 READOUT_BIAS: Final = -5.0  # sigmoid(-5) = 0.0067: muscles are nearly silent at first
 LEAK: Final = 0.2  # of a rate unit: 10 ms steps with a time constant of 50 ms
 CUE_STREAM: Final = 100  # second key of the seed of a context cue's weights

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.fields import Field, resolve_fields
+from savings_gym.task.observation import MUSCLE_OBSERVATION
 from savings_gym.task.settings import (
     CONTROL_STEP,
     N_TARGETS,
@@ -110,7 +111,7 @@ def make_reaches(
     n, m = go_step.shape
     start = arm.hand_position(q0)
     slots = resolve_fields(field, start.reshape(-1, 2), target.reshape(-1, 2))
-    observation_sd = np.array([noise.vision] * 2 + [noise.proprioception] * (2 * arm.n_actuators))
+    observation_sd = MUSCLE_OBSERVATION.sensor_noise(noise.vision, noise.proprioception)
 
     def tensor(array: Any) -> torch.Tensor:
         return torch.as_tensor(np.array(array, order="C")).to(device=device, dtype=dtype)

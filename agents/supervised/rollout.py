@@ -92,7 +92,9 @@ def plain_rollout(
 def observation(
     reaches: Reaches, t: int, hands: list[torch.Tensor], muscles: list[torch.Tensor]
 ) -> torch.Tensor:
-    """Return what the networks observe in control step t, (n, m, 17): delayed and noisy.
+    """Return what the networks observe in control step t, delayed and noisy.
+
+    The channels (n, m, 17) are those of ``savings_gym.task.observation.MUSCLE_OBSERVATION``.
 
     Args:
         reaches: The trials.

@@ -112,3 +112,13 @@ def test_a_copy_of_a_simulation_that_diverged_has_diverged(tmp_path, monkeypatch
     assert simulation.diverged() and copy.deepcopy(simulation).diverged()
     simulation.place(None, np.array([[1.0, 1.5]]))
     assert not simulation.diverged()
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_state_that_is_written_is_the_one_that_is_stepped(n):
+    simulation, other = placed(n=n), placed(n=n)
+    moved(simulation, 3)
+    moved(other, 8, seed=5)
+    for name in ("qpos", "qvel", "act"):
+        getattr(other, name)[:] = getattr(simulation, name)
+    assert (moved(other, 5) == moved(simulation, 5)).all()

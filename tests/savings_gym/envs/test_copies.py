@@ -57,7 +57,7 @@ def assert_same(left, right):
         assert len(left) == len(right)
         for a, b in zip(left, right, strict=True):
             assert_same(a, b)
-    elif getattr(left, "dtype", None) == object:
+    elif isinstance(left, np.ndarray) and left.dtype.kind == "O":
         assert_same(left.tolist(), right.tolist())
     else:
         assert np.array_equal(left, right)
