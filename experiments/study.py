@@ -1,11 +1,11 @@
-"""The numbers of the study, declared once, and how ours compare with them.
+"""The numbers of the study, each declared once, and how ours compare with them.
 
 The study is Shahbazi, Codol, Michaels & Gribble, eLife 14:RP107423 (2026): 40 networks of 128 units, phases
-of 10 000, 3 200, 10 000 and 3 200 batches. Each `Reference` is one number of its results; the name joins it
-with the `Quantity` of ours that has the same name.
+of 10 000, 3 200, 10 000 and 3 200 batches. Each `Reference` is one number of its results; a `Quantity` of
+ours with the same name is compared with it.
 
 Printed numbers are exact to their last digit. Numbers read off a plot carry a reading error: 0.2 mm, or 0.01
-for a pure number and a speed, and half of the last digit where that is more; rates are read to 0.0002.
+for a pure number or a speed, and half of the last digit if that is more; rates are read to 0.0002.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from experiments.runs.tables import NO_INTERVAL, Ends, finite_or_none
-from savings_gym.metrics.statistics import Estimate
+from savings_gym.metrics.statistics import CONFIDENCE, Sampling, estimate
+from savings_gym.task.settings import N_TARGETS
 
 PRINTED, READ = "printed", "read off a plot"
 SOURCES: Final = (PRINTED, READ)
@@ -24,21 +28,28 @@ NETWORKS: Final = 40
 BATCHES: Final = (0, 100, 200, 300, 500, 750, 1000)  # of the learning curves
 SIZES: Final = (32, 64, 128, 256)  # units
 DISPLACEMENTS: Final = (-2, -1, 0, 1, 2)
+RATE_WINDOW: Final = 5 * N_TARGETS  # trials in the window of 5 batches that is the study's unit of time
+LOSS_WINDOW: Final = 100  # tests before a batch over which the study averages its position loss
+LEVEL: Final = 1.0 - CONFIDENCE  # of every test
 NOT_MEASURED: Final = "no figure of this run measured it"
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number that a figure found.
+    """One number that a figure reports.
 
     Attributes:
-        name: That of the `Reference` where the study has this number; unique in a figure.
-        value: In `unit`; None where it could not be determined, and `note` says why.
-        ci: Its 95 % interval over networks, None where there is none.
+        name: Name of the `Reference` if the study has this number; unique in a figure.
+        value: In `unit`; None if it could not be determined, in which case `note` gives the reason.
+        ci: 95 % interval over networks; None for ends that do not exist.
         networks: Networks behind the value.
         unit: mm, m/s, 1, ...; 1 for a pure number.
-        p: Two-sided p of its own test, where it has one; `note` names the test if it is not the t test.
-        note: What a reader must know besides.
+        p: Two-sided p of its own test, if it has one; `note` names the test if it is not the t test.
+        note: What else a reader must know.
+        values: One value per network, in `unit`, whose mean is `value`, to six significant digits; empty for
+            a number that is not such a mean.
+        p_holm: p corrected for the number of effects that the figure's text claims; None if it claims none
+            of this number.
     """
 
     name: str
@@ -48,33 +59,45 @@ class Quantity:
     unit: str
     p: float | None = None
     note: str = ""
+    values: tuple[float, ...] = ()
+    p_holm: float | None = None
 
     def __post_init__(self) -> None:
-        """NaN and infinity, also of NumPy, become None, so that every quantity goes through JSON."""
-        for name in ("value", "p"):
+        """Turn NaN and infinity, also NumPy's, into None, so that every quantity goes through JSON."""
+        for name in ("value", "p", "p_holm"):
             object.__setattr__(self, name, finite_or_none(getattr(self, name)))
         low, high = self.ci
         object.__setattr__(self, "ci", (finite_or_none(low), finite_or_none(high)))
         object.__setattr__(self, "networks", int(self.networks))
+        object.__setattr__(self, "values", tuple(float(f"{value:.6g}") for value in self.values))
 
 
 def quantity(
-    name: str, found: Estimate, unit: str, scale: float = 1.0, *, test: bool = True, note: str = ""
+    name: str,
+    values: ArrayLike,
+    unit: str,
+    sampling: Sampling,
+    *,
+    scale: float = 1.0,
+    test: bool = True,
+    note: str = "",
 ) -> Quantity:
-    """A quantity from an estimate over networks.
+    """Return the mean over networks as a quantity, with its interval, its test and its values.
 
     Args:
-        name: Of the quantity.
-        found: Mean, interval and test in SI units.
-        unit: Of the quantity.
+        name: Name of the quantity.
+        values: (n,) one per network, in SI units.
+        unit: Unit of the quantity.
+        sampling: Seed and sizes of the interval.
         scale: From SI to `unit`, 1000 for mm.
-        test: Whether the p of the t test against zero means something here.
+        test: Whether the t test against zero means something here.
         note: As in `Quantity`.
     """
-    low, high = found.ci
+    mean = estimate(values, sampling)
+    low, high = mean.ci
     return Quantity(
-        name, scale * found.mean, (scale * low, scale * high), found.networks, unit,
-        found.p if test else None, note,
+        name, scale * mean.mean, (scale * low, scale * high), mean.networks, unit, mean.p if test else None,
+        note, tuple(scale * np.asarray(values, dtype=np.float64)),
     )  # fmt: skip
 
 
@@ -83,17 +106,17 @@ class Reference:
     """One number of the study.
 
     Attributes:
-        name: Joins it with ours.
+        name: Name of the `Quantity` to compare with it.
         value: In `unit`.
         unit: As in `Quantity`.
         source: ``"printed"`` or ``"read off a plot"``.
         where: Where in the study.
-        error: Reading error, or half the range where the study gives one.
-        ci: The interval that the study gives.
-        null: The value that means no effect (0 of a difference, 1 of a ratio, 0.5 of a fraction); None of a
-            size, such as a speed, whose sign says nothing.
-        networks: Networks of the study.
-        why_not: Why ours cannot be measured from stored runs, where that is known beforehand.
+        error: Reading error, or half the range if the study gives a range.
+        ci: Interval that the study gives.
+        null: Value that means no effect (0 for a difference, 1 for a ratio, 0.5 for a fraction); None for a
+            magnitude, such as a speed, whose sign means nothing.
+        networks: Networks in the study.
+        why_not: Why we cannot measure it from stored runs, if that is known beforehand.
     """
 
     name: str
@@ -108,7 +131,7 @@ class Reference:
     why_not: str = ""
 
     def __post_init__(self) -> None:
-        """Checks what a typing error would break."""
+        """Refuse what a typing error would break."""
         if self.source not in SOURCES:
             raise ValueError(f"unknown source {self.source!r}; choose from: {', '.join(SOURCES)}")
         if not 0.0 <= self.error < math.inf:
@@ -116,26 +139,27 @@ class Reference:
 
 
 def curve(phase: str, batch: int) -> str:
-    """Name of the deviation at a batch of the learning curve of FF1 or FF2."""
+    """Return the name of the deviation at a batch of the learning curve of FF1 or FF2."""
     return f"deviation {phase}, batch {batch}"
 
 
 def fraction(measure: str, units: int) -> str:
-    """Name of the all-pairs fraction with savings, of ``"rate"`` or ``"initial deviation"``, at a size."""
+    """Return the name of the all-pairs fraction with savings.
+
+    Args:
+        measure: ``"rate"`` or ``"initial deviation"``.
+        units: Size of the networks.
+    """
     return f"all-pairs fraction with savings, {measure}, {units} units"
 
 
 def displaced(magnitude: int) -> str:
-    """Name of the initial deviation after a displacement by m times the shift."""
-    return (
-        f"initial deviation, displaced by {magnitude:+d}"
-        if magnitude
-        else "initial deviation, displaced by 0"
-    )
+    """Return the name of the initial deviation after a displacement by m times the shift."""
+    return f"initial deviation, displaced by {format(magnitude, '+d') if magnitude else 0}"
 
 
 def position_loss(phase: str, batch: int | None = None) -> str:
-    """Name of the position loss at a batch of a phase, or at the phase's end."""
+    """Return the name of the position loss before a batch of a phase, or at the end of the phase."""
     return f"position loss, end of {phase}" if batch is None else f"position loss {phase}, batch {batch}"
 
 
@@ -196,10 +220,8 @@ def _learning() -> list[Reference]:
 
 
 def _losses() -> list[Reference]:
-    where, reason = (
-        "position term of the loss",
-        "the run has no distance to the goal in its probes",
-    )
+    where = f"position term of the loss, mean of the last {LOSS_WINDOW} tests before the batch"
+    reason = "the run has no distance to the goal in its probes"
     rows = [
         Reference(
             position_loss(phase, batch), value, "1", PRINTED, where, 5e-3,
@@ -210,7 +232,8 @@ def _losses() -> list[Reference]:
     ]  # fmt: skip
     ends = {"NF1": 20.67, "NF2": 20.61}
     return rows + [
-        Reference(position_loss(phase), value, "1", PRINTED, where, 5e-3) for phase, value in ends.items()
+        Reference(position_loss(phase), value, "1", PRINTED, "position term of the loss, last test", 5e-3)
+        for phase, value in ends.items()
     ]
 
 
@@ -239,12 +262,13 @@ def _inside() -> list[Reference]:
 
 
 REFERENCES: Final = (*_initial(), *_learning(), *_losses(), *_sizes(), *_inside())
+REFERENCE: Final = {reference.name: reference for reference in REFERENCES}
 
 
 def verdict(reference: Reference, ours: Quantity | None) -> tuple[str, str]:
-    """How a number of ours compares with the study's, in plain words, and the reason where it does not.
+    """Return how a number of ours compares with the study's, and a reason if there is one to give.
 
-    agrees: our 95 % interval (our value, where it has none), widened by the reading error, holds the study's
+    agrees: our 95 % interval (our value if it has none), widened by the reading error, contains the study's
         value.
     same sign: it does not, but both differ from the value that means no effect, to the same side: ours with
         its whole interval, the study's by more than the reading error.
@@ -252,7 +276,7 @@ def verdict(reference: Reference, ours: Quantity | None) -> tuple[str, str]:
     not testable: we have no value; the reason says why.
 
     Raises:
-        ValueError: When the two are in different units.
+        ValueError: If the two are in different units.
     """
     if ours is None:
         return "not testable", reference.why_not or NOT_MEASURED
@@ -274,5 +298,5 @@ def verdict(reference: Reference, ours: Quantity | None) -> tuple[str, str]:
     if ours_differs and abs(distance) > reference.error:
         return "same sign", reason
     if bottom <= reference.null <= top:
-        reason = reason or "ours cannot be told from no effect"
+        reason = reason or "ours does not measurably differ from no effect"
     return "differs", reason

@@ -109,6 +109,8 @@ def join_ensembles(paths: Sequence[Path], out: Path) -> None:
                     f"{str(path)!r} holds networks with {name} {other[name]!r}, {str(paths[0])!r} with "
                     f"{first[name]!r}: only networks with the same {name} can be joined"
                 )
+    if len(ways := {words for path in paths for words in pretraining_of(path)}) > 1:
+        raise ValueError(f"files hold networks that were pre-trained with {' and with '.join(sorted(ways))}")
     if len(arms := {actuation_of(path) for path in paths}) > 1:
         raise ValueError(f"the files hold networks that learned with different actuations: {sorted(arms)}")
     parts = [load_ensemble(path) for path in paths]

@@ -60,7 +60,7 @@ def draw_curves(jobs: list[Job], rows: list[Row], path: Path) -> Path:
         panels[0].legend(loc="upper right", handlelength=1.0)
         figure.supylabel("lateral deviation (mm)", fontsize=8)
         figure.supxlabel("trials in the phase" + style.trial_unit(largest)[1], fontsize=8)
-        return style.save_png(figure, path)
+        return style.save_picture(figure, path)
 
 
 def draw_savings(rows: list[Row], path: Path) -> Path:
@@ -82,7 +82,7 @@ def draw_savings(rows: list[Row], path: Path) -> Path:
                 _mark(axes, y, row[key], scale)
         panels[0].set_yticks(heights, [name(row) for row in rows])
         panels[0].set_ylim(-0.6, max(len(rows), 1) - 0.4)
-        return style.save_png(figure, path)
+        return style.save_picture(figure, path)
 
 
 def _mark(axes: Axes, y: float, estimate: Row, scale: float) -> None:

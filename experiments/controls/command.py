@@ -2,10 +2,10 @@
 
     python -m experiments.controls --preset quick|paper|smoke [--only NAME ...] [--out runs/controls-quick]
 
-Conditions are declared in ``experiments.controls.conditions``; their networks, seed and all other arguments
-are those of the main run (``--main``), which is made first if it is not there. Every condition is a run
-folder of ``experiments.savings`` in ``--out``; phases that two conditions have in common are made once. The
-same command goes on with what is missing. Writes controls.json and controls.md.
+Conditions are declared in ``experiments.controls.conditions``; they share networks, seed and all other
+arguments with the main run (``--main``), which is made first if there is none. Every condition is a run
+folder of ``experiments.savings`` in ``--out``; phases that two conditions share are made once. The same
+command resumes with what is missing. Writes controls.json and controls.md.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from experiments.runs.command_line import StopFlag, choice, choices, preset_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.side_by_side import Command, run_side_by_side
 from experiments.savings.config import PRESETS as RUN_PRESETS
+from experiments.savings.config import Savings, check_memory, finished
 from experiments.savings.config import arguments as savings_arguments
-from experiments.savings.config import check_memory, finished
 from experiments.savings.shared_phases import begin_from, stored_arguments
 
 log = logging.getLogger(__name__)
@@ -41,52 +41,64 @@ class Controls:
     out: Path = Path("runs/controls-quick")
     """Folder of the conditions and their table."""
     main: Path = Path("runs/savings-quick")
-    """Run folder of the main experiment; made with this preset where there is none."""
+    """Run folder of the main experiment; made with this preset if there is none."""
     only: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["quick"]))] = ()
-    """Names of conditions, which bring those they are compared with; none is all."""
+    """Names of conditions, which bring those they are compared with; all of them by default."""
+    networks: int | None = None
+    """Networks of the conditions, the first ones of the main run; all of them by default."""
     few: int = FEW
-    """Networks of the conditions that learn in another way from the beginning."""
+    """Most networks of the conditions that learn in another way from the beginning."""
     jobs: int = os.cpu_count() or 1
     """Runs side by side."""
 
     def __post_init__(self) -> None:
-        """Checks every value before any work starts."""
+        """Check every value before any work starts."""
         if self.preset not in PRESET_NAMES:
             raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
-        for name in ("few", "jobs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("networks", "few", "jobs"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
         for name in ("out", "main"):
             if getattr(self, name).is_file():
                 raise FileExistsError(f"--{name} {getattr(self, name)} is a file, expected a folder")
         chosen(conditions(RUN_PRESETS[self.preset]), self.only)
+        if self.networks is not None and is_complete(self.main):
+            available = stored_arguments(self.main).networks
+            if self.networks > available:
+                raise ValueError(f"--networks is {self.networks}, but --main {self.main} has {available}")
 
     def conditions(self, only: tuple[str, ...] = ()) -> dict[str, Condition]:
-        """The named conditions, or all, in their folders.
+        """Return the named conditions, or all, in their folders.
 
         Raises:
-            FileNotFoundError, ValueError: when there is no main run yet.
+            FileNotFoundError, ValueError: If there is no main run yet.
         """
-        every = chosen(conditions(stored_arguments(self.main), self.few), only)
+        every = chosen(conditions(stored_arguments(self.main), self.few, self.networks), only)
         return {
             name: dataclasses.replace(each, config=dataclasses.replace(each.config, out=self.folder(name)))
             for name, each in every.items()
         }
 
     def done(self) -> dict[str, Condition]:
-        """All conditions that are complete, also those that are not asked for now."""
-        found = {}
+        """Return all conditions that are complete, including those that `only` leaves out."""
+        complete = {}
         for name, each in self.conditions().items():
             try:
                 if name == MAIN or finished(each.config):
-                    found[name] = each
+                    complete[name] = each
             except (FileExistsError, FileNotFoundError) as error:
                 log.warning("condition %s is left out: %s", name, error)
-        return found
+        return complete
 
     def folder(self, name: str) -> Path:
-        """Run folder of a condition."""
+        """Return the run folder of a condition."""
         return self.main if name == MAIN else self.out / name
+
+    def main_run(self) -> Savings:
+        """Return the arguments of a main run that is made here."""
+        preset = RUN_PRESETS[self.preset]
+        return dataclasses.replace(preset, out=self.main, networks=self.networks or preset.networks)
 
 
 PRESETS = {
@@ -97,11 +109,10 @@ PRESETS = {
 
 
 def run(config: Controls) -> int:
-    """Runs what is missing, then makes the table; returns the exit status: 0, 1 if a run failed, or 130."""
+    """Make what is missing, then the table; return the exit status: 0, 1 if a run failed, or 130."""
     stop = StopFlag()
-    if not _complete(config.main):
-        first = dataclasses.replace(RUN_PRESETS[config.preset], out=config.main)
-        arguments = ["experiments.savings", *savings_arguments(first)]
+    if not is_complete(config.main):
+        arguments = ["experiments.savings", *savings_arguments(config.main_run())]
         failed = run_side_by_side([Command(MAIN, arguments, config.out / "main.log")], 1, stop)
         if failed or stop():
             return _ended(config, failed, stop())
@@ -109,7 +120,7 @@ def run(config: Controls) -> int:
     missing = [each for name, each in every.items() if name != MAIN and not finished(each.config)]
     for each in missing:
         check_memory(each.config)
-    log.info("%d conditions, %d of them done before", len(every), len(every) - len(missing))
+    log.info("%d conditions, %d of them complete", len(every), len(every) - len(missing))
     failed = run_side_by_side([_command(config, each) for each in missing], config.jobs, stop)
     if not stop():
         for file in write_table(config.out, config.done()):
@@ -117,22 +128,17 @@ def run(config: Controls) -> int:
     return _ended(config, failed, stop())
 
 
-def stored_controls(out: Path) -> dict[str, Path]:
-    """Folders of the conditions that are complete, by name."""
-    return {path.name: path for path in sorted(out.glob("*")) if _complete(path)}
-
-
-def _complete(main: Path) -> bool:
-    """Whether a folder holds a finished run."""
-    return (main / "summary.json").is_file() and bool(RunFolder.read_summary(main).get("complete"))
+def is_complete(run: Path) -> bool:
+    """Return whether a folder holds a finished run."""
+    return (run / "summary.json").is_file() and bool(RunFolder.read_summary(run).get("complete"))
 
 
 def _command(config: Controls, condition: Condition) -> Command:
-    """The process that runs a condition, after that whose first phases it takes over."""
+    """The process that runs a condition, after the condition whose first phases it takes over."""
 
     def prepare() -> None:
         source = config.folder(condition.shares) if condition.shares else None
-        if source is not None and _complete(source):
+        if source is not None and is_complete(source):
             names = begin_from(source, condition.config)
             if names:
                 log.info("  takes over %s of %s", ", ".join(names), condition.shares)
@@ -146,13 +152,13 @@ def _ended(config: Controls, failed: dict[str, int], interrupted: bool) -> int:
     for name, status in failed.items():
         log.error("failed with status %d: %s, see %s", status, name, config.out / f"{name}.log")
     if interrupted:
-        log.warning("interrupted: the same command goes on with what is missing")
+        log.warning("interrupted: the same command resumes with what is missing")
         return 130
     return 1 if failed else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     return preset_main("experiments.controls", PRESETS, "quick", run, arguments, __doc__)
 
 

@@ -1,14 +1,14 @@
-"""The controls: the main experiment with one thing changed each, declared.
+"""The controls, declared: the main experiment with one thing changed in each.
 
 Networks, seed and everything else are those of a main run, so that networks are paired across conditions. A
 condition names the run in which the same networks met the field of its FF2 for the first time (``naive``),
-and the one that had as much practice but never met a field in FF1 (``sham``): what looks like savings against
-the first may be practice, what is left against the second is memory of the field.
+and the run with equal practice but no field in FF1 (``sham``). Savings against the first may be practice;
+savings against the second are memory of the field.
 
-Actuation: ideal motors that pull along the muscles' paths, in proportion to what the networks tell them, with
-no relation to length or speed and hardly any lag; read-out and senses stay as they are. Their
-networks were pre-trained with them, so they are other networks than those of the main run. Two bare joint
-torques are for learners in the environments (``ForceFieldReachTorque-v0``).
+The motors of the actuation control pull along the muscles' paths in proportion to their command, with no
+relation to length or speed and hardly any lag; read-out and senses stay as they are. Their networks were
+pre-trained with them and differ from those of the main run. Bare joint torques are for learners in the
+environments (``ForceFieldReachTorque-v0``).
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Condition:
     """One run of the experiment.
 
     Attributes:
-        name: of its folder.
-        control: what it belongs to, such as "opposite field".
-        tests: the question, in a sentence.
-        config: arguments of the run; ``out`` is set where it is run.
-        naive: condition in whose FF1 the same networks met the field of this FF2 for the first time; itself
-            where FF1 is that.
-        sham: condition with as much practice before FF2 and no field in FF1; None where it is that.
-        shares: condition whose first phases may be this one's, too.
+        name: Name of its folder.
+        control: Control it belongs to, such as "opposite field".
+        tests: Its question, in a sentence.
+        config: Arguments of the run; `out` is set when it is run.
+        naive: Condition in whose FF1 the same networks met the field of this FF2 for the first time; itself
+            if that is its own FF1.
+        sham: Condition with equal practice before FF2 and no field in FF1; None for a sham.
+        shares: Condition whose first phases may also be those of this one.
     """
 
     name: str
@@ -55,15 +55,17 @@ class Condition:
     shares: str | None = None
 
 
-def conditions(base: Savings, few: int = FEW) -> dict[str, Condition]:
-    """All conditions by name, the main run first; each comes after those that it shares phases with.
+def conditions(main: Savings, few: int = FEW, networks: int | None = None) -> dict[str, Condition]:
+    """Return all conditions by name, the main run first; each follows those with which it shares phases.
 
     Args:
-        base: arguments of the main run.
-        few: networks of the conditions that learn in another way from the beginning.
+        main: Arguments of the main run.
+        few: Most networks of the conditions that learn in another way from the beginning.
+        networks: Networks of all other conditions, the first ones of the main run; all of them if None.
     """
-    found = [
-        Condition(MAIN, "main experiment", "Is the field relearned faster than learned?", base, MAIN, SHAM),
+    base = main if networks is None else dataclasses.replace(main, networks=networks)
+    every = [
+        Condition(MAIN, "main experiment", "Is the field relearned faster than learned?", main, MAIN, SHAM),
         _change(base, SHAM, "sham", "Does practice without any field look like savings?", None, ff1_b=0.0),
         _change(base, "mirror", "main experiment", "The opposite field from the beginning (reference).",
                 "mirror-sham", "mirror", ff1_b=-base.b, ff2_b=-base.b),
@@ -80,21 +82,21 @@ def conditions(base: Savings, few: int = FEW) -> dict[str, Condition]:
     ]  # fmt: skip
     for name, share in WASHOUTS.items():
         updates = max(1, round(share * base.nf2_updates))
-        made = dataclasses.replace(base, nf2_updates=updates)
-        about = f"What is left after a washout of {updates} updates?"
-        found += _with_sham(made, f"washout-{name}", "washout", about, MAIN)
+        config = dataclasses.replace(base, nf2_updates=updates)
+        question = f"What is left after a washout of {updates} updates?"
+        every += _with_sham(config, f"washout-{name}", "washout", question, MAIN)
     for name, targets in FEW_TARGETS.items():
-        about = f"The field met on targets {', '.join(map(str, targets))} only: are the others saved, too?"
-        found += _with_sham(_changed(base, ff1_targets=targets), name, "few directions", about, MAIN)
+        question = f"Does a field on targets {', '.join(map(str, targets))} only leave savings on the others?"
+        every += _with_sham(_changed(base, ff1_targets=targets), name, "few directions", question, MAIN)
     cue = _changed(base, cue=1.0)
-    found += _with_sham(cue, "cue", "context cue", "Does an input that tells of the field add to savings?")
-    for name, (control, about, values) in _ways(base, few).items():
-        made = dataclasses.replace(base, **({"networks": min(few, base.networks)} | values))
-        found += _with_sham(made, name, control, about, shares=(None, name))
-    return {condition.name: condition for condition in found}
+    every += _with_sham(cue, "cue", "context cue", "Does an input that signals the field add to savings?")
+    for name, (control, question, values) in _other_learning(base, few).items():
+        config = dataclasses.replace(base, **({"networks": min(few, base.networks)} | values))
+        every += _with_sham(config, name, control, question, shares=(None, name))
+    return {condition.name: condition for condition in every}
 
 
-def _ways(base: Savings, few: int) -> dict[str, tuple[str, str, dict[str, Any]]]:
+def _other_learning(base: Savings, few: int) -> dict[str, tuple[str, str, dict[str, Any]]]:
     """Conditions that differ from the first update on: name to control, question and arguments."""
     rule, task = "learning rule", "noise and delay"
     loud = {name: 10.0 * value for name, value in dataclasses.asdict(base.noise).items()}
@@ -116,7 +118,7 @@ def _delay(base: Savings, change: float) -> dict[str, Any]:
 
 
 def _motors(base: Savings, few: int) -> dict[str, Any]:
-    """Motors, with weights that ship if the main run's do; else both runs pre-train networks themselves."""
+    """Motors, with weights that ship if the main run's do; otherwise both runs pre-train their networks."""
     ships = base.pretrained is not None and base.pretrained.parent == SHIPPED.parent
     ship = ships and base.units == PRESETS["quick"].units
     networks = min(few, base.networks, *([MOTOR_NETWORKS] if ship else []))
@@ -142,18 +144,18 @@ def _with_sham(
     """A condition and the same one without a field in FF1."""
     without = dataclasses.replace(config, change=dataclasses.replace(config.change, ff1_b=0.0))
     sham, naive = f"{name}-sham", naive or name
-    about = f"{name}, without any field in FF1 (reference)."
+    reference = f"{name}, without any field in FF1 (reference)."
     return [
         Condition(name, control, tests, config, naive, sham, shares[0]),
-        Condition(sham, control, about, without, naive, None, shares[1]),
+        Condition(sham, control, reference, without, naive, None, shares[1]),
     ]
 
 
 def chosen(every: dict[str, Condition], names: tuple[str, ...]) -> dict[str, Condition]:
-    """The named conditions and those they are compared with; none named is all of them.
+    """Return the named conditions and those they are compared with; all of them if none is named.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: If a name is unknown.
     """
     if unknown := [name for name in names if name not in every]:
         raise ValueError(f"unknown condition(s) {', '.join(unknown)}; choose from: {', '.join(every)}")

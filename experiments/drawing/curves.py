@@ -13,21 +13,22 @@ from matplotlib.ticker import MaxNLocator
 from experiments.drawing import style as look
 from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.curves import PhaseCurves
-from savings_gym.metrics.learning import learning_rate, windowed_mean
+from savings_gym.metrics.learning import WINDOW, ExponentialFit, learning_rate, windowed_mean
+from savings_gym.metrics.savings import fitted_rates
 
 log = logging.getLogger(__name__)
 
-WINDOW = 5  # probes a point, as in the study
-SINGLE_LINES = 16  # most networks drawn one by one
+SINGLE_LINES = 16  # most networks whose own curves are drawn
+FIELDS = ("FF1", "FF2")
 Curves = dict[str, PhaseCurves]
-Found = dict[str, Any] | None  # a section of the summary
+Section = dict[str, Any] | None  # of a summary
 
 
 def learning_curves(curves: Curves) -> Figure:
-    """Lateral deviation over the trials of the phases, side by side.
+    """Draw lateral deviation over the trials of the phases, side by side.
 
     Args:
-        curves: Of the phases that the run reached [m]; a panel is as wide as the root of its trials.
+        curves: Of the phases that the run reached [m]; a panel is as wide as the square root of its trials.
     """
     figure = look.new_figure(2.9, margin=0.03, gap=0.02)
     spans = [max(float(curve.trials[-1]), 1.0) for curve in curves.values()]
@@ -38,11 +39,11 @@ def learning_curves(curves: Curves) -> Figure:
     for axes, (phase, curve), span in zip(panels, curves.items(), spans, strict=True):
         x, values = _thinned(curve)
         colour = look.PHASE_COLOUR[phase]
-        if phase.startswith("FF"):
+        if phase in FIELDS:
             axes.set_facecolor(look.FIELD_SHADE)
         axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
         if len(values) <= SINGLE_LINES:
-            axes.plot(x / scale, values.T, color=colour, linewidth=0.5, alpha=0.35, zorder=3)
+            axes.plot(x / scale, values.T, color=colour, linewidth=0.5, alpha=0.4, zorder=3)
         look.draw_band(axes, x / scale, values, colour)
         axes.set_title(f"{phase}  {look.PHASE_MEANING[phase]}", color=colour, loc="left", fontweight="bold")
         axes.set_xlim(0.0 - 0.02 * span / scale, 1.0 * span / scale)
@@ -58,7 +59,7 @@ def learning_curves(curves: Curves) -> Figure:
 
 
 def _name_after_effect(axes: Axes, deviation: float, ff1: float) -> None:
-    """Names the deviation [mm] at the start of NF2, if it is on the other side than that of FF1."""
+    """Names the deviation [mm] at the start of NF2 if its sign is opposite to FF1's."""
     if deviation * ff1 >= 0.0:
         return
     axes.annotate(
@@ -74,13 +75,13 @@ def _name_after_effect(axes: Axes, deviation: float, ff1: float) -> None:
 
 
 def _explain_lines(figure: Figure, networks: int) -> None:
-    """Says above the panels what line, band and shading are."""
+    """A legend of line, band and shading above the panels."""
     grey = look.PHASE_COLOUR["NF2"]
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=grey, linewidth=1.5, label=f"mean of {networks} networks")
     ]
     if networks > 1:
-        handles.append(Patch(color=grey, alpha=0.25, linewidth=0.0, label="95 % interval"))
+        handles.append(Patch(color=grey, alpha=0.25, linewidth=0.0, label="95 % t interval"))
     if networks <= SINGLE_LINES:
         handles.append(Line2D([], [], color=grey, linewidth=0.5, alpha=0.6, label="single network"))
     handles.append(Patch(color=look.FIELD_SHADE, label="field on"))
@@ -88,15 +89,15 @@ def _explain_lines(figure: Figure, networks: int) -> None:
 
 
 def _thinned(curve: PhaseCurves) -> tuple[Floats, Floats]:
-    """Trials (k,) and deviation (n, k) [mm]: update 0 alone, then windows of probes, the last maybe short."""
+    """Trials (k,) and deviation (n, k) [mm]: update 0, then windows of probes, the last maybe short."""
     starts = np.append(0, np.arange(1, curve.trials.size, WINDOW))
     probes = np.diff(np.append(starts, curve.trials.size))
     x: Floats = np.add.reduceat(curve.trials, starts) / probes
     return x, MM * np.add.reduceat(curve.deviation, starts, axis=1) / probes
 
 
-def ff1_over_ff2(curves: Curves, initial_savings: Found, rate_savings: Found) -> Figure | None:
-    """FF2 laid over FF1, and beside it the initial deviation and the rate of every network in both.
+def ff1_over_ff2(curves: Curves, initial_savings: Section, rate_savings: Section) -> Figure | None:
+    """Draw FF2 over FF1 with what exponentials leave of them, and initial deviation and rate per network.
 
     Args:
         curves: Of the phases that the run reached [m].
@@ -104,101 +105,116 @@ def ff1_over_ff2(curves: Curves, initial_savings: Found, rate_savings: Found) ->
         rate_savings: Section savings.rate of the summary, if it has one.
 
     Returns:
-        The figure; None when the run has not reached both phases.
+        The figure, its panels labelled overlay, left over, initial and rate; None if the run has not reached
+        both phases.
     """
-    lacking = [phase for phase in ("FF1", "FF2") if phase not in curves]
+    lacking = [phase for phase in FIELDS if phase not in curves]
     if lacking:
         log.warning("no figure ff1_ff2.png: the run has not reached %s", " and ".join(lacking))
         return None
-    figure = look.new_figure(2.9)
-    left, start, pace = figure.subplots(1, 3, width_ratios=[2.4, 1.0, 1.0])
-    side = 1.0 if curves["FF1"].deviation[:, 0].mean() >= 0.0 else -1.0
-    shared = int(min(curves[phase].trials[-1] for phase in ("FF1", "FF2")))
-    initial = [MM * curves[phase].deviation[:, 0] for phase in ("FF1", "FF2")]
-    rates = [1000.0 * _rates(*_windows(curves[phase], shared), side) for phase in ("FF1", "FF2")]
-    _overlay(left, curves, shared)
-    explained = f"{len(initial[0])} networks\nBands, bars and brackets: 95 % intervals"
-    left.set_title(explained, fontsize=look.SMALL, loc="left")
-    _paired_dots(start, *initial)
-    start.set_ylabel("Initial deviation (mm)")
-    start.set_title(_initial_text(initial_savings), fontsize=look.SMALL, loc="left")
-    _paired_dots(pace, *rates)
-    pace.set_ylabel("Learning rate (per 1000 trials)")
-    pace.set_title(_rate_text(rate_savings), fontsize=look.SMALL, loc="left")
+    figure = look.new_figure(3.5)
+    panels = figure.subplot_mosaic(
+        [["overlay", "initial", "rate"], ["left over", "initial", "rate"]], width_ratios=[2.4, 1.0, 1.0],
+        height_ratios=[3.2, 1.0],
+    )  # fmt: skip
+    shared = int(min(curves[phase].trials[-1] for phase in FIELDS))
+    initial = [MM * curves[phase].deviation[:, 0] for phase in FIELDS]
+    rate1, rate2, _ = fitted_rates(curves["FF1"], curves["FF2"], WINDOW)
+    fits = {phase: _fit_of_mean(curves[phase], shared) for phase in FIELDS}
+    _overlay(panels["overlay"], curves, fits, shared)
+    _left_over(panels["left over"], curves, fits, shared)
+    panels["overlay"].set_title(
+        f"Mean of {len(initial[0])} networks, bands: 95 % t intervals", fontsize=look.SMALL, loc="left"
+    )
+    _paired_dots(panels["initial"], *initial)
+    panels["initial"].set_ylabel("Initial deviation (mm)")
+    panels["initial"].set_title(_initial_text(initial_savings), fontsize=look.SMALL, loc="left")
+    _paired_dots(panels["rate"], MM * rate1, MM * rate2)
+    panels["rate"].set_ylabel("Learning rate (per 1000 trials)")
+    panels["rate"].set_title(_rate_text(rate_savings), fontsize=look.SMALL, loc="left")
+    look.letter_panels(panels[name] for name in ("overlay", "left over", "initial", "rate"))
     return figure
 
 
-def _overlay(axes: Axes, curves: Curves, shared: int) -> None:
+def _fit_of_mean(curve: PhaseCurves, last_trial: int) -> ExponentialFit:
+    """The exponential that fits the mean of the networks [mm], over the windows that rates are fitted to."""
+    use = curve.trials <= last_trial
+    trials, windows = (windowed_mean(values[..., use], WINDOW) for values in (curve.trials, curve.deviation))
+    return learning_rate(trials, MM * windows.mean(axis=0))
+
+
+def _overlay(axes: Axes, curves: Curves, fits: dict[str, ExponentialFit], shared: int) -> None:
     """Both curves over the trials that they share, each with the exponential of its mean if it has one."""
-    scale, unit = look.trial_unit(shared)
-    fit_label: str | None = "exponential fit of the mean"
-    dashes: dict[str, Any] = {"color": look.INK, "linewidth": 0.8, "linestyle": (0, (4, 3)), "zorder": 5}
-    for phase in ("FF2", "FF1"):  # the legend is read backwards
+    scale, _ = look.trial_unit(shared)
+    for phase in FIELDS:
         x, values = _thinned(curves[phase])
         x, values = x[x <= shared], values[:, x <= shared]
-        trials, windows = _windows(curves[phase], shared)
-        fit = learning_rate(trials, windows.mean(axis=0))
+        look.draw_band(axes, x / scale, values, look.PHASE_COLOUR[phase], phase)
+    label: str | None = "one exponential"
+    for phase, fit in fits.items():
         if fit.success:
-            y = fit.amplitude * np.exp(-fit.rate * x) + fit.asymptote
-            axes.plot(x / scale, y, label=fit_label, **dashes)
-            fit_label = None
-        look.draw_band(axes, x / scale, values, look.PHASE_COLOUR[phase], f"{phase}, mean")
-    axes.set(xlabel=f"Trials in phase{unit}", ylabel="Lateral deviation (mm)")
+            x, _ = _thinned(curves[phase])
+            x = x[x <= shared]
+            axes.plot(
+                x / scale, fit.at(x), color=look.INK, linewidth=0.8, linestyle=look.DASHED,
+                zorder=5, label=label,
+            )  # fmt: skip
+            label = None
+    axes.set_ylabel("Lateral deviation (mm)")
     axes.set_xlim(-0.02 * max(shared, 1) / scale, None)
-    axes.legend(loc="upper right", reverse=True)
+    axes.legend(loc="upper right")
+    axes.tick_params(axis="x", labelbottom=False)
 
 
-def _windows(curve: PhaseCurves, last_trial: int) -> tuple[Floats, Floats]:
-    """Trials (k,) and deviation (n, k) [mm] that rates are fitted to, as in `savings_gym.metrics.savings`."""
-    use = curve.trials <= last_trial
-    trials: Floats = windowed_mean(curve.trials[use], WINDOW)
-    return trials, MM * windowed_mean(curve.deviation[:, use], WINDOW)
-
-
-def _rates(trials: Floats, windows: Floats, side: float) -> Floats:
-    """Rate of every network, (n,) [1/trial]; NaN where the fit failed or the deviation grows on its side."""
-    fits = [learning_rate(trials, deviation) for deviation in windows]
-    return np.array([fit.rate if fit.amplitude * side > 0.0 else np.nan for fit in fits])
+def _left_over(axes: Axes, curves: Curves, fits: dict[str, ExponentialFit], shared: int) -> None:
+    """Mean less its exponential: one rate does not describe the first trials."""
+    scale, unit = look.trial_unit(shared)
+    axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
+    for phase, fit in fits.items():
+        x, values = _thinned(curves[phase])
+        x, values = x[x <= shared], values[:, x <= shared]
+        if fit.success:
+            axes.plot(
+                x / scale, values.mean(axis=0) - fit.at(x), color=look.PHASE_COLOUR[phase],
+                linewidth=1.2, zorder=3,
+            )  # fmt: skip
+    axes.set(xlabel=f"Trials in phase{unit}", ylabel="Less fit (mm)")
+    axes.set_xlim(-0.02 * max(shared, 1) / scale, None)
 
 
 def _paired_dots(axes: Axes, ff1: Floats, ff2: Floats) -> None:
-    """A line a network from FF1 to FF2, and beside the dots the means with their 95 % intervals."""
+    """One line per network from FF1 to FF2, and beside the dots the means with their 95 % t intervals."""
     pairs = np.stack([ff1, ff2])[:, np.isfinite(ff1) & np.isfinite(ff2)]
     axes.plot([0.0, 1.0], pairs, color=look.QUIET, linewidth=0.6, alpha=0.7, zorder=1)
-    for phase, at, beside, values in zip(("FF1", "FF2"), (0.0, 1.0), (-0.3, 1.3), pairs, strict=True):
-        colour = look.PHASE_COLOUR[phase]
-        axes.scatter(np.full(values.shape, at), values, s=9.0, color=colour, linewidths=0.0, zorder=3)
-        if values.size:
-            mean, low, high = look.t_interval(values)
-            axes.plot([beside, beside], [low, high], color=colour, linewidth=1.5, zorder=3)
-            axes.plot(beside, mean, "s", color=colour, markersize=4.5, zorder=4)
+    for phase, at, beside, values in zip(FIELDS, (0.0, 1.0), (-0.3, 0.3), pairs, strict=True):
+        look.draw_dots(axes, at, values, look.PHASE_COLOUR[phase], look.PHASE_MARKER[phase], beside)
     if not pairs.size:
         axes.set_yticks([])
-    axes.set(xlim=(-0.6, 1.6), xticks=[0, 1], xticklabels=["FF1", "FF2"])
+    axes.set(xlim=(-0.6, 1.6), xticks=[0, 1], xticklabels=list(FIELDS))
 
 
-def _initial_text(found: Found) -> str:
+def _initial_text(section: Section) -> str:
     """Difference of the initial deviations in words."""
-    if found is None:
+    if section is None:
         return ""
-    name = "FF1 − FF2" if found["ff1"] >= 0.0 else "FF2 − FF1"
-    lower = found["paired_fraction"] * found["networks"]
-    difference = f"{name} = {MM * found['difference']:.2f} mm{_brackets(found['ci'], MM)}"
-    return f"{difference.replace('-', '−')}\nlower in {lower:g} of {found['networks']}"
+    name = "FF1 − FF2" if section["ff1"] >= 0.0 else "FF2 − FF1"
+    lower = section["paired_fraction"] * section["networks"]
+    difference = f"{name} = {MM * section['difference']:.2f} mm\n{_brackets(section['ci'], MM)}"
+    return f"{difference.replace('-', '−')}, lower in {lower:g} of {section['networks']}"
 
 
-def _rate_text(found: Found) -> str:
+def _rate_text(section: Section) -> str:
     """Ratio of the rates in words."""
-    if found is None:
+    if section is None:
         return ""
-    if not found["networks"]:
+    if not section["networks"]:
         return "no rate determined"
-    faster = found["paired_fraction"] * found["networks"]
-    ratio = f"FF2/FF1 = {found['ratio']:.2f}{_brackets(found['ci'], 1.0)}"
-    return f"{ratio}\nfaster in {faster:g} of {found['networks']} fitted"
+    faster = section["paired_fraction"] * section["networks"]
+    ratio = f"FF2 / FF1 = {section['ratio']:.2f}\n{_brackets(section['ci'], 1.0)}"
+    return f"{ratio}, faster in {faster:g} of {section['networks']}"
 
 
 def _brackets(interval: list[float | None], unit: float) -> str:
-    """An interval in brackets, or nothing where there is none."""
+    """An interval in brackets, or nothing if there is none."""
     low, high = interval
-    return "" if low is None or high is None else f" [{unit * low:.2f}, {unit * high:.2f}]"
+    return "" if low is None or high is None else f"[{unit * low:.2f}, {unit * high:.2f}]"

@@ -1,5 +1,7 @@
 """Hand paths of every phase, in and out of the field."""
 
+from __future__ import annotations
+
 import logging
 from pathlib import Path
 
@@ -27,17 +29,17 @@ NEEDED = {
 
 
 def hand_paths(path: Path) -> Figure | None:
-    """Paths to all targets, a column a phase: before learning, and after it without and in the field.
+    """Draw paths to all targets: one column per phase, before learning and after it without and in the field.
 
     Args:
         path: netCDF file with `hand`, `first_hand` and `target_position` [m]; phases that the run has not
-            reached may lack or be NaN.
+            reached may be missing or NaN.
 
     Returns:
-        The figure; None without the file or any path in it.
+        The figure; None if there is no file, or no path in it.
 
     Raises:
-        ValueError: When the file cannot be read or lacks a variable, dimension or field.
+        ValueError: If the file cannot be read, or lacks a variable, dimension or field.
     """
     if not path.is_file():
         log.warning("no figure hand_paths.png: no file %s", path)
@@ -68,7 +70,7 @@ def hand_paths(path: Path) -> Figure | None:
 
 
 def _read(path: Path) -> tuple[dict[tuple[str, int], Floats], Floats]:
-    """Paths (n, targets, time, 2) by phase and row, where all are finite; and the targets (targets, 2)."""
+    """Paths (n, targets, time, 2) by phase and row, if all are finite; and the targets (targets, 2)."""
     try:
         with xr.open_dataset(path, engine="h5netcdf") as file:
             data = file.load()
@@ -76,8 +78,8 @@ def _read(path: Path) -> tuple[dict[tuple[str, int], Floats], Floats]:
         raise ValueError(f"cannot draw from {str(path)!r}: {error}") from error
     for name, dims in NEEDED.items():
         if name not in data or set(data[name].dims) != set(dims):
-            found = data[name].dims if name in data else "nothing"
-            raise ValueError(f"{str(path)!r} has {found} as {name}, expected the dimensions {dims}")
+            dimensions = data[name].dims if name in data else "nothing"
+            raise ValueError(f"{str(path)!r} has {dimensions} as {name}, expected the dimensions {dims}")
     fields = [str(name) for name in data["field"].values]
     if not {"null", "curl"} <= set(fields):
         raise ValueError(f"{str(path)!r} has the fields {fields}, expected null and curl")
@@ -92,7 +94,7 @@ def _read(path: Path) -> tuple[dict[tuple[str, int], Floats], Floats]:
 
 
 def _half_width(offsets: Floats) -> float:
-    """Half the side of every panel [m]: all of the paths, unless they run wild."""
+    """Half the side of every panel [m]: it contains all paths, unless they run wild."""
     return float(np.clip(1.06 * np.abs(offsets).max(), 0.115, 0.25))
 
 

@@ -2,10 +2,11 @@
 
     python -m experiments.drawing.run RUN_FOLDER
 
-draws again what the run itself drew: learning curves of the four phases, FF1 over FF2, and hand paths.
+draws the run's own figures again: learning curves of the four phases, FF1 over FF2, and hand paths.
 """
 
-import json
+from __future__ import annotations
+
 import logging
 import sys
 from dataclasses import dataclass
@@ -26,12 +27,12 @@ COLUMNS = ["network", "phase", "update", "trial", "target", "lateral_deviation"]
 
 @dataclass(frozen=True)
 class Run:
-    """What the figures need of a run folder.
+    """The contents of a run folder that its figures show.
 
     Attributes:
         curves: Learning curves of the phases that the run reached [m], in order.
-        initial: Section savings.initial of the summary; None where FF1 or FF2 lacks.
-        rate: Section savings.rate of the summary; None likewise.
+        initial: Initial savings as in a summary; None if FF1 or FF2 is missing.
+        rate: Rate savings likewise.
     """
 
     curves: dict[str, PhaseCurves]
@@ -40,19 +41,19 @@ class Run:
 
 
 def draw_figures(folder: Path) -> list[Path]:
-    """Draws learning_curves.png, ff1_ff2.png and hand_paths.png into a run folder.
+    """Draw learning_curves, ff1_ff2 and hand_paths into a run folder, as PNG and SVG.
 
-    A figure whose data are not there, as after an interruption, is left out with a warning in the log.
+    A figure whose data are missing, as after an interruption, is left out with a warning in the log.
 
     Args:
-        folder: Run folder with probes.parquet; summary.json and paths.nc where the run has got so far.
+        folder: Run folder with probes.parquet, and paths.nc if the run has got that far.
 
     Returns:
-        The files written.
+        The PNG files.
 
     Raises:
-        FileNotFoundError: When the folder has no probes.parquet.
-        ValueError: When a file cannot be read or lacks what the figures need; the message names the file.
+        FileNotFoundError: If the folder has no probes.parquet.
+        ValueError: If a file cannot be read or lacks what the figures need; the message names the file.
     """
     run = read_run(folder)
     drawings = {
@@ -65,17 +66,17 @@ def draw_figures(folder: Path) -> list[Path]:
         with look.house_style():
             figure = draw()
             if figure is not None:
-                written.append(look.save_png(figure, folder / name))
+                written.append(look.save_picture(figure, folder / name))
     return written
 
 
 def read_run(folder: Path) -> Run:
-    """Reads the tables of a run folder; computes the numbers where its summary lacks or is of fewer probes.
+    """Read the probes of a run folder, and compute its savings.
 
     Raises:
         FileNotFoundError, ValueError: As `draw_figures`.
     """
-    probes, summary = folder / "probes.parquet", folder / "summary.json"
+    probes = folder / "probes.parquet"
     if not probes.is_file():
         raise FileNotFoundError(f"no probe table {str(probes)!r}, expected a run folder with probes.parquet")
     try:
@@ -84,21 +85,10 @@ def read_run(folder: Path) -> Run:
         known = {phase: curves[phase] for phase in PHASES if phase in curves}
         if not known:
             raise ValueError(f"it has the phases {list(curves)}, expected some of {list(PHASES)}")
+        numbers = savings(table, partial=True).to_dict()["savings"]
     except (ValueError, OSError) as error:
         raise ValueError(f"cannot draw from {str(probes)!r}: {error}") from error
-    try:
-        found = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else None
-        if found is None or not _of_these_probes(found, known):
-            found = savings(table, partial=True).to_dict()
-        return Run(known, found["savings"]["initial"], found["savings"]["rate"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"cannot draw from {str(summary)!r}: {error!r}") from error
-
-
-def _of_these_probes(summary: dict[str, Any], curves: dict[str, PhaseCurves]) -> bool:
-    """Whether a summary is of this table, not of the same run when it had got less far."""
-    found = {phase: entry["trials"] for phase, entry in summary["phases"].items() if entry is not None}
-    return found == {phase: int(curve.trials[-1]) for phase, curve in curves.items()}
+    return Run(known, numbers["initial"], numbers["rate"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Behaviour over the four phases: learning curves, hand paths, speed, and the numbers that they give."""
+"""Behaviour over the four phases: learning curves, hand paths, speed, and the numbers behind them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from experiments.drawing import style as look
 from experiments.drawing.curves import learning_curves
 from experiments.drawing.hand_paths import hand_paths
 from experiments.figures.comparison import beside_study
-from experiments.figures.kit import Found
-from experiments.runs.tables import NO_INTERVAL
+from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.runs.tables import NO_INTERVAL, format_value
 from experiments.savings.experiment import GOAL_DISTANCE
 from experiments.stored.probes import learned_field, probe_stored
-from experiments.stored.runs import Runs
+from experiments.stored.runs import StoredRuns
 from experiments.study import (
     AFTER_EFFECT,
     BATCHES,
+    LOSS_WINDOW,
     PEAK_SPEED,
     RESIDUAL,
     Quantity,
@@ -27,12 +28,12 @@ from experiments.study import (
     position_loss,
     quantity,
 )
-from savings_gym.arrays import MM, Floats
+from savings_gym.arrays import MM, Columns, Floats
 from savings_gym.fields import NullField
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.kinematics import hand_speed
 from savings_gym.metrics.savings import final_deviation
-from savings_gym.metrics.statistics import Sampling, estimate
+from savings_gym.metrics.statistics import Sampling
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO
 
@@ -40,49 +41,55 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-POSITION = 1e3  # weight of the position term in the study's loss
-LOSS_BATCHES = (100, 500, 3200)  # of FF1 and FF2, where the study prints it
-SPEED_AT = ("NF1", "FF1")  # the phases whose speed is drawn, each in its own field
+POSITION_WEIGHT = 1e3  # of the position term in the study's loss
+LOSS_BATCHES = (100, 500, 3200)  # of FF1 and FF2, for which the study prints it
+SPEED_PHASES = ("NF1", "FF1")  # phases whose speed is drawn, each in its own field
 
 
-def behaviour(runs: Runs, out: Path) -> Found:
-    """Learning curves, hand paths and speed of the main run; after-effect, residual, loss of position."""
-    curves, sampling = phase_curves(runs.table(runs.main)), Sampling(runs.seed)
-    peak = final_deviation(phase_curves(runs.table(runs.main), "peak_speed")["NF1"])
-    speed = _probe_ends(runs)
+def behaviour(runs: StoredRuns, out: Path) -> Findings:
+    """Learning curves, hand paths and speed of the main run; after-effect, residual and position loss."""
+    table, sampling = runs.table(runs.main), Sampling(runs.seed)
+    curves = phase_curves(table)
+    peak = final_deviation(phase_curves(table, "peak_speed")["NF1"])
     residual = final_deviation(curves["NF1"]) - final_deviation(curves["NF2"])
     quantities = [
         *(_at_batch(curves[phase], phase, batch, sampling) for phase in ("FF1", "FF2") for batch in BATCHES),
-        quantity(AFTER_EFFECT, estimate(curves["NF2"].deviation[:, 0], sampling), "mm", MM),
-        quantity(RESIDUAL, estimate(residual, sampling), "mm", MM),
-        quantity(PEAK_SPEED, estimate(peak, sampling), "m/s", test=False, note="mean at the end of NF1"),
-        *_position_losses(runs.table(runs.main), sampling),
+        quantity(AFTER_EFFECT, curves["NF2"].deviation[:, 0], "mm", sampling, scale=MM),
+        quantity(RESIDUAL, residual, "mm", sampling, scale=MM),
+        quantity(PEAK_SPEED, peak, "m/s", sampling, test=False, note="mean at the end of NF1"),
+        *position_losses(table, sampling),
     ]
-    figures = []
+    quantities = correct(quantities, (AFTER_EFFECT, RESIDUAL))
+    pictures = []
     with look.house_style():
         drawings = {
             "behaviour_curves.png": learning_curves({phase: curves[phase] for phase in PHASES}),
             "behaviour_paths.png": hand_paths(runs.main / "paths.nc"),
-            "behaviour_speed.png": _speed_figure(speed),
+            "behaviour_speed.png": _speed_figure(_speed_in_own_field(runs)),
         }
         for name, figure in drawings.items():
             if figure is not None:
-                figures.append(look.save_png(figure, out / name))
-    table = {"Behaviour beside the study": beside_study(quantities)}
-    return Found(quantities, table, figures, _text(quantities)).save(out, "behaviour")
+                pictures.append(look.save_picture(figure, out / name))
+    tables = {"Behaviour beside the study": beside_study(quantities)}
+    networks: Columns = {
+        "network": curves["NF1"].networks,
+        **{f"start of {phase} (mm)": MM * curves[phase].deviation[:, 0] for phase in PHASES},
+        **{f"end of {phase} (mm)": MM * final_deviation(curves[phase]) for phase in PHASES},
+    }
+    return Findings(quantities, tables, pictures, _text(quantities), networks)
 
 
 def _at_batch(curves: PhaseCurves, phase: str, batch: int, sampling: Sampling) -> Quantity:
-    """Deviation at one batch of a curve; no value where the phase is shorter or was not probed there."""
+    """Deviation at one batch of a curve; no value if the phase is shorter or was not probed there."""
     at = np.flatnonzero(curves.trials == batch * N_TARGETS)
     name, last = curve(phase, batch), int(curves.trials[-1]) // N_TARGETS
     if not at.size:
         note = f"{phase} has no probe there, it lasts {last} batches"
         return Quantity(name, None, NO_INTERVAL, curves.networks.size, "mm", note=note)
-    return quantity(name, estimate(curves.deviation[:, at[0]], sampling), "mm", MM, test=False)
+    return quantity(name, curves.deviation[:, at[0]], "mm", sampling, scale=MM, test=False)
 
 
-def _probe_ends(runs: Runs) -> dict[str, Floats]:
+def _speed_in_own_field(runs: StoredRuns) -> dict[str, Floats]:
     """Speed of every phase's networks in its own field, (n, T + 1) [m/s]."""
     curl = learned_field(runs, runs.main)
     fields = {phase: curl if phase.startswith("FF") else NullField() for phase in PHASES}
@@ -93,24 +100,35 @@ def _probe_ends(runs: Runs) -> dict[str, Floats]:
     return speed
 
 
-def _position_losses(table: pd.DataFrame, sampling: Sampling) -> list[Quantity]:
-    """Weighted position loss where the study prints it: batches of FF1 and FF2, ends of NF1 and NF2."""
+def position_losses(table: pd.DataFrame, sampling: Sampling) -> list[Quantity]:
+    """Return the weighted position loss as the study prints it.
+
+    In FF1 and FF2 that is the mean of the last `LOSS_WINDOW` tests before a batch; of NF1 and NF2 the last
+    test alone.
+
+    Args:
+        table: Probe table; without distances to the goal there are no losses.
+        sampling: Of the intervals.
+    """
     if GOAL_DISTANCE not in table:
-        return []  # a run of before that was kept
-    table, found = table[np.isfinite(table[GOAL_DISTANCE])], []
-    for phase, course in phase_curves(table, GOAL_DISTANCE).items():
-        last = int(course.trials[-1]) // N_TARGETS
+        return []
+    losses = []
+    for phase, curves in phase_curves(table[np.isfinite(table[GOAL_DISTANCE])], GOAL_DISTANCE).items():
+        batches, last = curves.trials // N_TARGETS, int(curves.trials[-1]) // N_TARGETS
         for batch in LOSS_BATCHES if phase.startswith("FF") else (None,):
             name = position_loss(phase, batch)
-            at = np.flatnonzero(course.trials == (last if batch is None else batch) * N_TARGETS)
-            if at.size:
-                values = POSITION * course.deviation[:, at[0]]
-                note = f"after {last} batches" if batch is None else ""
-                found.append(quantity(name, estimate(values, sampling), "1", test=False, note=note))
+            if batch is None:
+                tests, note = batches == last, f"last test, after {last} batches"
             else:
-                note = f"{phase} has no probe there, it lasts {last} batches"
-                found.append(Quantity(name, None, NO_INTERVAL, course.networks.size, "1", note=note))
-    return found
+                tests = (batches >= batch - LOSS_WINDOW) & (batches < batch)
+                note = f"mean of {tests.sum()} tests before the batch"
+            if batch is None or batch <= last:
+                values = POSITION_WEIGHT * curves.deviation[:, tests].mean(axis=1)
+                losses.append(quantity(name, values, "1", sampling, test=False, note=note))
+            else:
+                note = f"{phase} lasts {last} batches"
+                losses.append(Quantity(name, None, NO_INTERVAL, curves.networks.size, "1", note=note))
+    return losses
 
 
 def _speed_figure(speed: dict[str, Floats]) -> Figure:
@@ -118,29 +136,25 @@ def _speed_figure(speed: dict[str, Floats]) -> Figure:
     figure = look.new_figure(2.2)
     axes = figure.subplots()
     time: Floats = CONTROL_STEP * np.arange(next(iter(speed.values())).shape[1], dtype=np.float64)
-    axes.axvline(PROBE_GO, color=look.QUIET, linewidth=0.6, zorder=1)
-    axes.text(
-        PROBE_GO + 0.005, 0.98, "go", transform=axes.get_xaxis_transform(), va="top", fontsize=look.SMALL
-    )
-    for phase in SPEED_AT:
+    look.mark_times(axes, {"go": PROBE_GO})
+    for phase in SPEED_PHASES:
         where = "in the field" if phase.startswith("FF") else "no field"
-        look.draw_band(axes, time, speed[phase], look.PHASE_COLOUR[phase], f"end of {phase}, {where}")
+        label, line = f"end of {phase}, {where}", look.PHASE_LINE[phase]
+        look.draw_band(axes, time, speed[phase], look.PHASE_COLOUR[phase], label, line)
     axes.set(xlabel="Time in the trial (s)", ylabel="Hand speed (m/s)", xlim=(0.4, time[-1]), ylim=(0, None))
     axes.legend(loc="upper right")
     return figure
 
 
 def _text(quantities: list[Quantity]) -> str:
-    """What after-effect and residual say, in a sentence each."""
-    found = {entry.name: entry for entry in quantities}
-    effect, residual = found[AFTER_EFFECT], found[RESIDUAL]
-    low, high = residual.ci
-    if low is None or high is None:
-        washed = "with one network nothing can be said about the washout."
-    elif low <= 0.0 <= high:
-        washed = (
-            f"no difference between the ends of NF1 and NF2 can be told from 0 ({low:.2f} to {high:.2f} mm)."
-        )
+    """After-effect and residual, in a sentence each."""
+    by_name = {entry.name: entry for entry in quantities}
+    after, residual = by_name[AFTER_EFFECT], by_name[RESIDUAL]
+    numbers = f"{format_value(residual.value, residual.ci, 'mm')}, {p_text(residual)}"
+    if residual.p is None:
+        washed = "with one network nothing can be said about the washout"
+    elif effect(residual):
+        washed = f"washout is not complete: the ends of NF1 and NF2 differ ({numbers})"
     else:
-        washed = f"washout is not complete: NF1 and NF2 end {abs(residual.value or 0.0):.2f} mm apart."
-    return f"NF2 starts at {effect.value:.1f} mm, the after-effect; {washed}"
+        washed = f"the ends of NF1 and NF2 do not measurably differ ({numbers})"
+    return f"NF2 starts at {format_value(after.value, after.ci, 'mm')}, the after-effect; {washed}."

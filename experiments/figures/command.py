@@ -2,9 +2,10 @@
 
     python -m experiments.figures --preset quick|paper [--only NAME ...] [--out runs/figures-quick]
 
-makes what is missing of the runs (in ``OUT/runs``, folders of ``experiments.savings``), then of the figures,
-and writes reference.json (a row a number of the study), comparison.md (one page) and runs.json. The same
-command goes on where it stopped. A run or figure that fails does not lose the others; the status is 1 then.
+makes the runs that are missing (folders of ``experiments.savings`` in ``OUT/runs``), draws the figures that
+are missing, and writes reference.json (one row per number of the study), comparison.md (one page) and
+runs.json. ``--main RUN`` draws a main run that exists instead of making one. The same command resumes where
+it stopped. A run or figure that fails does not stop the others; the exit status is 1 then.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from experiments.controls.command import Controls
+from experiments.controls.command import Controls, is_complete
 from experiments.controls.command import run as run_controls
+from experiments.controls.conditions import SHAM as SHAM_CONDITION
 from experiments.controls.conditions import chosen, conditions
 from experiments.figures.behaviour import behaviour
 from experiments.figures.channel import channel
@@ -26,6 +28,7 @@ from experiments.figures.controls import controls
 from experiments.figures.displacement import displacement
 from experiments.figures.latent import latent
 from experiments.figures.learning import learning
+from experiments.figures.make_figures import Figure, current, make_figures
 from experiments.figures.preparatory import preparatory
 from experiments.figures.relation import relation
 from experiments.figures.runs import (
@@ -34,17 +37,18 @@ from experiments.figures.runs import (
     SHAM,
     SIZE,
     PlannedRun,
+    check,
     describe,
     make_missing,
-    start,
+    plan_main,
+    plan_sizes,
     stored,
 )
 from experiments.figures.size import size
-from experiments.figures.state import Figure, current, make_figures
 from experiments.runs.command_line import choice, choices, preset_main
 from experiments.runs.folder import versions
 from experiments.savings.config import PRESETS as RUN_PRESETS
-from experiments.savings.config import check_memory, finished
+from experiments.savings.config import Savings
 from experiments.savings.shared_phases import stored_arguments
 from savings_gym.arrays import as_seed
 from savings_gym.files import write_json
@@ -62,7 +66,7 @@ FIGURES: dict[str, Figure] = {
     "latent": latent,
     "controls": controls,
 }
-NEEDS = {  # kinds of runs that are made for a figure; others need the main run alone
+NEEDS = {  # kinds of runs from which a figure is drawn; figures that are not listed need the main run alone
     "size": (MAIN, SIZE),
     "relation": (MAIN, SIZE),
     "preparatory": (MAIN, SHAM),
@@ -80,153 +84,185 @@ class Figures:
     """quick (short phases, weights that ship), paper (the study's schedule, 40 networks), smoke (seconds)."""
     out: Path = Path("runs/figures-quick")
     """Folder of figures and runs."""
+    main: Path | None = None
+    """Finished run of experiments.savings to draw as the main run; None: make one in OUT/runs/main."""
     only: Annotated[tuple[str, ...], choices(FIGURES)] = ()
-    """Names of figures; none is all of them."""
-    networks: int = 16
-    """Networks of the main run."""
+    """Names of figures to draw; all of them by default."""
+    networks: int = 8
+    """Networks of a main run that is made here."""
     sizes: tuple[int, ...] = (32, 64, 128, 256)
-    """Network sizes, units; the main run is the run of its own size."""
+    """Units of the networks that are compared by size; all of them are pre-trained alike."""
     size_networks: int = 12
-    """Networks of every other size."""
-    control_networks: int = 8
-    """Networks of the controls; where the main run has others, the controls get a main run of their own."""
+    """Networks of every size (of those that ship, 8 have 128 units)."""
+    control_networks: int | None = None
+    """Networks of the controls, the first ones of the main run; all of them by default."""
     controls: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["quick"]))] = ()
-    """Conditions of experiments.controls; none is all of them."""
+    """Conditions of experiments.controls; all of them by default."""
     seed: int = 0
-    """Of everything random in runs and figures."""
+    """Seed of all that is random in figures and new runs; runs beside --main take the seed of that run."""
     ship: bool = True
-    """Start from the weights in experiments/pretrained, where there are any of that size."""
+    """Start from the weights in experiments/pretrained; --no-ship pre-trains all networks in their runs."""
     pretraining_updates: int = 10_500
-    """Batches of pre-training, of networks that are pre-trained in their run."""
+    """Batches of pre-training in a run."""
     again: bool = False
-    """Make the figures again that are there; runs are kept."""
+    """Draw figures again that are up to date; runs are kept."""
 
     def __post_init__(self) -> None:
-        """Checks every value before any work starts."""
+        """Check every value before any work starts."""
         if self.preset not in PRESET_NAMES:
             raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
         unknown = [name for name in self.only if name not in FIGURES]
         if unknown:
             raise ValueError(f"unknown figure {', '.join(unknown)}; choose from: {', '.join(FIGURES)}")
-        counts = ("networks", "size_networks", "control_networks", "pretraining_updates")
-        for name in (*counts, *(["sizes"] if self.sizes else [])):
-            value = getattr(self, name)
-            if min(value if isinstance(value, tuple) else (value,)) < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        counts: dict[str, tuple[int, ...]] = {
+            "networks": (self.networks,), "size_networks": (self.size_networks,), "sizes": self.sizes,
+            "control_networks": () if self.control_networks is None else (self.control_networks,),
+            "pretraining_updates": (self.pretraining_updates,),
+        }  # fmt: skip
+        for name, values in counts.items():
+            if values and min(values) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         chosen(conditions(RUN_PRESETS[self.preset]), self.controls)
         as_seed("seed", self.seed)
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
+        self._check_main()
+
+    def _check_main(self) -> None:
+        """Refuse a main run that is not finished, and numbers of networks that contradict it."""
+        networks = self.networks
+        if self.main is not None:
+            main = stored_arguments(self.main)
+            if not is_complete(self.main):
+                raise ValueError(
+                    f"--main {self.main} is not finished: run experiments.savings with its arguments"
+                )
+            if networks not in (main.networks, PRESETS[self.preset].networks):
+                raise ValueError(f"--networks is {networks}, but --main {self.main} has {main.networks}")
+            networks = main.networks
+        if self.control_networks is not None and self.control_networks > networks:
+            raise ValueError(
+                f"--control-networks is {self.control_networks}, but the main run has {networks} networks"
+            )
 
     @property
     def figures(self) -> list[str]:
-        """Names of the figures to make, in their order."""
+        """Names of the figures to draw, in their order."""
         return [name for name in FIGURES if not self.only or name in self.only]
 
+    @property
+    def main_folder(self) -> Path:
+        """Folder of the main run."""
+        return self.out / "runs" / MAIN if self.main is None else self.main
+
+    def base(self) -> Savings:
+        """Arguments that all runs share: those of the main run, or of the preset."""
+        if self.main is not None:
+            return stored_arguments(self.main)
+        return dataclasses.replace(RUN_PRESETS[self.preset], seed=self.seed)
+
     def runs(self) -> list[PlannedRun]:
-        """The main run, those of other sizes, and the main run of the controls."""
-        folder, how = self.out / "runs", (self.ship, self.pretraining_updates)
-        preset = dataclasses.replace(RUN_PRESETS[self.preset], seed=self.seed)
-        main = start(dataclasses.replace(preset, out=folder / "main"), preset.units, self.networks, *how)
-        found = [PlannedRun(MAIN, MAIN, main)]
-        if self.control_networks != self.networks:
-            its = dataclasses.replace(preset, out=self._main_of_controls())
-            own = start(its, preset.units, self.control_networks, *how)
-            found.append(PlannedRun(its.out.name, CONTROL, own))
-        for units in self.sizes:
-            if units != main.units:  # the main run is the run of its own size
-                its = dataclasses.replace(preset, out=folder / f"units-{units}")
-                found.append(PlannedRun(its.out.name, SIZE, start(its, units, self.size_networks, *how)))
-        return found
+        """Return the main run and those of all sizes."""
+        base, how = self.base(), (self.ship, self.pretraining_updates)
+        if self.main is not None:
+            in_run = base.pretrained == self.main / "pretrained.safetensors"
+            main = PlannedRun(MAIN, MAIN, dataclasses.replace(base, pretrained=None) if in_run else base)
+        else:
+            main = plan_main(dataclasses.replace(base, out=self.main_folder), self.networks, *how)
+        shared = dataclasses.replace(base, out=self.out / "runs")
+        return [main, *plan_sizes(shared, main.config, self.sizes, self.size_networks, *how)]
 
     def sham(self) -> PlannedRun:
-        """The main run, which must be there, without a field in FF1: a run of the controls, if it is theirs.
+        """Return the main run without a field in FF1; it is one of the controls if they have its networks.
 
         Raises:
-            FileNotFoundError, ValueError: When there is no main run.
+            FileNotFoundError, ValueError: If there is no main run yet.
         """
-        folder = self.out / "runs"
-        own = conditions(stored_arguments(folder / MAIN))[SHAM].config
-        out = folder / ("controls/sham" if self._main_of_controls() == folder / MAIN else SHAM)
-        return PlannedRun(SHAM, SHAM, dataclasses.replace(own, out=out))
-
-    def _main_of_controls(self) -> Path:
-        shared = self.control_networks == self.networks
-        return self.out / "runs" / (MAIN if shared else f"main-{self.control_networks}")
+        main = stored_arguments(self.main_folder)
+        shared = self.control_networks in (None, main.networks)
+        out = self.out / "runs" / (f"controls/{SHAM_CONDITION}" if shared else SHAM)
+        config = conditions(main)[SHAM_CONDITION].config
+        return PlannedRun(SHAM, SHAM, dataclasses.replace(config, out=out))
 
     def conditions(self) -> Controls:
-        """The controls."""
-        folder = self.out / "runs" / "controls"
-        return Controls(self.preset, folder, self._main_of_controls(), self.controls)
+        """Return the arguments of the controls."""
+        return Controls(
+            self.preset, self.out / "runs" / "controls", self.main_folder, self.controls,
+            networks=self.control_networks,
+        )  # fmt: skip
 
 
 PRESETS = {
     "quick": Figures(),
     "paper": Figures(
         "paper", Path("runs/figures-paper"), networks=40, sizes=(16, 32, 64, 128, 256, 512), size_networks=40,
-        control_networks=40, ship=False, pretraining_updates=20_000,
+        ship=False, pretraining_updates=20_000,
     ),
     "smoke": Figures(
-        "smoke", Path("runs/figures-smoke"), networks=2, sizes=(4, 8), size_networks=2, control_networks=2,
-        controls=("sham",), ship=False, pretraining_updates=4,
+        "smoke", Path("runs/figures-smoke"), networks=2, sizes=(4, 8), size_networks=2, controls=("sham",),
+        ship=False, pretraining_updates=4,
     ),
 }  # fmt: skip
 
 
 def run(config: Figures) -> int:
-    """Makes what is missing; returns the exit status: 0, 1 if a run or figure failed, 130 if interrupted."""
+    """Make what is missing; return the exit status: 0, 1 if a run or figure failed, 130 if interrupted."""
     planned = config.runs()
-    for each in planned:
-        if not finished(each.config):  # raises for missing weights, and for folders of other runs
-            check_memory(each.config)
-    kinds = {kind for name in config.figures for kind in NEEDS.get(name, (MAIN,))}
-    failed, interrupted = make_missing(each for each in planned if each.kind in kinds)
-    if not (interrupted or MAIN in failed):
-        planned.append(config.sham())
-        if SHAM in kinds:
-            more, interrupted = make_missing(each for each in planned if each.kind in (MAIN, SHAM))
-            failed += more
-        if CONTROL in kinds and not interrupted:
-            status = run_controls(config.conditions())
-            interrupted = status == 130
-            failed += ["controls"] if status else []
-        planned += _conditions(config)
+    check(planned)
+    failed, interrupted = _make_runs(config, planned)
     if interrupted:
-        log.warning("interrupted: the same command goes on from there")
+        log.warning("interrupted: the same command resumes from there")
         return 130
     if MAIN in failed:
         log.error("the main run failed: nothing can be drawn")
         return 1
-    runs = stored(planned, config.seed)
-    rows = describe(planned)
+    runs, rows = stored(planned, config.seed), describe(planned)
     write_json(config.out / "runs.json", {"command": command(config), "runs": rows, "versions": versions()})
-    chosen = {name: FIGURES[name] for name in config.figures}
-    failed += make_figures(chosen, made_of(), runs, config.out, config.again)
-    found = current(FIGURES, made_of(), runs, config.out)
-    if found:
-        about = f"`{command(config)}`; {_networks(rows)}."
-        log.info("beside the study: %s", tally(write_comparison(config.out, found, about)))
+    chosen_figures = {name: FIGURES[name] for name in config.figures}
+    failed += make_figures(chosen_figures, run_kinds(), runs, config.out, config.again)
+    findings = current(FIGURES, run_kinds(), runs, config.out)
+    if findings:
+        origin = f"`{command(config)}`; {_networks(rows)}."
+        log.info("beside the study: %s", tally(write_comparison(config.out, findings, origin)))
         log.info("wrote %s", config.out / "comparison.md")
     for name in failed:
         log.error("failed: %s", name)
     return 1 if failed else 0
 
 
+def _make_runs(config: Figures, planned: list[PlannedRun]) -> tuple[list[str], bool]:
+    """Make missing runs, and plan the sham and the controls; which ones failed, and whether interrupted."""
+    kinds = {kind for name in config.figures for kind in run_kinds()[name]}
+    failed, interrupted = make_missing(each for each in planned if each.kind in kinds)
+    if interrupted or MAIN in failed:
+        return failed, interrupted
+    planned.append(config.sham())
+    if SHAM in kinds:
+        more, interrupted = make_missing(each for each in planned if each.kind in (MAIN, SHAM))
+        failed += more
+    if CONTROL in kinds and not interrupted:
+        status = run_controls(config.conditions())
+        interrupted = status == 130
+        failed += ["controls"] if status else []
+    planned += _conditions(config)
+    return failed, interrupted
+
+
 def _conditions(config: Figures) -> list[PlannedRun]:
-    """The runs of the controls, where there are any."""
+    """The runs of the controls, if there are any."""
     every = config.conditions()
     if not every.out.is_dir():
         return []
     return [PlannedRun(name, CONTROL, each.config) for name, each in every.done().items() if name != MAIN]
 
 
-def made_of() -> dict[str, tuple[str, ...]]:
-    """Kinds of runs that each figure is made of."""
+def run_kinds() -> dict[str, tuple[str, ...]]:
+    """Return the kinds of runs from which each figure is drawn."""
     return {name: NEEDS.get(name, (MAIN,)) for name in FIGURES}
 
 
 def command(config: Figures) -> str:
-    """The command line that makes all this, without what is default or says only what to make now."""
+    """Return the command line that makes all this, without defaults and without what only selects figures."""
     parts, preset = ["python -m experiments.figures --preset", config.preset], PRESETS[config.preset]
     for name, value in dataclasses.asdict(config).items():
         if name in ("preset", "only", "again") or value == getattr(preset, name):
@@ -240,12 +276,12 @@ def command(config: Figures) -> str:
 
 
 def _networks(rows: list[dict[str, Any]]) -> str:
-    """How many networks each run has, in words."""
+    """Networks of every run, in words."""
     return ", ".join(f"{row['name']}: {row['networks']} networks of {row['units']} units" for row in rows)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     return preset_main("experiments.figures", PRESETS, "quick", run, arguments, __doc__)
 
 

@@ -7,39 +7,39 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.figures.kit import Found
-from experiments.runs.tables import markdown_table, shown
-from experiments.study import REFERENCES, VERDICTS, Quantity, Reference, verdict
+from experiments.figures.findings import Findings
+from experiments.runs.tables import MISSING, format_interval, format_p, format_value, markdown_table
+from experiments.study import READ, REFERENCE, REFERENCES, VERDICTS, Quantity, Reference, verdict
 from savings_gym.files import write_atomically, write_json
 
 HEADINGS = ("quantity", "study", "ours", "95 % interval", "p", "networks", "verdict")
+HOLM = "p (Holm)"
 MEANING = """\
-*agrees*: our 95 % interval, widened by the error of reading the study's plot, holds the study's value. \
-*same sign*: it does not, but both differ from no effect, to the same side. *differs*: neither. \
-*not testable*: we have no such number, and why. The study's numbers are of 40 networks a size and its full \
-schedule; those marked ~ are read off its plots. *p*: of our number against no effect, two-sided t test over \
-networks. Intervals are bootstrap intervals, which for few networks are narrower than those of the t test; \
-where the two disagree, sentences follow p."""
+*agrees*: our 95 % interval, widened by the error of reading the study's plot, contains the study's value. \
+*same sign*: it does not, but both differ from no effect in the same direction. *differs*: neither. \
+*not testable*: we have no such number; the reason follows. The study's numbers come from 40 networks per \
+size and its full schedule; those marked ~ are read off its plots. *p*: our number against no effect, \
+two-sided t test over networks. Intervals are over networks: t intervals of means, and their counterparts \
+for ratios (Fieller), effect sizes (noncentral t), correlations (Fisher) and fractions (exact, or DeLong)."""
 
 
-def compare(found: Mapping[str, Found]) -> list[dict[str, Any]]:
-    """A row a number of the study: what it says, what we found, and a verdict.
+def compare(findings: Mapping[str, Findings]) -> list[dict[str, Any]]:
+    """Return one row per number of the study: its value, ours, and a verdict.
 
     Args:
-        found: What the figures found, by figure.
+        findings: By figure.
 
     Returns:
         Rows for JSON: name, unit, reference, reference_ci, reading_error, source, where, reference_networks,
         ours, ci, networks, p, figure, verdict, reason.
 
     Raises:
-        ValueError: When two figures have a quantity of the same name, and the study has it too.
+        ValueError: If two figures have a quantity of the same name, and the study has it too.
     """
     ours: dict[str, tuple[str, Quantity]] = {}
-    names = {reference.name for reference in REFERENCES}
-    for figure, what in found.items():
-        for quantity in what.quantities:
-            if quantity.name in names and quantity.name in ours:
+    for figure, its in findings.items():
+        for quantity in its.quantities:
+            if quantity.name in REFERENCE and quantity.name in ours:
                 raise ValueError(f"{ours[quantity.name][0]} and {figure} both have {quantity.name!r}")
             ours[quantity.name] = figure, quantity
     return [_row(reference, *ours.get(reference.name, ("", None))) for reference in REFERENCES]
@@ -58,31 +58,40 @@ def _row(reference: Reference, figure: str, ours: Quantity | None) -> dict[str, 
 
 
 def beside_study(quantities: Iterable[Quantity]) -> str:
-    """Markdown table of quantities, beside the study's where it has them."""
-    known = {reference.name: reference for reference in REFERENCES}
+    """Return a Markdown table of quantities, with the study's values where it has them.
+
+    The table has only the columns that its quantities fill.
+    """
+    headings = (*HEADINGS[:5], HOLM, *HEADINGS[5:])
     rows = []
     for quantity in quantities:
-        reference = known.get(quantity.name)
-        study, words = "-", "-"
+        reference = REFERENCE.get(quantity.name)
+        study, words = MISSING, quantity.note or MISSING
         if reference is not None:
             row = _row(reference, "", quantity)
             study, words = _study(row), _verdict(row)
-        elif quantity.value is None:
-            words = quantity.note
-        ours = shown(quantity.value, unit=quantity.unit)
-        cells = (quantity.name, study, ours, _interval(quantity.ci), _p(quantity.p), str(quantity.networks))
-        rows.append((*cells, words))
-    return markdown_table(HEADINGS, rows)
+        rows.append(
+            (
+                quantity.name, study, format_value(quantity.value, unit=quantity.unit),
+                format_interval(quantity.ci), format_p(quantity.p), format_p(quantity.p_holm),
+                str(quantity.networks), words,
+            )
+        )  # fmt: skip
+    if all(row[1] == MISSING for row in rows):
+        headings = (*headings[:-1], "note")
+    filled = [i for i in range(len(headings)) if i == 0 or any(row[i] != MISSING for row in rows)]
+    return markdown_table([headings[i] for i in filled], [[row[i] for i in filled] for row in rows])
 
 
 def comparison_table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Markdown table of the rows of `compare`."""
+    """Return a Markdown table of the rows of `compare`."""
     return markdown_table(
         HEADINGS,
         [
             (
-                row["name"], _study(row), shown(row["ours"], unit=row["unit"]), _interval(row["ci"]),
-                _p(row["p"]), str(row["networks"] or "-"), _verdict(row),
+                row["name"], _study(row), format_value(row["ours"], unit=row["unit"]),
+                format_interval(row["ci"]), format_p(row["p"]), str(row["networks"] or MISSING),
+                _verdict(row),
             )
             for row in rows
         ],
@@ -90,43 +99,35 @@ def comparison_table(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def tally(rows: Iterable[Mapping[str, Any]]) -> str:
-    """How many rows have which verdict, in words."""
+    """Return how many rows have which verdict, in words."""
     counts = Counter(row["verdict"] for row in rows)
-    return ", ".join(f"{counts[words]} {words}" for words in VERDICTS if counts[words])
+    plural = {"agrees": "agree", "same sign": "have the same sign", "differs": "differ"}
+    return ", ".join(f"{counts[words]} {plural.get(words, words)}" for words in VERDICTS if counts[words])
 
 
-def write_comparison(out: Path, found: Mapping[str, Found], about: str) -> list[dict[str, Any]]:
-    """Writes reference.json and comparison.md; returns the rows.
+def write_comparison(out: Path, findings: Mapping[str, Findings], origin: str) -> list[dict[str, Any]]:
+    """Write reference.json and comparison.md; return the rows.
 
     Args:
         out: Folder.
-        found: What the figures found, by figure.
-        about: Which runs these are, a sentence or two.
+        findings: By figure.
+        origin: Which runs the numbers come from, a sentence or two.
     """
-    rows = compare(found)
-    write_json(out / "reference.json", {"figures": list(found), "rows": rows})
-    parts = ["# Ours beside the study's", about, f"{tally(rows)}.", MEANING, comparison_table(rows)]
-    for name, what in found.items():
+    rows = compare(findings)
+    write_json(out / "reference.json", {"figures": list(findings), "rows": rows})
+    parts = ["# Ours beside the study's", origin, f"{tally(rows)}.", MEANING, comparison_table(rows)]
+    for name, its in findings.items():
         parts.append(f"## {name}")
-        parts += [f"![{name}]({path.relative_to(out).as_posix()})" for path in what.figures]
-        parts += [what.text] if what.text else []
-        parts += [f"**{title}**\n\n{table}" for title, table in what.tables.items()]
+        parts += [f"![{name}]({path.relative_to(out).as_posix()})" for path in its.pictures]
+        parts += [its.text] if its.text else []
+        parts += [f"**{title}**\n\n{table}" for title, table in its.tables.items()]
     write_atomically(out / "comparison.md", ("\n\n".join(parts) + "\n").encode())
     return rows
 
 
 def _study(row: Mapping[str, Any]) -> str:
-    about = "" if row["source"] == "printed" else "~"
-    return about + shown(row["reference"], unit=row["unit"], digits=4)
-
-
-def _interval(ci: Iterable[float | None]) -> str:
-    low, high = ci
-    return "-" if low is None or high is None else f"{low:.3g} to {high:.3g}"
-
-
-def _p(p: float | None) -> str:
-    return "-" if p is None else f"{p:.2g}"
+    mark = "~" if row["source"] == READ else ""
+    return mark + format_value(row["reference"], unit=row["unit"], digits=4)
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

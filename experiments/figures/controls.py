@@ -1,9 +1,9 @@
-"""The controls side by side: savings against the first meeting with the field, and against practice alone."""
+"""The controls side by side: savings against the first encounter with the field, and against practice."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,43 +13,54 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.controls.conditions import MAIN
-from experiments.controls.table import page
-from experiments.controls.words import side
+from experiments.controls.meaning import effect
+from experiments.controls.table import TABLE, sections
 from experiments.drawing import style as look
-from experiments.figures.kit import Found
-from experiments.figures.state import TABLE
-from experiments.runs.tables import NO_INTERVAL, Ends, shown
-from experiments.stored.runs import Runs
+from experiments.figures.findings import Findings
+from experiments.runs.tables import NO_INTERVAL, Ends, format_value
+from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity
+from savings_gym.arrays import MM
 
-Told = tuple[float | None, Ends, float | None]  # value, interval, p
-FIRST, PRACTICE = "first", "practice"  # in its rows: against the first meeting, against the sham's FF2
-COLOUR = {FIRST: "#0072b2", PRACTICE: "#d55e00"}
-MEANING = {FIRST: "the first meeting with the field", PRACTICE: "as much practice without a field in FF1"}
+Estimate = tuple[float | None, Ends, float | None]  # value, interval, p
+NOTHING: Final[Estimate] = (None, NO_INTERVAL, None)
+FIRST, PRACTICE, MIRRORED, OF_SHAM = "first", "practice", "mirrored", "of the sham"
+MEANING: Final = {
+    FIRST: "against the first encounter with the field",
+    PRACTICE: "against equal practice without a field in FF1",
+    MIRRORED: "FF1 against the mirrored FF2, the study's contrast",
+    OF_SHAM: "the sham: practice alone",
+}
+LOOK: Final[dict[str, dict[str, Any]]] = {
+    FIRST: {"color": look.OURS, "marker": "o"},
+    PRACTICE: {"color": look.SECOND, "marker": "s"},
+    MIRRORED: {"color": look.INK, "marker": "D"},
+    OF_SHAM: {"color": look.QUIET, "marker": "o", "markerfacecolor": "white"},
+}
+OFFSET: Final = {FIRST: 0.22, PRACTICE: 0.0, MIRRORED: -0.22, OF_SHAM: -0.22}  # of marks in a row
 SHIFT: Final = "nf2_on_main"
-PAGE_PARTS: Final = ("Initial deviation", "Learning rate", "Washout", "Preparatory activity", "What it means")
+INSIDE: Final = 0.93  # of all interval ends lie inside the axis; the others are clipped and marked
 
 
-def controls(runs: Runs, out: Path) -> Found:
+def controls(runs: StoredRuns, out: Path) -> Findings:
     """Savings and shift of every control, paired over networks with what it is compared with.
 
     Raises:
-        ValueError: When there is no run of a control.
-        FileNotFoundError: When the table of the controls is not beside their runs.
+        ValueError: If there is no run of a control.
+        FileNotFoundError: If the table of the controls is not beside their runs.
     """
     if not runs.controls:
-        raise ValueError("no run of any control, expected at least one in Runs.controls")
+        raise ValueError("no run of any control, expected at least one in StoredRuns.controls")
     rows = read_rows(runs)
     quantities = [entry for row in rows.values() for entry in _quantities(row)]
     with look.house_style():
-        path = look.save_png(_figure(list(rows.values())), out / "controls.png")
-    parts = dict(_parts(page(list(rows.values()))))
-    tables = {f"Controls: {title.lower()}": parts[title] for title in PAGE_PARTS}
-    return Found(quantities, tables, [path], _text(rows)).save(out, "controls")
+        picture = look.save_picture(_figure(rows), out / "controls.png")
+    tables = {f"Controls: {title.lower()}": text for title, text in sections(list(rows.values())).items()}
+    return Findings(quantities, tables, [picture], _text(rows))
 
 
-def read_rows(runs: Runs) -> dict[str, dict[str, Any]]:
-    """Rows of the table of controls, by condition."""
+def read_rows(runs: StoredRuns) -> dict[str, dict[str, Any]]:
+    """Return the rows of the table of controls, by condition."""
     paths = list(dict.fromkeys(run.parent / TABLE for run in runs.controls.values()))
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
@@ -59,116 +70,158 @@ def read_rows(runs: Runs) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in rows}
 
 
-def compared(row: dict[str, Any], against: str, measure: str) -> Told:
-    """Value, interval and p of a comparison, mm of ``initial``, ratio of ``rate``; None without one."""
-    found = (row.get(against) or {}).get(measure)
-    key, scale = ("difference", 1000.0) if measure == "initial" else ("ratio", 1.0)
-    if not found or found[key] is None:
-        return None, NO_INTERVAL, None
-    low, high = found["ci"]
+def comparison(row: Mapping[str, Any], against: str, measure: str) -> Estimate:
+    """Return a comparison: mm of ``initial`` savings, ratio of ``rate``; None without one."""
+    entry = (row.get(against) or {}).get(measure)
+    key, scale = ("difference", MM) if measure == "initial" else ("ratio", 1.0)
+    if not entry or entry[key] is None:
+        return NOTHING
+    low, high = entry["ci"]
     ends = NO_INTERVAL if low is None or high is None else (scale * low, scale * high)
-    return scale * found[key], ends, found["p"]
+    return scale * entry[key], ends, entry.get("p_holm", entry["p"])
 
 
-def _shift(row: dict[str, Any]) -> Told:
-    """What NF2 keeps along the main run's shift, whose FF1 is 1."""
-    found = (row.get("shift") or {}).get(SHIFT)
-    return (found["mean"], tuple(found["ci"]), found["p"]) if found else (None, NO_INTERVAL, None)
+def _shift(row: Mapping[str, Any]) -> Estimate:
+    """NF2 along the main run's shift, whose FF1 is 1."""
+    entry = (row.get("shift") or {}).get(SHIFT)
+    return (entry["mean"], tuple(entry["ci"]), entry["p"]) if entry else NOTHING
 
 
-def _quantities(row: dict[str, Any]) -> list[Quantity]:
+def _quantities(row: Mapping[str, Any]) -> list[Quantity]:
     name, n = row["name"], int(row["networks"])
-    found = []
+    quantities = []
     for measure, unit in (("initial", "mm"), ("rate", "1")):
-        for against in (FIRST, PRACTICE):
-            value, ci, p = compared(row, against, measure)
+        for against in (FIRST, PRACTICE, MIRRORED):
+            value, ci, _ = comparison(row, against, measure)
             if value is not None:
-                found.append(Quantity(f"{name}: {measure} savings against {against}", value, ci, n, unit, p))
+                entry = row[against][measure]
+                count = int(entry["networks"])
+                label = f"{name}: {measure} savings, {MEANING[against]}"
+                quantities.append(
+                    Quantity(label, value, ci, count, unit, entry["p"], p_holm=entry.get("p_holm"))
+                )
     value, ci, p = _shift(row)
-    return [
-        *found,
-        Quantity(f"{name}: shift in NF2", value, ci, n, "1", p, "" if value is not None else "no shift"),
-    ]
+    note = "" if value is not None else "no shift"
+    return [*quantities, Quantity(f"{name}: shift in NF2", value, ci, n, "1", p, note)]
 
 
-def _figure(rows: list[dict[str, Any]]) -> Figure:
-    """A row a condition; initial savings, rate savings, shift."""
-    figure = look.new_figure(0.9 + 0.17 * len(rows), gap=0.02)
-    initial, rate, shift = figure.subplots(1, 3, sharey=True)
-    places = np.arange(len(rows))[::-1]
-    for place, row in zip(places, rows, strict=True):
-        for against, offset in ((FIRST, 0.15), (PRACTICE, -0.15)):
-            _mark(initial, compared(row, against, "initial"), place + offset, COLOUR[against])
-            _mark(rate, compared(row, against, "rate"), place + offset, COLOUR[against])
-        _mark(shift, _shift(row), float(place), look.INK)
-    for axes, null, label in (
-        (initial, 0.0, "Initial savings (mm)"),
-        (rate, 1.0, "Rate / rate compared with"),
-        (shift, 0.0, "Shift in NF2 (main FF1 = 1)"),
+def _figure(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """One row per condition that has a sham: initial savings, rate savings, shift."""
+    drawn = [row for row in rows.values() if row["sham"] is not None]
+    marks = {
+        measure: [_marks(row, rows, measure) for row in drawn] for measure in ("initial", "rate", "shift")
+    }
+    figure = look.new_figure(1.3 + 0.24 * len(drawn), gap=0.02)
+    panels = figure.subplots(1, 3, sharey=True)
+    places = np.arange(len(drawn), dtype=np.float64)[::-1]
+    for axes, (measure, null, label) in zip(
+        panels,
+        (
+            ("initial", 0.0, "Initial savings (mm)"),
+            ("rate", 1.0, "Rate savings (ratio)"),
+            ("shift", 0.0, "NF2 on the main run's shift"),
+        ),
+        strict=True,
     ):
+        limits = _limits(marks[measure], null)
         axes.axvline(null, color=look.QUIET, linewidth=0.6, zorder=1)
-        axes.set(xlabel=label, ylim=(-0.6, len(rows) - 0.4))
-    initial.set_yticks(places, [f"{row['name']} ({row['networks']})" for row in rows])
-    for label, row in zip(initial.get_yticklabels(), rows, strict=True):
-        label.set_color(look.INK if row["name"] == MAIN or row.get(PRACTICE) else look.QUIET)
+        for place in places:
+            axes.axhline(place - 0.5, color="#ececec", linewidth=0.5, zorder=0)
+        for place, entries in zip(places, marks[measure], strict=True):
+            for kind, estimate in entries.items():
+                _mark(axes, estimate, place + OFFSET[kind], limits, LOOK[kind])
+        axes.set(xlabel=label, xlim=limits, ylim=(-0.6, len(drawn) - 0.4))
+    panels[0].set_yticks(places, [f"{row['name']} ({row['networks']})" for row in drawn])
+    shown = [kind for kind in MEANING if any(kind in entries for entries in marks["initial"])]
     handles = [
-        Line2D(
-            [],
-            [],
-            color=COLOUR[key],
-            marker="s",
-            markersize=3.5,
-            linewidth=1.2,
-            label=f"against {MEANING[key]}",
-        )
-        for key in (FIRST, PRACTICE)
+        Line2D([], [], **LOOK[kind], markersize=4.0, linewidth=1.2, label=MEANING[kind]) for kind in shown
     ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=2, borderaxespad=0.2)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2, borderaxespad=0.2)
+    look.letter_panels(panels)
     return figure
 
 
-def _mark(axes: Axes, found: Told, at: float, colour: str) -> None:
-    value, (low, high), _ = found
-    if value is None:
-        return
+def _marks(
+    row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], measure: str
+) -> dict[str, Estimate]:
+    """What is drawn of one condition: its comparisons, and that of its sham."""
+    sham = rows.get(row["sham"])
+    if measure == "shift":
+        marks = {PRACTICE: _shift(row), OF_SHAM: NOTHING if sham is None else _shift(sham)}
+    else:
+        marks = {kind: comparison(row, kind, measure) for kind in (FIRST, PRACTICE, MIRRORED)}
+        if sham is not None and marks[MIRRORED][0] is None:
+            marks[OF_SHAM] = comparison(sham, FIRST, measure)
+    return {kind: estimate for kind, estimate in marks.items() if estimate[0] is not None}
+
+
+def _limits(marks: list[dict[str, Estimate]], null: float) -> tuple[float, float]:
+    """Ends of an axis that show nearly all intervals; the largest ones are clipped."""
+    ends = [
+        end
+        for entries in marks
+        for value, interval, _ in entries.values()
+        for end in (value, *interval)
+        if end is not None
+    ]
+    low, high = np.quantile([*ends, null], [(1.0 - INSIDE) / 2.0, (1.0 + INSIDE) / 2.0])
+    margin = 0.12 * max(high - low, 1e-9)
+    return float(low - margin), float(high + margin)
+
+
+def _mark(
+    axes: Axes, estimate: Estimate, y: float, limits: tuple[float, float], style: Mapping[str, Any]
+) -> None:
+    """A value with its interval; an arrow at the edge of the axis, and the number, if it lies outside."""
+    value, (low, high), _ = estimate
+    assert value is not None
+    colour, (left, right) = style["color"], limits
     if low is not None and high is not None:
-        axes.plot([low, high], [at, at], color=colour, linewidth=1.0, zorder=3)
-    axes.plot(value, at, "s", color=colour, markersize=3.0, zorder=4)
+        axes.plot([max(low, left), min(high, right)], [y, y], color=colour, linewidth=1.0, zorder=3)
+        for end, edge, arrow in ((low, left, "<"), (high, right, ">")):
+            if (end < edge) == (arrow == "<") and end != edge:
+                axes.plot(edge, y, arrow, color=colour, markersize=3.0, clip_on=False, zorder=5)
+    if left <= value <= right:
+        axes.plot(value, y, **style, markersize=3.5, zorder=4)
+        return
+    edge, side = (right, "right") if value > right else (left, "left")
+    axes.plot(edge, y, ">" if side == "right" else "<", color=colour, markersize=3.5, clip_on=False, zorder=5)
+    axes.annotate(
+        f"{value:.1f}", (edge, y), (-4.0 if side == "right" else 4.0, 0.0), textcoords="offset points",
+        ha=side, va="center", fontsize=6.0, color=colour,
+    )  # fmt: skip
 
 
-def _parts(text: str) -> Iterator[tuple[str, str]]:
-    """Title and content of the sections of a page."""
-    for section in text.split("\n## ")[1:]:
-        title, _, content = section.partition("\n")
-        yield title.strip(), content.strip()
-
-
-def _text(rows: dict[str, dict[str, Any]]) -> str:
+def _text(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """What practice alone does, and what the field adds to it, in the main run."""
     main = rows.get(MAIN)
     if main is None:
         return ""
-    first, ends, _ = compared(main, FIRST, "initial")
-    more, its, p = compared(main, PRACTICE, "initial")
-    who = f"the main run of the controls ({main['networks']} networks)"
-    text = f"FF2 of {who} starts {shown(first, ends, 'mm')} below its first meeting with the field"
-    if more is None:
-        return f"{text}; without a sham nothing tells how much of this is practice."
-    tested = "" if p is None else f", p = {p:.2g}"
-    practised = "networks with as much practice and no field in FF1"
-    return f"{text}, and {shown(more, its, 'mm')} below {practised}{tested}. {_others(rows)}".strip()
-
-
-def _others(rows: dict[str, dict[str, Any]]) -> str:
-    """Which other conditions save beyond practice, by corrected tests."""
-    told = (
-        "begin FF2 nearer to the line than with as much practice",
-        "cannot be told from practice",
-        "begin FF2 further from the line than with as much practice",
+    first, ends, _ = comparison(main, FIRST, "initial")
+    text = (
+        f"FF2 of the main run ({main['networks']} networks) starts {format_value(first, ends, 'mm')} below "
+        "its first encounter with the field"
     )
-    found: dict[int, list[str]] = {0: [], 1: [], 2: []}
+    beyond, its, p = comparison(main, PRACTICE, "initial")
+    if beyond is None:
+        return f"{text}; without a sham nothing tells how much of this is practice."
+    tested = "" if p is None else f" (p = {p:.2g})"
+    return (
+        f"{text}, and {format_value(beyond, its, 'mm')} below networks with equal practice and no field in "
+        f"FF1{tested}. {_others(rows)}"
+    ).strip()
+
+
+def _others(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which other conditions save beyond practice, by corrected tests."""
+    words = {
+        1: "begin FF2 closer to the line than with equal practice",
+        0: "do not measurably differ from practice",
+        -1: "begin FF2 further from the line than with equal practice",
+    }
+    by_effect: dict[int, list[str]] = {key: [] for key in words}
     for name, row in rows.items():
         if name != MAIN and row.get(PRACTICE):
-            found[side(row[PRACTICE]["initial"])].append(name)
-    parts = [f"{', '.join(names)} {told[which]}" for which, names in found.items() if names]
-    return f"By tests that are corrected for their number, {'; '.join(parts)}." if parts else ""
+            by_effect[effect(row[PRACTICE]["initial"])].append(name)
+    parts = [f"{', '.join(names)} {words[key]}" for key, names in by_effect.items() if names]
+    return f"By tests corrected for their number, {'; '.join(parts)}." if parts else ""

@@ -1,8 +1,6 @@
-"""Trajectories of activity in the four phases, what the read-out sees of the shift, and the memory trace.
+"""Trajectories of activity in the four phases, what the read-out reads of the shift, and the memory trace.
 
-Formulas are in `savings_gym.activity.subspaces`, `.latent`, `.output_null` and `.memory_trace`.
-
-The drawing of `experiments.figures.latent`.
+Formulas are in `savings_gym.activity.subspaces` and `savings_gym.activity.memory_trace`.
 """
 
 from __future__ import annotations
@@ -14,13 +12,15 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from experiments.drawing import style as look
-from experiments.figures.kit import Found
-from experiments.runs.tables import NO_INTERVAL, markdown_table, shown
+from experiments.figures.comparison import beside_study
+from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.runs.tables import NO_INTERVAL, format_value
+from experiments.stored.memory_trace import Trace, stored_trace
 from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation
-from experiments.stored.probes import Trace, stored_trace
-from experiments.stored.runs import Runs
+from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.activity.subspaces import (
     chance_alignment,
@@ -30,29 +30,38 @@ from savings_gym.activity.subspaces import (
     random_alignment,
     trajectory_distance,
 )
-from savings_gym.arrays import Floats
-from savings_gym.metrics.statistics import Sampling, estimate
+from savings_gym.arrays import Columns, Floats
+from savings_gym.metrics.statistics import Sampling
 from savings_gym.task.schedule import PHASES
 
-LEVEL: Final = 0.05
 COMPONENTS: Final = 10  # of subspaces and of the read-out of velocity
 DRAWN: Final = 3  # components of the trajectories that are drawn
-NULL_DRAWS: Final = 50  # random subspaces a network
+NULL_DRAWS: Final = 50  # random subspaces per network
+BEFORE_GO: Final = 20  # control steps before go is seen whose distance counts as before go
 LATER: Final = ("FF1", "NF2", "FF2")
-CM = 100.0
-SEEN = "share of the shift that the read-out sees"
+CM: Final = 100.0
+THE_SHIFT, KEPT, TARGETS, WHOLE, RANDOM = (
+    "the shift",
+    "what NF2 retains",
+    "differences between targets at the preparatory time",
+    "all activity of the trial",
+    "a random direction",
+)
+SEEN = "share of the shift that the read-out reads"
 TRACE, SHAM_TRACE, BEYOND_SHAM = (
     "memory trace, NF2 - NF1",
-    "memory trace of the sham control",
+    "memory trace of the sham",
     "memory trace beyond the sham",
 )
 MOVED = "progress of the hands themselves, NF2 - NF1"
 FIT, FIT_NEXT = "fit of the velocity read-out, FF1", "its fit in FF2"
+EXAMPLE = 0  # network whose trajectories are drawn
+OPPOSITE = (0, 4)  # targets to which they are drawn
 
 
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """What activity does in the four phases, of n networks.
+    """Latent measures of the four phases, of n networks.
 
     Attributes:
         paths: Phase to (n, 8, time, `DRAWN`) trajectories in the subspace of all phases.
@@ -61,9 +70,9 @@ class Latent:
         alignment: Phase to (n,) alignment with the subspace of NF1.
         random: Phase to (n,) the same with random subspaces of the dimensions that activity uses.
         chance: Phase to (n,) the same with random subspaces of all dimensions.
-        seen: What to (n,) output-potent share of its square length, NaN where it has none.
+        seen: Name of some activity to the (n,) output-potent share of its square length, NaN if it has none.
         trace: Memory trace.
-        preparation: Of the networks.
+        preparation: Preparation of the networks.
     """
 
     paths: dict[str, Floats]
@@ -77,23 +86,24 @@ class Latent:
     preparation: Preparation
 
 
-def latent(runs: Runs, out: Path) -> Found:
+def latent(runs: StoredRuns, out: Path) -> Findings:
     """Trajectories, alignment, output-null shift and memory trace of the main run."""
     sampling, result = Sampling(runs.seed), latent_measures(runs, runs.main)
     quantities = [*_trajectory_quantities(result, sampling), *_shift_quantities(result, sampling)]
+    quantities = correct(quantities, (TRACE, SHAM_TRACE, BEYOND_SHAM))
     with look.house_style():
-        path = look.save_png(latent_figure(result), out / "latent.png")
-    tables = {"Latent measures": _table(quantities)}
-    return Found(quantities, tables, [path], _text(quantities)).save(out, "latent")
+        picture = look.save_picture(latent_figure(result), out / "latent.png")
+    tables = {"Latent measures": beside_study(quantities)}
+    return Findings(quantities, tables, [picture], _text(quantities), _networks(result))
 
 
-def latent_measures(runs: Runs, run: Path) -> Latent:
-    """All latent measures of a run."""
-    found = preparation(runs.activity(run))
-    trials = found.trials
+def latent_measures(runs: StoredRuns, run: Path) -> Latent:
+    """Return all latent measures of a run."""
+    prepared = preparation(runs.activity(run))
+    trials = prepared.trials
     samples = {phase: x.reshape(len(x), -1, x.shape[-1]) for phase, x in trials.items()}
     pooled = np.concatenate(list(samples.values()), axis=1)[:, :: len(samples)]
-    most = min(COMPONENTS, found.shift.vector.shape[-1])
+    most = min(COMPONENTS, prepared.shift.vector.shape[-1])
     null = {p: random_alignment(samples[p], pooled, most, NULL_DRAWS, runs.seed).mean(axis=0) for p in LATER}
     centred = trials["NF1"] - trials["NF1"].mean(axis=1, keepdims=True)
     return Latent(
@@ -103,199 +113,204 @@ def latent_measures(runs: Runs, run: Path) -> Latent:
         alignment={p: x for p, x in phase_alignment(trials, most).items() if p in LATER},
         random=null,
         chance={p: chance_alignment(samples[p], most) for p in LATER},
-        seen=_seen(runs, run, found),
-        trace=stored_trace(runs, run, found, most),
-        preparation=found,
+        seen=_seen(runs, run, prepared),
+        trace=stored_trace(runs, run, prepared, most),
+        preparation=prepared,
     )
 
 
-def _seen(runs: Runs, run: Path, found: Preparation) -> dict[str, Floats]:
+def _seen(runs: StoredRuns, run: Path, prepared: Preparation) -> dict[str, Floats]:
     """Output-potent share of the square length of the shift and of other activity, each (n,)."""
     weights = runs.ensembles(run)["NF1"].readout_weight.detach().double().cpu().numpy()
-    now, trials = found.activity["NF1"], found.trials["NF1"]
-    moves = {
-        "the shift": found.shift.vector[:, None],
-        "what NF2 keeps": (found.activity["NF2"] - now).mean(axis=1, keepdims=True),
-        "differences between targets at the preparatory time": now - now.mean(axis=1, keepdims=True),
-        "all activity of the trial": (trials - trials.mean(axis=(1, 2), keepdims=True)).reshape(
-            len(trials), -1, trials.shape[-1]
-        ),
+    now, trials = prepared.activity["NF1"], prepared.trials["NF1"]
+    activity = {
+        THE_SHIFT: prepared.shift.vector[:, None],
+        KEPT: (prepared.activity["NF2"] - now).mean(axis=1, keepdims=True),
+        TARGETS: now - now.mean(axis=1, keepdims=True),
+        WHOLE: (trials - trials.mean(axis=(1, 2), keepdims=True)).reshape(len(trials), -1, trials.shape[-1]),
     }
     shares = {}
-    for name, x in moves.items():
+    for name, x in activity.items():
         potent = output_split(x, weights).potent
         length = np.sum(x**2, axis=(1, 2))
         shares[name] = np.divide(
             np.sum(potent**2, axis=(1, 2)), length, out=np.full_like(length, np.nan), where=length > 0.0
         )
     rank = np.linalg.matrix_rank(weights)
-    return {**shares, "a random direction": rank / weights.shape[-1]}
+    return {**shares, RANDOM: np.broadcast_to(rank / weights.shape[-1], (len(now),))}
 
 
 def _trajectory_quantities(result: Latent, sampling: Sampling) -> list[Quantity]:
-    """Distance from NF1 before go and in the movement, and alignment with its nulls."""
-    found, rows = result.preparation, []
-    go = int(np.searchsorted(found.time, found.seen - 1e-9))
-    spans = {"before go": slice(go - 20, go), "in the movement": slice(go, None)}
+    """Distance from NF1 before go and in the movement, and alignment with its null distributions."""
+    prepared, quantities = result.preparation, []
+    go = int(np.searchsorted(prepared.time, prepared.seen - 1e-9))
+    spans = {"before go": slice(go - BEFORE_GO, go), "in the movement": slice(go, None)}
     for phase in LATER:
         for name, span in spans.items():
             ratio = result.distance[phase][:, span].mean(axis=1) / result.tuning[:, span].mean(axis=1)
-            what = f"distance of {phase} from NF1 {name}, in units of the tuning to targets"
-            rows.append(quantity(what, estimate(ratio, sampling), "1", test=False))
+            label = f"distance of {phase} from NF1 {name}, in units of the tuning to targets"
+            quantities.append(quantity(label, ratio, "1", sampling, test=False))
     for phase in LATER:
-        null = f"random subspaces of the dimensions used: {result.random[phase].mean():.3f}, of all: " + (
+        null = (
+            f"random subspaces of the dimensions used: {result.random[phase].mean():.3f}, of all dimensions: "
             f"{result.chance[phase].mean():.3f}"
         )
-        name = f"alignment of {phase} with NF1, {COMPONENTS} components"
-        rows.append(quantity(name, estimate(result.alignment[phase], sampling), "1", test=False, note=null))
-    return rows
+        label = f"alignment of {phase} with NF1, {COMPONENTS} components"
+        quantities.append(quantity(label, result.alignment[phase], "1", sampling, test=False, note=null))
+    return quantities
+
+
+def read_share(name: str) -> str:
+    """Return the name of the share of some activity that the read-out reads."""
+    return f"share of {name} that the read-out reads"
 
 
 def _shift_quantities(result: Latent, sampling: Sampling) -> list[Quantity]:
-    """What the read-out sees, and the memory trace."""
-    n, trace = result.preparation.networks, result.trace
-    rows = []
-    for name, share in result.seen.items():
-        what = SEEN if name == "the shift" else f"share of {name} that the read-out sees"
-        shares = np.broadcast_to(share, (n,))
+    """What the read-out reads, and the memory trace."""
+    trace, quantities = result.trace, []
+    for name, shares in result.seen.items():
         if np.all(np.isfinite(shares)):
-            rows.append(quantity(what, estimate(shares, sampling), "1", test=False))
+            quantities.append(quantity(read_share(name), shares, "1", sampling, test=False))
         else:
-            rows.append(Quantity(what, None, NO_INTERVAL, n, "1", note="there is none"))
+            note = "there is none"
+            quantities.append(Quantity(read_share(name), None, NO_INTERVAL, shares.size, "1", note=note))
     traces = {TRACE: trace.trace, MOVED: trace.moved}
     if trace.sham is not None:
         traces |= {SHAM_TRACE: trace.sham, BEYOND_SHAM: trace.trace[: trace.sham.size] - trace.sham}
+    note = f"R2, {COMPONENTS} components"
     return [
-        *rows,
-        *(quantity(name, estimate(x, sampling), "cm/s", CM) for name, x in traces.items()),
-        quantity("progress of NF1 through the read-out of FF1", estimate(trace.before, sampling), "cm/s", CM),
-        quantity(FIT, estimate(trace.fit, sampling), "1", test=False, note=f"R2, {COMPONENTS} components"),
-        quantity(FIT_NEXT, estimate(trace.fit_next, sampling), "1", test=False, note="R2 without refitting"),
+        *quantities,
+        *(quantity(name, x, "cm/s", sampling, scale=CM) for name, x in traces.items()),
+        quantity("progress of NF1 through the read-out of FF1", trace.before, "cm/s", sampling, scale=CM),
+        quantity(FIT, trace.fit, "1", sampling, test=False, note=note),
+        quantity(FIT_NEXT, trace.fit_next, "1", sampling, test=False, note="R2 without refitting"),
     ]
 
 
-def _table(quantities: list[Quantity]) -> str:
-    rows = []
-    for entry in quantities:
-        p = "-" if entry.p is None else f"{entry.p:.2g}"
-        rows.append(
-            (entry.name, shown(entry.value, entry.ci, entry.unit), p, str(entry.networks), entry.note)
-        )
-    return markdown_table(("quantity", "ours, with 95 % interval", "p", "networks", "note"), rows)
+def _networks(result: Latent) -> Columns:
+    """Values of every network."""
+    n = result.preparation.networks
+    columns: Columns = {
+        "network": np.arange(n), SEEN: result.seen[THE_SHIFT], f"{TRACE} (cm/s)": CM * result.trace.trace,
+        **{f"alignment of {phase} with NF1": values for phase, values in result.alignment.items()},
+    }  # fmt: skip
+    if result.trace.sham is not None:
+        sham = np.concatenate([result.trace.sham, np.full(n - result.trace.sham.size, np.nan)])
+        columns[f"{SHAM_TRACE} (cm/s)"] = CM * sham
+    return columns
 
 
 def _text(quantities: list[Quantity]) -> str:
-    """What the read-out sees of the shift, and whether there is a memory trace."""
-    found = {entry.name: entry for entry in quantities}
-    seen, trace, fit = found[SEEN], found[TRACE], found[FIT]
-    random = found["share of a random direction that the read-out sees"]
-    beyond = ""
-    if BEYOND_SHAM in found:
-        sham, more = found[SHAM_TRACE], found[BEYOND_SHAM]
-        beyond = (
-            f" Networks that never met the field have {shown(sham.value, sham.ci, sham.unit)}; what "
-            f"the field leaves beyond that {_sign(more)} ({shown(more.value, more.ci, more.unit)})."
-        )
+    """What the read-out reads of the shift, and whether there is a memory trace."""
+    by_name = {entry.name: entry for entry in quantities}
+    seen, trace, fit = by_name[SEEN], by_name[TRACE], by_name[FIT]
+    text = (
+        f"The read-out reads {format_value(seen.value, seen.ci)} of the shift's square length, against "
+        f"{format_value(by_name[read_share(RANDOM)].value)} of a random direction's. The memory trace "
+        f"{_sign(trace)}, with a read-out that explains {format_value(fit.value)} of the velocity it was "
+        "fitted to."
+    )
+    if BEYOND_SHAM not in by_name:
+        return text
     return (
-        f"The read-out sees {shown(seen.value, seen.ci)} of the shift's square length, against "
-        f"{shown(random.value)} of a random direction's. The memory trace {_sign(trace)} "
-        f"({shown(trace.value, trace.ci, trace.unit)}), with a read-out that explains {shown(fit.value)} of "
-        f"the velocity it was fitted to.{beyond}"
+        f"{text} That of networks that never met the field {_sign(by_name[SHAM_TRACE])}; what the field "
+        f"leaves beyond that {_sign(by_name[BEYOND_SHAM])}."
     )
 
 
-def _sign(found: Quantity) -> str:
-    """On which side of 0 a number is, in words, by its t test."""
-    if found.p is None or found.value is None:
-        return "cannot be told from one network"
-    if found.p >= LEVEL:
-        return "cannot be told from 0"
-    return "is positive" if found.value > 0.0 else "is negative"
-
-
-EXAMPLE = 0
-SHOWN = (0, 4)  # targets whose trajectories are drawn, on opposite sides
+def _sign(entry: Quantity) -> str:
+    """On which side of 0 a number lies, in words, by its t test."""
+    if entry.p is None:
+        return "cannot be tested with one network"
+    words = {1: "is positive", 0: "does not measurably differ from 0", -1: "is negative"}[effect(entry)]
+    return f"{words} ({format_value(entry.value, entry.ci, entry.unit)}, {p_text(entry)})"
 
 
 def latent_figure(result: Latent) -> Figure:
-    """Trajectories of one network, distance from NF1, alignment, and what the read-out sees."""
-    figure = look.new_figure(5.0, gap=0.05)
-    (paths, distance), (alignment, seen) = figure.subplots(2, 2)
+    """Draw trajectories of one network, distance from NF1, alignment, and what the read-out reads."""
+    figure = look.new_figure(5.4, gap=0.05)
+    panels = figure.subplots(2, 2)
+    (paths, distance), (alignment, seen) = panels
     _paths(paths, result)
     _distance(distance, result)
     _alignment(alignment, result)
-    _seen_panel(seen, result)
+    _read_shares(seen, result)
+    handles = [
+        Line2D([], [], color=look.PHASE_COLOUR[phase], linestyle=look.PHASE_LINE[phase], label=phase)
+        for phase in PHASES
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, borderaxespad=0.2)
+    look.letter_panels(panels.flat)
     return figure
 
 
 def _paths(axes: Axes, result: Latent) -> None:
     """First two components of one network's activity towards two targets, every phase."""
-    found = result.preparation
-    start, go = (int(np.searchsorted(found.time, t - 1e-9)) for t in (PREPARATORY_TIME, found.seen))
+    prepared = result.preparation
+    start, go = (int(np.searchsorted(prepared.time, t - 1e-9)) for t in (PREPARATORY_TIME, prepared.seen))
     for phase in PHASES:
-        for target in SHOWN:
+        colour = look.PHASE_COLOUR[phase]
+        for target in OPPOSITE:
             path = result.paths[phase][EXAMPLE, target, start:, :2]
-            label = phase if target == SHOWN[0] else None
-            axes.plot(*path.T, color=look.PHASE_COLOUR[phase], linewidth=0.9, label=label, zorder=2)
-            axes.plot(*path[go - 1 - start], "o", color=look.PHASE_COLOUR[phase], markersize=3.0, zorder=3)
+            axes.plot(*path.T, color=colour, linewidth=0.9, linestyle=look.PHASE_LINE[phase], zorder=2)
+            axes.plot(*path[go - 1 - start], look.PHASE_MARKER[phase], color=colour, markersize=4.0, zorder=3)
     axes.set(xlabel="First component", ylabel="Second component")
-    axes.set_title(f"Network {EXAMPLE}, targets at 0° and 180° (dot: go is seen)", loc="left")
-    axes.legend(loc="best", ncols=2)
+    axes.set_title(f"Network {EXAMPLE}, targets at 0° and 180° (marks: go is seen)", fontsize=look.SMALL)
 
 
 def _distance(axes: Axes, result: Latent) -> None:
-    """Distance of later phases from NF1, beside how far targets are from each other."""
-    found = result.preparation
-    time = found.time
-    axes.plot(time, result.tuning.mean(axis=0), color=look.INK, linewidth=0.9, linestyle=(0, (4, 3)),
-              label="targets from their mean, NF1")  # fmt: skip
+    """Distance of later phases from NF1, beside the distance between targets."""
+    prepared = result.preparation
+    time = prepared.time
+    tuning = result.tuning.mean(axis=0)
+    axes.plot(time, tuning, color=look.QUIET, linewidth=1.2, linestyle=look.DOTTED)
+    axes.annotate(
+        "targets from\ntheir mean, NF1", (PREPARATORY_TIME, np.interp(PREPARATORY_TIME, time, tuning)),
+        (3.0, 4.0), textcoords="offset points", ha="left", va="bottom", fontsize=look.SMALL,
+    )  # fmt: skip
     for phase in LATER:
-        look.draw_band(axes, time, result.distance[phase], look.PHASE_COLOUR[phase], f"{phase} from NF1")
-    for x in (PREPARATORY_TIME, found.go, found.seen):
-        axes.axvline(x, color=look.QUIET, linewidth=0.6, zorder=0)
-    axes.set(xlabel="Time in the trial (s)", ylabel="Distance", xlim=(time[0], time[-1]))
-    axes.set_ylim(0.0, 1.45 * float(result.tuning.mean(axis=0).max()))
-    axes.legend(loc="upper left", ncols=2)
+        look.draw_band(
+            axes, time, result.distance[phase], look.PHASE_COLOUR[phase], line=look.PHASE_LINE[phase]
+        )
+    look.mark_times(axes, prepared.events)
+    axes.set(xlabel="Time in the trial (s)", ylabel="Distance from NF1", xlim=(time[0], time[-1]))
+    axes.set_ylim(0.0, None)
 
 
 def _alignment(axes: Axes, result: Latent) -> None:
     """Alignment with NF1's subspace, and with random subspaces."""
     for x, phase in enumerate(LATER):
-        _dots(axes, float(x), result.alignment[phase], look.PHASE_COLOUR[phase])
-        for level, style, name in (
-            (result.random[phase], (0, (4, 2)), "random subspaces of the dimensions used"),
-            (result.chance[phase], (0, (1, 1.5)), "random subspaces of all dimensions"),
-        ):
-            axes.plot(
-                [x - 0.3, x + 0.45], [level.mean()] * 2, color=look.INK, linewidth=0.9, linestyle=style,
-                label=name if x == 0 else None,
-            )  # fmt: skip
+        look.draw_dots(axes, x, result.alignment[phase], look.PHASE_COLOUR[phase], look.PHASE_MARKER[phase])
+        for level, style in ((result.random[phase], look.DASHED), (result.chance[phase], look.DOTTED)):
+            axes.plot([x - 0.3, x + 0.45], [level.mean()] * 2, color=look.INK, linewidth=1.0, linestyle=style)
+    for level, text, side in (
+        (result.random["NF2"], "random subspaces of the dimensions used", "top"),
+        (result.chance["NF2"], "random subspaces of all dimensions", "bottom"),
+    ):
+        axes.annotate(
+            text, (1.0, level.mean()), (0.0, -3.0 if side == "top" else 3.0), textcoords="offset points",
+            ha="center", va=side, fontsize=look.SMALL,
+        )  # fmt: skip
     axes.set(xticks=range(len(LATER)), xticklabels=LATER, ylabel="Alignment with NF1", ylim=(0.0, 1.05))
-    axes.legend(loc="center", bbox_to_anchor=(0.5, 0.55))
 
 
-def _seen_panel(axes: Axes, result: Latent) -> None:
-    """Share of the square length that the read-out sees."""
-    n = result.preparation.networks
+def _read_shares(axes: Axes, result: Latent) -> None:
+    """Share of the square length that the read-out reads."""
     names = {
-        "the shift": "the\nshift", "what NF2 keeps": "what NF2\nkeeps",
-        "differences between targets at the preparatory time": "targets,\nprepared",
-        "all activity of the trial": "whole\ntrial",
-    }  # fmt: skip
+        THE_SHIFT: "the\nshift",
+        KEPT: "what NF2\nretains",
+        TARGETS: "targets,\nprepared",
+        WHOLE: "whole\ntrial",
+    }
     for x, name in enumerate(names):
-        _dots(axes, float(x), np.broadcast_to(result.seen[name], (n,)), "#0072b2")
-    chance = float(np.mean(result.seen["a random direction"]))
-    axes.axhline(chance, color=look.INK, linewidth=0.9, linestyle=(0, (1, 1.5)), label="a random direction")
+        look.draw_dots(axes, x, result.seen[name], look.OURS)
+    chance = float(np.mean(result.seen[RANDOM]))
+    axes.axhline(chance, color=look.INK, linewidth=1.0, linestyle=look.DOTTED, zorder=1)
     axes.set(
-        xticks=range(len(names)), xticklabels=list(names.values()), ylabel="Share that the read-out sees",
-        ylim=(0.0, None),
+        xticks=range(len(names)), xticklabels=list(names.values()), ylabel="Share that the read-out reads",
+        xlim=(-0.5, len(names) - 0.3), ylim=(0.0, None),
     )  # fmt: skip
-    axes.legend(loc="best")
-
-
-def _dots(axes: Axes, x: float, values: Floats, colour: str) -> None:
-    """A dot a network, and beside them the mean with its 95 % interval."""
-    axes.scatter(np.full(values.shape, x), values, s=9.0, color=colour, linewidths=0.0, zorder=3)
-    mean, low, high = look.t_interval(values)
-    axes.plot([x + 0.17, x + 0.17], [low, high], color=colour, linewidth=1.5, zorder=3)
-    axes.plot(x + 0.17, mean, "s", color=colour, markersize=4.0, zorder=4)
+    axes.annotate(
+        "a random direction", (len(names) - 0.3, chance), (0.0, -3.0), textcoords="offset points", ha="right",
+        va="top", fontsize=look.SMALL,
+    )  # fmt: skip

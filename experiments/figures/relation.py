@@ -1,7 +1,8 @@
-"""Do networks that keep more of the shift also save more? Latent against behavioural savings, per network."""
+"""Do networks that keep more of the shift save more? Latent against behavioural savings, size by size."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,29 +12,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.drawing import style as look
-from experiments.figures.kit import Found
-from experiments.runs.tables import NO_INTERVAL, markdown_table, shown
+from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.figures.runs import check_alike
+from experiments.runs.tables import NO_INTERVAL, format_p, format_value, markdown_table
 from experiments.stored.preparation import preparation
-from experiments.stored.runs import Runs
+from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.activity.preparatory import retained_fraction
-from savings_gym.arrays import MM, Floats
+from savings_gym.arrays import MM, Columns, Floats
 from savings_gym.metrics.curves import phase_curves
-from savings_gym.metrics.savings import fitted_rates
-from savings_gym.metrics.statistics import (
-    CONFIDENCE,
-    INTERVALS,
-    Correlation,
-    Sampling,
-    correlation,
-    estimate,
-    heterogeneity,
-)
+from savings_gym.metrics.savings import field_side, fitted_rates
+from savings_gym.metrics.statistics import Correlation, Sampling, correlation, heterogeneity
 
 INITIAL, RATE = "initial savings", "rate savings"
 LABEL: Final = {INITIAL: "FF1 − FF2, initial deviation (mm)", RATE: "FF2 / FF1, learning rate"}
-LEVEL: Final = 1.0 - CONFIDENCE
-COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLOURS: Final = (look.OURS, look.SECOND, look.THIRD, look.FOURTH, "#c9a227", look.INK)
+MARKERS: Final = ("o", "s", "^", "v", "P", "X")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,152 +35,159 @@ class Networks:
     """Latent and behavioural savings of the n networks of one size.
 
     Attributes:
-        retained: (n,) fraction of the shift that is left in NF2.
-        saved: Measure to (n,): FF1 - FF2 initial deviation [mm], and FF2 / FF1 learning rate, NaN where no
-            rate could be fitted.
+        retained: (n,) fraction of the shift that NF2 retains.
+        saved: Measure to (n,): FF1 - FF2 initial deviation [mm], and FF2 / FF1 learning rate, NaN if no rate
+            could be fitted.
     """
 
     retained: Floats
     saved: dict[str, Floats]
 
+    def pairs(self, measure: str) -> tuple[Floats, Floats]:
+        """Return retained shift and savings of the networks that have both."""
+        known = np.isfinite(self.saved[measure])
+        return self.retained[known], self.saved[measure][known]
 
-def relation(runs: Runs, out: Path) -> Found:
-    """Correlation over networks of the shift that is left in NF2 with savings, size by size."""
-    sampling = Sampling(runs.seed)
-    found = {units: networks_of(runs, run) for units, run in sorted(runs_by_units(runs).items())}
-    quantities = [
-        quantity(f"shift left in NF2, {units} units", estimate(one.retained, sampling), "1")
-        for units, one in found.items()
-    ]
-    for measure in LABEL:
-        related = {units: _related(one, measure, sampling) for units, one in found.items()}
-        quantities += [_quantity(correlated(measure, units), related[units]) for units in found]
-        if len(found) > 1:
-            quantities.append(_difference(measure, related))
+
+def relation(runs: StoredRuns, out: Path) -> Findings:
+    """Correlation of the shift that NF2 retains with savings, over the networks of each size.
+
+    Raises:
+        ValueError: If there is no run of any size, or networks were pre-trained in different ways.
+    """
+    if not runs.sizes:
+        raise ValueError("no run of any network size, expected at least one in StoredRuns.sizes")
+    check_alike({f"{units} units": runs.pretraining(run) for units, run in runs.sizes.items()})
+    networks = {units: networks_of(runs, run) for units, run in sorted(runs.sizes.items())}
+    quantities = relation_quantities(networks, Sampling(runs.seed))
     with look.house_style():
-        path = look.save_png(_figure(found), out / "relation.png")
-    tables = {"Shift left in NF2 and savings, over networks": _table(quantities)}
-    return Found(quantities, tables, [path], _text(quantities, tuple(found))).save(out, "relation")
+        picture = look.save_picture(_figure(networks), out / "relation.png")
+    tables = {"Shift retained in NF2 and savings, over networks": _table(quantities)}
+    text = _text(quantities, tuple(networks))
+    return Findings(quantities, tables, [picture], text, _columns(networks))
+
+
+def relation_quantities(networks: Mapping[int, Networks], sampling: Sampling) -> list[Quantity]:
+    """Return the retained shift, its correlations with savings by size, and whether these differ."""
+    quantities = [
+        quantity(f"shift retained in NF2, {units} units", its.retained, "1", sampling)
+        for units, its in networks.items()
+    ]
+    claimed = []
+    for measure in LABEL:
+        by_size = {u: correlation(*its.pairs(measure), sampling) for u, its in networks.items()}
+        quantities += [_quantity(correlated(measure, units), its) for units, its in by_size.items()]
+        claimed += [correlated(measure, units) for units in by_size]
+        if len(networks) > 1:
+            test = heterogeneity(by_size.values())
+            name, count = heterogeneous(measure), sum(its.networks for its in by_size.values())
+            note = f"Cochran's Q of {test.groups} sizes, on Fisher's z"
+            quantities.append(Quantity(name, test.q, NO_INTERVAL, count, "1", test.p, note))
+            claimed.append(name)
+    return correct(quantities, claimed)
 
 
 def correlated(measure: str, units: int) -> str:
-    """Name of the correlation of the retained shift with a measure, at a size."""
-    return f"correlation of shift left in NF2 with {measure}, {units} units"
+    """Return the name of the correlation of the retained shift with a measure at a size."""
+    return f"correlation of shift retained in NF2 with {measure}, {units} units"
 
 
-def differing(measure: str) -> str:
-    """Name of the test that the correlation with a measure differs between sizes."""
-    return f"correlation of shift left in NF2 with {measure}, Cochran's Q between sizes"
+def heterogeneous(measure: str) -> str:
+    """Return the name of the test whether the correlations differ between sizes."""
+    return f"difference between sizes of the correlation with {measure}"
 
 
-def runs_by_units(runs: Runs) -> dict[int, Path]:
-    """Runs of all sizes; the main run stands for its own."""
-    return {**runs.sizes, int(runs.arguments(runs.main)["units"]): runs.main}
-
-
-def networks_of(runs: Runs, run: Path) -> Networks:
-    """Retained shift and savings of every network of a run.
+def networks_of(runs: StoredRuns, run: Path) -> Networks:
+    """Return retained shift and savings of every network of a run.
 
     Raises:
         ValueError: If the probe table and the activity hold different numbers of networks.
     """
-    found, curves = preparation(runs.activity(run)), phase_curves(runs.table(run))
+    prepared, curves = preparation(runs.activity(run)), phase_curves(runs.table(run))
     ff1, ff2 = (curves[phase].deviation[:, 0] for phase in ("FF1", "FF2"))
-    if ff1.size != found.networks:
-        raise ValueError(f"{run} has probes of {ff1.size} networks, and activity of {found.networks}")
-    side = -1.0 if ff1.mean() < 0.0 else 1.0
+    if ff1.size != prepared.networks:
+        raise ValueError(f"{run} has probes of {ff1.size} networks, but activity of {prepared.networks}")
     rate1, rate2, _ = fitted_rates(curves["FF1"], curves["FF2"])
-    saved = {INITIAL: MM * side * (ff1 - ff2), RATE: rate2 / rate1}
-    return Networks(retained_fraction(found.activity, found.shift), saved)
+    saved = {INITIAL: MM * field_side(ff1) * (ff1 - ff2), RATE: rate2 / rate1}
+    return Networks(retained_fraction(prepared.activity, prepared.shift), saved)
 
 
-def _related(one: Networks, measure: str, sampling: Sampling) -> Correlation:
-    known = np.isfinite(one.saved[measure])
-    return correlation(one.retained[known], one.saved[measure][known], sampling)
-
-
-def _difference(measure: str, related: dict[int, Correlation]) -> Quantity:
-    """Whether correlations differ between sizes."""
-    test, networks = heterogeneity(related.values()), sum(entry.networks for entry in related.values())
-    note = f"heterogeneity of {test.groups} correlations"
-    return Quantity(differing(measure), test.q, NO_INTERVAL, networks, "1", test.p, note)
-
-
-def _quantity(name: str, found: Correlation) -> Quantity:
-    if not np.isfinite(found.r):
+def _quantity(name: str, its: Correlation) -> Quantity:
+    if not np.isfinite(its.r):
         note = "too few networks, or values that do not vary"
-        return Quantity(name, None, NO_INTERVAL, found.networks, "1", note=note)
-    return Quantity(
-        name,
-        found.r,
-        found.ci,
-        found.networks,
-        "1",
-        found.p,
-        f"Pearson's r, {INTERVALS['correlation']} interval",
-    )
+        return Quantity(name, None, NO_INTERVAL, its.networks, "1", note=note)
+    return Quantity(name, its.r, its.ci, its.networks, "1", its.p, "Pearson's r")
 
 
-def _figure(found: dict[int, Networks]) -> Figure:
-    """A dot a network: savings against the retained shift."""
-    figure = look.new_figure(2.7)
+def _figure(networks: Mapping[int, Networks]) -> Figure:
+    """One dot per network: savings against the retained shift."""
+    figure = look.new_figure(2.9)
     panels = figure.subplots(1, len(LABEL))
     for axes, (measure, label) in zip(panels, LABEL.items(), strict=True):
-        for (units, one), colour in zip(found.items(), _colours(len(found)), strict=True):
-            _dots(axes, one, measure, colour, f"{units} units")
+        for number, (units, its) in enumerate(networks.items()):
+            style = (COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)])
+            _dots(axes, *its.pairs(measure), *style, f"{units} units")
         axes.axvline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
         axes.axhline(0.0 if measure == INITIAL else 1.0, color=look.QUIET, linewidth=0.6, zorder=1)
-        axes.set(xlabel="Shift left in NF2 (FF1 = 1)", ylabel=label)
-    if len(found) > 1:
-        panels[0].legend(loc="best")
+        axes.set(xlabel="Shift retained in NF2 (FF1 = 1)", ylabel=label)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), borderaxespad=0.2)
+    look.letter_panels(panels)
     return figure
 
 
-def _dots(axes: Axes, one: Networks, measure: str, colour: str, label: str) -> None:
+def _dots(axes: Axes, x: Floats, y: Floats, colour: str, marker: str, label: str) -> None:
     """The networks of a size, with the line of least squares."""
-    known = np.isfinite(one.saved[measure])
-    x, y = one.retained[known], one.saved[measure][known]
-    axes.scatter(x, y, s=13.0, color=colour, linewidths=0.0, label=label, zorder=3)
+    axes.scatter(x, y, s=15.0, color=colour, marker=marker, linewidths=0.0, label=label, zorder=3)
     slope = correlation(x, y).slope
     if np.isfinite(slope):
         ends = np.array([x.min(), x.max()])
         axes.plot(ends, y.mean() + slope * (ends - x.mean()), color=colour, linewidth=0.9, zorder=2)
 
 
-def _colours(count: int) -> list[str]:
-    return [COLOURS[k % len(COLOURS)] for k in range(count)]
-
-
 def _table(quantities: list[Quantity]) -> str:
-    rows = []
-    for entry in quantities:
-        p = "-" if entry.p is None else f"{entry.p:.2g}"
-        rows.append((entry.name, shown(entry.value, entry.ci), p, str(entry.networks)))
-    return markdown_table(("quantity", "ours, with 95 % interval", "p", "networks"), rows)
+    rows = [
+        (
+            entry.name, format_value(entry.value, entry.ci), format_p(entry.p), format_p(entry.p_holm),
+            str(entry.networks), entry.note,
+        )
+        for entry in quantities
+    ]  # fmt: skip
+    return markdown_table(("quantity", "ours [95 % interval]", "p", "p (Holm)", "networks", "note"), rows)
+
+
+def _columns(networks: Mapping[int, Networks]) -> Columns:
+    """Values of every network of every size."""
+    every = list(networks.items())
+    return {
+        "units": np.concatenate([np.full(its.retained.shape, units) for units, its in every]),
+        "network": np.concatenate([np.arange(its.retained.size) for _, its in every]),
+        "shift retained in NF2": np.concatenate([its.retained for _, its in every]),
+        f"{INITIAL} (mm)": np.concatenate([its.saved[INITIAL] for _, its in every]),
+        f"{RATE}, FF2 / FF1": np.concatenate([its.saved[RATE] for _, its in every]),
+    }
 
 
 def _text(quantities: list[Quantity], sizes: tuple[int, ...]) -> str:
     """Whether networks that keep more save more, size by size."""
-    found, sentences = {entry.name: entry for entry in quantities}, []
+    by_name, sentences = {entry.name: entry for entry in quantities}, []
     for measure in LABEL:
-        sentences += [_sentence(found[correlated(measure, units)], measure, units) for units in sizes]
-        test = found.get(differing(measure))
-        if test is not None and test.value is not None:
-            words = "differ" if test.p is not None and test.p < LEVEL else "do not measurably differ"
-            sentences.append(
-                f"These correlations {words} between sizes (Q = {shown(test.value)}, p = {shown(test.p)})."
-            )
+        entries = {units: by_name[correlated(measure, units)] for units in sizes}
+        listed = ", ".join(
+            f"{entry.value:.2f} at {units} units ({p_text(entry)})"
+            for units, entry in entries.items()
+            if entry.value is not None
+        )
+        if not listed:
+            sentences.append(f"Whether the retained shift goes with {measure} cannot be determined.")
+            continue
+        told = [
+            f"{'more' if effect(e) > 0 else 'less'} at {u} units" for u, e in entries.items() if effect(e)
+        ]
+        words = f"save {', '.join(told)}" if told else "do not measurably save more or less at any size"
+        sentences.append(f"Networks that keep more of the shift {words} ({measure}, r = {listed}).")
+        test = by_name.get(heterogeneous(measure))
+        if test is not None and test.p is not None:
+            differ = "differ" if effect(test) else "do not measurably differ"
+            sentences.append(f"The correlations {differ} between sizes ({p_text(test)}).")
     return " ".join(sentences)
-
-
-def _sentence(entry: Quantity, measure: str, units: int) -> str:
-    low, high = entry.ci
-    if entry.value is None or low is None or high is None:
-        return f"Whether the shift that is left goes with {measure} at {units} units is open ({entry.note})."
-    words = "do not measurably save more or less"
-    if low > 0.0 or high < 0.0:
-        words = f"save {'more' if low > 0.0 else 'less'}"
-    return (
-        f"Networks of {units} units that keep more of the shift {words} ({measure}, r = "
-        f"{shown(entry.value, entry.ci)}, {entry.networks} networks)."
-    )

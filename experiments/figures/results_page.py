@@ -2,8 +2,8 @@
 
     python -m experiments.figures.results_page --take runs/figures-quick
 
-copies numbers and pictures of finished figures into experiments/results/figures and writes the page; without
-``--take`` only the page is written again.
+copies numbers and pictures of up-to-date figures into experiments/results/figures, those of their main run
+into experiments/results/quick, and writes the page. Without ``--take`` it writes only the page.
 """
 
 from __future__ import annotations
@@ -14,26 +14,72 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import pandas as pd
+
+from experiments import study
+from experiments.drawing.run import draw_figures
+from experiments.figures.channel import CHANGES, change, end
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.comparison import MEANING, comparison_table, tally
-from experiments.figures.kit import Found
-from experiments.figures.state import RECORD, read_record
+from experiments.figures.controls import MEANING as COMPARED
+from experiments.figures.controls import MIRRORED, PRACTICE
+from experiments.figures.displacement import LARGER
+from experiments.figures.findings import Findings
+from experiments.figures.latent import BEYOND_SHAM as TRACE_BEYOND_SHAM
+from experiments.figures.make_figures import RECORD, read_record
+from experiments.figures.preparatory import BEYOND_SHAM
+from experiments.figures.size import INITIAL, TRENDS
 from experiments.runs.command_line import command_main
-from experiments.runs.tables import markdown_table
-from savings_gym.files import write_atomically
+from experiments.runs.folder import RunFolder
+from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.savings.report import markdown_report
+from savings_gym.files import write_atomically, write_json
+from savings_gym.metrics.savings import savings
 
 log = logging.getLogger(__name__)
-HERE = Path(__file__).resolve().parents[1]
-PAGE, RESULTS = HERE / "RESULTS.md", HERE / "results" / "figures"
+HERE: Final = Path(__file__).resolve().parents[1]
+PAGE, RESULTS, QUICK = HERE / "RESULTS.md", HERE / "results" / "figures", HERE / "results" / "quick"
 INDEX, REFERENCE = "runs.json", "reference.json"
-INTRODUCTION = """\
+SVG_LIMIT: Final = 250_000  # bytes; larger ones stay in the folder of the figures
+INTRODUCTION: Final = """\
 # Results
 
-Our networks through the four phases of Shahbazi, Codol, Michaels & Gribble, *A context-free model of \
-savings in motor learning*, eLife 14:RP107423 (2026), and beside each number what the study has. \
-`python -m experiments.figures.results_page` writes this page from the files in `results/figures/`, made by"""
+Our networks in the four phases of Shahbazi, Codol, Michaels & Gribble, *A context-free model of savings in \
+motor learning*, eLife 14:RP107423 (2026), beside the study's numbers. \
+`python -m experiments.figures.results_page` writes this page from the files in `results/`. One command \
+makes all of them:"""
+SUMMARY: Final = (  # figure, quantity, what it means
+    ("learning", study.INITIAL_SAVINGS, "FF2 starts closer to the line than FF1 by"),
+    (
+        "controls",
+        f"main: initial savings, {COMPARED[PRACTICE]}",
+        "... than after equal practice without a field",
+    ),
+    ("learning", study.RATE_RATIO, "FF2 is learned faster than FF1 by a factor of"),
+    (
+        "controls",
+        f"main: rate savings, {COMPARED[PRACTICE]}",
+        "... than after equal practice without a field",
+    ),
+    ("behaviour", study.AFTER_EFFECT, "after-effect, start of NF2"),
+    ("behaviour", study.RESIDUAL, "left of it at the end of NF2 (NF1 - NF2)"),
+    ("channel", end("FF1"), "share of the field compensated in a channel after FF1"),
+    ("channel", change(*CHANGES[0]), "... left after NF2, over NF1"),
+    ("preparatory", study.SHIFT_NF2, "share of the preparatory shift left in NF2"),
+    ("preparatory", BEYOND_SHAM, "... beyond networks that never met the field"),
+    ("latent", TRACE_BEYOND_SHAM, "memory trace beyond networks that never met the field"),
+    ("displacement", study.SLOPE, "effect of a displacement along the shift at 0.16 s"),
+    ("displacement", LARGER, "... its magnitude less that of random directions"),
+    ("size", TRENDS[INITIAL], "change of initial savings with every doubling of units"),
+    (
+        "controls",
+        f"opposite: initial savings, {COMPARED[PRACTICE]}",
+        "the opposite field, against practice alone",
+    ),
+    ("controls", f"opposite: initial savings, {COMPARED[MIRRORED]}", "... FF1 against the mirrored FF2"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,86 +91,167 @@ class ResultsPage:
 
 
 def take(source: Path, results: Path = RESULTS) -> list[Path]:
-    """Copies numbers and pictures of figures, and the lists of runs, in the place of what was there.
+    """Copy numbers and pictures of figures, and the lists of runs; they replace what was there.
 
     Args:
         source: Folder of ``experiments.figures``.
-        results: Where to.
+        results: Folder of committed results.
 
     Returns:
         The files copied.
 
     Raises:
-        FileNotFoundError: When the folder has no finished figures; nothing was changed then.
+        FileNotFoundError: If the source has no finished figures; nothing is changed then.
     """
     lacking = [name for name in (INDEX, REFERENCE, RECORD) if not (source / name).is_file()]
     if lacking:
         raise FileNotFoundError(f"{str(source)!r} has no {', '.join(lacking)}: run experiments.figures first")
-    names = [INDEX, REFERENCE, RECORD]
-    for name in _made(source):
-        names += [f"{name}.json", *(path.name for path in Found.load(source, name).figures)]
+    files = [source / name for name in (INDEX, REFERENCE, RECORD)]
+    for name in _figures_of(source):
+        files += Findings.load(source, name).files(source, name)
+    files = [path for path in files if path.suffix != ".svg" or path.stat().st_size <= SVG_LIMIT]
     results.mkdir(parents=True, exist_ok=True)
     for old in results.iterdir():
-        if old.suffix in (".json", ".png"):
+        if old.suffix in (".json", ".csv", ".png", ".svg"):
             old.unlink()
-    return [Path(shutil.copyfile(source / name, results / name)) for name in names]
+    return [Path(shutil.copyfile(path, results / path.name)) for path in files]
 
 
-def render(results: Path = RESULTS) -> str:
-    """The page.
+def take_run(run: Path, results: Path = QUICK) -> list[Path]:
+    """Copy arguments, summary and figures of a finished run; they replace what was there.
+
+    Summary and figures are made again from the probes, so that they follow the measures as they are now.
 
     Args:
-        results: Folder of results, beside the page as ``results/figures``.
+        run: Folder of the run.
+        results: Folder of committed results.
+
+    Returns:
+        The files written.
+    """
+    pictures = draw_figures(run)
+    summary = RunFolder.read_summary(run)
+    summary |= savings(pd.read_parquet(run / "probes.parquet"), seed=summary["seed"]).to_dict()
+    results.mkdir(parents=True, exist_ok=True)
+    for old in results.iterdir():
+        if old.suffix in (".json", ".png", ".svg"):
+            old.unlink()
+    write_json(results / "summary.json", summary)
+    return [results / "summary.json", *(
+        Path(shutil.copyfile(path, results / path.name)) for path in (run / "config.json", *pictures)
+    )]  # fmt: skip
+
+
+def render(results: Path = RESULTS, quick: Path = QUICK) -> str:
+    """Return the page.
+
+    Args:
+        results: Folder of committed figures, beside the page as ``results/figures``.
+        quick: Folder of the committed main run, ``results/quick``.
 
     Raises:
-        FileNotFoundError: When it has no results.
+        FileNotFoundError: If there are no results.
     """
     index = json.loads((results / INDEX).read_text())
     rows = json.loads((results / REFERENCE).read_text())["rows"]
-    made, record = _made(results), read_record(results)
+    record = read_record(results)
+    findings = {name: Findings.load(results, name) for name in _figures_of(results)}
     parts = [
         f"{INTRODUCTION}\n\n```\n{index['command']}\n```",
-        f"## Runs\n\n{_run_table(index['runs'])}\n\n{_versions(index['versions'])}",
-        f"## Beside the study\n\n{tally(rows).capitalize()}.\n\n{MEANING}\n\n{comparison_table(rows)}",
+        f"## Summary\n\n{_summary(findings, index['runs'], rows)}",
+        f"## What `make savings` shows\n\n{_quick_section(quick)}",
     ]
-    for name in FIGURES:
-        what = Found.load(results, name) if name in made else None
-        parts.append(_section(name, what, index, record.get(name, {})))
+    parts += [_section(name, findings.get(name), index, record.get(name, {})) for name in FIGURES]
+    parts += [
+        "## Every number of the study\n\n"
+        f"{tally(rows).capitalize()}.\n\n{MEANING}\n\n{comparison_table(rows)}",
+        f"## Runs\n\n{_run_table(index['runs'])}\n\n{_versions(index['versions'])}",
+    ]
     return "\n\n".join(parts) + "\n"
 
 
-def _made(folder: Path) -> list[str]:
-    """Names of the figures that the numbers in a folder are from."""
+def _figures_of(folder: Path) -> list[str]:
+    """Names of the figures from which the numbers in a folder come."""
     return list(json.loads((folder / REFERENCE).read_text())["figures"])
 
 
-def _section(name: str, found: Found | None, index: dict[str, Any], record: dict[str, Any]) -> str:
-    """One figure: what it is, pictures, sentences, tables, and where they come from."""
+def _summary(findings: dict[str, Findings], runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
+    """The numbers that matter most, in one table."""
+    main = next((run for run in runs if run["kind"] == "main"), None)
+    lines = []
+    for figure, name, words in SUMMARY:
+        entry = findings[figure].by_name.get(name) if figure in findings else None
+        if entry is None or entry.value is None:
+            continue
+        reference = study.REFERENCE.get(name)
+        theirs = (
+            MISSING if reference is None else format_value(reference.value, unit=reference.unit, digits=4)
+        )
+        p = format_p(entry.p if entry.p_holm is None else entry.p_holm)
+        ours = format_value(entry.value, entry.ci, entry.unit)
+        lines.append((words, ours, p, theirs, str(entry.networks), f"[{figure}](#{figure})"))
+    about = "" if main is None else (
+        f"{main['networks']} networks of {main['units']} units, phases of {_updates(main)} updates (the "
+        f"study: {study.NETWORKS} networks; 10000, 3200, 10000, 3200). "
+    )  # fmt: skip
+    text = (
+        f"{about}Intervals are 95 % intervals over networks. p values are two-sided and corrected (Holm) for "
+        "all effects that the text of a figure claims. Of "
+        f"ours and [the study's numbers](#every-number-of-the-study), {tally(rows)}."
+    )
+    headings = ("finding", "ours [95 % interval]", "p", "study", "networks", "figure")
+    return f"{text}\n\n{markdown_table(headings, lines)}"
+
+
+def _quick_section(quick: Path) -> str:
+    """The table and pictures of the run that a new user makes first."""
+    summary = RunFolder.read_summary(quick)
+    pictures = [f"![{p.stem.replace('_', ' ')}](results/quick/{p.name})" for p in sorted(quick.glob("*.png"))]
+    text = (
+        f"`python -m experiments.savings --preset quick`, seed {summary['seed']}, "
+        f"{summary['wall_time_s'] / 60:.1f} min. p: paired t tests; beside the fractions of networks, a "
+        "sign-flip test of the mean difference. *All pairs*: FF1 of one network against FF2 of another, as "
+        "in the study's figure. *Channel force*: share of the field that networks cancel in an error clamp. "
+        "`results/quick/` holds the summary and all versions."
+    )
+    return "\n\n".join([text, markdown_report(summary), *pictures])
+
+
+def _section(name: str, findings: Findings | None, index: dict[str, Any], record: dict[str, Any]) -> str:
+    """One figure: its subject, pictures, sentences, tables, and origin."""
     title = f"## {name.replace('_', ' ').capitalize()}"
-    about = (FIGURES[name].__doc__ or "").strip().split("\n")[0]
-    if found is None:
-        return f"{title}\n\n{about}\n\nNot among these results: `{index['command']} --only {name}` makes it."
-    lines = [title, about]
-    lines += [f"![{path.stem.replace('_', ' ')}](results/figures/{path.name})" for path in found.figures]
-    lines += [found.text] if found.text else []
-    lines += [f"**{heading}**\n\n{table}" for heading, table in found.tables.items()]
+    subject = (FIGURES[name].__doc__ or "").strip().split("\n")[0]
+    if findings is None:
+        return (
+            f"{title}\n\n{subject}\n\nNot among these results: `{index['command']} --only {name}` makes it."
+        )
+    lines = [title, subject]
+    lines += [f"![{path.stem.replace('_', ' ')}](results/figures/{path.name})" for path in findings.pictures]
+    lines += [findings.text] if findings.text else []
+    lines += [_folded(heading, table) for heading, table in findings.tables.items()]
     kinds = NEEDS.get(name, ("main",))
     runs = [row for row in index["runs"] if row["kind"] in kinds]
-    whose = "; ".join(f"{row['name']} ({row['networks']} networks, seed {row['seed']})" for row in runs)
+    origin = "; ".join(f"{row['name']} ({row['networks']} networks, seed {row['seed']})" for row in runs)
     seconds = f", {record['seconds']:.0f} s after the runs" if "seconds" in record else ""
-    lines.append(f"Runs: {whose}. `{index['command']} --only {name}`{seconds}.")
+    values = f" Values of every network: `results/figures/{name}.csv`." if findings.networks else ""
+    lines.append(f"Runs: {origin}. `{index['command']} --only {name}`{seconds}.{values}")
     return "\n\n".join(lines)
 
 
+def _folded(heading: str, table: str) -> str:
+    """A table that a reader can open."""
+    return f"<details>\n<summary>{heading}</summary>\n\n{table}\n\n</details>"
+
+
 def _run_table(runs: list[dict[str, Any]]) -> str:
-    """A row a run."""
+    """One row per run."""
     headings = (
         "run",
         "networks",
         "units",
         "seed",
         "updates of the phases",
-        "from",
+        "pre-training",
         "wall time",
         "command",
     )
@@ -132,21 +259,23 @@ def _run_table(runs: list[dict[str, Any]]) -> str:
         headings,
         [
             (
-                row["name"], str(row["networks"]), str(row["units"]), str(row["seed"]),
-                ", ".join(str(count) for count in row["updates"]), _before(row),
-                f"{row['wall_time_s'] / 60:.1f} min", f"`{row['command']}`",
+                row["name"], str(row["networks"]), str(row["units"]), str(row["seed"]), _updates(row),
+                _pretraining(row), f"{row['wall_time_s'] / 60:.1f} min", f"`{row['command']}`",
             )
             for row in runs
         ],
     )  # fmt: skip
 
 
-def _before(row: dict[str, Any]) -> str:
+def _updates(row: dict[str, Any]) -> str:
+    return ", ".join(str(count) for count in row["updates"])
+
+
+def _pretraining(row: dict[str, Any]) -> str:
     """Where the networks of a run come from."""
-    how = "; ".join(f"{n} with {words}" for words, n in row["pretraining"].items())
-    if row["pretrained"]:
-        return f"`{row['pretrained']}`: {how}"
-    return f"the run, not in its wall time: {how}"
+    words = "; ".join(row["pretraining"])
+    source = f"`{row['pretrained']}`" if row["pretrained"] else "in the run, beyond its wall time"
+    return f"{words} ({source})"
 
 
 def _versions(versions: dict[str, str]) -> str:
@@ -154,9 +283,9 @@ def _versions(versions: dict[str, str]) -> str:
 
 
 def run(config: ResultsPage) -> int:
-    """Write the page, with new results if given; return the exit status."""
+    """Write the page, with new results if there are any; return the exit status."""
     if config.take is not None:
-        log.info("took %d files", len(take(config.take)))
+        log.info("took %d files", len(take(config.take)) + len(take_run(config.take / "runs" / "main")))
     write_atomically(PAGE, render().encode())
     log.info("wrote %s", PAGE)
     return 0

@@ -1,4 +1,4 @@
-"""The runs that the figures need: which they are, whether they are there, and making those that are not."""
+"""The runs that the figures need: which ones, which of them are complete, and making the missing ones."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from agents.supervised.checkpoints import pretraining_of, read_metadata
+from agents.supervised.checkpoints import read_metadata
 from experiments.runs.folder import RunFolder
 from experiments.savings.command import run as run_savings
-from experiments.savings.config import Savings, command, finished, start_weights
+from experiments.savings.config import ROOT, SHIPPED, Savings, check_memory, command, finished
 from experiments.savings.shared_phases import begin_from
-from experiments.stored.runs import Runs
+from experiments.stored.runs import StoredRuns, pretraining
 
 log = logging.getLogger(__name__)
 MAIN, SHAM, SIZE, CONTROL = KINDS = ("main", "sham", "size", "control")
-HERE = Path(__file__).resolve().parents[1]
-SHIPPED = (
-    "experiments/pretrained/gru{units}.safetensors",
-    "experiments/pretrained/gru{units}x16.safetensors",
-)
+SIZE_WEIGHTS: Final = {  # of networks that were pre-trained alike, see experiments/pretrained/README.md
+    32: Path("experiments/pretrained/gru32.safetensors"),
+    64: Path("experiments/pretrained/gru64.safetensors"),
+    128: Path("experiments/pretrained/gru128-4500.safetensors"),
+    256: Path("experiments/pretrained/gru256.safetensors"),
+}
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of the experiment that figures are made of.
+    """One run of the experiment that figures are drawn from.
 
     Attributes:
-        name: Of its folder in ``runs/``, such as main, units-32, sham.
+        name: Name of its folder in ``runs/``, such as main, units-32, sham.
         kind: main, sham (of the main run), size or control.
         config: Its arguments.
     """
@@ -41,52 +42,103 @@ class PlannedRun:
     config: Savings
 
 
-def pretrained(units: int, networks: int) -> Path | None:
-    """The first file with enough networks of this size that ships, if any of that size does.
-
-    Raises:
-        ValueError: When there are some, but of fewer networks.
-    """
-    paths = [Path(name.format(units=units)) for name in SHIPPED]
-    there = [path for path in paths if (HERE.parent / path).is_file()]
-    held = {path: read_metadata(HERE.parent / path)["networks"] for path in there}
-    if held and networks > (most := max(held.values())):
-        raise ValueError(
-            f"{max(held, key=lambda path: held[path])} holds {most} networks, {networks} were asked for: ask "
-            f"for 1 to {most}, or pre-train in the runs with --no-ship"
-        )
-    return next((path for path, count in held.items() if count >= networks), None)
-
-
-def start(base: Savings, units: int, networks: int, ship: bool, updates: int) -> Savings:
-    """A run with networks of a size, from weights that ship or from new networks.
+def plan_main(base: Savings, networks: int, ship: bool, pretraining_updates: int) -> PlannedRun:
+    """Return the main run.
 
     Args:
         base: Its other arguments.
-        units: Of every network.
-        networks: How many.
-        ship: Start from weights that ship, where there are any of that size; pre-train in the run elsewhere.
-        updates: Of that pre-training.
+        networks: How many networks it has.
+        ship: Start from the weights that ship if its networks have their size; else pre-train in the run.
+        pretraining_updates: Batches of that pre-training.
+
+    Raises:
+        ValueError: If fewer networks ship.
     """
-    weights = pretrained(units, networks) if ship else None
-    found = dataclasses.replace(base, units=units, networks=networks, pretrained=weights)
-    return found if weights else dataclasses.replace(found, pretraining_updates=updates)
+    weights = SHIPPED if ship and base.units == read_metadata(ROOT / SHIPPED)["units"] else None
+    if weights is not None:
+        _check_count(weights, networks, read_metadata(ROOT / weights)["networks"])
+    return PlannedRun(MAIN, MAIN, _started(base, base.units, networks, weights, pretraining_updates))
+
+
+def plan_sizes(
+    base: Savings,
+    main: Savings,
+    sizes: Iterable[int],
+    networks: int,
+    ship: bool,
+    pretraining_updates: int,
+) -> list[PlannedRun]:
+    """Return one run per size, all with networks that were pre-trained alike.
+
+    Networks start from the weights that ship, as many as there are of a size, or are pre-trained in their
+    run. The main run is the run of its own size if its networks were pre-trained like those of the others.
+
+    Args:
+        base: Arguments that all runs share; `out` is the folder of all of them.
+        main: The main run.
+        sizes: Units of the networks.
+        networks: Most networks of a size.
+        ship: Start from the weights that ship.
+        pretraining_updates: Batches of pre-training in a run.
+
+    Raises:
+        ValueError: If more networks are wanted than ship of any size, or networks of one size ship and those
+            of another would have to be pre-trained in another way.
+    """
+    wanted = list(dict.fromkeys(sizes))
+    available = {units: SIZE_WEIGHTS[units] for units in wanted if ship and units in SIZE_WEIGHTS}
+    if available and (lacking := [units for units in wanted if units not in available]):
+        raise ValueError(
+            f"no networks of {', '.join(map(str, lacking))} units ship, and those of the other sizes were "
+            f"pre-trained in their own way: choose from {', '.join(map(str, SIZE_WEIGHTS))}, or pre-train "
+            "all of them in their runs with --no-ship"
+        )
+    counts = {units: int(read_metadata(ROOT / path)["networks"]) for units, path in available.items()}
+    if counts:
+        largest = max(counts, key=lambda units: counts[units])
+        _check_count(available[largest], networks, counts[largest])
+    planned = []
+    for units in wanted:
+        count = min(networks, counts.get(units, networks))
+        out = base.out / f"units-{units}"
+        run = _started(
+            dataclasses.replace(base, out=out), units, count, available.get(units), pretraining_updates
+        )
+        if units != main.units or set(pretraining(run)) != set(pretraining(main)):
+            planned.append(PlannedRun(out.name, SIZE, run))
+    return planned
+
+
+def _started(
+    base: Savings, units: int, networks: int, weights: Path | None, pretraining_updates: int
+) -> Savings:
+    """A run with networks of a size, from a file or pre-trained in the run."""
+    run = dataclasses.replace(base, units=units, networks=networks, pretrained=weights)
+    return run if weights else dataclasses.replace(run, pretraining_updates=pretraining_updates)
+
+
+def _check_count(weights: Path, networks: int, available: int) -> None:
+    if networks > available:
+        raise ValueError(
+            f"{weights} holds {available} networks, {networks} are wanted: ask for 1 to {available}, or "
+            "pre-train in the runs with --no-ship"
+        )
 
 
 def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:
-    """Makes the runs that are not there; one that fails does not stop the others.
+    """Make the runs that are not complete; one that fails does not stop the others.
 
-    The sham takes over the phases that it has in common with the main run before it.
+    The sham takes over the phases that it shares with the main run before it.
 
     Returns:
-        Names of the runs that failed, and whether it was interrupted.
+        Names of the runs that failed, and whether a signal interrupted them.
     """
     failed: list[str] = []
     main: Path | None = None
     for run in planned:
         main = run.config.out if run.kind == MAIN else main
         if finished(run.config):
-            log.info("run %s is there", run.name)
+            log.info("run %s is complete", run.name)
             continue
         log.info("run %s: %s", run.name, command(run.config))
         try:
@@ -103,24 +155,61 @@ def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:
     return failed, False
 
 
-def stored(planned: Iterable[PlannedRun], seed: int) -> Runs:
-    """The runs that are complete.
+def stored(planned: Iterable[PlannedRun], seed: int) -> StoredRuns:
+    """Return the runs that are complete.
 
     Raises:
-        ValueError: When there is no main run among them.
+        ValueError: If the main run is not among them.
     """
-    done = [run for run in planned if finished(run.config)]
-    main = next((run.config for run in done if run.kind == MAIN), None)
+    complete = [run for run in planned if finished(run.config)]
+    main = next((run.config for run in complete if run.kind == MAIN), None)
     if main is None:
-        raise ValueError("the main run is not there, nothing can be drawn")
-    sizes = {main.units: main.out} | {run.config.units: run.config.out for run in done if run.kind == SIZE}
-    controls = {run.name: run.config.out for run in done if run.kind == CONTROL}
-    sham = next((run.config.out for run in done if run.kind == SHAM), None)
-    return Runs(main.out, dict(sorted(sizes.items())), controls, seed, sham)
+        raise ValueError("the main run is not complete, nothing can be drawn")
+    sizes = {run.config.units: run.config for run in complete if run.kind == SIZE}
+    if main.units not in sizes and all(set(pretraining(main)) == set(pretraining(r)) for r in sizes.values()):
+        sizes[main.units] = main
+    controls = {run.name: run.config.out for run in complete if run.kind == CONTROL}
+    sham = next((run.config.out for run in complete if run.kind == SHAM), None)
+    folders = {units: config.out for units, config in sorted(sizes.items())}
+    return StoredRuns(main.out, folders, controls, seed, sham)
+
+
+def check(planned: Iterable[PlannedRun]) -> None:
+    """Refuse, before any work, runs that cannot start and runs that would pool unlike networks.
+
+    Raises:
+        FileNotFoundError, ValueError: If weights are missing, are not of these networks, or belong to
+            networks that were pre-trained in different ways, or if a run needs more memory than there is.
+        FileExistsError: If a folder holds another run.
+    """
+    runs = list(planned)
+    for run in runs:
+        if not finished(run.config):
+            check_memory(run.config)
+        check_alike({run.name: pretraining(run.config)})
+    check_alike({run.name: pretraining(run.config) for run in runs if run.kind == SIZE})
+
+
+def check_alike(pretrainings: dict[str, list[str]]) -> None:
+    """Refuse to pool networks that were pre-trained in different ways.
+
+    Args:
+        pretrainings: Name of a run to how each of its networks was pre-trained, in words.
+
+    Raises:
+        ValueError: If there is more than one way.
+    """
+    ways = {words for entries in pretrainings.values() for words in entries}
+    if len(ways) > 1:
+        listed = "; ".join(
+            f"{name}: " + ", ".join(f"{count} with {words}" for words, count in Counter(entries).items())
+            for name, entries in pretrainings.items()
+        )
+        raise ValueError(f"networks that were pre-trained in different ways are not pooled ({listed})")
 
 
 def describe(planned: Iterable[PlannedRun]) -> list[dict[str, Any]]:
-    """A row a complete run for JSON: name, kind, networks, units, seed, updates, wall time, command."""
+    """Return one JSON-able row per complete run: where it comes from and what makes it again."""
     rows, seen = [], set()
     for run in planned:
         if run.config.out in seen or not finished(run.config):
@@ -133,14 +222,8 @@ def describe(planned: Iterable[PlannedRun]) -> list[dict[str, Any]]:
                 "seed": config.seed,
                 "updates": [getattr(config, f"{phase}_updates") for phase in ("nf1", "ff1", "nf2", "ff2")],
                 "pretrained": None if config.pretrained is None else config.pretrained.as_posix(),
-                "pretraining": _pretraining(config),
+                "pretraining": dict(Counter(pretraining(config))),
                 "wall_time_s": summary["wall_time_s"], "command": command(config),
             }
         )  # fmt: skip
     return rows
-
-
-def _pretraining(config: Savings) -> dict[str, int]:
-    """How many networks were pre-trained how, in words."""
-    path = start_weights(config) or config.out / "pretrained.safetensors"
-    return dict(Counter(pretraining_of(path)[: config.networks]))

@@ -1,19 +1,21 @@
-"""Tables and numbers as Markdown, for every report."""
+"""Numbers and tables as Markdown, for every report."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 Ends = tuple[float | None, float | None]
-NO_INTERVAL: Ends = (None, None)
+NO_INTERVAL: Final[Ends] = (None, None)
+MISSING: Final = "-"  # in a cell that has no value
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table as Markdown; bars in cells are escaped.
+    """Return a table as Markdown; bars in cells are escaped.
 
     Raises:
-        ValueError: When a row has another length than the headings.
+        ValueError: If a row and the headings differ in length.
     """
     lines = [headings, ["---"] * len(headings), *rows]
     wrong = [list(line) for line in lines if len(line) != len(headings)]
@@ -22,16 +24,45 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> st
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-def shown(value: float | None, ci: Ends = NO_INTERVAL, unit: str = "", digits: int = 3) -> str:
-    """A value as a reader sees it, such as ``1.52 mm [1.41, 1.64]``; ``-`` for None."""
+def format_value(value: float | None, ci: Ends = NO_INTERVAL, unit: str = "", digits: int = 3) -> str:
+    """Return a value with its interval, such as ``1.50 mm [1.41, 1.64]``; ``-`` for None.
+
+    A value and its interval have the same number of decimals: `digits` significant ones of the largest.
+    """
     if value is None:
-        return "-"
-    text = f"{value:.{digits}g}{'' if unit in ('', '1') else ' ' + unit}"
+        return MISSING
+    suffix = "" if unit in ("", "1") else f" {unit}"
     low, high = (finite_or_none(end) for end in ci)
-    return text if low is None or high is None else f"{text} [{low:.{digits}g}, {high:.{digits}g}]"
+    if low is None or high is None:
+        return f"{value:.{digits}g}{suffix}"
+    value_text, low_text, high_text = _alike((value, low, high), digits)
+    return f"{value_text}{suffix} [{low_text}, {high_text}]"
+
+
+def format_interval(ci: Iterable[float | None], digits: int = 3) -> str:
+    """Return an interval such as ``1.41 to 1.64``; ``-`` if it has no ends."""
+    low, high = ci
+    return MISSING if low is None or high is None else " to ".join(_alike((low, high), digits))
+
+
+def format_p(p: float | None) -> str:
+    """Return a p value with two digits; ``-`` for None."""
+    return MISSING if p is None else f"{p:.2g}"
 
 
 def finite_or_none(value: Any) -> float | None:
-    """A finite Python float, or None."""
-    found = None if value is None else float(value)
-    return found if found is not None and abs(found) < float("inf") else None
+    """Return a finite Python float, or None."""
+    number = None if value is None else float(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _alike(values: Sequence[float], digits: int) -> list[str]:
+    """Numbers with equal decimals, as many as the largest of them needs."""
+    largest = max(abs(value) for value in values)
+    if largest == 0.0:
+        return ["0"] * len(values)
+    decimals = digits - 1 - math.floor(math.log10(largest))
+    if decimals > 6:
+        return [f"{value:.{digits}g}" for value in values]
+    texts = [f"{value:.{max(decimals, 0)}f}" for value in values]
+    return [text.removeprefix("-") if float(text) == 0.0 else text for text in texts]

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 import tyro
 from rich.box import SIMPLE_HEAD
@@ -18,7 +18,7 @@ from rich.table import Table
 from experiments import study
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder, versions
-from experiments.runs.tables import markdown_table
+from experiments.runs.tables import NO_INTERVAL, format_interval, format_value, markdown_table
 from experiments.savings.experiment import FourPhases, RunProgress
 from savings_gym.arrays import MM
 from savings_gym.files import write_json
@@ -28,9 +28,7 @@ from savings_gym.task.settings import N_TARGETS
 log = logging.getLogger(__name__)
 LINE_EVERY = 10.0  # s between lines of progress without a terminal
 HEADINGS = ("measure", "this run", "95 % interval", "p", "study")
-WINDOW_TRIALS = 5 * N_TARGETS  # in a window of 5 batches, the study's unit of the learning rate
 PERCENT = 100.0
-REFERENCES: Final = {reference.name: reference for reference in study.REFERENCES}
 
 
 class ProgressDisplay:
@@ -155,23 +153,16 @@ def report_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]
     def add(
         name: str, value: Any, interval: Any, p: Any, reference: str, scale: float = MM, unit: str = "mm"
     ) -> None:
-        ends = interval or [None, None]
-        interval_text = "-" if ends[0] is None else f"{scale * ends[0]:.3g} to {scale * ends[1]:.3g}"
-        text = "-" if value is None else f"{scale * value:.3g} {unit}".strip()
-        rows.append((name, text, interval_text, "" if p is None else f"{p:.2g}", reference))
+        ends = format_interval(None if end is None else scale * end for end in interval or NO_INTERVAL)
+        text = format_value(None if value is None else scale * value, unit=unit)
+        rows.append((name, text, ends, "" if p is None else f"{p:.2g}", reference))
 
-    def add_fractions(measure: str, effect: dict[str, Any]) -> None:
-        add(
-            "  networks with savings",
-            effect["paired_fraction"],
-            None,
-            effect["p_sign_flip"],
-            "-",
-            PERCENT,
-            "%",
-        )
+    def add_fractions(measure: str, saved: dict[str, Any]) -> None:
+        fraction, ends, p = saved["paired_fraction"], saved.get("paired_ci"), saved["p_sign_flip"]
+        add("  networks with savings", fraction, ends, p, "-", PERCENT, "%")
+        fraction, ends = saved["all_pairs_fraction"], saved.get("all_pairs_ci")
         reference = _reference(study.fraction(measure, 128), PERCENT, "%")
-        add("  all pairs with savings", effect["all_pairs_fraction"], None, None, reference, PERCENT, "%")
+        add("  all pairs with savings", fraction, ends, None, reference, PERCENT, "%")
 
     for phase, name in (("FF1", study.INITIAL_FF1), ("FF2", study.INITIAL_FF2)):
         if entry := phases[phase]:
@@ -179,24 +170,18 @@ def report_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]
             add(f"deviation, start of {phase}", value, ci, None, _reference(name))
     if initial:
         reference = _reference(study.INITIAL_SAVINGS)
-        add("initial savings, FF1 - FF2", initial["difference"], initial["ci"], initial["p"], reference)
+        add("initial savings, FF1 - FF2", initial["difference"], initial["ci"], _p(initial), reference)
         add_fractions("initial deviation", initial)
     if rate:
         for phase, name in (("FF1", study.RATE_FF1), ("FF2", study.RATE_FF2)):
-            value = rate[phase.lower()]
-            add(f"rate {phase}, per {WINDOW_TRIALS} trials", value, None, None, _reference(name, unit=""),
-                WINDOW_TRIALS, "")  # fmt: skip
+            label, reference = f"rate {phase}, per {study.RATE_WINDOW} trials", _reference(name, unit="")
+            add(label, rate[phase.lower()], None, None, reference, study.RATE_WINDOW, "")
         reference = _reference(study.RATE_RATIO, unit="")
-        add("rate savings, FF2 / FF1", rate["ratio"], rate["ci"], rate["p"], reference, 1.0, "")
+        add("rate savings, FF2 / FF1", rate["ratio"], rate["ci"], _p(rate), reference, 1.0, "")
         add_fractions("rate", rate)
     if effect:
-        add(
-            "after-effect, start of NF2",
-            effect["mean"],
-            effect["ci"],
-            effect["p"],
-            _reference(study.AFTER_EFFECT),
-        )
+        reference = _reference(study.AFTER_EFFECT)
+        add("after-effect, start of NF2", effect["mean"], effect["ci"], effect["p"], reference)
     if residual:
         reference = _reference(study.RESIDUAL, -1.0)  # the study gives NF1 - NF2
         add("washout residual, NF2 - NF1", residual["mean"], residual["ci"], residual["p"], reference)
@@ -205,9 +190,20 @@ def report_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]
     return rows
 
 
+def _p(saved: dict[str, Any]) -> float | None:
+    """P of savings, corrected for there being two measures of them if the summary has that."""
+    corrected = saved.get("p_holm")
+    return saved["p"] if corrected is None else corrected
+
+
 def _reference(name: str, scale: float = 1.0, unit: str = "mm") -> str:
     """Return a number of the study as text."""
-    return f"{scale * REFERENCES[name].value:.3g} {unit}".strip()
+    return format_value(scale * study.REFERENCE[name].value, unit=unit)
+
+
+def markdown_report(summary: dict[str, Any]) -> str:
+    """Return the table of a run as Markdown."""
+    return markdown_table(HEADINGS, [[cell.strip() for cell in row] for row in report_rows(summary)])
 
 
 @dataclass(frozen=True)
@@ -220,8 +216,7 @@ class Report:
 
 def run(config: Report) -> int:
     """Print the table of a run folder as Markdown; return the exit status."""
-    rows = report_rows(RunFolder.read_summary(config.folder))
-    print(markdown_table(HEADINGS, [[cell.strip() for cell in row] for row in rows]))
+    print(markdown_report(RunFolder.read_summary(config.folder)))
     return 0
 
 

@@ -37,7 +37,7 @@ def write_figure(results: Section, path: Path) -> None:
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=len(handles), borderaxespad=0.2)
         _parts_bars(right, results.get("parts_seconds"))
-        style.save_png(figure, path)
+        style.save_picture(figure, path)
 
 
 def _growth(axes: Axes, points: list[dict[str, float]], label: str) -> None:

@@ -1,1 +1,1 @@
-"""What a finished run holds: activity, preparation, probes of its networks."""
+"""What finished runs hold: their activity, preparation, probes and memory trace."""

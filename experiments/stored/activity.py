@@ -1,12 +1,12 @@
-"""Activity of a finished run: what its networks did at the end of every phase, in probes of one field.
+"""Activity of a finished run: that of its networks at the end of every phase, in probes of one field.
 
     python -m experiments.activity --run runs/savings-quick
 
 Writes activity.nc (no field) or activity_curl.nc (``--field curl``, the run's own curl field) into the
 folder: a data set as in ``savings_gym.activity.recording``, over the phases NF1, FF1, NF2 and FF2. The folder
-is one of ``experiments.savings``, or of a recurrent PPO's job of ``experiments.benchmark``, or of several of
-its jobs (``runs/benchmark/recurrent-ppo-gru``; every seed is a network). A file that was made of other
-weights is made anew.
+belongs to ``experiments.savings``, to a recurrent PPO job of ``experiments.benchmark``, or to several such
+jobs (``runs/benchmark/recurrent-ppo-gru``; every seed is a network). A file that was recorded with other
+weights is replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agents.supervised.record import record
 from experiments.runs.command_line import choice, command_main
 from experiments.runs.folder import digest
 from savings_gym.activity.recording import load_activity, save_activity
-from savings_gym.fields import CurlField, Field, NullField
+from savings_gym.fields import CurlField, NullField
 from savings_gym.files import read_config
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import Delays, Noise
@@ -39,72 +39,73 @@ class Activity:
     """Arguments of the command."""
 
     run: Path
-    """Run folder, complete."""
+    """Folder of a finished run."""
     field: Annotated[str, choice(FILES)] = "null"
-    """Field of the probes: null (none) or curl (that of the run)."""
+    """Field of the probes: null (none) or curl (the run's own)."""
 
     def __post_init__(self) -> None:
-        """Checks the values before any work starts."""
+        """Check the values before any work starts."""
         if self.field not in FILES:
             raise ValueError(f"unknown field {self.field!r}; choose from: {', '.join(FILES)}")
         if not self.run.is_dir():
-            raise FileNotFoundError(f"--run {self.run} is no folder")
+            raise FileNotFoundError(f"--run {self.run} is not a folder")
 
 
 def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.Dataset:
-    """Activity at the end of a run's phases: loaded where it was recorded of the same weights, or recorded.
+    """Return activity at the end of a run's phases; load it if it was recorded with the same weights.
 
     Args:
-        run: run folder, see the module.
+        run: Run folder, see the module.
         field: ``"null"`` or ``"curl"``.
-        save: whether a new recording is kept in the folder.
+        save: Whether to keep a new recording in the folder.
 
     Raises:
-        ValueError, FileNotFoundError: for an unknown field, a folder of another kind, or missing phases.
+        ValueError, FileNotFoundError: If the field is unknown, the folder is of another kind, or phases are
+            missing.
     """
-    asked = Activity(Path(run), field)
-    source = source_of(asked.run)
-    path, mark = asked.run / FILES[field], source.mark()
+    arguments = Activity(Path(run), field)
+    source = source_of(arguments.run)
+    path, weights = arguments.run / FILES[field], source.digest()
     if path.is_file():
         try:
-            held = load_activity(path)
+            stored = load_activity(path)
         except ValueError as error:
-            log.warning("%s; it is made anew", error)
+            log.warning("%s; it is recorded again", error)
         else:
-            if held.attrs.get("weights") == mark:
-                return held
-            log.info("%s is of other weights; it is made anew", path)
-    dataset = source.record(field).assign_attrs(weights=mark)
+            if stored.attrs.get("weights") == weights:
+                return stored
+            log.info("%s was recorded with other weights; it is recorded again", path)
+    dataset = source.record(field).assign_attrs(weights=weights)
     if save:
         save_activity(path, dataset)
     return dataset
 
 
 class Source(Protocol):
-    """Where activity comes from."""
+    """Networks whose activity can be recorded."""
 
-    def mark(self) -> str:
-        """Of these weights and no others."""
+    def digest(self) -> str:
+        """Return a digest of the weights."""
 
     def record(self, field: str) -> xr.Dataset:
-        """Activity of all phases in the null or the curl field."""
+        """Return activity of all phases in the null or the curl field."""
 
 
 def source_of(run: Path) -> Source:
-    """What a run folder holds: an ensemble, or jobs of recurrent PPO.
+    """Return the networks in a run folder: an ensemble, or jobs of recurrent PPO.
 
     Raises:
-        FileNotFoundError, ValueError: when it holds neither, or not all phases.
+        FileNotFoundError, ValueError: If it holds neither, or not all phases.
     """
     if any((run / f"networks_{phase}.safetensors").is_file() for phase in PHASES):
         return supervised_source(run)
-    from experiments.stored import activity_jobs  # stable-baselines3: seconds of import
+    from experiments.stored import activity_jobs  # stable-baselines3 takes seconds to import
 
     if folders := activity_jobs.job_folders(run):
         return activity_jobs.jobs_source(folders)
     raise FileNotFoundError(
-        f"{run} holds no networks of a finished phase: neither networks_NF1.safetensors, as a run of "
-        "experiments.savings, nor NF1/model.zip or seed-*/NF1/model.zip, as jobs of experiments.benchmark"
+        f"{run} holds no networks of a finished phase: neither networks_NF1.safetensors, like a run of "
+        "experiments.savings, nor NF1/model.zip or seed-*/NF1/model.zip, like jobs of experiments.benchmark"
     )
 
 
@@ -113,32 +114,36 @@ class SupervisedSource:
     """A run folder of ``experiments.savings``.
 
     Attributes:
-        weights: phase to the networks at its end.
-        arguments: of the run.
+        weights: Phase to the file of the networks at its end.
+        arguments: Arguments of the run.
     """
 
     weights: dict[str, Path]
     arguments: dict[str, Any]
 
-    def mark(self) -> str:
-        """Of these weights and no others."""
+    def digest(self) -> str:
+        """Return a digest of the weights."""
         return digest(self.weights.values())
 
     def record(self, field: str) -> xr.Dataset:
-        """Activity of all phases, with the noise and the delays of the run."""
-        given = self.arguments
+        """Return activity of all phases, with the noise and the delays of the run."""
+        arguments = self.arguments
         ensembles = {phase: load_ensemble(path) for phase, path in self.weights.items()}
-        chosen: Field = CurlField(given["b"]) if field == "curl" else NullField()
-        noise, delays = Noise(**given["noise"]), Delays(**given["delays"])
-        actuation = given.get("actuation", "muscle")
-        return record(ensembles, chosen, seed=given["seed"], noise=noise, delays=delays, actuation=actuation)
+        return record(
+            ensembles,
+            CurlField(arguments["b"]) if field == "curl" else NullField(),
+            seed=arguments["seed"],
+            noise=Noise(**arguments["noise"]),
+            delays=Delays(**arguments["delays"]),
+            actuation=arguments.get("actuation", "muscle"),
+        )
 
 
 def supervised_source(run: Path) -> SupervisedSource:
-    """The weights in a run folder.
+    """Return the networks in a folder of ``experiments.savings``.
 
     Raises:
-        FileNotFoundError: when some are missing.
+        FileNotFoundError: If some are missing.
     """
     weights = {phase: run / f"networks_{phase}.safetensors" for phase in PHASES}
     if missing := [path.name for path in weights.values() if not path.is_file()]:

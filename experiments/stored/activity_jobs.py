@@ -1,8 +1,8 @@
 """Activity of recurrent PPO: the agents that training keeps at the end of every phase, probed in MuJoCo.
 
-A job's folder holds config.json and, a folder a phase, model.zip and normalisation.pkl, as
-``experiments.benchmark`` leaves them. The agents see a probe as they saw training. Both files hold pickles,
-which can run any code when they are read: open only folders that you trust.
+A job's folder holds config.json and, in one folder per phase, model.zip and normalisation.pkl, as
+``experiments.benchmark`` leaves them. The agents observe probes as they observed training. Both files hold
+pickles, which can run any code when they are read: open only folders that you trust.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ POLICIES = {policy.__name__: policy for policy in (RecurrentPolicy, GruPolicy, R
 
 
 def is_job(folder: Path) -> bool:
-    """Whether a folder holds the agent of some phase."""
+    """Return whether a folder holds the agent of any phase."""
     return any((folder / phase / MODEL).is_file() for phase in PHASES)
 
 
 def job_folders(run: Path) -> list[Path]:
-    """The folder itself, or the jobs in it, in the order of their numbers."""
+    """Return the folder itself if it is a job, or the jobs in it in the order of their numbers."""
     if is_job(run):
         return [run]
     jobs = [folder for folder in run.iterdir() if folder.is_dir() and is_job(folder)]
@@ -50,44 +50,44 @@ def job_folders(run: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class JobsSource:
-    """Jobs of one agent, each a network.
+    """Jobs of one agent, each of which counts as a network.
 
     Attributes:
-        arguments: job folder to what its config.json says.
+        arguments: Job folder to the arguments in its config.json.
     """
 
     arguments: dict[Path, dict[str, Any]]
 
-    def mark(self) -> str:
-        """Of these agents and no others."""
+    def digest(self) -> str:
+        """Return a digest of the agents."""
         return digest(path for folder in self.arguments for path in _files(folder))
 
     def record(self, field: str) -> xr.Dataset:
-        """Activity of all phases in the null field, or in the first field of the schedule."""
+        """Return activity of all phases in the null field, or in the first field of the schedule."""
         first = next(iter(self.arguments.values()))
         chosen = NullField() if field == "null" else schedule_field(first["schedule"])
         seed = int(first["probe_seed"])
         recordings: dict[str, list[Recording]] = {phase: [] for phase in PHASES}
-        for folder, given in self.arguments.items():
-            for phase, kept in recordings.items():
-                probe = make_probe(folder / phase, given, seed)
-                agent = load_agent(folder / phase / MODEL, given)
-                found = probe(agent, chosen, number=0, record=True).activity
+        for folder, arguments in self.arguments.items():
+            for phase, of_phase in recordings.items():
+                probe = make_probe(folder / phase, arguments, seed)
+                agent = load_agent(folder / phase / MODEL, arguments)
+                activity = probe(agent, chosen, number=0, record=True).activity
                 probe.close()
-                assert found is not None
-                kept.append(found)
+                assert activity is not None
+                of_phase.append(activity)
         task = task_settings(**first["task"])
         return activity_dataset(
             recordings, field=chosen, seed=seed, noise=task.noise, delays=task.delays,
-            networks=[int(given["network"]) for given in self.arguments.values()],
+            networks=[int(arguments["network"]) for arguments in self.arguments.values()],
         )  # fmt: skip
 
 
 def jobs_source(folders: Iterable[Path]) -> JobsSource:
-    """The agents in job folders; folders that lack a phase are left out, and named in a warning.
+    """Return the agents in job folders; folders that lack a phase are left out with a warning.
 
     Raises:
-        FileNotFoundError, ValueError: when none has all phases, for agents without memory, and when tasks or
+        FileNotFoundError, ValueError: If no folder has all phases, an agent has no memory, or tasks or
             schedules differ.
     """
     complete, lacking = {}, []
@@ -102,50 +102,50 @@ def jobs_source(folders: Iterable[Path]) -> JobsSource:
     for text in lacking:
         log.warning("left out: %s", text)
     folder, first = next(iter(complete.items()))
-    for other, given in complete.items():
-        if given["algorithm"] != "RecurrentPPO":
+    for other, arguments in complete.items():
+        if arguments["algorithm"] != "RecurrentPPO":
             raise ValueError(
-                f"{other} holds an agent of {given['algorithm']}, which has no memory to record; activity is "
-                "recorded of RecurrentPPO"
+                f"{other} holds an agent of {arguments['algorithm']}, which has no memory to record; choose "
+                "jobs of RecurrentPPO"
             )
         for name in ("task", "schedule"):
-            if given[name] != first[name]:
-                raise ValueError(f"{other} and {folder} have another {name}: they are no runs of one agent")
-    numbers = [given["network"] for given in complete.values()]
+            if arguments[name] != first[name]:
+                raise ValueError(f"{other} and {folder} differ in their {name}: they are not of one agent")
+    numbers = [arguments["network"] for arguments in complete.values()]
     if len(set(numbers)) < len(numbers):
-        raise ValueError(f"the jobs' network numbers are {numbers}, expected different ones")
+        raise ValueError(f"the jobs' network numbers are {numbers}, expected all of them to differ")
     return JobsSource(complete)
 
 
 def schedule_field(schedule: dict[str, Any]) -> Field:
-    """The first field of a schedule, from its dict, that is not null.
+    """Return the first field of a schedule, from its dict, that is not null.
 
     Raises:
-        ValueError: when there is none.
+        ValueError: If there is none.
     """
     fields = [as_field(phase["field"]) for phase in schedule["phases"]]
-    found = [field for field in fields if not isinstance(field, NullField)]
-    if not found:
+    field = next((field for field in fields if not isinstance(field, NullField)), None)
+    if field is None:
         raise ValueError("the run's schedule has no field to probe in; choose the field null")
-    return found[0]
+    return field
 
 
-def make_probe(folder: Path, given: dict[str, Any], seed: int) -> Probe:
-    """A probe that shows the agent what training showed it at the end of a phase.
+def make_probe(folder: Path, arguments: dict[str, Any], seed: int) -> Probe:
+    """Return a probe with the observations that the agent had in training at the end of a phase.
 
     Raises:
-        ValueError, FileNotFoundError: for wrappers that are not known here, or whose statistics are missing.
+        ValueError, FileNotFoundError: If a wrapper is unknown, or its statistics are missing.
     """
     from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
     from savings_gym.sb3.vec_env import ReachVecEnv
 
-    if unknown := [name for name in given["wrappers"] if name != "VecNormalize"]:
+    if unknown := [name for name in arguments["wrappers"] if name != "VecNormalize"]:
         raise ValueError(
             f"{folder.parent}: the training environment was wrapped in {unknown}, known: VecNormalize"
         )
-    env: VecEnv = ReachVecEnv(1, nthread=1, **given["task"])
-    if given["wrappers"]:
+    env: VecEnv = ReachVecEnv(1, nthread=1, **arguments["task"])
+    if arguments["wrappers"]:
         path = folder / NORMALISATION
         if not path.is_file():
             raise FileNotFoundError(f"{folder} lacks {NORMALISATION}, the statistics of its observations")
@@ -156,7 +156,7 @@ def make_probe(folder: Path, given: dict[str, Any], seed: int) -> Probe:
     return TrainingEnv.of(env).probe(seed, 0, None)
 
 
-def load_agent(path: Path, given: dict[str, Any]) -> RecurrentPPO:
+def load_agent(path: Path, arguments: dict[str, Any]) -> RecurrentPPO:
     """Return the agent in a model.zip, to act and not to learn on.
 
     The file names the class of the policy, and the schedules of learning, by the modules that they were in;
@@ -164,15 +164,15 @@ def load_agent(path: Path, given: dict[str, Any]) -> RecurrentPPO:
 
     Args:
         path: The file.
-        given: Arguments in config.json.
+        arguments: Those in config.json.
 
     Raises:
         ValueError: If the policy is unknown, or the file cannot be read.
     """
-    if given["policy"] not in POLICIES:
-        raise ValueError(f"{path} has the policy {given['policy']!r}; known are: {', '.join(POLICIES)}")
+    if arguments["policy"] not in POLICIES:
+        raise ValueError(f"{path} has the policy {arguments['policy']!r}; choose from: {', '.join(POLICIES)}")
     replaced = {
-        "policy_class": POLICIES[given["policy"]],
+        "policy_class": POLICIES[arguments["policy"]],
         "learning_rate": 0.0,
         "lr_schedule": None,
         "clip_range": 0.0,
@@ -181,7 +181,7 @@ def load_agent(path: Path, given: dict[str, Any]) -> RecurrentPPO:
     try:
         return RecurrentPPO.load(path, device="cpu", custom_objects=replaced)
     except Exception as error:  # a damaged pickle raises anything
-        raise ValueError(f"{path} cannot be read as an agent of RecurrentPPO: {error}") from error
+        raise ValueError(f"{path} is not a readable agent of RecurrentPPO: {error}") from error
 
 
 def _files(folder: Path) -> list[Path]:

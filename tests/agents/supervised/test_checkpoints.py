@@ -186,6 +186,27 @@ def test_networks_that_do_not_fit_are_not_joined(two, tmp_path, caplog):
     assert main([str(two[0]), str(tmp_path / "none"), "--out", str(out)]) == 2 and "none" in caplog.text
 
 
+def test_a_joined_file_says_how_every_network_was_pretrained(tmp_path):
+    for seed, name in enumerate("abc"):
+        about = {"seed": seed, "updates": 4, "anneal": 2}
+        save_ensemble(tmp_path / name, make_ensemble("gru", 2, 4, seed=seed), pretraining=about)
+    join_ensembles([tmp_path / "a", tmp_path / "b"], tmp_path / "ab")
+    join_ensembles([tmp_path / "ab", tmp_path / "c"], tmp_path / "all")
+    assert pretraining_of(tmp_path / "all") == ["4 batches, the last 2 with a falling rate"] * 6
+
+
+def test_networks_of_different_arms_or_pretraining_are_not_joined(tmp_path):
+    for name, made in {
+        "muscle": {"updates": 1}, "motor": {"updates": 1, "actuation": "motor"}, "longer": {"updates": 9}
+    }.items():  # fmt: skip
+        save_ensemble(tmp_path / name, make_ensemble("gru", 1, 4, seed=0), pretraining=made)
+    assert actuation_of(tmp_path / "motor") == "motor"
+    with pytest.raises(ValueError, match="actuations motor, muscle"):
+        join_ensembles([tmp_path / "muscle", tmp_path / "motor"], tmp_path / "all")
+    with pytest.raises(ValueError, match="pre-trained with 1 batches and with 9 batches"):
+        join_ensembles([tmp_path / "muscle", tmp_path / "longer"], tmp_path / "all")
+
+
 def test_the_weights_that_ship_are_those_of_their_list():
     folder = Path(__file__).parents[3] / "experiments" / "pretrained"
     listed = re.findall(

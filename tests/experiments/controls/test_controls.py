@@ -8,19 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import tyro
+from planted_probes import plant
+from planted_runs import planted_folder
 
 from experiments.controls import command as controls
 from experiments.controls import rows as control_rows
 from experiments.controls.conditions import MAIN, SHAM, chosen, conditions
+from experiments.controls.meaning import MEANINGS, claims, effect, meaning
 from experiments.controls.rows import ControlRows
 from experiments.controls.table import page, write_table
-from experiments.controls.words import MEANINGS, meaning
 from experiments.runs.side_by_side import Command, run_side_by_side
 from experiments.savings.config import PRESETS, Savings, arguments
 from savings_gym.fields import CurlField
 from savings_gym.files import write_json
 from savings_gym.metrics.savings import savings
-from tests.planted_probes import plant
 
 EVERY = conditions(PRESETS["quick"])
 UPDATES = 120
@@ -55,7 +56,10 @@ def test_every_control_of_the_list_is_there_with_enough_networks():
     for condition in EVERY.values():
         later = condition.control in ("learning rule", "noise and delay", "actuation")
         assert condition.config.networks == (4 if later else 8)
-    assert conditions(PRESETS["quick"], few=8)["motor"].config.networks == 4  # as many as ship
+    assert conditions(PRESETS["quick"], few=8)["motor"].config.networks == 4  # no more ship
+    fewer = conditions(PRESETS["quick"], networks=3)
+    assert {condition.config.networks for name, condition in fewer.items() if name != MAIN} == {3}
+    assert fewer[MAIN].config.networks == 8
     smoke = conditions(PRESETS["smoke"], few=1)["motor"].config
     assert (smoke.pretrained, smoke.networks, smoke.actuation) == (None, 1, "motor")
     mirrored = conditions(dataclasses.replace(PRESETS["quick"], b=-5.0))["opposite"].config.phases()
@@ -78,10 +82,6 @@ def test_chosen_conditions_bring_those_they_are_compared_with():
 
 def start(ff1, ff2):
     return {"NF1": 0.0, "FF1": ff1, "NF2": -0.03, "FF2": ff2}
-
-
-def no_activity(run):
-    raise ValueError("the planted runs have none")
 
 
 @pytest.fixture
@@ -125,9 +125,9 @@ def test_comparisons_find_what_was_planted(planted):
     rows = ControlRows(planted)
     main = rows.row(MAIN)
     for against, expected in (("within", 4e-3), ("first", 4e-3), ("practice", 2e-3)):
-        found = main[against]["initial"]
-        assert found["difference"] == pytest.approx(expected, abs=5e-4) and found["p"] < 0.05
-        assert found["ci"][0] < expected < found["ci"][1] or abs(found["difference"] - expected) < 4e-4
+        initial = main[against]["initial"]
+        assert initial["difference"] == pytest.approx(expected, abs=5e-4) and initial["p"] < 0.05
+        assert initial["ci"][0] < expected < initial["ci"][1] or abs(initial["difference"] - expected) < 4e-4
     assert main["practice"]["rate"]["ratio"] == pytest.approx(2.4 / 2.2, rel=0.05)
     sham = rows.row(SHAM)
     assert sham["within"] is None and sham["practice"] is None  # another field in FF1 than in FF2
@@ -136,6 +136,9 @@ def test_comparisons_find_what_was_planted(planted):
     assert opposite["within"] is None
     assert opposite["first"]["initial"]["difference"] == pytest.approx(-1e-3, abs=5e-4)
     assert opposite["practice"]["initial"]["difference"] == pytest.approx(-3e-3, abs=5e-4)
+    # the study's contrast: FF1 at 35 mm against the mirrored FF2 at 37 mm, both on the field's own side
+    assert opposite["mirrored"]["initial"]["difference"] == pytest.approx(-2e-3, abs=1e-3)
+    assert main["mirrored"] is None and sham["mirrored"] is None
     assert json.loads(json.dumps(main)) == main
 
 
@@ -162,25 +165,37 @@ def test_trained_targets_and_others_are_told_apart(planted):
 
 def test_the_table_has_a_row_a_condition_and_a_sentence_each(planted, tmp_path):
     files = write_table(tmp_path, planted)
-    held = json.loads(files[0].read_text())["conditions"]
-    assert [row["name"] for row in held] == list(planted)
-    assert all(row["meaning"] for row in held)
-    assert "more than practice" in held[0]["meaning"] and "hinders" in held[-1]["meaning"]
+    content = json.loads(files[0].read_text())
+    rows = content["conditions"]
+    assert [row["name"] for row in rows] == list(planted)
+    assert all(row["meaning"] for row in rows)
+    assert "exceed practice" in rows[0]["meaning"] and "hinders" in rows[-1]["meaning"]
+    assert "the study's own contrast" in rows[-1]["meaning"]
     text = files[1].read_text()
-    assert text == page(held)
+    assert text == page(rows)
+    tests = [test for row in rows for test in claims(row)]
+    assert content["tests"] == len(tests) and all(test["p_holm"] >= test["p"] for test in tests)
+    assert any(test is row["practice"]["rate"] for row in rows if row["practice"] for test in tests)
     for name in planted:
         assert text.count(f"| {name} |") == 4 and f"- **{name}**" in text
 
 
 def test_a_sentence_follows_the_sign_of_what_is_left_beyond_practice(planted):
     row = ControlRows(planted).row(MAIN)
-    said = {}
-    for sign, p in ((1, 0.01), (1, 0.2), (-1, 0.01)):
+    for sign, p, expected in ((1, 0.01, 1), (1, 0.2, 0), (-1, 0.01, -1)):
         initial = row["practice"]["initial"] | {"difference": sign * 1e-3, "p_holm": p, "p": 1e-9}
         changed = row | {"practice": row["practice"] | {"initial": initial}}
-        said[sign, p] = meaning(changed, row).split(".")[0] + "."
-    assert tuple(said.values()) == MEANINGS["main experiment"]
+        assert effect(initial) == expected
+        assert meaning(changed, row).startswith(MEANINGS["main experiment"][expected])
     assert meaning(row | {"networks": 1}, row).startswith("One network")
+
+
+def test_a_rate_that_is_not_significant_after_correction_is_not_claimed(planted):
+    row = ControlRows(planted).row(MAIN)
+    rate = row["practice"]["rate"] | {"p": 0.01, "p_holm": 0.2}
+    assert "not measurably learned faster" in meaning(
+        row | {"practice": row["practice"] | {"rate": rate}}, row
+    )
 
 
 def test_savings_are_compared_with_the_main_runs_in_the_same_networks(planted):
@@ -198,7 +213,7 @@ def test_what_is_missing_is_said(planted):
     assert meaning(row, row).startswith("Not compared with practice")
     rows = ControlRows(planted)
     washed = rows.row(MAIN) | {"washout_residual": {"mean": 1e-3, "ci": (5e-4, 2e-3), "p": 0.01}}
-    assert "Washout is not complete: NF2 ends 1 [0.5, 2] mm" in meaning(washed, washed)
+    assert "Washout is not complete: NF2 ends 1.00 [0.50, 2.00] mm" in meaning(washed, washed)
 
 
 def test_commands_run_in_order_and_failures_are_named(tmp_path, caplog):
@@ -238,6 +253,7 @@ def test_stopping_ends_what_runs_and_begins_nothing_more(tmp_path):
         (["--only", "placebo"], "unknown condition(s) placebo; choose from: main, sham"),
         (["--jobs", "0"], "jobs must be at least 1, got 0"),
         (["--main", __file__], "is a file, expected a folder"),
+        (["--networks", "0"], "networks must be at least 1, got 0"),
     ],
 )
 def test_bad_arguments_are_named_before_anything_is_made(arguments, said, tmp_path, caplog, capsys):
@@ -249,6 +265,15 @@ def test_bad_arguments_are_named_before_anything_is_made(arguments, said, tmp_pa
     assert status == 2 and said in shown and not (tmp_path / "out").exists()
 
 
+def test_more_networks_than_the_main_run_has_are_refused(tmp_path):
+    main = planted_folder(tmp_path / "main", networks=3, updates=5)
+    assert controls.Controls("smoke", tmp_path / "out", main, networks=2).networks == 2
+    with pytest.raises(ValueError, match=r"--networks is 4, but --main .* has 3"):
+        controls.Controls("smoke", tmp_path / "out", main, networks=4)
+    absent = controls.Controls("smoke", tmp_path / "out", tmp_path / "none", networks=4)
+    assert absent.main_run().networks == 4
+
+
 @pytest.mark.slow
 def test_the_command_makes_main_run_conditions_and_table_and_goes_on_with_what_is_missing(tmp_path, caplog):
     caplog.set_level("INFO")
@@ -257,7 +282,7 @@ def test_the_command_makes_main_run_conditions_and_table_and_goes_on_with_what_i
     assert "takes over NF1 of main" in caplog.text
     names = {"controls.json", "controls.md", "main.log", "sham", "sham.log"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
-    assert set(controls.stored_controls(tmp_path / "out")) == {"sham"}
+    assert controls.is_complete(tmp_path / "out/sham")
     before = (tmp_path / "out/sham/summary.json").stat().st_mtime_ns
     (tmp_path / "out/opposite").mkdir()
     (tmp_path / "out/opposite/notes.txt").write_text("mine")

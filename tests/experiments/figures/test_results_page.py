@@ -1,17 +1,28 @@
-"""The page of results is what the committed results make, and leaves nothing out silently."""
+"""The page of results follows from the committed results, which anybody can compute again."""
 
 import json
 import re
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
+from planted_runs import planted_folder
 
+from experiments import study
 from experiments.figures.command import FIGURES, NEEDS
-from experiments.figures.kit import Found
-from experiments.figures.results_page import PAGE, RESULTS, render, take
+from experiments.figures.findings import Findings
+from experiments.figures.results_page import PAGE, QUICK, RESULTS, render, take, take_run
 from experiments.figures.runs import KINDS
+from experiments.figures.size import INITIAL
+from experiments.runs.folder import RunFolder
+from experiments.savings.report import markdown_report
 from experiments.study import Quantity
 from savings_gym.files import write_json
+from savings_gym.metrics.fractions import all_pairs_fraction, all_pairs_interval
+from savings_gym.metrics.statistics import correlation, mean_interval, ratio_interval, t_test
+
+COMMITTED = list(json.loads((RESULTS / "reference.json").read_text())["figures"])
 
 
 def finished(folder, figures=("learning",)):
@@ -29,9 +40,10 @@ def finished(folder, figures=("learning",)):
     for name in figures:
         picture = folder / f"{name}.png"
         picture.write_bytes(b"png")
-        Found([Quantity("x", 1.0, (0.0, 2.0), 8, "mm")], {"Numbers": "| x |"}, [picture], "So it is.").save(
-            folder, name
-        )
+        picture.with_suffix(".svg").write_bytes(b"svg")
+        numbers = [Quantity("x", 1.0, (0.0, 2.0), 8, "mm")]
+        findings = Findings(numbers, {"Numbers": "| x |"}, [picture], "So it is.", {"x": np.ones(8)})
+        findings.save(folder, name)
     return folder
 
 
@@ -39,16 +51,64 @@ def test_the_page_is_that_of_the_committed_results():
     assert PAGE.read_text() == render(), "run python -m experiments.figures.results_page"
 
 
+def test_the_table_of_the_first_run_is_that_of_its_committed_summary():
+    summary = RunFolder.read_summary(QUICK)
+    assert markdown_report(summary) in PAGE.read_text()
+    assert "not installed" not in json.dumps(summary["versions"])
+
+
 def test_its_pictures_are_there_and_none_is_unused():
-    shown = set(re.findall(r"\]\(results/figures/([^)]+)\)", PAGE.read_text()))
-    assert shown == {path.name for path in RESULTS.glob("*.png")}
+    shown = set(re.findall(r"\]\(results/([^)]+\.png)\)", PAGE.read_text()))
+    assert shown == {
+        f"{folder.name}/{path.name}" for folder in (RESULTS, QUICK) for path in folder.glob("*.png")
+    }
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_committed_intervals_follow_from_the_committed_values_of_every_network(name):
+    findings = Findings.load(RESULTS, name)
+    for entry in findings.quantities:
+        values = np.array(entry.values)
+        if not values.size:
+            continue
+        assert values.size == entry.networks
+        spread = max(float(np.ptp(values)), 1e-5 * float(np.abs(values).max()))  # kept to six digits
+        assert values.mean() == pytest.approx(entry.value, abs=1e-3 * spread + 1e-12), entry.name
+        if values.size > 1:
+            assert mean_interval(values) == pytest.approx(entry.ci, abs=5e-3 * spread + 1e-12), entry.name
+        if entry.p is not None and spread > 1e-4 * float(np.abs(values).max()):
+            assert t_test(values)[1] == pytest.approx(entry.p, rel=0.02), entry.name
+
+
+def test_the_committed_rate_savings_follow_from_the_rates_of_every_network():
+    findings = Findings.load(RESULTS, "learning")
+    rates = [np.array(findings.by_name[name].values) for name in (study.RATE_FF2, study.RATE_FF1)]
+    ratio = findings.by_name[study.RATE_RATIO]
+    assert rates[0].mean() / rates[1].mean() == pytest.approx(ratio.value, rel=1e-4)
+    assert ratio_interval(*rates) == pytest.approx(ratio.ci, rel=1e-3)
+
+
+def test_the_committed_fractions_and_correlations_follow_from_the_tables_of_networks():
+    sizes, relation = (pd.read_csv(RESULTS / f"{name}.csv") for name in ("size", "relation"))
+    numbers = Findings.load(RESULTS, "size").by_name
+    related = Findings.load(RESULTS, "relation").by_name
+    for units, rows in sizes.groupby("units"):
+        pairs = [rows[f"initial deviation {phase} (mm)"].to_numpy() for phase in ("FF1", "FF2")]
+        entry = numbers[study.fraction(INITIAL, units)]
+        assert all_pairs_fraction(*pairs) == pytest.approx(entry.value)
+        assert all_pairs_interval(*pairs) == pytest.approx(entry.ci, rel=1e-4)
+        kept = relation[relation["units"] == units]
+        r = correlation(kept["shift retained in NF2"], kept["initial savings (mm)"])
+        name = f"correlation of shift retained in NF2 with initial savings, {units} units"
+        assert r.r == pytest.approx(related[name].value, abs=1e-4)
 
 
 def test_everything_is_told_once_and_what_lacks_is_named(tmp_path):
     page = render(finished(tmp_path / "results"))
     told = (
-        "So it is.", "**Numbers**", "results/figures/learning.png", "main (8 networks, seed 0)", "2.0 min",
-        "`python -m that`", "1, 2, 3, 4", "8 with 7 batches",
+        "So it is.", "<summary>Numbers</summary>", "results/figures/learning.png",
+        "main (8 networks, seed 0)", "2.0 min", "`python -m that`", "7 batches (in the run",
+        "`results/figures/learning.csv`",
     )  # fmt: skip
     for words in told:
         assert page.count(words) == 1, words
@@ -62,9 +122,10 @@ def test_results_are_replaced_as_a_whole(tmp_path):
     take(finished(tmp_path / "first", ("learning", "size")), results)
     take(finished(tmp_path / "second"), results)
     assert {path.name for path in results.iterdir()} == {
-        "runs.json", "reference.json", "made.json", "learning.json", "learning.png",
+        "runs.json", "reference.json", "made.json", "learning.json", "learning.csv", "learning.png",
+        "learning.svg",
     }  # fmt: skip
-    assert Found.load(results, "learning").text == "So it is."
+    assert Findings.load(results, "learning").text == "So it is."
 
 
 def test_unfinished_results_are_refused_and_nothing_is_lost(tmp_path):
@@ -75,6 +136,18 @@ def test_unfinished_results_are_refused_and_nothing_is_lost(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no reference\.json"):
         take(broken, results)
     assert json.loads((results / "reference.json").read_text())["figures"] == ["learning"]
+
+
+def test_a_run_is_taken_with_a_summary_of_its_probes(tmp_path):
+    run = planted_folder(tmp_path / "run", networks=3, updates=20)
+    stale = json.loads((run / "summary.json").read_text())
+    initial = stale["savings"]["initial"]
+    stale["savings"] = {"initial": None, "rate": None}
+    write_json(run / "summary.json", stale | {"seed": 0})
+    take_run(run, tmp_path / "quick")
+    summary = json.loads((tmp_path / "quick/summary.json").read_text())
+    assert summary["savings"]["initial"]["difference"] == pytest.approx(initial["difference"])
+    assert (tmp_path / "quick/ff1_ff2.png").is_file() and (tmp_path / "quick/config.json").is_file()
 
 
 def test_every_figure_says_what_it_is_and_needs_known_runs():

@@ -61,7 +61,7 @@ def test_activity_is_loaded_until_the_weights_change(run, caplog):
     save_ensemble(run / "networks_FF2.safetensors", lively(networks=1, seed=9), phase="FF2")
     with caplog.at_level(logging.INFO):
         second = activity_of_run(run)
-    assert "of other weights" in caplog.text
+    assert "recorded with other weights" in caplog.text
     before, after = by_phase(first), by_phase(second)
     assert [np.array_equal(before[p], after[p]) for p in PHASES] == [True, True, True, False]
     (run / "activity.nc").write_bytes(b"damaged")
@@ -82,7 +82,7 @@ def test_activity_need_not_be_kept(run):
         (lambda run: (run / "config.json").write_text("{}"), "config.json is not the configuration of a run"),
         (lambda run: (run / "config.json").write_text('{"arguments": {"b": 8}}'), "lacks seed, noise"),
         (lambda run: (run / "networks_NF1.safetensors").write_bytes(b"x"), "not a whole weights file"),
-        (shutil.rmtree, "is no folder"),
+        (shutil.rmtree, "is not a folder"),
     ],
 )  # fmt: skip
 def test_a_folder_that_is_no_finished_run_is_refused(run, break_it, error, caplog):
@@ -154,7 +154,7 @@ def test_agents_load_from_files_that_name_classes_by_former_modules(jobs, tmp_pa
     observation = np.random.default_rng(0).normal(size=(8, 17)).astype(np.float32)
     assert np.array_equal(again.predict(observation)[1][0], agent.predict(observation)[1][0])
     with pytest.raises(
-        ValueError, match="policy 'LinearPolicy'; known are: RecurrentPolicy, GruPolicy, RnnP"
+        ValueError, match="policy 'LinearPolicy'; choose from: RecurrentPolicy, GruPolicy, RnnP"
     ):
         activity_jobs.load_agent(tmp_path / "model.zip", given | {"policy": "LinearPolicy"})
 
@@ -222,7 +222,7 @@ def test_other_agents_are_refused(jobs, tmp_path, values, error, caplog):
 @pytest.mark.parametrize(
     ("name", "content", "error"),
     [
-        ("model.zip", b"PK", "cannot be read as an agent of RecurrentPPO"),
+        ("model.zip", b"PK", "is not a readable agent of RecurrentPPO"),
         ("normalisation.pkl", b"x", "normalisation.pkl cannot be read"),
         ("normalisation.pkl", None, "lacks normalisation.pkl"),
     ],
@@ -241,4 +241,4 @@ def test_jobs_of_different_tasks_are_refused(jobs, tmp_path, caplog):
     config = json.loads((folder / "config.json").read_text())
     config["arguments"]["task"]["delays"] = {"vision": 0.0, "proprioception": 0.0}
     (folder / "config.json").write_text(json.dumps(config))
-    assert main(["--run", str(tmp_path)]) == 2 and "have another task" in caplog.text
+    assert main(["--run", str(tmp_path)]) == 2 and "differ in their task" in caplog.text

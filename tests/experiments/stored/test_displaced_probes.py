@@ -51,18 +51,20 @@ def test_displacements_together_are_those_one_by_one_however_many_at_a_time(prob
 
 
 def test_what_is_left_is_nothing_before_and_follows_the_displacement_after(probes, moves):
-    left = probes.left(moves[:2], STEP)
+    left = probes.remainder(moves[:2], STEP)
     assert left.shape == (2, 2, 100)
     np.testing.assert_array_equal(left[:, :, :STEP], 0.0)
     assert np.all(left[:, :, STEP] > 0.1)
-    small = probes.left(1e-2 * moves[:2], STEP)
-    np.testing.assert_allclose(small[:, :, STEP], probes.left(2e-2 * moves[:2], STEP)[:, :, STEP], rtol=0.05)
+    small = probes.remainder(1e-2 * moves[:2], STEP)
+    np.testing.assert_allclose(
+        small[:, :, STEP], probes.remainder(2e-2 * moves[:2], STEP)[:, :, STEP], rtol=0.05
+    )
 
 
 def test_the_phase_chooses_the_networks(probes, moves):
     zero = 0.0 * moves[:1]
     assert np.all(probes.deviation(zero, STEP) != probes.deviation(zero, STEP, phase="NF1"))
-    with pytest.raises(ValueError, match="no networks of phase 'FF9', there are: NF1, NF2"):
+    with pytest.raises(ValueError, match="no networks of phase 'FF9'; choose from: NF1, NF2"):
         probes.deviation(zero, STEP, phase="FF9")
 
 
@@ -74,4 +76,4 @@ def test_displacements_of_another_shape_or_time_are_refused(probes, moves):
     with pytest.raises(ValueError, match=r"step of a displacement must lie in 0\.\.99, got 100"):
         probes.deviation(moves, 100)
     with pytest.raises(ValueError, match="vectors has 1 values that are not finite"):
-        probes.left(np.where(np.arange(6) == 2, np.nan, np.zeros((1, 1, 6))), STEP)
+        probes.remainder(np.where(np.arange(6) == 2, np.nan, np.zeros((1, 1, 6))), STEP)

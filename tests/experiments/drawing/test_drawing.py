@@ -1,6 +1,5 @@
-"""Figures of a run folder: of whole and broken-off runs, equal for equal input, clear when they fail."""
+"""Figures of a run folder: of whole and interrupted runs, equal for equal input, clear if they fail."""
 
-import json
 import logging
 import subprocess
 import sys
@@ -14,12 +13,12 @@ import xarray as xr
 from PIL import Image
 from planted_probes import PHASES, plant
 
-from experiments.drawing.curves import _initial_text, _rate_text, _rates, _windows
-from experiments.drawing.run import draw_figures, read_run
-from experiments.drawing.style import DPI, WIDTH, t_interval
+from experiments.drawing import style
+from experiments.drawing.curves import ff1_over_ff2
+from experiments.drawing.run import draw_figures
+from experiments.drawing.style import DPI, PHASE_COLOUR, WIDTH
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.savings import savings
-from savings_gym.metrics.statistics import Sampling, mean_interval
 
 NAMES = ["learning_curves.png", "ff1_ff2.png", "hand_paths.png"]
 START = np.array([-0.1337, 0.4344])
@@ -50,14 +49,11 @@ def planted_paths(networks, phases):
     return xr.Dataset(variables, {"phase": list(phases), "field": ["null", "curl"], "time": time})
 
 
-def run_folder(path, networks=5, updates=60, phases=PHASES, paths=PHASES, summary=True):
+def run_folder(path, networks=5, updates=60, phases=PHASES, paths=PHASES):
     path.mkdir(exist_ok=True)
     table = pd.DataFrame(plant(networks, updates, rate_spread=0.1))
     table = table[table["phase"].isin(phases)]
     table.to_parquet(path / "probes.parquet")
-    if summary:
-        found = savings(table, partial=True, resamples=200).to_dict()
-        (path / "summary.json").write_text(json.dumps(found))
     if paths:
         planted_paths(networks, paths).to_netcdf(path / "paths.nc", engine="h5netcdf")
     return path
@@ -75,14 +71,18 @@ def test_a_whole_run_gives_three_pictures(tmp_path):
             assert image.width == round(WIDTH * DPI)
             assert image.convert("L").getextrema() == pytest.approx((30, 255), abs=30)
         assert (folder / name).stat().st_size < 400_000
-    left = {path.name for path in folder.iterdir()} - set(NAMES)
-    assert left == {"probes.parquet", "summary.json", "paths.nc"}  # and no temporary file
+        assert (folder / name).with_suffix(".svg").read_text().startswith("<?xml")
+    others = {path.name for path in folder.iterdir() if path.suffix not in (".png", ".svg")}
+    assert others == {"probes.parquet", "paths.nc"}  # and no temporary file
 
 
 def test_equal_runs_give_equal_bytes(tmp_path):
     folders = [run_folder(tmp_path / name, networks=2, updates=20) for name in "ab"]
-    first, second = ([path.read_bytes() for path in draw_figures(folder)] for folder in folders)
-    assert first == second
+    for name in [path.name for path in draw_figures(folders[0])]:
+        assert draw_figures(folders[1])
+        for suffix in (".png", ".svg"):
+            first, second = ((folder / name).with_suffix(suffix).read_bytes() for folder in folders)
+            assert first == second, name
 
 
 def test_the_readers_own_settings_neither_change_nor_show(tmp_path):
@@ -101,8 +101,8 @@ def test_an_interrupted_run_gives_what_it_has(tmp_path, caplog):
     assert "ff1_ff2.png" in caplog.text and "FF2" in caplog.text
 
 
-def test_without_paths_or_summary_the_rest_is_drawn(tmp_path, caplog):
-    folder = run_folder(tmp_path, updates=20, paths=(), summary=False)
+def test_without_paths_the_rest_is_drawn(tmp_path, caplog):
+    folder = run_folder(tmp_path, updates=20, paths=())
     with caplog.at_level(logging.WARNING):
         assert drawn(folder) == ["learning_curves.png", "ff1_ff2.png"]
     assert "paths.nc" in caplog.text
@@ -130,7 +130,7 @@ def test_no_probes_is_an_error_that_names_the_file(tmp_path):
         draw_figures(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["probes.parquet", "summary.json", "paths.nc"])
+@pytest.mark.parametrize("name", ["probes.parquet", "paths.nc"])
 def test_a_truncated_file_is_an_error_that_names_it(tmp_path, name):
     folder = run_folder(tmp_path, networks=2, updates=20)
     whole = (folder / name).read_bytes()
@@ -149,47 +149,68 @@ def test_a_missing_column_or_variable_is_an_error_that_names_it(tmp_path):
         draw_figures(folder)
 
 
-def test_a_summary_of_fewer_probes_is_not_believed(tmp_path):
-    folder = run_folder(tmp_path, updates=30)
-    stale = (folder / "summary.json").read_text()
-    run_folder(tmp_path, updates=60)
-    current = read_run(folder)
-    (folder / "summary.json").write_text(stale)
-    assert read_run(folder).rate["ratio"] == pytest.approx(current.rate["ratio"])
-    assert json.loads(stale)["savings"]["rate"]["ratio"] != pytest.approx(current.rate["ratio"])
+def drawn_numbers(table):
+    """The panels of `ff1_over_ff2` by name, and the numbers that they show."""
+    numbers = savings(table, resamples=200).to_dict()["savings"]
+    figure = ff1_over_ff2(phase_curves(table), numbers["initial"], numbers["rate"])
+    return {axes.get_label(): axes for axes in figure.axes}, numbers
 
 
-def test_the_dots_are_the_rates_of_the_summary():
+def test_the_dots_are_the_values_of_every_network_and_the_squares_their_means():
     table = plant(6, 120, rate_spread=0.1)
-    curves, found = phase_curves(table), savings(table, resamples=200).rate
-    for phase, expected in (("FF1", found.ff1), ("FF2", found.ff2)):
-        rates = _rates(*_windows(curves[phase], 8 * 119), 1.0)
-        assert rates.mean() == pytest.approx(expected, rel=1e-6)
+    panels, numbers = drawn_numbers(table)
+    for panel, section, scale in (("initial", "initial", 1e3), ("rate", "rate", 1e3)):
+        dots = panels[panel].collections
+        for drawn, phase in zip(dots, ("ff1", "ff2"), strict=True):
+            assert drawn.get_offsets().shape == (6, 2)
+            assert drawn.get_offsets()[:, 1].mean() == pytest.approx(
+                scale * numbers[section][phase], rel=1e-6
+            )
 
 
-def test_the_t_interval_is_near_the_bootstrap():
-    values = np.random.default_rng(0).normal(1.0, 0.3, 40)
-    mean, low, high = t_interval(values)
-    assert mean == pytest.approx(values.mean())
-    assert (low, high) == pytest.approx(mean_interval(values, Sampling()), abs=0.01)
-    assert np.isnan(t_interval(values[:1])[1:]).all()
-
-
-def test_the_words_say_difference_interval_and_count():
+def test_the_titles_name_difference_interval_and_count():
     table = plant(8, 120, rate_spread=0.05)
-    found = savings(table, resamples=200).to_dict()["savings"]
-    assert _initial_text(found["initial"]).startswith(
-        f"FF1 − FF2 = {1e3 * found['initial']['difference']:.2f}"
+    panels, numbers = drawn_numbers(table)
+    initial, rate = (panels[name].get_title(loc="left") for name in ("initial", "rate"))
+    assert initial.startswith(f"FF1 − FF2 = {1e3 * numbers['initial']['difference']:.2f}")
+    assert "[" in rate and "faster in 8 of 8" in rate
+    mirrored, _ = drawn_numbers(table | {"lateral_deviation": -table["lateral_deviation"]})
+    assert (
+        mirrored["initial"]
+        .get_title(loc="left")
+        .startswith(f"FF2 − FF1 = {1e3 * numbers['initial']['difference']:.2f}")
     )
-    assert "[" in _rate_text(found["rate"]) and "faster in 8 of 8 fitted" in _rate_text(found["rate"])
-    mirrored = table | {"lateral_deviation": -table["lateral_deviation"]}
-    other = savings(mirrored, resamples=200).to_dict()["savings"]
-    assert _initial_text(other["initial"]).startswith(
-        f"FF2 − FF1 = {1e3 * found['initial']['difference']:.2f}"
+    short, _ = drawn_numbers(plant(2, 7))
+    assert short["rate"].get_title(loc="left") == "no rate determined"
+
+
+def test_residuals_show_what_one_exponential_misses():
+    table = plant(4, 300, noise=1e-5)
+    fast = 0.004 * np.exp(-0.02 * table["trial"])  # a second, faster process
+    table["lateral_deviation"] = table["lateral_deviation"] + np.where(
+        np.char.startswith(table["phase"], "FF"), fast, 0.0
     )
-    assert _initial_text(None) == _rate_text(None) == ""
-    short = savings(plant(2, 7), resamples=200).to_dict()["savings"]
-    assert _rate_text(short["rate"]) == "no rate determined"
+    panels, numbers = drawn_numbers(table)
+    line = next(line for line in panels["left over"].lines if line.get_color() == PHASE_COLOUR["FF1"])
+    assert line.get_ydata()[0] > 1.0  # mm, at the start
+    assert numbers["rate"]["ff1_start_residual"] > 0.0
+
+
+def lightness(colour):
+    """L* of a colour."""
+    linear = [
+        x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in matplotlib.colors.to_rgb(colour)
+    ]
+    y = np.dot([0.2126, 0.7152, 0.0722], linear)
+    return 116 * y ** (1 / 3) - 16
+
+
+def test_phases_can_be_told_apart_in_grey():
+    levels = sorted(lightness(colour) for colour in PHASE_COLOUR.values())
+    solid = [lightness(PHASE_COLOUR[phase]) for phase in ("FF1", "FF2")]
+    dashed = [lightness(PHASE_COLOUR[phase]) for phase in ("NF1", "NF2")]
+    assert np.diff(levels).min() > 5.0 and abs(np.subtract(*solid)) > 15 and abs(np.subtract(*dashed)) > 30
+    assert len(set(style.PHASE_MARKER.values())) == 4
 
 
 def test_pyplot_is_never_imported(tmp_path):

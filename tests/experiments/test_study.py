@@ -42,7 +42,10 @@ def test_a_ratio_and_a_fraction_have_a_null_of_their_own():
     ratio = Reference("ratio", 1.5, "1", READ, "here", error=0.01, null=1.0)
     assert verdict(ratio, ours(1.2, 1.1, 1.3, "1"))[0] == "same sign"
     assert verdict(ratio, ours(0.8, 0.7, 0.9, "1"))[0] == "differs"
-    assert verdict(ratio, ours(1.1, 0.9, 1.3, "1")) == ("differs", "ours cannot be told from no effect")
+    assert verdict(ratio, ours(1.1, 0.9, 1.3, "1")) == (
+        "differs",
+        "ours does not measurably differ from no effect",
+    )
     below = Reference("fraction", 0.46, "1", READ, "here", error=0.01, null=0.5)
     assert verdict(below, ours(0.3, 0.2, 0.4, "1"))[0] == "same sign"
     assert verdict(below, ours(0.7, 0.6, 0.8, "1"))[0] == "differs"

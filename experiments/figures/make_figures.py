@@ -1,4 +1,4 @@
-"""Making figures of stored runs: those that are there, of these very runs, are not made again."""
+"""Drawing figures of stored runs; those that are up to date are not drawn again."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.figures.kit import Found
+from experiments.controls.table import TABLE
+from experiments.figures.findings import Findings
 from experiments.figures.runs import CONTROL, MAIN, SHAM, SIZE
-from experiments.stored.runs import Runs
+from experiments.stored.runs import StoredRuns
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
-TABLE = "controls.json"  # experiments.controls writes it beside the runs of its conditions
-RECORD = "made.json"  # of every figure: of which runs it is, and the seconds that it took
+RECORD = "made.json"  # for every figure: a digest of its runs, and the seconds that it took
 
-Figure = Callable[[Runs, Path], Found]
+Figure = Callable[[StoredRuns, Path], Findings]
 Kinds = tuple[str, ...]
 
 
 def make_figures(
-    figures: Mapping[str, Figure], kinds: Mapping[str, Kinds], runs: Runs, out: Path, again: bool = False
+    figures: Mapping[str, Figure],
+    kinds: Mapping[str, Kinds],
+    runs: StoredRuns,
+    out: Path,
+    again: bool = False,
 ) -> list[str]:
-    """Makes the figures that are not there, or of other runs; one that fails does not stop the others.
+    """Draw the figures that are missing or of other runs; one that fails does not stop the others.
 
     Args:
         figures: By name.
-        kinds: Kinds of runs that each figure is made of; it is made again when one of them changes.
+        kinds: Kinds of runs from which each figure is drawn; it is drawn again if one of them changes.
         runs: The stored runs.
         out: Folder of the figures.
-        again: Make all of them.
+        again: Draw all of them.
 
     Returns:
         Names of the figures that failed.
@@ -42,7 +46,7 @@ def make_figures(
     done = {} if again else current(figures, kinds, runs, out)
     for name, figure in figures.items():
         if name in done:
-            log.info("figure %s is there", name)
+            log.info("figure %s is up to date", name)
             continue
         began = time.monotonic()
         try:
@@ -53,34 +57,36 @@ def make_figures(
             continue
         seconds = round(time.monotonic() - began, 1)
         log.info("figure %s: %.0f s", name, seconds)
-        made = {name: {"runs": _state(runs, kinds[name]), "seconds": seconds}}
+        made = {name: {"runs": _digest(runs, kinds[name]), "seconds": seconds}}
         write_json(out / RECORD, read_record(out) | made)
     return failed
 
 
-def current(names: Iterable[str], kinds: Mapping[str, Kinds], runs: Runs, out: Path) -> dict[str, Found]:
-    """What the figures found that are whole and of these very runs, by name."""
-    record, found = read_record(out), {}
+def current(
+    names: Iterable[str], kinds: Mapping[str, Kinds], runs: StoredRuns, out: Path
+) -> dict[str, Findings]:
+    """Return the findings of the figures that are complete and of these very runs, by name."""
+    record, findings = read_record(out), {}
     for name in names:
-        if record.get(name, {}).get("runs") != _state(runs, kinds[name]):
+        if record.get(name, {}).get("runs") != _digest(runs, kinds[name]):
             continue
         try:
-            held = Found.load(out, name)
+            stored = Findings.load(out, name)
         except (OSError, ValueError):
             continue
-        if all(path.is_file() for path in held.figures):
-            found[name] = held
-    return found
+        if all(path.is_file() for path in stored.files(out, name)):
+            findings[name] = stored
+    return findings
 
 
 def read_record(out: Path) -> dict[str, Any]:
-    """What the folder says about its figures."""
+    """Return what a folder records about its figures."""
     path = out / RECORD
     return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
-def _state(runs: Runs, kinds: Kinds) -> str:
-    """Changes when a run that a figure needs is another one, or a further one."""
+def _digest(runs: StoredRuns, kinds: Kinds) -> str:
+    """Changes whenever a run that a figure needs is replaced, or another one joins it."""
     folders = {
         MAIN: [runs.main], SHAM: [] if runs.sham is None else [runs.sham],
         SIZE: list(runs.sizes.values()), CONTROL: list(runs.controls.values()),

@@ -1,0 +1,263 @@
+"""The meaning of a control for savings without a context cue, in a sentence or two.
+
+Sentences follow from signs alone: an effect is above or below 0 if its test says so at the 5 % level after
+Holm's correction for all tests behind the sentences of the page; anything else is "not measurable", which
+does not mean absent. The comparison that counts is with equal practice but no field before (``practice``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from experiments.runs.tables import format_value
+from experiments.study import LEVEL
+from savings_gym.arrays import MM
+from savings_gym.metrics.statistics import holm
+
+Row = dict[str, Any]
+Effect = int  # 1 above, 0 not measurably different from, -1 below zero
+SHAM: Final[dict[Effect, str]] = {
+    1: "Practice alone looks like savings: what exceeds it is memory of the field, the rest is not.",
+    0: "Practice alone does not measurably look like savings.",
+    -1: "Practice alone worsens the first trials in a field: savings against the first encounter understate "
+    "what is kept of the field.",
+}
+MEANINGS: Final[dict[str, dict[Effect, str]]] = {  # of savings beyond practice, by control
+    "main experiment": {
+        1: "Savings without any cue exceed practice.",
+        0: "No savings beyond practice are measurable.",
+        -1: "Having met the field is worse than practice alone.",
+    },
+    "opposite field": {
+        1: "A field helps its opposite: part of what is kept is independent of the field's direction.",
+        0: "A field does not measurably help or hinder its opposite.",
+        -1: "A field hinders its opposite: what is kept has the direction of the field that was met.",
+    },
+    "different task": {
+        1: "This task in place of the field helps too: not all savings are specific to the field.",
+        0: "This task in place of the field does not measurably help.",
+        -1: "This task in place of the field hinders.",
+    },
+    "washout": {
+        1: "After this washout there are savings beyond practice.",
+        0: "After this washout no savings beyond practice are measurable.",
+        -1: "After this washout the field is met worse than after practice alone.",
+    },
+    "few directions": {
+        1: "The field in some directions helps, averaged over all directions.",
+        0: "The field in some directions does not measurably help, averaged over all directions.",
+        -1: "The field in some directions hinders, averaged over all directions.",
+    },
+    "learning rule": {
+        1: "Networks that learn this way save too.",
+        0: "In networks that learn this way no savings beyond practice are measurable.",
+        -1: "Networks that learn this way meet the field worse the second time.",
+    },
+    "context cue": {
+        1: "With a cue there are savings too.",
+        0: "With a cue no savings beyond practice are measurable.",
+        -1: "With a cue the field is met worse the second time.",
+    },
+    "actuation": {
+        1: "With ideal motors in place of the muscles there are savings too.",
+        0: "With ideal motors in place of the muscles no savings beyond practice are measurable.",
+        -1: "With ideal motors in place of the muscles the field is met worse the second time.",
+    },
+    "noise and delay": {
+        1: "With this change there are savings too.",
+        0: "With this change no savings beyond practice are measurable.",
+        -1: "With this change the field is met worse the second time.",
+    },
+}
+
+
+def correct(rows: Iterable[Row]) -> int:
+    """Add ``p_holm`` to every test behind the sentences of all rows; return the number of tests."""
+    tested = [test for row in rows for test in claims(row) if test["p"] is not None]
+    for test, p in zip(tested, holm([test["p"] for test in tested]), strict=True):
+        test["p_holm"] = float(p)
+    return len(tested)
+
+
+def claims(row: Row) -> list[Row]:
+    """Return the tests from which the sentences about a row follow."""
+    if row["networks"] < 2:
+        return []
+    if row["sham"] is None:
+        return [row["first"]["initial"]] if row["control"] == "sham" and row["first"] else []
+    if row["practice"] is None:
+        return []
+    tests = [row["practice"]["initial"], row["practice"]["rate"], row["washout_residual"]]
+    tests += [row["versus_main"]]
+    if row["mirrored"]:
+        tests += [row["mirrored"]["initial"], row["mirrored"]["rate"]]
+    if row["control"] == "washout" and row["matched"] and row["matched"].get("practice"):
+        tests.append(row["matched"]["practice"]["initial"])
+    if row["control"] == "different task" and row["shift"]:
+        tests.append(row["shift"].get("beyond_sham"))
+    if row["by_target"] and row["by_target"]["on_others"]["practice"]:
+        tests.append(row["by_target"]["on_others"]["practice"]["initial"])
+    return [test for test in tests if test]
+
+
+def meaning(row: Row, main: Row) -> str:
+    """Return the meaning of a row, from its numbers.
+
+    Args:
+        row: Of a condition, as ``experiments.controls.rows`` makes it, its tests corrected.
+        main: Of the main run.
+    """
+    if row["networks"] < 2:
+        return "One network: no conclusion is possible."
+    if row["sham"] is None:
+        return " ".join([_of_sham(row), *(_shared(row, main) if row["name"] == "sham" else [])])
+    if row["practice"] is None:
+        return "Not compared with practice: its sham is missing."
+    sentences = [
+        MEANINGS[row["control"]][effect(row["practice"]["initial"])], _rate(row), *_mirrored(row),
+        *_washed(row), *_versus_main(row), *_matched(row), *_task(row, main), *_targets(row), *_learned(row),
+    ]  # fmt: skip
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _of_sham(row: Row) -> str:
+    """A condition without a field in FF1: it can be compared with the first encounter only."""
+    if row["first"] is None:
+        return "Not compared."
+    if row["control"] == "sham":
+        return SHAM[effect(row["first"]["initial"])]
+    return "A reference: practice without the field."
+
+
+def _rate(row: Row) -> str:
+    """Whether the field is learned faster than with practice alone."""
+    rate = row["practice"]["rate"]
+    if not rate or rate["difference"] is None:
+        return ""
+    return {
+        1: f"It is learned faster than after practice alone ({rate['ratio']:.2f} times).",
+        0: "It is not measurably learned faster or more slowly than after practice alone.",
+        -1: f"It is learned more slowly than after practice alone ({rate['ratio']:.2f} times).",
+    }[effect(rate)]
+
+
+def _mirrored(row: Row) -> list[str]:
+    """The study's contrast for an opposite field: FF1 against FF2 with its sign changed."""
+    if not row["mirrored"]:
+        return []
+    initial, rate = row["mirrored"]["initial"], row["mirrored"]["rate"]
+    number = format_estimate(initial, "difference", MM)
+    words = {
+        1: f"the mirrored FF2 begins {number} mm closer to the line than FF1",
+        0: f"FF1 and the mirrored FF2 do not measurably differ at their start ({number} mm)",
+        -1: f"the mirrored FF2 begins further from the line than FF1 (savings of {number} mm)",
+    }[effect(initial)]
+    pace = ""
+    if rate and rate["difference"] is not None:
+        pace = {1: ", and is learned faster", 0: "", -1: ", and is learned more slowly"}[effect(rate)]
+        pace += f" (rate {rate['ratio']:.2f} times FF1's)" if pace else ""
+    return [
+        f"In the study's own contrast {words}{pace}; that contrast includes any difference between the two "
+        "fields themselves, which the comparison with practice in the same field does not."
+    ]
+
+
+def _washed(row: Row) -> list[str]:
+    """Incomplete washout, which may account for savings."""
+    residual = row["washout_residual"]
+    if not effect(residual):
+        return []
+    return [f"Washout is not complete: NF2 ends {format_estimate(residual, scale=MM)} mm from NF1."]
+
+
+def _versus_main(row: Row) -> list[str]:
+    """Savings compared with those of the main run."""
+    versus = row["versus_main"]
+    if not versus:
+        return []
+    words = "" if effect(versus) else ", no measurable difference"
+    return [f"Savings beyond practice, less the main run's: {format_estimate(versus, scale=MM)} mm{words}."]
+
+
+def _matched(row: Row) -> list[str]:
+    """Savings of the networks that returned to baseline, after other washouts."""
+    matched = row["matched"]
+    if row["control"] != "washout" or not matched or not matched.get("practice"):
+        return []
+    initial = matched["practice"]["initial"]
+    words = "" if effect(initial) else ", not measurably different from 0"
+    count = matched["networks"]
+    return [
+        f"The {count} network{'s' if count != 1 else ''} back within the spread of baseline save"
+        f"{'' if count != 1 else 's'} {format_estimate(initial, 'difference', MM)} mm beyond practice{words}."
+    ]
+
+
+def _task(row: Row, main: Row) -> list[str]:
+    """What another task does to preparatory activity."""
+    if row["control"] != "different task":
+        return []
+    sentences, shift = _shared(row, main), row["shift"]
+    if shift and "beyond_sham" in shift:
+        place = format_estimate(shift["beyond_sham"])
+        sentences.append(
+            {
+                1: f"Beyond the sham, it leaves activity at {place} on the main run's shift.",
+                0: "Beyond the sham, it leaves no measurable activity on the main run's shift.",
+                -1: f"Beyond the sham, it leaves activity at {place}, against the main run's shift.",
+            }[effect(shift["beyond_sham"])]
+        )
+    return sentences
+
+
+def _shared(row: Row, main: Row) -> list[str]:
+    """Whether a change that is common to all targets appears without the field."""
+    ours, theirs = row["shift"], main["shift"]
+    if not ours or not theirs or "common" not in ours or "length" not in ours:
+        return []
+    return [
+        f"Of its change of activity from NF1 to FF1, {format_estimate(ours['common'])} is common to all "
+        f"targets, in the main run {format_estimate(theirs['common'])}; the shift is "
+        f"{format_estimate(ours['length'])} times as long."
+    ]
+
+
+def _targets(row: Row) -> list[str]:
+    """Savings on targets that never met the field."""
+    if not row["by_target"] or not (others := row["by_target"]["on_others"]["practice"]):
+        return []
+    words = {
+        1: "Targets that never met the field save too",
+        0: "Targets that never met the field do not measurably save",
+        -1: "Targets that never met the field are worse",
+    }[effect(others["initial"])]
+    sentences = [f"{words} ({format_estimate(others['initial'], 'difference', MM)} mm)."]
+    if row["shift"] and row["shift"].get("others_on_trained"):
+        share = format_estimate(row["shift"]["others_on_trained"])
+        sentences.append(f"Their activity moves by {share} of the trained targets' shift.")
+    return sentences
+
+
+def _learned(row: Row) -> list[str]:
+    """How far another learning rule learns in FF1."""
+    if row["control"] != "learning rule":
+        return []
+    start, end = (format_estimate(row[key], scale=MM) for key in ("ff1_start", "ff1_end"))
+    return [f"FF1 goes from {start} to {end} mm."]
+
+
+def format_estimate(estimate: Row, key: str = "mean", scale: float = 1.0) -> str:
+    """Return an estimate with its interval, such as ``1.52 [1.41, 1.64]``."""
+    value = estimate[key]
+    low, high = (None if end is None else scale * end for end in estimate["ci"])
+    return format_value(None if value is None else scale * value, (low, high))
+
+
+def effect(test: Row) -> Effect:
+    """Return 1 above, 0 not measurably different from, -1 below zero; by the corrected p if there is one."""
+    value = test["difference"] if "difference" in test else test["mean"]
+    p = test.get("p_holm", test["p"])
+    if value is None or p is None or p >= LEVEL:
+        return 0
+    return 1 if value > 0 else -1
