@@ -68,7 +68,15 @@ def changed(**values):
 
 
 def parameters(learner):
-    return torch.cat([part.detach().flatten() for part in learner._parameters])
+    parts = [*learner.actor.parameters(), *learner.critic.parameters(), learner.log_deviation]
+    return torch.cat([part.detach().flatten() for part in parts])
+
+
+def normalised(learner, observation):
+    """An observation (n, channels) as the networks of a learner of one frame see it."""
+    moments = learner.moments
+    scaled = (observation - moments.mean) / np.sqrt(moments.var + 1e-8)
+    return torch.as_tensor(scaled, dtype=torch.float32)
 
 
 def test_it_learns():
@@ -97,7 +105,7 @@ def test_what_follows_a_truncated_trial_has_value_and_what_follows_a_terminated_
     learner = PlainPPO(Follow(length=3, wage=1.0, terminates=terminates), changed(learning_rate=1e-2))
     learner.learn(8000)
     with torch.no_grad():
-        value = learner.critic(learner._inputs(np.zeros((1, 1, 1), dtype=np.float32))).item()
+        value = learner.critic(normalised(learner, np.zeros((1, 1)))).item()
     # the first, second and third step of a trial look alike
     endless, three_steps = 1 / (1 - 0.8), np.mean([1 + 0.8 + 0.64, 1 + 0.8, 1])
     assert value == pytest.approx(three_steps if terminates else endless, rel=0.1)
@@ -127,8 +135,7 @@ def test_frames_begin_anew_where_a_trial_begins():
     after = stack_frame(stack, newest, np.array([False, True]))
     assert after[0].tolist() == [[2, 3], [4, 5], [20, 21]] and after[1].tolist() == [[30, 31]] * 3
     learner = PlainPPO(Follow(4), changed(frames=3))
-    learner.learn(16)  # ends with a trial of all rows
-    assert np.array_equal(learner._frames, np.repeat(learner._frames[:, -1:], 3, 1))
+    learner.learn(16)
     seen = np.random.default_rng(0).normal(size=(2, 4, 1)).astype(np.float32)
     alone, _ = learner.predict(seen[1])
     _, state = learner.predict(seen[0])
@@ -154,10 +161,13 @@ def test_advantages_are_discounted_sums_up_to_the_end_of_the_trial():
 def test_the_networks_see_observations_normalised_by_all_of_the_past():
     learner = PlainPPO(Follow(64), SMALL)
     learner.learn(2560)  # 2560 numbers, each seen in 4 steps
-    numbers = learner.env.np_random.uniform(-0.5, 0.5, (5000, 1, 1)).astype(np.float32)
-    inputs = learner._inputs(numbers)
+    numbers = learner.env.np_random.uniform(-0.5, 0.5, (5000, 1)).astype(np.float32)
+    inputs = normalised(learner, numbers)
     assert inputs.mean() == pytest.approx(0.0, abs=0.1) and inputs.std() == pytest.approx(1.0, rel=0.1)
     assert learner.moments.count == pytest.approx(4 * 2560)
+    with torch.no_grad():
+        expected = learner.actor(inputs)
+    assert learner.predict(numbers)[0] == pytest.approx(expected.numpy(), abs=1e-6)
 
 
 def test_it_learns_on_the_arm_and_probing_leaves_it_as_it_is():
@@ -165,12 +175,12 @@ def test_it_learns_on_the_arm_and_probing_leaves_it_as_it_is():
     learner = PlainPPO(env, PPOSettings(frames=2, units=16, epochs=1))
     assert learner.learn(8) < 5.0 and learner.trials == 8
     observation, _ = ReachVectorEnv(3, nthread=1).reset(seed=0)
-    before = parameters(learner), learner.moments.mean.copy(), learner._frames.copy()
+    before = parameters(learner), learner.moments.mean.copy()
     for deterministic in (True, False):
         action, (frames,) = learner.predict(observation, None, np.ones(3, dtype=bool), deterministic)
         assert action.dtype == np.float32 and frames.shape == (3, 2, 17)
         assert all(env.single_action_space.contains(row) for row in action)
-    after = parameters(learner), learner.moments.mean, learner._frames
+    after = parameters(learner), learner.moments.mean
     assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
     assert np.abs(learner.predict(observation)[0] - 0.1).max() < 0.2  # muscles begin nearly relaxed
 

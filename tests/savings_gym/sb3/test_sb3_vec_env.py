@@ -105,7 +105,7 @@ def test_options_are_those_of_the_next_reset():
     env.reset()
     assert env.reset_infos[2]["hand_position"] != pytest.approx([0.0, 0.4])
     env.set_options([{"target": 1}, {}, {}])
-    with pytest.raises(ValueError, match="all rows need the same names of options"):
+    with pytest.raises(ValueError, match="all environments need the same options"):
         env.reset()
 
 
