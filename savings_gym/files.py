@@ -14,7 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-CONFIG = "config.json"  # in every run folder
+# Files of a run folder
+CONFIG, SUMMARY, PROBES, PROBES_CARRIED = (
+    "config.json", "summary.json", "probes.parquet", "probes_carried.parquet",
+)  # fmt: skip
 DEPENDENCIES = ("mujoco", "gymnasium", "numpy", "scipy")
 ROW_GROUP = 1_000_000  # rows; fixed, so that equal rows give equal bytes
 

@@ -1,8 +1,8 @@
-"""A mirror of runs in Weights & Biases, for who asks for it. The files of a run are the record, not this.
+"""A mirror of runs in Weights & Biases, on request only. The record of a run is its files, not the mirror.
 
-Runs are offline unless WANDB_API_KEY is set (or WANDB_MODE says otherwise); `wandb sync` sends them later.
-Probes are logged over "trial", the training trials since the beginning of the first phase. Nothing here stops
-a run: without wandb, or when it fails, there is a warning and the mirror stays empty.
+Runs are offline unless WANDB_API_KEY is set, or WANDB_MODE decides otherwise; `wandb sync` uploads them
+later. Probes are logged over "trial", the training trials since the start of the first phase. A mirror never
+stops a run: if wandb is missing or fails, there is a warning, and nothing more is mirrored.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from savings_gym.files import CONFIG, PROBES, PROBES_CARRIED, SUMMARY, read_config
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 
 PROJECT = "savings_gym"
-FILES = ("config.json", "summary.json", "probes.parquet", "probes_carried.parquet")
 
 
 class Tracker:
     """One run in the mirror.
 
     Args:
-        track: The project; True is "savings_gym"; None and False are no mirror.
+        track: Project of Weights & Biases; True means "savings_gym", None and False mean no mirror.
         config: Arguments of the run, JSON-able.
-        folder: Where wandb keeps its files, in a folder "wandb"; None is the working directory.
-        name: Of the run; None lets wandb choose.
+        folder: Folder for the files of wandb, in a subfolder "wandb"; None is the working directory.
+        name: Name of the run; None lets wandb choose.
     """
 
     def __init__(
@@ -45,11 +45,16 @@ class Tracker:
 
     @property
     def active(self) -> bool:
-        """Whether there is a mirror."""
+        """Whether the run is mirrored."""
         return self._run is not None
 
     def log(self, trial: int, values: Mapping[str, Any]) -> None:
-        """Log values of a probe as savings/name, at a number of training trials."""
+        """Log the values of a probe as "savings/name".
+
+        Args:
+            trial: Training trials so far.
+            values: Name to number.
+        """
         if self.active:
             line = {"trial": trial} | {f"savings/{name}": value for name, value in values.items()}
             self._safely(lambda: self._run.log(line))
@@ -58,8 +63,9 @@ class Tracker:
         """End the run.
 
         Args:
-            summary: As in summary.json; its numbers become the summary of the run, as "savings/rate/ratio".
-            folder: Run folder, whose tables and figures are taken along.
+            summary: As in summary.json; its values become the summary of the run, such as
+                "savings/rate/ratio".
+            folder: Run folder, whose tables and figures are mirrored too.
         """
         if self.active:
             self._safely(lambda: self._end(summary, folder))
@@ -67,7 +73,7 @@ class Tracker:
 
     def _begin(self, project: str, config: Mapping[str, Any], folder: Path | None, name: str | None) -> None:
         try:
-            import wandb  # seconds of import, only who asks for it pays them
+            import wandb  # takes seconds to import
         except ImportError:
             warnings.warn(
                 "wandb is not installed, so nothing is mirrored: pip install 'savings_gym[wandb]'",
@@ -91,21 +97,21 @@ class Tracker:
 
     def _end(self, summary: Mapping[str, Any], folder: Path | None) -> None:
         run, wandb = self._run, self._wandb
-        for name, value in _numbers(summary):
+        for name, value in _flat(summary):
             run.summary[name] = value
         if folder is not None:
             figures = sorted(folder.glob("*.png"))
             if figures:
                 run.log({f"figures/{figure.stem}": wandb.Image(str(figure)) for figure in figures})
             artifact = wandb.Artifact(f"probes-{run.id}", type="probes")
-            for file in FILES:
+            for file in (CONFIG, SUMMARY, PROBES, PROBES_CARRIED):
                 if (folder / file).is_file():
                     artifact.add_file(str(folder / file))
             run.log_artifact(artifact)
         run.finish()
 
     def _safely(self, action: Callable[[], None]) -> None:
-        """Do it; a mirror that breaks must not break the run."""
+        """Run an action; if it fails, the mirror ends and the run goes on."""
         try:
             action()
         except Exception as error:
@@ -114,42 +120,44 @@ class Tracker:
 
 
 def _mode() -> Any:
-    """Mode of wandb: None leaves it to WANDB_MODE."""
+    """Return the mode of wandb; None leaves it to WANDB_MODE."""
     if "WANDB_MODE" in os.environ:
         return None
     return "online" if os.environ.get("WANDB_API_KEY") else "offline"
 
 
 def mirror(folder: str | Path, project: str = PROJECT, name: str | None = None) -> bool:
-    """Mirror a run folder that is finished, of any experiment: config, probes, summary and figures.
+    """Mirror the folder of a finished run: configuration, probes, summary and figures.
 
     Args:
-        folder: With config.json, probes.parquet and summary.json.
-        project: In Weights & Biases.
-        name: Of the run; None is the folder's name.
+        folder: Folder with config.json, probes.parquet and summary.json.
+        project: Project of Weights & Biases.
+        name: Name of the run; None is that of the folder.
 
     Returns:
-        Whether it was mirrored: False without wandb.
+        Whether the run was mirrored: False without wandb.
 
     Raises:
-        FileNotFoundError: When a file is missing; it names the file.
+        FileNotFoundError: If a file is missing; it names the file.
+        ValueError: If config.json is not the configuration of a run.
     """
     path = Path(folder)
-    missing = [file for file in FILES[:3] if not (path / file).is_file()]
-    if missing:
-        raise FileNotFoundError(f"{path} has no {missing[0]}, so it is no finished run")
-    config, summary = (json.loads((path / file).read_text()) for file in FILES[:2])
-    tracker = Tracker(project, config, path, name or path.resolve().name)
+    arguments = read_config(path)
+    for file in (SUMMARY, PROBES):
+        if not (path / file).is_file():
+            raise FileNotFoundError(f"{path} has no {file}: it is not the folder of a finished run")
+    summary = json.loads((path / SUMMARY).read_text())
+    tracker = Tracker(project, arguments, path, name or path.resolve().name)
     if tracker.active:
-        for trial, values in _probes(path / FILES[2]):
+        for trial, values in _probes(path / PROBES):
             tracker.log(trial, values)
-    done = tracker.active
+    mirrored = tracker.active
     tracker.finish(summary, path)
-    return done
+    return mirrored
 
 
 def _probes(file: Path) -> Iterator[tuple[int, dict[str, float]]]:
-    """Trials since the beginning, and means over networks and targets, of every probe of a table."""
+    """Yield the trials since the start, and means over networks and targets, of every probe of a table."""
     import pandas as pd
 
     table = pd.read_parquet(file)
@@ -161,12 +169,12 @@ def _probes(file: Path) -> Iterator[tuple[int, dict[str, float]]]:
         before += int(rows["trial"].max())
 
 
-def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Numbers, truths and texts of nested dictionaries, with the path to them as the name."""
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the numbers, booleans and strings in nested dictionaries and lists, named by their path."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _numbers(value, f"{prefix}{name}/")
+            yield from _flat(value, f"{prefix}{name}/")
         elif isinstance(value, list):
-            yield from _numbers({str(i): entry for i, entry in enumerate(value)}, f"{prefix}{name}/")
+            yield from _flat({str(i): entry for i, entry in enumerate(value)}, f"{prefix}{name}/")
         elif value is not None:
             yield f"{prefix}{name}", value

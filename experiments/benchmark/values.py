@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from experiments.benchmark.protocol import Job
 from savings_gym.arrays import Floats
+from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.learning import WINDOW, trials_to_criterion
 from savings_gym.metrics.savings import final_deviation, fitted_rates
-from savings_gym.probes.recorder import PROBES, PROBES_CARRIED, SUMMARY
 from savings_gym.task.schedule import PHASES
 
 REACHED = 0.010  # m, mean end-point error of an agent that has learned to reach

@@ -27,6 +27,7 @@ from experiments.savings.config import PRESETS as RUN_PRESETS
 from experiments.savings.config import Savings, check_memory, finished
 from experiments.savings.config import arguments as savings_arguments
 from experiments.savings.shared_phases import begin_from, stored_arguments
+from savings_gym.files import SUMMARY
 
 log = logging.getLogger(__name__)
 PRESET_NAMES = ("quick", "paper", "smoke")
@@ -130,7 +131,7 @@ def run(config: Controls) -> int:
 
 def is_complete(run: Path) -> bool:
     """Return whether a folder holds a finished run."""
-    return (run / "summary.json").is_file() and bool(RunFolder.read_summary(run).get("complete"))
+    return (run / SUMMARY).is_file() and bool(RunFolder.read_summary(run).get("complete"))
 
 
 def _command(config: Controls, condition: Condition) -> Command:

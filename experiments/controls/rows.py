@@ -19,6 +19,7 @@ from experiments.stored.preparation import Preparation, preparation
 from savings_gym.activity.preparatory import common_share, retained_fraction, uniform_shift
 from savings_gym.arrays import Floats
 from savings_gym.fields import CurlField, Field
+from savings_gym.files import PROBES
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import field_side, final_deviation, jsonable, savings
 from savings_gym.metrics.statistics import Sampling, estimate
@@ -215,7 +216,7 @@ class ControlRows:
         return along
 
     def _table(self, name: str) -> pd.DataFrame:
-        return pd.read_parquet(self.done[name].config.out / "probes.parquet")
+        return pd.read_parquet(self.done[name].config.out / PROBES)
 
     def _preparation(self, name: str) -> Preparation | None:
         run: Path = self.done[name].config.out

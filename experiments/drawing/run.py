@@ -18,6 +18,7 @@ import pandas as pd
 from experiments.drawing import style as look
 from experiments.drawing.curves import ff1_over_ff2, learning_curves
 from experiments.drawing.hand_paths import hand_paths
+from savings_gym.files import PROBES
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import savings
 from savings_gym.task.schedule import PHASES
@@ -76,7 +77,7 @@ def read_run(folder: Path) -> Run:
     Raises:
         FileNotFoundError, ValueError: As `draw_figures`.
     """
-    probes = folder / "probes.parquet"
+    probes = folder / PROBES
     if not probes.is_file():
         raise FileNotFoundError(f"no probe table {str(probes)!r}, expected a run folder with probes.parquet")
     try:

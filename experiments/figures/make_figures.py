@@ -14,7 +14,7 @@ from experiments.controls.table import TABLE
 from experiments.figures.findings import Findings
 from experiments.figures.runs import CONTROL, MAIN, SHAM, SIZE
 from experiments.stored.runs import StoredRuns
-from savings_gym.files import write_json
+from savings_gym.files import SUMMARY, write_json
 
 log = logging.getLogger(__name__)
 RECORD = "made.json"  # for every figure: a digest of its runs, and the seconds that it took
@@ -94,7 +94,7 @@ def _digest(runs: StoredRuns, kinds: Kinds) -> str:
     digest = hashlib.sha256(str(runs.seed).encode())
     for kind in kinds:
         for folder in folders[kind]:
-            digest.update(f"{kind} {folder.name}".encode() + (folder / "summary.json").read_bytes())
+            digest.update(f"{kind} {folder.name}".encode() + (folder / SUMMARY).read_bytes())
         for table in sorted({folder.parent / TABLE for folder in folders[kind]} if kind == CONTROL else ()):
             if table.is_file():
                 digest.update(table.read_bytes())

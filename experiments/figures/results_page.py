@@ -35,7 +35,7 @@ from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
 from experiments.savings.report import markdown_report
-from savings_gym.files import write_atomically, write_json
+from savings_gym.files import PROBES, SUMMARY, write_atomically, write_json
 from savings_gym.metrics.savings import savings
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ Our networks in the four phases of Shahbazi, Codol, Michaels & Gribble, *A conte
 motor learning*, eLife 14:RP107423 (2026), beside the study's numbers. \
 `python -m experiments.figures.results_page` writes this page from the files in `results/`. One command \
 makes all of them:"""
-SUMMARY: Final = (  # figure, quantity, what it means
+SUMMARY_ROWS: Final = (  # figure, quantity, what it means
     ("learning", study.INITIAL_SAVINGS, "FF2 starts closer to the line than FF1 by"),
     (
         "controls",
@@ -131,13 +131,13 @@ def take_run(run: Path, results: Path = QUICK) -> list[Path]:
     """
     pictures = draw_figures(run)
     summary = RunFolder.read_summary(run)
-    summary |= savings(pd.read_parquet(run / "probes.parquet"), seed=summary["seed"]).to_dict()
+    summary |= savings(pd.read_parquet(run / PROBES), seed=summary["seed"]).to_dict()
     results.mkdir(parents=True, exist_ok=True)
     for old in results.iterdir():
         if old.suffix in (".json", ".png", ".svg"):
             old.unlink()
-    write_json(results / "summary.json", summary)
-    return [results / "summary.json", *(
+    write_json(results / SUMMARY, summary)
+    return [results / SUMMARY, *(
         Path(shutil.copyfile(path, results / path.name)) for path in (run / "config.json", *pictures)
     )]  # fmt: skip
 
@@ -179,7 +179,7 @@ def _summary(findings: dict[str, Findings], runs: list[dict[str, Any]], rows: li
     """The numbers that matter most, in one table."""
     main = next((run for run in runs if run["kind"] == "main"), None)
     lines = []
-    for figure, name, words in SUMMARY:
+    for figure, name, words in SUMMARY_ROWS:
         entry = findings[figure].by_name.get(name) if figure in findings else None
         if entry is None or entry.value is None:
             continue

@@ -28,7 +28,7 @@ import torch
 
 from savings_gym import files
 from savings_gym.arrays import Columns
-from savings_gym.files import holds_run, open_folder, write_atomically, write_table
+from savings_gym.files import PROBES, SUMMARY, holds_run, open_folder, write_atomically, write_table
 
 PACKAGES: Final = ("torch", "numba")  # whose versions are recorded, beside those of savings_gym
 
@@ -53,8 +53,8 @@ class RunFolder:
                 is changed then.
         """
         self.path, self.parts = path, path / "parts"
-        self.state_file, self.probes_file = path / "state.pt", path / "probes.parquet"
-        self.summary_file = path / "summary.json"
+        self.state_file, self.probes_file = path / "state.pt", path / PROBES
+        self.summary_file = path / SUMMARY
         if holds_run(path, config):
             return
         if path.is_dir() and any(path.iterdir()):
@@ -73,7 +73,7 @@ class RunFolder:
         Raises:
             FileNotFoundError, ValueError: If there is none, or it is damaged; the message names the file.
         """
-        file = path / "summary.json"
+        file = path / SUMMARY
         if not file.is_file():
             raise FileNotFoundError(
                 f"no file {str(file)!r}: {str(path)!r} is not the folder of a finished run"

@@ -14,7 +14,7 @@ from experiments.runs.folder import RunFolder
 from experiments.savings.config import Savings, start_weights
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.activity import activity_of_run
-from savings_gym.files import read_config
+from savings_gym.files import PROBES, read_config
 from savings_gym.task.schedule import PHASES
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class StoredRuns:
         Raises:
             FileNotFoundError: If it has none.
         """
-        path = run / "probes.parquet"
+        path = run / PROBES
         if not path.is_file():
             raise FileNotFoundError(
                 f"no file {str(path)!r}: {str(run)!r} is not the folder of a finished run"

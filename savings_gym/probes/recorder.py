@@ -25,15 +25,13 @@ from typing import Any
 import numpy as np
 
 from savings_gym.arrays import Columns, Floats, as_whole_number
-from savings_gym.files import check_tables, versions, write_json, write_table
+from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, check_tables, versions, write_json, write_table
 from savings_gym.metrics.channel import ChannelResult
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.savings import final_deviation, savings
 from savings_gym.probes.probe import ProbeResult
 from savings_gym.task.settings import N_TARGETS
-
-PROBES, PROBES_CARRIED, SUMMARY = "probes.parquet", "probes_carried.parquet", "summary.json"
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,7 @@ class FakeArtifact:
 
 @pytest.fixture
 def fake(monkeypatch):
-    """A module that stands in for wandb and keeps what it was told."""
+    """A module in place of wandb that records its calls."""
     module = types.ModuleType("wandb")
     module.runs = []
 
@@ -66,7 +66,7 @@ def fake(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A run folder that is finished."""
+    """The folder of a finished run."""
     table = plant(networks=2, updates=6)
     table |= {name: table["lateral_deviation"] for name in KINEMATIC_COLUMNS}
     open_folder(tmp_path / "run", {"seed": 3})
@@ -111,7 +111,7 @@ def test_probes_are_logged_over_trials_and_the_summary_by_its_names(fake):
 def test_a_finished_folder_is_mirrored_with_everything_in_it(fake, folder):
     assert mirror(folder, project="mine")
     run, table = fake.runs[0], pd.read_parquet(folder / "probes.parquet")
-    assert run.arguments["name"] == "run" and run.arguments["config"]["arguments"] == {"seed": 3}
+    assert run.arguments["name"] == "run" and run.arguments["config"] == {"seed": 3}
     probes, figures = run.lines[:-1], run.lines[-1]
     assert [line["trial"] for line in probes] == [40 * phase + 8 * i for phase in range(4) for i in range(6)]
     assert [line["savings/phase"] for line in probes] == np.repeat(range(4), 6).tolist()
