@@ -9,7 +9,7 @@ SILENCE = Noise(0.0, 0.0, 0.0)
 
 
 def lively(cell="gru", networks=2, dtype=torch.float64, seed=3):
-    """Networks that move the arm, each in its own way, and depend on what they sense."""
+    """Return networks that move the arm, each differently, and respond to their inputs."""
     ensemble = make_ensemble(cell, networks, 16, seed=seed, dtype=dtype)
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A scripted good reach of the torque arm: a smooth path to the target, by inverse dynamics."""
+"""A scripted reach of the torque arm: a smooth path to the target, by inverse dynamics."""
 
 import mujoco
 import numpy as np
@@ -6,20 +6,20 @@ import numpy as np
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS
 
 
-def minimum_jerk(share):
-    """Share of the way at a share of the time, both 0..1 (Flash & Hogan 1985)."""
-    s = np.clip(share, 0.0, 1.0)
+def minimum_jerk(fraction):
+    """Fraction of the distance after a fraction of the time, both 0..1 (Flash & Hogan 1985)."""
+    s = np.clip(fraction, 0.0, 1.0)
     return 10.0 * s**3 - 15.0 * s**4 + 6.0 * s**5
 
 
 class ScriptedReach:
-    """Sees the true state of a single torque env and moves when the go cue is seen."""
+    """Sees the true state of a single torque environment and moves once the go cue is visible."""
 
     def __init__(self, env, duration=0.36):
         self.task, self.duration = env.unwrapped.task, duration
         self.data = mujoco.MjData(self.task.arm.model)
 
-    def wanted(self, time):
+    def desired(self, time):
         """Joint angles (2,) at a time after the cue."""
         trials = self.task.trials
         start, target = trials.start[0], trials.target_position[0]
@@ -30,9 +30,9 @@ class ScriptedReach:
         task, data, h = self.task, self.data, CONTROL_STEP
         cue = task.trials.cue_step[0] + round(task.settings.delays.vision / h)
         now = (task.t[0] - cue) * h
-        # Reach the wanted state of the end of this control step, at constant acceleration.
-        ahead = self.wanted(now + h)
-        speed = (self.wanted(now + 1.5 * h) - self.wanted(now + 0.5 * h)) / h
+        # Reach the desired state at the end of this control step, at constant acceleration.
+        ahead = self.desired(now + h)
+        speed = (self.desired(now + 1.5 * h) - self.desired(now + 0.5 * h)) / h
         q, v = task.qpos[0], task.qvel[0]
         data.qpos[:], data.qvel[:] = q, v
         data.qacc[:] = (speed - v) / h + (ahead - q - h * v) / h**2 * 0.2

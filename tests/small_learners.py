@@ -1,4 +1,4 @@
-"""Small learners of stable-baselines3 and a probe as one would write it, for tests."""
+"""Small learners of stable-baselines3, and a probe written by hand, for tests."""
 
 import gymnasium as gym
 import numpy as np
@@ -37,13 +37,13 @@ def recurrent(env):
     return RecurrentPPO("MlpLstmPolicy", env, **settings, **small(lstm_hidden_size=8))
 
 
-def rows(table, phase, update):
+def table_rows(table, phase, update):
     chosen = (table["phase"] == phase) & (table["update"] == update)
     return {name: column[chosen] for name, column in table.items()}
 
 
 def hand_written(model, field, see=lambda observation, first: observation):
-    """The probe that one would write for a model and a task without noise."""
+    """A probe of a model, written as a plain loop, in a task without noise."""
     env = ReachVectorEnv(8, field=field, noise=False, go_time=0.44, catch_fraction=0.0, nthread=1)
     observation, info = env.reset(seed=0, options={"target": np.arange(8)})
     path, state, start = [info["hand_position"]], None, np.ones(8, dtype=bool)
@@ -56,13 +56,13 @@ def hand_written(model, field, see=lambda observation, first: observation):
     return kinematic_measures(np.stack(path, 1), info["target_position"])
 
 
-def assert_same(found, expected):
+def assert_same(actual, expected):
     for name, values in expected.items():
-        assert np.allclose(found[name], values, rtol=1e-6, equal_nan=True), name
+        assert np.allclose(actual[name], values, rtol=1e-6, equal_nan=True), name
 
 
 class Stop(BaseCallback):
-    """Ends training after so many steps."""
+    """Ends training after a number of steps."""
 
     def __init__(self, steps):
         super().__init__()

@@ -149,11 +149,11 @@ def test_frames_begin_anew_where_a_trial_begins():
 def test_advantages_are_discounted_sums_up_to_the_end_of_the_trial():
     rng = np.random.default_rng(0)
     surprise, ended = rng.normal(size=(7, 2)), rng.random((7, 2)) < 0.3
-    found = advantages(torch.tensor(surprise), torch.tensor(0.8 * ~ended))
+    advantage = advantages(torch.tensor(surprise), torch.tensor(0.8 * ~ended))
     for row in range(2):
         for t in range(7):
             stop = next((k for k in range(t, 7) if ended[k, row]), 6)
-            assert found[t, row] == pytest.approx(
+            assert advantage[t, row] == pytest.approx(
                 sum(0.8 ** (k - t) * surprise[k, row] for k in range(t, stop + 1))
             )
 

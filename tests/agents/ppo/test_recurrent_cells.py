@@ -22,9 +22,9 @@ PLANE = spaces.Box(-np.inf, np.inf, (2,), np.float32)
 
 @pytest.fixture(autouse=True)
 def threads_as_before() -> Any:
-    held = torch.get_num_threads()
+    threads = torch.get_num_threads()
     yield
-    torch.set_num_threads(held)
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -38,12 +38,12 @@ def test_the_kernels_give_outputs_states_and_gradients_of_torch(cell: str, layer
     given = {"dtype": torch.double, "requires_grad": True}
     inputs, states = torch.randn(lengths.sum(), 3, **given), torch.randn(2, layers, 37, 10, **given)
     weights = torch.randn(len(inputs), 10, dtype=torch.double), torch.randn(2, layers, 37, 10).double()
-    leaves, found = [inputs, states, *module.parameters()], []
+    leaves, results = [inputs, states, *module.parameters()], []
     for fused in (True, False):
         outputs, last = run_layers(module, inputs, states.unbind(), lengths, fused)
         total = (outputs * weights[0]).sum() + (torch.stack(last) * weights[1]).sum()
-        found.append([outputs, *last, *torch.autograd.grad(total, leaves)])
-    for ours, torchs in zip(*found, strict=True):  # tanh in the kernels is right to 1.1e-11
+        results.append([outputs, *last, *torch.autograd.grad(total, leaves)])
+    for ours, torchs in zip(*results, strict=True):  # tanh in the kernels is right to 1.1e-11
         torch.testing.assert_close(ours, torchs, rtol=1e-8, atol=1e-8)
 
 

@@ -43,8 +43,8 @@ class Recall(gym.Env[Any, Any]):
         return self.observe(), float(over and action == self.cue), over, False, {}
 
     def observe(self) -> Any:
-        shown = 2.0 * self.cue - 1.0 if self.t == 0 else 0.0
-        return np.array([shown, self.t == self.STEPS - 1], np.float32)
+        cue = 2.0 * self.cue - 1.0 if self.t == 0 else 0.0
+        return np.array([cue, self.t == self.STEPS - 1], np.float32)
 
 
 class Follow(gym.Env[Any, Any]):
@@ -67,10 +67,10 @@ class Follow(gym.Env[Any, Any]):
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Any:
-    held = torch.get_num_threads()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
-    torch.set_num_threads(held)
+    torch.set_num_threads(threads)
 
 
 def parameters(model: Any) -> dict[str, Any]:

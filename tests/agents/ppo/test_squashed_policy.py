@@ -29,18 +29,18 @@ def test_actions_are_the_sigmoid_of_the_gaussian_in_the_box() -> None:
 
 
 def test_action_init_is_the_first_median_action() -> None:
-    made = policy(action_init=0.25, ortho_init=False)
-    made.action_net.weight.data.zero_()
-    action, _ = made.predict(np.zeros(3, np.float32), deterministic=True)
+    squashed = policy(action_init=0.25, ortho_init=False)
+    squashed.action_net.weight.data.zero_()
+    action, _ = squashed.predict(np.zeros(3, np.float32), deterministic=True)
     np.testing.assert_allclose(action, 0.25, atol=1e-6)
 
 
 def test_deterministic_action_is_the_median_of_the_random_ones() -> None:
-    made, seen = policy(action_init=0.5, log_std_init=0.0), np.zeros((4001, 3), np.float32)
-    median, _ = made.predict(seen[0], deterministic=True)
+    squashed, observation = policy(action_init=0.5, log_std_init=0.0), np.zeros((4001, 3), np.float32)
+    median, _ = squashed.predict(observation[0], deterministic=True)
     torch.manual_seed(1)
-    drawn, _ = made.predict(seen)
-    below = (drawn < median).mean(0)
+    sampled, _ = squashed.predict(observation)
+    below = (sampled < median).mean(0)
     np.testing.assert_allclose(below, 0.5, atol=0.03)  # SD of the share is 0.008
 
 
@@ -54,12 +54,12 @@ def test_learning_sees_the_gaussian_actions() -> None:
 def test_the_same_policy_after_save_and_load(tmp_path: Path) -> None:
     settings = {"n_steps": 10, "batch_size": 20, "policy_kwargs": {"action_init": 0.05}}
     model = PPO(SquashedMlpPolicy, ReachVecEnv(2, nthread=1), seed=0, **settings)
-    seen = np.linspace(-1, 1, 17, dtype=np.float32)
-    expected, _ = model.predict(seen, deterministic=True)
+    observation = np.linspace(-1, 1, 17, dtype=np.float32)
+    expected, _ = model.predict(observation, deterministic=True)
     model.save(tmp_path / "model")
     model.policy.save(str(tmp_path / "policy"))
     for again in (PPO.load(tmp_path / "model"), SquashedMlpPolicy.load(str(tmp_path / "policy"))):
-        np.testing.assert_array_equal(again.predict(seen, deterministic=True)[0], expected)
+        np.testing.assert_array_equal(again.predict(observation, deterministic=True)[0], expected)
 
 
 @pytest.mark.parametrize("space", [Discrete(3), Box(-np.inf, np.inf, (2,))])

@@ -28,7 +28,7 @@ def vectors(*shape, size=0.5):
 
 
 class Counting:
-    """Counts its steps in every unit; its actions tell the count. The state is made by `wrap`."""
+    """Counts its steps in every unit; its actions show the count. `wrap` makes the state."""
 
     def __init__(self, wrap=lambda first: first, take=lambda state: state, shape=(8, 3), initial=False):
         self.wrap, self.take, self.shape = wrap, take, shape
@@ -38,8 +38,8 @@ class Counting:
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
         counts = np.zeros(self.shape) if state is None else self.take(state)
         counts = counts * (1.0 - episode_start[:, None]) + 1.0
-        told = counts if counts.ndim == 2 else counts[-1]
-        return np.tile(np.tanh(told[:, :1] / 50.0), 6), self.wrap(counts)
+        last_layer = counts if counts.ndim == 2 else counts[-1]
+        return np.tile(np.tanh(last_layer[:, :1] / 50.0), 6), self.wrap(counts)
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_what_is_recorded_belongs_together():
     assert by_phase(data, "hand_force")["NF1"] == pytest.approx(pushed, rel=1e-3, abs=1e-3)
 
 
-@pytest.mark.parametrize("made", ["vector", "single"])
-def test_recording_changes_nothing(made):
+@pytest.mark.parametrize("environments", ["vector", "single"])
+def test_recording_changes_nothing(environments):
     policy, results = NetworkPolicy(lively(dtype=torch.float32)), []
-    for asked in (False, True):
-        settings = task_settings() if made == "vector" else None
-        single = None if made == "vector" else lambda: gym.make("ForceFieldReach-v0")
-        results.append(Probe(settings, seed=2, make_env=single)(policy, CURL, record=asked))
+    for record_activity in (False, True):
+        settings = task_settings() if environments == "vector" else None
+        single = None if environments == "vector" else lambda: gym.make("ForceFieldReach-v0")
+        results.append(Probe(settings, seed=2, make_env=single)(policy, CURL, record=record_activity))
     plain, recorded = results
     assert plain.activity is None and recorded.activity is not None
     for name, values in plain.columns.items():
@@ -166,18 +166,18 @@ def test_a_displacement_at_first_is_another_initial_state():
 )  # fmt: skip
 def test_a_displacement_is_added_once_to_the_first_array_of_the_state_and_its_last_layer(policy, units):
     vector = np.arange(8 * units).reshape(8, units) / 8.0
-    found = Probe(task_settings())(policy, record=True, displacement=Displacement(5, vector))
+    result = Probe(task_settings())(policy, record=True, displacement=Displacement(5, vector))
     steps = np.arange(1.0, 101.0)[None, :, None]
     expected = steps + np.where(steps > 5, vector[:, None], 0.0)
-    assert np.array_equal(found.activity.hidden, expected)
-    assert found.activity.excitation == pytest.approx(np.tile(np.tanh(expected[..., :1] / 50.0), 6))
+    assert np.array_equal(result.activity.hidden, expected)
+    assert result.activity.excitation == pytest.approx(np.tile(np.tanh(expected[..., :1] / 50.0), 6))
 
 
 def test_only_the_measured_trial_is_displaced_and_recorded():
     first = Displacement(0, [7.0, 0.0, 0.0])
-    found = Probe(task_settings(), carried_trials=2)(Counting(), record=True, displacement=first)
-    assert np.array_equal(found.activity.hidden[0, :, 0], 208.0 + np.arange(100))
-    assert np.array_equal(found.activity.hidden[0, :, 1], 201.0 + np.arange(100))
+    result = Probe(task_settings(), carried_trials=2)(Counting(), record=True, displacement=first)
+    assert np.array_equal(result.activity.hidden[0, :, 0], 208.0 + np.arange(100))
+    assert np.array_equal(result.activity.hidden[0, :, 1], 201.0 + np.arange(100))
 
 
 def test_a_torque_arm_pushes_with_its_motors():
@@ -187,12 +187,12 @@ def test_a_torque_arm_pushes_with_its_motors():
             return np.tile([0.05, -0.02], (8, 1)), state
 
     settings = task_settings(actuation="torque", noise=False)
-    found = Probe(settings)(Still(), record=True).activity
+    result = Probe(settings)(Still(), record=True).activity
     arm = load_arm("torque")
     torque = np.array([0.05, -0.02]) * arm.control_range[:, 1]
-    first = arm.hand_jacobian(arm.start).T @ found.hand_force[0, 0]
-    assert found.muscle_force is None and first == pytest.approx(torque)
-    data = activity_dataset({"NF1": [found]})
+    first = arm.hand_jacobian(arm.start).T @ result.hand_force[0, 0]
+    assert result.muscle_force is None and first == pytest.approx(torque)
+    data = activity_dataset({"NF1": [result]})
     assert list(data["muscle"].values) == list(arm.actuator_names) and "muscle_force" not in data
 
 
@@ -206,7 +206,7 @@ class Forgetful:
 
 
 @pytest.mark.parametrize(
-    ("policy", "asked", "error"),
+    ("policy", "arguments", "error"),
     [
         (still, {"record": True}, "no memory to record"),
         (Forgetful(), {"record": True}, "no memory to record"),
@@ -225,9 +225,9 @@ class Forgetful:
         ),
     ],
 )
-def test_what_cannot_be_recorded_or_displaced_is_refused(policy, asked, error):
+def test_what_cannot_be_recorded_or_displaced_is_refused(policy, arguments, error):
     with pytest.raises(ValueError, match=error):
-        Probe(task_settings())(policy, **asked)
+        Probe(task_settings())(policy, **arguments)
 
 
 @pytest.mark.parametrize(

@@ -48,19 +48,19 @@ def hand_written(policy, field, **task):
 
 
 def test_a_probe_is_the_loop_that_one_would_write():
-    found = Probe(task_settings(noise=False))(toward, CURL)
+    result = Probe(task_settings(noise=False))(toward, CURL)
     path, target = hand_written(toward, CURL, noise=False)
-    assert np.array_equal(found.path, path) and np.array_equal(found.target, target)
-    assert found.path.shape == (8, TRIAL_STEPS + 1, 2) and found.force.shape == (8, TRIAL_STEPS, 2)
-    assert tuple(found.columns) == KINEMATIC_COLUMNS
+    assert np.array_equal(result.path, path) and np.array_equal(result.target, target)
+    assert result.path.shape == (8, TRIAL_STEPS + 1, 2) and result.force.shape == (8, TRIAL_STEPS, 2)
+    assert tuple(result.columns) == KINEMATIC_COLUMNS
     for name, values in kinematic_measures(path, target).items():
-        assert np.array_equal(found.columns[name], values, equal_nan=True)
-    assert found.mean("endpoint_error") == found.columns["endpoint_error"].mean()
+        assert np.array_equal(result.columns[name], values, equal_nan=True)
+    assert result.mean("endpoint_error") == result.columns["endpoint_error"].mean()
 
 
 def test_the_field_acts_in_the_probe_from_go_on():
-    found = Probe(task_settings(noise=False))(toward, ConstantField((3.0, 0.0)))
-    assert np.allclose(found.force[:, 44:], [3.0, 0.0]) and not found.force[:, :44].any()
+    result = Probe(task_settings(noise=False))(toward, ConstantField((3.0, 0.0)))
+    assert np.allclose(result.force[:, 44:], [3.0, 0.0]) and not result.force[:, :44].any()
 
 
 def test_the_task_is_that_of_training_but_for_what_a_probe_has_of_its_own():
@@ -115,8 +115,8 @@ def test_single_environments_give_the_same_probe_and_keep_their_wrappers():
     cued = Probe(make_env=lambda: ContextCue(gym.make("ForceFieldReach-v0")))
     assert cued.observation_shape == (18,)
     for field in (None, CURL):
-        found = cued(lambda observation: cues.append(observation[:, 17]) or toward(observation), field)
-    assert np.array_equal(found.path, single(toward, CURL).path)
+        result = cued(lambda observation: cues.append(observation[:, 17]) or toward(observation), field)
+    assert np.array_equal(result.path, single(toward, CURL).path)
     assert not np.any(cues[:TRIAL_STEPS]) and np.all(cues[TRIAL_STEPS:])
 
 
@@ -136,19 +136,19 @@ def test_the_channel_shows_the_share_of_the_field_that_the_hand_cancels():
     lean = -share * CURL.b * speed / walls.stiffness
     path = np.repeat((0.05 * along + lean[:, None] * right)[:, None], 10, axis=1)
     velocity = np.repeat((speed * along)[:, None], 10, axis=1)
-    found = channel_result(path, velocity, start, target, velocity_matrix(CURL), walls, go_time=0.04)
-    assert np.allclose(found.adaptation, share)
-    assert np.allclose(found.across[:, 4:], -(share * CURL.b * speed)[:, None])
-    assert np.allclose(found.ideal[:, 4:], -CURL.b * speed) and np.allclose(found.along, 0.0)
-    assert not found.across[:, :4].any() and not found.ideal[:, :4].any()
+    result = channel_result(path, velocity, start, target, velocity_matrix(CURL), walls, go_time=0.04)
+    assert np.allclose(result.adaptation, share)
+    assert np.allclose(result.across[:, 4:], -(share * CURL.b * speed)[:, None])
+    assert np.allclose(result.ideal[:, 4:], -CURL.b * speed) and np.allclose(result.along, 0.0)
+    assert not result.across[:, :4].any() and not result.ideal[:, :4].any()
 
 
 def test_a_channel_holds_the_hand_on_the_line_and_measures_no_adaptation_to_a_constant():
     probe = Probe(task_settings(noise=False))
-    found = probe.channel(toward, CURL)
-    assert found.adaptation.shape == (8,) and np.abs(found.ideal).max() > 0.5
+    result = probe.channel(toward, CURL)
+    assert result.adaptation.shape == (8,) and np.abs(result.ideal).max() > 0.5
     opposite = Probe(task_settings(noise=False)).channel(toward, CurlField(-8.0))
-    assert np.allclose(opposite.adaptation, -found.adaptation)
+    assert np.allclose(opposite.adaptation, -result.adaptation)
     with pytest.raises(ValueError, match="CurlField or a ViscousField"):
         probe.channel(toward, ConstantField((1.0, 0.0)))
 

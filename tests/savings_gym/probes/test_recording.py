@@ -65,7 +65,7 @@ def test_a_loop_of_ones_own_makes_a_table_that_savings_reads(four):
 
 
 def test_the_files_are_those_of_the_supervised_experiment(four, tmp_path):
-    told = four.save(tmp_path / "run", b=8.0)
+    returned = four.save(tmp_path / "run", b=8.0)
     assert {file.name for file in (tmp_path / "run").iterdir()} == {"probes.parquet", "summary.json"}
     table = pd.read_parquet(tmp_path / "run/probes.parquet")
     kinds = {name: str(kind) for name, kind in table.dtypes.items()}
@@ -78,7 +78,7 @@ def test_the_files_are_those_of_the_supervised_experiment(four, tmp_path):
         json.loads((tmp_path / "run/summary.json").read_text()),
         json.loads(SHIPPED.read_text()),
     )
-    assert summary == told
+    assert summary == returned
     assert set(shipped) - OWN <= set(summary)
     for part in ("phases", "savings", "adaptation", "washout_residual", "after_effect"):
         assert set(shipped[part]) <= set(summary[part])
@@ -140,14 +140,14 @@ def test_entries_of_ones_own_do_not_replace_results(four):
 
 
 def test_bad_rows_and_seeds_are_refused_and_an_empty_table_too():
-    found = Probe(task_settings())(Learner())
+    result = Probe(task_settings())(Learner())
     recorder = ProbeRecorder()
     with pytest.raises(ValueError, match="no probe has been added"):
         recorder.table()
     with pytest.raises(ValueError, match="trial must be a whole number of at least 0, got -1"):
-        recorder.add(found, "NF1", 0, -1)
+        recorder.add(result, "NF1", 0, -1)
     with pytest.raises(ValueError, match="network must be a whole number of at least 0, got 'two'"):
-        recorder.add(found, "NF1", 0, 0, network="two")
+        recorder.add(result, "NF1", 0, 0, network="two")
     with pytest.raises(ValueError, match="seed must be a whole number"):
         ProbeRecorder(seed=0.5)
 

@@ -19,9 +19,9 @@ from small_learners import (
     hand_written,
     ppo,
     recurrent,
-    rows,
     single,
     small,
+    table_rows,
 )
 from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
@@ -76,8 +76,8 @@ def memory():
 
 def test_the_probes_are_those_that_one_would_write(memory):
     model, first, result = memory
-    assert_same(rows(result.table, "NF1", 0), first)
-    assert_same(rows(result.table, "FF1", 2), hand_written(model, CURL))
+    assert_same(table_rows(result.table, "NF1", 0), first)
+    assert_same(table_rows(result.table, "FF1", 2), hand_written(model, CURL))
     assert result.table["trial"][::8].tolist() == [0, 2, 0, 2] and result.complete
 
 
@@ -88,11 +88,11 @@ def test_the_same_seed_gives_the_same_table(memory):
 
 
 def test_memory_that_is_carried_is_another_probe(memory):
-    found = memory[2]
-    differ = found.table["lateral_deviation"] != found.carried.table["lateral_deviation"]
-    assert differ.all() and found.carried.table["trial"].tolist() == found.table["trial"].tolist()
-    assert found.channel.keys() == found.carried.channel.keys() == {"NF1", "FF1"}
-    assert set(found.summary["carried"]) >= {"savings", "phases", "adaptation"}
+    result = memory[2]
+    differ = result.table["lateral_deviation"] != result.carried.table["lateral_deviation"]
+    assert differ.all() and result.carried.table["trial"].tolist() == result.table["trial"].tolist()
+    assert result.channel.keys() == result.carried.channel.keys() == {"NF1", "FF1"}
+    assert set(result.summary["carried"]) >= {"savings", "phases", "adaptation"}
 
 
 @pytest.mark.parametrize("normalise_first", [True, False])
@@ -188,24 +188,24 @@ def test_a_loop_without_sb3_gives_the_same_table_for_a_constant_policy(tmp_path)
         recorder.add_channel(probe.channel(model, CURL), phase.name, network=2)
     for name, column in recorder.table().items():
         assert np.array_equal(callback.result.table[name], column, equal_nan=column.dtype.kind == "f")
-    told, expected = callback.result.summary, recorder.summary()
+    summary, expected = callback.result.summary, recorder.summary()
     for name in set(expected) - {"wall_time_s", "versions"}:
-        assert told[name] == expected[name]
+        assert summary[name] == expected[name]
     assert model.num_timesteps == 8 * TRIAL_STEPS + 2 and callback.result.complete
 
-    last = rows(recorder.table(), "FF2", 1)
+    last = table_rows(recorder.table(), "FF2", 1)
     for name in MEASURES:
         assert watch.logged[f"savings/{name}"] == pytest.approx(last[name].mean(), rel=1e-5)
     assert (watch.logged["savings/phase"], watch.logged["savings/trial"]) == (3, 8)
     assert watch.logged["savings/adaptation"] == pytest.approx(callback.result.channel["FF2"].mean())
 
     assert {f.name for f in tmp_path.iterdir()} == {"config.json", "probes.parquet", "summary.json"}
-    assert json.loads((tmp_path / "summary.json").read_text()) == told
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
     assert len(pd.read_parquet(tmp_path / "probes.parquet")) == len(recorder.table()["phase"])
     config = json.loads((tmp_path / "config.json").read_text())["arguments"]
     assert config["algorithm"] == "PPO" and config["hyperparameters"]["n_steps"] == TRIAL_STEPS
     assert as_schedule(config["schedule"]) == schedule
-    with pytest.raises(FileExistsError, match="another .*seed"):
+    with pytest.raises(FileExistsError, match="probe_seed: 3 there, 4 now"):
         model.learn(10_000, SavingsCallback(schedule, 2, tmp_path, network=2, seed=4))
 
 

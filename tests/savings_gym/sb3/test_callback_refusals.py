@@ -3,7 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from small_learners import CURL, STEPS, TWO, Stop, arms, assert_same, hand_written, ppo, rows, single
+from small_learners import CURL, STEPS, TWO, Stop, arms, assert_same, hand_written, ppo, single, table_rows
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback, EveryNTimesteps
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
@@ -25,8 +25,8 @@ def test_wrappers_that_are_not_known_need_an_environment_for_probes():
         model.learn(STEPS, SavingsCallback(TWO, 4, probe_env=single()))
     callback = SavingsCallback(TWO, 4, probe_env=cued)
     model.learn(STEPS, callback)
-    found = hand_written(model, CURL, lambda o, _: np.append(o, np.ones((8, 1), np.float32), axis=1))
-    assert_same(rows(callback.result.table, "FF1", 2), found)
+    expected = hand_written(model, CURL, lambda o, _: np.append(o, np.ones((8, 1), np.float32), axis=1))
+    assert_same(table_rows(callback.result.table, "FF1", 2), expected)
 
 
 REFUSED = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_learners import CURL, STEPS, TWO, Stop, arms, ppo, rows, small
+from small_learners import CURL, STEPS, TWO, Stop, arms, ppo, small, table_rows
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize
 
@@ -21,7 +21,7 @@ def reloaded(model, folder, env):
 
 def assert_last_probe(result, expected, update):
     for name in KINEMATIC_COLUMNS:
-        stored = rows(result.table, "FF1", update)[name]
+        stored = table_rows(result.table, "FF1", update)[name]
         assert np.array_equal(expected.columns[name].astype(np.float32), stored, equal_nan=True), name
 
 

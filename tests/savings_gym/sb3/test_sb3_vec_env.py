@@ -52,11 +52,11 @@ def test_rows_are_those_of_sb3s_vector_env_over_single_envs():
         assert set(left) == set(right) and left["target"] == right["target"]
     for action in actions(ours, 205):
         observation, reward, done, infos = ours.step(action)
-        other, expected, ended, told = theirs.step(action)
+        other, expected, ended, other_infos = theirs.step(action)
         assert (observation == other).all() and (done == ended).all()
         assert reward == pytest.approx(expected, rel=1e-6)
         for row in np.flatnonzero(done):
-            left, right = infos[row], told[row]
+            left, right = infos[row], other_infos[row]
             assert set(left) == set(right) and type(left["trial"]) is int
             assert left["TimeLimit.truncated"] is right["TimeLimit.truncated"] is True
             assert (left["terminal_observation"] == right["terminal_observation"]).all()
