@@ -17,20 +17,36 @@ Columns = dict[str, Array]  # of a table, all of one length
 Info = dict[str, Any]  # what an environment reports beside the observation
 
 
-def as_finite(name: str, values: ArrayLike) -> Floats:
-    """Return values as a float64 array.
+def as_real(name: str, values: ArrayLike) -> Floats:
+    """Return real numbers as a float64 array.
 
     Args:
         name: Name of the values in the error.
         values: Any shape.
 
     Raises:
-        ValueError: If they are not numbers, or not all finite.
+        ValueError: If they are complex, strings or other objects. Booleans are 0 and 1.
     """
     try:
-        array = np.asarray(values, dtype=np.float64)
+        array = np.asarray(values)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is not an array of numbers: {error}") from None
+        raise ValueError(f"{name} is not an array of real numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} is not an array of real numbers, got {values!r} of dtype {array.dtype}")
+    return array.astype(np.float64, copy=False)
+
+
+def as_finite(name: str, values: ArrayLike) -> Floats:
+    """Return finite real numbers as a float64 array.
+
+    Args:
+        name: Name of the values in the error.
+        values: Any shape.
+
+    Raises:
+        ValueError: If they are not real numbers, or not all finite.
+    """
+    array = as_real(name, values)
     finite = np.isfinite(array)
     if not finite.all():
         where = tuple(int(i) for i in np.argwhere(~finite)[0])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
-from savings_gym.arrays import Array
+from savings_gym.arrays import Array, as_real
 from savings_gym.envs.render import ReachRenderer
 from savings_gym.fields import Field
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
@@ -92,9 +92,15 @@ class ReachEnv(gym.Env[Array, Array]):
     ## Reward
     `reward_proximity + reward_effort + reward_jerk`, each in `info`, see `rewards.reward_terms`: how
     near the hand is to the goal (the start until the go cue is seen, the target from then on), less
-    squared commands, less a penalty for a shaking hand. A good reach earns about 1 a trial (0.9 in
-    0.35 s of movement), a hand that stays at the start 1.4 in a catch trial and about 0 when go comes
-    at 0.44 s; a flailing arm loses 5.
+    squared commands, less a penalty for a shaking hand. Summed over a trial of `ForceFieldReach-v0`, in the
+    mean over trials (a test measures these):
+
+    | Behaviour | Trial with go | Catch trial |
+    |-----------|---------------|-------------|
+    | straight reach in 0.36 s (torques) | 0.87 | 1.40 |
+    | hand held at the start (torques) | -0.66 | 1.40 |
+    | no excitation: the hand drifts | -0.67 | 1.11 |
+    | random excitations | -6.9 | -6.9 |
 
     ## Start of a trial
     The arm is at rest, activations at 0.001. Centre-out: hand at (−0.134, 0.434) m, targets 0.10 m
@@ -253,11 +259,8 @@ def checked_render_mode(render_mode: str | None) -> str | None:
 
 
 def checked_actions(action: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """The action as floats, or a ValueError that names what is wrong with it."""
-    try:
-        actions = np.asarray(action, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"an action must be an array of numbers of shape {shape}, got {action!r}") from error
+    """Return the action as floats; ValueError if it is not finite real numbers of this shape."""
+    actions = as_real("the action", action)
     if actions.shape != shape:
         raise ValueError(f"an action must have the shape {shape}, got {actions.shape}")
     if not np.isfinite(actions).all():

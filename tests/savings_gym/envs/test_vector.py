@@ -253,6 +253,7 @@ def test_a_shorter_episode():
         (lambda: ReachVectorEnv(2).reset(options={"field": [None]}), "1 fields were given for 2 trials"),
         (lambda: stepped(np.zeros((3, 6))), r"must have the shape \(2, 6\), got \(3, 6\)"),
         (lambda: stepped(np.full((2, 6), np.nan)), "must be finite"),
+        (lambda: stepped(np.full((2, 6), 1j)), "the action is not an array of real numbers"),
     ],
 )
 def test_bad_values_are_named(call, message):

@@ -189,7 +189,7 @@ def test_leading_axes_broadcast():
         (np.zeros((101, 2)), [0.1, 0.0], {"from_time": -0.1}, "from_time is -0.1"),
         (np.zeros((101, 2)), [0.1, 0.0], {"dt": 0.0}, "dt is 0.0, expected"),
         (np.zeros((101, 2)), [0.0, 0.0], {}, "direction has zero length"),
-        (["a"], [0.0, 0.0], {}, "path is not an array of numbers"),
+        (["a"], [0.0, 0.0], {}, "path is not an array of real numbers"),
     ],
 )
 def test_bad_paths_name_what_was_expected(path, target, options, message):
