@@ -1,8 +1,8 @@
-"""One physics step of the muscle arm and its vector-Jacobian product, in numba, in all lanes at once.
+"""A physics step of the muscle arm and its vector-Jacobian product, in numba, in all lanes at once.
 
-The equations of ``agents.supervised.torch_arm`` (see there for the symbols), written out for two joints in
-float64, with the reverse pass by hand; tests check both against autograd. Arrays are (rows, lanes): one row
-per variable, one lane per arm (see ``agents.kernels.lanes``).
+Equations and symbols are those of ``agents.supervised.torch_arm``, written out for two joints in float64. The
+reverse pass is written by hand; tests compare both with autograd. Arrays are (rows, lanes): one row per
+variable, one lane per arm (see ``agents.kernels.lanes``).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ N: Final = nm.N
 STATE: Final = 4 + N  # q, v, activation
 # Entries of the arm table.
 (UPPER, FORE, A, B, D, DT, SUBSTEPS, ULOW, UHIGH, STOP1) = range(10)
-STOP2: Final = STOP1 + 5  # each stop: low, high, k0, k1, k2
-# Rows of a posture: those of the muscles, the elbow's cosine and sine, forearm vector and hand position, m.
+STOP2: Final = STOP1 + 5  # of each stop: low, high, k0, k1, k2
+# Rows of a posture after those of the muscles: cosine and sine of the elbow, forearm vector and hand [m].
 COS, SIN, EX, EY, X, Y = range(3 * N, 3 * N + 6)
 POSTURE: Final = Y + 1
 
 
 def arm_constants(arm: Arm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Constants of the compiled arm, float64: the arm table (19,) and the muscle table (6, 21).
+    """Return the constants of a compiled arm: the arm table (19,) and the muscle table (6, 21).
 
     Raises:
-        ValueError: when a shoulder path is not a wrap around the joint axis.
+        ValueError: If a shoulder path is not a wrap around the joint axis.
     """
     substeps = physics_steps(arm.timestep)
     inertia = (arm.inertia.a, arm.inertia.b, arm.inertia.d)
@@ -42,7 +42,7 @@ def arm_constants(arm: Arm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 @jit
 def take_posture(arm: Any, muscles: Any, state: Any, out: Any) -> None:
-    """Fills out (POSTURE, lanes) with all that depends on the joint angles alone."""
+    """Fill out (POSTURE, lanes) with everything that depends on the joint angles alone."""
     q1 = load(state, (0, 0))
     c1, s1 = cosine_and_sine(q1)
     c2, s2 = cosine_and_sine(load(state, (1, 0)))
@@ -58,14 +58,14 @@ def take_posture(arm: Any, muscles: Any, state: Any, out: Any) -> None:
 
 @jit
 def hand_velocity(posture: Any, v1: Any, v2: Any) -> tuple[Any, Any]:
-    """Of the hand, m/s, at joint velocities."""
+    """Return the velocity of the hand [m/s] at joint velocities."""
     vx = -load(posture, (Y, 0)) * v1 - load(posture, (EY, 0)) * v2
     return vx, load(posture, (X, 0)) * v1 + load(posture, (EX, 0)) * v2
 
 
 @jit
 def push_on_hand(posture: Any, v1: Any, v2: Any, field: Any) -> tuple[Any, Any]:
-    """The field's force on the hand, N; field (10, lanes) is B (4), K (4), c (2) of f = B v - K x + c."""
+    """Return the field's force on the hand [N]; field (10, lanes) is B, K, c of f = B v - K x + c."""
     x, y = load(posture, (X, 0)), load(posture, (Y, 0))
     vx, vy = hand_velocity(posture, v1, v2)
     fx = load(field, (0, 0)) * vx + load(field, (1, 0)) * vy
@@ -77,7 +77,7 @@ def push_on_hand(posture: Any, v1: Any, v2: Any, field: Any) -> tuple[Any, Any]:
 
 @jit
 def _stop(arm: Any, at: int, q: Any) -> tuple[Any, Any]:
-    """Torque of the joint stop whose constants begin at ``at``, and its slope."""
+    """Return the torque of the joint stop whose constants begin at ``at``, and its slope."""
     x = q - clip(q, arm[at], arm[at + 1])
     k0, k1, k2 = arm[at + 2], arm[at + 3], arm[at + 4]
     deep = size(x)
@@ -87,7 +87,7 @@ def _stop(arm: Any, at: int, q: Any) -> tuple[Any, Any]:
 
 @jit
 def _torques(arm: Any, posture: Any, state: Any, fx: Any, fy: Any) -> tuple[Any, Any]:
-    """Joint torques, N m, but for those of the muscles: field, stops, and those that velocities cause."""
+    """Return the joint torques [N m] of the field, the stops and the velocities; muscles are not included."""
     v1, v2 = load(state, (2, 0)), load(state, (3, 0))
     bend = arm[B] * load(posture, (SIN, 0))
     one = load(posture, (X, 0)) * fy - load(posture, (Y, 0)) * fx
@@ -99,7 +99,7 @@ def _torques(arm: Any, posture: Any, state: Any, fx: Any, fy: Any) -> tuple[Any,
 
 @jit
 def _inverse_mass(arm: Any, posture: Any) -> tuple[Any, Any, Any]:
-    """Entries 11, 12, 22 of the inverse mass matrix, 1 / (kg m^2)."""
+    """Return entries 11, 12 and 22 of the inverse mass matrix [1 / (kg m^2)]."""
     turn = arm[B] * load(posture, (COS, 0))
     m11, m12 = arm[A] + 2.0 * turn, arm[D] + turn
     per_det = 1.0 / (m11 * arm[D] - m12 * m12)
@@ -110,10 +110,17 @@ def _inverse_mass(arm: Any, posture: Any) -> tuple[Any, Any, Any]:
 def physics_step(
     arm: Any, muscles: Any, state: Any, control: Any, field: Any, posture: Any, force: Any, out: Any
 ) -> None:
-    """One physics step: state (10, lanes) under excitations (6, lanes), in range, and a field to out.
+    """Make one physics step.
 
-    Posture is that of the old state. Force (6, lanes) is filled with the muscle forces there, N. ``out`` may
-    be ``state``.
+    Args:
+        arm: (19,) constants.
+        muscles: (6, 21) constants.
+        state: (10, lanes) the old state.
+        control: (6, lanes) excitations in range.
+        field: (10, lanes).
+        posture: (POSTURE, lanes) of the old state.
+        force: (6, lanes) is filled with the muscle forces in the old state [N].
+        out: (10, lanes) is filled with the new state; it may be ``state``.
     """
     v1, v2 = load(state, (2, 0)), load(state, (3, 0))
     fx, fy = push_on_hand(posture, v1, v2, field)
@@ -138,13 +145,13 @@ def physics_step(
 
 @jit
 def add(out: Any, row: int, value: Any) -> None:
-    """Adds lanes to a row."""
+    """Add lanes to a row."""
     store(out, (row, 0), load(out, (row, 0)) + value)
 
 
 @jit
 def sense_vjp(muscles: Any, state: Any, posture: Any, g: Any, out: Any) -> None:
-    """Adds to out (10, lanes) what gradients g (12, lanes) on muscle lengths and velocities mean for it."""
+    """Add to out (10, lanes) the gradient from g (12, lanes) on muscle lengths and velocities."""
     v2 = load(state, (3, 0))
     for i in range(N):
         row = muscles[i]
@@ -158,7 +165,7 @@ def sense_vjp(muscles: Any, state: Any, posture: Any, g: Any, out: Any) -> None:
 
 @jit
 def hand_vjp(state: Any, posture: Any, gx: Any, gy: Any, gvx: Any, gvy: Any, out: Any) -> None:
-    """Adds to out (10, lanes) what gradients on hand position and velocity mean for the state.
+    """Add to out (10, lanes) the gradient from those on hand position and velocity.
 
     The velocity is vx = -y v1 - ey v2, vy = x v1 + ex v2.
     """
@@ -177,7 +184,7 @@ def hand_vjp(state: Any, posture: Any, gx: Any, gy: Any, gvx: Any, gvy: Any, out
 def _muscles_vjp(
     muscles: Any, state: Any, posture: Any, t1: Any, t2: Any, g_force: Any, out: Any
 ) -> tuple[Any, Any]:
-    """Adds to out what gradients on torques and muscle forces mean for the state; returns muscle torques."""
+    """Add to out the gradient from those on torques and muscle forces, and return muscle torques."""
     v1, v2 = load(state, (2, 0)), load(state, (3, 0))
     one, two = 0.0 * v1, 0.0 * v2
     for i in range(N):
@@ -204,7 +211,7 @@ def _muscles_vjp(
 def _activation_vjp(
     arm: Any, muscles: Any, state: Any, control: Any, g: Any, out: Any, g_control: Any
 ) -> None:
-    """Fills rows 4 to 9 of out from those of g; adds to g_control (6, lanes)."""
+    """Fill rows 4 to 9 of out from those of g, and add to g_control (6, lanes)."""
     for i in range(N):
         active, ahead = load(state, (4 + i, 0)), load(g, (4 + i, 0))
         _, by_active, by_control = nm.activation_rate(muscles[i], active, load(control, (i, 0)))
@@ -214,7 +221,7 @@ def _activation_vjp(
 
 @jit
 def _field_vjp(state: Any, posture: Any, field: Any, t1: Any, t2: Any, fx: Any, fy: Any, out: Any) -> None:
-    """Adds to out what gradients on the torques J'f mean for the state, f = B v - K x + c at the hand."""
+    """Add to out the gradient from that on the torques J'f, with f = B v - K x + c on the hand."""
     x, y, ex, ey = (load(posture, (X, 0)), load(posture, (Y, 0)),
                     load(posture, (EX, 0)), load(posture, (EY, 0)))  # fmt: skip
     gfx, gfy = -y * t1 - ey * t2, x * t1 + ex * t2
@@ -237,7 +244,7 @@ def physics_step_vjp(
 
     Args:
         arm: (19,) constants.
-        muscles: (6, 21) likewise.
+        muscles: (6, 21) constants.
         state: (10, lanes) the old state.
         control: (6, lanes) excitations in range.
         field: (10, lanes).
@@ -245,7 +252,7 @@ def physics_step_vjp(
         g: (10, lanes) gradient of the loss with respect to the new state.
         g_force: (6, lanes) gradient with respect to the muscle forces at the old state.
         out: (10, lanes) gradient with respect to the old state; not the same memory as g.
-        g_control: (6, lanes) the gradient with respect to the excitations is added to it.
+        g_control: (6, lanes) to which the gradient with respect to the excitations is added.
     """
     v1, v2 = load(state, (2, 0)), load(state, (3, 0))
     # New velocity and position: gradient on the acceleration, through the inverse mass matrix on the torques.

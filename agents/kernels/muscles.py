@@ -1,4 +1,4 @@
-"""The arm's muscles in numba, in all lanes at once: geometry, force and activation, with their slopes.
+"""The arm's muscles in numba, in all lanes at once: geometry, force and activation, and their slopes.
 
 The equations and symbols are those of ``savings_gym.arm.tendons`` and ``savings_gym.arm.muscles``. Arrays of
 state are (rows, lanes): one row per variable, one lane per arm. Shoulder paths must be wraps around the joint
@@ -20,34 +20,34 @@ from savings_gym.arm.model import Arm
 from savings_gym.arm.tendons import lengths
 
 N: Final = len(MUSCLES)
-# Columns of the muscle table, one row a muscle. PER_ is the inverse of a constant: divisions are slow.
+# Columns of the muscle table, one row per muscle. PER_ is the inverse of a constant: divisions are slow.
 (SHOULDER, ELBOW, CX, CY, BX, BY, RADIUS, TURN, MX, MY, CONSTANT, STRENGTH, PER_OPTIMAL, PER_SPEED,
  PER_SHORT, PER_LONG, LENGTHENING, PER_EXTRA, PER_RISE, PER_FALL, IDEAL) = range(21)  # fmt: skip
-# Rows of a posture that muscles fill, N each.
+# First rows of a posture, N each.
 LENGTH, MOMENT, CHANGE = 0, N, 2 * N
 
 
 def muscle_constants(arm: Arm) -> NDArray[np.float64]:
-    """The muscle table, (6, 21).
+    """Return the muscle table, (6, 21).
 
     Raises:
-        ValueError: when a shoulder path is not a wrap around the joint axis.
+        ValueError: If a shoulder path is not a wrap around the joint axis.
     """
     paths, muscle = arm.paths, arm.muscles
     concentric = (np.abs(paths.centre[:, 0]) < 1e-12).all(-1) & (paths.radius[:, 0] > 0)
     if not (concentric | (paths.crosses[:, 0] == 0)).all():
-        raise ValueError("a shoulder path is no wrap around the joint axis: use the plain rollout instead")
+        raise ValueError("a shoulder path is not a wrap around the joint axis: use the plain rollout instead")
     table = np.zeros((N, IDEAL + 1))
     table[:, SHOULDER] = paths.crosses[:, 0] * paths.sense[:, 0] * paths.radius[:, 0]
     table[:, ELBOW] = paths.crosses[:, 1]
     table[:, CX], table[:, CY] = paths.centre[:, 1].T
     table[:, BX], table[:, BY] = paths.site[:, 1].T
     table[:, RADIUS], table[:, TURN] = paths.radius[:, 1], paths.sense[:, 1] * paths.radius[:, 1]
-    # Wrapped angles count from a quarter turn after the wrap begins, far from where they are cut.
+    # Wrapped angles are counted from a quarter turn after the wrap begins, far from where they are cut.
     middle = paths.first_angle[:, 1] + paths.sense[:, 1] * math.pi / 2
     per_radius = np.where(paths.radius[:, 1] > 0, 1 / np.maximum(paths.radius[:, 1], 1e-9), 0.0)
     table[:, MX], table[:, MY] = np.cos(middle) * per_radius, np.sin(middle) * per_radius
-    # Fibre length, in optimal lengths, at shoulder angle 0 without what crosses the elbow.
+    # Fibre length [optimal lengths] at shoulder angle 0, without what crosses the elbow.
     shoulder_only = dataclasses.replace(paths, crosses=paths.crosses * np.array([1.0, 0.0]))
     table[:, CONSTANT] = (lengths(shoulder_only, np.zeros(2)) - muscle.slack) / muscle.optimal
     table[:, CONSTANT] += table[:, RADIUS] * math.pi / 2 / muscle.optimal
@@ -62,7 +62,7 @@ def muscle_constants(arm: Arm) -> NDArray[np.float64]:
 
 @jit
 def _elbow(row: Any, cosine: Any, sine: Any) -> tuple[Any, Any, Any]:
-    """Length, moment arm and its change with the elbow of one muscle's crossing of the elbow."""
+    """Return length, moment arm and its change with the elbow, of one muscle's crossing of the elbow."""
     bx = cosine * row[BX] - sine * row[BY]
     by = sine * row[BX] + cosine * row[BY]
     dx, dy = bx - row[CX], by - row[CY]
@@ -74,7 +74,7 @@ def _elbow(row: Any, cosine: Any, sine: Any) -> tuple[Any, Any, Any]:
     along = ux * bx + uy * by
     length = free
     if turn != 0.0:
-        # Where the path leaves the cylinder, seen with the middle of the wrap on x, in radii.
+        # Where the path leaves the cylinder, in radii, with the middle of the wrap on the x axis.
         tx, ty = dx - free * ux, dy - free * uy
         length = length + turn * angle_of(tx * row[MX] + ty * row[MY], ty * row[MX] - tx * row[MY])
     return length, uy * bx - ux * by, along * (along * inverse * square - 1.0)
@@ -82,9 +82,16 @@ def _elbow(row: Any, cosine: Any, sine: Any) -> tuple[Any, Any, Any]:
 
 @jit
 def muscle_geometry(muscles: Any, shoulder: Any, cosine: Any, sine: Any, out: Any) -> None:
-    """Fills rows LENGTH, MOMENT, CHANGE of out, from the shoulder angle and the elbow's cosine and sine.
+    """Fill rows LENGTH, MOMENT and CHANGE of out.
 
-    These are fibre length / optimal, elbow moment arm, m, and its change with the elbow, m/rad.
+    These are fibre lengths [optimal lengths], elbow moment arms [m] and their change with the elbow [m/rad].
+
+    Args:
+        muscles: (6, 21) constants.
+        shoulder: Angle [rad].
+        cosine: Of the elbow angle.
+        sine: Of the elbow angle.
+        out: (POSTURE, lanes).
     """
     for i in range(N):
         row = muscles[i]
@@ -102,13 +109,13 @@ def muscle_geometry(muscles: Any, shoulder: Any, cosine: Any, sine: Any, out: An
 
 @jit
 def muscle_velocity(row: Any, moment: Any, v1: Any, v2: Any) -> Any:
-    """Lengthening velocity, in largest velocities, of the muscle with this row of the table."""
+    """Return the lengthening velocity [maximum shortening velocities] of the muscle with this row."""
     return (row[SHOULDER] * v1 + moment * v2) * row[PER_SPEED]
 
 
 @jit
 def gains(row: Any, length: Any, velocity: Any) -> tuple[Any, Any, Any, Any]:
-    """Force-length and force-velocity factors, each followed by its slope; 1 and 0 of an ideal motor."""
+    """Return force-length and force-velocity factors, each with its slope; 1 and 0 for an ideal motor."""
     if row[IDEAL] > 0.0:
         none = 0.0 * length
         return none + 1.0, none, none + 1.0, none
@@ -129,7 +136,7 @@ def gains(row: Any, length: Any, velocity: Any) -> tuple[Any, Any, Any, Any]:
 
 @jit
 def muscle_forces(muscles: Any, posture: Any, v1: Any, v2: Any, active: Any, first: int, out: Any) -> None:
-    """Fills out (6, lanes), N, from a posture, joint velocities, and activations, rows of ``active``."""
+    """Fill out (6, lanes) with muscle forces [N]; activations are rows of ``active``, from ``first`` on."""
     for i in range(N):
         row = muscles[i]
         velocity = muscle_velocity(row, load(posture, (MOMENT + i, 0)), v1, v2)
@@ -139,7 +146,7 @@ def muscle_forces(muscles: Any, posture: Any, v1: Any, v2: Any, active: Any, fir
 
 @jit
 def activation_rate(row: Any, active: Any, control: Any) -> tuple[Any, Any, Any]:
-    """Rate of change of activation, 1/s, and its slopes by the activation and by the excitation."""
+    """Return the rate of change of activation [1/s], and its slopes by activation and by excitation."""
     within = clip(active, 0.0, 1.0)
     scale = 0.5 + 1.5 * within
     change = control - active

@@ -1,15 +1,15 @@
 """The muscle arm in torch: batched, differentiable, and the same arm as MuJoCo's.
 
-Every constant is read from the compiled model. Equations of motion of two links in a plane, where q is
-(shoulder, elbow):
+Every constant is read from the compiled model. The equations of motion of two links in a plane, with
+q = (shoulder, elbow), are
 
     M(q) dv/dt = tau + J(q)' f + C(q, v)
     M11 = a + 2 b cos q2,  M12 = d + b cos q2,  M22 = d
     C1 = b sin q2 (2 v1 v2 + v2^2),  C2 = -b sin q2 v1^2
     a = I1 + I2 + m1 lc1^2 + m2 (l1^2 + lc2^2),  b = m2 l1 lc2,  d = I2 + m2 lc2^2
 
-Integrator: MuJoCo's semi-implicit Euler (new velocity first, then position with the new velocity; activation
-with its old rate), at the physics step of the model.
+The integrator is MuJoCo's semi-implicit Euler at the physics step of the model: velocity first, then position
+with the new velocity, and activation with its old rate.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from savings_gym.arm.kinematics import hand_vectors, hand_velocity
 from savings_gym.arm.model import load_arm
 from savings_gym.task.settings import physics_steps
 
-ACTUATIONS: Final = ("muscle", "motor")  # of ``savings_gym.arm.model``: those that pull along muscle paths
+ACTUATIONS: Final = ("muscle", "motor")  # those that pull along muscle paths
 
 
 def check_actuation(actuation: str) -> None:
-    """Raises a ValueError if the torch arm has no such actuation."""
+    """Raise a ValueError if the torch arm has no such actuation."""
     if actuation not in ACTUATIONS:
         raise ValueError(f"unknown actuation {actuation!r}; choose from: {', '.join(ACTUATIONS)}")
 
@@ -38,9 +38,9 @@ class ArmState(NamedTuple):
     """State of any number of arms.
 
     Attributes:
-        q: (..., 2) rad.
-        v: (..., 2) rad/s.
-        activation: (..., 6).
+        q: (..., 2) joint angles [rad].
+        v: (..., 2) joint velocities [rad/s].
+        activation: (..., 6) muscle activations.
     """
 
     q: torch.Tensor
@@ -83,14 +83,14 @@ class TorchArm:
         self.substeps = physics_steps(compiled.timestep)
 
     def at_rest(self, q: torch.Tensor) -> ArmState:
-        """The arm at rest at joint angles q (..., 2), every muscle at its smallest activation."""
+        """Return arms at rest at joint angles q (..., 2), every muscle at its smallest activation."""
         activation = torch.full((*q.shape[:-1], self.arm.n_actuators), self.excitation_range[0]).to(q)
         return ArmState(q, torch.zeros_like(q), activation)
 
     # Kinematics
 
     def hand(self, q: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Hand position, m, (..., 2), velocity, m/s, (..., 2), and Jacobian, m/rad, (..., 2, 2)."""
+        """Return hand position, (..., 2) m, velocity, (..., 2) m/s, and Jacobian, (..., 2, 2) m/rad."""
         x, y, fore_x, fore_y = hand_vectors(self.arm.link_lengths.tolist(), q[..., 0], q[..., 1], torch)
         velocity = hand_velocity(x, y, fore_x, fore_y, v[..., 0], v[..., 1])
         jacobian = torch.stack([torch.stack([-y, -fore_y], -1), torch.stack([x, fore_x], -1)], -2)
@@ -99,7 +99,10 @@ class TorchArm:
     def muscle_state(
         self, q: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Fibre lengths / optimal, velocities / largest, (..., 6), and moment arms, m, (..., 6, 2)."""
+        """Return fibre lengths and velocities, (..., 6), and moment arms, (..., 6, 2) m.
+
+        The units are optimal lengths and maximum shortening velocities.
+        """
         arms = tendons.moment_arms(self.paths, q, torch)
         length = (tendons.lengths(self.paths, q, torch) - self.muscles.slack) / self.muscles.optimal
         return length, (arms * v[..., None, :]).sum(-1) / self.muscles.speed, arms
@@ -107,14 +110,14 @@ class TorchArm:
     def muscle_force(
         self, length: torch.Tensor, velocity: torch.Tensor, activation: torch.Tensor
     ) -> torch.Tensor:
-        """Muscle force, N, (..., 6), from what ``muscle_state`` gives and activations (..., 6)."""
+        """Return muscle forces, (..., 6) N, from ``muscle_state``'s lengths and velocities and activations."""
         force: torch.Tensor = muscles.force(self.muscles, length, velocity, activation, torch)
         return force
 
     # Dynamics
 
     def acceleration(self, q: torch.Tensor, v: torch.Tensor, torque: torch.Tensor) -> torch.Tensor:
-        """Joint accelerations, rad/s^2, (..., 2), under joint torques, N m, (..., 2)."""
+        """Return joint accelerations, (..., 2) rad/s^2, under joint torques, (..., 2) N m."""
         a, b, d = self.inertia.a, self.inertia.b, self.inertia.d
         cos, sin = torch.cos(q[..., 1]), torch.sin(q[..., 1])
         v1, v2 = v[..., 0], v[..., 1]
@@ -128,7 +131,13 @@ class TorchArm:
     def physics_step(
         self, state: ArmState, excitation: torch.Tensor, field: tuple[torch.Tensor, ...]
     ) -> ArmState:
-        """One step of the integrator under excitations (..., 6), in range, and a field B, K, x0, c."""
+        """Make one step of the integrator.
+
+        Args:
+            state: Of the arms.
+            excitation: (..., 6), in range.
+            field: B, K, x0, c of f = B v + K (x0 - x) + c on the hand.
+        """
         q, v, activation = state
         length, velocity, arms = self.muscle_state(q, v)
         force = self.muscle_force(length, velocity, activation)
@@ -136,9 +145,9 @@ class TorchArm:
         beyond = q - torch.clip(q, self.stops[:, 0], self.stops[:, 1])
         k0, k1, k2 = self.stop_stiffness.unbind(-1)
         torque = torque - beyond * (k0 + k1 * beyond.abs() + k2 * beyond**2)
-        hand, hand_velocity, jacobian = self.hand(q, v)
+        hand, velocity_of_hand, jacobian = self.hand(q, v)
         b, k, x0, c = field
-        push = (b * hand_velocity[..., None, :]).sum(-1) + (k * (x0 - hand)[..., None, :]).sum(-1) + c
+        push = (b * velocity_of_hand[..., None, :]).sum(-1) + (k * (x0 - hand)[..., None, :]).sum(-1) + c
         torque = torque + (jacobian * push[..., None]).sum(-2)
         v_new = v + self.timestep * self.acceleration(q, v, torque)
         rate = muscles.activation_rate(self.muscles, excitation, activation, torch)
@@ -147,7 +156,7 @@ class TorchArm:
     def control_step(
         self, state: ArmState, excitation: torch.Tensor, field: tuple[torch.Tensor, ...]
     ) -> ArmState:
-        """One control step (10 ms): the physics steps under one excitation (..., 6), clipped to its range."""
+        """Make the physics steps of a control step under one excitation (..., 6), clipped to its range."""
         excitation = torch.clip(excitation, *self.excitation_range)
         for _ in range(self.substeps):
             state = self.physics_step(state, excitation, field)

@@ -1,1 +1,1 @@
-"""The arm: its MJCF file, its constants, and what muscles and tendons do, in closed form."""
+"""The arm: constants, compiled model, muscles and tendons in closed form, simulation."""

@@ -1,6 +1,6 @@
 """The published constants of the arm, each once, with unit and source.
 
-``assets/arm26.xml`` is what every backend reads; a test reads each number below back from the compiled model.
+Every backend reads ``assets/arm26.xml``; tests read each number below back from the compiled model.
 
 Sources:
     [NK] Nijhof & Kouwenhoven 2000, doi 10.1007/978-1-4612-2104-3_29: segments.
@@ -25,9 +25,9 @@ SEGMENT_MASS: Final = (1.82, 1.43)  # kg
 SEGMENT_COM: Final = (0.135, 0.165)  # m, centre of mass from the proximal joint
 SEGMENT_INERTIA: Final = (0.051, 0.057)  # kg m^2, about the centre of mass
 JOINT_RANGE_DEG: Final = ((0.0, 135.0), (0.0, 155.0))  # [C]
-# Ours: at x rad outside the range the torque -x (30 + 3000 x^2), N m. Soft at first, so that a touch is no
-# shock. Muscle paths keep their closed form up to 15 degrees outside. Full excitation held for long can get
-# 30 degrees outside: there wraps end, without a jump.
+# Ours: at x rad outside the range the torque is -x (30 + 3000 x^2) N m, soft at first so that a touch is no
+# shock. The closed forms of muscle paths hold up to 15 degrees outside. Full excitation for a long time can
+# push a joint 30 degrees outside, where wraps end without a jump.
 JOINT_STOP_STIFFNESS: Final = (30.0, 0.0, 3000.0)
 CENTRE_OUT_START: Final = (1.047, 1.570)  # rad [C]
 
@@ -35,16 +35,16 @@ CENTRE_OUT_START: Final = (1.047, 1.570)  # rad [C]
 MAX_ISOMETRIC_FORCE: Final = (838.0, 1207.0, 1422.0, 1549.0, 414.0, 603.0)  # N
 OPTIMAL_FIBRE_LENGTH: Final = (0.134, 0.140, 0.092, 0.093, 0.137, 0.127)  # m
 TENDON_SLACK_LENGTH: Final = (0.039, 0.066, 0.172, 0.187, 0.204, 0.217)  # m
-# The published musculotendon lengths are fits that no path over a 309 mm humerus can have; ours has the same
-# changes of length, and its tendon is longer (shorter) by this constant, so that the fibre is as long as
-# published at CENTRE_OUT_START.
+# The published musculotendon lengths are fits that no path over a 309 mm humerus can have. Our paths change
+# their length likewise, and their tendons are longer (or shorter) by these constants, so that fibres are as
+# long as published at CENTRE_OUT_START.
 PATH_EXTRA_LENGTH: Final = (0.058227, 0.021955, 0.085901, -0.024383, 0.102304, 0.158240)  # m
 MAX_SHORTENING_VELOCITY: Final = 10.0  # optimal lengths/s [C]
 ACTIVATION_TIME: Final = 0.015  # s [C]
 DEACTIVATION_TIME: Final = 0.050  # s [C]
 SMALLEST_ACTIVATION: Final = 0.001  # [C]
-# Of ideal motors in the muscles' place, up and down: the shortest at which a physics step of 2 ms follows the
-# command without overshoot (the rate is at most 2 / MOTOR_TIME). Ours.
+# Time constant of ideal motors in the muscles' place, up and down: the shortest with which a physics step of
+# 2 ms follows the command without overshoot (the rate is at most 2 / MOTOR_TIME). Ours.
 MOTOR_TIME: Final = 0.004  # s
 FIBRE_WIDTH: Final = 0.66  # optimal lengths: no active force beyond 1 -+ width [KWG]
 LENGTHENING_FORCE: Final = 1.5  # maximum, in isometric forces [KWG]
@@ -60,12 +60,15 @@ _PHI0 = np.array([np.pi / 2, 0.0])
 
 
 def published_length(q: ArrayLike) -> NDArray[np.float64]:
-    """Published musculotendon length, m, (..., 6), at joint angles q, rad, (..., 2)."""
+    """Return the published musculotendon lengths, (..., 6) m, at joint angles q, (..., 2) rad."""
     phi = (np.asarray(q, dtype=float) - _PHI0)[..., None, :]
     return _A0 + ((_A1 + _A2 * phi) * phi).sum(-1)
 
 
 def published_moment_arm(q: ArrayLike) -> NDArray[np.float64]:
-    """Published moment arm dL/dq, m, (..., 6, 2), at joint angles q, rad, (..., 2); negative for a flexor."""
+    """Return the published moment arms dL/dq, (..., 6, 2) m, at joint angles q, (..., 2) rad.
+
+    They are negative for flexors.
+    """
     phi = (np.asarray(q, dtype=float) - _PHI0)[..., None, :]
     return _A1 + 2 * _A2 * phi

@@ -1,10 +1,10 @@
 r"""Muscle paths in the plane, in closed form: length, moment arms and how those change with the joints.
 
 Every muscle path of this arm crosses a joint in one of two ways: straight from a site of the parent body to a
-site of the child, or around a cylinder that is fixed to the parent. The straight line is the cylinder of
-radius zero at the parent's site, so one formula serves both. In the parent's frame with the joint as origin,
-let :math:`c` be the centre of the cylinder and :math:`r` its radius, :math:`b(q) = R(q)\,b_0` the child's
-site, :math:`d = b - c`, :math:`D = |d|`. The free part of the path has length and direction
+site of the child, or around a cylinder that is fixed to the parent. A straight line is a wrap around a
+cylinder of radius zero at the parent's site, so one formula serves both. In the parent's frame with the joint
+as origin, let :math:`c` be the centre of the cylinder and :math:`r` its radius, :math:`b(q) = R(q)\,b_0` the
+child's site, :math:`d = b - c`, :math:`D = |d|`. The free part of the path has length and direction
 
 .. math:: \ell = \sqrt{D^2 - r^2}, \qquad u = (\ell\, d + s\, r\, d^\perp) / D^2,
 
@@ -34,23 +34,23 @@ from savings_gym.arrays import Floats
 
 @dataclass(frozen=True)
 class Paths:
-    """Muscle paths: what the closed forms need, (muscles, joints) unless said otherwise."""
+    """Constants of the muscle paths of an arm, (muscles, joints) unless noted otherwise."""
 
-    crosses: Any  # 1 where the muscle crosses the joint, else 0
+    crosses: Any  # 1 if the muscle crosses the joint, else 0
     centre: Any  # (muscles, joints, 2) m, cylinder centre or parent's site
     site: Any  # (muscles, joints, 2) m, child's site at q = 0
     radius: Any  # m
     sense: Any  # +1 or -1, s above
     first_angle: Any  # rad, where the wrap begins on the parent's side
-    constant: Any  # (muscles,) m, the parts that no joint changes
+    constant: Any  # (muscles,) m, length of the parts that no joint changes
 
     def map(self, function: Any) -> Paths:
-        """The same paths with every array passed through ``function``, for instance made a tensor."""
+        """Return the paths with `function` applied to every array, for instance to make tensors of them."""
         return Paths(**{name: function(value) for name, value in vars(self).items()})
 
 
 def _free_part(paths: Paths, q: Any, xp: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """Site b, direction u, free length and leaving point t of every crossing, (..., muscles, joints)."""
+    """Return b, u, the free length and t of every crossing, (..., muscles, joints)."""
     cos, sin = xp.cos(q)[..., None, :], xp.sin(q)[..., None, :]
     bx = cos * paths.site[..., 0] - sin * paths.site[..., 1]
     by = sin * paths.site[..., 0] + cos * paths.site[..., 1]
@@ -63,26 +63,26 @@ def _free_part(paths: Paths, q: Any, xp: Any) -> tuple[Any, Any, Any, Any, Any, 
 
 
 def lengths(paths: Paths, q: Any, xp: Any = np) -> Any:
-    """Path lengths, m, (..., muscles), at joint angles q, rad, (..., joints)."""
+    """Return the path lengths, (..., muscles) m, at joint angles q, (..., joints) rad."""
     *_, free, (tx, ty) = _free_part(paths, q, xp)
     wraps = paths.radius > 0
     angle = xp.arctan2(xp.where(wraps, ty, 0.0), xp.where(wraps, tx, 1.0))
-    # One turn is cut where no muscle of this arm ever is: a quarter turn before the wrap begins.
+    # The turn is cut where no muscle of this arm ever is: a quarter turn before the wrap begins.
     arc = xp.remainder(paths.sense * (angle - paths.first_angle) + np.pi / 2, 2 * np.pi) - np.pi / 2
     return (paths.crosses * (free + paths.radius * arc)).sum(-1) + paths.constant
 
 
 def moment_arms(paths: Paths, q: Any, xp: Any = np) -> Any:
-    """Moment arms dL/dq, m, (..., muscles, joints); negative where the muscle flexes."""
+    """Return the moment arms dL/dq, (..., muscles, joints) m; negative if the muscle flexes the joint."""
     bx, by, ux, uy, *_ = _free_part(paths, q, xp)
     return paths.crosses * (uy * bx - ux * by)
 
 
 def read_paths(model: mujoco.MjModel) -> Paths:
-    """Muscle paths of a compiled planar arm.
+    """Read the muscle paths of a compiled planar arm.
 
     Raises:
-        ValueError: for a path that the closed forms do not cover, naming the tendon.
+        ValueError: If the closed forms do not cover a path; it names the tendon.
     """
     n, joints = model.nu, model.njnt
     data = mujoco.MjData(model)
@@ -98,7 +98,7 @@ def read_paths(model: mujoco.MjModel) -> Paths:
 
 
 def _read_path(model: mujoco.MjModel, data: mujoco.MjData, muscle: int, paths: Paths) -> None:
-    """Fills row ``muscle`` of ``paths`` from its tendon."""
+    """Fill row `muscle` of `paths` from its tendon."""
     tendon = int(model.actuator_trnid[muscle, 0])
     name = model.tendon(tendon).name
     first = int(model.tendon_adr[tendon])
@@ -128,7 +128,7 @@ def _read_path(model: mujoco.MjModel, data: mujoco.MjData, muscle: int, paths: P
 def _read_piece(
     model: mujoco.MjModel, muscle: int, name: str, sites: tuple[int, int], cylinder: int | None, paths: Paths
 ) -> list[tuple[int, Floats]]:
-    """Adds the piece between two sites; returns its joint and wrap if it goes around a cylinder."""
+    """Add the piece between two sites, and return its joint and wrap if it goes around a cylinder."""
     parent, child = sorted(sites, key=lambda site: int(model.site_bodyid[site]))
     outer, inner = int(model.site_bodyid[parent]), int(model.site_bodyid[child])
     if outer == inner and cylinder is None:

@@ -1,1 +1,1 @@
-"""The reaching task: settings, schedule, what is random, and the task itself over n arms."""
+"""The reaching task: settings, schedule, random draws, rewards, and the task for one arm and for many."""

@@ -2,10 +2,10 @@
 
 Everything is drawn when the trial begins, always the same number of values in the same order,
 whatever the noise level, the catch fraction, the go times or the options of `reset`. So the
-sequence of trials depends on the seed and on `targets` only, and an option set for one trial
-leaves the trials after it as they were. A trial that is drawn again, because nothing was done in
-it, keeps its place in the block of targets, so that no target is skipped; the rest is drawn anew.
-The order, from the generator of the arm's own row:
+sequence of trials depends only on the seed and on `targets`, and an option for one trial does not
+change the trials after it. A trial that is drawn again, because no step was made in it, keeps its
+place in the block of targets, so that no target is skipped; the rest is drawn again.
+The order, from the arm's own generator:
 
 1. target. Centre-out: at the start of every block, one shuffle of all targets (each comes once a
    block). Random reaches: two uniform numbers, the joint angles at the target.
@@ -23,7 +23,7 @@ import numpy as np
 
 from savings_gym.arrays import Floats
 
-NO_TARGET = -1  # index of a target that is none of the centre-out targets
+NO_TARGET = -1  # index of a target that is not one of the centre-out targets
 
 
 @dataclass
@@ -32,10 +32,10 @@ class Draw:
 
     Attributes:
         target: Index of the centre-out target, or `NO_TARGET`.
-        start_joints: (2,) rad.
-        target_joints: (2,) rad, of random reaches only.
+        start_joints: (2,) joint angles at the start [rad].
+        target_joints: (2,) joint angles at the target of a random reach [rad].
         catch: Uniform number; the trial is a catch trial if it is below the catch fraction.
-        go_step: Control step of go, should there be one.
+        go_step: Control step of go, or in a catch trial the one in which it is withheld.
     """
 
     target: int
@@ -46,11 +46,11 @@ class Draw:
 
 
 class TrialSampler:
-    """Draws the trials of one arm; keeps the rest of its block of targets.
+    """Draws the trials of one arm, whose targets come in shuffled blocks.
 
     Args:
-        start_joints: (2,) centre-out start, rad.
-        joint_range: (2, 2) lowest and highest angle of each joint, rad.
+        start_joints: (2,) joint angles at the centre-out start [rad].
+        joint_range: (2, 2) lowest and highest angle of each joint [rad].
         targets: Number of centre-out targets; 0 for random reaches.
         go_steps: First and last control step of go.
     """
@@ -72,12 +72,12 @@ class TrialSampler:
         self._block = []
 
     def draw(self, rng: np.random.Generator, noise: Floats, again: bool = False) -> Draw:
-        """The next trial.
+        """Draw the next trial.
 
         Args:
-            rng: Generator of the arm's row.
-            noise: (TRIAL_STEPS + 1, channels), to be filled with standard normal numbers.
-            again: Draw the last trial anew, with its place in the block.
+            rng: The arm's generator.
+            noise: (TRIAL_STEPS + 1, channels), filled with standard normal numbers.
+            again: Whether the trial replaces the last one, and takes its place in the block.
         """
         target, start, goal = NO_TARGET, self._start, self._start
         if self._targets == 0:

@@ -26,18 +26,18 @@ NO_GO = 10**6  # control step of the go signal in a catch trial
 
 
 class Trials:
-    """The trials that n arms are in. Indices are independent of each other.
+    """The trials that n arms are in, independently of each other.
 
-    Trials are counted row by row from 0, or with `shared` over all rows together, and the count
-    decides the phase. A trial counts as soon as something was done in it: a reset of a trial in
-    which nothing was done draws it again.
+    Trials are counted from 0, arm by arm or with `shared` over all arms together, and the count
+    decides the phase. A trial counts as soon as a step was made in it: a reset before the first
+    step draws the trial again.
 
     Args:
         n: Number of arms.
         arm: The arm.
         settings: The task.
         noise_sd: (channels,) standard deviations of the noise.
-        shared: Count the trials of all rows together.
+        shared: Count the trials of all arms together.
 
     Attributes:
         number: (n,) trials before this one; −1 before the first.
@@ -45,15 +45,15 @@ class Trials:
         phases: n phases, None without a schedule.
         done: (n,) whether the schedule has ended before the trial.
         target: (n,) index of the centre-out target, or `NO_TARGET`.
-        start: (n, 2) hand position at the start, m.
-        target_position: (n, 2) m.
-        go_step: (n,) control step of the go signal; in a catch trial, of the one withheld.
+        start: (n, 2) hand position at the start [m].
+        target_position: (n, 2) [m].
+        go_step: (n,) control step of the go signal; in a catch trial, the one in which it is withheld.
         catch: (n,) whether there is no go signal.
         cue_step: (n,) `go_step`, and `NO_GO` in catch trials.
         fields: n fields.
-        reach: (n,) distance from start to target, m.
-        forces: The fields' forces on the hand.
-        noise: (n, TRIAL_STEPS + 1, channels) noise.
+        reach: (n,) distance from start to target [m].
+        forces: The fields, as forces on the hands.
+        noise: (n, TRIAL_STEPS + 1, channels) noise of sensors and actions.
     """
 
     def __init__(
@@ -81,110 +81,110 @@ class Trials:
         self.reach, self.forces = np.zeros(n), HandForces(n)
         self.noise = np.zeros((n, TRIAL_STEPS + 1, len(noise_sd)))
 
-    def all_targets(self, row: int) -> Floats:
-        """(k, 2) centre-out targets around the row's start, m; none for random reaches."""
+    def all_targets(self, arm: int) -> Floats:
+        """Return the centre-out targets around an arm's start, (k, 2) m; none for random reaches."""
         offsets = np.stack([np.cos(self._directions), np.sin(self._directions)], axis=-1)
-        return self.start[row] + REACH * offsets
+        return self.start[arm] + REACH * offsets
 
-    def restart(self, rows: Indices) -> None:
-        """Begin the experiment of `rows` anew, as after a new seed: trial 0, a new block."""
-        self.number[rows] = -1
-        if not self._shared or len(rows) == self.n:
-            self._next[rows] = 0
-        for row in rows:
-            self._samplers[row].restart()
+    def restart(self, arms: Indices) -> None:
+        """Restart the experiment of `arms`, as after a new seed: trial 0, a new block of targets."""
+        self.number[arms] = -1
+        if not self._shared or len(arms) == self.n:
+            self._next[arms] = 0
+        for i in arms:
+            self._samplers[i].restart()
 
     def set_schedule(self, schedule: Schedule | None, waiting: Indices) -> None:
-        """Go by another schedule from the next trial on, counting from 0.
+        """Follow another schedule from the next trial on, counting from 0.
 
         Args:
             schedule: The schedule, or None.
-            waiting: Indices whose trial has begun and in which nothing was done yet. They go by it at
-                once: number, phase, field and catch are set anew, the rest of the trial stays.
+            waiting: Arms whose trial has begun, but without a step so far. They follow it at once: number,
+                phase, field and catch are set again, and the rest of the trial stays.
         """
         self._settings = replace(self._settings, schedule=schedule)
         self._next[:] = 0
         self._count(waiting)
-        together: dict[int, list[int]] = {}  # rows whose trials were chosen by one reset
-        for row in waiting:
-            together.setdefault(id(self._chosen[row]), []).append(row)
+        together: dict[int, list[int]] = {}  # arms whose trials were chosen by one reset
+        for i in waiting:
+            together.setdefault(id(self._chosen[i]), []).append(i)
         for members in together.values():
-            rows, chosen = np.array(members), self._chosen[members[0]]
-            self._set_catch(rows, chosen)
-            self._set_fields(rows, chosen)
+            arms, chosen = np.array(members), self._chosen[members[0]]
+            self._set_catch(arms, chosen)
+            self._set_fields(arms, chosen)
 
     def options(self, options: Mapping[str, Any] | None) -> TrialOptions:
-        """The `options` of `reset`, checked. See `envs.ReachEnv`; lists have n values."""
+        """Return the `options` of `reset`, checked. See `envs.ReachEnv`; lists have n values."""
         chosen = trial_options(options, self.n, len(self._directions))
         self._within_reach(chosen)
         return chosen
 
     def begin(
         self,
-        rows: Indices,
+        arms: Indices,
         rngs: Sequence[np.random.Generator],
         performed: NDArray[np.bool_],
         chosen: TrialOptions,
     ) -> Floats:
-        """Begin a trial in `rows` (m,).
+        """Begin a trial of each of `arms`.
 
         Args:
-            rows: Indices, ascending.
+            arms: (m,) which arms, ascending.
             rngs: m generators.
-            performed: (m,) whether something was done in the trial before.
+            performed: (m,) whether a step was made in the trial before.
             chosen: What not to draw, from `options`.
 
         Returns:
-            (m, 2) joint angles at the start, rad.
+            (m, 2) joint angles at the start [rad].
         """
-        new = performed | (self.number[rows] < 0)
+        new = performed | (self.number[arms] < 0)
         draws = [
-            self._samplers[row].draw(rng, self.noise[row], again)
-            for row, rng, again in zip(rows, rngs, ~new, strict=True)
+            self._samplers[i].draw(rng, self.noise[i], again)
+            for i, rng, again in zip(arms, rngs, ~new, strict=True)
         ]
-        self.noise[_whole(rows, self.n)] *= self._noise_sd
-        self._count(rows, new)
+        self.noise[_whole(arms, self.n)] *= self._noise_sd
+        self._count(arms, new)
         joints = np.stack([draw.start_joints for draw in draws])
         if chosen.start is not None:
-            joints = self._arm.inverse_kinematics(chosen.start[rows])
-        self.start[rows] = self._arm.hand_position(joints)
-        self._set_targets(rows, draws, chosen)
-        self.go_step[rows] = [draw.go_step for draw in draws]
+            joints = self._arm.inverse_kinematics(chosen.start[arms])
+        self.start[arms] = self._arm.hand_position(joints)
+        self._set_targets(arms, draws, chosen)
+        self.go_step[arms] = [draw.go_step for draw in draws]
         if chosen.go_step is not None:
-            self.go_step[rows] = chosen.go_step[rows]
-        self._catch_draw[rows] = [draw.catch for draw in draws]
-        for row in rows:
-            self._chosen[row] = chosen
-        self._set_catch(rows, chosen)
-        self._set_fields(rows, chosen)
+            self.go_step[arms] = chosen.go_step[arms]
+        self._catch_draw[arms] = [draw.catch for draw in draws]
+        for i in arms:
+            self._chosen[i] = chosen
+        self._set_catch(arms, chosen)
+        self._set_fields(arms, chosen)
         return joints
 
     def _within_reach(self, chosen: TrialOptions) -> None:
-        """A ValueError if the arm cannot be where it is told to."""
+        """Raise a ValueError if the arm cannot reach the chosen start and targets."""
         if chosen.target_position is not None:
-            self._joints("target", chosen.target_position)
+            self._check_joints("target", chosen.target_position)
         if chosen.start is None:
             return
         if chosen.target_position is None and len(self._directions):
             angles = self._directions if chosen.target is None else self._directions[chosen.target][:, None]
             around = REACH * np.stack([np.cos(angles), np.sin(angles)], -1)
-            self._joints("start", chosen.start[:, None] + around, " for its targets")
-        self._joints("start", chosen.start)
+            self._check_joints("start", chosen.start[:, None] + around, " for its targets")
+        self._check_joints("start", chosen.start)
 
-    def _joints(self, option: str, positions: Floats, what: str = "") -> None:
-        """A ValueError where there are no joint angles in range for hand positions, m."""
+    def _check_joints(self, option: str, positions: Floats, purpose: str = "") -> None:
+        """Raise a ValueError if hand positions [m] need joint angles out of range."""
         joints = self._arm.inverse_kinematics(positions)
         low, high = self._arm.joint_range.T
         outside = ((joints < low) | (joints > high)).any(-1)
         if outside.any():
             raise ValueError(
-                f"option {option!r}: {positions[outside][0].tolist()} m needs{what} joint angles "
+                f"option {option!r}: {positions[outside][0].tolist()} m needs{purpose} joint angles "
                 f"{joints[outside][0].tolist()} rad outside the range {self._arm.joint_range.tolist()}"
             )
 
-    def _count(self, rows: Indices, new: NDArray[np.bool_] | None = None) -> None:
-        """Number the trials of `rows`, those that are `new`, and put them in their phases."""
-        counted = rows if new is None else rows[new]
+    def _count(self, arms: Indices, new: NDArray[np.bool_] | None = None) -> None:
+        """Number the trials of `arms`, if `new`, and put them in their phases."""
+        counted = arms if new is None else arms[new]
         if self._shared:
             self.number[counted] = self._next[0] + np.arange(len(counted))
             self._next += len(counted)
@@ -192,58 +192,58 @@ class Trials:
             self.number[counted] = self._next[counted]
             self._next[counted] += 1
         schedule = self._settings.schedule
-        for row in counted:
-            number = int(self.number[row])
+        for i in counted:
+            number = int(self.number[i])
             if schedule is None:
-                self.phase[row], self.phases[row], self.done[row] = NO_PHASE, None, False
+                self.phase[i], self.phases[i], self.done[i] = NO_PHASE, None, False
             else:
                 index = schedule.phase_index(number)
-                self.phase[row], self.phases[row] = index, schedule.phases[index]
-                self.done[row] = schedule.done(number)
+                self.phase[i], self.phases[i] = index, schedule.phases[index]
+                self.done[i] = schedule.done(number)
 
-    def _set_targets(self, rows: Indices, draws: list[Draw], chosen: TrialOptions) -> None:
+    def _set_targets(self, arms: Indices, draws: list[Draw], chosen: TrialOptions) -> None:
         if chosen.target_position is not None:
-            self.target[rows] = NO_TARGET
-            self.target_position[rows] = chosen.target_position[rows]
+            self.target[arms] = NO_TARGET
+            self.target_position[arms] = chosen.target_position[arms]
         elif len(self._directions):
-            indices = [draw.target for draw in draws] if chosen.target is None else chosen.target[rows]
-            self.target[rows] = indices
-            angle = self._directions[self.target[rows]]
-            self.target_position[rows] = self.start[rows] + REACH * np.stack(
+            indices = [draw.target for draw in draws] if chosen.target is None else chosen.target[arms]
+            self.target[arms] = indices
+            angle = self._directions[self.target[arms]]
+            self.target_position[arms] = self.start[arms] + REACH * np.stack(
                 [np.cos(angle), np.sin(angle)], -1
             )
         else:
-            self.target[rows] = NO_TARGET
-            self.target_position[rows] = self._arm.hand_position(np.stack([d.target_joints for d in draws]))
-        self.reach[rows] = np.linalg.norm(self.target_position[rows] - self.start[rows], axis=1)
+            self.target[arms] = NO_TARGET
+            self.target_position[arms] = self._arm.hand_position(np.stack([d.target_joints for d in draws]))
+        self.reach[arms] = np.linalg.norm(self.target_position[arms] - self.start[arms], axis=1)
 
-    def _set_catch(self, rows: Indices, chosen: TrialOptions) -> None:
-        share = np.full(self.n, self._settings.catch_fraction)
-        for row in rows:
-            phase = self.phases[row]
+    def _set_catch(self, arms: Indices, chosen: TrialOptions) -> None:
+        fraction = np.full(self.n, self._settings.catch_fraction)
+        for i in arms:
+            phase = self.phases[i]
             if phase is not None and phase.catch_fraction is not None:
-                share[row] = phase.catch_fraction
+                fraction[i] = phase.catch_fraction
         if chosen.catch_fraction is not None:
-            share = chosen.catch_fraction
-        self.catch[rows] = self._catch_draw[rows] < share[rows]
+            fraction = chosen.catch_fraction
+        self.catch[arms] = self._catch_draw[arms] < fraction[arms]
         if chosen.catch is not None:
-            self.catch[rows] = chosen.catch[rows]
-        self.cue_step[rows] = np.where(self.catch[rows], NO_GO, self.go_step[rows])
+            self.catch[arms] = chosen.catch[arms]
+        self.cue_step[arms] = np.where(self.catch[arms], NO_GO, self.go_step[arms])
 
-    def _set_fields(self, rows: Indices, chosen: TrialOptions) -> None:
-        for row in rows:
-            phase = self.phases[row]
+    def _set_fields(self, arms: Indices, chosen: TrialOptions) -> None:
+        for i in arms:
+            phase = self.phases[i]
             planned = self._settings.field if phase is None else phase.field
-            self.fields[row] = planned if chosen.field is None else chosen.field[row]
+            self.fields[i] = planned if chosen.field is None else chosen.field[i]
         always, after_go = resolve_fields(
-            [self.fields[row] for row in rows], self.start[rows], self.target_position[rows]
+            [self.fields[i] for i in arms], self.start[arms], self.target_position[arms]
         )
-        self.forces.put(rows, always, after_go)
+        self.forces.put(arms, always, after_go)
 
 
-def _whole(rows: Indices, n: int) -> Indices | slice:
-    """All of n rows as a slice, which is faster."""
-    return slice(None) if len(rows) == n else rows
+def _whole(arms: Indices, n: int) -> Indices | slice:
+    """Return all of n arms as a slice, which is faster."""
+    return slice(None) if len(arms) == n else arms
 
 
 OPTIONS = ("target", "start", "go_time", "catch", "catch_fraction", "field")
