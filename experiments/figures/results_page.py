@@ -34,7 +34,7 @@ from experiments.figures.size import INITIAL, TRENDS
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
-from experiments.savings.report import markdown_report
+from experiments.savings.report import LEGEND, markdown_report
 from savings_gym.files import PROBES, SUMMARY, write_atomically, write_json
 from savings_gym.metrics.savings import savings
 
@@ -209,10 +209,9 @@ def _quick_section(quick: Path) -> str:
     pictures = [f"![{p.stem.replace('_', ' ')}](results/quick/{p.name})" for p in sorted(quick.glob("*.png"))]
     text = (
         f"`python -m experiments.savings --preset quick`, seed {summary['seed']}, "
-        f"{summary['wall_time_s'] / 60:.1f} min. p: paired t tests; beside the fractions of networks, a "
-        "sign-flip test of the mean difference. *All pairs*: FF1 of one network against FF2 of another, as "
-        "in the study's figure. *Channel force*: share of the field that networks cancel in an error clamp. "
-        "`results/quick/` holds the summary and all versions."
+        f"{summary['wall_time_s'] / 60:.1f} min. {LEGEND} *Pairs of networks*: FF1 of one network against "
+        "FF2 of another, as in the study's figure. *Channel force*: share of the field that networks cancel "
+        "in an error clamp. `results/quick/` holds the summary and all versions."
     )
     return "\n\n".join([text, markdown_report(summary), *pictures])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,17 +19,32 @@ from rich.table import Table
 from experiments import study
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder, versions
-from experiments.runs.tables import NO_INTERVAL, format_interval, format_value, markdown_table
+from experiments.runs.tables import (
+    MISSING,
+    NO_INTERVAL,
+    finite_or_none,
+    format_interval,
+    format_p,
+    format_value,
+    markdown_table,
+)
 from experiments.savings.experiment import FourPhases, RunProgress
 from savings_gym.arrays import MM
 from savings_gym.files import write_json
 from savings_gym.metrics.savings import savings
+from savings_gym.metrics.statistics import INTERVALS, mean_interval
 from savings_gym.task.settings import N_TARGETS
 
 log = logging.getLogger(__name__)
 LINE_EVERY = 10.0  # s between lines of progress without a terminal
-HEADINGS = ("measure", "this run", "95 % interval", "p", "study")
+HEADINGS = ("measure", "this run", "95 % interval", "p", "p (Holm)", "study")
+LEGEND = (
+    f"95 % intervals over networks: of means ({INTERVALS['mean']}), of the ratio ({INTERVALS['ratio']}), of "
+    f"shares of networks ({INTERVALS['paired fraction']}) and pairs ({INTERVALS['all-pairs fraction']}). "
+    "p: t tests, paired for savings; p (Holm): corrected for the two measures of savings."
+)
 PERCENT = 100.0
+Row = tuple[str, ...]
 
 
 class ProgressDisplay:
@@ -87,7 +103,7 @@ def finish_report(
         folder: Folder of the run.
         experiment: What was run.
         complete: Whether it reached its end.
-        metadata: What the summary says besides the measures; its ``seed`` is that of the bootstrap.
+        metadata: Entries of the summary besides the measures; ``seed`` is also that of the sign-flip test.
     """
     table = folder.table(before=experiment.part)
     if table.empty:
@@ -135,70 +151,94 @@ def show_report(folder: Path) -> None:
         table.add_row(*row)
     console = Console()
     console.print(table)
+    console.print(LEGEND)
+    if missing := summary["savings"]["missing"]:
+        console.print(f"no savings: {missing}")
     for failure in (summary["savings"]["rate"] or {}).get("failures") or []:
         console.print(f"no learning rate: {failure}")
     state = "" if summary["complete"] else " (not complete)"
     console.print(f"{summary['wall_time_s'] / 60:.1f} min; files in {folder}{state}")
 
 
-def report_rows(summary: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    """Return the rows of the table: measure, value, interval, p, and the study's value.
+def report_rows(summary: dict[str, Any]) -> list[Row]:
+    """Return the rows of the table, one cell per heading.
 
     The study's values are those of 128 units and its full schedule.
     """
-    phases, initial, rate = summary["phases"], summary["savings"]["initial"], summary["savings"]["rate"]
-    residual, effect = summary["washout_residual"], summary["after_effect"]
-    rows: list[tuple[str, str, str, str, str]] = []
-
-    def add(
-        name: str, value: Any, interval: Any, p: Any, reference: str, scale: float = MM, unit: str = "mm"
-    ) -> None:
-        ends = format_interval(None if end is None else scale * end for end in interval or NO_INTERVAL)
-        text = format_value(None if value is None else scale * value, unit=unit)
-        rows.append((name, text, ends, "" if p is None else f"{p:.2g}", reference))
-
-    def add_fractions(measure: str, saved: dict[str, Any]) -> None:
-        fraction, ends, p = saved["paired_fraction"], saved.get("paired_ci"), saved["p_sign_flip"]
-        add("  networks with savings", fraction, ends, p, "-", PERCENT, "%")
-        fraction, ends = saved["all_pairs_fraction"], saved.get("all_pairs_ci")
-        reference = _reference(study.fraction(measure, 128), PERCENT, "%")
-        add("  all pairs with savings", fraction, ends, None, reference, PERCENT, "%")
-
-    for phase, name in (("FF1", study.INITIAL_FF1), ("FF2", study.INITIAL_FF2)):
-        if entry := phases[phase]:
-            value, ci = entry["initial_deviation"], entry["initial_ci"]
-            add(f"deviation, start of {phase}", value, ci, None, _reference(name))
-    if initial:
-        reference = _reference(study.INITIAL_SAVINGS)
-        add("initial savings, FF1 - FF2", initial["difference"], initial["ci"], _p(initial), reference)
-        add_fractions("initial deviation", initial)
-    if rate:
-        for phase, name in (("FF1", study.RATE_FF1), ("FF2", study.RATE_FF2)):
-            label, reference = f"rate {phase}, per {study.RATE_WINDOW} trials", _reference(name, unit="")
-            add(label, rate[phase.lower()], None, None, reference, study.RATE_WINDOW, "")
-        reference = _reference(study.RATE_RATIO, unit="")
-        add("rate savings, FF2 / FF1", rate["ratio"], rate["ci"], _p(rate), reference, 1.0, "")
-        add_fractions("rate", rate)
-    if effect:
-        reference = _reference(study.AFTER_EFFECT)
-        add("after-effect, start of NF2", effect["mean"], effect["ci"], effect["p"], reference)
-    if residual:
-        reference = _reference(study.RESIDUAL, -1.0)  # the study gives NF1 - NF2
-        add("washout residual, NF2 - NF1", residual["mean"], residual["ci"], residual["p"], reference)
+    initial, rate = summary["savings"]["initial"], summary["savings"]["rate"]
+    rows = [
+        _row(f"deviation, start of {phase}", entry["initial_deviation"], entry["initial_ci"], reference=name)
+        for phase, name in (("FF1", study.INITIAL_FF1), ("FF2", study.INITIAL_FF2))
+        if (entry := summary["phases"][phase])
+    ]
+    rows += (_initial_rows(initial) if initial else []) + (_rate_rows(rate) if rate else [])
+    if effect := summary["after_effect"]:
+        name = "after-effect, start of NF2"
+        rows.append(_row(name, effect["mean"], effect["ci"], effect["p"], reference=study.AFTER_EFFECT))
+    if residual := summary["washout_residual"]:
+        name, theirs = "washout residual, NF1 - NF2", study.RESIDUAL
+        rows.append(_row(name, residual["mean"], residual["ci"], residual["p"], reference=theirs, scale=-MM))
     for phase, value in summary["adaptation"].items():
-        add(f"channel force, end of {phase}", value, None, None, "-", PERCENT, "%")
+        values = summary.get("adaptation_networks", {}).get(phase, [])
+        interval = NO_INTERVAL if None in values else mean_interval(values)
+        rows.append(_row(f"channel force, end of {phase}", value, interval, scale=PERCENT, unit="%"))
     return rows
 
 
-def _p(saved: dict[str, Any]) -> float | None:
-    """P of savings, corrected for there being two measures of them if the summary has that."""
-    corrected = saved.get("p_holm")
-    return saved["p"] if corrected is None else corrected
+def _initial_rows(initial: dict[str, Any]) -> list[Row]:
+    """Savings of the initial deviation."""
+    name, theirs = "initial savings, FF1 - FF2", study.INITIAL_SAVINGS
+    return [
+        _row(name, initial["difference"], initial["ci"], initial["p"], initial["p_holm"], reference=theirs),
+        *_fraction_rows(initial, "initial deviation"),
+    ]
 
 
-def _reference(name: str, scale: float = 1.0, unit: str = "mm") -> str:
-    """Return a number of the study as text."""
-    return format_value(scale * study.REFERENCE[name].value, unit=unit)
+def _rate_rows(rate: dict[str, Any]) -> list[Row]:
+    """Savings of the learning rate."""
+    rows = [
+        _row(
+            f"rate {phase}, per {study.RATE_WINDOW} trials", rate[phase.lower()],
+            reference=name, scale=study.RATE_WINDOW, unit="",
+        )
+        for phase, name in (("FF1", study.RATE_FF1), ("FF2", study.RATE_FF2))
+    ]  # fmt: skip
+    ratio, theirs = (rate["ratio"], rate["ci"], rate["p"], rate["p_holm"]), study.RATE_RATIO
+    rows.append(_row("rate savings, FF2 / FF1", *ratio, reference=theirs, scale=1.0, unit=""))
+    return rows + _fraction_rows(rate, "rate")
+
+
+def _fraction_rows(saved: dict[str, Any], measure: str) -> list[Row]:
+    """The two fractions with savings of a measure."""
+    percent: dict[str, Any] = {"scale": PERCENT, "unit": "%"}
+    name = study.fraction(measure, 128)
+    return [
+        _row("  networks with savings", saved["paired_fraction"], saved["paired_ci"], **percent),
+        _row(
+            "  pairs of networks with savings", saved["all_pairs_fraction"], saved["all_pairs_ci"],
+            reference=name, reference_scale=PERCENT, **percent,
+        ),
+    ]  # fmt: skip
+
+
+def _row(
+    name: str, value: float | None, interval: Sequence[float | None] = NO_INTERVAL, p: float | None = None,
+    p_holm: float | None = None, *, reference: str | None = None, scale: float = MM, unit: str = "mm",
+    reference_scale: float = 1.0,
+) -> Row:  # fmt: skip
+    """One row: numbers in SI units times `scale`, and a number of the study times `reference_scale`."""
+    ends = sorted(scale * end for end in map(finite_or_none, interval) if end is not None)
+    theirs = MISSING
+    if reference is not None:
+        theirs = format_value(reference_scale * study.REFERENCE[reference].value, unit=unit)
+    return (
+        name,
+        format_value(None if value is None else scale * value, unit=unit),
+        format_interval(ends if len(ends) == 2 else NO_INTERVAL),
+        "" if p is None else format_p(p),
+        "" if p_holm is None else format_p(p_holm),
+        theirs,
+    )
 
 
 def markdown_report(summary: dict[str, Any]) -> str:

@@ -39,7 +39,8 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_every_file_and_nothing_else(smoke: Path) -> None:
     networks = {f"networks_{phase}.safetensors" for phase in ("NF1", "FF1", "NF2", "FF2")}
-    figures = {"learning_curves.png", "ff1_ff2.png", "hand_paths.png"}
+    drawn = ("learning_curves", "ff1_ff2", "hand_paths")
+    figures = {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
     results = {"config.json", "probes.parquet", "summary.json", "paths.nc", "pretrained.safetensors"}
     assert {file.name for file in smoke.iterdir()} == networks | figures | results
 
@@ -285,10 +286,33 @@ def test_every_argument_has_a_help_line() -> None:
 def test_the_table_shows_missing_results_as_missing(smoke: Path) -> None:
     summary = json.loads((smoke / "summary.json").read_text())
     whole = report.report_rows(summary)
-    summary["savings"] = {"initial": None, "rate": None}
+    summary["savings"] = {"initial": None, "rate": None, "missing": "no phase named FF2"}
     summary |= {"after_effect": None, "washout_residual": None, "adaptation": {}}
     summary["phases"]["FF2"] = None
     assert 0 < len(report.report_rows(summary)) < len(whole)
+
+
+def test_the_table_has_the_numbers_of_the_summary_beside_those_of_the_study(smoke: Path) -> None:
+    summary = json.loads((smoke / "summary.json").read_text())
+    saved = {
+        "paired_fraction": 0.75,
+        "paired_ci": [0.3, 0.9],
+        "all_pairs_fraction": 0.6,
+        "all_pairs_ci": None,
+    }
+    saved |= {"difference": 0.002, "ci": [0.001, 0.003], "p": 0.02, "p_holm": 0.04}
+    summary["savings"]["initial"] = saved | {"all_pairs_ci": [None, None]}
+    summary["washout_residual"] = {"mean": -0.001, "ci": [-0.004, 0.002], "p": 0.5}
+    summary |= {"adaptation": {"FF1": 0.5}, "adaptation_networks": {"FF1": [0.4, 0.6]}}
+    rows = {row[0].strip(): row[1:] for row in report.report_rows(summary)[2:5]}
+    assert rows == {
+        "initial savings, FF1 - FF2": ("2 mm", "1.00 to 3.00", "0.02", "0.04", "0.9 mm"),
+        "networks with savings": ("75 %", "30.0 to 90.0", "", "", "-"),
+        "pairs of networks with savings": ("60 %", "-", "", "", "66.5 %"),
+    }
+    residual, force = report.report_rows(summary)[-2:]  # the study gives NF1 - NF2
+    assert residual[1:] == ("1 mm", "-2.00 to 4.00", "0.5", "", "0.111 mm")
+    assert force[:3] == ("channel force, end of FF1", "50 %", "-77 to 177")
 
 
 @pytest.mark.slow

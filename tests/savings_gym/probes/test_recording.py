@@ -81,7 +81,7 @@ def test_the_files_are_those_of_the_supervised_experiment(four, tmp_path):
     assert summary == returned
     assert set(shipped) - OWN <= set(summary)
     for part in ("phases", "savings", "adaptation", "washout_residual", "after_effect"):
-        assert set(shipped[part]) <= set(summary[part])
+        assert set(summary[part]) == set(shipped[part])
     assert set(summary["phases"]["FF1"]) == set(shipped["phases"]["FF1"])
     assert set(summary["endpoint_error"]) == set(summary["phases"])
 
