@@ -1,4 +1,4 @@
-"""What every test shares: an OpenGL back end where there is one, markers that skip, repeatable hypothesis."""
+"""Shared by all tests: an OpenGL back end if there is one, markers that skip, a repeatable hypothesis."""
 
 import os
 import subprocess
@@ -12,12 +12,12 @@ settings.load_profile("repeatable")
 
 GL_PACKAGES = "libegl1 libopengl0 libgl1-mesa-dri (MUJOCO_GL=egl), or libosmesa6 (MUJOCO_GL=osmesa)"
 GL_PROBE = "import mujoco; context = mujoco.GLContext(16, 16); context.make_current(); context.free()"
-GL_STATE = "SAVINGS_GYM_TESTS_GL"  # "yes" or "no", kept in the environment so that test workers inherit it
-GL_REQUIRED = "SAVINGS_GYM_REQUIRE_GL"  # set by .ci/run: then a missing back end fails instead of skipping
+GL_STATE = "SAVINGS_GYM_TESTS_GL"  # "yes" or "no", an environment variable so that workers inherit it
+GL_REQUIRED = "SAVINGS_GYM_REQUIRE_GL"  # set by .ci/run: a missing back end then fails the test
 
 
 def _gl_works(backend: str) -> bool:
-    # in a process of its own: with a back end whose library is missing, `import mujoco` itself fails
+    # in a separate process, because `import mujoco` itself fails if the library of a back end is missing
     environment = {**os.environ, "MUJOCO_GL": backend}
     command = [sys.executable, "-c", GL_PROBE]
     try:
@@ -29,15 +29,15 @@ def _gl_works(backend: str) -> bool:
 def _choose_gl() -> None:
     if GL_STATE in os.environ:
         return
-    asked = os.environ.get("MUJOCO_GL", "")
+    requested = os.environ.get("MUJOCO_GL", "")
     headless = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
-    candidates = [asked] if asked or not headless else ["egl", "osmesa"]
-    found = next((backend for backend in candidates if _gl_works(backend)), None)
-    os.environ[GL_STATE] = "no" if found is None else "yes"
-    if found:
-        os.environ["MUJOCO_GL"] = found
+    candidates = [requested] if requested or not headless else ["egl", "osmesa"]
+    backend = next((name for name in candidates if _gl_works(name)), None)
+    os.environ[GL_STATE] = "no" if backend is None else "yes"
+    if backend:
+        os.environ["MUJOCO_GL"] = backend
     else:
         os.environ.pop("MUJOCO_GL", None)
 
@@ -48,7 +48,7 @@ _choose_gl()  # before anything imports mujoco
 def _need_gl() -> None:
     if os.environ[GL_STATE] == "yes":
         return
-    reason = f"no OpenGL context can be made; on Debian install {GL_PACKAGES}"
+    reason = f"no OpenGL context can be created; on Debian install {GL_PACKAGES}"
     if os.environ.get(GL_REQUIRED):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -70,5 +70,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def requires_gl() -> None:
-    """Skips the test, naming the Debian packages, where no OpenGL context can be made."""
+    """Skip the test, naming the Debian packages, if no OpenGL context can be created."""
     _need_gl()

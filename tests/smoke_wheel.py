@@ -1,8 +1,8 @@
-"""Tries the built wheel the way a stranger meets it: in an empty environment, outside the checkout.
+"""Try the built wheel as a new user would: in an empty environment, outside the checkout.
 
-`make build` runs `python tests/smoke_wheel.py dist`. The wheel's names are checked, the wheel is installed
-into a fresh environment in a temporary folder, and this file runs there once more, as `--installed`, to make
-an environment and step it through a trial.
+`make build` runs `python tests/smoke_wheel.py dist`. It checks the names in the wheel, installs the wheel
+into a fresh environment in a temporary folder, and runs this file there again, as `--installed`, to make an
+environment and step it through a trial.
 """
 
 import importlib.util
@@ -21,20 +21,20 @@ TRIAL_STEPS = 100
 
 
 def expect(condition: bool, message: str) -> None:
-    """Stops with the message unless the condition holds (unlike assert, also under python -O)."""
+    """Exit with the message unless the condition holds; unlike assert, also under python -O."""
     if not condition:
         sys.exit(f"smoke test of the wheel: {message}")
 
 
 def find_wheel(folder: Path) -> Path:
-    """Returns the one wheel in the folder."""
+    """Return the only wheel in the folder."""
     wheels = sorted(folder.glob("*.whl"))
     expect(len(wheels) == 1, f"expected one wheel in {folder}, found {[wheel.name for wheel in wheels]}")
     return wheels[0].resolve()
 
 
 def check_names(wheel: Path) -> None:
-    """Checks that the wheel brings one top-level package, its metadata and the assets, and nothing else."""
+    """Check that the wheel holds one top-level package, its metadata and the assets, and nothing else."""
     names = zipfile.ZipFile(wheel).namelist()
     version = wheel.name.split("-")[1]
     top = {name.split("/")[0] for name in names}
@@ -43,11 +43,11 @@ def check_names(wheel: Path) -> None:
     for asset in ASSETS:
         expect(f"{PACKAGE}/assets/{asset}" in names, f"{PACKAGE}/assets/{asset} is missing")
     stray = [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".nbi", ".nbc"))]
-    expect(not stray, f"caches were packed: {stray}")
+    expect(not stray, f"the wheel holds caches: {stray}")
 
 
 def try_elsewhere(wheel: Path) -> None:
-    """Installs the wheel into an empty environment in a temporary folder and runs the trial there."""
+    """Install the wheel into an empty environment in a temporary folder and run the trial there."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     with tempfile.TemporaryDirectory(prefix="savings-gym-wheel-") as folder:
         environment = Path(folder, "venv")
@@ -61,7 +61,7 @@ def try_elsewhere(wheel: Path) -> None:
 
 
 def run_trial() -> None:
-    """Makes the environment, single and vector, from the installed wheel and runs one trial in each."""
+    """Make the environment from the installed wheel, single and vector, and run it."""
     import gymnasium as gym
     import numpy as np
 
@@ -74,7 +74,7 @@ def run_trial() -> None:
     for asset in ASSETS:
         expect((home / "assets" / asset).is_file(), f"{home / 'assets' / asset} is not installed")
     for name in NOT_NEEDED:
-        expect(importlib.util.find_spec(name) is None, f"{name} got installed with the wheel")
+        expect(importlib.util.find_spec(name) is None, f"{name} was installed with the wheel")
 
     env = gym.make("ForceFieldReach-v0")
     observation, _ = env.reset(seed=0)
@@ -84,7 +84,8 @@ def run_trial() -> None:
         expect(bool(np.all(np.isfinite(observation))), f"the observation at step {step} is not finite")
         expect(bool(np.isfinite(reward)), f"the reward at step {step} is not finite")
         expect(
-            not terminated and truncated == (step == TRIAL_STEPS), f"the trial ends wrongly at step {step}"
+            not terminated and truncated == (step == TRIAL_STEPS),
+            f"the trial does not end at step {TRIAL_STEPS} only, but at step {step}",
         )
     env.close()
 
@@ -100,7 +101,7 @@ def run_trial() -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Runs the outer part on a folder with a wheel, or the inner part where the wheel is installed."""
+    """Test a folder with a wheel or, in the environment made for that, the installed package."""
     expect(len(arguments) == 1, "usage: smoke_wheel.py FOLDER_WITH_ONE_WHEEL | --installed")
     if arguments == ["--installed"]:
         run_trial()
