@@ -1,1 +1,1 @@
-"""Agents that learn nothing: zero, random, and a model-based controller. No torch."""
+"""Agents that do not learn: zero, random, and a model-based controller, without torch."""

@@ -1,1 +1,1 @@
-"""Numba kernels: the arm and recurrent layers, forward and backward. They import nothing of torch."""
+"""Numba kernels without torch: the arm and recurrent layers, forward and backward."""

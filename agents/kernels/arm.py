@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.kernels import muscles as nm
-from agents.kernels.lanes import clip, cosine_and_sine, jit, load, size, store, where
+from agents.kernels.compile import lanewise
+from agents.kernels.lanes import absolute, clip, cosine_and_sine, load, store, where
 from savings_gym.arm.model import Arm
 from savings_gym.task.settings import physics_steps
 
@@ -40,7 +41,7 @@ def arm_constants(arm: Arm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.append(scalars, stops), nm.muscle_constants(arm)
 
 
-@jit
+@lanewise
 def take_posture(arm: Any, muscles: Any, state: Any, out: Any) -> None:
     """Fill out (POSTURE, lanes) with everything that depends on the joint angles alone."""
     q1 = load(state, (0, 0))
@@ -56,14 +57,14 @@ def take_posture(arm: Any, muscles: Any, state: Any, out: Any) -> None:
     store(out, (Y, 0), arm[UPPER] * s1 + ey)
 
 
-@jit
+@lanewise
 def hand_velocity(posture: Any, v1: Any, v2: Any) -> tuple[Any, Any]:
     """Return the velocity of the hand [m/s] at joint velocities."""
     vx = -load(posture, (Y, 0)) * v1 - load(posture, (EY, 0)) * v2
     return vx, load(posture, (X, 0)) * v1 + load(posture, (EX, 0)) * v2
 
 
-@jit
+@lanewise
 def push_on_hand(posture: Any, v1: Any, v2: Any, field: Any) -> tuple[Any, Any]:
     """Return the field's force on the hand [N]; field (10, lanes) is B, K, c of f = B v - K x + c."""
     x, y = load(posture, (X, 0)), load(posture, (Y, 0))
@@ -75,17 +76,17 @@ def push_on_hand(posture: Any, v1: Any, v2: Any, field: Any) -> tuple[Any, Any]:
     return fx, fy
 
 
-@jit
+@lanewise
 def _stop(arm: Any, at: int, q: Any) -> tuple[Any, Any]:
     """Return the torque of the joint stop whose constants begin at ``at``, and its slope."""
     x = q - clip(q, arm[at], arm[at + 1])
     k0, k1, k2 = arm[at + 2], arm[at + 3], arm[at + 4]
-    deep = size(x)
+    deep = absolute(x)
     slope = -(k0 + deep * (2.0 * k1 + deep * (3.0 * k2)))
     return -x * (k0 + deep * (k1 + deep * k2)), where(deep > 0.0, slope, 0.0)
 
 
-@jit
+@lanewise
 def _torques(arm: Any, posture: Any, state: Any, fx: Any, fy: Any) -> tuple[Any, Any]:
     """Return the joint torques [N m] of the field, the stops and the velocities; muscles are not included."""
     v1, v2 = load(state, (2, 0)), load(state, (3, 0))
@@ -97,7 +98,7 @@ def _torques(arm: Any, posture: Any, state: Any, fx: Any, fy: Any) -> tuple[Any,
     return one, two
 
 
-@jit
+@lanewise
 def _inverse_mass(arm: Any, posture: Any) -> tuple[Any, Any, Any]:
     """Return entries 11, 12 and 22 of the inverse mass matrix [1 / (kg m^2)]."""
     turn = arm[B] * load(posture, (COS, 0))
@@ -106,7 +107,7 @@ def _inverse_mass(arm: Any, posture: Any) -> tuple[Any, Any, Any]:
     return arm[D] * per_det, -m12 * per_det, m11 * per_det
 
 
-@jit
+@lanewise
 def physics_step(
     arm: Any, muscles: Any, state: Any, control: Any, field: Any, posture: Any, force: Any, out: Any
 ) -> None:
@@ -143,13 +144,13 @@ def physics_step(
         store(out, (4 + i, 0), active + arm[DT] * rate)
 
 
-@jit
+@lanewise
 def add(out: Any, row: int, value: Any) -> None:
     """Add lanes to a row."""
     store(out, (row, 0), load(out, (row, 0)) + value)
 
 
-@jit
+@lanewise
 def sense_vjp(muscles: Any, state: Any, posture: Any, g: Any, out: Any) -> None:
     """Add to out (10, lanes) the gradient from g (12, lanes) on muscle lengths and velocities."""
     v2 = load(state, (3, 0))
@@ -163,7 +164,7 @@ def sense_vjp(muscles: Any, state: Any, posture: Any, g: Any, out: Any) -> None:
         add(out, 3, velocity * moment)
 
 
-@jit
+@lanewise
 def hand_vjp(state: Any, posture: Any, gx: Any, gy: Any, gvx: Any, gvy: Any, out: Any) -> None:
     """Add to out (10, lanes) the gradient from those on hand position and velocity.
 
@@ -180,7 +181,7 @@ def hand_vjp(state: Any, posture: Any, gx: Any, gy: Any, gvx: Any, gvy: Any, out
     add(out, 3, ex * gvy - ey * gvx)
 
 
-@jit
+@lanewise
 def _muscles_vjp(
     muscles: Any, state: Any, posture: Any, t1: Any, t2: Any, g_force: Any, out: Any
 ) -> tuple[Any, Any]:
@@ -207,7 +208,7 @@ def _muscles_vjp(
     return one, two
 
 
-@jit
+@lanewise
 def _activation_vjp(
     arm: Any, muscles: Any, state: Any, control: Any, g: Any, out: Any, g_control: Any
 ) -> None:
@@ -219,7 +220,7 @@ def _activation_vjp(
         add(g_control, i, arm[DT] * ahead * by_control)
 
 
-@jit
+@lanewise
 def _field_vjp(state: Any, posture: Any, field: Any, t1: Any, t2: Any, fx: Any, fy: Any, out: Any) -> None:
     """Add to out the gradient from that on the torques J'f, with f = B v - K x + c on the hand."""
     x, y, ex, ey = (load(posture, (X, 0)), load(posture, (Y, 0)),
@@ -235,7 +236,7 @@ def _field_vjp(state: Any, posture: Any, field: Any, t1: Any, t2: Any, fx: Any, 
     add(out, 1, turn)
 
 
-@jit
+@lanewise
 def physics_step_vjp(
     arm: Any, muscles: Any, state: Any, control: Any, field: Any, posture: Any,
     g: Any, g_force: Any, out: Any, g_control: Any,

@@ -1,25 +1,23 @@
-"""One step of a GRU and its reverse pass for the trials of one network, in numba. m trials, H units."""
+"""One step of a GRU and its reverse pass, for the trials of one network, in numba: m trials, H units."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
-
-from agents.kernels.compile import inner as jit
+from agents.kernels.compile import inlined, inner
 from agents.kernels.product import add_packed
 
-# tanh(x) = x P(s) / Q(s), s = (x / 8.3)^2, for |x| <= 8.3: our own least-squares fit, largest error 1.1e-11
-# before rounding, 4e-7 in float32. Plain arithmetic vectorises, libm's tanh does not.
+# tanh(x) = x P(s) / Q(s), s = (x / 8.3)^2, for |x| <= 8.3: our own least-squares fit, with a largest error of
+# 1.1e-11 before rounding and 4e-7 in float32. Plain arithmetic vectorises; libm's tanh does not.
 TANH: Final = (
     1.00000000e00, 9.72961689e00, 2.11583366e01, 1.40964282e01, 2.61538675e00, 6.19776724e-02,
     3.26929502e01, 1.39119838e02, 1.65785650e02, 6.04259500e01, 4.86815440e00, 8.3, 1 / 8.3**2,
 )  # fmt: skip
 
 
-@numba.njit(fastmath=True, error_model="numpy", inline="always")
+@inlined
 def tanh_of(x: Any, c: Any) -> Any:
-    """Hyperbolic tangent; c is ``TANH`` in the dtype of x, a tuple, which no write of a loop can alias."""
+    """Return the hyperbolic tangent of x; c is ``TANH`` in its dtype, a tuple, which no array can alias."""
     x = min(max(x, -c[11]), c[11])
     s = x * x * c[12]
     p = c[0] + s * (c[1] + s * (c[2] + s * (c[3] + s * (c[4] + s * c[5]))))
@@ -27,17 +25,17 @@ def tanh_of(x: Any, c: Any) -> Any:
     return x * p / q
 
 
-@jit
+@inner
 def add_product(left: Any, left_at: int, right: Any, out: Any, out_at: int) -> None:
-    """Columns of out (m, j), from ``out_at``, += columns of left (m, k), from ``left_at``, @ right (k, j).
+    """Add columns of left (m, k), from ``left_at``, @ right (k, j) to columns of out (m, j), from ``out_at``.
 
-    For weights that are used too seldom to be packed (see ``agents.kernels.product``). Offsets instead of
-    slices: a slice of columns would hide from the compiler that rows are contiguous. Four rows of weights
-    meet two of ``left`` at a time, so that what is loaded is used twice.
+    Meant for weights that are not used often enough to be packed (see ``agents.kernels.product``). It takes
+    offsets instead of slices, because a slice of columns would hide from the compiler that rows are
+    contiguous. Four rows of weights meet two of ``left`` at a time, so that every load is used twice.
     """
     rows = left.shape[0]
-    inner, columns = right.shape
-    whole, paired = inner - inner % 4, rows - rows % 2
+    depth, columns = right.shape
+    whole, paired = depth - depth % 4, rows - rows % 2
     for k in range(0, whole, 4):
         w0, w1, w2, w3 = right[k], right[k + 1], right[k + 2], right[k + 3]
         at = left_at + k
@@ -56,7 +54,7 @@ def add_product(left: Any, left_at: int, right: Any, out: Any, out_at: int) -> N
             row = out[b][out_at : out_at + columns]
             for j in range(columns):
                 row[j] += a0 * w0[j] + a1 * w1[j] + a2 * w2[j] + a3 * w3[j]
-    for k in range(whole, inner):
+    for k in range(whole, depth):
         w0 = right[k]
         for b in range(rows):
             a0 = left[b, left_at + k]
@@ -65,25 +63,25 @@ def add_product(left: Any, left_at: int, right: Any, out: Any, out_at: int) -> N
                 row[j] += a0 * w0[j]
 
 
-@numba.njit(inline="always")
-def _quarters(row: Any, units: int) -> tuple[Any, Any, Any, Any]:
-    """The four parts of a row (4 H,) of gates."""
+@inlined
+def quarters(row: Any, units: int) -> tuple[Any, Any, Any, Any]:
+    """Return the four parts of a row (4 H,) of gates."""
     return row[:units], row[units : 2 * units], row[2 * units : 3 * units], row[3 * units :]
 
 
-@jit
+@inner
 def step(x: Any, h: Any, weights: Any, biases: Any, tanh: Any, work: Any, gates: Any, out: Any) -> None:
-    """One GRU step of m trials; gates (m, 4 H) keeps r, z, n and the recurrent drive of n.
+    """Take one GRU step in m trials.
 
     Args:
         x: (m, inputs).
-        h: (m, H) the old state.
-        weights: of inputs to r, z, n; of the state to r, z; of the state to n; all packed.
+        h: (m, H) old state.
+        weights: Weights of inputs to r, z and n, of the state to r and z, and of the state to n; all packed.
         biases: (3 H,) of inputs and (3 H,) of the state.
         tanh: ``TANH`` in the dtype of x.
-        work: drive of r, z, n and recurrent drive of n, padded, of m rows.
-        gates: (m, 4 H).
-        out: (m, H) the new state.
+        work: Drive of r, z and n and recurrent drive of n, padded, with m rows.
+        gates: (m, 4 H), filled with r, z, n and the recurrent drive of n.
+        out: (m, H), filled with the new state.
     """
     of_inputs, of_state, of_state_n = weights
     drive, recurrent = work
@@ -99,15 +97,15 @@ def step(x: Any, h: Any, weights: Any, biases: Any, tanh: Any, work: Any, gates:
         for j in range(units):
             apart[j] = bh[2 * units + j]
     add_packed(x, 0, of_inputs, drive)
-    # Recurrent drive: r and z join the input's, n's stays apart because the reset gate multiplies it.
+    # The recurrent drive of r and z joins the input's; that of n stays apart, for the reset gate to multiply.
     add_packed(h, 0, of_state, drive)
     add_packed(h, 0, of_state_n, recurrent)
     for b in range(m):
         row, keep, old, new = drive[b], gates[b], h[b], out[b]
         for j in range(2 * units):
             keep[j] = half + half * tanh_of(half * row[j], tanh)
-        # Simple loops over slices: the compiler gives up on vectors where too many arrays may overlap.
-        r, z, n, hn = _quarters(keep, units)
+        # Simple loops over slices: the compiler does not vectorise if too many arrays may overlap.
+        r, z, n, hn = quarters(keep, units)
         add, apart = row[2 * units : 3 * units], recurrent[b]
         for j in range(units):
             hn[j] = apart[j]
@@ -117,37 +115,37 @@ def step(x: Any, h: Any, weights: Any, biases: Any, tanh: Any, work: Any, gates:
             new[j] = n[j] + z[j] * (old[j] - n[j])
 
 
-@jit
+@inner
 def step_vjp(g: Any, old: Any, gates: Any, wh: Any, drives: Any, out: Any) -> None:
     """Reverse pass of ``step``.
 
     Args:
         g: (m, padded H) gradient on the new state.
-        old: (m, H) the old state.
-        gates: (m, 4 H) what ``step`` kept.
+        old: (m, H) old state.
+        gates: (m, 4 H) as filled by ``step``.
         wh: (3 H, H) weights of the state, packed.
-        drives: (m, 4 H) is filled with gradients on the drives of r, z, the recurrent part of n, and n.
-        out: (m, padded H) is filled with the gradient on the old state.
+        drives: (m, 4 H), filled with gradients on the drives of r, z, the recurrent part of n, and n.
+        out: (m, padded H), filled with the gradient on the old state.
     """
     m, units = old.shape
     for b in range(m):
         row, before, ahead = g[b], old[b], out[b]
-        r, z, n, hn = _quarters(gates[b], units)
-        dr, dz, dhn, dn = _quarters(drives[b], units)
+        r, z, n, hn = quarters(gates[b], units)
+        dr, dz, dhn, dn = quarters(drives[b], units)
         for j in range(units):
-            dn[j] = row[j] * (_one(z[j]) - z[j]) * (_one(z[j]) - n[j] * n[j])
+            dn[j] = row[j] * (one(z[j]) - z[j]) * (one(z[j]) - n[j] * n[j])
         for j in range(units):
-            dz[j] = row[j] * (before[j] - n[j]) * z[j] * (_one(z[j]) - z[j])
+            dz[j] = row[j] * (before[j] - n[j]) * z[j] * (one(z[j]) - z[j])
         for j in range(units):
             dhn[j] = dn[j] * r[j]
         for j in range(units):
-            dr[j] = dhn[j] * hn[j] * (_one(r[j]) - r[j])
+            dr[j] = dhn[j] * hn[j] * (one(r[j]) - r[j])
         for j in range(units):
             ahead[j] = row[j] * z[j]
     add_packed(drives, 0, wh, out)
 
 
-@numba.njit(inline="always")
-def _one(like: Any) -> Any:
-    """One, in the dtype of the argument (a literal would make everything float64)."""
+@inlined
+def one(like: Any) -> Any:
+    """Return 1 in the dtype of the argument; a literal would make everything float64."""
     return type(like)(1)

@@ -1,27 +1,54 @@
-"""How our kernels are compiled, and when those that were kept between runs are forgotten."""
+"""How kernels are compiled: every numba decorator of the package, and when stored kernels are dropped.
+
+``entry`` and ``parallel_entry`` are for kernels that Python calls; they are kept on disk between runs. The
+others are for functions that only kernels call: ``inner`` for loops over arrays, ``inlined`` for short
+formulas that take the settings of their caller, and ``lanewise`` for formulas over lanes
+(``agents.kernels.lanes``).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numba
 
-# For functions that only kernels call: wrappers for Python would take longer to compile than they.
-_INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-inner: Any = numba.njit(fastmath=True, error_model="numpy", **_INNER)
+FAST: Final[dict[str, Any]] = {"fastmath": True, "error_model": "numpy"}
+# Without reassociation: sine and cosine subtract pi in two parts.
+LANE_MATH: Final[dict[str, Any]] = {"fastmath": {"contract", "arcp", "nsz"}, "error_model": "numpy"}
+# Wrappers for Python would take longer to compile than the functions.
+NO_WRAPPERS: Final[dict[str, Any]] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+inner: Any = numba.njit(**FAST, **NO_WRAPPERS)
+inlined: Any = numba.njit(**FAST, inline="always")
+lanewise: Any = numba.njit(**LANE_MATH)
 
 
-def forget_stale_kernels(name: str) -> None:
-    """Remove the cached kernels of a module of this folder, by its `__name__`, if any source in it is newer.
+def entry(function: Callable[..., None]) -> Any:
+    """Compile a kernel that Python calls and that releases its lock while it runs."""
+    return _kept(function, nogil=True)
 
-    Numba notices changes in the file of a function, not in those of the functions that it calls.
+
+def parallel_entry(function: Callable[..., None]) -> Any:
+    """Compile a kernel that Python calls and that runs its ``prange`` on all threads."""
+    return _kept(function, parallel=True)
+
+
+def _kept(function: Callable[..., None], **options: Any) -> Any:
+    kernel = numba.njit(cache=True, **FAST, **options)(function)
+    _forget_if_stale(kernel)
+    return kernel
+
+
+def _forget_if_stale(kernel: Any) -> None:
+    """Remove a kernel that was kept on disk if any source file of this package is newer.
+
+    Numba notices changes in the file of a function, but not in those of the functions that it calls.
     """
-    folder = Path(__file__).parent
-    changed = max(source.stat().st_mtime for source in folder.glob("*.py"))
-    for kernel in (folder / "__pycache__").glob(f"{name.rpartition('.')[2]}.*.nb[ic]"):
-        try:
-            if kernel.stat().st_mtime < changed:
-                kernel.unlink()
-        except FileNotFoundError:
-            continue  # a process beside this one has removed it
+    function = kernel.py_func
+    changed = max(source.stat().st_mtime for source in Path(__file__).parent.glob("*.py"))
+    stem = function.__module__.rpartition(".")[2]
+    for file in Path(kernel.stats.cache_path).glob(f"{stem}.{function.__qualname__}-*.nb[ic]"):
+        if file.stat().st_mtime < changed:
+            file.unlink(missing_ok=True)

@@ -1,66 +1,59 @@
-"""A GRU on the arm, all control steps of one network at a time, in numba.
+"""GRU networks on the arm, network by network, each through all control steps of its trials, in numba.
 
-The weights of one network fit into a core's cache, those of an ensemble do not: so the outer loop is over
-networks, in parallel, and time runs inside. The recurrence is that of
-``agents.supervised.networks.GRUEnsemble`` in ``agents.supervised.rollout``; tests require equal results. The
-arms of a network are side by side in lanes, ``ARMS`` per block; if the last block is not full, its other lanes
-repeat the last trial and count for nothing. n networks, m trials, T control steps, H units; arrays as listed in
-``agents.supervised.fused``.
+The weights of one network fit a core's cache, those of an ensemble do not. So the outer loop runs over
+networks, in parallel, and time runs inside. The equations are those of
+``agents.supervised.networks.GRUEnsemble`` in ``agents.supervised.rollout``, and tests require equal results.
+The arms of a network are lanes, ``ARMS`` to a block; if the last block is not full, its spare lanes repeat
+the last trial and are ignored. There are n networks, m trials, T control steps and H units;
+``agents.supervised.fused`` lists the arrays.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numba import prange
 
 from agents.kernels import arm as na
 from agents.kernels import cell
 from agents.kernels import muscles as nm
-from agents.kernels.compile import forget_stale_kernels
-from agents.kernels.compile import inner as jit
+from agents.kernels.compile import inner, parallel_entry
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
 from savings_gym.task.observation import MUSCLE_OBSERVATION, PLANE
 
 N: Final = na.N
-# Channels of the observation.
-INPUTS: Final = MUSCLE_OBSERVATION.size
 SENSED: Final = MUSCLE_OBSERVATION.sensed.stop
+INPUTS: Final = MUSCLE_OBSERVATION.size
 HAND: Final = MUSCLE_OBSERVATION["hand_position"].start
-MUSCLE: Final = MUSCLE_OBSERVATION.proprioception.start  # lengths, then velocities
+MUSCLES: Final = MUSCLE_OBSERVATION.proprioception.start  # lengths, then velocities
 TARGET: Final = MUSCLE_OBSERVATION["target_position"].start
 CUE: Final = MUSCLE_OBSERVATION["go_cue"].start
 
-forget_stale_kernels(__name__)
 
-parallel = numba.njit(cache=True, parallel=True, fastmath=True, error_model="numpy")
-
-
-@jit
+@inner
 def blocks_of(trials: int) -> int:
-    """How many blocks of lanes hold so many trials."""
+    """Return how many blocks of lanes a number of trials needs."""
     return (trials + ARMS - 1) // ARMS
 
 
-@parallel
+@parallel_entry
 def forward(
     constants: Any, tanh: Any, weights: Any, readout: Any, trials: Any, timing: Any, keep: bool, work: Any,
     series: Any,
 ) -> None:  # fmt: skip
-    """Runs all trials of all networks; fills ``work`` and ``series``."""
+    """Run all trials of all networks; fill ``work`` and ``series``."""
     for i in prange(weights[0].shape[0]):
         _run(np.int64(i), constants, tanh, weights, readout, trials, timing, keep, work, series)
 
 
-@jit
+@inner
 def _run(
     i: int, constants: Any, tanh: Any, weights: Any, readout: Any, trials: Any, timing: Any, keep: bool,
     work: Any, series: Any,
 ) -> None:  # fmt: skip
-    """All trials of network i."""
+    """Run all trials of network i."""
     arm, muscles = constants
     initial, wi, bi, wh, bh = weights
     states, gates, inputs = work
@@ -76,34 +69,34 @@ def _run(
     logits = padded(m, N, wi)
     blocks = blocks_of(m)
     postures = np.empty((blocks, na.POSTURE, ARMS))
-    felt, seen = np.empty((steps + 1, blocks, 2 * N, ARMS)), np.empty((steps + 1, blocks, PLANE, ARMS))
-    _start(arm, muscles, trials[0][i], states[i, 0], postures, seen[0])
+    lengths, hands = np.empty((steps + 1, blocks, 2 * N, ARMS)), np.empty((steps + 1, blocks, PLANE, ARMS))
+    _start(arm, muscles, trials[0][i], states[i, 0], postures, hands[0])
     for b in range(m):
         for j in range(units):
             hiddens[i, 0, b, j] = initial[i, j]
     for t in range(steps):
         slot, at = (t, t * int(arm[na.SUBSTEPS])) if keep else (0, 0)
-        _feel(muscles, states[i, at], postures, felt[t])
-        _observe(i, t, trials, timing, seen, felt, inputs[i, slot])
+        _sense_muscles(muscles, states[i, at], postures, lengths[t])
+        _observe(i, t, trials, timing, hands, lengths, inputs[i, slot])
         cell.step(inputs[i, slot], hiddens[i, t], (of_inputs, of_state, of_state_n), (bi[i], bh[i]), tanh,
                   drives, gates[i, slot], hiddens[i, t + 1])  # fmt: skip
         for b in range(m):
             for k in range(N):
                 logits[b, k] = readout[1][i, k]
         add_packed(hiddens[i, t + 1], 0, of_hidden, logits)
-        _move(i, t, at, constants, tanh, logits, trials, keep, states, postures, seen[t + 1], series)
+        _move(i, t, at, constants, tanh, logits, trials, keep, states, postures, hands[t + 1], series)
 
 
-@jit
-def look(posture: Any, seen: Any) -> None:
-    """Fills seen (2, lanes) with hand positions."""
-    store(seen, (0, 0), load(posture, (na.X, 0)))
-    store(seen, (1, 0), load(posture, (na.Y, 0)))
+@inner
+def _store_hand(posture: Any, hand: Any) -> None:
+    """Fill hand (2, lanes) with hand positions."""
+    store(hand, (0, 0), load(posture, (na.X, 0)))
+    store(hand, (1, 0), load(posture, (na.Y, 0)))
 
 
-@jit
-def _start(arm: Any, muscles: Any, q0: Any, state: Any, postures: Any, seen: Any) -> None:
-    """Arms at rest at joint angles q0 (m, 2): fills their states, postures, and hand positions seen."""
+@inner
+def _start(arm: Any, muscles: Any, q0: Any, state: Any, postures: Any, hands: Any) -> None:
+    """Fill states, postures and hand positions of arms at rest at joint angles q0 (m, 2)."""
     for block in range(state.shape[0]):
         for lane in range(ARMS):
             b = min(block * ARMS + lane, q0.shape[0] - 1)
@@ -112,38 +105,38 @@ def _start(arm: Any, muscles: Any, q0: Any, state: Any, postures: Any, seen: Any
             for k in range(N):
                 state[block, 4 + k, lane] = arm[na.ULOW]
         na.take_posture(arm, muscles, state[block], postures[block])
-        look(postures[block], seen[block])
+        _store_hand(postures[block], hands[block])
 
 
-@jit
-def _feel(muscles: Any, state: Any, postures: Any, felt: Any) -> None:
-    """Fills felt (blocks, 12, lanes) with muscle lengths and velocities."""
-    for block in range(felt.shape[0]):
+@inner
+def _sense_muscles(muscles: Any, state: Any, postures: Any, lengths: Any) -> None:
+    """Fill lengths (blocks, 12, lanes) with muscle lengths and velocities."""
+    for block in range(lengths.shape[0]):
         v1, v2 = load(state, (block, 2, 0)), load(state, (block, 3, 0))
         for k in range(N):
             moment = load(postures, (block, nm.MOMENT + k, 0))
-            store(felt, (block, k, 0), load(postures, (block, nm.LENGTH + k, 0)))
-            store(felt, (block, N + k, 0), nm.muscle_velocity(muscles[k], moment, v1, v2))
+            store(lengths, (block, k, 0), load(postures, (block, nm.LENGTH + k, 0)))
+            store(lengths, (block, N + k, 0), nm.muscle_velocity(muscles[k], moment, v1, v2))
 
 
-@jit
-def _observe(i: int, t: int, trials: Any, timing: Any, seen: Any, felt: Any, out: Any) -> None:
-    """Fills out (m, INPUTS) with the late and noisy observation of control step t."""
+@inner
+def _observe(i: int, t: int, trials: Any, timing: Any, hands: Any, lengths: Any, out: Any) -> None:
+    """Fill out (m, INPUTS) with the delayed and noisy observation of control step t."""
     _, target, go, _, noise, _ = trials
-    late, felt_late = seen[max(t - timing[0], 0)], felt[max(t - timing[1], 0)]
+    hand, muscle = hands[max(t - timing[0], 0)], lengths[max(t - timing[1], 0)]
     for b in range(out.shape[0]):
         row, block, lane = out[b], b // ARMS, b % ARMS
         for k in range(PLANE):
-            row[HAND + k] = late[block, k, lane] + noise[i, t, b, HAND + k]
+            row[HAND + k] = hand[block, k, lane] + noise[i, t, b, HAND + k]
             row[TARGET + k] = target[i, b, k]
         for k in range(2 * N):
-            row[MUSCLE + k] = felt_late[block, k, lane] + noise[i, t, b, MUSCLE + k]
+            row[MUSCLES + k] = muscle[block, k, lane] + noise[i, t, b, MUSCLES + k]
         row[CUE] = 1.0 if t >= go[i, b] + timing[0] else 0.0
 
 
-@jit
+@inner
 def control_of(arm: Any, excitation: Any, noise: Any, block: int, out: Any) -> None:
-    """Fills out (6, lanes) with noisy excitations in range; excitation and noise are (m, 6)."""
+    """Fill out (6, lanes) with noisy excitations, clipped to their range; excitation and noise are (m, 6)."""
     for lane in range(ARMS):
         b = min(block * ARMS + lane, excitation.shape[0] - 1)
         for k in range(N):
@@ -151,9 +144,9 @@ def control_of(arm: Any, excitation: Any, noise: Any, block: int, out: Any) -> N
             out[k, lane] = min(max(noisy, arm[na.ULOW]), arm[na.UHIGH])
 
 
-@jit
+@inner
 def field_of(fields: Any, go: Any, t: int, block: int, out: Any) -> None:
-    """Fills out (10, lanes) with the field at control step t; fields (m, 2, 10) before and after go."""
+    """Fill out (10, lanes) with the field at control step t; fields are (m, 2, 10), before and after go."""
     for lane in range(ARMS):
         b = min(block * ARMS + lane, go.shape[0] - 1)
         push = fields[b, 1 if t >= go[b] else 0]
@@ -161,12 +154,12 @@ def field_of(fields: Any, go: Any, t: int, block: int, out: Any) -> None:
             out[k, lane] = push[k]
 
 
-@jit
+@inner
 def _move(
     i: int, t: int, at: int, constants: Any, tanh: Any, logits: Any, trials: Any, keep: bool, states: Any,
-    postures: Any, seen: Any, series: Any,
+    postures: Any, hand: Any, series: Any,
 ) -> None:  # fmt: skip
-    """Excitations from logits (m, 6), then the physics steps of control step t; ``at`` is the first state."""
+    """Take the physics steps of control step t, from state ``at`` on, under excitations of logits (m, 6)."""
     arm, muscles = constants
     _, _, go, field, _, noise = trials
     hands, velocities, forces, excitations, _ = series
@@ -175,7 +168,7 @@ def _move(
         for k in range(N):
             excitations[i, t, b, k] = half + half * cell.tanh_of(half * logits[b, k], tanh)
     control, force, first = np.empty((N, ARMS)), np.empty((N, ARMS)), np.empty((N, ARMS))
-    push, speed = np.empty((10, ARMS)), np.empty((2, ARMS))
+    push, speed = np.empty((10, ARMS)), np.empty((PLANE, ARMS))
     for block in range(postures.shape[0]):
         posture = postures[block]
         control_of(arm, excitations[i, t], noise[i, t], block, control)
@@ -191,7 +184,7 @@ def _move(
         )
         store(speed, (0, 0), vx)
         store(speed, (1, 0), vy)
-        look(posture, seen[block])
+        _store_hand(posture, hand[block])
         for lane in range(min(ARMS, m - block * ARMS)):
             b = block * ARMS + lane
             hands[i, t, b, 0], hands[i, t, b, 1] = posture[na.X, lane], posture[na.Y, lane]

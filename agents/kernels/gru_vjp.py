@@ -1,7 +1,8 @@
-"""Reverse pass of ``agents.kernels.gru``: from gradients of the series to gradients of the parameters.
+"""Reverse pass of ``agents.kernels.gru``: from gradients on the series to gradients on the parameters.
 
-Time runs backwards inside, networks outside, as there. Gradients of weights are sums of outer products over
-time; they are added up as matrix products of ``CHUNK`` control steps at a time, while all of it is in cache.
+Networks are the outer loop, as there, and time runs backwards inside. Gradients on weights are sums of outer
+products over time; they are computed as matrix products over ``CHUNK`` control steps, while these are in
+cache.
 """
 
 from __future__ import annotations
@@ -13,35 +14,32 @@ from numba import prange
 
 from agents.kernels import arm as na
 from agents.kernels import cell
-from agents.kernels.compile import forget_stale_kernels
-from agents.kernels.compile import inner as jit
-from agents.kernels.gru import HAND, INPUTS, MUSCLE, SENSED, N, blocks_of, control_of, field_of, parallel
+from agents.kernels.compile import inner, parallel_entry
+from agents.kernels.gru import HAND, INPUTS, MUSCLES, SENSED, N, blocks_of, control_of, field_of
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
 from savings_gym.task.observation import PLANE
 
 CHUNK: Final = 10  # control steps
-SPARE: Final = 16  # columns, so that rows of a power of two do not fight for the same lines of the cache
-
-forget_stale_kernels(__name__)
+SPARE: Final = 16  # columns, so that rows whose length is a power of two do not share cache lines
 
 
-@parallel
+@parallel_entry
 def backward(
     constants: Any, weights: Any, trials: Any, timing: Any, learn: Any, work: Any, series: Any, grads: Any,
     out: Any,
 ) -> None:  # fmt: skip
-    """Fills ``out``; gradients of input weights and read-out only where ``learn`` says so."""
+    """Fill ``out``; gradients on input weights and on the read-out only if ``learn`` asks for them."""
     for i in prange(weights[0].shape[0]):
         _run_back(np.int64(i), constants, weights, trials, timing, learn, work, series, grads, out)
 
 
-@jit
+@inner
 def _run_back(
     i: int, constants: Any, weights: Any, trials: Any, timing: Any, learn: Any, work: Any, series: Any,
     grads: Any, out: Any,
 ) -> None:  # fmt: skip
-    """All trials of network i, backwards."""
+    """Go through all trials of network i, backwards."""
     arm, muscles = constants
     wi, wh, wo = weights
     states, gates, inputs = work
@@ -59,16 +57,16 @@ def _run_back(
     sums = (padded(3 * units, units, wi), padded(3 * units, INPUTS, wi), padded(N, units, wi),
             np.zeros(4 * units, wi.dtype), np.zeros(N, wi.dtype))  # fmt: skip
     blocks = blocks_of(m)
-    felt = np.zeros((steps + 1, blocks, 2 * N, ARMS))
-    seen = np.zeros((steps + 1, blocks, PLANE, ARMS))
+    g_lengths = np.zeros((steps + 1, blocks, 2 * N, ARMS))
+    g_hands = np.zeros((steps + 1, blocks, PLANE, ARMS))
     g_state, postures = np.zeros((blocks, na.STATE, ARMS)), np.empty((blocks, na.POSTURE, ARMS))
     for block in range(blocks):
         na.take_posture(arm, muscles, states[i, -1, block], postures[block])
     for t in range(steps - 1, -1, -1):
         first = t % CHUNK * m
         slope, drive = logits[first : first + m], drives[first : first + m]
-        _move_back(i, t, constants, trials, states, postures, excitations, grads, seen[t + 1], felt[t + 1],
-                   g_state, slope)  # fmt: skip
+        _move_back(i, t, constants, trials, states, postures, excitations, grads, g_hands[t + 1],
+                   g_lengths[t + 1], g_state, slope)  # fmt: skip
         for b in range(m):
             for j in range(units):
                 g[b, j] += grads[4][i, t, b, j]
@@ -78,29 +76,29 @@ def _run_back(
         clear(dx)
         add_packed(drive, 0, of_gates, dx)
         add_packed(drive, 3 * units, of_new, dx)
-        _observe_back(dx, seen[max(t - timing[0], 0)], felt[max(t - timing[1], 0)])
+        _observe_back(dx, g_hands[max(t - timing[0], 0)], g_lengths[max(t - timing[1], 0)])
         if t % CHUNK == 0:
             last = min(t + CHUNK, steps)
-            _sum_up(drives, logits, inputs[i, t:last], hiddens[i, t : last + 1], learn, sums)
+            _add_chunk(drives, logits, inputs[i, t:last], hiddens[i, t : last + 1], learn, sums)
     _write_out(i, g, sums, units, out)
 
 
-@jit
+@inner
 def clear(values: Any) -> None:
-    """Sets all of a matrix to zero."""
+    """Set a matrix to zero."""
     for k in range(values.shape[0]):
         for j in range(values.shape[1]):
             values[k, j] = 0.0
 
 
-@jit
+@inner
 def _move_back(
     i: int, t: int, constants: Any, trials: Any, states: Any, postures: Any, excitations: Any, grads: Any,
-    seen: Any, felt: Any, g_state: Any, slope: Any,
+    g_seen: Any, g_lengths: Any, g_state: Any, slope: Any,
 ) -> None:  # fmt: skip
-    """Reverse of the physics steps of control step t: changes g_state; fills slope (m, 6) on the logits.
+    """Reverse the physics steps of control step t: update g_state and fill slope (m, 6) on the logits.
 
-    Postures are of the states at the end of the control step before, and at its beginning after.
+    Postures come in as those at the end of the control step, and go out as those at its start.
     """
     arm, muscles = constants
     go, field, noise = trials
@@ -115,11 +113,11 @@ def _move_back(
         for lane in range(lanes):
             b = block * ARMS + lane
             for k in range(2):
-                hand[k, lane] = g_hand[i, t, b, k] + seen[block, k, lane]
+                hand[k, lane] = g_hand[i, t, b, k] + g_seen[block, k, lane]
                 hand[2 + k, lane] = g_velocity[i, t, b, k]
             for k in range(N):
                 first[k, lane] = g_force[i, t, b, k]
-        na.sense_vjp(muscles, end, posture, felt[block], g)
+        na.sense_vjp(muscles, end, posture, g_lengths[block], g)
         na.hand_vjp(end, posture, load(hand, (0, 0)), load(hand, (1, 0)), load(hand, (2, 0)),
                     load(hand, (3, 0)), g)  # fmt: skip
         control_of(arm, excitations[i, t], noise[i, t], block, control)
@@ -144,20 +142,20 @@ def _move_back(
         clear(first)
 
 
-@jit
-def _observe_back(dx: Any, seen: Any, felt: Any) -> None:
-    """Adds gradients dx (m, SENSED) on an observation to those of what was seen and felt then."""
+@inner
+def _observe_back(dx: Any, g_hand: Any, g_lengths: Any) -> None:
+    """Add gradients dx (m, SENSED) on an observation to those on the hand and muscles that it shows."""
     for b in range(dx.shape[0]):
         block, lane = b // ARMS, b % ARMS
         for k in range(PLANE):
-            seen[block, k, lane] += dx[b, HAND + k]
+            g_hand[block, k, lane] += dx[b, HAND + k]
         for k in range(2 * N):
-            felt[block, k, lane] += dx[b, MUSCLE + k]
+            g_lengths[block, k, lane] += dx[b, MUSCLES + k]
 
 
-@jit
-def _rows(steps: Any, out: Any) -> None:
-    """Packs (control steps, m, columns) as rows of one matrix; rows left over keep their values."""
+@inner
+def _pack_steps(steps: Any, out: Any) -> None:
+    """Pack (control steps, m, columns) as the first rows of one matrix."""
     m, columns, width = steps.shape[1], steps.shape[2], out.shape[2]
     for p in range(out.shape[0]):
         first = p * width
@@ -168,11 +166,11 @@ def _rows(steps: Any, out: Any) -> None:
                     row[j] = source[first + j]
 
 
-@jit
-def _sum_up(drives: Any, logits: Any, inputs: Any, hiddens: Any, learn: Any, sums: Any) -> None:
-    """Adds what a chunk of control steps gives to the gradients of weights and biases.
+@inner
+def _add_chunk(drives: Any, logits: Any, inputs: Any, hiddens: Any, learn: Any, sums: Any) -> None:
+    """Add the share of a chunk of control steps to the gradients on weights and biases.
 
-    Where the last chunk is short, the drives and logits of the rest are zero.
+    If the last chunk is short, its other drives and logits are zero.
     """
     d_wh, d_wi, d_wo, d_drive, d_logit = sums
     rows, units = drives.shape[0], hiddens.shape[2]
@@ -184,21 +182,21 @@ def _sum_up(drives: Any, logits: Any, inputs: Any, hiddens: Any, learn: Any, sum
             d_logit[j] += logits[k, j]
     by_gate = drives.T
     right = packed(rows, units, drives)
-    _rows(hiddens[:-1], right)
+    _pack_steps(hiddens[:-1], right)
     add_packed(by_gate[: 3 * units], 0, right, d_wh)
     if learn[0]:
-        seen = packed(rows, INPUTS, drives)
-        _rows(inputs, seen)
-        add_packed(by_gate[: 2 * units], 0, seen, d_wi)
-        add_packed(by_gate[3 * units : 4 * units], 0, seen, d_wi[2 * units :])
+        observed = packed(rows, INPUTS, drives)
+        _pack_steps(inputs, observed)
+        add_packed(by_gate[: 2 * units], 0, observed, d_wi)
+        add_packed(by_gate[3 * units : 4 * units], 0, observed, d_wi[2 * units :])
     if learn[1]:
-        _rows(hiddens[1:], right)
+        _pack_steps(hiddens[1:], right)
         add_packed(logits.T, 0, right, d_wo)
 
 
-@jit
+@inner
 def _write_out(i: int, g: Any, sums: Any, units: int, out: Any) -> None:
-    """Writes the gradients of network i, without what pads them."""
+    """Write the gradients of network i, without padding."""
     initial, d_wi, d_bi, d_wh, d_bh, d_wo, d_bo = out
     from_wh, from_wi, from_wo, drive, logit = sums
     for j in range(units):
@@ -206,10 +204,10 @@ def _write_out(i: int, g: Any, sums: Any, units: int, out: Any) -> None:
         for b in range(1, g.shape[0]):
             total += g[b, j]
         initial[i, j] = total
-    for row, given in ((d_wi[i], from_wi), (d_wh[i], from_wh), (d_wo[i], from_wo)):
+    for row, padded_sum in ((d_wi[i], from_wi), (d_wh[i], from_wh), (d_wo[i], from_wo)):
         for k in range(row.shape[0]):
             for j in range(row.shape[1]):
-                row[k, j] = given[k, j]
+                row[k, j] = padded_sum[k, j]
     for j in range(3 * units):
         d_bh[i, j] = drive[j]
         d_bi[i, j] = drive[j] if j < 2 * units else drive[units + j]

@@ -1,13 +1,13 @@
-"""Numbers side by side: a numba type for a vector register, so that one formula runs in all its lanes.
+"""Lanes: a numba type for a vector register, so that one formula is evaluated for several arms at once.
 
-``Lanes`` holds as many numbers as fit ``VECTOR`` bytes. It knows +, -, *, /, comparisons (which give masks),
-and the functions below; a plain number beside it counts for every lane. The compiler turns every operation
-into the vector instructions of the processor, or into several where its registers are narrower.
+``Lanes`` holds as many numbers as fit ``VECTOR`` bytes. It takes part in +, -, *, / and comparisons (which
+give masks), and in the functions below; a plain number beside it stands for the same number in every lane.
+The compiler turns each operation into one vector instruction of the processor, or into several if its
+registers are narrower.
 
-Sine, cosine and angle in all lanes at once, from plain arithmetic, to rounding in float64.
-
-libm's functions take one number at a time. Between quarter turns the Taylor series of sine and cosine are
-short, and the angle of a point on the unit circle follows from the tangent of its eighth.
+Sine, cosine and angle are made of plain arithmetic, since the functions of libm take one number at a time;
+they are exact to rounding in float64. Within a quarter turn the Taylor series of sine and cosine are short,
+and the angle of a point on the unit circle follows from the tangent of its eighth.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import llvmlite.binding
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -26,21 +25,20 @@ from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, lower_cast, models, register_model
 
+from agents.kernels.compile import lanewise
+
 WIDE: Final = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 VECTOR: Final = 64 if WIDE else 32  # bytes
 ARMS: Final = VECTOR // np.dtype(np.float64).itemsize  # lanes of float64
 
-# Their types would show these functions with the arguments of the compiler in front.
-_intrinsic: Any = intrinsic
-
-jit = numba.njit(fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
+_intrinsic: Any = intrinsic  # whose type would give these functions the arguments of the compiler
 
 
 class Lanes(types.Type):
-    """The type of ``count`` numbers of one dtype; a mask where the dtype is boolean."""
+    """The type of ``count`` numbers of one dtype, or a mask if the dtype is boolean."""
 
     def __init__(self, dtype: Any, count: int) -> None:
-        """Named by both."""
+        """Name the type after both."""
         self.dtype, self.count = dtype, count
         super().__init__(name=f"Lanes({dtype}, {count})")
 
@@ -59,13 +57,13 @@ def _lanes_of(array: Any) -> Lanes:
     return Lanes(array.dtype, VECTOR // (array.dtype.bitwidth // 8))
 
 
-def _same(value: Any, builder: Any, count: int) -> Any:
-    """A vector with one value in all lanes."""
+def _filled(value: Any, builder: Any, count: int) -> Any:
+    """Return a vector with one value in all lanes."""
     first = ir.Constant(ir.IntType(32), 0)
     vector = ir.VectorType(value.type, count)
-    held = builder.insert_element(ir.Constant(vector, ir.Undefined), value, first)
+    first_lane = builder.insert_element(ir.Constant(vector, ir.Undefined), value, first)
     return builder.shuffle_vector(
-        held,
+        first_lane,
         ir.Constant(vector, ir.Undefined),
         ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count),
     )
@@ -73,14 +71,14 @@ def _same(value: Any, builder: Any, count: int) -> Any:
 
 @lower_cast(types.Number, Lanes)
 def _spread_number(context: Any, builder: Any, source: Any, target: Lanes, value: Any) -> Any:
-    return _same(context.cast(builder, value, source, target.dtype), builder, target.count)
+    return _filled(context.cast(builder, value, source, target.dtype), builder, target.count)
 
 
 # Operators
 
 
 def _register(op: Callable[..., Any], result: Callable[[Lanes], Lanes], emit: Callable[..., Any]) -> None:
-    """Makes an operator of two known for lanes with lanes, and for lanes with a number on either side."""
+    """Define a binary operator for lanes with lanes, and for lanes with a number on either side."""
 
     @infer_global(op)
     class _Typing(AbstractTemplate):
@@ -123,8 +121,8 @@ def _lower_negative(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
 # Memory
 
 
-def _place(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
-    """Address of an element of an array; the index is a tuple of as many integers as the array has axes."""
+def _address(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
+    """Return the address of an element of an array; the index is a tuple with an integer per axis."""
     array = context.make_array(kinds[0])(context, builder, args[0])
     indices = [
         context.cast(builder, index, kind, types.intp)
@@ -135,11 +133,11 @@ def _place(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
 
 @_intrinsic
 def load(typing: Any, array: Any, index: Any) -> Any:
-    """The lanes that begin at an index (a tuple) of an array and go on along its last axis."""
+    """Return the lanes that start at an index (a tuple) of an array and continue along its last axis."""
     kind = _lanes_of(array)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _place(context, builder, sig.args, args)
+        pointer = _address(context, builder, sig.args, args)
         vector = context.get_value_type(kind)
         return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=array.dtype.bitwidth // 8)
 
@@ -148,11 +146,11 @@ def load(typing: Any, array: Any, index: Any) -> Any:
 
 @_intrinsic
 def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """Writes lanes, or one number into all of them, to where ``load`` would read."""
+    """Write lanes, or one number into all of them, to where ``load`` would read."""
     kind = _lanes_of(array)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _place(context, builder, sig.args, args)
+        pointer = _address(context, builder, sig.args, args)
         target = builder.bitcast(pointer, context.get_value_type(kind).as_pointer())
         builder.store(args[2], target, align=array.dtype.bitwidth // 8)
 
@@ -160,13 +158,13 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
 
 
 @_intrinsic
-def spread(typing: Any, array: Any, index: Any) -> Any:
-    """One element of an array in all lanes."""
+def broadcast(typing: Any, array: Any, index: Any) -> Any:
+    """Return lanes filled with one element of an array."""
     kind = _lanes_of(array)
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value = builder.load(_place(context, builder, sig.args, args))
-        return _same(value, builder, kind.count)
+        value = builder.load(_address(context, builder, sig.args, args))
+        return _filled(value, builder, kind.count)
 
     return kind(array, index), emit
 
@@ -176,7 +174,7 @@ def spread(typing: Any, array: Any, index: Any) -> Any:
 
 @_intrinsic
 def where(typing: Any, mask: Any, yes: Any, no: Any) -> Any:
-    """Lane by lane the one where the mask is true, the other where not; numbers count for every lane."""
+    """Return, lane by lane, ``yes`` if the mask is true and ``no`` if not."""
     kind = next((given for given in (yes, no) if isinstance(given, Lanes)), Lanes(yes, mask.count))
 
     def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -186,7 +184,7 @@ def where(typing: Any, mask: Any, yes: Any, no: Any) -> Any:
 
 
 def _unary(name: str) -> Any:
-    """A function of one, by its name in LLVM."""
+    """Return the function of one argument that has this name in LLVM."""
 
     @_intrinsic
     def function(typing: Any, value: Any) -> Any:
@@ -201,25 +199,25 @@ def _unary(name: str) -> Any:
     return function
 
 
-sqrt, nearest, size = _unary("sqrt"), _unary("rint"), _unary("fabs")
+sqrt, nearest, absolute = _unary("sqrt"), _unary("rint"), _unary("fabs")
 
 
-@jit
-def least(x: Any, y: Any) -> Any:
-    """The smaller of two."""
+@lanewise
+def minimum(x: Any, y: Any) -> Any:
+    """Return the smaller of two."""
     return where(x < y, x, y)
 
 
-@jit
-def most(x: Any, y: Any) -> Any:
-    """The larger of two."""
+@lanewise
+def maximum(x: Any, y: Any) -> Any:
+    """Return the larger of two."""
     return where(x > y, x, y)
 
 
-@jit
+@lanewise
 def clip(x: Any, low: Any, high: Any) -> Any:
-    """X within bounds."""
-    return least(most(x, low), high)
+    """Return x, limited to bounds."""
+    return minimum(maximum(x, low), high)
 
 
 SINE: Final = tuple((-1.0) ** k / math.factorial(2 * k + 1) for k in range(11))  # error below 2e-18 here
@@ -233,33 +231,36 @@ ARCTAN: Final = (
 )  # fmt: skip
 
 
-@jit
+@lanewise
 def _series(coefficients: Any, x: Any) -> Any:
-    """Polynomial with the coefficients of 1, x, x^2, ..."""
+    """Evaluate the polynomial with these coefficients of 1, x, x^2, ..."""
     total = coefficients[-2] + x * coefficients[-1]
     for k in range(len(coefficients) - 3, -1, -1):
         total = coefficients[k] + x * total
     return total
 
 
-@jit
+@lanewise
 def cosine_and_sine(angle: Any) -> tuple[Any, Any]:
-    """Of an angle, rad; meant for a few turns: the error grows by 1e-16 every some hundred turns."""
+    """Return cosine and sine of an angle [rad] of a few turns.
+
+    The error grows by 1e-16 every few hundred turns.
+    """
     turns = nearest(angle * (1.0 / math.pi))  # half turns
     rest = angle - turns * HALF_TURN[0] - turns * HALF_TURN[1]
-    odd = 0.5 * turns - nearest(0.5 * turns)  # a half, up or down, where their number is odd
+    odd = 0.5 * turns - nearest(0.5 * turns)  # plus or minus a half if their number is odd, else 0
     sign = 1.0 - 8.0 * odd * odd
     square = rest * rest
     return sign * _series(COSINE, square), sign * rest * _series(SINE, square)
 
 
-@jit
+@lanewise
 def angle_of(cosine: Any, sine: Any) -> Any:
-    """Angle, rad, from -pi to pi, of a point on the unit circle.
+    """Return the angle of a point on the unit circle, from -pi to pi [rad].
 
     With C = cos(angle / 2) and D = cos(angle / 4), tan(angle / 8) = sine / (4 C D (1 + D)).
     """
-    half = sqrt(most(0.5 + 0.5 * cosine, 1e-300))
+    half = sqrt(maximum(0.5 + 0.5 * cosine, 1e-300))
     quarter = sqrt(0.5 + 0.5 * half)
     tangent = sine / (4.0 * half * quarter * (1.0 + quarter))
     return 8.0 * tangent * _series(ARCTAN, tangent * tangent)

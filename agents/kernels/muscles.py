@@ -1,8 +1,8 @@
 """The arm's muscles in numba, in all lanes at once: geometry, force and activation, and their slopes.
 
-The equations and symbols are those of ``savings_gym.arm.tendons`` and ``savings_gym.arm.muscles``. Arrays of
-state are (rows, lanes): one row per variable, one lane per arm. Shoulder paths must be wraps around the joint
-axis, so that only elbow moment arms change; ``muscle_constants`` refuses others.
+The equations of ``savings_gym.arm.tendons`` and ``savings_gym.arm.muscles`` (see there for the symbols).
+Arrays of state are (rows, lanes): one row a variable, one lane an arm. Shoulder paths must be wraps around
+the joint axis, so that only elbow moment arms change; ``muscle_constants`` refuses others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.kernels.lanes import angle_of, clip, jit, least, load, most, size, sqrt, store, where
+from agents.kernels.compile import lanewise
+from agents.kernels.lanes import absolute, angle_of, clip, load, maximum, minimum, sqrt, store, where
 from savings_gym.arm.anatomy import MUSCLES
 from savings_gym.arm.model import Arm
 from savings_gym.arm.tendons import lengths
@@ -60,7 +61,7 @@ def muscle_constants(arm: Arm) -> NDArray[np.float64]:
     return table
 
 
-@jit
+@lanewise
 def _elbow(row: Any, cosine: Any, sine: Any) -> tuple[Any, Any, Any]:
     """Return length, moment arm and its change with the elbow, of one muscle's crossing of the elbow."""
     bx = cosine * row[BX] - sine * row[BY]
@@ -80,7 +81,7 @@ def _elbow(row: Any, cosine: Any, sine: Any) -> tuple[Any, Any, Any]:
     return length, uy * bx - ux * by, along * (along * inverse * square - 1.0)
 
 
-@jit
+@lanewise
 def muscle_geometry(muscles: Any, shoulder: Any, cosine: Any, sine: Any, out: Any) -> None:
     """Fill rows LENGTH, MOMENT and CHANGE of out.
 
@@ -107,13 +108,13 @@ def muscle_geometry(muscles: Any, shoulder: Any, cosine: Any, sine: Any, out: An
         store(out, (LENGTH + i, 0), length)
 
 
-@jit
+@lanewise
 def muscle_velocity(row: Any, moment: Any, v1: Any, v2: Any) -> Any:
     """Return the lengthening velocity [maximum shortening velocities] of the muscle with this row."""
     return (row[SHOULDER] * v1 + moment * v2) * row[PER_SPEED]
 
 
-@jit
+@lanewise
 def gains(row: Any, length: Any, velocity: Any) -> tuple[Any, Any, Any, Any]:
     """Return force-length and force-velocity factors, each with its slope; 1 and 0 for an ideal motor."""
     if row[IDEAL] > 0.0:
@@ -122,11 +123,11 @@ def gains(row: Any, length: Any, velocity: Any) -> tuple[Any, Any, Any, Any]:
     beyond = length - 1.0
     per_half = where(beyond <= 0.0, -row[PER_SHORT], row[PER_LONG])
     distance = beyond * per_half
-    rest = most(2.0 - distance, 0.0)
+    rest = maximum(2.0 - distance, 0.0)
     fl = where(distance <= 1.0, 1.0 - 0.5 * distance * distance, 0.5 * rest * rest)
-    dfl = -least(distance, rest) * per_half
+    dfl = -minimum(distance, rest) * per_half
     extra = row[LENGTHENING] - 1.0
-    shortening, stretching = most(velocity + 1.0, 0.0), most(extra - velocity, 0.0)
+    shortening, stretching = maximum(velocity + 1.0, 0.0), maximum(extra - velocity, 0.0)
     slower = velocity <= 0.0
     fv = where(slower, shortening * shortening,
                row[LENGTHENING] - stretching * stretching * row[PER_EXTRA])  # fmt: skip
@@ -134,7 +135,7 @@ def gains(row: Any, length: Any, velocity: Any) -> tuple[Any, Any, Any, Any]:
     return fl, dfl, fv, dfv
 
 
-@jit
+@lanewise
 def muscle_forces(muscles: Any, posture: Any, v1: Any, v2: Any, active: Any, first: int, out: Any) -> None:
     """Fill out (6, lanes) with muscle forces [N]; activations are rows of ``active``, from ``first`` on."""
     for i in range(N):
@@ -144,7 +145,7 @@ def muscle_forces(muscles: Any, posture: Any, v1: Any, v2: Any, active: Any, fir
         store(out, (i, 0), row[STRENGTH] * load(active, (first + i, 0)) * fl * fv)
 
 
-@jit
+@lanewise
 def activation_rate(row: Any, active: Any, control: Any) -> tuple[Any, Any, Any]:
     """Return the rate of change of activation [1/s], and its slopes by activation and by excitation."""
     within = clip(active, 0.0, 1.0)
@@ -154,5 +155,5 @@ def activation_rate(row: Any, active: Any, control: Any) -> tuple[Any, Any, Any]
     per_scale = 1.0 / scale
     gain = where(rising, row[PER_RISE] * per_scale, row[PER_FALL] * scale)
     bend = where(rising, -1.5 * gain * per_scale, 1.5 * row[PER_FALL])
-    bend = where(size(active - 0.5) < 0.5, bend, 0.0)
+    bend = where(absolute(active - 0.5) < 0.5, bend, 0.0)
     return change * gain, change * bend - gain, gain

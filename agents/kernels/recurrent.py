@@ -1,25 +1,23 @@
 """Recurrent layers through time in numba: LSTM, GRU and tanh RNN, forward and backward.
 
 One call runs all steps of a block of sequences: the weights stay in the core's cache, every load is used
-twice (``cell.add_product``), and blocks on several threads need no meeting before the end. The
-products with inputs and the gradients of weights are left to torch, which makes one large product of each.
+twice (``cell.add_product``), and blocks on several threads need not wait for each other. The products with
+inputs and the gradients on weights are left to torch, which computes one large product for each.
 
-A block has r sequences, the longest first, of S steps in all, and H units. Its rows are ordered by time, then
-sequence; ``counts`` (T,) says how many sequences still run in each step, so nothing is padded. ``drive``
-(S, gates · H) comes in as the input's share of the gates, biases included, and becomes what the backward pass
-needs. ``hidden`` (r + S, H) and ``cell`` hold the states before the first step, then those after each. Gates
-are in torch's order, arrays C-contiguous.
+A block has r sequences, the longest first, with S steps in total, and H units. Its rows are ordered by time,
+then sequence; ``counts`` (T,) is the number of sequences that still run in each step, so nothing is padded.
+``drive`` (S, gates · H) comes in as the input's share of the gates, biases included, and goes out as what the
+backward pass needs. ``hidden`` (r + S, H) and ``cell`` hold the states before the first step, then those
+after each step. Gates are in torch's order, and arrays C-contiguous.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
-
 from agents.kernels.cell import TANH as SHARED_TANH
-from agents.kernels.cell import add_product
-from agents.kernels.compile import forget_stale_kernels
+from agents.kernels.cell import add_product, one, quarters
+from agents.kernels.compile import entry, inlined, inner
 
 # tanh(x) = x P(x^2) / Q(x^2): the fit of ``cell`` with the scale of x in the coefficients
 LIMIT: Final = SHARED_TANH[11]
@@ -30,21 +28,9 @@ TANH: Final = (
 )
 
 
-forget_stale_kernels(__name__)
-
-jit = numba.njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
-inlined = numba.njit(cache=True, fastmath=True, error_model="numpy", inline="always")
-
-
-@inlined
-def _one(like: Any) -> Any:
-    """One, in the dtype of the argument (a literal would make everything float64)."""
-    return type(like)(1)
-
-
 @inlined
 def _tanh(x: Any, c: Any) -> Any:
-    """Hyperbolic tangent; c is ``TANH`` in the dtype of x, a tuple, which no write of a loop can alias."""
+    """Return the hyperbolic tangent of x; c is ``TANH`` in its dtype, a tuple, which no array can alias."""
     x = min(max(x, -c[11]), c[11])
     s = x * x
     p = c[0] + s * (c[1] + s * (c[2] + s * (c[3] + s * (c[4] + s * c[5]))))
@@ -52,38 +38,32 @@ def _tanh(x: Any, c: Any) -> Any:
     return x * p / q
 
 
-@jit
+@inner
 def _sigmoids(row: Any, tanh: Any) -> None:
-    """In place."""
+    """Replace a row by its sigmoids."""
     half = tanh[0] / (tanh[0] + tanh[0])
     for j in range(row.shape[0]):
         row[j] = half + half * _tanh(half * row[j], tanh)
 
 
-@jit
+@inner
 def _tanhs(row: Any, tanh: Any, out: Any) -> None:
-    """Of a row, into ``out``."""
+    """Write the hyperbolic tangents of a row into ``out``."""
     for j in range(row.shape[0]):
         out[j] = _tanh(row[j], tanh)
 
 
-@inlined
-def _quarters(row: Any, units: int) -> tuple[Any, Any, Any, Any]:
-    """The four parts of a row (4 H,)."""
-    return row[:units], row[units : 2 * units], row[2 * units : 3 * units], row[3 * units :]
-
-
-@jit
+@entry
 def rnn_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, cell: Any) -> None:
-    """RNN of tanh units.
+    """Run an RNN of tanh units.
 
     Args:
-        drive: (S, H), see above.
-        weight: (H, H), torch's transposed.
+        drive: (S, H), see the module.
+        weight: (H, H), transposed with respect to torch.
         counts: (T,).
         tanh: ``TANH`` in the dtype of the arrays.
-        hidden: (r + S, H), the first r rows given.
-        cell: unused.
+        hidden: (r + S, H), of which the first r rows are given.
+        cell: Unused.
     """
     at, before, first = 0, 0, hidden.shape[0] - drive.shape[0]
     for m in counts:
@@ -95,7 +75,7 @@ def rnn_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, ce
         at += m
 
 
-@jit
+@entry
 def rnn_backward(
     drive: Any,
     weight: Any,
@@ -107,18 +87,18 @@ def rnn_backward(
     d_hidden: Any,
     d_cell: Any,
 ) -> None:
-    """Turns ``drive`` into gradients on it.
+    """Turn ``drive`` into the gradients on it.
 
     Args:
-        drive: (S, gates · H) as left by the forward pass.
-        weight: (gates · H, H), as torch has it.
+        drive: (S, gates · H), as left by the forward pass.
+        weight: (gates · H, H), as in torch.
         counts: (T,).
-        tanh: as before.
-        hidden: as left by the forward pass; so is ``cell``.
-        cell: of an LSTM.
+        tanh: As in the forward pass.
+        hidden: As left by the forward pass.
+        cell: Likewise, for an LSTM.
         out: (S, H) gradient on the states after each step; overwritten.
         d_hidden: (r, H) further gradient on the last states; becomes that on the first.
-        d_cell: the same of ``cell``.
+        d_cell: The same for ``cell``.
     """
     at, first = drive.shape[0], hidden.shape[0] - drive.shape[0]
     for t in range(len(counts) - 1, -1, -1):
@@ -126,18 +106,18 @@ def rnn_backward(
         at -= m
         now = drive[at : at + m]
         for b in range(m):
-            row, given, carried, new = now[b], out[at + b], d_hidden[b], hidden[first + at + b]
+            row, g, carried, new = now[b], out[at + b], d_hidden[b], hidden[first + at + b]
             for j in range(row.shape[0]):
-                row[j] = (given[j] + carried[j]) * (_one(new[j]) - new[j] * new[j])
+                row[j] = (g[j] + carried[j]) * (one(new[j]) - new[j] * new[j])
             carried[:] = 0
         add_product(now, 0, weight, d_hidden[:m], 0)
 
 
-@jit
+@entry
 def gru_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, cell: Any) -> None:
-    """GRU: drive (S, 4 H) of r, z, n and the recurrent part of n (its bias).
+    """Run a GRU; drive (S, 4 H) is that of r, z, n and the recurrent part of n (its bias).
 
-    ``weight`` is a pair, columns of r and z and those of n: the reset gate multiplies the latter's product.
+    ``weight`` is a pair: the columns of r and z, and those of n, whose product the reset gate multiplies.
     """
     units = hidden.shape[1]
     at, before, first = 0, 0, hidden.shape[0] - drive.shape[0]
@@ -148,7 +128,7 @@ def gru_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, ce
         for b in range(m):
             row, last, new = now[b], old[b], hidden[first + at + b]
             _sigmoids(row[: 2 * units], tanh)
-            r, z, n, recurrent = _quarters(row, units)
+            r, z, n, recurrent = quarters(row, units)
             for j in range(units):
                 n[j] += r[j] * recurrent[j]
             _tanhs(n, tanh, n)
@@ -158,7 +138,7 @@ def gru_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, ce
         at += m
 
 
-@jit
+@entry
 def gru_backward(
     drive: Any,
     weight: Any,
@@ -170,7 +150,7 @@ def gru_backward(
     d_hidden: Any,
     d_cell: Any,
 ) -> None:
-    """See ``rnn_backward``; ``drive`` becomes gradients on r, z, the recurrent part of n, and n's drive."""
+    """Like ``rnn_backward``; ``drive`` becomes gradients on r, z, the recurrent part of n, and n's drive."""
     units = hidden.shape[1]
     at, first = drive.shape[0], hidden.shape[0] - drive.shape[0]
     for t in range(len(counts) - 1, -1, -1):
@@ -179,26 +159,26 @@ def gru_backward(
         now = drive[at : at + m]
         before = first + at - counts[t - 1] if t else 0
         for b in range(m):
-            given, asked, old = d_hidden[b], out[at + b], hidden[before + b]
-            r, z, n, recurrent = _quarters(now[b], units)
+            carried, g, old = d_hidden[b], out[at + b], hidden[before + b]
+            r, z, n, recurrent = quarters(now[b], units)
             for j in range(units):
-                given[j] += asked[j]
-            for j in range(units):  # gradients on n's drive, kept in `asked`, and on z's
-                one = _one(z[j])
-                asked[j] = given[j] * (one - z[j]) * (one - n[j] * n[j])
-                given[j] = given[j] * z[j]
-                z[j] = (old[j] - n[j]) * (one - z[j]) * given[j]
+                carried[j] += g[j]
+            for j in range(units):  # gradients on n's drive, kept in `g`, and on z's
+                unit = one(z[j])
+                g[j] = carried[j] * (unit - z[j]) * (unit - n[j] * n[j])
+                carried[j] = carried[j] * z[j]
+                z[j] = (old[j] - n[j]) * (unit - z[j]) * carried[j]
             for j in range(units):
-                n[j] = asked[j] * r[j]
-                r[j] = asked[j] * recurrent[j] * r[j] * (_one(r[j]) - r[j])
+                n[j] = g[j] * r[j]
+                r[j] = g[j] * recurrent[j] * r[j] * (one(r[j]) - r[j])
             for j in range(units):
-                recurrent[j] = asked[j]
+                recurrent[j] = g[j]
         add_product(now, 0, weight, d_hidden[:m], 0)
 
 
-@jit
+@entry
 def lstm_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, cell: Any) -> None:
-    """LSTM: drive (S, 4 H) of i, f, g, o; weight (H, 4 H); cell like hidden."""
+    """Run an LSTM; drive (S, 4 H) is that of i, f, g and o, weight (H, 4 H), cell like hidden."""
     units = hidden.shape[1]
     at, before, first = 0, 0, hidden.shape[0] - drive.shape[0]
     for m in counts:
@@ -209,7 +189,7 @@ def lstm_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, c
             kept, new = cell[first + at + b], hidden[first + at + b]
             _sigmoids(row[: 2 * units], tanh)
             _sigmoids(row[3 * units :], tanh)
-            i, f, g, o = _quarters(row, units)
+            i, f, g, o = quarters(row, units)
             _tanhs(g, tanh, g)
             for j in range(units):
                 kept[j] = f[j] * old[j] + i[j] * g[j]
@@ -219,7 +199,7 @@ def lstm_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, c
         at += m
 
 
-@jit
+@entry
 def lstm_backward(
     drive: Any,
     weight: Any,
@@ -231,7 +211,7 @@ def lstm_backward(
     d_hidden: Any,
     d_cell: Any,
 ) -> None:
-    """See ``rnn_backward``."""
+    """Like ``rnn_backward``, for an LSTM."""
     units = hidden.shape[1]
     at, first = drive.shape[0], hidden.shape[0] - drive.shape[0]
     for t in range(len(counts) - 1, -1, -1):
@@ -240,24 +220,24 @@ def lstm_backward(
         now = drive[at : at + m]
         before = first + at - counts[t - 1] if t else 0
         for b in range(m):
-            asked, given, kept = out[at + b], d_hidden[b], d_cell[b]
+            grad, carried, d_kept = out[at + b], d_hidden[b], d_cell[b]
             new, old = cell[first + at + b], cell[before + b]
-            i, f, g, o = _quarters(now[b], units)
+            i, f, g, o = quarters(now[b], units)
             for j in range(units):
-                given[j] += asked[j]
-            _tanhs(new, tanh, asked)
+                carried[j] += grad[j]
+            _tanhs(new, tanh, grad)
             for j in range(units):
-                through = given[j] * o[j]
-                kept[j] += through * (_one(through) - asked[j] * asked[j])
-                o[j] = through * asked[j] * (_one(through) - o[j])
+                through = carried[j] * o[j]
+                d_kept[j] += through * (one(through) - grad[j] * grad[j])
+                o[j] = through * grad[j] * (one(through) - o[j])
             for j in range(units):
-                one = _one(i[j])
-                share = kept[j] * i[j]
-                i[j] = share * g[j] * (one - i[j])
-                g[j] = share * (one - g[j] * g[j])
+                unit = one(i[j])
+                share = d_kept[j] * i[j]
+                i[j] = share * g[j] * (unit - i[j])
+                g[j] = share * (unit - g[j] * g[j])
             for j in range(units):
-                carried = kept[j] * f[j]
-                f[j] = carried * old[j] * (_one(f[j]) - f[j])
-                kept[j] = carried
-            given[:] = 0
+                passed = d_kept[j] * f[j]
+                f[j] = passed * old[j] * (one(f[j]) - f[j])
+                d_kept[j] = passed
+            carried[:] = 0
         add_product(now, 0, weight, d_hidden[:m], 0)

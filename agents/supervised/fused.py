@@ -1,7 +1,7 @@
-"""The rollout of a GRU ensemble on a CPU in one call, with a hand-written reverse pass.
+"""Trials of a GRU ensemble on a CPU in one call, with a hand-written reverse pass.
 
-The same numbers as ``agents.supervised.rollout`` to rounding, many times faster. ``FusedRollout`` owns the
-work space; torch's autograd sees one function from the parameters to the trajectory.
+The results are those of ``agents.supervised.rollout`` to rounding, many times faster. ``FusedRollout`` owns
+the work space; torch's autograd sees one function from the parameters to the trajectory.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def supports(ensemble: Ensemble) -> bool:
 
 
 class FusedRollout:
-    """Rolls out GRU ensembles. Call it like ``agents.supervised.rollout.plain_rollout``.
+    """Runs trials of GRU ensembles, like ``agents.supervised.rollout.plain_rollout``.
 
-    A trajectory with gradients must be differentiated before the next one with gradients is made: both use
-    the same work space (80 MB for 40 networks of 128 units and 8 trials).
+    A trajectory with gradients must be differentiated before the next one is computed, since both use the
+    same work space.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class FusedRollout:
         actuation: str = "muscle",
         arm: ArmLike = None,
     ) -> None:
-        """Read the constants of the arm, see ``TorchArm``; memory is taken at the first call."""
+        """Read the constants of the arm, see ``TorchArm``; memory is allocated at the first call."""
         self.arm = numba_arm.arm_constants(load_arm(actuation, arm))
         self.substeps = int(self.arm[0][numba_arm.SUBSTEPS])
         self.work: dict[str, NDArray[Any]] = {}
@@ -54,24 +54,25 @@ class FusedRollout:
     def __call__(
         self, ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None
     ) -> Trajectory:
-        """All trials of all networks.
+        """Run all trials of all networks.
 
-        With ``feedback`` (n, outputs, units) the gradients are those of ``agents.supervised.local_rule``: the
-        reverse pass then has no recurrent and no input weights, and the feedback for the read-out.
+        If given ``feedback`` (n, outputs, units), the gradients are those of
+        ``agents.supervised.local_rule``: the reverse pass leaves out recurrent and input weights and replaces
+        the read-out by the feedback.
         """
         parameters = [getattr(ensemble, name) for name in PARAMETERS]
         return Trajectory(*_Rollout.apply(self, reaches, feedback, torch.is_grad_enabled(), *parameters))
 
     def space(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Memory for an array, taken once."""
-        held = self.work.get(name)
-        if held is None or held.shape != shape or held.dtype != dtype:
-            self.work[name] = held = np.empty(shape, dtype)
-        return held
+        """Return an array of the work space, allocated once."""
+        array = self.work.get(name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            self.work[name] = array = np.empty(shape, dtype)
+        return array
 
 
 def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
-    """A batch as the kernels take it; the field before and after go as (n, m, 2, 10) float64."""
+    """Return a batch as the kernels take it, with the field before and after go (n, m, 2, 10) in float64."""
     n, m = reaches.go_step.shape
     field = torch.empty((n, m, 2, 10), dtype=torch.float64)
     for slot in (0, 1):
@@ -121,10 +122,10 @@ class _Rollout(torch.autograd.Function):
             owner.ticket += 1
             ctx.owner, ctx.ticket, ctx.trials, ctx.work = owner, owner.ticket, trials, work
             ctx.timing, ctx.series, ctx.weights = timing, (series[3], hidden), weights
-            ctx.ways_back = weights[1:6:2]
+            ctx.reverse_weights = weights[1:6:2]
             if feedback is not None:
-                way = feedback.detach().to(initial).contiguous().numpy()
-                ctx.ways_back = (np.zeros_like(weights[1]), np.zeros_like(weights[3]), way)
+                readout = feedback.detach().to(initial).contiguous().numpy()
+                ctx.reverse_weights = (np.zeros_like(weights[1]), np.zeros_like(weights[3]), readout)
         return (*(torch.from_numpy(array) for array in series), torch.from_numpy(hidden)[:, 1:])
 
     @staticmethod
@@ -132,18 +133,18 @@ class _Rollout(torch.autograd.Function):
         owner = ctx.owner
         if ctx.ticket != owner.ticket:
             raise RuntimeError(
-                "differentiate a fused rollout before the next one is made: they share their work space"
+                "differentiate a fused rollout before the next one: they share their work space"
             )
         owner.ticket += 1
-        need = dict(zip(PARAMETERS, ctx.needs_input_grad[4:], strict=True))
+        needed = dict(zip(PARAMETERS, ctx.needs_input_grad[4:], strict=True))
         learn = (
-            need["input_weight"] or need["input_bias"],
-            need["readout_weight"] or need["readout_bias"],
+            needed["input_weight"] or needed["input_bias"],
+            needed["readout_weight"] or needed["readout_bias"],
         )
         out = tuple(np.empty_like(weight) for weight in ctx.weights)
         numba_gru_vjp.backward(
-            owner.arm, ctx.ways_back, (ctx.trials["go"], ctx.trials["field"], ctx.trials["control"]),
+            owner.arm, ctx.reverse_weights, (ctx.trials["go"], ctx.trials["field"], ctx.trials["control"]),
             ctx.timing, learn, ctx.work, ctx.series, tuple(g.contiguous().numpy() for g in grads), out,
         )  # fmt: skip
-        found = zip(need.values(), out, strict=True)
-        return (None, None, None, None, *(torch.from_numpy(g) if wanted else None for wanted, g in found))
+        gradients = zip(needed.values(), out, strict=True)
+        return (None, None, None, None, *(torch.from_numpy(g) if need else None for need, g in gradients))

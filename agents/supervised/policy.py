@@ -1,4 +1,4 @@
-"""Trained networks act in the MuJoCo environments, by the ``predict`` convention of stable-baselines3."""
+"""Trained networks as policies for the MuJoCo environments, with the ``predict`` of stable-baselines3."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from savings_gym.task.settings import N_TARGETS, PROBE_GO, TRIAL_STEPS, Delays, 
 
 
 class NetworkPolicy:
-    """Networks that act, with the weights they had when the policy was made.
+    """A policy made of networks, with the weights that they have when it is created.
 
-    The read-out is the action; the networks add nothing random, so ``deterministic`` makes no difference
-    (the environment has noise of its own).
+    The read-out is the action. The networks add no noise, so ``deterministic`` makes no difference (the
+    environment has its own noise).
 
     Args:
-        ensemble: the networks.
-        network: the one that acts, for any number of rows; None lets all of them act, each on a block of rows
-            of its own: with n networks and n * m rows, network i acts on rows i * m to (i + 1) * m - 1.
+        ensemble: The networks.
+        network: The network that acts, in any number of environments. None lets all n networks act: of n * m
+            environments, network i acts in numbers i * m to (i + 1) * m - 1.
     """
 
     def __init__(self, ensemble: Ensemble, network: int | None = 0) -> None:
-        """Copies the weights.
+        """Copy the weights.
 
         Raises:
-            ValueError: for a network that the ensemble has not.
+            ValueError: If the ensemble has no such network.
         """
         chosen = range(ensemble.networks) if network is None else [network]
         self._ensemble = ensemble.select(*chosen).requires_grad_(False)
@@ -42,73 +42,70 @@ class NetworkPolicy:
         episode_start: ArrayLike | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[np.float32], tuple[Array, ...]]:
-        """The next action.
+        """Return the next action.
 
         Args:
-            observation: (inputs,) of one environment, or (rows, inputs) of a vector environment.
-            state: what the last call returned; None is the learnt initial state.
-            episode_start: (rows,) True where a trial begins: the state there is the initial state. None is
-                nowhere.
-            deterministic: without effect.
+            observation: (inputs,) of one environment, or (k, inputs) of a vector of k environments.
+            state: What the last call returned; None is the learnt initial state.
+            episode_start: (k,) True where a trial begins, with the initial state; None for nowhere.
+            deterministic: Without effect.
 
         Returns:
-            Action, (outputs,) or (rows, outputs), and the new state, a tuple of (rows, units).
+            Action, (outputs,) or (k, outputs), and the new state, a tuple of (k, units).
 
         Raises:
-            ValueError: when a shape does not fit.
+            ValueError: If a shape does not fit.
         """
-        seen = np.asarray(observation)
+        values = np.asarray(observation)
         inputs = self._ensemble.input_weight.shape[2]
-        if seen.ndim not in (1, 2) or seen.shape[-1] != inputs:
-            raise ValueError(f"observation must be ({inputs},) or (rows, {inputs}), got {seen.shape}")
-        rows = 1 if seen.ndim == 1 else len(seen)
-        self._check_rows(rows)
-        old = self._state(state, rows)
+        if values.ndim not in (1, 2) or values.shape[-1] != inputs:
+            raise ValueError(f"observation must be ({inputs},) or (k, {inputs}), got {values.shape}")
+        k = 1 if values.ndim == 1 else len(values)
+        self._check_number(k)
+        old = self._state(state, k)
         if episode_start is not None:
-            old = self._restart(old, episode_start, rows)
-        new = self._ensemble.step(self._by_network(seen.reshape(rows, inputs)), old)
-        action = self._ensemble.readout(new[0]).reshape(rows, -1).cpu().numpy().astype(np.float32)
-        memory = tuple(part.reshape(rows, -1).cpu().numpy() for part in new)
-        return action[0] if seen.ndim == 1 else action, memory
+            old = self._restart(old, episode_start, k)
+        new = self._ensemble.step(self._by_network(values.reshape(k, inputs)), old)
+        action = self._ensemble.readout(new[0]).reshape(k, -1).cpu().numpy().astype(np.float32)
+        memory = tuple(part.reshape(k, -1).cpu().numpy() for part in new)
+        return action[0] if values.ndim == 1 else action, memory
 
-    def initial_state(self, rows: int) -> tuple[Array, ...]:
-        """The learnt memory before the first observation, a tuple of (rows, units).
+    def initial_state(self, k: int) -> tuple[Array, ...]:
+        """Return the learnt state of k environments before the first observation, a tuple of (k, units).
 
         Raises:
-            ValueError: when the rows cannot be shared among the networks.
+            ValueError: If the environments cannot be shared equally among the networks.
         """
-        self._check_rows(rows)
-        return tuple(part.reshape(rows, -1).cpu().numpy() for part in self._state(None, rows))
+        self._check_number(k)
+        return tuple(part.reshape(k, -1).cpu().numpy() for part in self._state(None, k))
 
-    def _check_rows(self, rows: int) -> None:
+    def _check_number(self, k: int) -> None:
         networks = self._ensemble.networks
-        if rows % networks or not rows:
-            raise ValueError(f"{networks} networks need a multiple of {networks} rows, got {rows}")
+        if k % networks or not k:
+            raise ValueError(f"{networks} networks need a multiple of {networks} environments, got {k}")
 
     def _by_network(self, array: Array) -> torch.Tensor:
-        """(rows, k) as (networks, rows of each, k) on the networks' device, in their dtype."""
+        """Return (k, width) as (networks, k / networks, width), with the networks' device and dtype."""
         blocks = array.reshape(self._ensemble.networks, -1, array.shape[-1])
         return torch.as_tensor(np.ascontiguousarray(blocks)).to(self._ensemble.initial)
 
-    def _state(self, state: tuple[Array, ...] | None, rows: int) -> State:
-        initial = self._ensemble.initial_state(rows // self._ensemble.networks)
+    def _state(self, state: tuple[Array, ...] | None, k: int) -> State:
+        initial = self._ensemble.initial_state(k // self._ensemble.networks)
         if state is None:
             return initial
         shapes = [np.shape(part) for part in state]
-        expected = [(rows, self._ensemble.units)] * len(initial)
+        expected = [(k, self._ensemble.units)] * len(initial)
         if shapes != expected:
-            raise ValueError(f"state must be of shape {expected} for {rows} rows, got {shapes}")
+            raise ValueError(f"state must have the shapes {expected} in {k} environments, got {shapes}")
         return tuple(self._by_network(np.asarray(part)) for part in state)
 
-    def _restart(self, state: State, episode_start: ArrayLike, rows: int) -> State:
+    def _restart(self, state: State, episode_start: ArrayLike, k: int) -> State:
         starts = np.asarray(episode_start, dtype=bool)
-        if starts.shape not in ((), (rows,)):
-            raise ValueError(f"episode_start must be ({rows},) booleans, got shape {starts.shape}")
-        fresh = torch.as_tensor(
-            np.broadcast_to(starts, (rows,)).reshape(self._ensemble.networks, -1, 1).copy()
-        )
+        if starts.shape not in ((), (k,)):
+            raise ValueError(f"episode_start must be ({k},) booleans, got shape {starts.shape}")
+        fresh = torch.as_tensor(np.broadcast_to(starts, (k,)).reshape(self._ensemble.networks, -1, 1).copy())
         fresh = fresh.to(self._ensemble.initial.device)
-        initial = self._ensemble.initial_state(rows // self._ensemble.networks)
+        initial = self._ensemble.initial_state(k // self._ensemble.networks)
         return tuple(torch.where(fresh, new, old) for new, old in zip(initial, state, strict=True))
 
 
@@ -120,14 +117,14 @@ def mujoco_probe(
     delays: Delays = Delays(),  # noqa: B008, frozen
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Hand paths, m, (networks, 8, T + 1, 2), of the 8 centre-out reaches of a probe in MuJoCo.
+    """Return hand paths of the 8 centre-out reaches of a probe in MuJoCo, (networks, 8, T + 1, 2) [m].
 
-    Go comes at 0.44 s, no trial is a catch trial, nothing is learnt; targets are those of
-    ``agents.supervised.reaches.centre_out_targets``, and time 0 is the start.
+    Go comes at 0.44 s, there are no catch trials, and nothing is learnt. Targets are those of
+    ``agents.supervised.reaches.centre_out_targets``; time 0 is the start.
     """
-    rows = ensemble.networks * N_TARGETS
+    environments = ensemble.networks * N_TARGETS
     env = ReachVectorEnv(
-        rows, field=field, go_time=PROBE_GO, catch_fraction=0.0, noise=noise, delays=delays, nthread=1
+        environments, field=field, go_time=PROBE_GO, catch_fraction=0.0, noise=noise, delays=delays, nthread=1
     )
     policy = NetworkPolicy(ensemble, network=None)
     targets = np.tile(np.arange(N_TARGETS), ensemble.networks)

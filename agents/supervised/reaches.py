@@ -1,7 +1,14 @@
-"""Batches of reaches for an ensemble: what differs from trial to trial, as arrays (networks, trials, ...).
+"""Batches of reaches for an ensemble: what differs between trials, as tensors (networks, trials, ...).
 
-The study's protocol (eLife 107423): probes are the 8 centre-out reaches with go at 0.44 s and no catch trial;
-training batches draw go uniformly from 0.10 to 0.30 s and leave exactly half of every batch without go.
+The protocol is that of the study (eLife 107423): probes are the 8 centre-out reaches with go at 0.44 s and no
+catch trials; training batches draw go uniformly from 0.10 to 0.30 s and leave exactly half of each batch
+without go. It differs from the study's code as that runs in three ways:
+
+- The hand is seen 7 control steps late, as a delay of 70 ms says. In the study's code it is seen 6 steps
+  late, one step before the cue.
+- A field that starts at go acts from go on. In the study's code it acts once the cue has reached the network,
+  70 ms later.
+- Go of a training trial may come in control step 10; in the study's code the first is 11.
 """
 
 from __future__ import annotations
@@ -27,19 +34,19 @@ from savings_gym.task.settings import (
 )
 from savings_gym.task.trials import NO_GO, REACH
 
-TRAINING_GO = (0.10, 0.30)  # s, uniform
+TRAINING_GO = (0.10, 0.30)  # s, go of training trials is uniform in between
 
 
 @dataclass(frozen=True)
 class Timing:
-    """When things reach the network, in control steps."""
+    """Delays of the observation, in control steps."""
 
     vision: int = 7
     proprioception: int = 2
 
     @classmethod
     def of(cls, delays: Delays) -> Timing:
-        """From delays in seconds."""
+        """Return the timing for delays in seconds."""
         return cls(
             whole_steps("vision delay", delays.vision),
             whole_steps("proprioception delay", delays.proprioception),
@@ -48,18 +55,19 @@ class Timing:
 
 @dataclass(frozen=True)
 class Reaches:
-    """Trials of an ensemble, tensors of one device; n networks, m trials, T control steps.
+    """Trials of an ensemble, as tensors on one device: n networks, m trials, T control steps.
 
     Attributes:
-        q0: (n, m, 2) rad, joint angles at the start; the arm is at rest there.
-        start: (n, m, 2) m, hand position at the start.
-        target: (n, m, 2) m.
-        go_step: (n, m) control step of the go cue; ``NO_GO`` in catch trials.
-        always, after_go: each a tuple of B (n, m, 2, 2), K (n, m, 2, 2), x0 (n, m, 2), c (n, m, 2) of
-            f = B v + K (x0 - x) + c on the hand, for the whole trial and from go on.
-        observation_noise: (n, T, m, 14) on hand position, muscle lengths and velocities.
-        excitation_noise: (n, T, m, 6).
-        timing: the delays of the observation.
+        q0: (n, m, 2) joint angles at the start, where the arm is at rest [rad].
+        start: (n, m, 2) hand position at the start [m].
+        target: (n, m, 2) target position [m].
+        go_step: (n, m) control step of go; ``NO_GO`` in catch trials.
+        always: Field throughout the trial: B (n, m, 2, 2), K (n, m, 2, 2), x0 (n, m, 2) and c (n, m, 2) of
+            the force B v + K (x0 - x) + c on the hand.
+        after_go: Field from go on, likewise.
+        observation_noise: (n, T, m, 14) noise on hand position, muscle lengths and velocities.
+        excitation_noise: (n, T, m, 6) noise on excitations.
+        timing: Delays of the observation.
     """
 
     q0: torch.Tensor
@@ -74,17 +82,17 @@ class Reaches:
 
     @property
     def steps(self) -> int:
-        """Control steps a trial."""
+        """Control steps of a trial."""
         return self.observation_noise.shape[1]
 
     def goal(self) -> torch.Tensor:
-        """(n, T, m, 2) m, where the hand should be at the end of each control step.
+        """Return where the hand should be at the end of each control step, (n, T, m, 2) [m].
 
-        The start until the go cue has been seen, the target from then on.
+        It is the start until the go cue reaches the network, and the target from then on.
         """
         time = torch.arange(1, self.steps + 1, device=self.go_step.device)[None, :, None]
-        gone = time >= self.go_step[:, None] + self.timing.vision
-        return torch.where(gone[..., None], self.target[:, None], self.start[:, None])
+        cued = time >= self.go_step[:, None] + self.timing.vision
+        return torch.where(cued[..., None], self.target[:, None], self.start[:, None])
 
 
 def _noise(
@@ -106,12 +114,25 @@ def make_reaches(
     dtype: torch.dtype = torch.float32,
     arm: Arm | None = None,
 ) -> Reaches:
-    """Reaches from joint angles (n, m, 2) to targets (n, m, 2), go at (n, m); noise from ``rng``."""
+    """Return reaches of n networks in m trials each.
+
+    Args:
+        q0: (n, m, 2) joint angles at the start [rad].
+        target: (n, m, 2) target positions [m].
+        go_step: (n, m) control steps of go.
+        field: Field of all trials.
+        rng: Generator of the noise.
+        noise: Standard deviations of the noise.
+        delays: Delays of the observation.
+        device: Device of the tensors.
+        dtype: Their floating-point type.
+        arm: The arm; the standard one by default.
+    """
     arm = arm or load_arm("muscle")
     n, m = go_step.shape
     start = arm.hand_position(q0)
     slots = resolve_fields(field, start.reshape(-1, 2), target.reshape(-1, 2))
-    observation_sd = MUSCLE_OBSERVATION.sensor_noise(noise.vision, noise.proprioception)
+    sensor_sd = MUSCLE_OBSERVATION.sensor_noise(noise.vision, noise.proprioception)
 
     def tensor(array: Any) -> torch.Tensor:
         return torch.as_tensor(np.array(array, order="C")).to(device=device, dtype=dtype)
@@ -127,14 +148,14 @@ def make_reaches(
         go_step=torch.as_tensor(go_step, device=device),
         always=fields[0],
         after_go=fields[1],
-        observation_noise=tensor(_noise(rng, observation_sd, (n, TRIAL_STEPS, m, len(observation_sd)))),
+        observation_noise=tensor(_noise(rng, sensor_sd, (n, TRIAL_STEPS, m, len(sensor_sd)))),
         excitation_noise=tensor(_noise(rng, noise.excitation, (n, TRIAL_STEPS, m, arm.n_actuators))),
         timing=Timing.of(delays),
     )
 
 
 def _training_go(rng: np.random.Generator, n: int, m: int, catch_fraction: float) -> NDArray[np.int64]:
-    """(n, m) go steps, with exactly the catch fraction of every network's batch (rounded) without go."""
+    """Draw go steps (n, m); exactly the catch fraction of each network's batch, rounded, is without go."""
     first, last = (round(time / CONTROL_STEP) for time in TRAINING_GO)
     go = rng.integers(first, last + 1, (n, m))
     order = rng.permuted(np.tile(np.arange(m), (n, 1)), axis=1)
@@ -144,12 +165,12 @@ def _training_go(rng: np.random.Generator, n: int, m: int, catch_fraction: float
 def centre_out_targets(
     arm: Arm | None = None, reach: float = REACH, turn: float = 0.0
 ) -> NDArray[np.float64]:
-    """(8, 2) m, the centre-out targets: every 45 degrees from 0, 0.10 m from the start.
+    """Return the centre-out targets, every 45 degrees from 0, around the start of the arm: (8, 2) [m].
 
     Args:
-        arm: whose start is the centre.
-        reach: another distance, m.
-        turn: rad, by which all are turned counterclockwise.
+        arm: The arm; the standard one by default.
+        reach: Distance from the start [m].
+        turn: Angle by which all targets are turned counterclockwise [rad].
     """
     arm = arm or load_arm("muscle")
     angle = 2 * np.pi / N_TARGETS * np.arange(N_TARGETS) + turn
@@ -170,10 +191,20 @@ def centre_out(
     targets: NDArray[np.float64] | None = None,
     arm: Arm | None = None,
 ) -> Reaches:
-    """The 8 centre-out reaches once for each of n networks: a probe, or a training batch.
+    """Return the 8 centre-out reaches, once for each of n networks: a probe, or a training batch.
 
-    Other ``targets`` (8, 2) m may stand in for the 8; the random numbers are the same then. ``arm`` is the
-    standard one by default.
+    Args:
+        n: Number of networks.
+        field: Field of all trials.
+        rng: Generator of go times and noise.
+        probe: Whether go always comes at 0.44 s; else it is that of training, with catch trials.
+        catch_fraction: Share of a training batch without go.
+        noise: Standard deviations of the noise.
+        delays: Delays of the observation.
+        device: Device of the tensors.
+        dtype: Their floating-point type.
+        targets: (8, 2) other targets [m]; the random numbers are the same.
+        arm: The arm; the standard one by default.
     """
     arm = arm or load_arm("muscle")
     target = np.broadcast_to(centre_out_targets(arm) if targets is None else targets, (n, N_TARGETS, 2))
@@ -200,7 +231,24 @@ def random_reaches(
     dtype: torch.dtype = torch.float32,
     arm: Arm | None = None,
 ) -> Reaches:
-    """M pre-training reaches for each of n networks: start and target uniform in joint space."""
+    """Return m pre-training reaches for each of n networks: start and target uniform in joint space.
+
+    Half of these starts (80 of the elbow's 155 degrees) lie outside elbow angles of 45 to 120 degrees.
+    Within, the moment arms of our muscles are those of the study to 2 mm; outside, they differ by up to 29
+    mm.
+
+    Args:
+        n: Number of networks.
+        m: Trials of each network.
+        field: Field of all trials.
+        rng: Generator of reaches, go times and noise.
+        catch_fraction: Share of the batch without go.
+        noise: Standard deviations of the noise.
+        delays: Delays of the observation.
+        device: Device of the tensors.
+        dtype: Their floating-point type.
+        arm: The arm; the standard one by default.
+    """
     arm = arm or load_arm("muscle")
     low, high = arm.joint_range.T
     q = rng.uniform(low, high, (2, n, m, 2))

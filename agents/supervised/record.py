@@ -1,10 +1,10 @@
-"""Recording of what ensembles do in probes, at any point of their training: activity as data.
+"""Activity of ensembles in probes, at any point of their training, as data.
 
     dataset = record({"NF1": before, "FF1": after}, CurlField(8.0), seed=0)
     hidden = by_phase(dataset)          # phase to (network, target, time, unit)
 
-The torch rollout does the probes, without gradients; ``record_in_mujoco`` does the same in the environment.
-Other policies, such as those of recurrent PPO, are recorded by ``savings_gym.probes.probe.Probe``:
+The probes run on the torch arm; ``record_in_mujoco`` runs them in the environment. Other policies, such as
+those of recurrent PPO, are recorded by ``savings_gym.probes.probe.Probe``:
 
     probe = Probe(env.settings)
     dataset = activity_dataset({"NF1": [probe(model, record=True).activity for model in models]})
@@ -28,6 +28,7 @@ from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, activity_dataset, hand_force, muscle_torque
 from savings_gym.arm.model import Arm
+from savings_gym.arrays import as_seed
 from savings_gym.fields import Field, NullField
 from savings_gym.probes.probe import Probe
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, task_settings
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-STREAM = 3  # key of the generator: noise of recorded probes
-NEARLY_STRAIGHT = 0.1  # rad, elbow
+RECORDED_STREAM = 3  # second key of the generator of noise in recorded probes
+NEARLY_STRAIGHT = 0.1  # rad, of the elbow
 
 
 def record(
@@ -48,38 +49,38 @@ def record(
     displacement: Displacement | None = None,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
-    path: str = "auto",
+    rollout: str = "auto",
     actuation: str = "muscle",
 ) -> xr.Dataset:
-    """Activity of ensembles in the 8 centre-out reaches of a probe, see ``savings_gym.activity.recording``.
+    """Record ensembles in the 8 centre-out reaches of a probe, see ``savings_gym.activity.recording``.
 
     Args:
-        ensembles: phase name to the networks at that point of training; one size, one number of networks.
-        field: of all probes.
-        seed: of the probes' noise, which is the same in every phase, with and without a displacement.
-        displacement: what is added to activity in all phases, by broadcasting to (networks, 8, units).
-        noise: of the probes.
-        delays: of the probes.
-        path: rollout, see ``agents.supervised.learner.make_rollout``. With a displacement it is always the
-            plain one: compare its effect with that of a displacement of length 0.
-        actuation: of the arm, ``"muscle"`` or ``"motor"``.
+        ensembles: Networks at several points of training, by phase; all of one size and number.
+        field: Field of all probes.
+        seed: Seed of the probes' noise, which is the same in every phase, with and without a displacement.
+        displacement: What is added to activity in all phases, by broadcasting to (networks, 8, units).
+        noise: Noise of the probes.
+        delays: Delays of the probes.
+        rollout: As in ``SupervisedLearner``. With a displacement it is always the plain one, so compare its
+            effect with that of a displacement of length 0.
+        actuation: Actuation of the arm, ``"muscle"`` or ``"motor"``.
 
     Raises:
-        ValueError: without an ensemble, for ensembles of several sizes, or a displacement of another shape.
+        ValueError: If there is no ensemble, they differ in size or number, or the displacement does not fit.
     """
     _check(ensembles, seed, displacement)
     recordings = {}
     with torch.no_grad():
         for phase, ensemble in ensembles.items():
             like = ensemble.initial
-            rng = np.random.default_rng((seed, STREAM))
+            rng = np.random.default_rng((seed, RECORDED_STREAM))
             reaches = centre_out(
                 ensemble.networks, field, rng, probe=True, noise=noise, delays=delays,
                 device=like.device, dtype=like.dtype,
             )  # fmt: skip
             arm = TorchArm(like.device, like.dtype, actuation)
             if displacement is None:
-                trajectory = make_rollout(ensemble, arm, path)(ensemble, reaches)
+                trajectory = make_rollout(ensemble, arm, rollout)(ensemble, reaches)
             else:
                 trajectory = plain_rollout(ensemble, arm, reaches, displacement)
             recordings[phase] = as_recording(trajectory, reaches, arm)
@@ -98,7 +99,7 @@ def record_in_mujoco(
     delays: Delays = Delays(),  # noqa: B008, frozen
     actuation: str = "muscle",
 ) -> xr.Dataset:
-    """As ``record``, with MuJoCo's arm: without noise the same to rounding, with noise another draw of it.
+    """Record like ``record``, but on MuJoCo's arm: equal to rounding without noise, and with other noise.
 
     The noise is that of probe 0 of ``savings_gym.probes.probe.Probe(settings, seed)``, the same for every
     network.
@@ -108,13 +109,13 @@ def record_in_mujoco(
     recordings: dict[str, list[Recording]] = {phase: [] for phase in ensembles}
     for phase, ensemble in ensembles.items():
         for i in range(ensemble.networks):
-            one = displacement
+            own = displacement
             if displacement is not None:
                 vectors = displacement.broadcast(ensemble.networks, N_TARGETS, ensemble.units)
-                one = Displacement(displacement.step, vectors[i])
-            found = probe(NetworkPolicy(ensemble, i), field, number=0, record=True, displacement=one)
-            assert found.activity is not None
-            recordings[phase].append(found.activity)
+                own = Displacement(displacement.step, vectors[i])
+            result = probe(NetworkPolicy(ensemble, i), field, number=0, record=True, displacement=own)
+            assert result.activity is not None
+            recordings[phase].append(result.activity)
     probe.close()
     return activity_dataset(
         recordings, field=field, displacement=displacement, seed=seed, noise=noise, delays=delays
@@ -122,42 +123,42 @@ def record_in_mujoco(
 
 
 def as_recording(trajectory: Trajectory, reaches: Reaches, arm: TorchArm) -> Recording:
-    """A trajectory of a probe, or of any trials, as a recording of n networks."""
+    """Return the trajectory of a probe, or of any trials, as a recording of n networks."""
     hand = trajectory.path(reaches.start)
     velocity, force = _by_trial(trajectory.velocity), _by_trial(trajectory.force)
     q = _joint_angles(arm.arm, hand[:, :, :-1])
     if q[..., 1].min() < NEARLY_STRAIGHT:
-        q = _by_trial(_joint_angles_again(trajectory, reaches, arm)).astype(np.float64)
+        q = _by_trial(_simulated_joint_angles(trajectory, reaches, arm)).astype(np.float64)
     return Recording(
         hidden=_by_trial(trajectory.hidden),
         excitation=_by_trial(trajectory.excitation),
         muscle_force=force,
         hand_force=hand_force(q, muscle_torque(q, force, arm.arm), arm.arm),
         hand=hand,
-        velocity=np.concatenate([np.zeros_like(velocity[:, :, :1]), velocity], 2),  # it starts at rest
+        velocity=np.concatenate([np.zeros_like(velocity[:, :, :1]), velocity], 2),  # at rest first
     )
 
 
 def _joint_angles(arm: Arm, hand: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Joint angles, rad, at hand positions, m, (..., 2), with the elbow flexed.
+    """Return joint angles [rad] at hand positions [m], (..., 2), with the elbow flexed.
 
-    Rounding may put a hand beyond a straight arm: it is drawn back to where the arm ends.
+    Rounding may put a hand beyond a straight arm; it is drawn back to the arm's length.
     """
-    far = np.linalg.norm(hand, axis=-1, keepdims=True) / arm.link_lengths.sum()
-    return arm.inverse_kinematics(hand / np.maximum(far * (1.0 + 1e-12), 1.0))
+    extension = np.linalg.norm(hand, axis=-1, keepdims=True) / arm.link_lengths.sum()
+    return arm.inverse_kinematics(hand / np.maximum(extension * (1.0 + 1e-12), 1.0))
 
 
-def _joint_angles_again(trajectory: Trajectory, reaches: Reaches, arm: TorchArm) -> torch.Tensor:
-    """(n, T, m, 2) rad at the beginning of the control steps: the arm moves once more as it was told to.
+def _simulated_joint_angles(trajectory: Trajectory, reaches: Reaches, arm: TorchArm) -> torch.Tensor:
+    """Simulate the trials again; return joint angles at the start of the control steps, (n, T, m, 2) [rad].
 
-    For arms that get straight, and over: there the hand does not tell how the elbow is bent.
+    Meant for arms that become straight or overextended, where the hand does not reveal how the elbow is bent.
     """
     state, angles = arm.at_rest(reaches.q0), []
     for t in range(reaches.steps):
         angles.append(state.q)
         field = combined_field(reaches.always, reaches.after_go, (t >= reaches.go_step).to(state.q.dtype))
-        told = trajectory.excitation[:, t] + reaches.excitation_noise[:, t]
-        state = arm.control_step(state, told, field)
+        excitation = trajectory.excitation[:, t] + reaches.excitation_noise[:, t]
+        state = arm.control_step(state, excitation, field)
     return torch.stack(angles, 1)
 
 
@@ -166,19 +167,18 @@ def _numpy(values: torch.Tensor) -> NDArray[Any]:
 
 
 def _by_trial(series: torch.Tensor) -> NDArray[Any]:
-    """(n, T, m, k) as (n, m, T, k)."""
+    """Return a series (n, T, m, k) as (n, m, T, k)."""
     return _numpy(series).swapaxes(1, 2)
 
 
 def _check(ensembles: Mapping[str, Ensemble], seed: int, displacement: Displacement | None) -> None:
     if not ensembles:
         raise ValueError("record needs the ensemble of at least one phase, got none")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
+    as_seed("seed", seed)
     sizes = {phase: (ensemble.networks, ensemble.units) for phase, ensemble in ensembles.items()}
     if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{phase}: {n} networks of {units} units" for phase, (n, units) in sizes.items())
-        raise ValueError(f"phases must have the same networks and units, got {told}")
+        listed = ", ".join(f"{phase}: {n} networks of {units} units" for phase, (n, units) in sizes.items())
+        raise ValueError(f"phases must have the same numbers of networks and units, got {listed}")
     if displacement is not None:
         networks, units = next(iter(sizes.values()))
         displacement.broadcast(networks, N_TARGETS, units)

@@ -238,7 +238,7 @@ def test_it_notices_a_new_trial_that_it_was_not_told_of():
 @pytest.mark.parametrize(
     ("observation", "arguments", "message"),
     [(np.zeros(9), {}, r"\(17,\).*\(9,\)"), (np.zeros((1, 2, 17)), {}, r"\(1, 2, 17\)"),
-     (np.full((2, 17), 0.3), {"state": (np.zeros(2),)}, "2 rows"),
+     (np.full((2, 17), 0.3), {"state": (np.zeros(2),)}, "2 environments"),
      (np.full((2, 17), 0.3), {"episode_start": np.array([True] * 3)}, r"\(2,\).*\(3,\)")],
 )  # fmt: skip
 def test_a_shape_that_does_not_fit_is_named(observation, arguments, message):

@@ -1,19 +1,41 @@
-"""Kernels that were compiled from older sources are removed, whoever else removes them at the same time."""
+"""Kernels are kept on disk between runs, until a source file that they may call changes."""
 
+import importlib.util
 import os
+from pathlib import Path
 
-from agents.kernels import compile as kernels
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="kernels need numba")
+
+SOURCE = """
+from agents.kernels.compile import entry
+
+@entry
+def double(values):
+    for i in range(len(values)):
+        values[i] = 2 * values[i]
+"""
 
 
-def test_stale_kernels_are_removed_and_those_that_vanish_meanwhile_are_no_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(kernels, "__file__", str(tmp_path / "compile.py"))
-    (tmp_path / "source.py").touch()
-    cache = tmp_path / "__pycache__"
-    cache.mkdir()
-    stale, fresh, vanished = (cache / f"source.{name}.nbi" for name in ("stale", "fresh", "vanished"))
-    for kernel in (stale, fresh):
-        kernel.touch()
-    os.utime(stale, (0, 0))
-    vanished.symlink_to(tmp_path / "nowhere")
-    kernels.forget_stale_kernels("agents.kernels.source")
-    assert fresh.exists() and not stale.exists()
+def load(path: Path):
+    """Import a file anew and run its kernel; return how often it was found on disk."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    values = np.arange(3.0)
+    module.double(values)
+    assert (values == [0, 2, 4]).all()
+    return sum(module.double.stats.cache_hits.values())
+
+
+def test_a_kernel_is_kept_until_a_source_of_the_package_is_newer(tmp_path):
+    file = tmp_path / "doubling.py"
+    file.write_text(SOURCE)
+    assert load(file) == 0  # compiled
+    assert load(file) == 1  # found
+    for kept in (tmp_path / "__pycache__").glob("doubling.double-*.nb[ic]"):
+        os.utime(kept, (0, 0))  # older than every source
+    assert load(file) == 0
+    assert load(file) == 1

@@ -11,7 +11,8 @@ from savings_gym.arm.model import Arm, load_arm
 
 na = pytest.importorskip("agents.kernels.arm", reason="the fused rollout needs numba")
 
-lanes = pytest.importorskip("agents.kernels.lanes")
+from agents.kernels import lanes  # noqa: E402
+from agents.kernels.compile import lanewise  # noqa: E402
 
 ARMS = lanes.ARMS
 ROUNDS = 100 // ARMS + 1
@@ -90,7 +91,7 @@ def test_the_reverse_passes_are_those_of_autograd(constants):
         assert rows(by_control) == pytest.approx(u.grad.numpy(), rel=1e-11, abs=1e-13)
 
 
-@lanes.jit
+@lanewise
 def add_hand_vjp(state, posture, g, out):
     na.hand_vjp(
         state,

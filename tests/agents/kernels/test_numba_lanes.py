@@ -5,18 +5,19 @@ import pytest
 
 numba = pytest.importorskip("numba", reason="the fused rollout needs numba")
 
-from agents.kernels import lanes as nl  # noqa: E402
-from agents.kernels import lanes as trig  # noqa: E402
-from agents.kernels import product  # noqa: E402
+from agents.kernels import (
+    lanes,  # noqa: E402
+    product,  # noqa: E402
+)
 
 
 @numba.njit
 def circle(angles, out):
-    for i in range(0, len(angles), nl.ARMS):
-        cosine, sine = trig.cosine_and_sine(nl.load(angles, (i,)))
-        nl.store(out, (0, i), cosine)
-        nl.store(out, (1, i), sine)
-        nl.store(out, (2, i), trig.angle_of(cosine, sine))
+    for i in range(0, len(angles), lanes.ARMS):
+        cosine, sine = lanes.cosine_and_sine(lanes.load(angles, (i,)))
+        lanes.store(out, (0, i), cosine)
+        lanes.store(out, (1, i), sine)
+        lanes.store(out, (2, i), lanes.angle_of(cosine, sine))
 
 
 def test_cosine_sine_and_angle_are_right_to_rounding_all_around():
@@ -34,24 +35,24 @@ def test_cosine_sine_and_angle_are_right_to_rounding_all_around():
 
 @numba.njit
 def compare(x, y, out):
-    a, b = nl.load(x, (0,)), nl.load(y, (0,))
-    nl.store(out, (0, 0), nl.where((a < b) & (a > 0.0), a - 2.0 * b, -a / b))
-    nl.store(out, (1, 0), nl.clip(a, -0.5, b))
-    nl.store(out, (2, 0), nl.size(a) + nl.sqrt(nl.size(b)))
-    nl.store(out, (3, 0), nl.where(a >= b, 1.0, 0.0))
-    nl.store(out, (4, 0), nl.spread(x, (1,)))
+    a, b = lanes.load(x, (0,)), lanes.load(y, (0,))
+    lanes.store(out, (0, 0), lanes.where((a < b) & (a > 0.0), a - 2.0 * b, -a / b))
+    lanes.store(out, (1, 0), lanes.clip(a, -0.5, b))
+    lanes.store(out, (2, 0), lanes.absolute(a) + lanes.sqrt(lanes.absolute(b)))
+    lanes.store(out, (3, 0), lanes.where(a >= b, 1.0, 0.0))
+    lanes.store(out, (4, 0), lanes.broadcast(x, (1,)))
 
 
 def test_every_lane_is_computed_by_itself():
     rng = np.random.default_rng(0)
-    x, y, out = rng.normal(size=nl.ARMS), rng.normal(size=nl.ARMS), np.empty((5, nl.ARMS))
+    x, y, out = rng.normal(size=lanes.ARMS), rng.normal(size=lanes.ARMS), np.empty((5, lanes.ARMS))
     compare(x, y, out)
     expected = [
         np.where((x < y) & (x > 0), x - 2 * y, -x / y),
         np.minimum(np.maximum(x, -0.5), y),
         np.abs(x) + np.sqrt(np.abs(y)),
         x >= y,
-        np.full(nl.ARMS, x[1]),
+        np.full(lanes.ARMS, x[1]),
     ]
     assert out == pytest.approx(np.array(expected), rel=1e-14)
 

@@ -119,7 +119,7 @@ def test_a_policy_keeps_the_weights_it_was_made_with():
 @pytest.mark.parametrize(
     ("observation", "arguments", "message"),
     [(np.zeros(9), {}, r"\(17,\).*\(9,\)"), (np.zeros((1, 2, 17)), {}, r"\(1, 2, 17\)"),
-     (np.zeros((3, 17)), {}, "multiple of 2 rows, got 3"), (np.zeros((0, 17)), {}, "got 0"),
+     (np.zeros((3, 17)), {}, "multiple of 2 environments, got 3"), (np.zeros((0, 17)), {}, "got 0"),
      (np.zeros((2, 17)), {"state": (np.zeros((2, 5)),)}, r"\(2, 16\).*\(2, 5\)"),
      (np.zeros((2, 17)), {"episode_start": np.array([True] * 3)}, r"\(2,\).*\(3,\)")],
 )  # fmt: skip
@@ -132,7 +132,7 @@ def test_the_initial_state_is_what_it_begins_with():
     policy, seen = NetworkPolicy(lively("lstm"), None), np.zeros((4, INPUTS))
     begun, state = policy.predict(seen), policy.initial_state(4)
     assert np.array_equal(policy.predict(seen, state)[0], begun[0]) and len(state) == 2
-    with pytest.raises(ValueError, match="multiple of 2 rows, got 3"):
+    with pytest.raises(ValueError, match="multiple of 2 environments, got 3"):
         policy.initial_state(3)
 
 

@@ -15,6 +15,7 @@ from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise
 from savings_gym.task.trials import NO_GO
 
 VISION = 7  # steps, the study's delay
+STUDY_ELBOW = np.array([[-0.014, 0.025, -0.016, 0.03], [-0.004, -0.0022, -0.0057, -0.0032]])  # m, m/rad
 
 
 def generator(seed=0):
@@ -71,6 +72,16 @@ def test_random_reaches_are_uniform_in_joint_space():
         assert abs(np.corrcoef(place.T)[0, 1]) < 0.08
     assert reaches.start.numpy() == pytest.approx(arm.hand_position(reaches.q0.numpy()), abs=1e-12)
     assert ((reaches.go_step == NO_GO).sum(1) == 250).all()
+
+
+def test_half_of_random_starts_lie_where_moment_arms_are_not_those_of_the_study():
+    arm, (low, high) = load_arm("muscle"), np.radians([45.0, 120.0])
+    q0 = random_reaches(4, 500, NullField(), generator(), dtype=torch.float64).q0.numpy().reshape(-1, 2)
+    outside = (q0[:, 1] < low) | (q0[:, 1] > high)
+    assert outside.mean() == pytest.approx(80 / 155, abs=0.04)
+    slope, bend = STUDY_ELBOW  # of the length of brachioradialis, triceps lateral, biceps and triceps long
+    difference = np.abs(arm.moment_arms(q0)[:, 2:, 1] - (slope + 2 * bend * q0[:, 1:])).max(1)
+    assert difference[~outside].max() < 0.002 and 0.02 < difference[outside].max() < 0.029  # m
 
 
 def test_noise_has_the_asked_sizes():
