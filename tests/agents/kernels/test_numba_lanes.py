@@ -5,10 +5,7 @@ import pytest
 
 numba = pytest.importorskip("numba", reason="the fused rollout needs numba")
 
-from agents.kernels import (
-    lanes,  # noqa: E402
-    product,  # noqa: E402
-)
+from agents.kernels import lanes, product  # noqa: E402
 
 
 @numba.njit
