@@ -383,7 +383,7 @@ def _rate(ff1: PhaseCurves, ff2: PhaseCurves, window: int, sampling: Sampling) -
 def _fits(
     ff1: PhaseCurves, ff2: PhaseCurves, window: int
 ) -> tuple[dict[str, list[ExponentialFit | None]], tuple[str, ...]]:
-    """Fit of every network in both phases, None where there is no rate; and the failures in words."""
+    """Fit of every network in both phases, None if it has no rate; and the failures in words."""
     side = field_side(ff1.deviation[:, 0])
     last_trial = min(ff1.trials[-1], ff2.trials[-1])
     fits: dict[str, list[ExponentialFit | None]] = {}
@@ -403,5 +403,5 @@ def _fits(
 
 
 def _values(fits: list[ExponentialFit | None], name: str) -> Floats:
-    """One number of every fit, (n,), NaN where there is none."""
+    """One number of every fit, (n,), NaN if there is no fit."""
     return np.array([np.nan if fit is None else getattr(fit, name) for fit in fits])

@@ -44,21 +44,21 @@ def dataset(**arguments):
     return activity_dataset({p: recording(i) for i, p in enumerate(PHASES)}, **arguments)
 
 
-def test_a_data_set_says_what_is_in_it():
-    made = dataset(field=CurlField(8.0), seed=3, noise=Noise(), networks=[4, 5, 7])
+def test_a_data_set_has_labels_units_and_settings():
+    stored = dataset(field=CurlField(8.0), seed=3, noise=Noise(), networks=[4, 5, 7])
     for name, last in (("hidden", "unit"), ("muscle_force", "muscle"), ("hand_force", "axis")):
-        assert made[name].dims == ("network", "phase", "target", "time", last)
-    assert list(made["phase"].values) == list(PHASES) and list(made["network"].values) == [4, 5, 7]
-    assert list(made["muscle"].values) == list(MUSCLES) and list(made["axis"].values) == ["x", "y"]
-    assert np.allclose(made["time"], 0.01 * np.arange(STEPS))
-    assert made["muscle_force"].units == "N" and made["hand"].units == "m"
-    assert made.attrs["go_time"] == 0.44 and made.attrs["seed"] == 3
-    assert '"kind": "curl"' in made.attrs["field"] and '"vision": 0.0001' in made.attrs["noise"]
-    one = made["hidden"].sel(network=5, phase="FF1", target=6).isel(time=2)
+        assert stored[name].dims == ("network", "phase", "target", "time", last)
+    assert list(stored["phase"].values) == list(PHASES) and list(stored["network"].values) == [4, 5, 7]
+    assert list(stored["muscle"].values) == list(MUSCLES) and list(stored["axis"].values) == ["x", "y"]
+    assert np.allclose(stored["time"], 0.01 * np.arange(STEPS))
+    assert stored["muscle_force"].units == "N" and stored["hand"].units == "m"
+    assert stored.attrs["go_time"] == 0.44 and stored.attrs["seed"] == 3
+    assert '"kind": "curl"' in stored.attrs["field"] and '"vision": 0.0001' in stored.attrs["noise"]
+    one = stored["hidden"].sel(network=5, phase="FF1", target=6).isel(time=2)
     assert np.allclose(one, recording(1).hidden[1, 6, 2], atol=1e-6)
 
 
-def test_analyses_get_one_array_a_phase_and_whole_paths():
+def test_analyses_get_one_array_per_phase_and_whole_paths():
     hidden, paths = by_phase(dataset()), hand_paths(dataset())
     for i, phase in enumerate(PHASES):
         assert hidden[phase].shape == (N, TARGETS, STEPS, UNITS) and hidden[phase].dtype == np.float64
@@ -82,15 +82,15 @@ def test_recordings_of_single_networks_are_one_of_all():
     "displacement",
     [None, Displacement(2, np.ones((N, 1, UNITS))), Displacement(0, np.ones((N, TARGETS, UNITS)))],
 )
-def test_a_file_holds_all_of_it(tmp_path, actuators, displacement):
-    made = activity_dataset(
+def test_a_file_keeps_everything(tmp_path, actuators, displacement):
+    stored = activity_dataset(
         {phase: recording(actuators=actuators) for phase in PHASES}, displacement=displacement, seed=1
     )
     for _ in range(2):  # the second time in place of the first
-        save_activity(tmp_path / "a" / "activity.nc", made)
-    assert load_activity(tmp_path / "a" / "activity.nc").identical(made)
+        save_activity(tmp_path / "a" / "activity.nc", stored)
+    assert load_activity(tmp_path / "a" / "activity.nc").identical(stored)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["activity.nc"]
-    assert ("muscle_force" in made) == (actuators == 6) and ("displacement" in made) == bool(displacement)
+    assert ("muscle_force" in stored) == (actuators == 6) and ("displacement" in stored) == bool(displacement)
 
 
 def changed(**values):
@@ -153,7 +153,7 @@ def test_files_that_hold_no_activity_are_refused(tmp_path):
     assert (tmp_path / "whole.nc").read_bytes() == data
 
 
-def test_the_hand_force_is_what_mujoco_gives():
+def test_the_hand_force_is_that_of_mujoco():
     arm, rng = load_arm("muscle"), np.random.default_rng(0)
     data = mujoco.MjData(arm.model)
     for _ in range(20):
@@ -171,7 +171,7 @@ def test_the_hand_force_is_what_mujoco_gives():
 def test_the_hand_force_has_any_leading_shape_and_is_not_finite_for_a_straight_arm():
     arm, rng = load_arm("muscle"), np.random.default_rng(1)
     q, torque = rng.uniform(0.3, 2.0, (2, 3, 2)), rng.normal(size=(2, 3, 2))
-    found = hand_force(q, torque)
+    result = hand_force(q, torque)
     solved = np.linalg.solve(np.swapaxes(arm.hand_jacobian(q), -1, -2), torque[..., None])[..., 0]
-    assert found == pytest.approx(solved) and found.shape == (2, 3, 2)
+    assert result == pytest.approx(solved) and result.shape == (2, 3, 2)
     assert not np.isfinite(hand_force([0.5, 0.0], [1.0, 1.0])).all()

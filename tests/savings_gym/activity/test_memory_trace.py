@@ -96,7 +96,7 @@ def test_a_rotation_of_unit_space_changes_no_trace():
 def test_the_trace_is_the_mean_over_targets_and_times_of_each_network():
     here = trials()
     readout = fitted(here)
-    found = memory_trace(here, readout, REACH)
+    result = memory_trace(here, readout, REACH)
     for i in range(2):
         one = VelocityReadout(*(np.asarray(part)[i] for part in vars(readout).values()))
         gains = [
@@ -105,7 +105,7 @@ def test_the_trace_is_the_mean_over_targets_and_times_of_each_network():
             for t in range(30)
         ]
         towards = np.repeat(REACH / 0.1, 30, axis=0)
-        assert found[i] == pytest.approx(np.mean(np.sum(np.array(gains) * towards, axis=-1)))
+        assert result[i] == pytest.approx(np.mean(np.sum(np.array(gains) * towards, axis=-1)))
 
 
 def test_readout_and_trace_refuse_what_does_not_belong_together():

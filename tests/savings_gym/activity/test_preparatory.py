@@ -50,7 +50,7 @@ def by_hand(activity, force):
 def test_axes_shift_and_projections_agree_with_the_formulas_computed_independently(seed, units, noise):
     data = planted((2,), units, noise, seed, mean_force=(0.7, -0.3), turn=0.4)
     axes, shift = analysed(data)
-    found = shift_projections(data.activity, shift)
+    result = shift_projections(data.activity, shift)
     for i in range(2):
         one = {phase: x[i] for phase, x in data.activity.items()}
         centre, pair, vector, scaled = by_hand(one, data.force[i])
@@ -62,7 +62,7 @@ def test_axes_shift_and_projections_agree_with_the_formulas_computed_independent
             axes.project(data.activity["FF1"])[i], ring, atol=1e-7 * np.abs(ring).max()
         )
         for phase, value in scaled.items():
-            assert found[phase][i] == pytest.approx(value, abs=1e-8)
+            assert result[phase][i] == pytest.approx(value, abs=1e-8)
 
 
 def test_planted_tuning_forces_and_shift_are_recovered_exactly_without_noise():
@@ -121,9 +121,9 @@ def test_the_shift_is_orthogonal_to_axes_that_are_not_orthogonal_to_each_other()
 @given(seed=SEEDS, noise=st.floats(0.0, 1.0))
 def test_projections_are_exactly_0_before_and_1_after(seed, noise):
     data = planted((3,), noise=noise, seed=seed)
-    found = shift_projections(data.activity, analysed(data)[1])
-    np.testing.assert_array_equal(found["NF1"], 0.0)
-    np.testing.assert_array_equal(found["FF1"], 1.0)
+    result = shift_projections(data.activity, analysed(data)[1])
+    np.testing.assert_array_equal(result["NF1"], 0.0)
+    np.testing.assert_array_equal(result["FF1"], 1.0)
 
 
 @given(seed=SEEDS)

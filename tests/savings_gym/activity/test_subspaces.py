@@ -37,15 +37,17 @@ def alignment(x, other, components):
 @settings(max_examples=20)
 def test_principal_axes_are_eigenvectors_of_the_covariance(seed):
     x = samples(seed)
-    found = principal_subspace(x, 3)
+    result = principal_subspace(x, 3)
     for i in range(2):
         covariance = np.cov(x[i].T)
-        np.testing.assert_allclose(covariance @ found.axes[i], found.axes[i] * found.variance[i], atol=1e-9)
-        np.testing.assert_allclose(found.variance[i], np.linalg.eigvalsh(covariance)[::-1][:3])
-        assert found.total[i] == pytest.approx(np.trace(covariance))
-    np.testing.assert_allclose(np.swapaxes(found.axes, -1, -2) @ found.axes, [np.eye(3)] * 2, atol=1e-12)
-    scores = found.project(x)
-    np.testing.assert_allclose(scores.var(axis=-2, ddof=1), found.variance)
+        np.testing.assert_allclose(
+            covariance @ result.axes[i], result.axes[i] * result.variance[i], atol=1e-9
+        )
+        np.testing.assert_allclose(result.variance[i], np.linalg.eigvalsh(covariance)[::-1][:3])
+        assert result.total[i] == pytest.approx(np.trace(covariance))
+    np.testing.assert_allclose(np.swapaxes(result.axes, -1, -2) @ result.axes, [np.eye(3)] * 2, atol=1e-12)
+    scores = result.project(x)
+    np.testing.assert_allclose(scores.var(axis=-2, ddof=1), result.variance)
     assert np.all(scores.max(axis=-2) >= -scores.min(axis=-2))
 
 
@@ -164,11 +166,11 @@ def test_the_phases_that_define_a_subspace_are_the_ones_asked_for():
 
 def test_phases_align_with_themselves_and_the_reference_subspace_counts():
     here = trials(seed=1)
-    found = phase_alignment(here, 4)
-    np.testing.assert_allclose(found["NF1"], 1.0, atol=1e-12)
+    result = phase_alignment(here, 4)
+    np.testing.assert_allclose(result["NF1"], 1.0, atol=1e-12)
     flat = {phase: x.reshape(2, -1, 20) for phase, x in here.items()}
-    np.testing.assert_allclose(found["FF1"], alignment(flat["FF1"], flat["NF1"], 4))
-    assert np.all(found["FF1"] < 0.9)
+    np.testing.assert_allclose(result["FF1"], alignment(flat["FF1"], flat["NF1"], 4))
+    assert np.all(result["FF1"] < 0.9)
 
 
 def test_trajectories_refuse_missing_phases_and_flat_arrays():

@@ -36,11 +36,11 @@ def test_curves_are_means_over_targets_whatever_the_order_of_rows(planted):
 
 def test_a_data_frame_is_a_table(planted):
     pandas = pytest.importorskip("pandas")
-    found = savings.savings(planted)
+    result = savings.savings(planted)
     frame = pandas.DataFrame(planted)
-    assert savings.savings(frame).to_dict() == found.to_dict()
+    assert savings.savings(frame).to_dict() == result.to_dict()
     frame["phase"] = frame["phase"].astype("category")
-    assert savings.savings(frame).to_dict() == found.to_dict()
+    assert savings.savings(frame).to_dict() == result.to_dict()
 
 
 def broken(table: dict[str, np.ndarray], how: str) -> dict[str, np.ndarray]:

@@ -36,11 +36,11 @@ def test_a_known_rate_is_recovered_under_noise_without_bias():
         rng = np.random.default_rng(1)
         fits = [metrics.learning_rate(TRIALS, curve(rate) + rng.normal(0, 1e-3, 640)) for _ in range(30)]
         assert all(fit.success for fit in fits)
-        found = np.array([fit.rate for fit in fits])
-        np.testing.assert_allclose(found, rate, rtol=0.06)
-        assert found.mean() == pytest.approx(rate, rel=0.01)
+        result = np.array([fit.rate for fit in fits])
+        np.testing.assert_allclose(result, rate, rtol=0.06)
+        assert result.mean() == pytest.approx(rate, rel=0.01)
         quoted = float(fits[0].message.split()[-1])
-        assert quoted == pytest.approx(found.std() / rate, rel=0.5)
+        assert quoted == pytest.approx(result.std() / rate, rel=0.5)
 
 
 def test_the_fit_is_the_least_squares_optimum():
@@ -114,8 +114,8 @@ def test_windows_are_means_of_whole_blocks():
 def test_trials_to_criterion_is_the_first_probe_within_it_on_either_side():
     trials = [0, 8, 16, 24]
     curves = [[4.0, 3.0, 1.0, 2.0], [-4.0, -1.5, -1.0, 0.0], [4.0, 3.5, 3.0, 2.5]]
-    found = metrics.trials_to_criterion(trials, curves, 2.0)
-    np.testing.assert_array_equal(found, [16.0, 8.0, np.nan])
+    result = metrics.trials_to_criterion(trials, curves, 2.0)
+    np.testing.assert_array_equal(result, [16.0, 8.0, np.nan])
     assert metrics.trials_to_criterion(trials, curves[0], 4.0) == 0.0
     with pytest.raises(ValueError, match=r"expected \(\.\.\., 4\)"):
         metrics.trials_to_criterion(trials, [1.0, 2.0], 1.0)

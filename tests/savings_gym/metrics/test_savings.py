@@ -25,12 +25,12 @@ def planted() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def found(planted) -> savings.SavingsSummary:
+def measured(planted) -> savings.SavingsSummary:
     return savings.savings(planted)
 
 
-def test_planted_savings_are_inside_their_intervals(found):
-    initial, rate = found.initial, found.rate
+def test_planted_savings_are_inside_their_intervals(measured):
+    initial, rate = measured.initial, measured.rate
     assert initial.ci[0] < 0.001 < initial.ci[1] and initial.ci[0] > 0.0
     assert initial.ff1 == pytest.approx(0.035, abs=1e-3) and initial.difference == pytest.approx(
         initial.ff1 - initial.ff2
@@ -42,8 +42,8 @@ def test_planted_savings_are_inside_their_intervals(found):
     assert rate.networks == 12 and rate.failures == ()
     assert max(initial.p, initial.p_sign_flip, rate.p, rate.p_sign_flip) < 0.001
     assert initial.paired_fraction == 1.0 > initial.all_pairs_fraction > 0.5
-    assert found.after_effect.ci[0] < -0.033 < found.after_effect.ci[1]
-    assert found.phases["FF1"].trials == 199 * 8
+    assert measured.after_effect.ci[0] < -0.033 < measured.after_effect.ci[1]
+    assert measured.phases["FF1"].trials == 199 * 8
 
 
 def test_networks_that_differ_in_rate_blur_all_pairs_but_not_pairs():
@@ -72,24 +72,24 @@ def test_final_deviation_is_the_last_window_and_washout_is_nf2_minus_nf1(planted
     assert shifted.washout_residual.mean - summary.washout_residual.mean == pytest.approx(1e-3)
 
 
-def test_the_side_of_the_field_turns_signs_but_not_savings(planted, found):
+def test_the_side_of_the_field_turns_signs_but_not_savings(planted, measured):
     mirrored = savings.savings({**planted, "lateral_deviation": -planted["lateral_deviation"]})
-    assert mirrored.initial.ff1 == -found.initial.ff1
-    assert mirrored.initial.difference == pytest.approx(found.initial.difference)
-    assert mirrored.initial.paired_fraction == found.initial.paired_fraction
-    assert mirrored.initial.all_pairs_fraction == found.initial.all_pairs_fraction
-    assert mirrored.rate.ratio == pytest.approx(found.rate.ratio)
-    assert mirrored.washout_residual.mean == pytest.approx(-found.washout_residual.mean)
+    assert mirrored.initial.ff1 == -measured.initial.ff1
+    assert mirrored.initial.difference == pytest.approx(measured.initial.difference)
+    assert mirrored.initial.paired_fraction == measured.initial.paired_fraction
+    assert mirrored.initial.all_pairs_fraction == measured.initial.all_pairs_fraction
+    assert mirrored.rate.ratio == pytest.approx(measured.rate.ratio)
+    assert mirrored.washout_residual.mean == pytest.approx(-measured.washout_residual.mean)
 
 
-def test_swapping_the_field_phases_turns_savings_round(planted, found):
+def test_swapping_the_field_phases_turns_savings_round(planted, measured):
     swapped = dict(planted)
     names = {"FF1": "FF2", "FF2": "FF1"}
     swapped["phase"] = np.array([names.get(name, name) for name in planted["phase"]])
     other = savings.savings(swapped)
-    assert other.initial.difference == pytest.approx(-found.initial.difference)
-    assert other.rate.ratio == pytest.approx(1 / found.rate.ratio)
-    for one, two in ((other.initial, found.initial), (other.rate, found.rate)):
+    assert other.initial.difference == pytest.approx(-measured.initial.difference)
+    assert other.rate.ratio == pytest.approx(1 / measured.rate.ratio)
+    for one, two in ((other.initial, measured.initial), (other.rate, measured.rate)):
         assert one.paired_fraction == pytest.approx(1 - two.paired_fraction)
         assert one.all_pairs_fraction == pytest.approx(1 - two.all_pairs_fraction)
         assert one.p == pytest.approx(two.p)
@@ -149,14 +149,14 @@ def test_no_fit_at_all_gives_no_rate():
     assert rate["ff1"] is rate["ratio"] is rate["p"] is rate["paired_fraction"] is None
 
 
-def test_rates_are_compared_over_the_trials_that_both_phases_have(planted, found):
+def test_rates_are_compared_over_the_trials_that_both_phases_have(planted, measured):
     short = rows(planted, (planted["phase"] != "FF2") | (planted["update"] < 100))
     both = rows(planted, ~np.isin(planted["phase"], ["FF1", "FF2"]) | (planted["update"] < 100))
-    assert savings.savings(short).rate == savings.savings(both).rate != found.rate
+    assert savings.savings(short).rate == savings.savings(both).rate != measured.rate
 
 
-def test_the_summary_is_json_with_the_promised_keys(found):
-    document = found.to_dict()
+def test_the_summary_is_json_with_the_promised_keys(measured):
+    document = measured.to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert list(document["phases"]) == list(PHASES)
     for phase in PHASES:
@@ -170,18 +170,18 @@ def test_the_summary_is_json_with_the_promised_keys(found):
     assert {"mean", "ci", "p"} <= set(document["after_effect"])
 
 
-def test_equal_seeds_give_equal_summaries_and_seeds_only_draw_sign_flips(planted, found):
-    assert savings.savings(planted) == found
+def test_equal_seeds_give_equal_summaries_and_seeds_only_draw_sign_flips(planted, measured):
+    assert savings.savings(planted) == measured
     table = plant(networks=16, updates=30, noise=5e-3)  # too many networks for all sign patterns
     first, other = (savings.savings(table, seed=seed, resamples=200).initial for seed in (0, 1))
     assert first.p_sign_flip != other.p_sign_flip
     assert dataclasses.replace(first, p_sign_flip=other.p_sign_flip) == other
 
 
-def test_the_two_claims_of_savings_are_corrected_together(found):
-    p = [found.initial.p, found.rate.p]
-    assert [found.initial.p_holm, found.rate.p_holm] == pytest.approx(list(holm(p)))
-    assert max(found.initial.p_holm, found.rate.p_holm) == pytest.approx(max(2 * min(p), max(p)))
+def test_the_two_claims_of_savings_are_corrected_together(measured):
+    p = [measured.initial.p, measured.rate.p]
+    assert [measured.initial.p_holm, measured.rate.p_holm] == pytest.approx(list(holm(p)))
+    assert max(measured.initial.p_holm, measured.rate.p_holm) == pytest.approx(max(2 * min(p), max(p)))
     unfitted = savings.savings(plant(networks=3, updates=10))  # without rates there is one claim
     assert unfitted.initial.p_holm == unfitted.initial.p and np.isnan(unfitted.rate.p_holm)
 
@@ -198,15 +198,15 @@ def test_a_start_that_is_faster_than_one_rate_is_reported():
         assert rate.ff2_start_residual == pytest.approx(0.0, abs=1e-5)
 
 
-def test_an_interrupted_run_has_the_sections_of_its_phases(planted, found):
+def test_an_interrupted_run_has_the_sections_of_its_phases(planted, measured):
     part = rows(planted, np.isin(planted["phase"], ["NF1", "FF1", "NF2"]))
     with pytest.raises(ValueError, match=r"expected \['NF1', 'FF1', 'NF2', 'FF2'\]; partial=True"):
         savings.savings(part)
     summary = savings.savings(part, partial=True)
     assert summary.initial is summary.rate is summary.phases["FF2"] is None
     assert summary.missing == "no phase named FF2; the table has NF1, FF1, NF2"
-    assert summary.washout_residual == found.washout_residual
-    assert summary.phases["FF1"] == found.phases["FF1"]
+    assert summary.washout_residual == measured.washout_residual
+    assert summary.phases["FF1"] == measured.phases["FF1"]
     first = savings.savings(rows(planted, planted["phase"] == "NF1"), partial=True).to_dict()
     assert first["savings"]["initial"] is first["savings"]["rate"] is None
     assert first["washout_residual"] is first["after_effect"] is None
