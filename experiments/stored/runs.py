@@ -40,7 +40,7 @@ class StoredRuns:
         main: The main experiment.
         sizes: Units to the run with networks of that size, all pre-trained alike.
         controls: Name of a control to its run.
-        seed: Seed of bootstrap, noise and random directions in the figures.
+        seed: Seed of sign flips, noise and random directions in the figures.
         sham: The main experiment without a field in FF1, with the same networks.
     """
 
