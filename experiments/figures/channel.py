@@ -141,10 +141,13 @@ def _text(quantities: list[Quantity]) -> str:
     share = {entry.name: entry for entry in quantities}
     ends = ", ".join(f"{share[end(phase)].value:.0f} % after {phase}" for phase in PHASES)
     kept = share[change(*CHANGES[0])]
-    words = "keeps" if effect(kept) else "does not measurably differ from NF1:"
-    numbers = f"{format_value(kept.value, kept.ci, 'points')}, {p_text(kept)}"
-    more = " over NF1" if effect(kept) else ""
+    numbers = f"NF2 - NF1 {format_value(kept.value, kept.ci, 'percentage points')}, {p_text(kept)}"
+    words = {
+        1: "After washout they still push more than before",
+        0: "After washout they do not measurably push more or less than before",
+        -1: "After washout they push less than before",
+    }[effect(kept)]
     return (
         f"In a channel, networks push with this share of the force that would cancel the field: {ends}. "
-        f"NF2 {words} {numbers}{more}. {NOTE}"
+        f"{words} ({numbers}). {NOTE}"
     )

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.figures.findings import Findings
-from experiments.runs.tables import MISSING, format_interval, format_p, format_value, markdown_table
+from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
 from experiments.study import READ, REFERENCE, REFERENCES, VERDICTS, Quantity, Reference, verdict
 from savings_gym.files import write_atomically, write_json
 
-HEADINGS = ("quantity", "study", "ours", "95 % interval", "p", "networks", "verdict")
-HOLM = "p (Holm)"
+HEADINGS = ("quantity", "study", "ours [95 % interval]", "p", "p (Holm)", "networks", "verdict")
 MEANING = """\
 *agrees*: our 95 % interval, widened by the error of reading the study's plot, contains the study's value. \
 *same sign*: it does not, but both differ from no effect in the same direction. *differs*: neither. \
@@ -62,7 +61,6 @@ def beside_study(quantities: Iterable[Quantity]) -> str:
 
     The table has only the columns that its quantities fill.
     """
-    headings = (*HEADINGS[:5], HOLM, *HEADINGS[5:])
     rows = []
     for quantity in quantities:
         reference = REFERENCE.get(quantity.name)
@@ -72,13 +70,12 @@ def beside_study(quantities: Iterable[Quantity]) -> str:
             study, words = _study(row), _verdict(row)
         rows.append(
             (
-                quantity.name, study, format_value(quantity.value, unit=quantity.unit),
-                format_interval(quantity.ci), format_p(quantity.p), format_p(quantity.p_holm),
-                str(quantity.networks), words,
+                quantity.name, study, format_value(quantity.value, quantity.ci, quantity.unit),
+                format_p(quantity.p), format_p(quantity.p_holm), str(quantity.networks), words,
             )
         )  # fmt: skip
-    if all(row[1] == MISSING for row in rows):
-        headings = (*headings[:-1], "note")
+    compared = any(row[1] != MISSING for row in rows)
+    headings = (*HEADINGS[:-1], "verdict or note" if compared else "note")
     filled = [i for i in range(len(headings)) if i == 0 or any(row[i] != MISSING for row in rows)]
     return markdown_table([headings[i] for i in filled], [[row[i] for i in filled] for row in rows])
 
@@ -86,12 +83,11 @@ def beside_study(quantities: Iterable[Quantity]) -> str:
 def comparison_table(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return a Markdown table of the rows of `compare`."""
     return markdown_table(
-        HEADINGS,
+        [heading for heading in HEADINGS if heading != "p (Holm)"],
         [
             (
-                row["name"], _study(row), format_value(row["ours"], unit=row["unit"]),
-                format_interval(row["ci"]), format_p(row["p"]), str(row["networks"] or MISSING),
-                _verdict(row),
+                row["name"], _study(row), format_value(row["ours"], row["ci"], row["unit"]),
+                format_p(row["p"]), str(row["networks"] or MISSING), _verdict(row),
             )
             for row in rows
         ],

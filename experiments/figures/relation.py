@@ -179,15 +179,27 @@ def _text(quantities: list[Quantity], sizes: tuple[int, ...]) -> str:
             if entry.value is not None
         )
         if not listed:
-            sentences.append(f"Whether the retained shift goes with {measure} cannot be determined.")
+            sentences.append(f"The correlation with {measure} cannot be determined.")
             continue
-        told = [
-            f"{'more' if effect(e) > 0 else 'less'} at {u} units" for u, e in entries.items() if effect(e)
-        ]
-        words = f"save {', '.join(told)}" if told else "do not measurably save more or less at any size"
-        sentences.append(f"Networks that keep more of the shift {words} ({measure}, r = {listed}).")
-        test = by_name.get(heterogeneous(measure))
-        if test is not None and test.p is not None:
-            differ = "differ" if effect(test) else "do not measurably differ"
-            sentences.append(f"The correlations {differ} between sizes ({p_text(test)}).")
+        sentences.append(
+            f"The shift that networks retain correlates with {measure} at r = {listed}; {_which(entries)}"
+            f"{_difference(by_name.get(heterogeneous(measure)))}."
+        )
     return " ".join(sentences)
+
+
+def _which(entries: Mapping[int, Quantity]) -> str:
+    """At which sizes networks that keep more save more, or less."""
+    signs = {units: effect(entry) for units, entry in entries.items() if effect(entry)}
+    if not signs:
+        return "at no size is this measurably different from 0"
+    words = ", ".join(f"{'more' if sign > 0 else 'less'} at {units}" for units, sign in signs.items())
+    return f"networks that keep more of it save {words} units"
+
+
+def _difference(test: Quantity | None) -> str:
+    """Whether the correlations differ between sizes."""
+    if test is None or test.p is None:
+        return ""
+    differ = "differ" if effect(test) else "do not measurably differ"
+    return f", and the sizes {differ} (Q = {format_value(test.value)}, {p_text(test)})"

@@ -102,10 +102,10 @@ def test_one_number_of_the_study_from_two_figures_is_an_error():
 def test_a_table_shows_the_study_where_it_has_the_number_and_only_columns_that_are_filled():
     ours = Quantity("of ours", 2.0, (None, None), 8, "1")
     table = beside_study([SAVED, ours]).splitlines()
-    assert table[0] == "| quantity | study | ours | 95 % interval | p | networks | verdict |"
-    assert table[2] == f"| {INITIAL_SAVINGS} | ~0.9 mm | 1.5 mm | 1.40 to 1.60 | 1e-06 | 8 | same sign |"
-    assert table[3] == "| of ours | - | 2 | - | - | 8 | - |"
-    assert beside_study([ours]).splitlines()[0] == "| quantity | ours | networks |"
+    assert table[0] == "| quantity | study | ours [95 % interval] | p | networks | verdict or note |"
+    assert table[2] == f"| {INITIAL_SAVINGS} | ~0.9 mm | 1.50 mm [1.40, 1.60] | 1e-06 | 8 | same sign |"
+    assert table[3] == "| of ours | - | 2 | - | 8 | - |"
+    assert beside_study([ours]).splitlines()[0] == "| quantity | ours [95 % interval] | networks |"
     claimed = dataclasses.replace(SAVED, p_holm=2e-6)
     assert "| p | p (Holm) |" in beside_study([claimed])
 
