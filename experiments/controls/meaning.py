@@ -1,8 +1,9 @@
 """The meaning of a control for savings without a context cue, in a sentence or two.
 
 Sentences follow from signs alone: an effect is above or below 0 if its test says so at the 5 % level after
-Holm's correction for all tests behind the sentences of the page; anything else is "not measurable", which
-does not mean absent. The comparison that counts is with equal practice but no field before (``practice``).
+Holm's correction over all conditions in which the page makes this kind of comparison. Anything else is "not
+measurable", which does not mean absent. The comparison that counts is with equal practice but no field before
+(``practice``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from savings_gym.metrics.statistics import holm
 
 Row = dict[str, Any]
 Effect = int  # 1 above, 0 not measurably different from, -1 below zero
+REFERENCE: Final = "A reference: practice without the field."
 SHAM: Final[dict[Effect, str]] = {
     1: "Practice alone looks like savings: what exceeds it is memory of the field, the rest is not.",
     0: "Practice alone does not measurably look like savings.",
@@ -72,33 +74,49 @@ MEANINGS: Final[dict[str, dict[Effect, str]]] = {  # of savings beyond practice,
 }
 
 
-def correct(rows: Iterable[Row]) -> int:
-    """Add ``p_holm`` to every test behind the sentences of all rows; return the number of tests."""
-    tested = [test for row in rows for test in claims(row) if test["p"] is not None]
-    for test, p in zip(tested, holm([test["p"] for test in tested]), strict=True):
-        test["p_holm"] = float(p)
-    return len(tested)
+def correct(rows: Iterable[Row]) -> dict[str, int]:
+    """Add ``p_holm`` to every test behind the sentences of all rows.
+
+    Each kind of comparison is one family: one question, asked of many conditions.
+
+    Returns:
+        Kind of comparison to the number of its tests.
+    """
+    families: dict[str, list[Row]] = {}
+    for row in rows:
+        for kind, test in claims(row).items():
+            families.setdefault(kind, []).append(test)
+    for tests in families.values():
+        for test, p in zip(tests, holm([test["p"] for test in tests]), strict=True):
+            test["p_holm"] = float(p)
+    return {kind: len(tests) for kind, tests in families.items()}
 
 
-def claims(row: Row) -> list[Row]:
-    """Return the tests from which the sentences about a row follow."""
+def claims(row: Row) -> dict[str, Row]:
+    """Return the tests from which the sentences about a row follow, by kind of comparison."""
     if row["networks"] < 2:
-        return []
+        return {}
+    tests: dict[str, Row | None] = {}
     if row["sham"] is None:
-        return [row["first"]["initial"]] if row["control"] == "sham" and row["first"] else []
-    if row["practice"] is None:
-        return []
-    tests = [row["practice"]["initial"], row["practice"]["rate"], row["washout_residual"]]
-    tests += [row["versus_main"]]
-    if row["mirrored"]:
-        tests += [row["mirrored"]["initial"], row["mirrored"]["rate"]]
-    if row["control"] == "washout" and row["matched"] and row["matched"].get("practice"):
-        tests.append(row["matched"]["practice"]["initial"])
-    if row["control"] == "different task" and row["shift"]:
-        tests.append(row["shift"].get("beyond_sham"))
-    if row["by_target"] and row["by_target"]["on_others"]["practice"]:
-        tests.append(row["by_target"]["on_others"]["practice"]["initial"])
-    return [test for test in tests if test]
+        if row["control"] == "sham" and row["first"]:
+            tests["practice alone"] = row["first"]["initial"]
+    elif row["practice"] is not None:
+        tests |= {
+            "initial savings beyond practice": row["practice"]["initial"],
+            "rate savings beyond practice": row["practice"]["rate"],
+            "washout residual": row["washout_residual"],
+            "initial savings less the main run's": row["versus_main"],
+        }
+        if row["mirrored"]:
+            tests["mirrored initial savings"] = row["mirrored"]["initial"]
+            tests["mirrored rate savings"] = row["mirrored"]["rate"]
+        if row["control"] == "washout" and row["matched"] and row["matched"].get("practice"):
+            tests["savings of networks back at baseline"] = row["matched"]["practice"]["initial"]
+        if row["control"] == "different task" and row["shift"]:
+            tests["shift beyond the sham"] = row["shift"].get("beyond_sham")
+        if row["by_target"] and row["by_target"]["on_others"]["practice"]:
+            tests["savings on untrained targets"] = row["by_target"]["on_others"]["practice"]["initial"]
+    return {kind: test for kind, test in tests.items() if test and test["p"] is not None}
 
 
 def meaning(row: Row, main: Row) -> str:
@@ -115,7 +133,8 @@ def meaning(row: Row, main: Row) -> str:
     if row["practice"] is None:
         return "Not compared with practice: its sham is missing."
     sentences = [
-        MEANINGS[row["control"]][effect(row["practice"]["initial"])], _rate(row), *_mirrored(row),
+        with_number(MEANINGS[row["control"]], row["practice"]["initial"], "beyond practice"), _rate(row),
+        *_mirrored(row),
         *_washed(row), *_versus_main(row), *_matched(row), *_task(row, main), *_targets(row), *_learned(row),
     ]  # fmt: skip
     return " ".join(sentence for sentence in sentences if sentence)
@@ -126,8 +145,8 @@ def _of_sham(row: Row) -> str:
     if row["first"] is None:
         return "Not compared."
     if row["control"] == "sham":
-        return SHAM[effect(row["first"]["initial"])]
-    return "A reference: practice without the field."
+        return with_number(SHAM, row["first"]["initial"], "against the first encounter")
+    return REFERENCE
 
 
 def _rate(row: Row) -> str:
@@ -135,11 +154,12 @@ def _rate(row: Row) -> str:
     rate = row["practice"]["rate"]
     if not rate or rate["difference"] is None:
         return ""
-    return {
-        1: f"It is learned faster than after practice alone ({rate['ratio']:.2f} times).",
-        0: "It is not measurably learned faster or more slowly than after practice alone.",
-        -1: f"It is learned more slowly than after practice alone ({rate['ratio']:.2f} times).",
+    words = {
+        1: "The field is learned faster than after practice alone",
+        0: "The field is not measurably learned faster or more slowly than after practice alone",
+        -1: "The field is learned more slowly than after practice alone",
     }[effect(rate)]
+    return f"{words} ({format_estimate(rate, 'ratio')} times, {p_text(rate)})."
 
 
 def _mirrored(row: Row) -> list[str]:
@@ -147,19 +167,23 @@ def _mirrored(row: Row) -> list[str]:
     if not row["mirrored"]:
         return []
     initial, rate = row["mirrored"]["initial"], row["mirrored"]["rate"]
-    number = format_estimate(initial, "difference", MM)
+    number = f"savings of {format_estimate(initial, 'difference', MM)} mm, {p_text(initial)}"
     words = {
-        1: f"the mirrored FF2 begins {number} mm closer to the line than FF1",
-        0: f"FF1 and the mirrored FF2 do not measurably differ at their start ({number} mm)",
-        -1: f"the mirrored FF2 begins further from the line than FF1 (savings of {number} mm)",
+        1: "the mirrored FF2 begins closer to the line than FF1",
+        0: "FF1 and the mirrored FF2 do not measurably differ at their start",
+        -1: "the mirrored FF2 begins further from the line than FF1",
     }[effect(initial)]
     pace = ""
     if rate and rate["difference"] is not None:
-        pace = {1: ", and is learned faster", 0: "", -1: ", and is learned more slowly"}[effect(rate)]
-        pace += f" (rate {rate['ratio']:.2f} times FF1's)" if pace else ""
+        pace = {
+            1: "; it is learned faster",
+            0: "; their rates do not measurably differ",
+            -1: "; it is learned more slowly",
+        }[effect(rate)]
+        pace += f" ({format_estimate(rate, 'ratio')} times, {p_text(rate)})"
     return [
-        f"In the study's own contrast {words}{pace}; that contrast includes any difference between the two "
-        "fields themselves, which the comparison with practice in the same field does not."
+        f"In the study's own contrast {words} ({number}){pace}. That contrast contains any difference "
+        "between the two fields themselves; the comparison with practice in the same field does not."
     ]
 
 
@@ -168,7 +192,10 @@ def _washed(row: Row) -> list[str]:
     residual = row["washout_residual"]
     if not effect(residual):
         return []
-    return [f"Washout is not complete: NF2 ends {format_estimate(residual, scale=MM)} mm from NF1."]
+    return [
+        f"Washout is not complete: NF2 ends {format_estimate(residual, scale=MM)} mm from NF1 "
+        f"({p_text(residual)})."
+    ]
 
 
 def _versus_main(row: Row) -> list[str]:
@@ -177,7 +204,8 @@ def _versus_main(row: Row) -> list[str]:
     if not versus:
         return []
     words = "" if effect(versus) else ", no measurable difference"
-    return [f"Savings beyond practice, less the main run's: {format_estimate(versus, scale=MM)} mm{words}."]
+    number = f"{format_estimate(versus, scale=MM)} mm, {p_text(versus)}"
+    return [f"Savings beyond practice, less the main run's: {number}{words}."]
 
 
 def _matched(row: Row) -> list[str]:
@@ -190,7 +218,8 @@ def _matched(row: Row) -> list[str]:
     count = matched["networks"]
     return [
         f"The {count} network{'s' if count != 1 else ''} back within the spread of baseline save"
-        f"{'' if count != 1 else 's'} {format_estimate(initial, 'difference', MM)} mm beyond practice{words}."
+        f"{'' if count != 1 else 's'} {format_estimate(initial, 'difference', MM)} mm beyond practice "
+        f"({p_text(initial)}){words}."
     ]
 
 
@@ -203,10 +232,11 @@ def _task(row: Row, main: Row) -> list[str]:
         place = format_estimate(shift["beyond_sham"])
         sentences.append(
             {
-                1: f"Beyond the sham, it leaves activity at {place} on the main run's shift.",
-                0: "Beyond the sham, it leaves no measurable activity on the main run's shift.",
-                -1: f"Beyond the sham, it leaves activity at {place}, against the main run's shift.",
+                1: "Beyond the sham, it leaves activity on the main run's shift",
+                0: "Beyond the sham, it leaves no measurable activity on the main run's shift",
+                -1: "Beyond the sham, it leaves activity against the main run's shift",
             }[effect(shift["beyond_sham"])]
+            + f" ({place}, {p_text(shift['beyond_sham'])})."
         )
     return sentences
 
@@ -232,7 +262,8 @@ def _targets(row: Row) -> list[str]:
         0: "Targets that never met the field do not measurably save",
         -1: "Targets that never met the field are worse",
     }[effect(others["initial"])]
-    sentences = [f"{words} ({format_estimate(others['initial'], 'difference', MM)} mm)."]
+    number = format_estimate(others["initial"], "difference", MM)
+    sentences = [f"{words} ({number} mm beyond practice, {p_text(others['initial'])})."]
     if row["shift"] and row["shift"].get("others_on_trained"):
         share = format_estimate(row["shift"]["others_on_trained"])
         sentences.append(f"Their activity moves by {share} of the trained targets' shift.")
@@ -245,6 +276,21 @@ def _learned(row: Row) -> list[str]:
         return []
     start, end = (format_estimate(row[key], scale=MM) for key in ("ff1_start", "ff1_end"))
     return [f"FF1 goes from {start} to {end} mm."]
+
+
+def with_number(sentences: dict[Effect, str], test: Row, against: str) -> str:
+    """Return the sentence that follows from a test of initial savings, with its number."""
+    number = f"{format_estimate(test, 'difference', MM)} mm {against}, {p_text(test)}"
+    first, *rest = sentences[effect(test)].partition(":")
+    if any(rest):
+        return f"{first} ({number}){''.join(rest)}"
+    return f"{first.removesuffix('.')} ({number})."
+
+
+def p_text(test: Row) -> str:
+    """Return the p value of a test in words, corrected if it was."""
+    p = test.get("p_holm", test["p"])
+    return "no test" if p is None else f"p = {p:.2g}"
 
 
 def format_estimate(estimate: Row, key: str = "mean", scale: float = 1.0) -> str:

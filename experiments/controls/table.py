@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from experiments.controls.conditions import MAIN, Condition
-from experiments.controls.meaning import correct, format_estimate, meaning
+from experiments.controls.meaning import REFERENCE, correct, format_estimate, meaning
 from experiments.controls.rows import ControlRows
 from experiments.runs.folder import versions
 from experiments.runs.tables import MISSING, format_p, markdown_table
@@ -22,8 +22,9 @@ FF1 against FF2 of the condition. *First encounter*: FF2 against the FF1 in whic
 field first. *Beyond practice*: FF2 against FF2 of the same networks after as many updates with no field in
 FF1. *Mirrored*: FF1 against FF2 with its sign changed, the study's contrast for an opposite field. Positive
 is savings. Intervals are 95 % intervals over networks, p values come from paired t tests. *Holm*: corrected
-for all tests behind the sentences of "What it means". *Less the main run's*: initial savings beyond practice
-less those of the main run, in the same networks. `-`: the comparison has no meaning, or cannot be made.
+over all conditions for each kind of comparison; the sentences follow from these. *Less the main run's*:
+initial savings beyond practice less those of the main run, in the same networks. `-`: the comparison has no
+meaning, or cannot be made.
 """
 SHIFTS: Final = """Preparatory activity 0.16 s into the trial, in the null field. *Own shift left*: share of
 the condition's own shift from NF1 to FF1 that is left in NF2. *Common*: share of that change which all
@@ -57,7 +58,9 @@ def page(rows: list[Row]) -> str:
 def sections(rows: list[Row]) -> dict[str, str]:
     """Return tables and sentences by title."""
     return {
-        "What it means": "\n".join(f"- **{row['name']}**: {row['meaning']}" for row in rows),
+        "What it means": "\n".join(
+            f"- **{row['name']}**: {row['meaning']}" for row in rows if row["meaning"] != REFERENCE
+        ),
         "Initial deviation": _initial(rows),
         "Learning rate": _rate(rows),
         "Washout": _washout(rows),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from savings_gym.arrays import MM
 
 Estimate = tuple[float | None, Ends, float | None]  # value, interval, p
 NOTHING: Final[Estimate] = (None, NO_INTERVAL, None)
-FIRST, PRACTICE, MIRRORED, OF_SHAM = "first", "practice", "mirrored", "of the sham"
+FIRST, PRACTICE, MIRRORED, SELF, OF_SHAM = "first", "practice", "mirrored", "itself", "of the sham"
 MEANING: Final = {
     FIRST: "against the first encounter with the field",
     PRACTICE: "against equal practice without a field in FF1",
@@ -35,9 +36,10 @@ LOOK: Final[dict[str, dict[str, Any]]] = {
     FIRST: {"color": look.OURS, "marker": "o"},
     PRACTICE: {"color": look.SECOND, "marker": "s"},
     MIRRORED: {"color": look.INK, "marker": "D"},
+    SELF: {"color": look.INK, "marker": "s"},
     OF_SHAM: {"color": look.QUIET, "marker": "o", "markerfacecolor": "white"},
 }
-OFFSET: Final = {FIRST: 0.22, PRACTICE: 0.0, MIRRORED: -0.22, OF_SHAM: -0.22}  # of marks in a row
+OFFSET: Final = {FIRST: 0.27, PRACTICE: 0.0, SELF: 0.0, MIRRORED: -0.27, OF_SHAM: -0.27}  # in a row
 SHIFT: Final = "nf2_on_main"
 INSIDE: Final = 0.93  # of all interval ends lie inside the axis; the others are clipped and marked
 
@@ -77,7 +79,10 @@ def comparison(row: Mapping[str, Any], against: str, measure: str) -> Estimate:
     if not entry or entry[key] is None:
         return NOTHING
     low, high = entry["ci"]
-    ends = NO_INTERVAL if low is None or high is None else (scale * low, scale * high)
+    if low is None or high is None:  # the interval of a ratio is unbounded if its denominator may be 0
+        ends: Ends = (-math.inf, math.inf) if entry["networks"] > 1 else NO_INTERVAL
+    else:
+        ends = (scale * low, scale * high)
     return scale * entry[key], ends, entry.get("p_holm", entry["p"])
 
 
@@ -111,7 +116,7 @@ def _figure(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
     marks = {
         measure: [_marks(row, rows, measure) for row in drawn] for measure in ("initial", "rate", "shift")
     }
-    figure = look.new_figure(1.3 + 0.24 * len(drawn), gap=0.02)
+    figure = look.new_figure(1.4 + 0.29 * len(drawn), gap=0.02)
     panels = figure.subplots(1, 3, sharey=True)
     places = np.arange(len(drawn), dtype=np.float64)[::-1]
     for axes, (measure, null, label) in zip(
@@ -119,7 +124,7 @@ def _figure(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
         (
             ("initial", 0.0, "Initial savings (mm)"),
             ("rate", 1.0, "Rate savings (ratio)"),
-            ("shift", 0.0, "NF2 on the main run's shift"),
+            ("shift", 0.0, "NF2 on the main run's shift\n(black: condition, grey: its sham)"),
         ),
         strict=True,
     ):
@@ -147,7 +152,7 @@ def _marks(
     """What is drawn of one condition: its comparisons, and that of its sham."""
     sham = rows.get(row["sham"])
     if measure == "shift":
-        marks = {PRACTICE: _shift(row), OF_SHAM: NOTHING if sham is None else _shift(sham)}
+        marks = {SELF: _shift(row), OF_SHAM: NOTHING if sham is None else _shift(sham)}
     else:
         marks = {kind: comparison(row, kind, measure) for kind in (FIRST, PRACTICE, MIRRORED)}
         if sham is not None and marks[MIRRORED][0] is None:
@@ -162,7 +167,7 @@ def _limits(marks: list[dict[str, Estimate]], null: float) -> tuple[float, float
         for entries in marks
         for value, interval, _ in entries.values()
         for end in (value, *interval)
-        if end is not None
+        if end is not None and math.isfinite(end)
     ]
     low, high = np.quantile([*ends, null], [(1.0 - INSIDE) / 2.0, (1.0 + INSIDE) / 2.0])
     margin = 0.12 * max(high - low, 1e-9)
@@ -188,7 +193,8 @@ def _mark(
     axes.plot(edge, y, ">" if side == "right" else "<", color=colour, markersize=3.5, clip_on=False, zorder=5)
     axes.annotate(
         f"{value:.1f}", (edge, y), (-4.0 if side == "right" else 4.0, 0.0), textcoords="offset points",
-        ha=side, va="center", fontsize=6.0, color=colour,
+        ha=side, va="center", fontsize=6.0, color=colour, zorder=6,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
     )  # fmt: skip
 
 
@@ -215,13 +221,13 @@ def _text(rows: Mapping[str, Mapping[str, Any]]) -> str:
 def _others(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Which other conditions save beyond practice, by corrected tests."""
     words = {
-        1: "begin FF2 closer to the line than with equal practice",
-        0: "do not measurably differ from practice",
-        -1: "begin FF2 further from the line than with equal practice",
+        1: "FF2 begins closer to the line than with equal practice",
+        0: "it does not measurably differ from practice",
+        -1: "it begins further from the line than with equal practice",
     }
     by_effect: dict[int, list[str]] = {key: [] for key in words}
     for name, row in rows.items():
         if name != MAIN and row.get(PRACTICE):
             by_effect[effect(row[PRACTICE]["initial"])].append(name)
-    parts = [f"{', '.join(names)} {words[key]}" for key, names in by_effect.items() if names]
+    parts = [f"{words[key]} in {', '.join(names)}" for key, names in by_effect.items() if names]
     return f"By tests corrected for their number, {'; '.join(parts)}." if parts else ""
