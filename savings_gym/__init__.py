@@ -5,8 +5,8 @@ Importing the package registers the environments, so that `gymnasium.make("Force
 
 from savings_gym.envs.registration import ENV_IDS, register_envs
 from savings_gym.envs.single import ReachEnv
-from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.envs.wrappers import ContextCue, ForceField, PhaseSchedule
+from savings_gym.envs.vector import ReachVectorEnv, spawn_seeds
+from savings_gym.envs.wrappers import ContextCue, ForceField, PhaseSchedule, VectorContextCue
 from savings_gym.fields import (
     ChannelField,
     ConstantField,
@@ -47,12 +47,14 @@ __all__ = [
     "RewardWeights",
     "Schedule",
     "SumField",
+    "VectorContextCue",
     "ViscousField",
     "as_field",
     "as_schedule",
     "field_from_dict",
     "four_phase",
     "register_envs",
+    "spawn_seeds",
 ]
 
 register_envs()

@@ -254,7 +254,10 @@ def checked_render_mode(render_mode: str | None) -> str | None:
     """The render mode, or a ValueError that lists the valid ones."""
     modes = ReachEnv.metadata["render_modes"]
     if render_mode is not None and render_mode not in modes:
-        raise ValueError(f"render_mode must be None or one of {modes}, got {render_mode!r}")
+        raise ValueError(
+            f"render_mode must be None or one of {modes}, got {render_mode!r}; 'human' opens a window with "
+            "gymnasium.make of a single environment"
+        )
     return render_mode
 
 

@@ -13,46 +13,73 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
-from savings_gym.arrays import Array, Indices, Info
+from savings_gym.arrays import Array, Indices, Info, as_flag, as_whole_number
 from savings_gym.envs.render import ReachRenderer
 from savings_gym.envs.single import RENDER_FPS, checked_actions, checked_render_mode
 from savings_gym.fields import Field
+from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachTask
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise, RewardWeights, TaskSettings, task_settings
-from savings_gym.task.trials import TrialOptions
 
 INFOS = ("full", "trial")
 
 
-class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
-    """`num_envs` arms on one thread pool. See `envs.ReachEnv` for the task and its arguments.
+def spawn_seeds(seed: int, n: int) -> list[int]:
+    """Return the seeds that `ReachVectorEnv.reset(seed=seed)` gives to its n environments.
 
-    Row i, seeded with seed + i, lives through the same trials as a `ReachEnv` with that seed.
-    `reset(options=...)` takes one value for all rows or a list with one a row (a position or
-    a list of positions); "reset_mask", a boolean array, restricts the reset to some rows. Infos are
-    dicts of arrays with a mask "_name" for each "name".
+    They come from `numpy.random.SeedSequence`, so that the environments of two seeds, however near, share no
+    random numbers. The first seeds are the same for every n.
+
+    Args:
+        seed: Any whole number of at least 0.
+        n: Number of environments.
+    """
+    sequence = np.random.SeedSequence(as_whole_number("seed", seed))
+    return sequence.generate_state(as_whole_number("n", n), np.uint64).tolist()
+
+
+class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
+    """`num_envs` arms on one thread pool; see `envs.single.ReachEnv` for the task and its arguments.
+
+    Environment i of `reset(seed=seed)` goes through the same trials as a `ReachEnv` that is seeded with
+    `spawn_seeds(seed, num_envs)[i]`; `reset(seed=[...])` takes one seed per environment as it is.
+    `reset(options=...)` takes one value for all environments, or a list with one value for each;
+    "reset_mask", an array of booleans, restricts the reset to some of them. Infos are dicts of arrays, with a
+    mask "_name" for each "name". With autoreset "SameStep", "final_obs" is an array of objects, as in
+    Gymnasium; everything else is an array of numbers.
+
+    Fields, schedules and the context cue need no wrapper for single environments: `field` and `schedule` are
+    arguments (and `set_schedule` and the option "field" change them later), and
+    `envs.wrappers.VectorContextCue` adds the cue.
+
+    A schedule counts the trials of each environment unless `shared_trials=True`: `SavingsReach-v0` with its
+    211 200 trials takes 64 environments 1.35e9 steps. One learner on 64 arms goes through a shorter schedule
+    in the time of a coffee break, if the environments share its trials:
+
+        schedule = four_phase(nf1=6400, ff1=3200, nf2=6400, ff2=3200)  # 1.92e6 steps in all
+        envs = gym.make_vec("SavingsReach-v0", 64, schedule=schedule, shared_trials=True)
 
     Args:
         num_envs: Number of arms.
-        field: See `envs.ReachEnv`.
-        schedule: See `envs.ReachEnv`. Trials are counted row by row, unless `shared_trials`.
-        actuation: See `envs.ReachEnv`.
-        arm: See `envs.ReachEnv`.
-        targets: See `envs.ReachEnv`.
-        go_time: See `envs.ReachEnv`.
-        catch_fraction: See `envs.ReachEnv`.
-        noise: See `envs.ReachEnv`.
-        delays: See `envs.ReachEnv`.
-        reward_weights: See `envs.ReachEnv`.
-        render_mode: See `envs.ReachEnv`; `render` returns one picture a row.
-        shared_trials: Count the trials of all rows together, so that phases last as many trials
-            for one learner on many arms as on one. Indices then differ from single envs in their phase.
+        field: See `ReachEnv`.
+        schedule: See `ReachEnv`.
+        actuation: See `ReachEnv`.
+        arm: See `ReachEnv`.
+        targets: See `ReachEnv`.
+        go_time: See `ReachEnv`.
+        catch_fraction: See `ReachEnv`.
+        noise: See `ReachEnv`.
+        delays: See `ReachEnv`.
+        reward_weights: See `ReachEnv`.
+        render_mode: See `ReachEnv`; `render` returns one picture per environment.
+        shared_trials: Count the trials of all environments together, so that a phase lasts the same number
+            of trials for one learner on many arms as on one.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
-        max_episode_steps: Control steps until truncation, at most 100.
-        nthread: Threads; 0 is one per CPU. The results do not depend on it.
-        info: "full", or "trial": then the infos of `step` are empty, except in steps in which the trial
-            of some row ends or begins. That is a little faster.
+        max_episode_steps: Control steps until truncation, 1 to 100.
+        nthread: Threads; 0 means one per CPU. Results do not depend on it.
+        info: "full", or "trial": then `step` returns an empty info unless a trial ends or begins in that
+            step, which is a little faster.
     """
 
     metadata: dict[str, Any] = {
@@ -60,6 +87,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         "render_fps": RENDER_FPS,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
+    _renderer: ReachRenderer | None = None
 
     def __init__(
         self,
@@ -82,10 +110,11 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         nthread: int = 0,
         info: str = "full",
     ) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, got {num_envs!r}")
-        if not 1 <= max_episode_steps <= TRIAL_STEPS:
-            raise ValueError(f"max_episode_steps must lie in 1..{TRIAL_STEPS}, got {max_episode_steps!r}")
+        num_envs, nthread = as_whole_number("num_envs", num_envs, 1), as_whole_number("nthread", nthread)
+        max_episode_steps = as_whole_number("max_episode_steps", max_episode_steps, 1)
+        if max_episode_steps > TRIAL_STEPS:
+            raise ValueError(f"max_episode_steps must be at most {TRIAL_STEPS}, got {max_episode_steps!r}")
+        shared_trials, autoreset_mode = as_flag("shared_trials", shared_trials), _as_mode(autoreset_mode)
         if info not in INFOS:
             raise ValueError(f"info must be one of {INFOS}, got {info!r}")
         settings = task_settings(
@@ -107,13 +136,11 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.render_mode = checked_render_mode(render_mode)
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode = autoreset_mode
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
-        self._steps, self._tells_all = max_episode_steps, info == "full"
+        self._steps, self._full_info = max_episode_steps, info == "full"
         self._rngs: list[np.random.Generator] = []
-        self._all = np.arange(num_envs)
         self._over = np.zeros(num_envs, dtype=bool)
-        self._renderer: ReachRenderer | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle without the renderer; a copy makes its own when it renders."""
@@ -121,48 +148,53 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
     @property
     def trial_fields(self) -> tuple[Field, ...]:
-        """The field of the current trial of each row."""
+        """The field of the current trial of each environment."""
         return tuple(self.task.trials.fields)
 
     @property
     def trial_phases(self) -> tuple[Phase | None, ...]:
-        """The phase of the current trial of each row; None without a schedule."""
+        """The phase of the current trial of each environment; None without a schedule."""
         return tuple(self.task.trials.phases)
 
     @property
     def settings(self) -> TaskSettings:
-        """What defines the task; `ReachVectorEnv(n, **env.settings.arguments())` has the same."""
+        """What defines the task; `ReachVectorEnv(n, **env.settings.arguments())` has the same task."""
         return self.task.settings
 
     def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
-        """Go by another schedule from the next trial of each row on. See `envs.ReachEnv.set_schedule`."""
+        """Follow another schedule from the next trials on; see `ReachEnv.set_schedule`."""
         self.task.set_schedule(as_schedule(schedule))
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Array, Info]:
-        """Begin the next trial in all rows, or in those of "reset_mask". See `envs.ReachEnv`."""
-        given = dict(options or {})
-        mask = self._checked_mask(given.pop("reset_mask", None))
-        rows = self._all if mask is None else np.flatnonzero(mask)
-        seeds = self._row_seeds(seed)
-        chosen = self.task.trials.options(given)
-        anew = np.array([row for row in rows if seeds[row] is not None], dtype=np.intp)
-        rngs = [seeding.np_random(seeds[row])[0] for row in anew]  # whatever is refused is refused up to here
-        if isinstance(seed, (int, np.integer)):
+        """Begin the next trial, in all environments or in those of the option "reset_mask".
+
+        Args:
+            seed: One seed, see `spawn_seeds`; or one per environment, of which None goes on with the random
+                numbers. A seed begins the experiment of its environment anew, with trial 0.
+            options: See the class.
+        """
+        choices = dict(options or {})
+        mask = self._as_mask(choices.pop("reset_mask", None))
+        seeds = self._as_seeds(seed)
+        chosen = self.task.trials.options(choices)
+        seeded = np.array([i for i in np.flatnonzero(mask) if seeds[i] is not None], dtype=np.intp)
+        rngs = [seeding.np_random(seeds[i])[0] for i in seeded]
+        if isinstance(seed, (int, np.integer)):  # from here on nothing is refused
             super().reset(seed=int(seed))
         if not self._rngs:
             self._rngs = [seeding.np_random()[0] for _ in range(self.num_envs)]
-        for row, rng in zip(anew, rngs, strict=True):
-            self._rngs[row] = rng
-        self.task.restart(anew)
-        self._begin(rows, chosen)
-        return self.task.observe(), self._spread(self.task.info(), mask)
+        for i, rng in zip(seeded, rngs, strict=True):
+            self._rngs[i] = rng
+        self.task.restart(seeded)
+        self._begin(np.flatnonzero(mask), chosen)
+        return self.task.observe(), self._masked(self.task.info(), mask)
 
     def step(
         self, actions: ArrayLike
     ) -> tuple[Array, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
-        """Advance all rows by one control step; rows whose trial was over begin the next one instead."""
+        """Advance by one control step; with "NextStep", environments that were over begin a trial instead."""
         actions = checked_actions(actions, (self.num_envs, *self.task.action_space.shape))
         begins = self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(self._over.any())
         if not begins:
@@ -171,24 +203,24 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             if not self._over.all():
                 self.task.step(actions, np.flatnonzero(~self._over))
             self._begin(np.flatnonzero(self._over))
-        reward = np.asarray(sum(self.task.reward_terms.values()))  # 0 in rows that begin
+        reward = np.asarray(sum(self.task.reward_terms.values()))  # 0 in trials that begin
         self._over = self.task.t >= self._steps
         observation, truncated = self.task.observe(), self._over.copy()
         ends = bool(truncated.any())
         info: Info = {}
-        if self._tells_all or begins or ends:
-            info = self._spread(self.task.info())
+        if self._full_info or begins or ends:
+            info = self._masked(self.task.info())
         if self.autoreset_mode is AutoresetMode.SAME_STEP and ends:
             observation, info = self._next_trials(observation, info)
         return observation, reward, np.zeros(self.num_envs, dtype=bool), truncated, info
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """One picture a row, see `envs.ReachEnv.render`."""
+        """Return one picture per environment, see `ReachEnv.render`."""
         if self.render_mode is None:
             return None
         if self._renderer is None:
             self._renderer = ReachRenderer(self.task)
-        return tuple(self._renderer.frame(row) for row in range(self.num_envs))
+        return tuple(self._renderer.frame(i) for i in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the renderer."""
@@ -196,48 +228,61 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             self._renderer.close()
             self._renderer = None
 
-    def _begin(self, rows: Indices, chosen: TrialOptions | None = None) -> None:
-        self.task.begin(rows, [self._rngs[row] for row in rows], chosen)
-        self._over[rows] = False
+    def _begin(self, environments: Indices, chosen: TrialOptions | None = None) -> None:
+        self.task.begin(environments, [self._rngs[i] for i in environments], chosen)
+        self._over[environments] = False
 
     def _next_trials(self, observation: Array, info: Info) -> tuple[Array, Info]:
-        """SAME_STEP: begin the next trial in rows that are over, and hand the last one on as final."""
-        ended, rows = self._over.copy(), np.flatnonzero(self._over)
-        final = np.full(self.num_envs, None, dtype=object)
-        for row in rows:
-            final[row] = observation[row]
-        self._begin(rows)
-        after = self._spread(self.task.info())
-        last = {k: v & ended if k.startswith("_") else v for k, v in info.items()}
-        after |= {"final_obs": final, "_final_obs": ended, "final_info": last, "_final_info": ended.copy()}
-        return self.task.observe(), after
+        """Begin the next trials, and keep the last observation and info of those that ended ("SameStep")."""
+        ended = self._over.copy()
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for i in np.flatnonzero(ended):
+            final_obs[i] = observation[i]
+        final_info = {name: v & ended if name.startswith("_") else v for name, v in info.items()}
+        self._begin(np.flatnonzero(ended))
+        return self.task.observe(), self._masked(self.task.info()) | {
+            "final_obs": final_obs,
+            "_final_obs": ended,
+            "final_info": final_info,
+            "_final_info": ended.copy(),
+        }
 
-    def _spread(self, values: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_] | None = None) -> Info:
-        """Values of all rows with a mask for each: all True, or `mask` and zeros where it is False."""
+    def _masked(self, values: Mapping[str, Array], mask: NDArray[np.bool_] | None = None) -> Info:
+        """Return an info with a mask for each value; where the mask is False, the value is 0."""
         info: Info = {}
         for name, value in values.items():
-            if mask is None:
+            if mask is None or mask.all():
                 info[name], info[f"_{name}"] = value, np.ones(self.num_envs, dtype=bool)
             else:
                 info[name], info[f"_{name}"] = np.zeros_like(value), mask.copy()
                 info[name][mask] = value[mask]
         return info
 
-    def _checked_mask(self, mask: Any) -> NDArray[np.bool_] | None:
-        if mask is None:
-            return None
-        mask = np.asarray(mask)
-        if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
+    def _as_mask(self, mask: Any) -> NDArray[np.bool_]:
+        """Return the option "reset_mask"; None means all environments."""
+        array = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
+        if array.shape != (self.num_envs,) or array.dtype != bool or not array.any():
             raise ValueError(
                 f"option 'reset_mask' must be {self.num_envs} booleans, one of them True, got {mask!r}"
             )
-        return mask
+        return array
 
-    def _row_seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+    def _as_seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        """Return one seed per environment, of the argument of `reset`."""
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, (int, np.integer)):
-            return [int(seed) + i for i in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ValueError(f"got {len(seed)} seeds for num_envs={self.num_envs}")
-        return list(seed)
+        if np.ndim(seed) == 0:  # type: ignore[arg-type]
+            return list(spawn_seeds(seed, self.num_envs))  # type: ignore[arg-type]
+        seeds = list(seed)  # type: ignore[arg-type]
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"got {len(seeds)} seeds for num_envs={self.num_envs}")
+        return [None if each is None else as_whole_number("seed", each) for each in seeds]
+
+
+def _as_mode(mode: str | AutoresetMode) -> AutoresetMode:
+    choices = {choice.value: choice for choice in AutoresetMode}
+    if isinstance(mode, AutoresetMode):
+        return mode
+    if mode not in choices:
+        raise ValueError(f"autoreset_mode must be one of {list(choices)}, got {mode!r}")
+    return choices[mode]

@@ -1,4 +1,4 @@
-"""Wrappers that change the field of the trials, or tell it to the agent."""
+"""Wrappers that set the field of the trials, or reveal it to the agent."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
+from gymnasium.vector.utils import batch_space
 
 from savings_gym.arrays import Array, Info
+from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.fields import Field, as_field
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 
+Contexts = tuple[Field, ...] | None
+
 
 class ForceField(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs):
-    """Puts another field on all following trials.
+    """Sets the field of all following trials.
+
+    A vector environment needs no such wrapper: `field` is an argument of its constructor.
 
     Args:
         env: A `ReachEnv`, wrapped or not.
-        field: The field, or its dict; None is no field. `reset(options={"field": ...})` goes first.
+        field: The field, or its dict; None means no field. `reset(options={"field": ...})` has precedence.
     """
 
     def __init__(self, env: gym.Env[Array, Array], field: Field | Mapping[str, Any] | None) -> None:
@@ -37,8 +43,9 @@ class PhaseSchedule(gym.Wrapper[Array, Array, Array, Array], RecordConstructorAr
     """Runs an environment through the phases of a schedule.
 
     "phase", "trial" and "schedule_done" of `info` are those of this schedule. Trials count as in the
-    environments: as soon as a step was made in them, and anew after a seed. An environment that has
-    a schedule from its constructor needs no wrapper.
+    environments: once a step has been made in them, and from 0 again after a seed. An environment with a
+    schedule of its own needs no such wrapper, nor does a vector environment: `schedule` is an argument of
+    their constructors.
 
     Args:
         env: A `ReachEnv`, wrapped or not.
@@ -69,28 +76,32 @@ class PhaseSchedule(gym.Wrapper[Array, Array, Array, Array], RecordConstructorAr
             chosen["catch_fraction"] = phase.catch_fraction
         observation, info = self.env.reset(seed=seed, options={**chosen, **(options or {})})
         self.trial, self._performed = trial, False
-        return observation, self._told(info)
+        return observation, self._with_phase(info)
 
     def step(self, action: Array) -> tuple[Array, Any, bool, bool, Info]:
         """Advance by one control step."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._performed = True
-        return observation, reward, terminated, truncated, self._told(info)
+        return observation, reward, terminated, truncated, self._with_phase(info)
 
-    def _told(self, info: Info) -> Info:
-        phase, done = self.schedule.phase_index(self.trial), self.schedule.done(self.trial)
-        return {**info, "phase": phase, "trial": self.trial, "schedule_done": done}
+    def _with_phase(self, info: Info) -> Info:
+        return info | {
+            "phase": np.int64(self.schedule.phase_index(self.trial)),
+            "trial": np.int64(self.trial),
+            "schedule_done": np.array(self.schedule.done(self.trial)),
+        }
 
 
 class ContextCue(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs):
-    """Tells the agent which field is on, for comparison with agents that are not told.
+    """Reveals the field to the agent, for comparison with agents that have to find out.
 
-    Appends to the observation, during the whole trial, 1 if there is a field and 0 if there is none,
-    or with `contexts` one number for each of them, 1 for the field of the trial and 0 for the others.
+    Appends to the observation, during the whole trial, 1 if there is a field and 0 if there is none; or
+    with `contexts`, one number for each of them, 1 for the field of the trial and 0 for the others.
+    `VectorContextCue` does the same for a vector environment.
 
     Args:
         env: A `ReachEnv`, wrapped or not.
-        contexts: Fields, or their dicts.
+        contexts: Different fields, or their dicts.
     """
 
     def __init__(
@@ -98,18 +109,11 @@ class ContextCue(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs)
         env: gym.Env[Array, Array],
         contexts: Sequence[Field | Mapping[str, Any] | None] | None = None,
     ) -> None:
-        self.contexts = None if contexts is None else tuple(as_field(field) for field in contexts)
-        if self.contexts is not None and len(set(self.contexts)) != len(self.contexts):
-            raise ValueError(f"the contexts must differ from each other, got {self.contexts}")
+        self.contexts = _as_contexts(contexts)
         saved = None if self.contexts is None else [field.to_dict() for field in self.contexts]
         RecordConstructorArgs.__init__(self, contexts=saved)
         gym.Wrapper.__init__(self, env)
-        space = env.observation_space
-        if not isinstance(space, spaces.Box):
-            raise ValueError(f"ContextCue needs a Box observation space, got {space}")
-        n = 1 if self.contexts is None else len(self.contexts)
-        low, high = np.append(space.low, np.zeros(n)), np.append(space.high, np.ones(n))
-        self.observation_space = spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
+        self.observation_space = _with_cue_space(env.observation_space, self.contexts)
 
     def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Array, Info]:
         """Begin the next trial."""
@@ -122,11 +126,78 @@ class ContextCue(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs)
         return self._with_cue(observation), reward, terminated, truncated, info
 
     def _with_cue(self, observation: Array) -> Array:
-        field: Field = self.env.get_wrapper_attr("trial_field")
-        if self.contexts is None:
-            cue = [float(not field.is_null)]
-        elif field in self.contexts:
-            cue = [float(field == context) for context in self.contexts]
-        else:
-            raise ValueError(f"the trial's field {field} is none of the contexts {self.contexts}")
+        cue = _cue(self.env.get_wrapper_attr("trial_field"), self.contexts)
         return np.append(observation, cue).astype(np.float32)
+
+
+class VectorContextCue(gym.vector.VectorWrapper[Array, Array, Array, Array, Array]):
+    """`ContextCue` for a vector environment.
+
+    Args:
+        env: A `ReachVectorEnv`, wrapped or not. Single environments that Gymnasium puts together get a
+            `ContextCue` each instead.
+        contexts: See `ContextCue`.
+    """
+
+    def __init__(
+        self,
+        env: gym.vector.VectorEnv[Array, Array, Array],
+        contexts: Sequence[Field | Mapping[str, Any] | None] | None = None,
+    ) -> None:
+        super().__init__(env)
+        if not isinstance(env.unwrapped, ReachVectorEnv):
+            raise ValueError(f"VectorContextCue needs a ReachVectorEnv, wrapped or not, got {env!r}")
+        self._arms: ReachVectorEnv = env.unwrapped
+        self.contexts = _as_contexts(contexts)
+        self.single_observation_space = _with_cue_space(env.single_observation_space, self.contexts)
+        self.observation_space = batch_space(self.single_observation_space, env.num_envs)
+        self._fields: tuple[Field, ...] = ()
+        self._cues = np.zeros((env.num_envs, 0), dtype=np.float32)
+
+    def reset(self, *, seed: Any = None, options: Info | None = None) -> tuple[Array, Info]:
+        """Begin the next trial; see `ReachVectorEnv.reset`."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._with_cues(observation), info
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, Info]:
+        """Advance all environments by one control step."""
+        observation, reward, terminated, truncated, info = self.env.step(actions)
+        if "final_obs" in info:  # of trials that have just ended, so the cues of the last step are theirs
+            final_obs = info["final_obs"]
+            for i in np.flatnonzero(info["_final_obs"]):
+                final_obs[i] = np.append(final_obs[i], self._cues[i]).astype(np.float32)
+        return self._with_cues(observation), reward, terminated, truncated, info
+
+    def _with_cues(self, observation: Array) -> Array:
+        fields = self._arms.trial_fields
+        if fields != self._fields:
+            self._fields = fields
+            self._cues = np.array([_cue(field, self.contexts) for field in fields], dtype=np.float32)
+        return np.concatenate([observation, self._cues], axis=1).astype(np.float32)
+
+
+def _as_contexts(contexts: Any) -> Contexts:
+    if contexts is None:
+        return None
+    if isinstance(contexts, str) or not isinstance(contexts, Sequence) or not contexts:
+        raise ValueError(f"contexts must be None or a sequence of at least one field, got {contexts!r}")
+    fields = tuple(as_field(field) for field in contexts)
+    if len(set(fields)) != len(fields):
+        raise ValueError(f"the contexts must differ from each other, got {fields}")
+    return fields
+
+
+def _with_cue_space(space: gym.Space[Any], contexts: Contexts) -> spaces.Box:
+    if not isinstance(space, spaces.Box):
+        raise ValueError(f"a context cue needs a Box observation space, got {space}")
+    n = 1 if contexts is None else len(contexts)
+    low, high = np.append(space.low, np.zeros(n)), np.append(space.high, np.ones(n))
+    return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
+
+
+def _cue(field: Field, contexts: Contexts) -> list[float]:
+    if contexts is None:
+        return [float(not field.is_null)]
+    if field not in contexts:
+        raise ValueError(f"the trial's field {field} is none of the contexts {contexts}")
+    return [float(field == context) for context in contexts]

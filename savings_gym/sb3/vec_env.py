@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from savings_gym.arrays import Array, Info
-from savings_gym.envs.vector import ReachVectorEnv
+from savings_gym.envs.vector import ReachVectorEnv, spawn_seeds
 
 FINAL = ("final_obs", "final_info")  # of the trial that a step ends, beside those of the next one
 
@@ -76,6 +76,12 @@ class ReachVecEnv(VecEnv):
         self._return[:], self._length[:] = 0.0, 0
         self.reset_infos = list(_infos(info, range(self.num_envs)))
         return observation
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seed every arm for the next `reset`, as `ReachVectorEnv.reset` would; None draws a seed."""
+        first = super().seed(seed)[0]
+        self._seeds = [*spawn_seeds(first, self.num_envs)]  # type: ignore[arg-type]
+        return self._seeds
 
     def step_async(self, actions: Array) -> None:
         """Take the (n, actuators) actions of the next step."""

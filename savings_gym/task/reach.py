@@ -16,10 +16,11 @@ from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats, Indices
 from savings_gym.linear_fields import force_on_hand
 from savings_gym.task.observation import JOINT_SPEED, PLANE, observation_layout, reach_spaces
+from savings_gym.task.options import TrialOptions
 from savings_gym.task.rewards import REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, physics_steps, whole_steps
-from savings_gym.task.trials import TrialOptions, Trials
+from savings_gym.task.trials import Trials
 
 
 class ReachingArms:

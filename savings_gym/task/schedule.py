@@ -1,19 +1,18 @@
 """Phases of an experiment, counted in trials.
 
-A schedule says which field acts in trial 0, 1, 2, ... It tells so to whoever asks; the
-environments put it in `info` and never in the observation.
+A schedule determines the field of trial 0, 1, 2, ... The environments report the phase in `info`,
+never in the observation.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
-
+from savings_gym.arrays import as_number, as_whole_number
 from savings_gym.fields import CurlField, Field, NullField, as_field
 
 PHASES = ("NF1", "FF1", "NF2", "FF2")  # baseline, adaptation, washout, re-adaptation
@@ -25,9 +24,9 @@ class Phase:
 
     Attributes:
         name: Name of the phase, such as "FF1".
-        field: The force field, or its dict; None is no force.
+        field: The force field, or its dict; None means no force.
         trials: Number of trials, at least 1.
-        catch_fraction: Share of trials without a go signal; None leaves it to the environment.
+        catch_fraction: Probability of a trial without a go signal; None leaves it to the environment.
     """
 
     name: str
@@ -36,28 +35,23 @@ class Phase:
     catch_fraction: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the values, and accept the field's dict."""
+        """Check the values, and turn a dict into its field."""
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"the name of a phase must be a non-empty string, got {self.name!r}")
         object.__setattr__(self, "field", as_field(self.field))
-        trials = self.trials
-        if isinstance(trials, bool) or not isinstance(trials, (int, np.integer)) or trials < 1:
-            raise ValueError(
-                f"phase {self.name!r}: trials must be a whole number of at least 1, got {trials!r}"
-            )
-        object.__setattr__(self, "trials", int(trials))
-        if self.catch_fraction is not None and not 0.0 <= self.catch_fraction <= 1.0:
-            raise ValueError(
-                f"phase {self.name!r}: catch_fraction must lie in 0..1, got {self.catch_fraction!r}"
-            )
+        trials = as_whole_number(f"phase {self.name!r}: trials", self.trials, 1)
+        object.__setattr__(self, "trials", trials)
+        if self.catch_fraction is not None:
+            fraction = as_number(f"phase {self.name!r}: catch_fraction", self.catch_fraction, 0.0, 1.0)
+            object.__setattr__(self, "catch_fraction", fraction)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Phases in their order.
+    """A sequence of phases.
 
-    Trials are counted from 0. Phase i holds the trials `boundaries[i]` up to but not including
-    `boundaries[i + 1]`. After the last trial the last phase goes on, and `done` says so.
+    Trials are counted from 0. Phase i consists of the trials from `boundaries[i]` up to but not
+    including `boundaries[i + 1]`. The last phase goes on after its last trial; `done` is then True.
 
     Attributes:
         phases: The phases (or their dicts), at least one, with different names.
@@ -66,8 +60,11 @@ class Schedule:
     phases: tuple[Phase, ...]
 
     def __post_init__(self) -> None:
-        """Check the phases, and accept their dicts."""
-        phases = tuple(p if isinstance(p, Phase) else _phase_from_dict(p) for p in self.phases)
+        """Check the phases, and turn dicts into phases."""
+        given: Any = self.phases
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise ValueError(f"the phases of a schedule must be a sequence of Phases or dicts, got {given!r}")
+        phases = tuple(phase if isinstance(phase, Phase) else _phase_from_dict(phase) for phase in given)
         object.__setattr__(self, "phases", phases)
         if not phases:
             raise ValueError("a schedule needs at least one phase, got ()")
@@ -77,21 +74,21 @@ class Schedule:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the phases."""
+        """Names of the phases, in their order."""
         return tuple(phase.name for phase in self.phases)
 
     @property
     def boundaries(self) -> tuple[int, ...]:
-        """First trial of every phase, and behind them the number of all trials."""
+        """First trial of every phase, followed by the number of all trials."""
         return tuple(accumulate((phase.trials for phase in self.phases), initial=0))
 
     @property
     def trials(self) -> int:
-        """Number of trials of all phases together."""
+        """Number of trials in all phases."""
         return self.boundaries[-1]
 
     def phase_index(self, trial: int) -> int:
-        """Index of the phase of a trial; the last one for trials behind the end.
+        """Return the index of the phase of a trial; after the end, that of the last phase.
 
         Raises:
             ValueError: If `trial` is negative.
@@ -101,27 +98,30 @@ class Schedule:
         return min(bisect_right(self.boundaries, trial) - 1, len(self.phases) - 1)
 
     def phase_at(self, trial: int) -> Phase:
-        """The phase of a trial."""
+        """Return the phase of a trial; after the end, the last phase."""
         return self.phases[self.phase_index(trial)]
 
     def done(self, trial: int) -> bool:
-        """Whether the trial lies behind the last trial of the last phase."""
+        """Return whether a trial comes after the last one of the last phase."""
         return trial >= self.trials
 
     def to_dict(self) -> dict[str, Any]:
-        """The schedule as JSON-able values; `as_schedule` is the inverse."""
+        """Return the schedule as JSON-able values; `as_schedule` is the inverse."""
         return asdict(self)
 
 
 def _phase_from_dict(values: Mapping[str, Any]) -> Phase:
-    names = ("name", "field", "trials", "catch_fraction")
-    if not isinstance(values, Mapping) or not {"name", "trials"} <= set(values) <= set(names):
-        raise ValueError(f"a phase must be a Phase or a dict with the names {names}, got {values!r}")
+    names, needed = {"name", "field", "trials", "catch_fraction"}, {"name", "trials"}
+    if not isinstance(values, Mapping) or not needed <= set(values) <= names:
+        raise ValueError(
+            f"a phase must be a Phase or a dict of {sorted(names)}, of which {sorted(needed)} are needed; "
+            f"got {values!r}"
+        )
     return Phase(**{"field": NullField(), **values})
 
 
 def as_schedule(value: Schedule | Mapping[str, Any] | None) -> Schedule | None:
-    """A schedule from a schedule or from its dict; None stays None.
+    """Return a schedule, given as itself or as its dict; None stays None.
 
     Raises:
         ValueError: If `value` is none of these.
@@ -129,7 +129,7 @@ def as_schedule(value: Schedule | Mapping[str, Any] | None) -> Schedule | None:
     if value is None or isinstance(value, Schedule):
         return value
     if isinstance(value, Mapping) and set(value) == {"phases"}:
-        return Schedule(tuple(value["phases"]))
+        return Schedule(value["phases"])
     raise ValueError(f'a schedule must be a Schedule, its dict {{"phases": [...]}}, or None; got {value!r}')
 
 
@@ -140,13 +140,13 @@ def four_phase(
     nf2: int = 80_000,
     ff2: int = 25_600,
 ) -> Schedule:
-    """Baseline, adaptation, washout, re-adaptation: the experiment in which savings show.
+    """Return the schedule that shows savings: baseline, adaptation, washout, re-adaptation.
 
     The default lengths are those of Shahbazi et al. (2026), eLife 14:RP107423: 10 000 and 3 200
     batches of 8 trials.
 
     Args:
-        field: Field of FF1 and FF2; None is `CurlField(8.0)`.
+        field: Field of FF1 and FF2; None means `CurlField(8.0)`.
         nf1: Trials of the baseline without a field, "NF1".
         ff1: Trials of the first adaptation, "FF1".
         nf2: Trials of the washout without a field, "NF2".

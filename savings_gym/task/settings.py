@@ -1,4 +1,4 @@
-"""Settings of the reaching task: small frozen objects that print, pickle and go through JSON."""
+"""Settings of the reaching task, checked: small frozen objects that print, pickle and go through JSON."""
 
 from __future__ import annotations
 
@@ -13,38 +13,36 @@ import numpy as np
 from savings_gym.arm.build import ACTUATIONS
 from savings_gym.arm.changes import ArmChanges, ArmLike
 from savings_gym.arm.model import load_arm
+from savings_gym.arrays import Floats, as_number, as_numbers
 from savings_gym.fields import Field, as_field
 from savings_gym.task.schedule import Schedule, as_schedule
 
 CONTROL_STEP = 0.01  # s, one action
-TRIAL_STEPS = 100  # control steps a trial
+TRIAL_STEPS = 100  # control steps in a trial
 N_TARGETS = 8  # centre-out targets, every 45 degrees from 0
 PROBE_GO = 0.44  # s, go in test trials
-TIME_ROUNDING = 1e-7  # s, what a time in single precision may be off
-
-NUMBERS = (int, float, np.integer, np.floating)
+TIME_ROUNDING = 1e-7  # s, how far a time in single precision may be off
+ANGLE_DECIMALS = 6  # directions that differ by less, in degrees, are the same
 
 S = TypeVar("S", "Noise", "Delays", "RewardWeights")
 
 
-def _require_at_least_zero(settings: object) -> None:
+def _check_at_least_zero(settings: object) -> None:
+    """Check that all values are finite numbers of at least 0, and store them as floats."""
     for f in dataclasses.fields(settings):  # type: ignore[arg-type]
-        value = getattr(settings, f.name)
-        if isinstance(value, bool) or not isinstance(value, NUMBERS) or not 0.0 <= value < math.inf:
-            name = f"{type(settings).__name__}: {f.name}"
-            raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
-        object.__setattr__(settings, f.name, float(value))
+        value = as_number(f"{type(settings).__name__}: {f.name}", getattr(settings, f.name), least=0.0)
+        object.__setattr__(settings, f.name, value)
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard deviations of the Gaussian noise, drawn anew in every control step.
+    """Standard deviations of the Gaussian noise, which is independent in every control step.
 
     Attributes:
         excitation: On the action, before it is clipped (muscle: excitation; torque: share of the
             largest torque).
-        proprioception: On the felt muscle lengths and velocities (or joint angles and velocities).
-        vision: On the seen hand position, m.
+        proprioception: On the observed muscle lengths and velocities (or joint angles and velocities).
+        vision: On the observed hand position, m.
     """
 
     excitation: float = 1e-4
@@ -53,12 +51,12 @@ class Noise:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        _require_at_least_zero(self)
+        _check_at_least_zero(self)
 
 
 @dataclass(frozen=True)
 class Delays:
-    """How late the observation is, s; whole numbers of control steps of 0.01 s.
+    """Delays of the observation, s; whole numbers of control steps of 0.01 s.
 
     Attributes:
         vision: Of the hand position and of the go cue.
@@ -70,7 +68,7 @@ class Delays:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        _require_at_least_zero(self)
+        _check_at_least_zero(self)
         whole_steps("the visual delay", self.vision)
         whole_steps("the proprioceptive delay", self.proprioception)
 
@@ -80,9 +78,9 @@ class RewardWeights:
     """Weights of the reward terms, see `rewards.reward_terms`.
 
     Attributes:
-        proximity: Earned per trial with the hand at the goal all the time.
-        effort: Lost per trial with the largest excitation (or torque) all the time.
-        jerk: Lost per trial with a hand that is shaken all the time.
+        proximity: Reward of a trial in which the hand is always at the goal.
+        effort: Loss in a trial in which every excitation (or torque) is always the largest.
+        jerk: Loss in a trial in which the hand always shakes.
     """
 
     proximity: float = 1.4
@@ -91,14 +89,14 @@ class RewardWeights:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        _require_at_least_zero(self)
+        _check_at_least_zero(self)
 
 
 def as_settings(cls: type[S], value: S | Mapping[str, Any]) -> S:
-    """An object of class `cls` from itself or from a dict of some of its values.
+    """Return settings, given as themselves or as a dict of some of their values.
 
     Raises:
-        ValueError: For an unknown name or another type; it lists the valid names.
+        ValueError: If `value` is neither, or has an unknown name; it lists the valid names.
     """
     if isinstance(value, cls):
         return value
@@ -109,13 +107,18 @@ def as_settings(cls: type[S], value: S | Mapping[str, Any]) -> S:
 
 
 def whole_steps(name: str, seconds: float) -> int:
-    """`seconds` in control steps.
+    """Return a time in control steps.
+
+    Args:
+        name: What the caller calls it, for the error.
+        seconds: The time, s.
 
     Raises:
-        ValueError: If it is no whole number of control steps, or longer than a trial.
+        ValueError: If it is not a whole number of control steps, or longer than a trial.
     """
-    steps = round(seconds / CONTROL_STEP) if math.isfinite(seconds) else -1
-    if not 0 <= steps <= TRIAL_STEPS or abs(steps * CONTROL_STEP - seconds) > TIME_ROUNDING:
+    time = as_number(name, seconds)
+    steps = round(time / CONTROL_STEP)
+    if not 0 <= steps <= TRIAL_STEPS or abs(steps * CONTROL_STEP - time) > TIME_ROUNDING:
         raise ValueError(
             f"{name} must be a whole number of control steps, one of 0, {CONTROL_STEP}, "
             f"{2 * CONTROL_STEP}, ... {TRIAL_STEPS * CONTROL_STEP:g} s; got {seconds!r} s"
@@ -136,46 +139,50 @@ def physics_steps(timestep: float) -> int:
 
 
 def go_steps(go_time: float | Sequence[float]) -> tuple[int, int]:
-    """First and last control step at which go may come, from a time or a (first, last) pair, s."""
-    try:
-        first, last = (float(t) for t in np.broadcast_to(np.asarray(go_time, dtype=float), (2,)))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"go_time must be a time or a pair (first, last) in s, got {go_time!r}") from error
+    """Return the first and the last control step of go, from a time or a pair (first, last), s."""
+    times = as_numbers("go_time (s, one time or the first and the last)", go_time, (), (2,))
+    first, last = np.broadcast_to(times, 2).tolist()
     steps = whole_steps("go_time", first), whole_steps("go_time", last)
     if steps[0] > steps[1]:
-        raise ValueError(f"the first go_time must not lie behind the last, got {go_time!r}")
+        raise ValueError(f"the first go_time must not come after the last, got {go_time!r}")
     return steps
 
 
 def target_directions(targets: int | str | Sequence[float]) -> tuple[float, ...] | None:
-    """Directions of centre-out targets in rad, or None for random reaches.
+    """Return the directions of centre-out targets in rad, or None for random reaches.
 
     Args:
-        targets: How many targets, evenly spaced from 0°; or their directions in degrees
-            (counter-clockwise, 0 is to the right); or "random".
+        targets: Number of targets, evenly spaced from 0°; or their directions in degrees, all
+            different (counter-clockwise, 0 is to the right); or "random".
 
     Raises:
         ValueError: If `targets` is none of these.
     """
     if isinstance(targets, str) and targets == "random":
         return None
-    try:
-        if isinstance(targets, (int, np.integer)) and not isinstance(targets, bool) and targets >= 1:
-            degrees = 360.0 / targets * np.arange(targets)
-        else:
-            degrees = np.asarray(() if np.isscalar(targets) else targets, dtype=float)
-    except (TypeError, ValueError):
-        degrees = np.array([])
-    if degrees.ndim != 1 or degrees.size == 0 or not np.isfinite(degrees).all():
+    degrees = _target_degrees(targets)
+    if degrees is None:
         raise ValueError(
-            "targets must be a number of targets (at least 1), a sequence of directions in degrees, "
-            f'or "random"; got {targets!r}'
+            "targets must be a number of targets (at least 1), a sequence of different directions in "
+            f'degrees, or "random"; got {targets!r}'
         )
     return tuple(np.deg2rad(degrees).tolist())
 
 
+def _target_degrees(targets: Any) -> Floats | None:
+    """Directions of the targets, degrees; None if there are none, or if two are the same."""
+    if isinstance(targets, (int, np.integer)) and not isinstance(targets, bool):
+        return np.asarray(360.0 / targets * np.arange(targets), dtype=np.float64) if targets >= 1 else None
+    try:
+        degrees = as_numbers("targets", targets, (np.size(targets),))
+    except ValueError:
+        return None
+    different = np.unique(np.round(degrees % 360.0, ANGLE_DECIMALS) % 360.0)
+    return degrees if 0 < len(different) == len(degrees) else None
+
+
 def _targets(directions: tuple[float, ...] | None) -> int | str | list[float]:
-    """What `target_directions` makes exactly these directions of."""
+    """Return the argument from which `target_directions` makes exactly these directions."""
     if directions is None:
         return "random"
     if directions == target_directions(len(directions)):
@@ -184,7 +191,7 @@ def _targets(directions: tuple[float, ...] | None) -> int | str | list[float]:
 
 
 def _degrees(radians: float) -> float:
-    """The shortest of the numbers whose radians are exactly these."""
+    """Return the shortest number of degrees that is exactly this number of radians."""
     near = float(np.rad2deg(radians))
     around = [near, float(np.nextafter(near, -math.inf)), float(np.nextafter(near, math.inf))]
     exact = [degrees for degrees in (round(near, 9), *around) if float(np.deg2rad(degrees)) == radians]
@@ -193,10 +200,10 @@ def _degrees(radians: float) -> float:
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """Everything that defines the task, checked. Made by `task_settings`.
+    """Everything that defines the task, as checked by `task_settings`.
 
     Attributes:
-        field: Field of every trial without a schedule.
+        field: Field of every trial if there is no schedule.
         schedule: Field by trial number, or None.
         actuation: "muscle", "motor" or "torque".
         arm: How the arm differs from the standard one.
@@ -220,9 +227,10 @@ class TaskSettings:
     reward_weights: RewardWeights
 
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments with which `task_settings` and the environments make these settings again."""
+        """Return the keyword arguments that give an environment these settings."""
         same = [f.name for f in dataclasses.fields(self) if f.name not in ("directions", "go_steps")]
         return {name: getattr(self, name) for name in same} | {
+            "field": self.field if self.schedule is None else None,
             "targets": _targets(self.directions),
             "go_time": (self.go_steps[0] * CONTROL_STEP, self.go_steps[1] * CONTROL_STEP),
         }
@@ -241,25 +249,29 @@ def task_settings(
     delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
     reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
 ) -> TaskSettings:
-    """The arguments of the environments (see `envs.ReachEnv`), checked and without shorthands.
+    """Return the settings that the arguments of an environment describe; see `envs.single.ReachEnv`.
 
     Raises:
-        ValueError: For any bad value; it names the value and the valid choices.
+        ValueError: If a value is bad, or a field comes with a schedule; it names the valid choices.
     """
     if actuation not in ACTUATIONS:
         raise ValueError(f"actuation must be one of {ACTUATIONS}, got {actuation!r}")
-    if not isinstance(catch_fraction, NUMBERS) or not 0.0 <= catch_fraction <= 1.0:
-        raise ValueError(f"catch_fraction must lie in 0..1, got {catch_fraction!r}")
+    field, schedule = as_field(field), as_schedule(schedule)
+    if schedule is not None and not field.is_null:
+        raise ValueError(
+            f"a schedule excludes a field, because its phases {schedule.names} have their own: use "
+            f"SavingsReach-v0 for a schedule, or field=None; got field={field!r}"
+        )
     if noise is None or isinstance(noise, bool):
         noise = Noise() if noise else Noise(0.0, 0.0, 0.0)
     return TaskSettings(
-        field=as_field(field),
-        schedule=as_schedule(schedule),
+        field=field,
+        schedule=schedule,
         actuation=actuation,
         arm=load_arm(actuation, arm).changes,
         directions=target_directions(targets),
         go_steps=go_steps(go_time),
-        catch_fraction=float(catch_fraction),
+        catch_fraction=as_number("catch_fraction", catch_fraction, 0.0, 1.0),
         noise=as_settings(Noise, noise),
         delays=as_settings(Delays, Delays(0.0, 0.0) if delays is None else delays),
         reward_weights=as_settings(RewardWeights, reward_weights),

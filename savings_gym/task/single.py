@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from savings_gym.arm import kinematics
 from savings_gym.arrays import Floats
 from savings_gym.linear_fields import force_on_hand
+from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachingArms
 from savings_gym.task.rewards import REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import CONTROL_STEP, TaskSettings
-from savings_gym.task.trials import TrialOptions
 
 
 class SingleReachTask(ReachingArms):

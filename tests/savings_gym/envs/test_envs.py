@@ -143,6 +143,7 @@ def test_the_arguments_are_documented_and_have_one_set_of_defaults():
 def test_the_spec_goes_through_json(env_id):
     env = gym.make(
         env_id,
+        schedule=None,
         field=CurlField(5.0) + CurlField(1.0, onset="start"),
         noise=Noise(vision=0.0),
         delays=Delays(vision=0.05),
@@ -155,9 +156,26 @@ def test_the_spec_goes_through_json(env_id):
 
 
 def test_a_schedule_goes_through_the_spec_too():
-    env = gym.make("ForceFieldReach-v0", schedule=four_phase(nf1=2, ff1=2, nf2=2, ff2=2))
+    env = gym.make("SavingsReach-v0", schedule=four_phase(nf1=2, ff1=2, nf2=2, ff2=2))
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert again.unwrapped.task.settings.schedule.boundaries == (0, 2, 4, 6, 8)
+
+
+def test_a_schedule_and_a_field_exclude_each_other_in_every_environment():
+    short = four_phase(nf1=2, ff1=2, nf2=2, ff2=2)
+    for make in (gym.make, gym.make_vec):
+        with pytest.raises(ValueError, match="a schedule excludes a field"):
+            make("SavingsReach-v0", field=CurlField(2.0))
+        with pytest.raises(ValueError, match="use SavingsReach-v0 for a schedule"):
+            make("ForceFieldReach-v0", schedule=short)
+        make("ForceFieldReach-v0", schedule=short, field=None).close()
+    env = ReachEnv(field=CurlField(2.0))
+    env.set_schedule(short)
+    env.reset(seed=0)
+    assert env.trial_field.is_null and ReachEnv(**env.settings.arguments()).settings.schedule == short
+    env.set_schedule(None)
+    env.reset(seed=0)
+    assert env.trial_field == CurlField(2.0)
 
 
 def documented_rewards():
@@ -218,9 +236,33 @@ def test_rewards_are_those_of_the_docstring():
         ({"targets": [0.0, float("inf")]}, "targets must be"),
         ({"targets": 2.5}, "targets must be .* got 2.5"),
         ({"go_time": 0.444}, "go_time must be a whole number of control steps"),
-        ({"go_time": (0.3, 0.1)}, "first go_time must not lie behind the last"),
-        ({"go_time": "soon"}, "go_time must be a time or a pair"),
-        ({"catch_fraction": 1.1}, "catch_fraction must lie in 0..1, got 1.1"),
+        ({"go_time": (0.3, 0.1)}, "first go_time must not come after the last"),
+        ({"go_time": "soon"}, r"go_time \(s, one time or the first and the last\) must be .* got 'soon'"),
+        ({"catch_fraction": 1.1}, "catch_fraction must be .* at least 0 and at most 1, got 1.1"),
+        ({"field": {"kind": "curl", "b": "8"}}, "b must be a finite number, got '8'"),
+        ({"field": {"kind": "curl", "b": True}}, "b must be a finite number, got True"),
+        ({"noise": {"vision": True}}, "Noise: vision must be .* got True"),
+        ({"noise": {"vision": "1e-4"}}, "Noise: vision must be .* got '1e-4'"),
+        ({"delays": True}, "expected Delays or a dict"),
+        ({"delays": {"vision": "0.05"}}, "Delays: vision must be .* got '0.05'"),
+        ({"targets": ["0"]}, r"targets must be .* got \['0'\]"),
+        ({"targets": [0, 0]}, r"sequence of different directions .* got \[0, 0\]"),
+        ({"targets": [0, 360]}, r"sequence of different directions .* got \[0, 360\]"),
+        ({"targets": [-90.0, 90.0, 270.0]}, "sequence of different directions"),
+        ({"targets": True}, "targets must be .* got True"),
+        ({"targets": [True, 90.0]}, "targets must be .* got .True, 90.0"),
+        ({"targets": []}, r"targets must be .* got \[\]"),
+        ({"go_time": "0.1"}, "go_time .* must be .* got '0.1'"),
+        ({"go_time": True}, "go_time .* must be .* got True"),
+        ({"go_time": (0.1, 0.2, 0.3)}, "go_time .* must be .* of shape .2,"),
+        ({"catch_fraction": True}, "catch_fraction must be .* got True"),
+        ({"catch_fraction": "0.5"}, "catch_fraction must be .* got '0.5'"),
+        ({"schedule": {"phases": 5}}, "phases of a schedule must be a sequence .* got 5"),
+        (
+            {"schedule": four_phase(), "field": CurlField(2.0)},
+            r"a schedule excludes a field, .* got field=CurlField\(.*b=2.0\)",
+        ),
+        ({"reward_weights": {"jerk": "1"}}, "RewardWeights: jerk must be .* got '1'"),
         ({"reward_weights": {"jerk": -1.0}}, "RewardWeights: jerk must be"),
         ({"render_mode": "ansi"}, r"render_mode must be None or one of \['rgb_array'\], got 'ansi'"),
     ],

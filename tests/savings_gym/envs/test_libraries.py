@@ -37,6 +37,41 @@ def test_info_of_a_vector_env_is_that_of_gymnasiums_own(env_id):
         assert numbers(batched.step(actions)[4]) == numbers(sync.step(actions)[4]) == first
 
 
+WRAPPERS = {
+    "frames": lambda env: gym.wrappers.FrameStackObservation(env, 3),
+    "normal observations": gym.wrappers.NormalizeObservation,
+    "normal rewards": gym.wrappers.NormalizeReward,
+    "statistics": gym.wrappers.RecordEpisodeStatistics,
+    "time limit": lambda env: gym.wrappers.TimeLimit(env, 60),
+    "rescaled actions": lambda env: gym.wrappers.RescaleAction(env, np.float32(-1.0), np.float32(1.0)),
+    "clipped actions": gym.wrappers.ClipAction,
+    "time": gym.wrappers.TimeAwareObservation,
+}
+
+
+@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_gymnasiums_wrappers_take_every_environment(env_id, name):
+    env = gym.wrappers.Autoreset(WRAPPERS[name](gym.make(env_id)))
+    observation, info = env.reset(seed=0)
+    trials = [int(info["trial"])]
+    for _ in range(122):
+        assert env.observation_space.contains(observation)
+        observation, reward, terminated, _, info = env.step(env.action_space.sample())
+        assert np.isfinite(reward) and not terminated
+        trials.append(int(info["trial"]))
+    length = 60 if name == "time limit" else 100
+    assert trials.index(1) == length + 1 and max(trials) == 122 // (length + 1)
+
+
+def test_gymnasiums_statistics_are_those_of_a_trial():
+    env = gym.wrappers.RecordEpisodeStatistics(gym.make("NullFieldReach-v0"))
+    env.reset(seed=0)
+    rewards = [env.step(np.zeros(6)) for _ in range(100)]
+    episode = rewards[-1][4]["episode"]
+    assert episode["l"] == 100 and episode["r"] == pytest.approx(sum(step[1] for step in rewards), abs=1e-5)
+
+
 @pytest.mark.parametrize("vectorization_mode", [None, "sync"])
 def test_gymnasium_turns_vector_infos_into_tensors(vectorization_mode):
     torch = pytest.importorskip("torch")

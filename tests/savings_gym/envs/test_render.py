@@ -1,8 +1,9 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
-from savings_gym import ConstantField, ReachEnv, ReachVectorEnv
+from savings_gym import ENV_IDS, ConstantField, ReachEnv, ReachVectorEnv
 from savings_gym.envs import render
 from savings_gym.envs.render import ReachRenderer, choose_backend
 
@@ -106,3 +107,44 @@ def test_only_the_missing_library_falls_back(monkeypatch):
     for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     assert choose_backend() == "osmesa"
+
+
+@pytest.mark.render
+@pytest.mark.parametrize("env_id", ENV_IDS)
+def test_gymnasium_records_a_video(env_id, tmp_path):
+    pytest.importorskip("moviepy")
+    env = gym.make(env_id, render_mode="rgb_array")
+    env = gym.wrappers.RecordVideo(env, str(tmp_path / "video"), video_length=5)
+    env.reset(seed=0)
+    for _ in range(8):
+        env.step(env.action_space.sample())
+    env.close()
+    (video,) = (tmp_path / "video").glob("*.mp4")
+    assert video.stat().st_size > 1000
+
+
+@pytest.mark.render
+def test_gymnasium_shows_a_window(monkeypatch):
+    pygame = pytest.importorskip("pygame")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    env = gym.make("NullFieldReach-v0", render_mode="human")
+    assert env.render_mode == "human"
+    env.reset(seed=0)
+    env.step(np.zeros(6))
+    assert env.render() is None
+    shown = pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
+    assert (shown == env.unwrapped.render()).all()
+    env.close()
+
+
+@pytest.mark.render
+@pytest.mark.parametrize("env_id", ENV_IDS)
+def test_gymnasium_finds_no_fault_with_the_pictures(env_id, recwarn):
+    check_env(gym.make(env_id, render_mode="rgb_array").unwrapped)
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.parametrize("make", [ReachEnv, ReachVectorEnv])
+def test_a_window_needs_gymnasiums_make(make):
+    with pytest.raises(ValueError, match="'human' .* gymnasium.make"):
+        make(render_mode="human")

@@ -6,7 +6,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 
-from savings_gym import ENV_IDS, CurlField, ReachEnv, ReachVectorEnv, four_phase
+from savings_gym import ENV_IDS, CurlField, ReachEnv, ReachVectorEnv, four_phase, spawn_seeds
 
 FIELDS = {"field": CurlField(8.0)}
 SCHEDULE = {"schedule": four_phase(nf1=1, ff1=1, nf2=1, ff2=1)}
@@ -54,7 +54,7 @@ def test_a_row_is_the_single_env_with_its_seed_over_several_trials(arguments):
     high = np.stack([env.action_space.high for env in singles])
     over = [False] * n
     for row, env in enumerate(singles):
-        observation, info = env.reset(seed=3 + row)
+        observation, info = env.reset(seed=spawn_seeds(3, n)[row])
         assert record[0][0][row] == pytest.approx(observation, abs=1e-12)
         assert_same_info(record[0][3], info, row)
     for observations, rewards, truncations, infos in record[1:]:
@@ -78,7 +78,7 @@ def test_rows_that_are_not_at_the_same_step_are_single_envs_too(mode, actuation)
     singles = [ReachEnv(**arguments) for _ in range(3)]
     env.reset(seed=3)
     for row, single in enumerate(singles):
-        single.reset(seed=3 + row)
+        single.reset(seed=spawn_seeds(3, 3)[row])
     rng, over = np.random.default_rng(0), [False] * 3
     for step in range(230):
         for row in {17: (1,), 40: (0, 1)}.get(step, ()):
@@ -116,6 +116,29 @@ def test_infos_of_trials_only_are_those_of_their_first_and_last_steps(mode):
         told = step in ((100, 200) if mode == "SameStep" else (100, 101, 201, 202))
         assert set(right[4]) == (set(left[4]) if told else set())
         assert all((right[4][name] == left[4][name]).all() for name in ("trial", "target") if told)
+
+
+def test_environments_of_neighbouring_seeds_share_nothing():
+    seeds = {seed: spawn_seeds(seed, 64) for seed in (0, 1, 2, 63, 64)}
+    assert len({each for spawned in seeds.values() for each in spawned}) == 5 * 64
+    assert spawn_seeds(0, 3) == seeds[0][:3]
+    env, noise = ReachVectorEnv(64), {}
+    for seed in (0, 1):
+        noise[seed] = {tuple(hand) for hand in env.reset(seed=seed)[0][:, :2].tolist()}
+    assert len(noise[0] | noise[1]) == 128
+    for bad in (-1, 1.5, True, "5"):
+        with pytest.raises(ValueError, match="seed must be a whole number"):
+            spawn_seeds(bad, 2)
+
+
+def test_one_seed_is_the_list_of_its_spawned_seeds():
+    (left, info), (right, other) = (ReachVectorEnv(3).reset(seed=s) for s in (5, spawn_seeds(5, 3)))
+    assert (left == right).all() and (info["go_time"] == other["go_time"]).all()
+    env = ReachVectorEnv(3)
+    env.reset(seed=5)
+    env.step(np.zeros((3, 6)))
+    _, info = env.reset(seed=[None, 1, None])
+    assert info["trial"].tolist() == [1, 0, 1]
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
@@ -211,7 +234,7 @@ def test_make_vec_uses_the_batched_env_and_its_spec_rebuilds_it(env_id):
 def test_make_vec_works_with_gymnasiums_own_vectorisation_and_wrappers():
     sync = gym.make_vec("ForceFieldReach-v0", num_envs=2, vectorization_mode="sync")
     batched = gym.make_vec("ForceFieldReach-v0", num_envs=2)
-    left, right = rollout(sync, 205), rollout(batched, 205)
+    left, right = rollout(sync, 205, seed=[3, 4]), rollout(batched, 205, seed=[3, 4])
     for a, b in zip(left, right, strict=True):
         assert a[0] == pytest.approx(b[0], abs=1e-12)
     wrapped = DictInfoToList(RecordEpisodeStatistics(gym.make_vec("NullFieldReach-v0", num_envs=2)))
@@ -243,13 +266,25 @@ def test_a_shorter_episode():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: ReachVectorEnv(0), "num_envs must be at least 1, got 0"),
-        (lambda: ReachVectorEnv(2, max_episode_steps=101), r"max_episode_steps must lie in 1..100, got 101"),
-        (lambda: ReachVectorEnv(2, autoreset_mode="Later"), "Later"),
+        (lambda: ReachVectorEnv(0), "num_envs must be a whole number of at least 1, got 0"),
+        (lambda: ReachVectorEnv("2"), "num_envs must be a whole number .* got '2'"),
+        (lambda: ReachVectorEnv(True), "num_envs must be a whole number .* got True"),
+        (lambda: ReachVectorEnv(2, max_episode_steps=101), "max_episode_steps must be at most 100, got 101"),
+        (lambda: ReachVectorEnv(2, max_episode_steps=50.0), "max_episode_steps must be .* got 50.0"),
+        (lambda: ReachVectorEnv(2, nthread=-1), "nthread must be a whole number of at least 0, got -1"),
+        (lambda: ReachVectorEnv(2, shared_trials="no"), "shared_trials must be True or False, got 'no'"),
+        (lambda: ReachVectorEnv(2, autoreset_mode="Later"), r"one of \['NextStep', 'SameStep', 'Disabled'\]"),
         (lambda: ReachVectorEnv(2, info="some"), r"info must be one of \('full', 'trial'\), got 'some'"),
         (lambda: ReachVectorEnv(2).reset(seed=[1, 2, 3]), "got 3 seeds for num_envs=2"),
+        (lambda: ReachVectorEnv(2).reset(seed="5"), "seed must be a whole number of at least 0, got '5'"),
+        (lambda: ReachVectorEnv(2).reset(seed=[1, 0.5]), "seed must be a whole number .* got 0.5"),
+        (lambda: ReachVectorEnv(2).reset(seed=[1, -1]), "seed must be a whole number .* got -1"),
+        (lambda: ReachVectorEnv(2).reset(options={"catch": [1, 0]}), "'catch' must be True or False, got 1"),
         (lambda: ReachVectorEnv(2).reset(options={"reset_mask": [1, 0]}), "'reset_mask' must be 2 booleans"),
-        (lambda: ReachVectorEnv(2).reset(options={"target": [1, 2, 3]}), "must be one int64 or 2 of them"),
+        (
+            lambda: ReachVectorEnv(2).reset(options={"target": [1, 2, 3]}),
+            r"\'target\' must be .* of shape \(2,\)",
+        ),
         (lambda: ReachVectorEnv(2).reset(options={"field": [None]}), "1 fields were given for 2 trials"),
         (lambda: stepped(np.zeros((3, 6))), r"must have the shape \(2, 6\), got \(3, 6\)"),
         (lambda: stepped(np.full((2, 6), np.nan)), "must be finite"),

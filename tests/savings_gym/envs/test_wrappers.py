@@ -12,7 +12,9 @@ from savings_gym import (
     Phase,
     PhaseSchedule,
     ReachEnv,
+    ReachVectorEnv,
     Schedule,
+    VectorContextCue,
     four_phase,
 )
 
@@ -100,12 +102,43 @@ def test_wrapped_envs_pass_the_checker_and_go_through_json(recwarn):
     assert (again.reset(seed=0)[0] == env.reset(seed=0)[0]).all()
 
 
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+@pytest.mark.parametrize("contexts", [None, [NullField(), CurlField(8.0)]])
+def test_the_cue_of_a_vector_environment_is_that_of_its_environments(mode, contexts):
+    arguments = {"schedule": SCHEDULE, "max_episode_steps": 5, "autoreset_mode": mode}
+    env = VectorContextCue(ReachVectorEnv(2, **arguments), contexts)
+    plain = ReachVectorEnv(2, **arguments)
+    observation, known = env.reset(seed=0)[0], plain.reset(seed=0)[0]
+    length = 1 if contexts is None else 2
+    assert env.observation_space.shape == observation.shape == (2, 17 + length)
+    assert env.single_observation_space.shape == (17 + length,) and env.num_envs == 2
+    cues = set()
+    for _ in range(40):
+        before = [float(not field.is_null) for field in plain.trial_fields]
+        observation, _, _, _, info = env.step(np.zeros((2, 6)))
+        known, _, _, _, other = plain.step(np.zeros((2, 6)))
+        now = [float(not field.is_null) for field in plain.trial_fields]
+        assert env.observation_space.contains(observation)
+        assert (observation[:, :17] == known).all() and observation[:, -1].tolist() == now
+        if "final_obs" in info:
+            for i in range(2):
+                assert (info["final_obs"][i][:17] == other["final_obs"][i]).all()
+                assert info["final_obs"][i][-1] == before[i]
+        cues.add(tuple(now))
+    assert cues == {(0.0, 0.0), (1.0, 1.0)}
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ForceField(ReachEnv(), "curl"), "a field must be"),
+        (lambda: ContextCue(ReachEnv(), 5), "contexts must be None or a sequence .* got 5"),
+        (lambda: ContextCue(ReachEnv(), []), r"contexts must be None or a sequence .* got \[\]"),
+        (lambda: ContextCue(ReachEnv(), ["curl"]), "a field must be a Field, its dict, or None; got 'curl'"),
+        (lambda: ContextCue(ReachEnv(), [None, NullField()]), "must differ from each other"),
+        (lambda: VectorContextCue(gym.make_vec("CartPole-v1", 2)), "needs a ReachVectorEnv"),
+        (lambda: ForceField(ReachEnv(), "curl"), "a field must be a Field, its dict, or None; got 'curl'"),
         (lambda: PhaseSchedule(ReachEnv(), None), "needs a schedule, got None"),
-        (lambda: ContextCue(ReachEnv(), [NullField(), None]), "contexts must differ"),
+        (lambda: PhaseSchedule(ReachEnv(), 5), "a schedule must be a Schedule, .* got 5"),
     ],
 )
 def test_bad_values_are_named(make, message):

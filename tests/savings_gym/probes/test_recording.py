@@ -243,7 +243,7 @@ def practise(env, trials, policy=None):
 
 def test_training_trials_are_measured_and_counted_by_phase():
     schedule = Schedule((Phase("A", None, 8, 0.0), Phase("B", CURL, 16, 0.0)))
-    env = RecordTrials(gym.make("ForceFieldReach-v0", schedule=schedule), network=3)
+    env = RecordTrials(gym.make("SavingsReach-v0", schedule=schedule), network=3)
     paths = practise(env, 24)
     assert (env.trials(), env.trials("A"), env.trials("B"), env.trials("C")) == (24, 8, 16, 0)
     table = env.table()

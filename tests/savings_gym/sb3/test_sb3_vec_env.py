@@ -13,7 +13,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecCheckNan, VecFrameStack, VecMonitor, VecNormalize
 
-from savings_gym import CurlField, Phase, ReachEnv, ReachVectorEnv, Schedule, four_phase
+from savings_gym import CurlField, Phase, ReachEnv, ReachVectorEnv, Schedule, four_phase, spawn_seeds
 from savings_gym.sb3.vec_env import ReachVecEnv
 
 TASK = {"field": CurlField(8.0), "max_episode_steps": 30}
@@ -46,7 +46,9 @@ def test_rows_are_those_of_the_vector_env():
 def test_rows_are_those_of_sb3s_vector_env_over_single_envs():
     ours = ReachVecEnv(2, schedule=SCHEDULE, shared_trials=False)
     theirs = DummyVecEnv([lambda: Monitor(ReachEnv(schedule=SCHEDULE))] * 2)
-    assert ours.seed(7) == theirs.seed(7) == [7, 8]
+    assert theirs.seed(7) == [7, 8]  # neighbouring seeds, as everywhere in SB3
+    theirs._seeds = list(ours.seed(7))
+    assert ours.seed(7) == spawn_seeds(7, 2)
     assert (ours.reset() == theirs.reset()).all()
     for left, right in zip(ours.reset_infos, theirs.reset_infos, strict=True):
         assert set(left) == set(right) and left["target"] == right["target"]
@@ -202,7 +204,7 @@ def test_the_value_of_the_terminal_observation_is_added_to_the_last_reward():
         (lambda: ReachVecEnv(ReachVectorEnv(2, autoreset_mode="SameStep"), field=None), r"\['field'\]"),
         (lambda: ReachVecEnv(2, autoreset_mode="Disabled"), "got 'Disabled'"),
         (lambda: ReachVecEnv("two"), "a ReachVectorEnv or a number of arms, got 'two'"),
-        (lambda: ReachVecEnv(0), "num_envs must be at least 1, got 0"),
+        (lambda: ReachVecEnv(0), "num_envs must be a whole number of at least 1, got 0"),
         (lambda: ReachVecEnv(2, info="some"), r"info must be one of \('full', 'trial'\), got 'some'"),
     ],
 )

@@ -1,6 +1,7 @@
 import json
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,16 +38,34 @@ def test_schedules_pickle_hash_and_go_through_json():
     assert as_schedule({"phases": [{"name": "rest", "trials": 4}]}).phases[0] == Phase("rest", NullField(), 4)
 
 
+def test_numbers_of_numpy_are_numbers():
+    phase = Phase("A", None, np.int32(3), np.float32(0.5))
+    assert phase == Phase("A", None, 3, 0.5)
+    json.dumps(Schedule([phase]).to_dict())
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Phase("FF1", CurlField(8.0), 0), "phase 'FF1': trials must be .* at least 1, got 0"),
+        (
+            lambda: Phase("FF1", CurlField(8.0), 0),
+            "phase 'FF1': trials must be a whole number of at least 1, got 0",
+        ),
         (lambda: Phase("FF1", CurlField(8.0), 2.5), "got 2.5"),
         (lambda: Phase("FF1", CurlField(8.0), True), "got True"),
         (lambda: Phase("", NullField(), 1), "name of a phase"),
         (lambda: Phase("FF1", "curl", 1), "a field must be"),
-        (lambda: Phase("FF1", None, 1, catch_fraction=1.5), "catch_fraction must lie in 0..1, got 1.5"),
+        (
+            lambda: Phase("FF1", None, 1, catch_fraction=1.5),
+            "catch_fraction must be .* at least 0 and at most 1, got 1.5",
+        ),
+        (lambda: Phase("FF1", None, 1, catch_fraction="x"), "catch_fraction must be .* got 'x'"),
+        (lambda: Phase("FF1", None, 1, catch_fraction=True), "catch_fraction must be .* got True"),
+        (lambda: Phase("FF1", None, "8"), "trials must be a whole number of at least 1, got '8'"),
         (lambda: Schedule(()), "at least one phase"),
+        (lambda: Schedule("FF1"), "sequence of Phases or dicts, got 'FF1'"),
+        (lambda: as_schedule({"phases": 5}), "sequence of Phases or dicts, got 5"),
+        (lambda: as_schedule({"phases": [5]}), r"a phase must be .*\['name', 'trials'\] are needed; got 5"),
         (lambda: Schedule((Phase("A", None, 1), Phase("A", None, 1))), "different names"),
         (lambda: Schedule(({"name": "A"},)), "a phase must be"),
         (lambda: four_phase().phase_at(-1), "counted from 0, got -1"),
