@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +217,7 @@ class SavingsCallback(BaseCallback):
 
     def _config(self, env: TrainingEnv) -> dict[str, Any]:
         """Return what defines the run, JSON-able."""
-        settings = env.settings.arguments()
+        settings = replace(env.settings, schedule=None).arguments()  # the schedule is the callback's
         settings.pop("schedule")
         return describe(self.model) | {
             "schedule": self.schedule.to_dict(),

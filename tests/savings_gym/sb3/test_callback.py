@@ -33,7 +33,7 @@ from stable_baselines3.common.vec_env import (
     VecNormalize,
 )
 
-from savings_gym import Phase, Schedule, four_phase
+from savings_gym import Phase, Schedule, four_phase, spawn_seeds
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.sb3.callback import SavingsCallback
@@ -134,7 +134,7 @@ def test_training_is_the_same_with_probes_and_without():
 
     callback = SavingsCallback(TWO, 2, carried_trials=1)
     with_probes = train(callback)
-    without = train(None, schedule=Schedule(tuple(Phase(p.name, p.field, 1) for p in TWO.phases)))
+    without = train(None, field=None, schedule=Schedule(tuple(Phase(p.name, p.field, 1) for p in TWO.phases)))
     assert all(np.array_equal(a, b) for a, b in zip(with_probes, without, strict=True))
     result = callback.result  # of a policy without memory: nothing is carried
     assert np.array_equal(result.table["endpoint_error"], result.carried.table["endpoint_error"])
@@ -171,7 +171,9 @@ def test_a_vector_environment_and_single_ones_give_the_same_table():
     tables = []
     for env in (ReachVecEnv(2), arms(2)):
         callback = SavingsCallback(TWO, 2)
-        ppo(VecNormalize(env)).learn(STEPS, callback)
+        model = ppo(VecNormalize(env))
+        env._seeds = spawn_seeds(0, 2)  # SB3 gives neighbouring seeds to single environments
+        model.learn(STEPS, callback)
         tables.append(callback.result.table["lateral_deviation"])
     assert np.allclose(*tables, rtol=1e-4)
 
