@@ -1,1 +1,1 @@
-"""Proximal policy optimisation: recurrent for stable-baselines3, and plain PyTorch."""
+"""Proximal policy optimisation: recurrent, for stable-baselines3, and in plain PyTorch."""
