@@ -49,7 +49,7 @@ class ReachVecEnv(VecEnv):
                 raise ValueError(
                     f"arguments {sorted(arguments)} are for a new environment, but one was given"
                 )
-        elif not isinstance(env, (int, np.integer)):
+        elif isinstance(env, bool) or not isinstance(env, (int, np.integer)):
             raise ValueError(f"env must be a ReachVectorEnv or a number of arms, got {env!r}")
         else:
             chosen: dict[str, Any] = {
@@ -65,7 +65,7 @@ class ReachVecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self._actions: Array = np.zeros(0)
         self._return, self._length = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=int)
-        self._began = time.time()
+        self._started = time.time()
 
     def reset(self) -> VecEnvObs:
         """Begin a trial of every arm, with the seeds of `seed` and the options of `set_options`, if any."""
@@ -146,7 +146,7 @@ class ReachVecEnv(VecEnv):
 
     def _episode(self, arm: int, observation: Array) -> Info:
         """Return what stable-baselines3 expects in the info of the last step of an arm's trial."""
-        seconds = time.time() - self._began
+        seconds = time.time() - self._started
         return {
             "terminal_observation": observation,
             "TimeLimit.truncated": True,
