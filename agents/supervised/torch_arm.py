@@ -110,7 +110,7 @@ class TorchArm:
     def muscle_force(
         self, length: torch.Tensor, velocity: torch.Tensor, activation: torch.Tensor
     ) -> torch.Tensor:
-        """Return muscle forces, (..., 6) N, from ``muscle_state``'s lengths and velocities and activations."""
+        """Return muscle forces, (..., 6) N, from fibre lengths, their velocities, and activations."""
         force: torch.Tensor = muscles.force(self.muscles, length, velocity, activation, torch)
         return force
 

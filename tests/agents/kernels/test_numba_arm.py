@@ -1,13 +1,12 @@
 """The arm in numba, with its hand-written reverse pass, is the torch arm with autograd."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 
 from agents.supervised.torch_arm import ArmState, TorchArm
-from savings_gym.arm.model import Arm, load_arm
+from savings_gym.arm.build import asset
+from savings_gym.arm.model import load_arm
 
 na = pytest.importorskip("agents.kernels.arm", reason="the fused rollout needs numba")
 
@@ -114,10 +113,10 @@ def test_gradients_are_added_to_what_is_there_where_the_docstring_says_so(consta
     assert (dirty == fresh).all() and more == pytest.approx(by_control + 1.0)
 
 
-def test_a_shoulder_path_off_the_axis_is_refused():
-    arm = Arm("muscle")
-    centre = arm.paths.centre.copy()
-    centre[0, 0] = 0.001, 0.0
-    arm.__dict__["paths"] = dataclasses.replace(arm.paths, centre=centre)
+def test_a_shoulder_path_off_the_axis_is_refused(tmp_path):
+    text, on_axis = asset("arm26.xml").read_text(), 'name="shoulder_wrap" class="wrap" pos="0 0 0.03"'
+    assert on_axis in text
+    path = tmp_path / "arm.xml"
+    path.write_text(text.replace(on_axis, on_axis.replace('"0 0 0.03"', '"0.001 0 0.03"')))
     with pytest.raises(ValueError, match="use the plain rollout"):
-        na.arm_constants(arm)
+        na.arm_constants(load_arm("muscle", path))

@@ -127,7 +127,6 @@ def test_a_copy_of_an_environment_that_has_rendered_renders_by_itself(make, dupl
     env = started(make("ForceFieldReach-v0", render_mode="rgb_array"), 20)
     env.render()
     other = duplicate(env)
-    assert other.unwrapped._renderer is None
     assert (np.array(other.render()) == np.array(env.render())).all()
     env.close()
     assert_they_continue_alike(env, other, 20)
