@@ -130,6 +130,14 @@ def test_it_reaches_every_target_within_a_millimetre_without_a_field(actuation, 
     assert reward.mean() > 0.95
 
 
+def test_it_knows_the_arm_that_the_settings_name():
+    arm = {"length": {"forearm": 1.2}, "mass": {"forearm": 1.5}, "strength": {"biceps": 0.5}}
+    measures, *_ = probe(controller(arm=arm), arm=arm)
+    assert measures["endpoint_error"].max() < 1e-3 and np.abs(measures["lateral_deviation"]).max() < 2e-3
+    mistaken, *_ = probe(controller(), arm=arm)
+    assert np.abs(mistaken["lateral_deviation"]).max() > 5e-3
+
+
 @ACTUATION
 def test_it_rests_until_it_sees_the_cue(actuation):
     _, path, *_ = probe(controller(actuation=actuation), actuation=actuation)

@@ -180,6 +180,17 @@ def test_only_the_measured_trial_is_displaced_and_recorded():
     assert np.array_equal(result.activity.hidden[0, :, 1], 201.0 + np.arange(100))
 
 
+def test_the_force_at_the_hand_is_that_of_the_arm_in_the_settings():
+    settings = task_settings(noise=False, arm={"length": {"upper_arm": 1.2, "forearm": 0.9}})
+    recording = Probe(settings)(Counting(), record=True).activity
+    arm = load_arm("muscle", settings.arm)
+    q = arm.inverse_kinematics(recording.hand[:, 40])
+    torque = -(arm.moment_arms(q) * recording.muscle_force[:, 40, :, None]).sum(-2)
+    pushed = np.linalg.solve(arm.hand_jacobian(q).swapaxes(-1, -2), torque[..., None])[..., 0]
+    assert np.abs(pushed).max() > 1.0  # N
+    assert recording.hand_force[:, 40] == pytest.approx(pushed, rel=1e-6, abs=1e-6)
+
+
 def test_a_torque_arm_pushes_with_its_motors():
     class Still(Counting):
         def predict(self, *args, **kwargs):
