@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from savings_gym.arrays import Floats
+from savings_gym.arrays import Floats, Indices
 
 
 @dataclass(eq=False)
@@ -54,22 +54,11 @@ class LinearFields:
         self.B[:], self.K[:], self.x0[:], self.c[:] = B, K, x0, c
         return self
 
-    def take(self, trials: NDArray[np.intp]) -> LinearFields:
+    def take(self, trials: Indices) -> LinearFields:
         """Return copies of the fields of `trials` (m,)."""
         return LinearFields(self.B[trials], self.K[trials], self.x0[trials], self.c[trials])
 
-    def scaled(self, gain: ArrayLike) -> LinearFields:
-        """Return the fields with each force multiplied by its `gain` (n,)."""
-        g = np.asarray(gain, dtype=np.float64)
-        return LinearFields(
-            self.B * g[:, None, None], self.K * g[:, None, None], self.x0, self.c * g[:, None]
-        )
-
-    def put(self, trials: NDArray[np.intp], other: LinearFields) -> None:
-        """Replace the fields of `trials` (m,) by the m fields of `other`."""
-        self.B[trials], self.K[trials], self.x0[trials], self.c[trials] = other.B, other.K, other.x0, other.c
-
-    def add(self, trials: NDArray[np.intp], other: LinearFields) -> None:
+    def add(self, trials: Indices, other: LinearFields) -> None:
         """Add the m fields of `other` to those of `trials` (m,).
 
         Springs with different x0 are combined about the x0 of the first that has a stiffness:
@@ -115,7 +104,7 @@ class HandForces:
         self._gone = np.zeros(n, dtype=bool)
         self._chosen: Floats | None = None
 
-    def put(self, trials: NDArray[np.intp], always: LinearFields, after_go: LinearFields) -> None:
+    def put(self, trials: Indices, always: LinearFields, after_go: LinearFields) -> None:
         """Replace the fields of `trials` (m,) by those that `fields.resolve_fields` returned for them."""
         self._trials[0][:, trials] = _coefficients(always)
         always.add(np.arange(len(trials)), after_go)

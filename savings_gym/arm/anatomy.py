@@ -12,9 +12,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 JOINTS: Final = ("shoulder", "elbow")
 SEGMENTS: Final = ("upper_arm", "forearm")
 MUSCLES: Final = ("pectoralis", "deltoid", "brachioradialis", "triceps_lateral", "biceps", "triceps_long")
@@ -50,25 +47,3 @@ FIBRE_WIDTH: Final = 0.66  # optimal lengths: no active force beyond 1 -+ width 
 LENGTHENING_FORCE: Final = 1.5  # maximum, in isometric forces [KWG]
 # Optimal lengths: no passive force below it [KWG]; never reached inside the joint range.
 PASSIVE_SLACK_LENGTH: Final = 1.4
-
-# Musculotendon length L = a0 + sum_j (a1_j + a2_j phi_j) phi_j, phi = (shoulder - 90 deg, elbow), rad
-# [KWG, C].
-_A0 = np.array([0.151, 0.2322, 0.2859, 0.2355, 0.3329, 0.2989])
-_A1 = np.array([[-0.03, 0.0], [0.03, 0.0], [0.0, -0.014], [0.0, 0.025], [-0.03, -0.016], [0.03, 0.03]])
-_A2 = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, -0.004], [0.0, -0.0022], [0.0, -0.0057], [0.0, -0.0032]])
-_PHI0 = np.array([np.pi / 2, 0.0])
-
-
-def published_length(q: ArrayLike) -> NDArray[np.float64]:
-    """Return the published musculotendon lengths, (..., 6) m, at joint angles q, (..., 2) rad."""
-    phi = (np.asarray(q, dtype=float) - _PHI0)[..., None, :]
-    return _A0 + ((_A1 + _A2 * phi) * phi).sum(-1)
-
-
-def published_moment_arm(q: ArrayLike) -> NDArray[np.float64]:
-    """Return the published moment arms dL/dq, (..., 6, 2) m, at joint angles q, (..., 2) rad.
-
-    They are negative for flexors.
-    """
-    phi = (np.asarray(q, dtype=float) - _PHI0)[..., None, :]
-    return _A1 + 2 * _A2 * phi

@@ -160,3 +160,8 @@ def constants_of(model: mujoco.MjModel) -> dict[str, Any]:
         "opt.timestep": model.opt.timestep,
         "opt.gravity": model.opt.gravity.copy(),
     }
+
+
+def differing(left: dict[str, Any], right: dict[str, Any]) -> list[str]:
+    """Return the names of constants that differ."""
+    return [name for name, values in left.items() if not np.array_equal(values, right[name])]

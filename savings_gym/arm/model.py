@@ -17,7 +17,15 @@ from numpy.typing import ArrayLike
 
 from savings_gym.arm import kinematics, muscles, tendons
 from savings_gym.arm.anatomy import JOINTS, SMALLEST_ACTIVATION
-from savings_gym.arm.build import ACTUATIONS, KEYFRAME, STOPS, build_model, constants_of, make_read_only
+from savings_gym.arm.build import (
+    ACTUATIONS,
+    KEYFRAME,
+    STOPS,
+    build_model,
+    constants_of,
+    differing,
+    make_read_only,
+)
 from savings_gym.arm.changes import ArmChanges, ArmLike, as_arm_changes
 from savings_gym.arrays import Floats
 
@@ -76,14 +84,17 @@ class Arm:
         if changes:
             _check_equations(self)
 
+    def __deepcopy__(self, memo: Any) -> Arm:
+        """Return the arm itself: it never changes."""
+        return self
+
     def __reduce__(self) -> Any:
-        """Copy and pickle as the shared arm with the same changes."""
-        return load_arm, (self.actuation, self.changes)
+        """Pickle as the shared arm with the same changes."""
+        return _restore, (self.actuation, self.changes, self._constants)
 
     def check_unwritten(self) -> None:
         """Raise a RuntimeError if the shared model was written to."""
-        now = constants_of(self.model)
-        written = [name for name, values in self._constants.items() if not np.array_equal(values, now[name])]
+        written = differing(self._constants, constants_of(self.model))
         if written:
             raise RuntimeError(
                 f"the shared model of the arm was written to ({', '.join(written)}), which changes neither "
@@ -269,6 +280,16 @@ def load_arm(
 def _load(actuation: str, changes: ArmChanges, written: int) -> Arm:
     """Compile an arm; `written` is when its file was last written to."""
     return Arm(actuation, changes)
+
+
+def _restore(actuation: str, changes: ArmChanges, constants: dict[str, Any]) -> Arm:
+    """Load a pickled arm; RuntimeError if its file has changed."""
+    arm = load_arm(actuation, changes)
+    if changed := differing(constants, constants_of(arm.model)):
+        raise RuntimeError(
+            f"{changes.file} has changed since the arm was pickled: {', '.join(changed)} differ"
+        )
+    return arm
 
 
 def _read_only(values: Any) -> Any:

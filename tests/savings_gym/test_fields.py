@@ -22,7 +22,6 @@ from savings_gym.fields import (
     field_from_dict,
     resolve_fields,
 )
-from savings_gym.linear_fields import LinearFields
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 
 FIELDS = [
@@ -103,10 +102,10 @@ def test_rows_with_different_fields_do_not_mix():
         assert (always.force(x, v) + after_go.force(x, v))[i].tolist() == alone.tolist()
 
 
-def test_put_replaces_rows():
+def test_active_trials_are_those_with_a_force():
     start, target = np.zeros((2, 2)), np.ones((2, 2))
     fields = resolve_fields(CurlField(8.0), start, target)[1]
-    fields.put(np.array([1]), LinearFields.zeros(1))
+    fields.B[1], fields.K[1], fields.c[1] = 0.0, 0.0, 0.0
     assert fields.active.tolist() == [True, False]
 
 

@@ -1,4 +1,4 @@
-"""Another arm: what changes mean, who follows them, and what is refused."""
+"""Another arm: what changes do to it, that environments follow them, and what is refused."""
 
 import copy
 import json
@@ -117,6 +117,17 @@ def test_the_argument_prints_pickles_and_goes_through_json(tmp_path):
         again = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
         assert again.unwrapped.settings == settings
     assert not as_arm_changes({"strength": {"biceps": 1.0}}) and ReachEnv().settings.arm.to_dict() == {}
+
+
+def test_a_pickled_arm_is_not_restored_from_a_file_that_has_changed(tmp_path):
+    path = written(tmp_path, ('mass="1.43"', 'mass="2.86"'))
+    env = ReachEnv(arm=path)
+    env.reset(seed=0)
+    pickled = pickle.dumps(env)
+    written(tmp_path, ('mass="1.43"', 'mass="1.5"'))
+    with pytest.raises(RuntimeError, match="arm.xml has changed since the arm was pickled: body_mass"):
+        pickle.loads(pickled)
+    assert copy.deepcopy(env).task.arm is env.task.arm  # that of the old file
 
 
 def test_an_arm_is_shared_and_copies_are_the_same_arm():

@@ -62,7 +62,7 @@ def test_activation_dynamics_are_those_of_mujoco(arm, xp):
     assert ours == pytest.approx(np.repeat(theirs[..., None], 6, -1), abs=1e-9)
 
 
-def test_motors_pull_as_told_whatever_their_length_and_speed():
+def test_motors_pull_with_their_activation_whatever_their_length_and_speed():
     motors, muscle_arm = load_arm("motor"), load_arm("muscle")
     data, rng = mujoco.MjData(motors.model), np.random.default_rng(0)
     for _ in range(20):
@@ -75,23 +75,23 @@ def test_motors_pull_as_told_whatever_their_length_and_speed():
         torque = -(muscle_arm.moment_arms(data.qpos) * force[:, None]).sum(0)
         assert data.qfrc_actuator == pytest.approx(torque, abs=1e-9)  # along the muscles' paths
         for sense in ("muscle_length", "muscle_velocity"):  # and felt like muscles
-            given = (data.qpos,) if sense == "muscle_length" else (data.qpos, data.qvel)
-            assert getattr(motors, sense)(*given) == pytest.approx(getattr(muscle_arm, sense)(*given))
+            state = (data.qpos,) if sense == "muscle_length" else (data.qpos, data.qvel)
+            assert getattr(motors, sense)(*state) == pytest.approx(getattr(muscle_arm, sense)(*state))
 
 
 def test_motors_follow_within_a_control_step_and_never_overshoot():
     arm = load_arm("motor")
     data = mujoco.MjData(arm.model)
     mujoco.mj_resetDataKeyframe(arm.model, data, 0)
-    for told, other in ((0.5, 0.001), (0.001, 0.5), (1.0, 0.001), (0.3, 1.0)):
-        data.ctrl[:], data.act[:] = told, other
+    for command, before in ((0.5, 0.001), (0.001, 0.5), (1.0, 0.001), (0.3, 1.0)):
+        data.ctrl[:], data.act[:] = command, before
         course = []
         for _ in range(10):
             mujoco.mj_step(arm.model, data)
             course.append(data.act[0])
-        low, high = sorted((told, other))
+        low, high = sorted((command, before))
         assert all(low - 1e-12 <= a <= high + 1e-12 for a in course)
-        assert abs(course[-1] - told) < 0.05
+        assert abs(course[-1] - command) < 0.05
 
 
 @pytest.mark.parametrize(

@@ -227,8 +227,7 @@ AFTER = Schedule((Phase("one", CurlField(3.0), 1, 1.0), Phase("two", None, 2)))
 
 def test_a_new_schedule_counts_from_0_at_the_next_trial():
     env, steady = ReachEnv(schedule=BEFORE), ReachEnv(schedule=BEFORE)
-    for each in (env, steady):
-        trials(each, 3)
+    trials(env, 3), trials(steady, 3)
     env.set_schedule(AFTER.to_dict())
     _, _, _, _, info = env.step(np.zeros(6))
     assert (info["phase"], info["trial"]) == (0, 2) and env.trial_field == CurlField(2.0)
