@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from experiments.benchmark.rows import NO_REACH, Row
-from experiments.runs.tables import markdown_table
+from experiments.runs.tables import MISSING, format_p, markdown_table
 from savings_gym.arrays import MM
 
 PER_THOUSAND = 1000.0  # rates are stored per trial and shown per 1000 trials
 PERCENT = 100.0
-NOTHING = "-"
 Column = tuple[str, Callable[[Row], str]]
 
 
@@ -39,7 +38,7 @@ def number(row: Row, mean: float | None, ci: Any, networks: int, scale: float, d
         decimals: Digits after the point.
     """
     if mean is None:
-        return NOTHING
+        return MISSING
     text = _fixed(scale * mean, decimals)
     low, high = ci
     if low is not None and high is not None:
@@ -58,7 +57,7 @@ def _estimate(key: str, scale: float, decimals: int) -> Callable[[Row], str]:
     def cell(row: Row) -> str:
         test = _entry(row, key)
         return (
-            NOTHING
+            MISSING
             if test is None
             else number(row, test["mean"], test["ci"], test["networks"], scale, decimals)
         )
@@ -71,7 +70,7 @@ def _p(key: str) -> Callable[[Row], str]:
 
     def cell(row: Row) -> str:
         p = (_entry(row, key) or {}).get("p_holm")
-        return NOTHING if p is None else f"{p:.2g}"
+        return format_p(p)
 
     return cell
 
@@ -86,14 +85,14 @@ def _entry(row: Row, key: str) -> Any:
 def _trials_to_reach(row: Row) -> str:
     trials = row["trials_to_reach"]
     if not row["learns_to_reach"]:
-        return NOTHING
+        return MISSING
     if trials["reached"] < row["seeds"]:
         return f"{trials['reached']} of {row['seeds']} seeds"
     return f"{trials['median']:.0f}"
 
 
 def _channel_force(row: Row) -> str:
-    return NOTHING if row["verdict"] == NO_REACH else _estimate("channel.FF1", PERCENT, 0)(row)
+    return MISSING if row["verdict"] == NO_REACH else _estimate("channel.FF1", PERCENT, 0)(row)
 
 
 def _rate(phase: str) -> Callable[[Row], str]:
@@ -110,7 +109,7 @@ def _ratio(row: Row) -> str:
 
 
 def _speed(row: Row) -> str:
-    return NOTHING if row["steps_per_second"] is None else f"{row['steps_per_second']:.0f}"
+    return MISSING if row["steps_per_second"] is None else f"{row['steps_per_second']:.0f}"
 
 
 AGENT: Column = ("agent", name)

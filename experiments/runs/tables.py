@@ -6,9 +6,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
 Ends = tuple[float | None, float | None]
 NO_INTERVAL: Final[Ends] = (None, None)
 MISSING: Final = "-"  # in a cell that has no value
+LONGEST_LINE: Final = 1000  # characters of a printed table
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -22,6 +27,19 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> st
     if wrong:
         raise ValueError(f"row {wrong[0]} has {len(wrong[0])} cells, expected {len(headings)}")
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table in the terminal; if it is too narrow, lines break but no cell is cut."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    needed = console.measure(table, options=console.options.update(max_width=LONGEST_LINE)).maximum
+    console.width = max(console.width, needed)
+    console.print(table)
 
 
 def format_value(value: float | None, ci: Ends = NO_INTERVAL, unit: str = "", digits: int = 3) -> str:

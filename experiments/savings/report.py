@@ -11,10 +11,8 @@ from types import TracebackType
 from typing import Any
 
 import tyro
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from experiments import study
 from experiments.runs.command_line import command_main
@@ -27,6 +25,7 @@ from experiments.runs.tables import (
     format_p,
     format_value,
     markdown_table,
+    print_table,
 )
 from experiments.savings.experiment import FourPhases, RunProgress
 from savings_gym.arrays import MM
@@ -144,13 +143,8 @@ def show_report(folder: Path) -> None:
         f"{summary['networks']} networks of {summary['units']} units, seed {summary['seed']}; "
         f"the study: {study.NETWORKS} of 128, longer phases"
     )
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in HEADINGS:
-        table.add_column(heading, no_wrap=True)
-    for row in report_rows(summary):
-        table.add_row(*row)
+    print_table(title, HEADINGS, report_rows(summary))
     console = Console()
-    console.print(table)
     console.print(LEGEND)
     if missing := summary["savings"]["missing"]:
         console.print(f"no savings: {missing}")

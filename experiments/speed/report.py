@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
-from experiments.runs.tables import markdown_table
+from experiments.runs.tables import markdown_table, print_table
 from experiments.speed import environments, growth, recurrent_ppo
 from experiments.speed.bench import LEARNING, Section, Speed
 from experiments.speed.work import PIECES
@@ -118,15 +116,9 @@ def origins(results: Section) -> list[Cells]:
 
 def show(results: Section) -> None:
     """Print the tables."""
-    console = Console()
     for title, (headings, *rows) in tables(results).items():
-        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        for i, heading in enumerate(headings):
-            table.add_column(heading, justify="right" if i else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-    console.print(machine(results), highlight=False)
+        print_table(title, headings, rows)
+    Console().print(machine(results), highlight=False)
 
 
 def render(results: Section) -> str:

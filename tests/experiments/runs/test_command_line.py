@@ -11,6 +11,7 @@ import pytest
 
 from agents.supervised.networks import CELLS
 from experiments.benchmark.agents import AGENTS
+from experiments.benchmark.search import SEARCHABLE
 from experiments.controls.conditions import conditions
 from experiments.figures.command import FIGURES
 from experiments.runs.command_line import command_main, preset_main
@@ -30,7 +31,8 @@ COMMANDS = {  # the module that holds main, and what --help has to list
     "experiments.figures.results_page": ("experiments.figures.results_page", []),
     "experiments.benchmark": ("experiments.benchmark.command", ["full", *AGENTS]),
     "experiments.benchmark.job": ("experiments.benchmark.job", [*AGENTS]),
-    "experiments.benchmark.search": ("experiments.benchmark.search", [*AGENTS]),
+    "experiments.benchmark.search": ("experiments.benchmark.search", [*SEARCHABLE]),
+    "experiments.benchmark.page": ("experiments.benchmark.page", []),
     "experiments.speed": ("experiments.speed.command", ["update", "env", "fused"]),
 }
 
