@@ -9,7 +9,6 @@ The environments, `load_arm`, the torch arm and the kernels all take the same ar
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from savings_gym.arm.anatomy import JOINTS, MUSCLES, SEGMENTS
+from savings_gym.arrays import as_number
 
 Factors = tuple[tuple[str, float], ...]  # (name, factor) pairs, sorted by name
 
@@ -107,6 +107,7 @@ def _factors(change: str, values: Any) -> Factors:
     for name, factor in factors.items():
         if name not in ELEMENTS[change]:
             raise ValueError(f"arm: {change} knows {', '.join(ELEMENTS[change])}; got {name!r}")
-        if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 < factor < math.inf:
-            raise ValueError(f"arm: {change} of {name} must be a positive number, got {factor!r}")
-    return tuple(sorted((name, float(factor)) for name, factor in factors.items() if factor != 1))
+        factors[name] = as_number(f"arm: {change} of {name}", factor)
+        if factors[name] <= 0.0:
+            raise ValueError(f"arm: {change} of {name} must be above 0, got {factor!r}")
+    return tuple(sorted((name, factor) for name, factor in factors.items() if factor != 1.0))

@@ -219,6 +219,8 @@ class SavingsCallback(BaseCallback):
         """Return what defines the run, JSON-able."""
         settings = replace(env.settings, schedule=None).arguments()  # the schedule is the callback's
         settings.pop("schedule")
+        if not settings["arm"]:
+            settings.pop("arm")  # the standard one, of which configs of old runs say nothing
         return describe(self.model) | {
             "schedule": self.schedule.to_dict(),
             "probe_every": self._times.probe_every,

@@ -16,8 +16,8 @@ CROSSES = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 1], [1, 1]], dtype=bool)
 FLEXES = np.array([True, False, True, False, True, False])
 
 
-# Published musculotendon length L = a0 + sum_j (a1_j + a2_j phi_j) phi_j, phi = (shoulder - 90 deg, elbow) rad
-# (Kistemaker, Wong & Gribble 2010; Codol et al. 2024).
+# Published musculotendon length (Kistemaker, Wong & Gribble 2010; Codol et al. 2024):
+# L = a0 + sum_j (a1_j + a2_j phi_j) phi_j, phi = (shoulder - 90 deg, elbow) rad.
 A0 = np.array([0.151, 0.2322, 0.2859, 0.2355, 0.3329, 0.2989])
 A1 = np.array([[-0.03, 0.0], [0.03, 0.0], [0.0, -0.014], [0.0, 0.025], [-0.03, -0.016], [0.03, 0.03]])
 A2 = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, -0.004], [0.0, -0.0022], [0.0, -0.0057], [0.0, -0.0032]])

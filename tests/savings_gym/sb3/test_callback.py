@@ -34,6 +34,7 @@ from stable_baselines3.common.vec_env import (
 )
 
 from savings_gym import Phase, Schedule, four_phase, spawn_seeds
+from savings_gym.arm.changes import as_arm_changes
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.sb3.callback import SavingsCallback
@@ -165,6 +166,15 @@ def test_arms_of_a_vector_environment_share_the_trials_of_a_phase(shared):
     assert [phase for phase, _ in ended] == [0] * 3 + [1] * 9
     assert [trial for _, trial in ended] == (list(range(12)) if shared else np.repeat(range(4), 3).tolist())
     assert callback.result.table["trial"][::8].tolist() == [0, 3, 0, 9]
+
+
+def test_the_config_of_a_run_names_the_arm_unless_it_is_the_standard_one(tmp_path):
+    weak, tasks = {"strength": {"biceps": 0.5}}, {}
+    for name, arm in {"standard": None, "weak": weak}.items():
+        ppo(arms(1, arm=arm)).learn(STEPS, SavingsCallback(TWO, 2, tmp_path / name))
+        tasks[name] = json.loads((tmp_path / name / "config.json").read_text())["arguments"]["task"]
+    assert "arm" not in tasks["standard"]
+    assert task_settings(**tasks["weak"]).arm == as_arm_changes(weak)
 
 
 def test_a_vector_environment_and_single_ones_give_the_same_table():
