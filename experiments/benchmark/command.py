@@ -108,7 +108,7 @@ def run(config: Benchmark) -> int:
         if _label(job) in failed:
             log.error("failed with status %d: %s, see %s", failed[_label(job)], _label(job), _log_file(job))
     if stop():
-        log.warning("interrupted: the same command does what is missing")
+        log.warning("interrupted: the same command resumes with what is missing")
         return 130
     return 1 if failed else 0
 

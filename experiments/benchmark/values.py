@@ -60,8 +60,9 @@ def seed_values(jobs: list[Job], shams: list[Job], memory: str) -> tuple[Values,
         sham = phase_curves(probe_table(shams, memory))
         _, sham_rates, _ = fitted_rates(curves["FF1"], sham["FF2"], window)
         place = {int(seed): i for i, seed in enumerate(sham["FF2"].networks)}
-        for name, found in (("sham_ff2_initial", sham["FF2"].deviation[:, 0]), ("sham_ff2_rate", sham_rates)):
-            measures[name] = [found[place[int(s)]] if int(s) in place else np.nan for s in seeds]
+        columns = {"sham_ff2_initial": sham["FF2"].deviation[:, 0], "sham_ff2_rate": sham_rates}
+        for name, column in columns.items():
+            measures[name] = [column[place[int(s)]] if int(s) in place else np.nan for s in seeds]
     values = {name: _jsonable(column) for name, column in measures.items()}
     return {"seed": seeds.tolist(), **values}, list(failures)
 

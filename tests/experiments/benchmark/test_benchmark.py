@@ -18,6 +18,7 @@ from experiments.benchmark.learners import make_model
 from experiments.benchmark.page import render
 from experiments.benchmark.protocol import Job, Protocol
 from experiments.benchmark.rows import table_rows
+from experiments.benchmark.values import seed_values
 
 TINY = Protocol(nf1=64, ff1=64, nf2=64, ff2=64, probe_every=64, carried_trials=1)
 FIXED = ("zero", "random")
@@ -74,6 +75,18 @@ def test_the_values_of_every_seed_are_kept_in_the_order_of_seeds(finished):
         assert row["values"]["ff1_initial"][job.seed] == pytest.approx(first["lateral_deviation"].mean())
         channel = json.loads((job.out / "summary.json").read_text())["adaptation"]["FF1"]
         assert row["values"]["channel_FF1"][job.seed] == pytest.approx(channel)
+
+
+def test_shams_are_paired_with_their_seeds(finished, tmp_path):
+    jobs = [job for job in finished.all_jobs() if job.agent == "random"]
+    sham = Job("random", 1, tmp_path / "sham", dataclasses.replace(TINY, sham=True))
+    benchmark_job.run(sham)
+    values, _ = seed_values(jobs, [sham], "reset")
+    probes = pd.read_parquet(sham.out / "probes.parquet")
+    start = probes[(probes["phase"] == "FF2") & (probes["update"] == 0)]["lateral_deviation"].mean()
+    assert values["seed"] == [0, 1, 2]
+    assert values["sham_ff2_initial"] == [None, pytest.approx(start), None]
+    assert "sham_ff2_initial" not in seed_values(jobs, [], "reset")[0]
 
 
 def test_a_hand_at_rest_stays_10_cm_away_and_saves_nothing(finished):
