@@ -1,6 +1,6 @@
 """Other arms: changed strengths, lengths and masses, or an MJCF file of your own.
 
-The environments, `load_arm`, the torch arm and the kernels all take the same argument ``arm``:
+The environments, `load_arm`, the torch arm and the fused rollout all take the same argument ``arm``:
 
     gym.make("ForceFieldReach-v0", arm={"strength": {"biceps": 0.5}, "length": {"forearm": 1.1}})
     gym.make("ForceFieldReach-v0", arm="my_arm.xml")

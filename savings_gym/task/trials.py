@@ -78,11 +78,18 @@ class Trials:
         self.fields: list[Field] = [NullField()] * n
         self.reach, self.forces = np.zeros(n), HandForces(n)
         self.noise = np.zeros((n, TRIAL_STEPS + 1, len(noise_sd)))
+        if arm.changes:
+            start = arm.hand_position(arm.start)
+            self._check_joints("arm", start + self._offsets(self._directions), " for its targets")
 
     def all_targets(self, arm: int) -> Floats:
         """Return the centre-out targets around an arm's start, (k, 2) m; none for random reaches."""
-        offsets = np.stack([np.cos(self._directions), np.sin(self._directions)], axis=-1)
-        return self.start[arm] + REACH * offsets
+        return self.start[arm] + self._offsets(self._directions)
+
+    @staticmethod
+    def _offsets(directions: Floats) -> Floats:
+        """Return the centre-out targets as seen from the start, (..., 2) m, in directions (...) [rad]."""
+        return REACH * np.stack([np.cos(directions), np.sin(directions)], axis=-1)
 
     def restart(self, arms: Indices) -> None:
         """Restart the experiment of `arms`, as after a new seed: trial 0, a new block of targets."""
@@ -160,23 +167,23 @@ class Trials:
     def _within_reach(self, chosen: TrialOptions) -> None:
         """Raise a ValueError if the arm cannot reach the chosen start and targets."""
         if chosen.target_position is not None:
-            self._check_joints("target", chosen.target_position)
+            self._check_joints("option 'target'", chosen.target_position)
         if chosen.start is None:
             return
         if chosen.target_position is None and len(self._directions):
             angles = self._directions if chosen.target is None else self._directions[chosen.target][:, None]
-            around = REACH * np.stack([np.cos(angles), np.sin(angles)], -1)
-            self._check_joints("start", chosen.start[:, None] + around, " for its targets")
-        self._check_joints("start", chosen.start)
+            targets = chosen.start[:, None] + self._offsets(angles)
+            self._check_joints("option 'start'", targets, " for its targets")
+        self._check_joints("option 'start'", chosen.start)
 
-    def _check_joints(self, option: str, positions: Floats, purpose: str = "") -> None:
+    def _check_joints(self, name: str, positions: Floats, purpose: str = "") -> None:
         """Raise a ValueError if hand positions [m] need joint angles out of range."""
         joints = self._arm.inverse_kinematics(positions)
         low, high = self._arm.joint_range.T
         outside = ((joints < low) | (joints > high)).any(-1)
         if outside.any():
             raise ValueError(
-                f"option {option!r}: {positions[outside][0].tolist()} m needs{purpose} joint angles "
+                f"{name}: {positions[outside][0].tolist()} m needs{purpose} joint angles "
                 f"{joints[outside][0].tolist()} rad outside the range {self._arm.joint_range.tolist()}"
             )
 
@@ -206,10 +213,8 @@ class Trials:
         elif len(self._directions):
             indices = [draw.target for draw in draws] if chosen.target is None else chosen.target[arms]
             self.target[arms] = indices
-            angle = self._directions[self.target[arms]]
-            self.target_position[arms] = self.start[arms] + REACH * np.stack(
-                [np.cos(angle), np.sin(angle)], -1
-            )
+            offsets = self._offsets(self._directions[self.target[arms]])
+            self.target_position[arms] = self.start[arms] + offsets
         else:
             self.target[arms] = NO_TARGET
             self.target_position[arms] = self._arm.hand_position(np.stack([d.target_joints for d in draws]))

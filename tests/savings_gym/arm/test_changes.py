@@ -152,6 +152,7 @@ def test_an_arm_is_shared_and_copies_are_the_same_arm():
         ({"mass": {"forearm": float("nan")}}, "mass of forearm must be a finite number, got nan"),
         ({"strength": 0.5}, "strength must be a dict from names to factors, got 0.5"),
         ({"strength": "biceps"}, "strength must be a dict from names to factors, got 'biceps'"),
+        ({"length": {"forearm": 0.2}}, r"out of reach|arm: \[.*\] m needs for its targets joint angles"),
         ({"file": 5}, "file must be the path of an MJCF file, got 5"),
     ],
 )
