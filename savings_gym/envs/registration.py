@@ -1,4 +1,4 @@
-"""The registered environments."""
+"""The environments that Gymnasium makes by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from savings_gym.task.settings import TRIAL_STEPS
 
 _CURL = CurlField(8.0).to_dict()
 
-# Keyword arguments of `envs.ReachEnv` and `vector.ReachVectorEnv`, as JSON-able values.
+# Arguments of `ReachEnv` and `ReachVectorEnv`, as JSON-able values.
 _ENVS: dict[str, dict[str, Any]] = {
     "ForceFieldReach-v0": {"field": _CURL},
     "NullFieldReach-v0": {"field": None},
@@ -25,7 +25,7 @@ ENV_IDS = tuple(_ENVS)
 
 
 def register_envs() -> None:
-    """Register all environments with Gymnasium; those that are there already stay."""
+    """Register all environments with Gymnasium, unless they are registered already."""
     for env_id, kwargs in _ENVS.items():
         if env_id not in gym.registry:
             gym.register(

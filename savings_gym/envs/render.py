@@ -1,4 +1,4 @@
-"""Pictures of the reaching task, drawn by MuJoCo without a window."""
+"""Pictures of the reaching task, drawn off-screen by MuJoCo."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from numpy.typing import NDArray
 
 from savings_gym.arrays import Floats
 from savings_gym.task.reach import ReachingArms
+from savings_gym.task.settings import CONTROL_STEP
 
 Colour = tuple[float, float, float, float]
 
-SIZE = 480  # pixels, width and height
+RENDER_FPS = round(1.0 / CONTROL_STEP)  # real time
+PICTURE_SIZE = 480  # pixels, width and height
 CAMERA = "top"
-HEIGHT = 0.026  # m, of everything that is drawn around the arm, just above the skin
+HEIGHT = 0.026  # m, of everything drawn around the arm: just above its skin
 
 START: Colour = (0.25, 0.27, 0.31, 0.9)
-WAITING: Colour = (0.93, 0.62, 0.16, 0.75)  # the target before the go cue
-GONE: Colour = (0.16, 0.62, 0.36, 0.9)  # and after it
-OTHERS: Colour = (0.45, 0.47, 0.50, 0.22)  # the other centre-out targets
-PATH_EARLY, PATH_LATE = np.array([0.55, 0.70, 0.93]), np.array([0.07, 0.25, 0.63])
+TARGET_BEFORE_GO: Colour = (0.93, 0.62, 0.16, 0.75)
+TARGET_AFTER_GO: Colour = (0.16, 0.62, 0.36, 0.9)
+OTHER_TARGETS: Colour = (0.45, 0.47, 0.50, 0.22)  # the centre-out targets of other trials
+PATH_BEGIN, PATH_END = np.array([0.55, 0.70, 0.93]), np.array([0.07, 0.25, 0.63])
 FORCE: Colour = (0.80, 0.16, 0.16, 0.95)
 FORCE_SCALE = 0.02  # m/N
+SMALLEST_FORCE = 0.05  # N; no arrow below it
 
 LIBRARIES = {"egl": ("libEGL.so.1", "libOpenGL.so.0"), "osmesa": ("libOSMesa.so.8",)}
 NO_BACKEND = (
@@ -38,23 +41,23 @@ NO_BACKEND = (
 
 
 def choose_backend() -> str:
-    """How to render: what MUJOCO_GL says, else a window system if there is one, else EGL or OSMesa.
+    """Return how to render: MUJOCO_GL if it is set, else a window system if there is one, else EGL or OSMesa.
 
     Returns:
         "egl", "osmesa", or "" for MuJoCo's own choice.
 
     Raises:
-        RuntimeError: If there is nothing to render with; it names the Debian packages.
+        RuntimeError: If no back end can be loaded; it names the Debian packages.
     """
-    asked = os.environ.get("MUJOCO_GL", "").strip().lower()
-    if asked and asked not in LIBRARIES:
+    requested = os.environ.get("MUJOCO_GL", "").strip().lower()
+    if requested and requested not in LIBRARIES:
         return ""
-    if not asked and (
+    if not requested and (
         platform.system() != "Linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
         return ""
     reasons = []
-    for backend in (asked,) if asked else LIBRARIES:
+    for backend in (requested,) if requested else LIBRARIES:
         try:
             for library in LIBRARIES[backend]:
                 ctypes.CDLL(library)
@@ -65,7 +68,7 @@ def choose_backend() -> str:
 
 
 def _gl_context(size: int) -> Any:
-    """An OpenGL context for off-screen pictures, not yet current."""
+    """Return an OpenGL context for off-screen pictures, not yet current."""
     backend = choose_backend()
     try:
         if backend == "egl":
@@ -80,14 +83,14 @@ def _gl_context(size: int) -> Any:
 
 
 class ReachRenderer:
-    """Draws rows of a task: arm, muscles, start, targets, hand path and the field's force.
+    """Draws the arms of a task: muscles, start, targets, hand path and the field's force.
 
     Args:
-        task: The task; its rows are drawn as they are at the time of `frame`.
+        task: The task; `frame` draws its present state.
         size: Width and height of the pictures, pixels.
     """
 
-    def __init__(self, task: ReachingArms, size: int = SIZE) -> None:
+    def __init__(self, task: ReachingArms, size: int = PICTURE_SIZE) -> None:
         self._task, self._size = task, size
         model = task.arm.model
         self._data = mujoco.MjData(model)
@@ -101,12 +104,12 @@ class ReachRenderer:
         self._mjr = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
 
-    def frame(self, row: int) -> NDArray[np.uint8]:
-        """A picture of one row, (size, size, 3)."""
+    def frame(self, arm: int) -> NDArray[np.uint8]:
+        """Return a picture of one arm, (size, size, 3)."""
         if self._gl is None:
             raise RuntimeError("the renderer is closed")
         task, data, scene = self._task, self._data, self._scene
-        data.qpos[:], data.qvel[:], data.act[:] = task.qpos[row], task.qvel[row], task.act[row]
+        data.qpos[:], data.qvel[:], data.act[:] = task.qpos[arm], task.qvel[arm], task.act[arm]
         mujoco.mj_forward(task.arm.model, data)
         mujoco.mjv_updateScene(
             task.arm.model,
@@ -117,7 +120,7 @@ class ReachRenderer:
             mujoco.mjtCatBit.mjCAT_ALL.value,
             scene,
         )
-        self._draw_task(row)
+        self._draw_trial(arm)
         self._gl.make_current()
         viewport = mujoco.MjrRect(0, 0, self._size, self._size)
         pixels = np.empty((self._size, self._size, 3), dtype=np.uint8)
@@ -126,7 +129,7 @@ class ReachRenderer:
         return np.flipud(pixels).copy()
 
     def close(self) -> None:
-        """Free the OpenGL resources; may be called again."""
+        """Free the OpenGL resources; may be called more than once."""
         if getattr(self, "_gl", None) is not None:
             self._gl.make_current()
             self._mjr.free()
@@ -134,23 +137,23 @@ class ReachRenderer:
             self._gl = None
 
     def __del__(self) -> None:
-        with contextlib.suppress(Exception):  # when Python exits, OpenGL may be gone before us
+        with contextlib.suppress(Exception):  # at exit, OpenGL may be gone already
             self.close()
 
-    def _draw_task(self, row: int) -> None:
-        trials, t = self._task.trials, int(self._task.t[row])
-        for target in trials.all_targets(row):
-            self._disc(target, 0.008, OTHERS)
-        self._disc(trials.start[row], 0.007, START)
-        gone = t >= trials.cue_step[row]
-        self._disc(trials.target_position[row], 0.012, GONE if gone else WAITING)
-        path = self._task.hand[: t + 1, row]
+    def _draw_trial(self, arm: int) -> None:
+        trials, t = self._task.trials, int(self._task.t[arm])
+        for target in trials.all_targets(arm):
+            self._disc(target, 0.008, OTHER_TARGETS)
+        self._disc(trials.start[arm], 0.007, START)
+        after_go = t >= trials.cue_step[arm]
+        self._disc(trials.target_position[arm], 0.012, TARGET_AFTER_GO if after_go else TARGET_BEFORE_GO)
+        path = self._task.hand[: t + 1, arm]
         for k in range(len(path) - 1):
-            share = k / max(len(path) - 2, 1)
-            colour = (*((1.0 - share) * PATH_EARLY + share * PATH_LATE), 1.0)
+            progress = k / max(len(path) - 2, 1)
+            colour = (*((1.0 - progress) * PATH_BEGIN + progress * PATH_END), 1.0)
             self._line(mujoco.mjtGeom.mjGEOM_CAPSULE, 0.0028, path[k], path[k + 1], colour)
-        force = self._task.field_force[row]
-        if np.linalg.norm(force) > 0.05:
+        force = self._task.field_force[arm]
+        if np.linalg.norm(force) > SMALLEST_FORCE:
             tip = path[-1] + FORCE_SCALE * force
             self._line(mujoco.mjtGeom.mjGEOM_ARROW, 0.005, path[-1], tip, FORCE)
 
@@ -164,13 +167,13 @@ class ReachRenderer:
     def _line(self, shape: mujoco.mjtGeom, width: float, begin: Floats, end: Floats, colour: Any) -> None:
         geom = self._next_geom()
         if geom is not None:
-            nothing, rgba = np.zeros(3), np.array(colour, np.float32)
-            mujoco.mjv_initGeom(geom, shape.value, nothing, nothing, np.zeros(9), rgba)
+            unset, rgba = np.zeros(3), np.array(colour, np.float32)  # the connector sets size and position
+            mujoco.mjv_initGeom(geom, shape.value, unset, unset, np.zeros(9), rgba)
             begin, end = np.array([*begin, HEIGHT]), np.array([*end, HEIGHT])
             mujoco.mjv_connector(geom, shape.value, width, begin, end)
 
     def _next_geom(self) -> mujoco.MjvGeom | None:
-        """The next free geom of the scene; None if the scene is full."""
+        """Return the next free geom of the scene, or None if the scene is full."""
         if self._scene.ngeom >= self._scene.maxgeom:
             return None
         self._scene.ngeom += 1

@@ -1,4 +1,4 @@
-"""The reaching task as a Gymnasium environment; `vector` has the same task for many arms."""
+"""The reaching task as a Gymnasium environment; `envs.vector` has it for many arms."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, as_real
-from savings_gym.envs.render import ReachRenderer
+from savings_gym.envs.render import RENDER_FPS, ReachRenderer
 from savings_gym.fields import Field
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
-from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise, RewardWeights, TaskSettings, task_settings
+from savings_gym.task.settings import (
+    N_TARGETS,
+    TRIAL_STEPS,
+    Delays,
+    Noise,
+    RewardWeights,
+    TaskSettings,
+    task_settings,
+)
 from savings_gym.task.single import SingleReachTask
-
-RENDER_FPS = 100
 
 
 class ReachEnv(gym.Env[Array, Array]):
@@ -25,14 +31,14 @@ class ReachEnv(gym.Env[Array, Array]):
 
     The arm lies in the horizontal plane (x to the right, y forward, shoulder at the origin, no
     gravity). An episode is one trial of 1 s: the hand rests at the start, the target is shown, and
-    at an unforeseeable time a go signal tells to move. From then on a force field may push the
-    hand. No input tells which field is on. Task and plant follow Shahbazi et al. (2026), eLife
+    a go signal comes at an unpredictable time. From then on a force field may push the hand; the
+    observation does not reveal it. Task and plant follow Shahbazi et al. (2026), eLife
     14:RP107423; the muscles are MuJoCo's.
 
     ## Action space
-    `Box(0, 1, (6,), float32)`, the excitations of the muscles in the next 10 ms. Noise is added,
-    then the sum is clipped to 0.001..1. (Checkers that advise symmetric actions can be ignored:
-    a muscle only pulls, so its excitation has no sign.)
+    `Box(0, 1, (6,), float32)`, the excitations of the muscles for the next 10 ms. Noise is added,
+    then the sum is clipped to 0.001..1. (Ignore checkers that advise symmetric actions: a muscle
+    only pulls, so its excitation has no sign.)
 
     | Num | Action | Min | Max | Name in MJCF | Unit |
     |-----|--------|-----|-----|--------------|------|
@@ -51,9 +57,9 @@ class ReachEnv(gym.Env[Array, Array]):
     | 1 | torque at the elbow, flexion positive | -1 | 1 | elbow | 20 N·m |
 
     ## Observation space
-    `Box(..., (17,), float32)`. The hand is seen 70 ms late, the muscles are felt 20 ms late, both
-    with noise; before such a time has passed, the state at the start of the trial is observed.
-    Values beyond the limits are clipped.
+    `Box(..., (17,), float32)`. The hand is seen 70 ms late and the muscles are felt 20 ms late, both
+    with noise; until then, the state at the start of the trial is observed. Values beyond the
+    limits are clipped.
 
     | Num | Observation | Min | Max | Name in MJCF | Unit |
     |-----|-------------|-----|-----|--------------|------|
@@ -90,10 +96,10 @@ class ReachEnv(gym.Env[Array, Array]):
     | 8 | go cue, 70 ms after go | 0 | 1 | - | - |
 
     ## Reward
-    `reward_proximity + reward_effort + reward_jerk`, each in `info`, see `rewards.reward_terms`: how
-    near the hand is to the goal (the start until the go cue is seen, the target from then on), less
-    squared commands, less a penalty for a shaking hand. Summed over a trial of `ForceFieldReach-v0`, in the
-    mean over trials (a test measures these):
+    `reward_proximity + reward_effort + reward_jerk`, each in `info`, see `task.rewards.reward_terms`: how
+    near the hand is to the goal (the start until the go cue is seen, then the target), minus the squared
+    commands, minus a penalty for a shaking hand. Sums over a trial of `ForceFieldReach-v0`, mean over
+    trials (measured by a test):
 
     | Behaviour | Trial with go | Catch trial |
     |-----------|---------------|-------------|
@@ -103,16 +109,16 @@ class ReachEnv(gym.Env[Array, Array]):
     | random excitations | -6.9 | -6.9 |
 
     ## Start of a trial
-    The arm is at rest, activations at 0.001. Centre-out: hand at (−0.134, 0.434) m, targets 0.10 m
-    away, in shuffled blocks in which each target comes once. Random reaches (`targets="random"`):
-    start and target uniform in joint angles. Go comes after a uniform time of 0.10 to 0.30 s; with
-    probability 0.5 a trial is a catch trial, in which it does not come (drawn trial by trial: the study
-    leaves exactly half of every batch of 8 without go, which one environment cannot promise). `draws`
-    says what is drawn in which order. `reset(seed=...)` begins the experiment anew, with trial 0.
+    The arm is at rest, with activations at 0.001. Centre-out: the hand is at (−0.134, 0.434) m, and the
+    targets, 0.10 m away, come in shuffled blocks of one trial each. Random reaches (`targets="random"`):
+    start and target are uniform in joint angles. Go comes at a uniform time from 0.10 to 0.30 s. A catch
+    trial, in which it does not come, has probability 0.5 and is drawn trial by trial (in the study, exactly
+    half of every batch of 8 are catch trials, which one environment cannot promise). `task.draws` lists all
+    that is random, in its order. `reset(seed=...)` begins the experiment anew, with trial 0.
 
     `reset(options=...)` chooses for the next trial: "target" (index, or position (x, y) in m as
-    floats), "start" (hand position in m; centre-out targets move along), "go_time" (s), "catch"
-    (bool), "catch_fraction", "field" (a field or its dict). The trials after it stay what they were.
+    floats), "start" (hand position in m; centre-out targets move with it), "go_time" (s), "catch"
+    (boolean), "catch_fraction", "field" (a field or its dict). Later trials are as they would have been.
 
     ## End of a trial
     Truncation after 100 control steps of 10 ms (5 physics steps each). Never termination.
@@ -127,23 +133,24 @@ class ReachEnv(gym.Env[Array, Array]):
     terms (0 after `reset`).
 
     ## Arguments
-    * `field`: force field of every trial, see `fields`; or its dict; None is no field.
-    * `schedule`: `schedule.Schedule` or its dict: the field by trial number; `field` is then unused.
-      A trial counts as soon as a step was made in it; reset before that, it is drawn again, to the
-      same target. After the end the last phase goes on.
-    * `actuation`: "muscle"; "motor", ideal motors in the muscles' place, which pull along the same paths
-      with the same strength, but whatever their length and speed, and within a control step; or "torque".
+    * `field`: the force field of every trial, see `savings_gym.fields`, or its dict; None means no field.
+    * `schedule`: a `Schedule` or its dict, which sets the field by the number of the trial; excludes `field`.
+      A trial counts once a step has been made in it; if it is reset before, it is drawn again, with the
+      same target. The last phase goes on after the end.
+    * `actuation`: "muscle"; "motor", ideal motors in place of the muscles, which pull along the same paths
+      with the same strength, whatever their length and speed, within a control step; or "torque".
     * `arm`: changes of the arm, such as `{"strength": {"biceps": 0.5}, "length": {"forearm": 1.1}}`, or the
-      path of an MJCF file, see `arm.changes.ArmChanges`; None is the standard arm.
-    * `targets`: number of centre-out targets (evenly spaced from 0°), their directions in degrees, or
-      "random".
+      path of an MJCF file, see `arm.changes.ArmChanges`; None means the standard arm.
+    * `targets`: number of centre-out targets (evenly spaced from 0°), their directions in degrees (all
+      different), or "random".
     * `go_time`: time of go in s, or (first, last) of a uniform draw; whole control steps. The test
       trials of the study have `go_time=0.44, catch_fraction=0.0`.
     * `catch_fraction`: probability of a catch trial; a phase of the schedule may have its own.
-    * `noise`: `settings.Noise` or a dict of some of its values; False or None is no noise.
-    * `delays`: `settings.Delays` or a dict; whole control steps; None is no delay.
-    * `reward_weights`: `settings.RewardWeights` or a dict.
-    * `render_mode`: "rgb_array" or None.
+    * `noise`: `Noise` or a dict of some of its values; False or None means no noise.
+    * `delays`: `Delays` or a dict of some of its values, in whole control steps; None means no delay.
+    * `reward_weights`: `RewardWeights` or a dict of some of its values.
+    * `render_mode`: "rgb_array" or None. With `gymnasium.make`, "human" opens a window (needs pygame, as in
+      `pip install 'savings_gym[render]'`).
 
     ## Version history
     * v0: first version.
@@ -158,7 +165,7 @@ class ReachEnv(gym.Env[Array, Array]):
         schedule: Schedule | Mapping[str, Any] | None = None,
         actuation: str = "muscle",
         arm: ArmLike = None,
-        targets: int | str | Sequence[float] = 8,
+        targets: int | str | Sequence[float] = N_TARGETS,
         go_time: float | Sequence[float] = (0.10, 0.30),
         catch_fraction: float = 0.5,
         noise: Noise | Mapping[str, Any] | bool | None = True,
@@ -182,7 +189,7 @@ class ReachEnv(gym.Env[Array, Array]):
         )
         self.observation_space = self.task.observation_space
         self.action_space = self.task.action_space
-        self.render_mode = checked_render_mode(render_mode)
+        self.render_mode = as_render_mode(render_mode)
         self._renderer: ReachRenderer | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -201,14 +208,15 @@ class ReachEnv(gym.Env[Array, Array]):
 
     @property
     def settings(self) -> TaskSettings:
-        """What defines the task; `ReachEnv(**env.settings.arguments())` has the same."""
+        """What defines the task; `ReachEnv(**env.settings.arguments())` has the same task."""
         return self.task.settings
 
     def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
-        """Go by another schedule from the next trial on, counting trials from 0.
+        """Follow another schedule from the next trial on, counting trials from 0.
 
-        A trial in which no step was made yet goes by it at once: its number, phase, field and catch
-        are set anew, unless `options` of its reset chose them, and the rest of it stays as drawn.
+        None returns to the field of the constructor. A trial in which no step has been made follows the
+        new schedule at once: its number, phase, field and catch are set again, unless the `options` of its
+        reset chose them, and the rest stays as drawn.
         """
         self.task.set_schedule(as_schedule(schedule))
 
@@ -230,12 +238,12 @@ class ReachEnv(gym.Env[Array, Array]):
             ValueError: If the action has a wrong shape or is not finite.
         """
         task = self.task
-        reward = task.step(checked_actions(action, task.action_space.shape))
+        reward = task.step(as_actions(action, task.action_space.shape))
         truncated = bool(task.t[0] >= TRIAL_STEPS)
         return task.observe(), reward, False, truncated, task.info()
 
     def render(self) -> NDArray[np.uint8] | None:
-        """A picture of arm, start, target and hand path, (480, 480, 3); None without a render mode."""
+        """Return a picture of arm, start, target and hand path, (480, 480, 3); None without a render mode."""
         if self.render_mode is None:
             gym.logger.warn("render() needs gym.make(..., render_mode='rgb_array')")
             return None
@@ -250,8 +258,8 @@ class ReachEnv(gym.Env[Array, Array]):
             self._renderer = None
 
 
-def checked_render_mode(render_mode: str | None) -> str | None:
-    """The render mode, or a ValueError that lists the valid ones."""
+def as_render_mode(render_mode: str | None) -> str | None:
+    """Return the render mode, or raise a ValueError that lists the valid ones."""
     modes = ReachEnv.metadata["render_modes"]
     if render_mode is not None and render_mode not in modes:
         raise ValueError(
@@ -261,7 +269,7 @@ def checked_render_mode(render_mode: str | None) -> str | None:
     return render_mode
 
 
-def checked_actions(action: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def as_actions(action: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return the action as floats; ValueError if it is not finite real numbers of this shape."""
     actions = as_real("the action", action)
     if actions.shape != shape:

@@ -14,13 +14,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, Indices, Info, as_flag, as_whole_number
-from savings_gym.envs.render import ReachRenderer
-from savings_gym.envs.single import RENDER_FPS, checked_actions, checked_render_mode
+from savings_gym.envs.render import RENDER_FPS, ReachRenderer
+from savings_gym.envs.single import as_actions, as_render_mode
 from savings_gym.fields import Field
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachTask
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
-from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise, RewardWeights, TaskSettings, task_settings
+from savings_gym.task.settings import (
+    N_TARGETS,
+    TRIAL_STEPS,
+    Delays,
+    Noise,
+    RewardWeights,
+    TaskSettings,
+    task_settings,
+)
 
 INFOS = ("full", "trial")
 
@@ -53,11 +61,11 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
     arguments (and `set_schedule` and the option "field" change them later), and
     `envs.wrappers.VectorContextCue` adds the cue.
 
-    A schedule counts the trials of each environment unless `shared_trials=True`: `SavingsReach-v0` with its
-    211 200 trials takes 64 environments 1.35e9 steps. One learner on 64 arms goes through a shorter schedule
-    in the time of a coffee break, if the environments share its trials:
+    A schedule counts the trials of each environment by itself, so that the 211 200 trials of
+    `SavingsReach-v0` are 1.35e9 steps of 64 environments. For one learner on many arms, let them share the
+    trials, of a schedule that a laptop finishes:
 
-        schedule = four_phase(nf1=6400, ff1=3200, nf2=6400, ff2=3200)  # 1.92e6 steps in all
+        schedule = four_phase(nf1=6400, ff1=3200, nf2=6400, ff2=3200)  # 1.92e6 steps of one arm
         envs = gym.make_vec("SavingsReach-v0", 64, schedule=schedule, shared_trials=True)
 
     Args:
@@ -97,7 +105,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         schedule: Schedule | Mapping[str, Any] | None = None,
         actuation: str = "muscle",
         arm: ArmLike = None,
-        targets: int | str | Sequence[float] = 8,
+        targets: int | str | Sequence[float] = N_TARGETS,
         go_time: float | Sequence[float] = (0.10, 0.30),
         catch_fraction: float = 0.5,
         noise: Noise | Mapping[str, Any] | bool | None = True,
@@ -135,7 +143,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.render_mode = checked_render_mode(render_mode)
+        self.render_mode = as_render_mode(render_mode)
         self.autoreset_mode = autoreset_mode
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self._steps, self._full_info = max_episode_steps, info == "full"
@@ -195,7 +203,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         self, actions: ArrayLike
     ) -> tuple[Array, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
         """Advance by one control step; with "NextStep", environments that were over begin a trial instead."""
-        actions = checked_actions(actions, (self.num_envs, *self.task.action_space.shape))
+        actions = as_actions(actions, (self.num_envs, *self.task.action_space.shape))
         begins = self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(self._over.any())
         if not begins:
             self.task.step(actions)

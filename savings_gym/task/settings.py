@@ -242,7 +242,7 @@ def task_settings(
     schedule: Schedule | Mapping[str, Any] | None = None,
     actuation: str = "muscle",
     arm: ArmLike = None,
-    targets: int | str | Sequence[float] = 8,
+    targets: int | str | Sequence[float] = N_TARGETS,
     go_time: float | Sequence[float] = (0.10, 0.30),
     catch_fraction: float = 0.5,
     noise: Noise | Mapping[str, Any] | bool | None = True,

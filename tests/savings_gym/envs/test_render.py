@@ -124,6 +124,7 @@ def test_gymnasium_records_a_video(env_id, tmp_path):
 
 
 @pytest.mark.render
+@pytest.mark.filterwarnings("ignore:.*The HumanRendering wrapper is being applied")
 def test_gymnasium_shows_a_window(monkeypatch):
     pygame = pytest.importorskip("pygame")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
