@@ -152,7 +152,7 @@ def _text(quantities: list[Quantity]) -> str:
     after, residual = by_name[AFTER_EFFECT], by_name[RESIDUAL]
     numbers = f"{format_value(residual.value, residual.ci, 'mm')}, {p_text(residual)}"
     if residual.p is None:
-        washed = "with one network nothing can be said about the washout"
+        washed = "with one network the washout cannot be tested"
     elif effect(residual):
         washed = f"washout is not complete: the ends of NF1 and NF2 differ ({numbers})"
     else:

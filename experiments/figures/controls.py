@@ -137,9 +137,9 @@ def _figure(rows: Mapping[str, Mapping[str, Any]]) -> Figure:
                 _mark(axes, estimate, place + OFFSET[kind], limits, LOOK[kind])
         axes.set(xlabel=label, xlim=limits, ylim=(-0.6, len(drawn) - 0.4))
     panels[0].set_yticks(places, [f"{row['name']} ({row['networks']})" for row in drawn])
-    shown = [kind for kind in MEANING if any(kind in entries for entries in marks["initial"])]
+    kinds = [kind for kind in MEANING if any(kind in entries for entries in marks["initial"])]
     handles = [
-        Line2D([], [], **LOOK[kind], markersize=4.0, linewidth=1.2, label=MEANING[kind]) for kind in shown
+        Line2D([], [], **LOOK[kind], markersize=4.0, linewidth=1.2, label=MEANING[kind]) for kind in kinds
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=2, borderaxespad=0.2)
     look.letter_panels(panels)
@@ -210,7 +210,7 @@ def _text(rows: Mapping[str, Mapping[str, Any]]) -> str:
     )
     beyond, its, p = comparison(main, PRACTICE, "initial")
     if beyond is None:
-        return f"{text}; without a sham nothing tells how much of this is practice."
+        return f"{text}; without a sham it is open how much of this is practice."
     tested = "" if p is None else f" (p = {p:.2g})"
     return (
         f"{text}, and {format_value(beyond, its, 'mm')} below networks with equal practice and no field in "

@@ -184,15 +184,15 @@ def per_doubling(name: str, values: Mapping[int, Floats], unit: str) -> Quantity
     return Quantity(name, fit.slope, (fit.slope - half, fit.slope + half), len(x), unit, fit.pvalue, note)
 
 
-def _figure(found: Mapping[str, Quantity], networks: Mapping[int, Networks]) -> Figure:
+def _figure(numbers: Mapping[str, Quantity], networks: Mapping[int, Networks]) -> Figure:
     """Fractions above, savings below; initial deviation left, rate right."""
     figure = look.new_figure(4.6, gap=0.04)
     panels = figure.subplots(2, 2, sharex=True, height_ratios=[1.1, 1.0])
     ticks = sorted({*networks, *SIZES})
     for column, measure in enumerate(MEASURES):
         top, bottom = panels[:, column]
-        _fractions(top, found, tuple(networks), measure)
-        _savings(bottom, found, networks, measure)
+        _fractions(top, numbers, tuple(networks), measure)
+        _savings(bottom, numbers, networks, measure)
         bottom.set(xlabel="Recurrent units", xticks=ticks, xticklabels=ticks)
         bottom.xaxis.set_minor_locator(NullLocator())
     panels[0, 0].set_ylabel("Fraction with savings")
@@ -204,7 +204,7 @@ def _figure(found: Mapping[str, Quantity], networks: Mapping[int, Networks]) -> 
     return figure
 
 
-def _fractions(axes: Axes, found: Mapping[str, Quantity], sizes: tuple[int, ...], measure: str) -> None:
+def _fractions(axes: Axes, numbers: Mapping[str, Quantity], sizes: tuple[int, ...], measure: str) -> None:
     """Both fractions with their intervals, and the study's; sizes are not joined."""
     axes.axhline(0.5, color=look.QUIET, linewidth=0.6, zorder=1)
     for name, label, colour, marker, shift in (
@@ -212,7 +212,7 @@ def _fractions(axes: Axes, found: Mapping[str, Quantity], sizes: tuple[int, ...]
         (fraction, f"{ALL_PAIRS}, ours", look.OURS, "s", APART),
     ):
         for number, units in enumerate(sizes):
-            entry = found[name(measure, units)]
+            entry = numbers[name(measure, units)]
             look.draw_estimate(
                 axes, shift * units, entry.value, entry.ci, colour, label if number == 0 else None, marker
             )
@@ -222,7 +222,7 @@ def _fractions(axes: Axes, found: Mapping[str, Quantity], sizes: tuple[int, ...]
 
 
 def _savings(
-    axes: Axes, found: Mapping[str, Quantity], networks: Mapping[int, Networks], measure: str
+    axes: Axes, numbers: Mapping[str, Quantity], networks: Mapping[int, Networks], measure: str
 ) -> None:
     """Savings of every network, and beside them those of the size with their interval."""
     axes.axhline(0.0 if measure == INITIAL else 1.0, color=look.QUIET, linewidth=0.6, zorder=1)
@@ -233,17 +233,17 @@ def _savings(
             np.full(values.shape, units / APART), values, s=9.0, color=look.OURS, linewidths=0.0, alpha=0.5,
             zorder=2,
         )  # fmt: skip
-        entry = found[saved(measure, units)]
+        entry = numbers[saved(measure, units)]
         look.draw_estimate(axes, units * APART, entry.value, entry.ci, look.OURS)
 
 
-def _table(found: Mapping[str, Quantity], networks: Mapping[int, Networks]) -> str:
+def _table(numbers: Mapping[str, Quantity], networks: Mapping[int, Networks]) -> str:
     """One row per size and measure."""
     headings = ("measure", "units", "networks", PAIRED, ALL_PAIRS, "savings", "p (paired t)")
     rows = []
     for measure in MEASURES:
         for units in networks:
-            own, pairs, mean = (found[name(measure, units)] for name in (paired, fraction, saved))
+            own, pairs, mean = (numbers[name(measure, units)] for name in (paired, fraction, saved))
             cells = [format_value(entry.value, entry.ci, entry.unit) for entry in (own, pairs, mean)]
             rows.append((measure, str(units), str(own.networks), *cells, format_p(mean.p)))
     return markdown_table(headings, rows)
@@ -277,19 +277,19 @@ def _columns(networks: Mapping[int, Networks]) -> Columns:
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
-def _text(found: Mapping[str, Quantity], sizes: tuple[int, ...]) -> str:
+def _text(numbers: Mapping[str, Quantity], sizes: tuple[int, ...]) -> str:
     """The all-pairs fractions, which the study plots, and whether savings change with size."""
     sentences = []
     for measure in MEASURES:
-        values = {units: found[fraction(measure, units)].value for units in sizes}
+        values = {units: numbers[fraction(measure, units)].value for units in sizes}
         steps = ", ".join(f"{value:.2f}" for value in values.values() if value is not None)
         if None not in values.values():
             listed = ", ".join(map(str, sizes))
             sentences.append(f"All-pairs fraction with savings in {measure} at {listed} units: {steps}.")
     for name in TRENDS.values():
-        trend = found[name]
+        trend = numbers[name]
         if trend.value is not None:
             words = "" if effect(trend) else "; it does not measurably differ from 0"
-            numbers = f"{format_value(trend.value, trend.ci, trend.unit)}, {p_text(trend)}"
-            sentences.append(f"Over {trend.networks} networks, {name}: {numbers}{words}.")
+            number = f"{format_value(trend.value, trend.ci, trend.unit)}, {p_text(trend)}"
+            sentences.append(f"Over {trend.networks} networks, {name}: {number}{words}.")
     return " ".join(sentences)
