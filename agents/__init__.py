@@ -1,1 +1,1 @@
-"""Reference learners: they know the environments, and nothing of the experiments."""
+"""Reference learners for the environments; they do not depend on the experiments."""

@@ -91,9 +91,8 @@ def join_ensembles(paths: Sequence[Path], out: Path) -> None:
         out: The new file.
 
     Raises:
-        FileNotFoundError, ValueError: As in `read_metadata`, or if cells, sizes or arms differ, a file is
-        named
-            twice, or there are fewer than two.
+        FileNotFoundError, ValueError: As in `read_metadata`, or if cells, sizes, pre-training or arms
+            differ, a file is named twice, or there are fewer than two.
         FileExistsError: If ``out`` exists.
     """
     if len(paths) < 2 or len({path.resolve() for path in paths}) < len(paths):
@@ -109,8 +108,10 @@ def join_ensembles(paths: Sequence[Path], out: Path) -> None:
                     f"{str(path)!r} holds networks with {name} {other[name]!r}, {str(paths[0])!r} with "
                     f"{first[name]!r}: only networks with the same {name} can be joined"
                 )
-    if len(ways := {words for path in paths for words in pretraining_of(path)}) > 1:
-        raise ValueError(f"files hold networks that were pre-trained with {' and with '.join(sorted(ways))}")
+    if len(lengths := {text for path in paths for text in pretraining_of(path)}) > 1:
+        raise ValueError(
+            f"files hold networks that were pre-trained with {' and with '.join(sorted(lengths))}"
+        )
     if len(arms := {actuation_of(path) for path in paths}) > 1:
         raise ValueError(f"the files hold networks that learned with different actuations: {sorted(arms)}")
     parts = [load_ensemble(path) for path in paths]
@@ -132,8 +133,7 @@ def load_ensemble(
 
     Raises:
         FileNotFoundError, ValueError: As in `read_metadata`, or if the file holds fewer networks, or networks
-        of
-            a cell that is not registered.
+            of a cell that is not registered.
     """
     metadata = read_metadata(path)
     try:

@@ -1,4 +1,4 @@
-"""Commands that run side by side, each in a process of its own with one thread."""
+"""Commands that run side by side, each in its own process with one thread."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS
 
 @dataclass(frozen=True)
 class Command:
-    """A module with arguments.
+    """A module to run, with arguments.
 
     Attributes:
-        name: unique among those that run together.
-        arguments: of ``python -m``.
-        log_file: takes what it prints.
-        after: name of another that must have ended first; one that is not there needs no waiting.
-        prepare: called here right before it begins.
+        name: Unique among the commands that run together.
+        arguments: Arguments of ``python -m``.
+        log_file: File for its output.
+        after: Name of the command that must have ended first, if that is among those to run.
+        prepare: Called in this process right before the command starts.
     """
 
     name: str
@@ -38,14 +38,14 @@ class Command:
 
 
 def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[], bool]) -> dict[str, int]:
-    """Runs commands and waits; returns the status of those that failed.
+    """Run commands to their end; return the exit statuses of those that failed, by name.
 
     Args:
-        commands: in the order in which they begin, as far as ``after`` allows.
-        at_once: how many run at a time.
-        stopped: asked all the time; True ends what runs.
+        commands: Commands in the order in which to start them, as far as ``after`` allows.
+        at_once: How many run at a time.
+        stopped: Called all the time; True ends the commands that run.
     """
-    waiting, failed, said = list(commands), {}, time.monotonic()
+    waiting, failed, last_line = list(commands), {}, time.monotonic()
     running: dict[subprocess.Popen[bytes], tuple[Command, float]] = {}
     try:
         while (waiting or running) and not stopped():
@@ -54,18 +54,18 @@ def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[]
             ready = [command for command in waiting if command.after not in unfinished]
             for command in ready[: at_once - len(running)]:
                 waiting.remove(command)
-                log.info("begins: %s", command.name)
+                log.info("started: %s", command.name)
                 running[_start(command)] = command, time.monotonic()
             time.sleep(POLL)
             for process in [process for process in running if process.poll() is not None]:
                 command, began = running.pop(process)
                 if process.returncode:
                     failed[command.name] = process.returncode
-                state = "FAILED" if process.returncode else "done"
+                state = "FAILED" if process.returncode else "finished"
                 left, minutes = len(waiting) + len(running), (time.monotonic() - began) / 60
                 log.info("%s: %s, %.1f min (%d to go)", state, command.name, minutes, left)
-            if time.monotonic() - said >= LINE_EVERY:
-                said = time.monotonic()
+            if time.monotonic() - last_line >= LINE_EVERY:
+                last_line = time.monotonic()
                 for command, _ in running.values():
                     log.info("  %s: %s", command.name, _last_line(command.log_file))
     finally:
@@ -87,7 +87,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Ends processes, by force if they do not listen."""
+    """End processes, by force if they do not react."""
     for process in processes:
         process.terminate()
     for process in processes:
@@ -99,4 +99,4 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
-    return lines[-1] if lines else "begins"
+    return lines[-1] if lines else "starting"

@@ -36,7 +36,8 @@ class Savings:
     """Arguments of the experiment; the preset sets the defaults."""
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "quick"
-    """quick: shipped networks, short phases, minutes; paper: the study's schedule, hours; smoke: seconds."""
+    """quick (shipped networks and short phases: 2 minutes of one core), paper (40 networks and the study's
+    schedule: 4 hours of one core), smoke (a second)."""
     out: Path = Path("runs/savings-quick")
     """Run folder: a new one, or that of an interrupted run to resume."""
     networks: int = 8

@@ -39,7 +39,8 @@ LINE_EVERY = 10.0  # s between lines of progress without a terminal
 HEADINGS = ("measure", "this run", "95 % interval", "p", "p (Holm)", "study")
 LEGEND = (
     f"95 % intervals over networks: of means ({INTERVALS['mean']}), of the ratio ({INTERVALS['ratio']}), of "
-    f"shares of networks ({INTERVALS['paired fraction']}) and pairs ({INTERVALS['all-pairs fraction']}). "
+    f"shares with savings of networks ({INTERVALS['paired fraction']}) and of pairs of networks "
+    f"({INTERVALS['all-pairs fraction']}). "
     "p: t tests, paired for savings; p (Holm): corrected for the two measures of savings."
 )
 PERCENT = 100.0
@@ -161,27 +162,27 @@ def report_rows(summary: dict[str, Any]) -> list[Row]:
     """
     initial, rate = summary["savings"]["initial"], summary["savings"]["rate"]
     rows = [
-        _row(f"deviation, start of {phase}", entry["initial_deviation"], entry["initial_ci"], reference=name)
+        _row(f"deviation, {phase} start", entry["initial_deviation"], entry["initial_ci"], reference=name)
         for phase, name in (("FF1", study.INITIAL_FF1), ("FF2", study.INITIAL_FF2))
         if (entry := summary["phases"][phase])
     ]
     rows += (_initial_rows(initial) if initial else []) + (_rate_rows(rate) if rate else [])
     if effect := summary["after_effect"]:
-        name = "after-effect, start of NF2"
+        name = "after-effect in NF2"
         rows.append(_row(name, effect["mean"], effect["ci"], effect["p"], reference=study.AFTER_EFFECT))
     if residual := summary["washout_residual"]:
-        name, theirs = "washout residual, NF1 - NF2", study.RESIDUAL
+        name, theirs = "residual, NF1 - NF2", study.RESIDUAL
         rows.append(_row(name, residual["mean"], residual["ci"], residual["p"], reference=theirs, scale=-MM))
     for phase, value in summary["adaptation"].items():
         values = summary.get("adaptation_networks", {}).get(phase, [])
         interval = NO_INTERVAL if None in values else mean_interval(values)
-        rows.append(_row(f"channel force, end of {phase}", value, interval, scale=PERCENT, unit="%"))
+        rows.append(_row(f"channel force, {phase}", value, interval, scale=PERCENT, unit="%"))
     return rows
 
 
 def _initial_rows(initial: dict[str, Any]) -> list[Row]:
     """Savings of the initial deviation."""
-    name, theirs = "initial savings, FF1 - FF2", study.INITIAL_SAVINGS
+    name, theirs = "savings, FF1 - FF2", study.INITIAL_SAVINGS
     return [
         _row(name, initial["difference"], initial["ci"], initial["p"], initial["p_holm"], reference=theirs),
         *_fraction_rows(initial, "initial deviation"),
@@ -192,13 +193,13 @@ def _rate_rows(rate: dict[str, Any]) -> list[Row]:
     """Savings of the learning rate."""
     rows = [
         _row(
-            f"rate {phase}, per {study.RATE_WINDOW} trials", rate[phase.lower()],
+            f"rate {phase} ({study.RATE_WINDOW} trials)", rate[phase.lower()],
             reference=name, scale=study.RATE_WINDOW, unit="",
         )
         for phase, name in (("FF1", study.RATE_FF1), ("FF2", study.RATE_FF2))
     ]  # fmt: skip
     ratio, theirs = (rate["ratio"], rate["ci"], rate["p"], rate["p_holm"]), study.RATE_RATIO
-    rows.append(_row("rate savings, FF2 / FF1", *ratio, reference=theirs, scale=1.0, unit=""))
+    rows.append(_row("ratio, FF2 / FF1", *ratio, reference=theirs, scale=1.0, unit=""))
     return rows + _fraction_rows(rate, "rate")
 
 
@@ -207,9 +208,9 @@ def _fraction_rows(saved: dict[str, Any], measure: str) -> list[Row]:
     percent: dict[str, Any] = {"scale": PERCENT, "unit": "%"}
     name = study.fraction(measure, 128)
     return [
-        _row("  networks with savings", saved["paired_fraction"], saved["paired_ci"], **percent),
+        _row("  share of networks", saved["paired_fraction"], saved["paired_ci"], **percent),
         _row(
-            "  pairs of networks with savings", saved["all_pairs_fraction"], saved["all_pairs_ci"],
+            "  share of pairs", saved["all_pairs_fraction"], saved["all_pairs_ci"],
             reference=name, reference_scale=PERCENT, **percent,
         ),
     ]  # fmt: skip

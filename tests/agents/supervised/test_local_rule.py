@@ -1,13 +1,14 @@
 """The local rule is eligibility traces, run forwards, times a learning signal; and nothing else."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 import torch
 
 from agents.supervised.learner import FROZEN, Learning, SupervisedLearner
-from agents.supervised.local_rule import RULES, draw_feedback, local_rollout
+from agents.supervised.local_rule import RULES, describe_rule, draw_feedback, local_rollout
 from agents.supervised.losses import LossWeights, loss_terms, total_loss
 from agents.supervised.networks import PARAMETERS, make_ensemble
 from agents.supervised.reaches import centre_out
@@ -104,6 +105,36 @@ def rnn_derivatives(ensemble, x, h):
     return torch.full_like(h, 1 - ensemble.leak), (slope,), (slope,)
 
 
+def lstm_derivatives(ensemble, x, h, cell):
+    """The new cell, f, dh / d(cell), d(cell) / d(drive) of i, f and g, and dh / d(drive) of o."""
+    i, f, g, o = sum(ensemble._drive(x, h)).chunk(4, -1)
+    i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+    new = f * cell + i * g
+    of_cell = (g * i * (1 - i), cell * f * (1 - f), i * (1 - g**2))
+    return new, f, o * (1 - torch.tanh(new) ** 2), of_cell, torch.tanh(new) * o * (1 - o)
+
+
+def lstm_traces(ensemble, trajectory, reaches, signal):
+    """As `forward_traces`: traces are of the memory cell, and the output gate has none."""
+    x, (h, cell) = inputs_of(trajectory, reaches), ensemble.initial_state(8)
+    one = torch.ones(*h.shape[:2], 1, dtype=torch.float64)
+    traces, sums = {}, {}
+    for t in range(trajectory.hidden.shape[1]):
+        cell, keep, through, of_cell, of_output = lstm_derivatives(ensemble, x[:, t], h, cell)
+        for name, source in (
+            ("input_weight", x[:, t]), ("input_bias", one), ("recurrent_weight", h), ("recurrent_bias", one)
+        ):  # fmt: skip
+            for gate, slope in enumerate(of_cell):
+                direct = slope[..., None] * source[:, :, None]
+                traces[name, gate] = keep[..., None] * traces.get((name, gate), 0.0) + direct
+            eligible = [through[..., None] * traces[name, gate] for gate in range(3)]
+            eligible.append(of_output[..., None] * source[:, :, None])
+            change = torch.cat([(signal[:, t][..., None] * trace).sum(1) for trace in eligible], 1)
+            sums[name] = sums.get(name, 0.0) + change
+        h = trajectory.hidden[:, t]
+    return {name: value[..., 0] if name.endswith("bias") else value for name, value in sums.items()}
+
+
 def forward_traces(ensemble, trajectory, reaches, signal):
     """Gradients as sums over time of eligibility times learning signal, time running forwards.
 
@@ -153,6 +184,31 @@ def test_gradients_are_forward_eligibility_traces_times_the_learning_signal(cell
     for name in PARAMETERS:
         largest = expected[name].abs().max()
         assert largest > 0 and (found[name] - expected[name]).abs().max() <= 1e-9 * largest, name
+
+
+def test_gradients_of_an_lstm_are_traces_of_its_memory_cells():
+    ensemble, reaches = lively("lstm"), batch()
+    feedback = draw_feedback(ensemble, seed=4)
+    found = gradients(ensemble, local_rollout(ensemble, ARM, reaches, feedback), reaches)
+    with torch.no_grad():
+        trajectory = plain_rollout(ensemble, ARM, reaches)
+    signal, _ = learning_signal(ensemble, trajectory, reaches, feedback)
+    with torch.no_grad():
+        expected = lstm_traces(ensemble, trajectory, reaches, signal)
+    for name, gradient in expected.items():
+        largest = gradient.abs().max()
+        assert largest > 0 and (found[name] - gradient).abs().max() <= 1e-9 * largest, name
+    assert not found["initial"].any()  # it acts through the gates alone
+
+
+@pytest.mark.parametrize(
+    ("rule", "cell", "text"),
+    [("bptt", "lstm", "backpropagation through time"),
+     ("eprop", "lstm", "forget gate.*read-out's own weights"), ("eprop", "gru", "update gate"),
+     ("eprop-random", "rnn", "1 - leak.*fixed random weights")],
+)  # fmt: skip
+def test_a_rule_is_described_for_every_cell(rule, cell, text):
+    assert re.search(text, describe_rule(rule, cell))
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])

@@ -234,7 +234,7 @@ def test_commands_run_in_order_and_failures_are_named(tmp_path, caplog):
     ]
     assert run_side_by_side(commands, 2, lambda: False) == {"wrong": 1}
     said = [record.getMessage().split(",")[0] for record in caplog.records]
-    assert said.index("done: first") < said.index("begins: last") and "FAILED: wrong" in said
+    assert said.index("finished: first") < said.index("started: last") and "FAILED: wrong" in said
     assert prepared == ["last"] and "2025" in (tmp_path / "first.log").read_text()
     assert "No module named no_such_module" in (tmp_path / "wrong.log").read_text()
 

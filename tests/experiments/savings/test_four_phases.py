@@ -191,6 +191,17 @@ def test_a_complete_run_is_only_shown_again(smoke: Path, capsys: pytest.CaptureF
     assert before == {file: file.stat().st_mtime_ns for file in smoke.iterdir()}
 
 
+def test_no_number_is_cut_off_in_a_narrow_terminal(
+    smoke: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    report.show_report(smoke)
+    text = capsys.readouterr().out
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    summary = json.loads((smoke / "summary.json").read_text())
+    assert all(cell in text for row in report.report_rows(summary) for cell in row[1:])
+
+
 def test_a_folder_with_another_run_is_left_alone(smoke: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = (smoke / "config.json").read_bytes()
     assert main([*SMOKE, "--b", "-4", "--out", str(smoke)]) == 2
@@ -261,6 +272,24 @@ def test_bad_arguments_say_what_is_wrong_before_anything_is_made(
     assert not out.exists()
 
 
+def test_a_local_rule_says_what_it_does_in_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(FourPhases, "run", lambda experiment, display, stopped: False)
+    save_ensemble(tmp_path / "lstm.safetensors", make_ensemble("lstm", 2, 8, seed=0))
+    arguments = ["--cell", "lstm", "--rule", "eprop", "--pretrained", str(tmp_path / "lstm.safetensors")]
+    assert main([*SMOKE, *arguments, "--out", str(tmp_path / "run")]) == 130
+    assert "e-prop" in caplog.text and "forget gate of the unit's memory cell" in caplog.text
+
+
+def test_more_memory_than_there_is_is_refused_before_the_folder_is_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main([*SMOKE, "--networks", "10000000", "--out", str(tmp_path / "run")]) == 2
+    assert "GB of memory" in caplog.text and "choose fewer" in caplog.text and not any(tmp_path.iterdir())
+
+
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     whole = tmp_path / "whole.safetensors"
     save_ensemble(whole, make_ensemble("gru", 2, 8, seed=0))
@@ -306,13 +335,13 @@ def test_the_table_has_the_numbers_of_the_summary_beside_those_of_the_study(smok
     summary |= {"adaptation": {"FF1": 0.5}, "adaptation_networks": {"FF1": [0.4, 0.6]}}
     rows = {row[0].strip(): row[1:] for row in report.report_rows(summary)[2:5]}
     assert rows == {
-        "initial savings, FF1 - FF2": ("2 mm", "1.00 to 3.00", "0.02", "0.04", "0.9 mm"),
-        "networks with savings": ("75 %", "30.0 to 90.0", "", "", "-"),
-        "pairs of networks with savings": ("60 %", "-", "", "", "66.5 %"),
+        "savings, FF1 - FF2": ("2 mm", "1.00 to 3.00", "0.02", "0.04", "0.9 mm"),
+        "share of networks": ("75 %", "30.0 to 90.0", "", "", "-"),
+        "share of pairs": ("60 %", "-", "", "", "66.5 %"),
     }
     residual, force = report.report_rows(summary)[-2:]  # the study gives NF1 - NF2
     assert residual[1:] == ("1 mm", "-2.00 to 4.00", "0.5", "", "0.111 mm")
-    assert force[:3] == ("channel force, end of FF1", "50 %", "-77 to 177")
+    assert force[:3] == ("channel force, FF1", "50 %", "-77 to 177")
 
 
 @pytest.mark.slow
