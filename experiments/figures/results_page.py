@@ -284,7 +284,7 @@ def _versions(versions: dict[str, str]) -> str:
 def run(config: ResultsPage) -> int:
     """Write the page, with new results if there are any; return the exit status."""
     if config.take is not None:
-        log.info("took %d files", len(take(config.take)) + len(take_run(config.take / "runs" / "main")))
+        log.info("took %d files", len(take_run(config.take / "runs" / "main")) + len(take(config.take)))
     write_atomically(PAGE, render().encode())
     log.info("wrote %s", PAGE)
     return 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from agents.supervised.checkpoints import actuation_of, read_metadata
+from agents.supervised.checkpoints import actuation_of, pretraining_of, read_metadata
 from agents.supervised.learner import FROZEN, OPTIMISERS, ROLLOUTS, Learning
 from agents.supervised.local_rule import RULES
 from agents.supervised.losses import LossWeights
@@ -192,6 +192,11 @@ def start_weights(config: Savings) -> Path | None:
         raise ValueError(
             f"{path} holds {metadata['networks']} networks, --networks is {config.networks}: ask for fewer, "
             "or pre-train with --pretrained None"
+        )
+    if len(ways := dict.fromkeys(pretraining_of(path)[: config.networks])) > 1:
+        raise ValueError(
+            f"{path} holds networks that were pre-trained in different ways ({'; '.join(ways)}), which are "
+            "not pooled in one run: name a file for each"
         )
     trained = actuation_of(path)
     if trained != config.actuation:

@@ -1,13 +1,18 @@
 """Savings against size: fractions stay apart, a trend is recovered, unlike networks are never pooled."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from planted_probes import TRUE_START
 from planted_runs import planted_folder
 
+from agents.supervised.checkpoints import save_ensemble
+from agents.supervised.networks import make_ensemble
 from experiments import study
 from experiments.figures.runs import check_alike
 from experiments.figures.size import networks_of, paired, per_doubling, saved, size
+from experiments.savings.config import PRESETS, start_weights
 from experiments.stored.runs import StoredRuns
 from savings_gym.metrics.fractions import all_pairs_fraction
 
@@ -77,3 +82,13 @@ def test_a_slope_per_doubling_is_recovered_with_an_honest_interval():
 def test_one_size_has_no_trend():
     trend = per_doubling("slope", {128: np.arange(5.0)}, "mm")
     assert trend.value is None and "two sizes" in trend.note
+
+
+def test_a_file_of_networks_that_were_pretrained_in_different_ways_starts_no_run(tmp_path):
+    parts = [{"networks": 1, "pretraining": {"updates": n}, "cell": "gru", "units": 8} for n in (4, 9)]
+    path = tmp_path / "mixed.safetensors"
+    save_ensemble(path, make_ensemble("gru", 2, 8, seed=0), joined=parts)
+    config = dataclasses.replace(PRESETS["smoke"], out=tmp_path / "run", pretrained=path)
+    with pytest.raises(ValueError, match=r"different ways \(4 batches; 9 batches\)"):
+        start_weights(config)
+    assert start_weights(dataclasses.replace(config, networks=1)) == path
