@@ -295,7 +295,7 @@ def field_from_dict(values: Mapping[str, Any]) -> Field:
         )
     arguments = {name: value for name, value in values.items() if name != "kind"}
     names = {f.name: f for f in dataclasses.fields(cls) if f.init}
-    unknown = sorted(set(arguments) - set(names))
+    unknown = sorted(set(arguments) - set(names), key=str)
     missing = sorted(name for name, f in names.items() if name not in arguments and not _has_default(f))
     if unknown or missing:
         raise ValueError(

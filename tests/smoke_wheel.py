@@ -16,7 +16,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "savings_gym"
 ASSETS = ("arm26.xml", "arm2.xml")
-NOT_NEEDED = ("torch", "stable_baselines3", "sb3_contrib", "wandb", "pandas", "tyro", "agents", "experiments")
+NOT_NEEDED = (
+    "torch",
+    "stable_baselines3",
+    "sb3_contrib",
+    "wandb",
+    "pandas",
+    "pygame",
+    "tyro",
+    "agents",
+    "experiments",
+)
 TRIAL_STEPS = 100
 
 

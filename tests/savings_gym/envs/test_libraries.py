@@ -75,8 +75,10 @@ def test_gymnasiums_statistics_are_those_of_a_trial():
 @pytest.mark.parametrize("vectorization_mode", [None, "sync"])
 def test_gymnasium_turns_vector_infos_into_tensors(vectorization_mode):
     torch = pytest.importorskip("torch")
-    wrappers = pytest.importorskip("gymnasium.wrappers.vector")
-    env = wrappers.NumpyToTorch(gym.make_vec("SavingsReach-v0", 2, vectorization_mode=vectorization_mode))
+    pytest.importorskip("array_api_compat")
+    env = gym.wrappers.vector.NumpyToTorch(
+        gym.make_vec("SavingsReach-v0", 2, vectorization_mode=vectorization_mode)
+    )
     _, info = env.reset(seed=0)
     assert info["phase"].tolist() == [0, 0] and info["phase"].dtype == torch.int64
     for _ in range(102):
@@ -86,8 +88,8 @@ def test_gymnasium_turns_vector_infos_into_tensors(vectorization_mode):
 
 def test_gymnasium_turns_single_infos_into_tensors():
     pytest.importorskip("torch")
-    wrappers = pytest.importorskip("gymnasium.wrappers")
-    env = wrappers.NumpyToTorch(gym.make("SavingsReach-v0"))
+    pytest.importorskip("array_api_compat")
+    env = gym.wrappers.NumpyToTorch(gym.make("SavingsReach-v0"))
     assert env.reset(seed=0)[1]["catch"].shape == ()
 
 
@@ -146,3 +148,86 @@ def test_minari_records_the_infos(env_id, tmp_path, monkeypatch):
     episode = env.create_dataset(f"savings/{env_id.lower()}", **about)[1]
     assert episode.infos["phase"].shape == episode.infos["reward_effort"].shape == (101,)
     env.close()
+
+
+@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.filterwarnings("ignore")
+def test_torchrl_trains_on_every_environment(torchrl, env_id):
+    import torch
+    from tensordict.nn import NormalParamExtractor, TensorDictModule
+    from torchrl.modules import ProbabilisticActor, TanhNormal, ValueOperator
+    from torchrl.objectives import ClipPPOLoss
+    from torchrl.objectives.value import GAE
+
+    torch.manual_seed(0)
+    env = torchrl.TransformedEnv(torchrl.GymEnv(env_id), torchrl.StepCounter())
+    n, m, low, high = 17, 6, 0.0, 1.0
+    if "Torque" in env_id:
+        n, m, low, high = 9, 2, -1.0, 1.0
+    network = torch.nn.Sequential(torch.nn.Linear(n, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2 * m))
+    actor = ProbabilisticActor(
+        TensorDictModule(
+            torch.nn.Sequential(network, NormalParamExtractor()), ["observation"], ["loc", "scale"]
+        ),
+        in_keys=["loc", "scale"],
+        distribution_class=TanhNormal,
+        distribution_kwargs={"low": low, "high": high},
+        return_log_prob=True,
+        spec=env.action_spec,
+    )
+    critic = ValueOperator(torch.nn.Linear(n, 1), in_keys=["observation"])
+    data = env.rollout(200, actor, break_when_any_done=False).detach()
+    assert data["step_count"].max() == 99 and data["action"].shape == (200, m)
+    GAE(gamma=0.99, lmbda=0.95, value_network=critic)(data)
+    before = network[0].weight.detach().clone()
+    optimizer = torch.optim.Adam([*network.parameters(), *critic.parameters()])
+    losses = ClipPPOLoss(actor, critic)(data)
+    sum(loss for name, loss in losses.items() if name.startswith("loss_")).backward()
+    optimizer.step()
+    assert torch.isfinite(network[0].weight).all() and not torch.equal(before, network[0].weight)
+
+
+@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.filterwarnings("ignore")
+def test_tianshou_trains_on_every_environment(env_id):
+    """Tianshou 2 needs pandas below 3, so that it cannot be installed beside this project's pins."""
+    pytest.importorskip("tianshou", minversion="2.0")
+    import torch
+    from tianshou.algorithm import PPO
+    from tianshou.algorithm.modelfree.reinforce import ProbabilisticActorPolicy
+    from tianshou.algorithm.optim import AdamOptimizerFactory
+    from tianshou.data import Collector, VectorReplayBuffer
+    from tianshou.env import DummyVectorEnv
+    from tianshou.trainer import OnPolicyTrainerParams
+    from tianshou.utils.net.common import Net
+    from tianshou.utils.net.continuous import ContinuousActorProbabilistic, ContinuousCritic
+
+    torch.manual_seed(0)
+    envs = DummyVectorEnv([lambda: gym.make(env_id)] * 2)
+    envs.seed(0)
+    space = gym.make(env_id).action_space
+    shape = gym.make(env_id).observation_space.shape
+    actor = ContinuousActorProbabilistic(
+        preprocess_net=Net(state_shape=shape, hidden_sizes=[8]), action_shape=space.shape
+    )
+    policy = ProbabilisticActorPolicy(
+        actor=actor,
+        dist_fn=lambda out: torch.distributions.Independent(torch.distributions.Normal(*out), 1),
+        action_space=space,
+    )
+    critic = ContinuousCritic(preprocess_net=Net(state_shape=shape, hidden_sizes=[8]))
+    algorithm = PPO(policy=policy, critic=critic, optim=AdamOptimizerFactory(lr=1e-3))
+    collector = Collector(policy, envs, VectorReplayBuffer(800, 2))
+    before = [parameter.detach().clone() for parameter in actor.parameters()]
+    result = algorithm.run_training(
+        OnPolicyTrainerParams(
+            training_collector=collector,
+            max_epochs=1,
+            epoch_num_steps=400,
+            collection_step_num_env_steps=200,
+            verbose=False,
+            show_progress=False,
+        )
+    )
+    assert result.train_step == 400 and result.train_episode == 4
+    assert not all(map(torch.equal, before, actor.parameters()))
