@@ -2,11 +2,12 @@
 
 `make build` runs `python tests/smoke_wheel.py dist`. It checks the names in the wheel, installs the wheel
 into a fresh environment in a temporary folder, and runs this file there again, as `--installed`, to make an
-environment and step it through a trial.
+environment and step it through a trial: with the pinned Gymnasium, and with the oldest one that is allowed.
 """
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,16 @@ def check_names(wheel: Path) -> None:
     expect(not stray, f"the wheel holds caches: {stray}")
 
 
+def oldest_gymnasium(wheel: Path) -> str:
+    """Return the oldest version of Gymnasium that the wheel allows."""
+    version = wheel.name.split("-")[1]
+    metadata = zipfile.ZipFile(wheel).read(f"{PACKAGE}-{version}.dist-info/METADATA").decode()
+    found = re.search(r"^Requires-Dist: gymnasium.*>=([\d.]+)", metadata, re.MULTILINE)
+    if found is None:
+        sys.exit("smoke test of the wheel: it names no oldest version of gymnasium")
+    return found[1]
+
+
 def try_elsewhere(wheel: Path) -> None:
     """Install the wheel into an empty environment in a temporary folder and run the trial there."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
@@ -65,7 +76,9 @@ def try_elsewhere(wheel: Path) -> None:
         install = [python, "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt"), str(wheel)]
         # -I keeps the working directory, this file's folder and the user's packages off the import path
         trial = [python, "-I", str(Path(__file__).resolve()), "--installed"]
-        for command in ([sys.executable, "-m", "venv", str(environment)], install, trial):
+        oldest = [python, "-m", "pip", "install", "--quiet", f"gymnasium=={oldest_gymnasium(wheel)}"]
+        make = [sys.executable, "-m", "venv", str(environment)]
+        for command in (make, install, trial, oldest, trial):
             done = subprocess.run(command, cwd=folder, env=clean, check=False)
             expect(done.returncode == 0, f"exit code {done.returncode} from: {' '.join(command)}")
 

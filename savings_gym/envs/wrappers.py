@@ -130,7 +130,7 @@ class ContextCue(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs)
         return np.append(observation, cue).astype(np.float32)
 
 
-class VectorContextCue(gym.vector.VectorWrapper[Array, Array, Array, Array, Array]):
+class VectorContextCue(gym.vector.VectorWrapper):  # generic only from Gymnasium 1.4 on
     """`ContextCue` for a vector environment.
 
     Args:
