@@ -51,7 +51,7 @@ def test_a_run_without_motornet_writes_everything(
     parts = ["--part", "update", "probe", "parts", "growth"]
     assert speed.main([*TINY, *parts, "--out", str(tmp_path / "new" / "speed")]) == 0
     out = tmp_path / "new" / "speed"
-    assert {file.name for file in out.iterdir()} == {"speed.json", "README.md", "speed.png"}
+    assert {file.name for file in out.iterdir()} == {"speed.json", "README.md", "speed.png", "speed.svg"}
     results = json.loads((out / "speed.json").read_text())
     assert set(results) >= PROMISED
     assert results["throughput_vs_motornet"] is None and results["paper_hours"] is None
