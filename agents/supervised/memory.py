@@ -1,8 +1,8 @@
 """How much memory an ensemble needs to learn, and whether there is enough of it.
 
-The constants were fitted to the growth of a process's peak memory (VmHWM) over two updates with Adam in
-float32, for 2 to 32 networks of 16 to 512 units and 8 or 32 trials; the estimates are 0.88 to 1.07 times what
-was measured.
+The constants were fitted to the growth of a process's peak memory (VmHWM) over two to six updates with Adam
+in float32, in processes that keep freed memory, for 2 to 40 networks of 16 to 512
+units and 8 or 32 trials. The estimates are 0.93 to 1.37 times what was measured.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def learning_memory(cell: str, networks: int, units: int, trials: int, *, fused:
     gates = CELLS[cell].gates
     parameters = units + gates * units * (INPUTS + units + 2) + OUTPUTS * (units + 1)
     if fused:
-        per_step = 1_400 + 44 * units
+        per_step = 1_000 + 66 * units
     else:
         per_step = 9_200 + (40 + 12 * gates) * units
     return networks * (BYTES_PER_PARAMETER * parameters + trials * TRIAL_STEPS * per_step)
