@@ -36,8 +36,8 @@ INFOS = ("full", "trial")
 def spawn_seeds(seed: int, n: int) -> list[int]:
     """Return the seeds that `ReachVectorEnv.reset(seed=seed)` gives to its n environments.
 
-    They come from `numpy.random.SeedSequence`, so that the environments of two seeds, however near, share no
-    random numbers. The first seeds are the same for every n.
+    `numpy.random.SeedSequence` makes them, so that environments of different seeds are independent, also if
+    the seeds are neighbours. The first seeds are the same for every n.
 
     Args:
         seed: Any whole number of at least 0.
@@ -183,10 +183,11 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
                 numbers. A seed begins the experiment of its environment anew, with trial 0.
             options: See the class.
         """
-        choices = dict(options or {})
-        mask = self._as_mask(choices.pop("reset_mask", None))
-        seeds = self._as_seeds(seed)
-        chosen = self.task.trials.options(choices)
+        seeds, mask = self._as_seeds(seed), self._as_mask(None)
+        if isinstance(options, Mapping) and "reset_mask" in options:
+            mask = self._as_mask(options["reset_mask"])
+            options = {name: value for name, value in options.items() if name != "reset_mask"}
+        chosen = self.task.trials.options(options)
         seeded = np.array([i for i in np.flatnonzero(mask) if seeds[i] is not None], dtype=np.intp)
         rngs = [seeding.np_random(seeds[i])[0] for i in seeded]
         if isinstance(seed, (int, np.integer)):  # from here on nothing is refused

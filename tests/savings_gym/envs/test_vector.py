@@ -276,6 +276,7 @@ def test_a_shorter_episode():
         (lambda: ReachVectorEnv(2, autoreset_mode="Later"), r"one of \['NextStep', 'SameStep', 'Disabled'\]"),
         (lambda: ReachVectorEnv(2, info="some"), r"info must be one of \('full', 'trial'\), got 'some'"),
         (lambda: ReachVectorEnv(2).reset(seed=[1, 2, 3]), "got 3 seeds for num_envs=2"),
+        (lambda: ReachVectorEnv(2).reset(options=5), "options of reset must be a dict or None, got 5"),
         (lambda: ReachVectorEnv(2).reset(seed="5"), "seed must be a whole number of at least 0, got '5'"),
         (lambda: ReachVectorEnv(2).reset(seed=[1, 0.5]), "seed must be a whole number .* got 0.5"),
         (lambda: ReachVectorEnv(2).reset(seed=[1, -1]), "seed must be a whole number .* got -1"),
