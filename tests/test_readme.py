@@ -1,7 +1,8 @@
-"""The README keeps its promises: what it shows runs when pasted, what it names exists, and it stays short."""
+"""The READMEs keep their promises: what they show runs when pasted, what they name exists, the first one is short."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shlex
@@ -16,7 +17,9 @@ import pytest
 import savings_gym
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = tuple(ROOT / folder / "README.md" for folder in (".", "savings_gym", "agents", "experiments"))
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
+TEXT = "\n".join(TEXTS.values())
 MOST_LINES = 150
 FAILURE = re.compile(r"Traceback \(most recent|(Syntax|Indentation|Tab)Error")
 QUICK = re.compile(r"--preset[ =]smoke|--help|^python -c")  # commands that take seconds
@@ -77,7 +80,7 @@ def help_text(module: str) -> str:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(TEXT.splitlines()) <= MOST_LINES
+    assert len(TEXTS[PAGES[0]].splitlines()) <= MOST_LINES
 
 
 @pytest.mark.parametrize("code", blocks("python"))
@@ -129,10 +132,12 @@ def test_extras_exist() -> None:
     assert named <= set(project["optional-dependencies"])
 
 
-def test_links_lead_somewhere() -> None:
-    headings = re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = TEXTS[page]
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    links = re.findall(r"\]\(([^)\s]+)\)", TEXT) + re.findall(r"(?:src|href)=\"([^\"]+)\"", TEXT)
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"(?:src|href)=\"([^\"]+)\"", text)
     for link in links:
         path, _, anchor = link.partition("#")
         if re.match(r"\w+:", link):
@@ -142,9 +147,17 @@ def test_links_lead_somewhere() -> None:
                 link
             )  # relative to the page on GitHub
         elif path:
-            assert (ROOT / path).exists(), link
+            assert (page.parent / path).exists(), link
         else:
             assert anchor in anchors, link
+
+
+def test_the_table_of_measures_names_what_exists() -> None:
+    table = TEXT[TEXT.index("| measure | what it is |") :].split("\n\n")[0]
+    names = re.findall(r"^\| `([\w.]+)\.(\w+)`", table, re.MULTILINE)
+    assert len(names) >= 10
+    for module, name in names:
+        assert callable(getattr(importlib.import_module(f"savings_gym.{module}"), name)), name
 
 
 def test_environments_and_fields_exist() -> None:
