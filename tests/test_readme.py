@@ -1,4 +1,4 @@
-"""The READMEs keep their promises: what they show runs when pasted, what they name exists, the first one is short."""
+"""The READMEs keep their promises: their code runs when pasted, what they name exists, the first one is short."""
 
 from __future__ import annotations
 
