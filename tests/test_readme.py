@@ -1,4 +1,4 @@
-"""The READMEs keep their promises: their code runs when pasted, what they name exists, the first one is short."""
+"""The READMEs keep their promises: code runs when pasted, names exist, the first page is short."""
 
 from __future__ import annotations
 
