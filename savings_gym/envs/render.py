@@ -40,6 +40,11 @@ NO_BACKEND = (
 )
 
 
+def has_display() -> bool:
+    """Return whether there is a window system; assumed everywhere but on Linux."""
+    return platform.system() != "Linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+
+
 def choose_backend() -> str:
     """Return how to render: MUJOCO_GL if it is set, else a window system if there is one, else EGL or OSMesa.
 
@@ -52,9 +57,7 @@ def choose_backend() -> str:
     requested = os.environ.get("MUJOCO_GL", "").strip().lower()
     if requested and requested not in LIBRARIES:
         return ""
-    if not requested and (
-        platform.system() != "Linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
+    if not requested and has_display():
         return ""
     reasons = []
     for backend in (requested,) if requested else LIBRARIES:

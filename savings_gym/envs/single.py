@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, as_real
 from savings_gym.envs.render import RENDER_FPS, ReachRenderer
+from savings_gym.envs.window import Window
 from savings_gym.fields import Field
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import (
@@ -149,14 +150,14 @@ class ReachEnv(gym.Env[Array, Array]):
     * `noise`: `Noise` or a dict of some of its values; False or None means no noise.
     * `delays`: `Delays` or a dict of some of its values, in whole control steps; None means no delay.
     * `reward_weights`: `RewardWeights` or a dict of some of its values.
-    * `render_mode`: "rgb_array" or None. With `gymnasium.make`, "human" opens a window (needs pygame, as in
-      `pip install 'savings_gym[render]'`).
+    * `render_mode`: "rgb_array", "human" or None. "human" shows every step in a window, in real time (needs
+      pygame, as in `pip install 'savings_gym[render]'`).
 
     ## Version history
     * v0: first version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RENDER_FPS}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": RENDER_FPS}
 
     def __init__(
         self,
@@ -189,12 +190,13 @@ class ReachEnv(gym.Env[Array, Array]):
         )
         self.observation_space = self.task.observation_space
         self.action_space = self.task.action_space
-        self.render_mode = as_render_mode(render_mode)
+        self.render_mode = as_render_mode(render_mode, self.metadata)
         self._renderer: ReachRenderer | None = None
+        self._window = Window() if render_mode == "human" else None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copy and pickle without the renderer; a copy makes its own when it renders."""
-        return {**self.__dict__, "_renderer": None}
+        """Copy and pickle without renderer and window; a copy makes its own when it renders."""
+        return {**self.__dict__, "_renderer": None, "_window": None}
 
     @property
     def trial_field(self) -> Field:
@@ -229,6 +231,7 @@ class ReachEnv(gym.Env[Array, Array]):
         if seed is not None:
             self.task.restart()
         self.task.begin(self.np_random, chosen)
+        self._show()
         return self.task.observe(), self.task.info()
 
     def step(self, action: ArrayLike) -> tuple[Array, float, bool, bool, dict[str, Any]]:
@@ -240,32 +243,42 @@ class ReachEnv(gym.Env[Array, Array]):
         task = self.task
         reward = task.step(as_actions(action, task.action_space.shape))
         truncated = bool(task.t[0] >= TRIAL_STEPS)
+        self._show()
         return task.observe(), reward, False, truncated, task.info()
 
     def render(self) -> NDArray[np.uint8] | None:
-        """Return a picture of arm, start, target and hand path, (480, 480, 3); None without a render mode."""
+        """Return a picture of arm, start, target and hand path, (480, 480, 3).
+
+        None with "human", whose window every reset and step keep up to date, and without a render mode.
+        """
         if self.render_mode is None:
             gym.logger.warn("render() needs gym.make(..., render_mode='rgb_array')")
-            return None
+        return self._picture() if self.render_mode == "rgb_array" else None
+
+    def close(self) -> None:
+        """Free the renderer and close the window."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+        if self._window is not None:
+            self._window.close()
+
+    def _picture(self) -> NDArray[np.uint8]:
         if self._renderer is None:
             self._renderer = ReachRenderer(self.task)
         return self._renderer.frame(0)
 
-    def close(self) -> None:
-        """Free the renderer."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+    def _show(self) -> None:
+        if self.render_mode == "human":
+            self._window = self._window or Window()
+            self._window.show(self._picture())
 
 
-def as_render_mode(render_mode: str | None) -> str | None:
+def as_render_mode(render_mode: str | None, metadata: Mapping[str, Any]) -> str | None:
     """Return the render mode, or raise a ValueError that lists the valid ones."""
-    modes = ReachEnv.metadata["render_modes"]
+    modes = metadata["render_modes"]
     if render_mode is not None and render_mode not in modes:
-        raise ValueError(
-            f"render_mode must be None or one of {modes}, got {render_mode!r}; 'human' opens a window with "
-            "gymnasium.make of a single environment"
-        )
+        raise ValueError(f"render_mode must be None or one of {modes}, got {render_mode!r}")
     return render_mode
 
 

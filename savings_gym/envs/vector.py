@@ -143,7 +143,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.render_mode = as_render_mode(render_mode)
+        self.render_mode = as_render_mode(render_mode, self.metadata)
         self.autoreset_mode = autoreset_mode
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self._steps, self._full_info = max_episode_steps, info == "full"

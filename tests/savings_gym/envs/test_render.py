@@ -1,3 +1,6 @@
+import copy
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -123,29 +126,67 @@ def test_gymnasium_records_a_video(env_id, tmp_path):
     assert video.stat().st_size > 1000
 
 
-@pytest.mark.render
-@pytest.mark.filterwarnings("ignore:.*The HumanRendering wrapper is being applied")
-def test_gymnasium_shows_a_window(monkeypatch):
-    pygame = pytest.importorskip("pygame")
+@pytest.fixture
+def pygame(monkeypatch):
+    """Pygame with a display that nobody sees."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    env = gym.make("NullFieldReach-v0", render_mode="human")
-    assert env.render_mode == "human"
-    env.reset(seed=0)
-    env.step(np.zeros(6))
-    assert env.render() is None
-    shown = pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
-    assert (shown == env.unwrapped.render()).all()
-    env.close()
+    pygame = pytest.importorskip("pygame")
+    yield pygame
+    pygame.quit()
+
+
+def shown(pygame):
+    return pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
+
+
+@pytest.mark.render
+def test_a_window_shows_the_arm_after_every_reset_and_step(pygame, recwarn):
+    seen, drawn = (gym.make("NullFieldReach-v0", render_mode=mode) for mode in ("human", "rgb_array"))
+    for env in (seen, drawn):
+        env.reset(seed=0)
+    assert (shown(pygame) == drawn.render()).all()
+    assert seen.render() is None
+    for _ in range(3):
+        before = shown(pygame)
+        for env in (seen, drawn):
+            env.step(np.full(6, 0.4))
+        assert (shown(pygame) == drawn.render()).all()
+        assert (shown(pygame) != before).any()
+    copied = copy.deepcopy(seen)
+    copied.step(np.full(6, 0.4))
+    drawn.step(np.full(6, 0.4))
+    assert (shown(pygame) == drawn.render()).all()
+    for env in (seen, copied, drawn):
+        env.close()
+    assert not pygame.display.get_init()
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_without_a_display_the_window_warns_and_pictures_go_on(monkeypatch):
+    pygame = pytest.importorskip("pygame")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "")
+    monkeypatch.delenv("SDL_VIDEODRIVER")
+    with pytest.warns(UserWarning, match="there is no display"):
+        gym.make("NullFieldReach-v0", render_mode="human")
+    pygame.quit()
+
+
+def test_a_window_without_pygame_is_refused_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    with pytest.raises(gym.error.DependencyNotInstalled, match=r"pip install 'savings_gym\[render\]'"):
+        gym.make("NullFieldReach-v0", render_mode="human")
 
 
 @pytest.mark.render
 @pytest.mark.parametrize("env_id", ENV_IDS)
-def test_gymnasium_finds_no_fault_with_the_pictures(env_id, recwarn):
+def test_gymnasium_finds_no_fault_with_the_pictures(env_id, pygame, recwarn):
     check_env(gym.make(env_id, render_mode="rgb_array").unwrapped)
     assert [str(warning.message) for warning in recwarn] == []
 
 
-@pytest.mark.parametrize("make", [ReachEnv, ReachVectorEnv])
-def test_a_window_needs_gymnasiums_make(make):
-    with pytest.raises(ValueError, match="'human' .* gymnasium.make"):
-        make(render_mode="human")
+@pytest.mark.parametrize(("make", "mode"), [(ReachEnv, "ansi"), (ReachVectorEnv, "human")])
+def test_an_unknown_render_mode_is_refused(make, mode):
+    with pytest.raises(ValueError, match=f"one of .*'rgb_array'.* got '{mode}'"):
+        make(render_mode=mode)
