@@ -8,7 +8,7 @@ from savings_gym.task.settings import Noise
 SILENCE = Noise(0.0, 0.0, 0.0)
 
 
-def lively(cell="gru", networks=2, dtype=torch.float64, seed=3):
+def lively(cell="gru", networks=2, dtype=torch.float64, seed=7):
     """Return networks that move the arm, each differently, and respond to their inputs."""
     ensemble = make_ensemble(cell, networks, 16, seed=seed, dtype=dtype)
     generator = torch.Generator().manual_seed(4)

@@ -2,8 +2,7 @@
 
 The protocol follows the study (eLife 107423): pre-training on random reaches with Adam, in which all
 parameters learn; then plain SGD on the 8 centre-out reaches, in which input weights, input bias and read-out
-stay fixed. Where our networks and trials differ from the study's, ``agents.supervised.networks`` and
-``agents.supervised.reaches`` say so.
+stay fixed. Where our trials differ from the study's, ``agents.supervised.reaches`` says so.
 """
 
 from __future__ import annotations

@@ -1,13 +1,11 @@
 """Recurrent policies: an ensemble of n networks is one module, whose parameters have a leading axis of n.
 
-A network has one recurrent layer and a linear read-out with a sigmoid, like the networks of the study (eLife
-107423). Initial weights: input weights Xavier-uniform, recurrent weights orthogonal, biases 0, read-out
-Xavier-uniform with bias -5, initial state 0.
-
-Unlike in the study, each gate's matrix is drawn on its own. The study's code draws the stack of all gates at
-once, which makes its weights smaller by about the root of the number of gates: for a GRU of 128 units the
-standard deviation of an input weight is 0.071 there and 0.117 here, and the mean singular value of a gate's
-recurrent block 0.51 there and 1 here.
+A network has one recurrent layer and a linear read-out with a sigmoid. Initial weights are those of the study
+(eLife 107423): input weights Xavier-uniform and recurrent weights orthogonal, each drawn for the stack of all
+gates at once, (gates * units, inputs) and (gates * units, units); biases 0, read-out Xavier-uniform with bias
+-5, initial state 0. So the columns of the recurrent stack are orthonormal, and the weights of a gate are
+smaller than if it were drawn on its own: for a GRU of 128 units, the singular values of a gate's recurrent
+weights have a mean of 0.51.
 
 A cell of your own is a subclass of `Ensemble` under `register_cell`.
 """
@@ -128,10 +126,8 @@ class Ensemble(nn.Module):
         self.to(device=device, dtype=dtype)
 
     def _initialise(self, i: int, generator: torch.Generator) -> None:
-        for gate in range(self.gates):
-            rows = slice(gate * self.units, (gate + 1) * self.units)
-            nn.init.xavier_uniform_(self.input_weight[i, rows], generator=generator)
-            nn.init.orthogonal_(self.recurrent_weight[i, rows], generator=generator)
+        nn.init.xavier_uniform_(self.input_weight[i], generator=generator)
+        nn.init.orthogonal_(self.recurrent_weight[i], generator=generator)
         nn.init.xavier_uniform_(self.readout_weight[i], generator=generator)
         self.readout_bias[i] = READOUT_BIAS
 
@@ -300,15 +296,15 @@ def derived_seed(*keys: int) -> int:
 def draw_cue(ensemble: Ensemble, seed: int) -> torch.Tensor:
     """Draw the input weights of a context cue, (n, gates * units): an input that is constant within a phase.
 
-    Each gate's weights are drawn like one more column of its input matrix, Xavier-uniform with inputs + 1
-    columns; those of network i depend on the seed and i alone. They were not trained and stay fixed.
+    They are drawn like one more column of the input weights, Xavier-uniform with inputs + 1 columns; those of
+    network i depend on the seed and i alone. They were not trained and stay fixed.
 
     A constant input c through fixed weights w adds c w to the drive in every control step, which is what
     adding c w to the input bias does. So a cue is switched on by adding this tensor to ``input_bias`` and off
     by subtracting it again, whatever the rollout.
     """
-    inputs = ensemble.input_weight.shape[2]
-    bound = math.sqrt(6.0 / (inputs + 1 + ensemble.units))
+    _, drives, inputs = ensemble.input_weight.shape
+    bound = math.sqrt(6.0 / (drives + inputs + 1))
     drawn = torch.empty(ensemble.input_bias.shape, dtype=torch.float64)
     for i in range(ensemble.networks):
         generator = torch.Generator().manual_seed(derived_seed(seed, CUE_STREAM, i, 0))

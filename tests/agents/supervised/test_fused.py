@@ -23,7 +23,7 @@ LOUD = Noise(excitation=0.01, proprioception=0.02, vision=0.005)
 
 def lively(units=32, networks=2, dtype=torch.float64):
     """Networks with active muscles and no parameter at zero."""
-    ensemble = make_ensemble("gru", networks, units, seed=0, dtype=dtype)
+    ensemble = make_ensemble("gru", networks, units, seed=1, dtype=dtype)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         ensemble.readout_bias += 2.5

@@ -159,7 +159,7 @@ def test_a_cue_in_the_input_bias_is_a_constant_input_of_its_own():
 
 def test_cue_weights_are_xavier_uniform_and_the_seeds_and_networks_own():
     drawn = draw_cue(make_ensemble("gru", 4, 128, seed=0), seed=1)
-    bound = math.sqrt(6 / (18 + 128))
+    bound = math.sqrt(6 / (18 + 3 * 128))
     assert drawn.shape == (4, 384) and drawn.abs().max() <= bound
     assert drawn.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
     assert not torch.equal(drawn[0], drawn[1])
