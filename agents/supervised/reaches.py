@@ -234,8 +234,8 @@ def random_reaches(
     """Return m pre-training reaches for each of n networks: start and target uniform in joint space.
 
     Half of these starts (80 of the elbow's 155 degrees) lie outside elbow angles of 45 to 120 degrees.
-    Within, the moment arms of our muscles are those of the study to 2 mm; outside, they differ by up to 29
-    mm.
+    Within, the moment arms of our muscles are those of the study to 2 mm (elbow flexors) or 0.1 mm
+    (extensors); outside, they differ by up to 29 mm.
 
     Args:
         n: Number of networks.

@@ -35,7 +35,7 @@ TENDON_SLACK_LENGTH: Final = (0.039, 0.066, 0.172, 0.187, 0.204, 0.217)  # m
 # The published musculotendon lengths are fits that no path over a 309 mm humerus can have. Our paths change
 # their length likewise, and their tendons are longer (or shorter) by these constants, so that fibres are as
 # long as published at CENTRE_OUT_START.
-PATH_EXTRA_LENGTH: Final = (0.058227, 0.021955, 0.085901, -0.024383, 0.102304, 0.158240)  # m
+PATH_EXTRA_LENGTH: Final = (0.058227, 0.021955, 0.085901, -0.024383, 0.102304, 0.159076)  # m
 MAX_SHORTENING_VELOCITY: Final = 10.0  # optimal lengths/s [C]
 ACTIVATION_TIME: Final = 0.015  # s [C]
 DEACTIVATION_TIME: Final = 0.050  # s [C]

@@ -65,7 +65,7 @@ def test_fibres_change_their_length_nearly_as_published(arm):
     published = published_length(q) - published_length(start)
     worst = np.abs(change - published).max((0, 1))
     # brachioradialis and biceps: two via sites cannot follow the polynomial to full extension, see below
-    assert (worst < [1e-9, 1e-9, 6e-3, 0.25e-3, 7e-3, 2e-3]).all(), worst
+    assert (worst < [1e-9, 1e-9, 6e-3, 0.25e-3, 7e-3, 0.6e-3]).all(), worst
 
 
 def test_at_the_shoulder_moment_arms_are_as_published(arm):
@@ -76,8 +76,8 @@ def test_at_the_shoulder_moment_arms_are_as_published(arm):
 
 @pytest.mark.parametrize(
     ("muscle", "bound"),
-    [(PECTORALIS, 0.0), (DELTOID, 0.0), (TRICEPS_LATERAL, 0.1e-3), (TRICEPS_LONG, 1.1e-3),
-     (BRACHIORADIALIS, 2.5e-3), (BICEPS, 2.5e-3)],
+    [(PECTORALIS, 0.0), (DELTOID, 0.0), (TRICEPS_LATERAL, 0.1e-3), (TRICEPS_LONG, 0.1e-3),
+     (BRACHIORADIALIS, 1.8e-3), (BICEPS, 1.9e-3)],
 )  # fmt: skip
 def test_from_45_to_120_degrees_of_elbow_moment_arms_are_nearly_as_published(arm, muscle, bound):
     q = grid(elbow=(45.0, 120.0, 151))
