@@ -1,0 +1,210 @@
+"""The closed loop of network and arm, linearised where a network holds the hand at the start.
+
+A small change s of the loop's state, one control step later, is J s. The state is all that decides what comes
+next: activity, joint angles and velocities, muscle activations, and what was sensed but has not yet arrived.
+J is exact (forward-mode differentiation of the rollout's own step), so that its powers tell what becomes of a
+push of activity, and its eigenvalues how fast: a mode with eigenvalue z decays with the time constant
+-dt / ln|z|.
+
+    loop = linearise(ensemble, TorchArm(dtype=torch.float64), target=0)
+    loop.time_constants()[:, 0]         # of the slowest mode of every network [s]
+    loop.share_left(shift, 35)          # of a push by the shift, 35 control steps later
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.supervised.networks import Ensemble, State
+from agents.supervised.reaches import Reaches, Timing, centre_out
+from agents.supervised.torch_arm import ArmState, TorchArm
+from savings_gym.arrays import Floats, as_finite, as_whole_number
+from savings_gym.fields import NullField
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, TRIAL_STEPS, Delays, Noise
+from savings_gym.task.trials import NO_GO
+
+SLOW = 0.1  # s; modes with longer time constants are called slow
+"""Between the preparatory time, 0.16 s, and the cue, 0.51 s, a mode of 0.1 s falls to 3 %."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedLoop:
+    """The linearised loop of n networks that hold the hand, before the reach to one target.
+
+    Attributes:
+        jacobian: (n, S, S) change of the state in a control step per change of the state before it.
+        units: How many of the S entries, the first ones, are activity.
+        drift: (n,) relative change of activity in the control step at which the loop is linearised,
+            |h' - h| / |h|; 0 in a true hold.
+    """
+
+    jacobian: Floats
+    units: int
+    drift: Floats
+
+    @property
+    def network(self) -> Floats:
+        """Change of activity per change of activity with the input unchanged, (n, units, units)."""
+        return self.jacobian[:, : self.units, : self.units]
+
+    def time_constants(self, *, network_only: bool = False) -> Floats:
+        """Return the time constants of all modes, the slowest first, (n, S) [s].
+
+        inf is a mode that does not decay, and 0 one that is gone after a step.
+
+        Args:
+            network_only: Of the network with its input unchanged instead, (n, units).
+        """
+        values = np.linalg.eigvals(self.network if network_only else self.jacobian)
+        return -np.sort(-_time_constant(values), axis=-1)
+
+    def pushed(self, push: Floats, steps: int) -> Floats:
+        """Return what is left of pushes of activity after 0 to `steps` control steps, (n, steps + 1, units).
+
+        Args:
+            push: (n, units) changes of activity.
+            steps: How many control steps to follow.
+        """
+        state = self._state(push)
+        series = [state]
+        for _ in range(as_whole_number("steps", steps)):
+            state = np.einsum("nij,nj->ni", self.jacobian, state)
+            series.append(state)
+        return np.stack(series, axis=1)[..., : self.units]
+
+    def share_left(self, push: Floats, steps: int) -> Floats:
+        """Return what is left of a push after some control steps, as a share of its length, (n,)."""
+        left = np.linalg.norm(self.pushed(push, steps)[:, -1], axis=-1)
+        return left / np.linalg.norm(push, axis=-1)
+
+    def slow_share(self, push: Floats, slower_than: float = SLOW) -> Floats:
+        """Return the length of a push's part in the slow modes, as a share of its own, (n,).
+
+        The part is the spectral projection: the push in coordinates of the eigenvectors, without the fast
+        ones. Modes are not orthogonal, so that a share may exceed 1.
+
+        Args:
+            push: (n, units) changes of activity.
+            slower_than: Time constant that a slow mode exceeds [s].
+        """
+        values, modes = np.linalg.eig(self.jacobian)
+        coordinates = np.linalg.solve(modes, self._state(push)[..., None].astype(complex))[..., 0]
+        slow = np.where(_time_constant(values) > slower_than, coordinates, 0.0)
+        part = np.einsum("nij,nj->ni", modes, slow)[:, : self.units]
+        return np.linalg.norm(part, axis=-1) / np.linalg.norm(push, axis=-1)
+
+    def _state(self, push: Floats) -> Floats:
+        push = as_finite("push", push)
+        n, size = self.jacobian.shape[:2]
+        if push.shape != (n, self.units):
+            raise ValueError(f"push has shape {push.shape}, expected {(n, self.units)}")
+        return np.concatenate([push, np.zeros((n, size - self.units))], axis=-1)
+
+
+def linearise(
+    ensemble: Ensemble,
+    arm: TorchArm,
+    target: int,
+    *,
+    delays: Delays = Delays(),  # noqa: B008, frozen
+    step: int = TRIAL_STEPS - 1,
+) -> ClosedLoop:
+    """Linearise the loop of every network in a trial without go, field and noise.
+
+    Args:
+        ensemble: n networks, of the arm's dtype.
+        arm: The arm that they move.
+        target: Index of the centre-out target that is shown.
+        delays: Delays of the senses.
+        step: Control step in which the loop is linearised; by default the last one, when the hand has been
+            held for a second.
+
+    Raises:
+        ValueError: If there is no such target or control step.
+    """
+    if not 0 <= as_whole_number("target", target) < N_TARGETS:
+        raise ValueError(f"target must lie in 0..{N_TARGETS - 1}, got {target}")
+    if not 0 <= as_whole_number("step", step) < TRIAL_STEPS:
+        raise ValueError(f"step must lie in 0..{TRIAL_STEPS - 1}, got {step}")
+    loop = _Loop(ensemble, arm, _hold(ensemble, arm, target, delays))
+    with torch.no_grad():
+        state = loop.start()
+        for _ in range(step):
+            state = loop.advance(state)
+        after = loop.advance(state)
+        hidden, later = state[..., : ensemble.units], after[..., : ensemble.units]
+        drift = (later - hidden).norm(dim=-1) / hidden.norm(dim=-1)
+        size = state.shape[-1]
+        repeated = state.expand(-1, size, -1).contiguous()  # one trial per entry of the state that changes
+        tangents = torch.eye(size).to(state).expand(ensemble.networks, -1, -1).contiguous()
+        _, columns = torch.func.jvp(loop.advance, (repeated,), (tangents,))
+    return ClosedLoop(columns.mT.double().cpu().numpy(), ensemble.units, drift[:, 0].double().cpu().numpy())
+
+
+def _time_constant(values: NDArray[np.complex128]) -> Floats:
+    """Return the time constants of modes with these eigenvalues [s]."""
+    size = np.abs(values)
+    decays = (size > 0.0) & (size < 1.0)
+    rate = -np.log(size, out=np.ones_like(size), where=decays)
+    return np.where(decays, CONTROL_STEP / rate, np.where(size > 0.0, np.inf, 0.0))
+
+
+def _hold(ensemble: Ensemble, arm: TorchArm, target: int, delays: Delays) -> Reaches:
+    """Return one trial per network in which go never comes."""
+    like = ensemble.initial
+    probe = centre_out(
+        ensemble.networks, NullField(), np.random.default_rng(0), probe=True, noise=Noise(0.0, 0.0, 0.0),
+        delays=delays, device=like.device, dtype=like.dtype, arm=arm.arm,
+    )  # fmt: skip
+    one = {name: getattr(probe, name)[:, target : target + 1] for name in ("q0", "start", "target")}
+    return dataclasses.replace(probe, **one, go_step=torch.full_like(probe.go_step[:, :1], NO_GO))
+
+
+class _Loop:
+    """One control step of network and arm as a function of a flat state, (n, trials, S)."""
+
+    def __init__(self, ensemble: Ensemble, arm: TorchArm, hold: Reaches) -> None:
+        self.ensemble, self.arm, self.hold = ensemble, arm, hold
+        self.timing: Timing = hold.timing
+        self.parts = len(ensemble.initial_state(1))
+
+    def start(self) -> torch.Tensor:
+        """Return the state at the beginning of the trial, (n, 1, S)."""
+        state = self.arm.at_rest(self.hold.q0)
+        hand, muscles = self._sensed(state)
+        underway = [hand] * self.timing.vision + [muscles] * self.timing.proprioception
+        return torch.cat([*self.ensemble.initial_state(1), *state, *underway], -1)
+
+    def advance(self, flat: torch.Tensor) -> torch.Tensor:
+        """Return the state (n, trials, S) one control step later."""
+        memory, state, seen, felt = self._split(flat)
+        hand, muscles = self._sensed(state)
+        seen, felt = [*seen, hand], [*felt, muscles]  # the oldest first
+        trials = flat.shape[1]
+        target = self.hold.target.expand(-1, trials, -1)
+        cue = torch.zeros_like(target[..., :1])
+        memory = self.ensemble.step(torch.cat([seen[0], felt[0], target, cue], -1), memory)
+        field = tuple(
+            torch.zeros((), dtype=flat.dtype).expand(shape) for shape in ((2, 2), (2, 2), (2,), (2,))
+        )
+        state = self.arm.control_step(state, self.ensemble.readout(memory[0]), field)
+        return torch.cat([*memory, *state, *seen[1:], *felt[1:]], -1)
+
+    def _sensed(self, state: ArmState) -> tuple[torch.Tensor, torch.Tensor]:
+        length, speed, _ = self.arm.muscle_state(state.q, state.v)
+        return self.arm.hand(state.q, state.v)[0], torch.cat([length, speed], -1)
+
+    def _split(self, flat: torch.Tensor) -> tuple[State, ArmState, list[torch.Tensor], list[torch.Tensor]]:
+        vision, proprioception = self.timing.vision, self.timing.proprioception
+        n_muscles = self.arm.arm.n_actuators
+        sizes = [self.ensemble.units] * self.parts + [2, 2, n_muscles]
+        sizes += [2] * vision + [2 * n_muscles] * proprioception
+        parts = list(flat.split(sizes, -1))
+        seen = len(sizes) - proprioception
+        memory, state = tuple(parts[: self.parts]), ArmState(*parts[self.parts : self.parts + 3])
+        return memory, state, parts[self.parts + 3 : seen], parts[seen:]

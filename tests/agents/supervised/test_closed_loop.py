@@ -1,0 +1,114 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from agents.supervised.closed_loop import linearise
+from agents.supervised.networks import make_ensemble
+from agents.supervised.reaches import centre_out
+from agents.supervised.rollout import plain_rollout
+from agents.supervised.torch_arm import TorchArm
+from savings_gym.activity.displacement import Displacement
+from savings_gym.fields import NullField
+from savings_gym.task.settings import Delays, Noise
+from savings_gym.task.trials import NO_GO
+
+F64 = torch.float64
+NETWORKS, UNITS = 3, 12
+
+
+@pytest.fixture
+def arm():
+    return TorchArm(dtype=F64)
+
+
+def ensemble(cell="gru", networks=NETWORKS, units=UNITS, gain=1.0):
+    drawn = make_ensemble(cell, networks, units, seed=1, dtype=F64)
+    with torch.no_grad():
+        drawn.readout_bias.fill_(-3.0)  # so that the muscles respond
+        drawn.readout_weight.mul_(4.0)
+        drawn.recurrent_weight.mul_(gain)
+    return drawn
+
+
+def pushes(networks=NETWORKS, units=UNITS, seed=0):
+    return np.random.default_rng(seed).standard_normal((networks, units))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+@pytest.mark.parametrize("delays", [Delays(), Delays(0.03, 0.0)])
+def test_jacobians_tell_what_becomes_of_a_small_push(arm, cell, delays):
+    """The product of the Jacobians along a trial is the derivative of the rollout, by central differences."""
+    networks, step, steps, small = ensemble(cell), 60, 3, 1e-6
+    push = pushes()
+    loops = [linearise(networks, arm, 2, delays=delays, step=step + k) for k in range(steps)]
+    state = np.zeros(loops[0].jacobian.shape[:2])
+    state[:, :UNITS] = push
+    left = [state := np.einsum("nij,nj->ni", loop.jacobian, state) for loop in loops]
+    np.testing.assert_array_equal(left[0][:, :UNITS], loops[0].pushed(push, 1)[:, 1])
+
+    reaches = centre_out(
+        NETWORKS, NullField(), np.random.default_rng(0), probe=True, noise=Noise(0.0, 0.0, 0.0),
+        delays=delays, dtype=F64,
+    )  # fmt: skip
+    reaches = dataclasses.replace(reaches, go_step=torch.full_like(reaches.go_step, NO_GO))
+    with torch.no_grad():
+        more, less = (
+            plain_rollout(networks, arm, reaches, Displacement(step, sign * small * push[:, None])).hidden
+            for sign in (1.0, -1.0)
+        )
+    simulated = ((more - less) / (2 * small))[:, step : step + steps, 2].numpy()
+    np.testing.assert_allclose(np.stack(left, 1)[..., :UNITS], simulated, rtol=1e-5, atol=1e-8)
+
+
+def test_units_without_weights_forget_at_the_rate_of_their_gate(arm):
+    networks = ensemble()
+    with torch.no_grad():
+        for parameter in networks.parameters():
+            parameter.zero_()
+        networks.initial.fill_(0.3)
+    loop = linearise(networks, arm, 0)  # a GRU's gate of 1/2 halves activity in every step
+    np.testing.assert_allclose(loop.time_constants(network_only=True), 0.01 / math.log(2.0))
+    np.testing.assert_allclose(loop.share_left(pushes(), 5), 0.5**5)
+    leaky = ensemble("rnn")
+    with torch.no_grad():
+        leaky.recurrent_weight.zero_()
+    expected = -0.01 / math.log(1.0 - leaky.leak)
+    np.testing.assert_allclose(linearise(leaky, arm, 0).time_constants(network_only=True), expected)
+
+
+def test_a_push_lies_in_the_slow_modes_or_in_the_fast_ones(arm):
+    loop = linearise(ensemble(), arm, 0)
+    push = pushes()
+    np.testing.assert_allclose(loop.slow_share(push, slower_than=-1.0), 1.0, rtol=1e-6)
+    assert np.all(loop.slow_share(push, slower_than=math.inf) == 0.0)
+
+
+def test_the_loop_holds_more_than_the_network(arm):
+    """An arm without friction is neutral along its joints or slower than a network that forgets at once."""
+    networks = ensemble(gain=0.0)
+    loop = linearise(networks, arm, 0)
+    assert np.all(loop.time_constants()[:, 0] > loop.time_constants(network_only=True)[:, 0])
+    assert loop.jacobian.shape == (
+        NETWORKS,
+        UNITS + 2 + 2 + 6 + 7 * 2 + 2 * 12,
+    ) + (UNITS + 48,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"target": 8}, r"target must lie in 0\.\.7, got 8"),
+        ({"target": 0, "step": 100}, r"step must lie in 0\.\.99, got 100"),
+    ],
+)
+def test_bad_arguments_are_named(arm, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        linearise(ensemble(), arm, **arguments)
+
+
+def test_a_push_of_another_size_is_refused(arm):
+    with pytest.raises(ValueError, match=r"push has shape \(2, 5\), expected \(3, 12\)"):
+        linearise(ensemble(), arm, 0).share_left(np.zeros((2, 5)), 1)
