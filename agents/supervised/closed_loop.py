@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -142,11 +143,11 @@ def linearise(
         size = state.shape[-1]
         repeated = state.expand(-1, size, -1).contiguous()  # one trial per entry of the state that changes
         tangents = torch.eye(size).to(state).expand(ensemble.networks, -1, -1).contiguous()
-        _, columns = torch.func.jvp(loop.advance, (repeated,), (tangents,))
+        columns = torch.func.jvp(loop.advance, (repeated,), (tangents,))[1]
     return ClosedLoop(columns.mT.double().cpu().numpy(), ensemble.units, drift[:, 0].double().cpu().numpy())
 
 
-def _time_constant(values: NDArray[np.complex128]) -> Floats:
+def _time_constant(values: NDArray[Any]) -> Floats:
     """Return the time constants of modes with these eigenvalues [s]."""
     size = np.abs(values)
     decays = (size > 0.0) & (size < 1.0)
