@@ -8,8 +8,9 @@ so a field is a small frozen object that prints, pickles, hashes and goes throug
 trials, each with its own field, are four arrays (`linear_fields.LinearFields`). The coefficients
 may depend on the start and the target of the trial, as those of a channel do.
 
-A field acts from the go signal on (`onset="go"`) or during the whole trial (`onset="start"`).
-Fields are added with `+`; the parts of a sum keep their own onset.
+A field acts during the whole trial (`onset="start"`), from the go signal on (`onset="go"`), or from when
+the go cue is seen, the delay of the cue later (`onset="cue"`). Fields are added with `+`; the parts of a
+sum keep their own onset.
 
 A field of your own is a subclass with a kind. Once it is defined it works everywhere: in the
 environments and their specs, in schedules, and in `field_from_dict`:
@@ -39,7 +40,7 @@ from savings_gym.linear_fields import LinearFields
 Vector = tuple[float, float]
 Matrix = tuple[Vector, Vector]
 
-ONSETS = ("go", "start")
+ONSETS = ("start", "go", "cue")  # in the order of time
 
 _KINDS: dict[str, type[Field]] = {}  # every subclass of Field by its kind
 
@@ -57,7 +58,8 @@ class Field:
     """Base of all force fields; see the module for how to write one.
 
     Attributes:
-        onset: "go" (acts from the go signal on) or "start" (acts during the whole trial).
+        onset: "start" (acts during the whole trial), "go" (acts from the go signal on) or "cue" (acts from
+            when the go cue is seen).
         kind: Name of the class in `to_dict` and `field_from_dict`, an argument of the class statement.
     """
 
@@ -325,7 +327,7 @@ def as_field(value: Field | Mapping[str, Any] | None) -> Field:
 
 def resolve_fields(
     fields: Field | Sequence[Field], start: Floats, target: Floats
-) -> tuple[LinearFields, LinearFields]:
+) -> tuple[LinearFields, LinearFields, LinearFields]:
     """Return the fields of n trials, split by onset.
 
     Args:
@@ -334,14 +336,14 @@ def resolve_fields(
         target: (n, 2) target of each trial, m.
 
     Returns:
-        `always` (acts during the whole trial) and `after_go` (acts from go on), n fields each;
-        the force on the hand is the sum of both.
+        For each of `ONSETS` n fields, which act from then on; the force on the hand is the sum of those
+        that act.
     """
     n = len(start)
     by_trial = list(fields) if isinstance(fields, Sequence) else [fields] * n
     if len(by_trial) != n:
         raise ValueError(f"{len(by_trial)} fields were given for {n} trials")
-    by_onset = {"start": LinearFields.zeros(n), "go": LinearFields.zeros(n)}
+    by_onset = {onset: LinearFields.zeros(n) for onset in ONSETS}
     trials_of: dict[Field, list[int]] = {}
     for trial, field in enumerate(by_trial):
         trials_of.setdefault(field, []).append(trial)
@@ -349,4 +351,4 @@ def resolve_fields(
         trials = np.array(members)
         for part in field.parts():
             by_onset[part.onset].add(trials, part.coefficients(start[trials], target[trials]))
-    return by_onset["start"], by_onset["go"]
+    return by_onset["start"], by_onset["go"], by_onset["cue"]

@@ -93,45 +93,45 @@ Number = TypeVar("Number", float, Floats)  # of one hand, or (n,) of n hands
 
 
 class HandForces:
-    """The fields of n trials, before go and from go on, as coefficients of `force_on_hand`.
+    """The fields of n trials as coefficients of `force_on_hand`, for each stage of a trial.
+
+    Stage 0 lasts until go, stage 1 from go until the go cue is seen, stage 2 from then on.
 
     Args:
         n: Number of trials.
     """
 
     def __init__(self, n: int) -> None:
-        self._trials = np.zeros((2, COEFFICIENTS, n))  # before go, from go on
-        self._gone = np.zeros(n, dtype=bool)
+        self._trials = np.zeros((STAGES, COEFFICIENTS, n))
+        self._stage = np.zeros(n, dtype=np.int64)
         self._chosen: Floats | None = None
 
-    def put(self, trials: Indices, always: LinearFields, after_go: LinearFields) -> None:
+    def put(self, trials: Indices, *by_onset: LinearFields) -> None:
         """Replace the fields of `trials` (m,) by those that `fields.resolve_fields` returned for them."""
-        self._trials[0][:, trials] = _coefficients(always)
-        always.add(np.arange(len(trials)), after_go)
-        self._trials[1][:, trials] = _coefficients(always)
+        everyone, acting = np.arange(len(trials)), LinearFields.zeros(len(trials))
+        for stage, begins in enumerate(by_onset):
+            acting.add(everyone, begins)
+            self._trials[stage][:, trials] = _coefficients(acting)
         self._chosen = self._choose()
 
-    def at(self, gone: NDArray[np.bool_]) -> Floats | None:
-        """Return the coefficients (12, n) in a control step; None if there is no force in any trial.
-
-        Args:
-            gone: (n,) whether go has come.
-        """
-        if not np.array_equal(gone, self._gone):
-            self._gone = gone
+    def at(self, stage: Indices) -> Floats | None:
+        """Return the coefficients (12, n) at stages (n,); None if there is no force in any trial."""
+        if not np.array_equal(stage, self._stage):
+            self._stage = stage
             self._chosen = self._choose()
         return self._chosen
 
-    def of_first(self, gone: bool) -> list[float] | None:
-        """Return the coefficients of the first trial; None if there is no force."""
-        values: list[float] = self._trials[int(gone), :, 0].tolist()
+    def of_first(self, stage: int) -> list[float] | None:
+        """Return the coefficients of the first trial at a stage; None if there is no force."""
+        values: list[float] = self._trials[stage, :, 0].tolist()
         return values if any(values[:X0] + values[CX:]) else None
 
     def _choose(self) -> Floats | None:
-        values = np.where(self._gone, self._trials[1], self._trials[0])
+        values = np.take_along_axis(self._trials, self._stage[None, None], axis=0)[0]
         return values if values[:X0].any() or values[CX:].any() else None
 
 
+STAGES = 3  # one begins at each onset of a field
 X0, CX = 8, 10  # rows of coefficients: B and K row by row, x0 from X0, c from CX
 COEFFICIENTS = 12
 

@@ -129,7 +129,7 @@ class ModelBasedController:
             raise ValueError(f"reach_time must be a positive number of seconds, got {reach_time!r}")
         self.field = NullField() if field is None else field
         self.reach_time = float(reach_time)
-        self._vision_delay = whole_steps("the visual delay", settings.delays.vision)
+        self._cue_delay = whole_steps("the delay of the cue", settings.delays.cue_delay)
         self._estimator = StateEstimator(settings)
         self._arm = self._estimator.arm
         self._muscle = self._arm.pulls
@@ -232,8 +232,8 @@ class ModelBasedController:
     def _known_field(self, start: Floats, target: Floats, cue: NDArray[np.int64]) -> KnownField | None:
         if self.field.is_null:
             return None
-        go = np.where(cue < NO_GO, cue - self._vision_delay, NO_GO)
-        return KnownField(*resolve_fields(self.field, start, target), go)
+        go = np.where(cue < NO_GO, cue - self._cue_delay, NO_GO)
+        return KnownField(*resolve_fields(self.field, start, target), go, cue)
 
 
 def _leading(observation: ArrayLike) -> tuple[int, ...]:

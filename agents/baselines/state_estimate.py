@@ -50,16 +50,21 @@ class KnownField(NamedTuple):
     Attributes:
         always: Parts that act throughout the trial.
         after_go: Parts that act from go on.
+        after_cue: Parts that act from when the go cue is seen.
         go: (n,) control step of go, or a large number until it is known.
+        cue: (n,) control step in which the go cue is first seen, likewise.
     """
 
     always: LinearFields
     after_go: LinearFields
+    after_cue: LinearFields
     go: NDArray[np.int64]
+    cue: NDArray[np.int64]
 
     def force(self, x: Floats, v: Floats, step: NDArray[np.int64]) -> Floats:
         """Return the force on hands at x [m] with velocity v [m/s] in control steps (n,): (n, 2) [N]."""
-        return self.always.force(x, v) + (step >= self.go)[:, None] * self.after_go.force(x, v)
+        force = self.always.force(x, v) + (step >= self.go)[:, None] * self.after_go.force(x, v)
+        return force + (step >= self.cue)[:, None] * self.after_cue.force(x, v)
 
 
 class ForwardModel:

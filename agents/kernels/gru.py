@@ -84,7 +84,7 @@ def _run(
             for k in range(N):
                 logits[b, k] = readout[1][i, k]
         add_packed(hiddens[i, t + 1], 0, of_hidden, logits)
-        _move(i, t, at, constants, tanh, logits, trials, keep, states, postures, hands[t + 1], series)
+        _move(i, t, at, constants, tanh, logits, trials, timing, keep, states, postures, hands[t + 1], series)
 
 
 @inner
@@ -131,7 +131,7 @@ def _observe(i: int, t: int, trials: Any, timing: Any, hands: Any, lengths: Any,
             row[TARGET + k] = target[i, b, k]
         for k in range(2 * N):
             row[MUSCLES + k] = muscle[block, k, lane] + noise[i, t, b, MUSCLES + k]
-        row[CUE] = 1.0 if t >= go[i, b] + timing[0] else 0.0
+        row[CUE] = 1.0 if t >= go[i, b] + timing[2] else 0.0
 
 
 @inner
@@ -145,19 +145,22 @@ def control_of(arm: Any, excitation: Any, noise: Any, block: int, out: Any) -> N
 
 
 @inner
-def field_of(fields: Any, go: Any, t: int, block: int, out: Any) -> None:
-    """Fill out (10, lanes) with the field at control step t; fields are (m, 2, 10), before and after go."""
+def field_of(fields: Any, go: Any, cue: int, t: int, block: int, out: Any) -> None:
+    """Fill out (10, lanes) with the field at control step t.
+
+    Fields are (m, 3, 10): before go, from go on, and from ``cue`` control steps after go on.
+    """
     for lane in range(ARMS):
         b = min(block * ARMS + lane, go.shape[0] - 1)
-        push = fields[b, 1 if t >= go[b] else 0]
+        push = fields[b, (1 if t >= go[b] else 0) + (1 if t >= go[b] + cue else 0)]
         for k in range(push.shape[0]):
             out[k, lane] = push[k]
 
 
 @inner
 def _move(
-    i: int, t: int, at: int, constants: Any, tanh: Any, logits: Any, trials: Any, keep: bool, states: Any,
-    postures: Any, hand: Any, series: Any,
+    i: int, t: int, at: int, constants: Any, tanh: Any, logits: Any, trials: Any, timing: Any, keep: bool,
+    states: Any, postures: Any, hand: Any, series: Any,
 ) -> None:  # fmt: skip
     """Take the physics steps of control step t, from state ``at`` on, under excitations of logits (m, 6)."""
     arm, muscles = constants
@@ -172,7 +175,7 @@ def _move(
     for block in range(postures.shape[0]):
         posture = postures[block]
         control_of(arm, excitations[i, t], noise[i, t], block, control)
-        field_of(field[i], go[i], t, block, push)
+        field_of(field[i], go[i], timing[2], t, block, push)
         end = at
         for s in range(int(arm[na.SUBSTEPS])):
             begin, end = end, end + 1 if keep else 0

@@ -65,7 +65,7 @@ def _run_back(
     for t in range(steps - 1, -1, -1):
         first = t % CHUNK * m
         slope, drive = logits[first : first + m], drives[first : first + m]
-        _move_back(i, t, constants, trials, states, postures, excitations, grads, g_hands[t + 1],
+        _move_back(i, t, constants, trials, timing, states, postures, excitations, grads, g_hands[t + 1],
                    g_lengths[t + 1], g_state, slope)  # fmt: skip
         for b in range(m):
             for j in range(units):
@@ -93,8 +93,8 @@ def clear(values: Any) -> None:
 
 @inner
 def _move_back(
-    i: int, t: int, constants: Any, trials: Any, states: Any, postures: Any, excitations: Any, grads: Any,
-    g_seen: Any, g_lengths: Any, g_state: Any, slope: Any,
+    i: int, t: int, constants: Any, trials: Any, timing: Any, states: Any, postures: Any, excitations: Any,
+    grads: Any, g_seen: Any, g_lengths: Any, g_state: Any, slope: Any,
 ) -> None:  # fmt: skip
     """Reverse the physics steps of control step t: update g_state and fill slope (m, 6) on the logits.
 
@@ -121,7 +121,7 @@ def _move_back(
         na.hand_vjp(end, posture, load(hand, (0, 0)), load(hand, (1, 0)), load(hand, (2, 0)),
                     load(hand, (3, 0)), g)  # fmt: skip
         control_of(arm, excitations[i, t], noise[i, t], block, control)
-        field_of(field[i], go[i], t, block, push)
+        field_of(field[i], go[i], timing[2], t, block, push)
         clear(g_control)
         for s in range(substeps - 1, -1, -1):
             state = states[i, t * substeps + s, block]

@@ -12,7 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from agents.supervised.networks import Ensemble, check_cell, make_ensemble
+from agents.supervised.reaches import Timing
 from savings_gym.files import write_atomically
+from savings_gym.task.settings import Delays
 
 UNKNOWN = "not known"  # how networks were pre-trained, in files that lack it
 
@@ -55,6 +57,22 @@ def actuation_of(path: Path) -> str:
     return str(first.get("pretraining", {}).get("actuation", "muscle"))
 
 
+def delays_of(path: Path) -> Delays:
+    """Return the delays with which the networks in a file were pre-trained, the usual ones if it lacks them.
+
+    Raises:
+        FileNotFoundError, ValueError: As in `read_metadata`.
+    """
+    first = _parts(read_metadata(path))[0]
+    return Delays(**first.get("pretraining", {}).get("delays", {}))
+
+
+def delays_text(delays: Delays) -> str:
+    """Return delays in words."""
+    late = {"hand": delays.vision, "muscles": delays.proprioception, "cue": delays.cue_delay}
+    return ", ".join(f"{name} {1e3 * seconds:.0f} ms" for name, seconds in late.items()) + " late"
+
+
 def pretraining_of(path: Path) -> list[str]:
     """Describe how each network in a file was pre-trained, such as ``"10500 batches"`` or ``"not known"``.
 
@@ -78,6 +96,9 @@ def _pretraining_text(metadata: dict[str, Any]) -> str:
         return UNKNOWN
     falling = pretraining.get("anneal", 0)
     tail = f", the last {falling} with a falling rate" if falling else ""
+    delays = Delays(**pretraining.get("delays", {}))
+    if Timing.of(delays) != Timing.of(Delays()):
+        tail += f", {delays_text(delays)}"
     return f"{pretraining['updates']} batches{tail}"
 
 

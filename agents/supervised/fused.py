@@ -22,6 +22,7 @@ from agents.supervised.reaches import Reaches
 from agents.supervised.rollout import Trajectory, combined_field
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arm.model import load_arm
+from savings_gym.linear_fields import STAGES
 from savings_gym.task.observation import PLANE
 
 
@@ -72,14 +73,16 @@ class FusedRollout:
 
 
 def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
-    """Return a batch as the kernels take it, with the field before and after go (n, m, 2, 10) in float64."""
+    """Return a batch as the kernels take it, with the field at every stage (n, m, 3, 10) in float64.
+
+    The stages are those of ``savings_gym.linear_fields.HandForces``.
+    """
     n, m = reaches.go_step.shape
-    field = torch.empty((n, m, 2, 10), dtype=torch.float64)
-    for slot in (0, 1):
-        b, k, _, c = combined_field(
-            reaches.always, reaches.after_go, torch.full((n, m), float(slot), dtype=torch.float64)
-        )
-        field[:, :, slot] = torch.cat([b.reshape(n, m, 4), k.reshape(n, m, 4), c], -1)
+    field = torch.empty((n, m, STAGES, 10), dtype=torch.float64)
+    for stage in range(STAGES):
+        begun = tuple(torch.full((n, m), stage >= onset) for onset in range(1, STAGES))
+        b, k, _, c = combined_field(reaches.fields, begun)
+        field[:, :, stage] = torch.cat([b.reshape(n, m, 4), k.reshape(n, m, 4), c], -1)
     return {
         "q0": reaches.q0.double().numpy(),
         "target": reaches.target.numpy(),
@@ -111,7 +114,7 @@ class _Rollout(torch.autograd.Function):
         )
         series = [np.empty((n, steps, m, width), dtype) for width in (PLANE, PLANE, numba_gru.N, numba_gru.N)]
         hidden = np.empty((n, steps + 1, m, units), dtype)
-        timing = (reaches.timing.vision, reaches.timing.proprioception)
+        timing = (reaches.timing.vision, reaches.timing.proprioception, reaches.timing.cue)
         weights = tuple(p.contiguous().numpy() for p in (initial, wi, bi, wh, bh, wo, bo))
         numba_gru.forward(
             owner.arm, tuple(dtype.type(value) for value in numba_cell.TANH), weights[:5], weights[5:],

@@ -2,13 +2,9 @@
 
 The protocol is that of the study (eLife 107423): probes are the 8 centre-out reaches with go at 0.44 s and no
 catch trials; training batches draw go uniformly from 0.10 to 0.30 s and leave exactly half of each batch
-without go. It differs from the study's code as that runs in three ways:
-
-- The hand is seen 7 control steps late, as a delay of 70 ms says. In the study's code it is seen 6 steps
-  late, one step before the cue.
-- A field that starts at go acts from go on. In the study's code it acts once the cue has reached the network,
-  70 ms later.
-- Go of a training trial may come in control step 10; in the study's code the first is 11.
+without go. By default, hand and cue are seen 70 ms late, and fields act from go on, as in the environments.
+The study's code ran a little differently: with `STUDY_DELAYS`, `STUDY_TRAINING_GO` and a field that sets on
+with the cue.
 """
 
 from __future__ import annotations
@@ -30,11 +26,15 @@ from savings_gym.task.settings import (
     TRIAL_STEPS,
     Delays,
     Noise,
+    go_steps,
     whole_steps,
 )
 from savings_gym.task.trials import NO_GO, REACH
 
 TRAINING_GO = (0.10, 0.30)  # s, go of training trials is uniform in between
+# The study's code as it ran: the hand is seen a step less late than the cue, and go in steps 11 to 30.
+STUDY_DELAYS = Delays(vision=0.06, proprioception=0.02, cue=0.07)
+STUDY_TRAINING_GO = (0.11, 0.30)  # s
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Timing:
 
     vision: int = 7
     proprioception: int = 2
+    cue: int = 7
 
     @classmethod
     def of(cls, delays: Delays) -> Timing:
@@ -50,6 +51,7 @@ class Timing:
         return cls(
             whole_steps("vision delay", delays.vision),
             whole_steps("proprioception delay", delays.proprioception),
+            whole_steps("cue delay", delays.cue_delay),
         )
 
 
@@ -62,9 +64,8 @@ class Reaches:
         start: (n, m, 2) hand position at the start [m].
         target: (n, m, 2) target position [m].
         go_step: (n, m) control step of go; ``NO_GO`` in catch trials.
-        always: Field throughout the trial: B (n, m, 2, 2), K (n, m, 2, 2), x0 (n, m, 2) and c (n, m, 2) of
-            the force B v + K (x0 - x) + c on the hand.
-        after_go: Field from go on, likewise.
+        fields: Fields by onset, those of the start, of go and of the cue: B (n, m, 2, 2), K (n, m, 2, 2), x0
+            (n, m, 2) and c (n, m, 2) each, of the force B v + K (x0 - x) + c on the hand.
         observation_noise: (n, T, m, 14) noise on hand position, muscle lengths and velocities.
         excitation_noise: (n, T, m, 6) noise on excitations.
         timing: Delays of the observation.
@@ -74,8 +75,7 @@ class Reaches:
     start: torch.Tensor
     target: torch.Tensor
     go_step: torch.Tensor
-    always: tuple[torch.Tensor, ...]
-    after_go: tuple[torch.Tensor, ...]
+    fields: tuple[tuple[torch.Tensor, ...], ...]
     observation_noise: torch.Tensor
     excitation_noise: torch.Tensor
     timing: Timing
@@ -85,13 +85,17 @@ class Reaches:
         """Control steps of a trial."""
         return self.observation_noise.shape[1]
 
+    def begun(self, t: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return whether fields with onset at go, and at the cue, act in control step t, (n, m) each."""
+        return t >= self.go_step, t >= self.go_step + self.timing.cue
+
     def goal(self) -> torch.Tensor:
         """Return where the hand should be at the end of each control step, (n, T, m, 2) [m].
 
         It is the start until the go cue reaches the network, and the target from then on.
         """
         time = torch.arange(1, self.steps + 1, device=self.go_step.device)[None, :, None]
-        cued = time >= self.go_step[:, None] + self.timing.vision
+        cued = time >= self.go_step[:, None] + self.timing.cue
         return torch.where(cued[..., None], self.target[:, None], self.start[:, None])
 
 
@@ -131,32 +135,33 @@ def make_reaches(
     arm = arm or load_arm("muscle")
     n, m = go_step.shape
     start = arm.hand_position(q0)
-    slots = resolve_fields(field, start.reshape(-1, 2), target.reshape(-1, 2))
+    by_onset = resolve_fields(field, start.reshape(-1, 2), target.reshape(-1, 2))
     sensor_sd = MUSCLE_OBSERVATION.sensor_noise(noise.vision, noise.proprioception)
 
     def tensor(array: Any) -> torch.Tensor:
         return torch.as_tensor(np.array(array, order="C")).to(device=device, dtype=dtype)
 
-    fields = [
+    fields = tuple(
         tuple(tensor(part.reshape(n, m, *part.shape[1:])) for part in (slot.B, slot.K, slot.x0, slot.c))
-        for slot in slots
-    ]
+        for slot in by_onset
+    )
     return Reaches(
         q0=tensor(q0),
         start=tensor(start),
         target=tensor(target),
         go_step=torch.as_tensor(go_step, device=device),
-        always=fields[0],
-        after_go=fields[1],
+        fields=fields,
         observation_noise=tensor(_noise(rng, sensor_sd, (n, TRIAL_STEPS, m, len(sensor_sd)))),
         excitation_noise=tensor(_noise(rng, noise.excitation, (n, TRIAL_STEPS, m, arm.n_actuators))),
         timing=Timing.of(delays),
     )
 
 
-def _training_go(rng: np.random.Generator, n: int, m: int, catch_fraction: float) -> NDArray[np.int64]:
+def _training_go(
+    rng: np.random.Generator, n: int, m: int, catch_fraction: float, go_time: tuple[float, float]
+) -> NDArray[np.int64]:
     """Draw go steps (n, m); exactly the catch fraction of each network's batch, rounded, is without go."""
-    first, last = (round(time / CONTROL_STEP) for time in TRAINING_GO)
+    first, last = go_steps(go_time)
     go = rng.integers(first, last + 1, (n, m))
     order = rng.permuted(np.tile(np.arange(m), (n, 1)), axis=1)
     return np.where(order < round(catch_fraction * m), NO_GO, go)
@@ -184,6 +189,7 @@ def centre_out(
     *,
     probe: bool,
     catch_fraction: float = 0.5,
+    go_time: tuple[float, float] = TRAINING_GO,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
     device: torch.device | str = "cpu",
@@ -199,6 +205,7 @@ def centre_out(
         rng: Generator of go times and noise.
         probe: Whether go always comes at 0.44 s; else it is that of training, with catch trials.
         catch_fraction: Share of a training batch without go.
+        go_time: First and last time of go in a training batch [s].
         noise: Standard deviations of the noise.
         delays: Delays of the observation.
         device: Device of the tensors.
@@ -212,7 +219,7 @@ def centre_out(
     if probe:
         go = np.full((n, N_TARGETS), round(PROBE_GO / CONTROL_STEP))
     else:
-        go = _training_go(rng, n, N_TARGETS, catch_fraction)
+        go = _training_go(rng, n, N_TARGETS, catch_fraction, go_time)
     return make_reaches(
         q0, target, go, field, rng, noise=noise, delays=delays, device=device, dtype=dtype, arm=arm
     )
@@ -225,6 +232,7 @@ def random_reaches(
     rng: np.random.Generator,
     *,
     catch_fraction: float = 0.5,
+    go_time: tuple[float, float] = TRAINING_GO,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
     device: torch.device | str = "cpu",
@@ -243,6 +251,7 @@ def random_reaches(
         field: Field of all trials.
         rng: Generator of reaches, go times and noise.
         catch_fraction: Share of the batch without go.
+        go_time: First and last time of go [s].
         noise: Standard deviations of the noise.
         delays: Delays of the observation.
         device: Device of the tensors.
@@ -252,7 +261,7 @@ def random_reaches(
     arm = arm or load_arm("muscle")
     low, high = arm.joint_range.T
     q = rng.uniform(low, high, (2, n, m, 2))
-    go = _training_go(rng, n, m, catch_fraction)
+    go = _training_go(rng, n, m, catch_fraction, go_time)
     return make_reaches(
         q[0], arm.hand_position(q[1]), go, field, rng,
         noise=noise, delays=delays, device=device, dtype=dtype, arm=arm,

@@ -156,7 +156,7 @@ def _simulated_joint_angles(trajectory: Trajectory, reaches: Reaches, arm: Torch
     state, angles = arm.at_rest(reaches.q0), []
     for t in range(reaches.steps):
         angles.append(state.q)
-        field = combined_field(reaches.always, reaches.after_go, (t >= reaches.go_step).to(state.q.dtype))
+        field = combined_field(reaches.fields, reaches.begun(t))
         excitation = trajectory.excitation[:, t] + reaches.excitation_noise[:, t]
         state = arm.control_step(state, excitation, field)
     return torch.stack(angles, 1)

@@ -80,8 +80,7 @@ def plain_rollout(
             memory = (memory[0] + added, *memory[1:])
         memory = ensemble.step(inputs, memory)
         excitation = ensemble.readout(memory[0])
-        after = (t >= reaches.go_step).to(excitation.dtype)
-        field = combined_field(reaches.always, reaches.after_go, after)
+        field = combined_field(reaches.fields, reaches.begun(t))
         state = arm.control_step(state, excitation + reaches.excitation_noise[:, t], field)
         hand, velocity, _ = arm.hand(state.q, state.v)
         hands.append(hand)
@@ -104,18 +103,26 @@ def observation(
     """
     timing = reaches.timing
     sensed = torch.cat([hands[max(t - timing.vision, 0)], muscles[max(t - timing.proprioception, 0)]], -1)
-    cue = (t >= reaches.go_step + timing.vision).to(sensed.dtype)[..., None]
+    cue = (t >= reaches.go_step + timing.cue).to(sensed.dtype)[..., None]
     return torch.cat([sensed + reaches.observation_noise[:, t], reaches.target, cue], -1)
 
 
 def combined_field(
-    always: tuple[torch.Tensor, ...], after_go: tuple[torch.Tensor, ...], after: torch.Tensor
+    fields: tuple[tuple[torch.Tensor, ...], ...], begun: tuple[torch.Tensor, ...]
 ) -> tuple[torch.Tensor, ...]:
-    """Return the field B, K, x0, c that acts: one part always, the other where ``after`` (n, m) is 1.
+    """Return the field B, K, x0, c that acts: the first of the fields, and each later one that has begun.
 
-    The two springs become one about the origin: K x0 joins c.
+    All springs become one about the origin: K x0 joins c.
+
+    Args:
+        fields: B, K, x0 and c by onset, see ``Reaches``.
+        begun: (n, m) booleans for every onset after the first.
     """
-    b = always[0] + after[..., None, None] * after_go[0]
-    k = always[1] + after[..., None, None] * after_go[1]
-    pull = [(spring * x0[..., None, :]).sum(-1) + c for _, spring, x0, c in (always, after_go)]
-    return b, k, torch.zeros_like(always[2]), pull[0] + after[..., None] * pull[1]
+    (b, k, x0, c), *later = fields
+    pull = (k * x0[..., None, :]).sum(-1) + c
+    for (damping, spring, anchor, constant), on in zip(later, begun, strict=True):
+        acts = on.to(damping.dtype)
+        b = b + acts[..., None, None] * damping
+        k = k + acts[..., None, None] * spring
+        pull = pull + acts[..., None] * ((spring * anchor[..., None, :]).sum(-1) + constant)
+    return b, k, torch.zeros_like(x0), pull

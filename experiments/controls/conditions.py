@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from experiments.savings.config import PRESETS, SHIPPED, Savings
 from experiments.savings.phases import PhaseChanges
-from savings_gym.task.settings import Delays, Noise
+from savings_gym.task.settings import Noise
 
 MAIN: Final = "main"
 SHAM: Final = "sham"
@@ -114,7 +114,7 @@ def _other_learning(base: Savings, few: int) -> dict[str, tuple[str, str, dict[s
 
 def _delay(base: Savings, change: float) -> dict[str, Any]:
     vision = max(0.0, round(base.delays.vision + change, 2))
-    return {"delays": Delays(vision, base.delays.proprioception)}
+    return {"delays": dataclasses.replace(base.delays, vision=vision)}
 
 
 def _motors(base: Savings, few: int) -> dict[str, Any]:

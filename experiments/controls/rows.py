@@ -234,7 +234,7 @@ def residual(curves: dict[str, PhaseCurves]) -> Floats:
 
 def opposite(first: Field, second: Field) -> bool:
     """Return whether two fields are curl fields of equal strength that push to opposite sides."""
-    return isinstance(first, CurlField) and isinstance(second, CurlField) and second == CurlField(-first.b)
+    return isinstance(first, CurlField) and second == dataclasses.replace(first, b=-first.b)
 
 
 def _others_on_trained(prepared: Preparation, trained: tuple[int, ...]) -> Floats:

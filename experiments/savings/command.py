@@ -10,17 +10,18 @@ its files; an interrupted run goes on from where it stopped if the same command 
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
-from agents.supervised.checkpoints import load_ensemble
+from agents.supervised.checkpoints import delays_of, delays_text, load_ensemble
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.local_rule import describe_rule
+from agents.supervised.reaches import Timing
 from experiments.runs.command_line import StopFlag, preset_main
 from experiments.runs.folder import RunFolder
 from experiments.savings.config import PRESETS, Savings, check_memory, finished, identity, start_weights
 from experiments.savings.experiment import FourPhases
 from experiments.savings.pretrain import pretrain
 from experiments.savings.report import ProgressDisplay, finish_report, show_report
-from savings_gym.fields import CurlField
 from savings_gym.tracking import mirror
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ def _run_phases(config: Savings) -> bool:
     """Pre-train if asked, run the four phases and report; return whether the end was reached."""
     weights = start_weights(config)
     folder = RunFolder(config.out, identity(config, weights))
+    if weights is not None:
+        _compare_delays(weights, config)
     stop = StopFlag()
     weights = weights or folder.path / "pretrained.safetensors"
     if not weights.is_file():
@@ -65,7 +68,7 @@ def _run_phases(config: Savings) -> bool:
     ensemble = load_ensemble(weights, config.networks, device=config.device)
     ensemble.freeze(*config.frozen)
     learner = SupervisedLearner(ensemble, config.learning(), config.rollout, config.actuation)
-    experiment = FourPhases(learner, config.phases(), config.task(), folder, CurlField(config.b))
+    experiment = FourPhases(learner, config.phases(), config.task(), folder, config.field())
     log.info("%s", describe_rule(config.rule, config.cell))
     updates = sum(phase.updates for phase in config.phases())
     log.info("four phases, %d updates; the first run on a machine compiles its kernels first", updates)
@@ -77,6 +80,16 @@ def _run_phases(config: Savings) -> bool:
     }  # fmt: skip
     finish_report(folder, experiment, complete, metadata)
     return complete
+
+
+def _compare_delays(weights: Path, config: Savings) -> None:
+    """Warn if networks were pre-trained with other delays than those of the run."""
+    trained = delays_of(weights)
+    if Timing.of(trained) != Timing.of(config.delays):
+        log.warning(
+            "%s holds networks that were pre-trained with %s; in this run it is %s",
+            weights, delays_text(trained), delays_text(config.delays),
+        )  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

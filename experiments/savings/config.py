@@ -14,19 +14,21 @@ from agents.supervised.local_rule import RULES
 from agents.supervised.losses import LossWeights
 from agents.supervised.memory import check_learning_memory
 from agents.supervised.networks import CELLS, PARAMETERS, check_cell, check_device, check_parameters
+from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO, TRAINING_GO
 from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import choice, choices
 from experiments.runs.folder import RunFolder
 from experiments.savings.experiment import Task
-from experiments.savings.phases import PhaseChanges, TrainingPhase
-from experiments.savings.pretrain import Pretraining
+from experiments.savings.phases import PhaseChanges, TrainingPhase, curl
+from experiments.savings.pretrain import Pretraining, as_stored
 from savings_gym.arrays import as_seed, as_whole_number
-from savings_gym.fields import CurlField
-from savings_gym.task.settings import N_TARGETS, Delays, Noise
+from savings_gym.fields import ONSETS, CurlField
+from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EXECUTION: Final = ("out", "rollout", "keep_every", "device", "track")  # change results by rounding at most
-ONLY_IF_CHANGED: Final = ("change", "rule", "actuation")  # left out of the identity if as in the study
+# Left out of the identity if they have their defaults, which older runs lack.
+ONLY_IF_CHANGED: Final = ("change", "rule", "actuation", "onset", "training_go")
 SHIPPED: Final = Path("experiments/pretrained/gru128.safetensors")
 PRESET_NAMES: Final = ("quick", "paper", "smoke")
 
@@ -36,8 +38,8 @@ class Savings:
     """Arguments of the experiment; the preset sets the defaults."""
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "quick"
-    """quick (shipped networks and short phases: 2 minutes of one core), paper (40 networks and the study's
-    schedule: 4 hours of one core), smoke (a second)."""
+    """quick (shipped networks and short phases: 2 minutes of one core), paper (40 networks, and schedule,
+    delays and onsets of the study's code: 4 hours of one core), smoke (a second)."""
     out: Path = Path("runs/savings-quick")
     """Run folder: a new one, or that of an interrupted run to resume."""
     networks: int = 8
@@ -62,10 +64,14 @@ class Savings:
     """Updates of the re-adaptation."""
     b: float = 8.0
     """Strength of the curl field [N s/m]; the sign sets the direction."""
+    onset: Annotated[str, choice(ONSETS)] = "go"
+    """When fields set on: at the start of the trial, at go, or when the go cue is seen."""
     change: PhaseChanges = PhaseChanges()
     """What differs from the study in FF1 and FF2, for controls."""
     catch_fraction: float = 0.5
     """Share of every training batch without a go cue."""
+    training_go: tuple[float, float] = TRAINING_GO
+    """First and last time of go in training trials [s]."""
     rule: Annotated[str, choice(RULES)] = "bptt"
     """Backpropagation through time, or e-prop, a local rule for any cell, with the read-out's own weights or
     fixed random ones as feedback."""
@@ -82,7 +88,7 @@ class Savings:
     noise: Noise = Noise()
     """Noise of excitations and senses, in probes too."""
     delays: Delays = Delays()
-    """Delays of the senses [s]."""
+    """Delays of the senses and of the go cue [s]; weights should be from networks trained with the same."""
     probe_every: int = 1
     """Updates between probes."""
     keep_every: int = 200
@@ -107,7 +113,8 @@ class Savings:
                 raise ValueError(f"unknown {name} {getattr(self, name)!r}; choose from: {', '.join(valid)}")
         if not 0.0 <= self.catch_fraction < 1.0:
             raise ValueError(f"catch_fraction must be at least 0 and below 1, got {self.catch_fraction}")
-        CurlField(self.b)
+        self.field()
+        go_steps(self.training_go)
         self.learning()
         check_cell(self.cell)
         check_device(self.device)
@@ -117,6 +124,10 @@ class Savings:
             raise ValueError("frozen names every parameter: nothing could learn")
         if self.rollout == "fused" and (self.cell != "gru" or self.device != "cpu"):
             raise ValueError(f"the fused rollout runs gru on cpu, not {self.cell} on {self.device}")
+
+    def field(self) -> CurlField:
+        """Return the curl field."""
+        return curl(self.b, self.onset)
 
     def learning(self) -> Learning:
         """Return how the networks learn in the four phases."""
@@ -128,19 +139,21 @@ class Savings:
     def task(self) -> Task:
         """Return what all phases have in common."""
         return Task(
-            self.seed, self.catch_fraction, self.noise, self.delays, self.probe_every, self.keep_every
-        )
+            self.seed, self.catch_fraction, self.noise, self.delays, self.training_go, self.probe_every,
+            self.keep_every,
+        )  # fmt: skip
 
     def phases(self) -> list[TrainingPhase]:
         """Return the four phases."""
         counts = (self.nf1_updates, self.ff1_updates, self.nf2_updates, self.ff2_updates)
-        return self.change.phases(self.b, counts)
+        return self.change.phases(self.b, counts, self.onset)
 
     def pretraining(self, out: Path) -> Pretraining:
         """Return the arguments with which the networks are pre-trained, if they are, into a file."""
         return Pretraining(
             out, self.networks, self.units, self.cell, self.pretraining_updates, seed=self.seed,
-            device=self.device, noise=self.noise, delays=self.delays, actuation=self.actuation,
+            device=self.device, noise=self.noise, delays=self.delays, training_go=self.training_go,
+            actuation=self.actuation,
         )  # fmt: skip
 
 
@@ -149,6 +162,7 @@ PRESETS: Final = {
     "paper": Savings(
         "paper", Path("runs/savings-paper"), networks=40, pretrained=None,
         nf1_updates=10_000, ff1_updates=3_200, nf2_updates=10_000, ff2_updates=3_200, keep_every=500,
+        onset="cue", training_go=STUDY_TRAINING_GO, delays=STUDY_DELAYS,
     ),
     "smoke": Savings(
         "smoke", Path("runs/savings-smoke"), networks=2, units=8, pretrained=None, pretraining_updates=4,
@@ -211,6 +225,7 @@ def identity(config: Savings, weights: Path | None) -> dict[str, Any]:
     """Return the arguments that decide the results, with a digest of the weights file."""
     values = dataclasses.asdict(config)
     values["pretrained"] = None if config.pretrained is None else config.pretrained.as_posix()
+    values["delays"] = as_stored(config.delays)
     if weights is not None:
         values["pretrained_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
     unchanged = {name for name in ONLY_IF_CHANGED if getattr(config, name) == getattr(type(config)(), name)}

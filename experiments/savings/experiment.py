@@ -16,7 +16,7 @@ from agents.supervised.checkpoints import save_ensemble
 from agents.supervised.learner import Learning, SupervisedLearner
 from agents.supervised.losses import goal_distance
 from agents.supervised.networks import draw_cue
-from agents.supervised.reaches import Reaches, centre_out, centre_out_targets
+from agents.supervised.reaches import TRAINING_GO, Reaches, centre_out, centre_out_targets
 from experiments.runs.folder import RunFolder
 from experiments.savings.phases import TrainingPhase
 from savings_gym.arrays import Columns
@@ -39,7 +39,8 @@ class Task:
         seed: Seed of all random numbers.
         catch_fraction: Share of every training batch without a go cue.
         noise: Noise of excitations and senses.
-        delays: Delays of the senses.
+        delays: Delays of the senses and of the go cue.
+        training_go: First and last time of go in training trials [s].
         probe_every: Updates between probes.
         keep_every: Updates between saved states.
     """
@@ -48,6 +49,7 @@ class Task:
     catch_fraction: float = 0.5
     noise: Noise = Noise()
     delays: Delays = Delays()
+    training_go: tuple[float, float] = TRAINING_GO
     probe_every: int = 1
     keep_every: int = 500
 
@@ -170,7 +172,8 @@ class FourPhases:
         rng = np.random.default_rng((self.task.seed, FIRST_PHASE + self.phase, self.update, stream))
         return centre_out(
             self.networks, field, rng, probe=stream != TRAIN, catch_fraction=self.task.catch_fraction,
-            noise=self.task.noise, delays=self.task.delays, device=ensemble.initial.device, targets=targets,
+            go_time=self.task.training_go, noise=self.task.noise,
+            delays=self.task.delays, device=ensemble.initial.device, targets=targets,
         )  # fmt: skip
 
     def _probe(self, phase: TrainingPhase) -> float:

@@ -7,9 +7,9 @@ and figures of every control read like those of the main experiment.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,12 +53,22 @@ class TrainingPhase:
         return centre_out_targets(reach=self.reach, turn=self.turn)[np.array(self.targets)[chosen]]
 
 
-def resistive(b: float) -> ViscousField:
+def curl(b: float, onset: str = "go") -> CurlField:
+    """Return the curl field of strength b [N s/m] with an onset."""
+    return CurlField(b, onset=onset)
+
+
+def resistive(b: float, onset: str = "go") -> ViscousField:
     """Return a field that resists movement, f = -b v; a negative b assists it."""
-    return ViscousField(((-b, 0.0), (0.0, -b)))
+    return ViscousField(((-b, 0.0), (0.0, -b)), onset=onset)
 
 
-FIELDS: Final[dict[str, Callable[[float], Field]]] = {"curl": CurlField, "resistive": resistive}
+def stored_field(arguments: Mapping[str, Any]) -> CurlField:
+    """Return the curl field of a run, given the arguments in its folder; older ones lack the onset."""
+    return curl(arguments["b"], arguments.get("onset", "go"))
+
+
+FIELDS: Final[dict[str, Callable[[float, str], Field]]] = {"curl": curl, "resistive": resistive}
 
 
 @dataclass(frozen=True)
@@ -110,20 +120,21 @@ class PhaseChanges:
         if not in_reach:
             raise ValueError(f"ff1_reach {self.ff1_reach} m puts a target out of the arm's reach")
 
-    def phases(self, b: float, updates: tuple[int, int, int, int]) -> list[TrainingPhase]:
+    def phases(self, b: float, updates: tuple[int, int, int, int], onset: str = "go") -> list[TrainingPhase]:
         """Return the four phases, NF1, FF1, NF2 and FF2.
 
         Args:
             b: Curl field of the phases that are as in the study [N s/m].
             updates: Numbers of updates of the four.
+            onset: Onset of all fields.
         """
         ff1_b, ff2_b = (b if changed is None else changed for changed in (self.ff1_b, self.ff2_b))
         return [
             TrainingPhase("NF1", NullField(), updates[0]),
             TrainingPhase(
-                "FF1", FIELDS[self.ff1_field](ff1_b), updates[1], self.ff1_targets, self.ff1_reach,
+                "FF1", FIELDS[self.ff1_field](ff1_b, onset), updates[1], self.ff1_targets, self.ff1_reach,
                 math.radians(self.ff1_turn_deg), self.cue,
             ),
             TrainingPhase("NF2", NullField(), updates[2]),
-            TrainingPhase("FF2", CurlField(ff2_b), updates[3], cue=self.cue),
+            TrainingPhase("FF2", curl(ff2_b, onset), updates[3], cue=self.cue),
         ]  # fmt: skip

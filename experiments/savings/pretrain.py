@@ -2,11 +2,11 @@
 
     python -m experiments.pretrain --networks 8 --updates 10500 --out FILE
 
-made the networks that ship (``experiments/pretrained/gru128.safetensors``). The defaults are the study's: 20
-000 batches of 32 random reaches, with Adam (eLife 107423). An interrupted run resumes from where it stopped
-if the same command is repeated: its state is kept beside the output until the end. Batch i depends on the
-seed and i alone. ``experiments.join_networks`` joins networks that were pre-trained with several seeds in one
-file.
+made the networks that ship (``experiments/pretrained/gru128.safetensors``). Learning is that of the study: 20
+000 batches of 32 random reaches, with Adam (eLife 107423). Delays and go times are those of the environments,
+or with ``--preset paper`` those of the study's code. An interrupted run resumes from where it stopped if the
+same command is repeated: its state is kept beside the output until the end. Batch i depends on the seed and i
+alone. ``experiments.join_networks`` joins networks that were pre-trained with several seeds in one file.
 """
 
 from __future__ import annotations
@@ -19,31 +19,33 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 import torch
+import tyro
 
 from agents.supervised.checkpoints import save_ensemble
 from agents.supervised.learner import PRETRAINING, SupervisedLearner
 from agents.supervised.memory import check_learning_memory
 from agents.supervised.networks import CELLS, check_cell, check_device, make_ensemble
-from agents.supervised.reaches import centre_out, random_reaches
+from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO, TRAINING_GO, centre_out, random_reaches
 from agents.supervised.torch_arm import ACTUATIONS, check_actuation
-from experiments.runs.command_line import StopFlag, choice, command_main
+from experiments.runs.command_line import StopFlag, choice, preset_main
 from savings_gym.arrays import MM, as_seed, as_whole_number
 from savings_gym.fields import NullField
 from savings_gym.files import check_writable, write_atomically
-from savings_gym.task.settings import Delays, Noise
+from savings_gym.task.settings import Delays, Noise, go_steps
 
 log = logging.getLogger(__name__)
 KEEP_EVERY = 500  # updates between saved states
 TRAIN, PROBE = range(2)  # second key of the generators
+PRESET_NAMES: Final = ("environment", "paper")
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Arguments of the pre-training; the defaults are the study's."""
+    """Arguments of the pre-training; the preset sets the defaults."""
 
     out: Path
     """Weights file to write."""
@@ -67,9 +69,14 @@ class Pretraining:
     noise: Noise = Noise()
     """Noise of excitations and senses."""
     delays: Delays = Delays()
-    """Delays of the senses [s]."""
+    """Delays of the senses and of the go cue [s]."""
+    training_go: tuple[float, float] = TRAINING_GO
+    """First and last time of go [s]."""
     actuation: Annotated[str, choice(ACTUATIONS)] = "muscle"
     """Muscles, or ideal motors in their place."""
+    preset: Annotated[str, choice(PRESET_NAMES)] = "environment"
+    """environment (8 networks; delays and go times of the environments and of most of experiments.savings),
+    paper (40 networks; those of the study's code and of experiments.savings --preset paper)."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
@@ -78,9 +85,33 @@ class Pretraining:
         if not 0 <= self.anneal <= self.updates:
             raise ValueError(f"anneal must be from 0 to updates, {self.updates}, got {self.anneal}")
         as_seed("seed", self.seed)
+        go_steps(self.training_go)
+        if self.preset not in PRESET_NAMES:
+            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
         check_cell(self.cell)
         check_device(self.device)
         check_actuation(self.actuation)
+
+
+PRESETS: Final = {
+    "environment": Pretraining(tyro.MISSING),
+    "paper": Pretraining(
+        tyro.MISSING, 40, delays=STUDY_DELAYS, training_go=STUDY_TRAINING_GO, preset="paper"
+    ),
+}
+
+
+def as_stored(delays: Delays) -> dict[str, float]:
+    """Return delays as runs store them: a cue without a delay of its own is left out, as in older runs."""
+    return {name: value for name, value in dataclasses.asdict(delays).items() if value is not None}
+
+
+def _stored(config: Pretraining) -> dict[str, Any]:
+    """Return the arguments as states and weights files store them."""
+    values = dataclasses.asdict(config) | {"delays": as_stored(config.delays)}
+    del values["preset"]  # a set of defaults, which are stored
+    stored: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return stored
 
 
 def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -> bool:
@@ -102,9 +133,12 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
         config.cell, config.networks, config.units, seed=config.seed, device=config.device
     )
     learner = SupervisedLearner(ensemble, PRETRAINING, actuation=config.actuation)
-    arguments = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    arguments = _stored(config)
     first = _resume(state_file, learner, arguments)
-    task: dict[str, Any] = {"noise": config.noise, "delays": config.delays, "device": config.device}
+    task: dict[str, Any] = {
+        "noise": config.noise, "delays": config.delays, "go_time": config.training_go,
+        "device": config.device,
+    }  # fmt: skip
     began = time.monotonic()
     for update in range(first, config.updates):
         if stopped():
@@ -159,7 +193,8 @@ def _resume(path: Path, learner: SupervisedLearner, arguments: dict[str, object]
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)
-    stored = {"anneal": 0, "actuation": "muscle"} | state["about"]  # which older states lack
+    older = {"anneal": 0, "actuation": "muscle", "training_go": list(TRAINING_GO)}  # what older states lack
+    stored = older | state["about"]
     length = ("updates", "anneal")
     differing = sorted(
         name for name in arguments if name not in ("out", *length) and stored.get(name) != arguments[name]
@@ -204,4 +239,4 @@ def run(config: Pretraining) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    return command_main("experiments.pretrain", Pretraining, run, arguments, __doc__)
+    return preset_main("experiments.pretrain", PRESETS, "environment", run, arguments, __doc__)

@@ -43,7 +43,8 @@ def stored_arguments(run: Path) -> Savings:
         if name in values:
             parts = {key: tuple(v) if isinstance(v, list) else v for key, v in values[name].items()}
             values[name] = kind(**parts)
-    values["frozen"] = tuple(values["frozen"])
+    for name in {"frozen", "training_go"} & set(values):
+        values[name] = tuple(values[name])
     own = run / "pretrained.safetensors"
     values["pretrained"] = own if values["pretrained"] is None else Path(values["pretrained"])
     return Savings(**values, out=run)

@@ -85,8 +85,8 @@ class MotorNetLearner:
         trials = reaches.go_step.shape[1]
         go = reaches.go_step[0][None, :, None]
         time = torch.arange(steps)[:, None, None]
-        cue, field_on = (time >= go + reaches.timing.vision).float(), (time >= go).float()
-        field = reaches.after_go[0][0]
+        cue, field_on = (time >= go + reaches.timing.cue).float(), (time >= go).float()
+        field = reaches.fields[1][0][0]  # B of a field with onset at go
         environment.reset(options={"batch_size": trials, "joint_state": reaches.q0[0]})
         environment.goal = reaches.target[0]
         observation = environment.get_obs()

@@ -20,8 +20,9 @@ from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.record import record
 from experiments.runs.command_line import choice, command_main
 from experiments.runs.folder import digest
+from experiments.savings.phases import stored_field
 from savings_gym.activity.recording import load_activity, save_activity
-from savings_gym.fields import CurlField, NullField
+from savings_gym.fields import NullField
 from savings_gym.files import read_config
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import Delays, Noise
@@ -131,7 +132,7 @@ class SupervisedSource:
         ensembles = {phase: load_ensemble(path) for phase, path in self.weights.items()}
         return record(
             ensembles,
-            CurlField(arguments["b"]) if field == "curl" else NullField(),
+            stored_field(arguments) if field == "curl" else NullField(),
             seed=arguments["seed"],
             noise=Noise(**arguments["noise"]),
             delays=Delays(**arguments["delays"]),

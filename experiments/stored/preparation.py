@@ -75,7 +75,7 @@ def preparation(dataset: xr.Dataset) -> Preparation:
     trials, forces = (four_phases(dataset, variable) for variable in ("hidden", "hand_force"))
     time = np.asarray(dataset["time"].to_numpy(), dtype=np.float64)
     go = float(dataset.attrs["go_time"])
-    seen = go + _delays(dataset).vision
+    seen = go + _delays(dataset).cue_delay
     now = step_at(time, PREPARATORY_TIME)
     activity = {phase: x[:, :, now] for phase, x in trials.items()}
     force = forces["NF1"][:, :, step_at(time, seen + FORCE_DELAY)]

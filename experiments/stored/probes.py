@@ -20,6 +20,7 @@ from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches, centre_out, centre_out_targets
 from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
+from experiments.savings.phases import stored_field
 from experiments.stored.runs import StoredRuns
 from savings_gym.activity.displacement import Displacement
 from savings_gym.arrays import Floats, as_finite
@@ -35,7 +36,7 @@ LARGEST: Final = 4096  # trials at a time, of all networks together
 
 def learned_field(runs: StoredRuns, run: Path) -> CurlField:
     """Return the field that the networks of a run met in FF1."""
-    return CurlField(runs.arguments(run)["b"])
+    return stored_field(runs.arguments(run))
 
 
 def probe_stored(
@@ -95,7 +96,7 @@ class DisplacedProbes:
         noise, delays = Noise(**arguments["noise"]), Delays(**arguments["delays"])
         actuation = arguments.get("actuation", "muscle")
         return DisplacedProbes(
-            runs.ensembles(run), CurlField(arguments["b"]), runs.seed, noise, delays, actuation
+            runs.ensembles(run), learned_field(runs, run), runs.seed, noise, delays, actuation
         )
 
     def deviation(self, vectors: ArrayLike, step: int, phase: str = "NF2") -> Floats:
@@ -170,8 +171,7 @@ def tiled(reaches: Reaches, times: int) -> Reaches:
         reaches,
         q0=trials(reaches.q0), start=trials(reaches.start), target=trials(reaches.target),
         go_step=trials(reaches.go_step),
-        always=tuple(trials(part) for part in reaches.always),
-        after_go=tuple(trials(part) for part in reaches.after_go),
+        fields=tuple(tuple(trials(part) for part in field) for field in reaches.fields),
         observation_noise=trials(reaches.observation_noise, 2),
         excitation_noise=trials(reaches.excitation_noise, 2),
     )  # fmt: skip

@@ -135,6 +135,7 @@ class ReachEnv(gym.Env[Array, Array]):
 
     ## Arguments
     * `field`: the force field of every trial, see `savings_gym.fields`, or its dict; None means no field.
+      Its `onset` is "start" (of the trial), "go", or "cue" (when the go cue is seen).
     * `schedule`: a `Schedule` or its dict, which sets the field by the number of the trial; excludes `field`.
       A trial counts once a step has been made in it; if it is reset before, it is drawn again, with the
       same target. The last phase goes on after the end.
@@ -148,7 +149,8 @@ class ReachEnv(gym.Env[Array, Array]):
       trials of the study have `go_time=0.44, catch_fraction=0.0`.
     * `catch_fraction`: probability of a catch trial; a phase of the schedule may have its own.
     * `noise`: `Noise` or a dict of some of its values; False or None means no noise.
-    * `delays`: `Delays` or a dict of some of its values, in whole control steps; None means no delay.
+    * `delays`: `Delays` or a dict of some of its values, in whole control steps; None means no delay. The go
+      cue is as late as the hand, unless it has a delay of its own (`cue`).
     * `reward_weights`: `RewardWeights` or a dict of some of its values.
     * `render_mode`: "rgb_array", "human" or None. "human" shows every step in a window, in real time (needs
       pygame, as in `pip install 'savings_gym[render]'`).

@@ -27,9 +27,9 @@ class ReachingArms:
     """n arms, the trials they are in, and what is recorded of each trial.
 
     Observation t (0 .. 100) is made at t · 10 ms; action t acts from there to the next
-    observation. With go in control step g and a visual delay of d steps, the go cue is seen in
-    observations t ≥ g + d, the goal of the reward is the target in states k ≥ g + d, and a field
-    with onset at go acts in control steps t ≥ g.
+    observation. With go in control step g and a delay of the cue of d steps, the go cue is seen in
+    observations t ≥ g + d, and the goal of the reward is the target in states k ≥ g + d. A field
+    acts in all control steps, in t ≥ g or in t ≥ g + d, by its onset "start", "go" or "cue".
 
     Args:
         n: Number of arms.
@@ -69,6 +69,7 @@ class ReachingArms:
         self._physics_steps = physics_steps(arm.timestep)
         self._vision_delay = whole_steps("the visual delay", settings.delays.vision)
         self._felt_delay = whole_steps("the proprioceptive delay", settings.delays.proprioception)
+        self._cue_delay = whole_steps("the delay of the cue", settings.delays.cue_delay)
 
     @property
     def qpos(self) -> Floats:
@@ -202,7 +203,7 @@ class ReachTask(ReachingArms):
         values[:, layout.proprioception] = self._past(self._felt, self._felt_delay)
         values[:, layout.sensed] += self._noise()[:, layout.sensed]
         values[:, layout["target_position"]] = self.trials.target_position
-        values[:, layout["go_cue"]] = (self.t >= self.trials.cue_step + self._vision_delay)[:, None]
+        values[:, layout["go_cue"]] = self._cue_seen()[:, None]
         observation = values.astype(np.float32)
         np.maximum(observation, space.low, out=observation)
         return np.minimum(observation, space.high, out=observation)
@@ -224,6 +225,10 @@ class ReachTask(ReachingArms):
             **{name: term.copy() for name, term in self.reward_terms.items()},
         }
 
+    def _cue_seen(self) -> NDArray[np.bool_]:
+        """(n,) whether the go cue is seen at present."""
+        return self.t >= self.trials.cue_step + self._cue_delay
+
     def _past(self, history: Floats, delay: int) -> Floats:
         """(n, k) of a history (101, n, k), in the state `delay` steps ago, or the first one."""
         if self._together is not None:
@@ -238,7 +243,8 @@ class ReachTask(ReachingArms):
     def _advance(self, arms: Indices | None) -> None:
         """Make the physics steps of a control step, and take the field's mean force on the hand."""
         simulation, steps = self.simulation, self._physics_steps
-        coefficients = self.trials.forces.at(self.t >= self.trials.cue_step)
+        gone = self.t >= self.trials.cue_step
+        coefficients = self.trials.forces.at(gone.astype(np.int64) + self._cue_seen())
         if coefficients is None:
             self.field_force[:] = 0.0
             simulation.step(arms, steps)
@@ -274,8 +280,9 @@ class ReachTask(ReachingArms):
 
     def _rewards(self) -> dict[str, Floats]:
         trials = self.trials
-        cue_seen = (self.t >= trials.cue_step + self._vision_delay)[:, None]
-        away = self._past(self.hand, 0) - np.where(cue_seen, trials.target_position, trials.start)
+        away = self._past(self.hand, 0) - np.where(
+            self._cue_seen()[:, None], trials.target_position, trials.start
+        )
         command = self.ctrl / self.arm.control_range[:, 1]
         now, before, last = (self._past(self.hand_velocity, delay) for delay in range(3))
         return reward_terms(

@@ -28,8 +28,10 @@ S = TypeVar("S", "Noise", "Delays", "RewardWeights")
 
 
 def _check_at_least_zero(settings: object) -> None:
-    """Check that all values are finite numbers of at least 0, and store them as floats."""
+    """Check that all values are finite numbers of at least 0 (or None, if optional); store them as floats."""
     for f in dataclasses.fields(settings):  # type: ignore[arg-type]
+        if f.default is None and getattr(settings, f.name) is None:
+            continue
         value = as_number(f"{type(settings).__name__}: {f.name}", getattr(settings, f.name), least=0.0)
         object.__setattr__(settings, f.name, value)
 
@@ -59,18 +61,26 @@ class Delays:
     """Delays of the observation, s; whole numbers of control steps of 0.01 s.
 
     Attributes:
-        vision: Of the hand position and of the go cue.
+        vision: Of the hand position.
         proprioception: Of muscle lengths and velocities (or joint angles and velocities).
+        cue: Of the go cue; None means that of vision.
     """
 
     vision: float = 0.07
     proprioception: float = 0.02
+    cue: float | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
         _check_at_least_zero(self)
         whole_steps("the visual delay", self.vision)
         whole_steps("the proprioceptive delay", self.proprioception)
+        whole_steps("the delay of the cue", self.cue_delay)
+
+    @property
+    def cue_delay(self) -> float:
+        """Delay of the go cue, s."""
+        return self.vision if self.cue is None else self.cue
 
 
 @dataclass(frozen=True)

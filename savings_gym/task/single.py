@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from savings_gym.arm import kinematics
 from savings_gym.arrays import Floats
-from savings_gym.linear_fields import force_on_hand
+from savings_gym.linear_fields import STAGES, force_on_hand
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachingArms
 from savings_gym.task.rewards import REWARD_TERMS, SHORTEST_REACH, reward_terms
@@ -59,7 +59,7 @@ class SingleReachTask(ReachingArms):
         np.maximum(command, self._low, out=command)
         np.minimum(command, self._high, out=command)
         self.ctrl[0] = command
-        self._advance(self._after_go if t >= self._cue else self._always)
+        self._advance(self._fields[(t >= self._go) + (t >= self._cue)])
         self.t[0] = t + 1
         self._record(t + 1)
         self._terms = self._reward(t + 1, command)
@@ -73,7 +73,7 @@ class SingleReachTask(ReachingArms):
         values[layout.proprioception] = self._felt[max(t - self._felt_delay, 0), 0]
         values[layout.sensed] += self.trials.noise[0, t, layout.sensed]
         values[layout["target_position"]] = self._target
-        values[layout["go_cue"]] = t >= self._cue + self._vision_delay
+        values[layout["go_cue"]] = t >= self._cue
         observation = values.astype(np.float32)
         np.maximum(observation, layout.low, out=observation)
         return np.minimum(observation, layout.high, out=observation)
@@ -96,10 +96,11 @@ class SingleReachTask(ReachingArms):
     def _read_trial(self) -> None:
         """Read what stays the same during the trial."""
         trials = self.trials
-        self._cue = int(trials.cue_step[0])
+        self._go = int(trials.cue_step[0])
+        self._cue = self._go + self._cue_delay
         self._start, self._target = trials.start[0].tolist(), trials.target_position[0].tolist()
         self._reach = max(float(trials.reach[0]), SHORTEST_REACH)
-        self._always, self._after_go = trials.forces.of_first(False), trials.forces.of_first(True)
+        self._fields = [trials.forces.of_first(stage) for stage in range(STAGES)]
         self._trial_info: dict[str, Any] = {
             "phase": trials.phase[0],
             "trial": trials.number[0],
@@ -140,7 +141,7 @@ class SingleReachTask(ReachingArms):
         self._felt[t] = self._felt_now()
 
     def _reward(self, t: int, command: Floats) -> dict[str, float]:
-        goal = self._target if t >= self._cue + self._vision_delay else self._start
+        goal = self._target if t >= self._cue else self._start
         x, y = self.hand[t, 0].tolist()
         dx, dy = x - goal[0], y - goal[1]
         (now_x, now_y), (x1, y1), (x2, y2) = (

@@ -238,10 +238,8 @@ class Trials:
             phase = self.phases[i]
             planned = self._settings.field if phase is None else phase.field
             self.fields[i] = planned if chosen.field is None else chosen.field[i]
-        always, after_go = resolve_fields(
-            [self.fields[i] for i in arms], self.start[arms], self.target_position[arms]
-        )
-        self.forces.put(arms, always, after_go)
+        fields = [self.fields[i] for i in arms]
+        self.forces.put(arms, *resolve_fields(fields, self.start[arms], self.target_position[arms]))
 
 
 def _whole(arms: Indices, n: int) -> Indices | slice:

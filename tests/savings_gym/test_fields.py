@@ -32,6 +32,7 @@ FIELDS = [
     ElasticField(100.0),
     ElasticField([[50.0, 10.0], [10.0, 80.0]], centre=(0.1, 0.4), onset="start"),
     ConstantField((1.0, -2.0)),
+    ConstantField((3.0, 1.0), onset="cue"),
     ChannelField(),
     CurlField(8.0) + ElasticField(30.0, centre=(0.0, 0.5)) + ElasticField(70.0),
 ]
@@ -41,10 +42,13 @@ points = st.tuples(numbers, numbers).map(np.array)
 
 
 def force(field: Field, x, v, start=(0.0, 0.4), target=(0.1, 0.4)):
-    """Force after go, (2,) N."""
+    """Force after the cue, (2,) N."""
     rows = [np.asarray(a, dtype=float)[None] for a in (start, target, x, v)]
-    always, after_go = resolve_fields(field, rows[0], rows[1])
-    return (always.force(*rows[2:]) + after_go.force(*rows[2:]))[0]
+    return total_force(resolve_fields(field, rows[0], rows[1]), *rows[2:])[0]
+
+
+def total_force(by_onset, x, v):
+    return sum(fields.force(x, v) for fields in by_onset)
 
 
 @given(points, points)
@@ -83,23 +87,24 @@ def test_a_sum_is_the_sum_of_its_parts(fields, x, v):
     assert force(total, x, v) == pytest.approx(sum(force(field, x, v) for field in fields), abs=1e-9)
 
 
-def test_onset_decides_the_slot_and_a_sum_keeps_both():
+def test_onset_decides_the_slot_and_a_sum_keeps_all():
     start, target = np.zeros((1, 2)), np.ones((1, 2))
-    always, after_go = resolve_fields(
-        CurlField(8.0) + ConstantField((1.0, 0.0), onset="start"), start, target
-    )
-    assert always.active.all() and after_go.active.all()
+    field = CurlField(8.0) + ConstantField((1.0, 0.0), onset="start") + ConstantField((0.0, 2.0), onset="cue")
+    assert field_from_dict(field.to_dict()) == field
+    always, after_go, after_cue = resolve_fields(field, start, target)
+    assert always.active.all() and after_go.active.all() and after_cue.active.all()
     assert not always.B.any() and always.c[0].tolist() == [1.0, 0.0]
     assert after_go.B[0].tolist() == [[0.0, 8.0], [-8.0, 0.0]] and not after_go.c.any()
+    assert not after_cue.B.any() and after_cue.c[0].tolist() == [0.0, 2.0]
 
 
 def test_rows_with_different_fields_do_not_mix():
     rng = np.random.default_rng(0)
     start, target, x, v = rng.normal(size=(4, len(FIELDS), 2))
-    always, after_go = resolve_fields(FIELDS, start, target)
+    by_onset = resolve_fields(FIELDS, start, target)
     for i, field in enumerate(FIELDS):
         alone = force(field, x[i], v[i], start[i], target[i])
-        assert (always.force(x, v) + after_go.force(x, v))[i].tolist() == alone.tolist()
+        assert total_force(by_onset, x, v)[i].tolist() == alone.tolist()
 
 
 def test_active_trials_are_those_with_a_force():
@@ -137,7 +142,7 @@ def test_is_null():
         (lambda: ConstantField((0.0, np.nan)), "force must be finite"),
         (lambda: ChannelField(-1.0), "stiffness must be at least 0, got -1.0"),
         (lambda: ChannelField(damping=np.inf), "damping must be a finite number, got inf"),
-        (lambda: CurlField(8.0, onset="later"), "onset must be one of .*'go', 'start'.*got 'later'"),
+        (lambda: CurlField(8.0, onset="later"), "onset must be one of .*'start', 'go', 'cue'.*got 'later'"),
         (lambda: field_from_dict({"kind": "swirl"}), "unknown field kind 'swirl' .* the kinds are .*curl"),
         (lambda: field_from_dict({"kind": "curl"}), r"missing \['b'\]"),
         (lambda: field_from_dict({"kind": "curl", "b": 8.0, "c": 1.0}), r"unknown \['c'\]"),

@@ -8,7 +8,7 @@ import torch
 
 from agents.supervised.learner import FROZEN, Learning, SupervisedLearner, make_rollout
 from agents.supervised.networks import make_ensemble
-from agents.supervised.reaches import centre_out, random_reaches
+from agents.supervised.reaches import STUDY_DELAYS, centre_out, random_reaches
 from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.fields import ChannelField, CurlField, ElasticField
@@ -17,7 +17,7 @@ from savings_gym.task.settings import Delays, Noise
 fused = pytest.importorskip("agents.supervised.fused", reason="the fused rollout needs numba")
 
 SERIES = [field.name for field in dataclasses.fields(Trajectory)]
-EVERYTHING = CurlField(8.0) + ElasticField(20.0, onset="start")
+EVERYTHING = CurlField(8.0) + ElasticField(20.0, onset="start") + ElasticField(-9.0, (0.1, 0.5), onset="cue")
 LOUD = Noise(excitation=0.01, proprioception=0.02, vision=0.005)
 
 
@@ -71,8 +71,10 @@ def assert_same(ours, theirs, bound):
         (EVERYTHING, Delays(), 32),
         (ChannelField(), Delays(0.02, 0.05), 33),
         (CurlField(-8.0), Delays(0.0, 0.0), 7),
+        (CurlField(8.0, onset="cue"), STUDY_DELAYS, 31),
+        (EVERYTHING, Delays(0.06, 0.02, cue=0.11), 8),
     ],
-    ids=["everything", "felt after seen", "no delay"],
+    ids=["everything", "felt after seen", "no delay", "as the study's code", "late cue"],
 )
 def test_trajectory_and_gradients_are_those_of_the_plain_rollout(field, delays, units):
     ensemble, reaches = lively(units), batch(field, delays)
@@ -200,8 +202,8 @@ def test_a_network_does_not_depend_on_the_others():
         for name, part in parts.items():
             if isinstance(part, torch.Tensor):
                 parts[name] = part[[i]]
-            elif name in ("always", "after_go"):
-                parts[name] = tuple(coefficient[[i]] for coefficient in part)
+            elif name == "fields":
+                parts[name] = tuple(tuple(term[[i]] for term in field) for field in part)
         return type(reaches)(**parts)
 
     for i in range(3):

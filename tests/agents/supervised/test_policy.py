@@ -9,7 +9,7 @@ from lively_networks import SILENCE, lively
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.networks import CELLS, INPUTS
 from agents.supervised.policy import NetworkPolicy, mujoco_probe
-from agents.supervised.reaches import centre_out, centre_out_targets
+from agents.supervised.reaches import STUDY_DELAYS, centre_out, centre_out_targets
 from savings_gym import ChannelField, CurlField, Delays, ElasticField, NullField, ReachEnv
 from savings_gym.metrics.kinematics import kinematic_measures
 
@@ -28,8 +28,10 @@ def torch_probe(ensemble, field, delays):
 @pytest.mark.parametrize(
     ("cell", "field", "delays"),
     [("gru", NullField(), Delays()), ("gru", CurlField(8.0), Delays()), ("lstm", CurlField(-8.0), Delays()),
-     ("rnn", SOFT_CHANNEL, Delays()), ("gru", ElasticField(30.0, onset="start"), Delays(0.03, 0.0))],
-    ids=["null", "curl", "lstm", "rnn in a channel", "other delays"],
+     ("rnn", SOFT_CHANNEL, Delays()), ("gru", ElasticField(30.0, onset="start"), Delays(0.03, 0.0)),
+     ("gru", CurlField(8.0, onset="cue"), STUDY_DELAYS),
+     ("gru", CurlField(8.0, onset="cue") + ElasticField(30.0), Delays(0.03, cue=0.11))],
+    ids=["null", "curl", "lstm", "rnn in a channel", "other delays", "as the study's code", "late cue"],
 )  # fmt: skip
 def test_the_probe_in_mujoco_is_the_probe_in_torch(cell, field, delays):
     ensemble = lively(cell)

@@ -4,12 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from agents.supervised.reaches import Timing, centre_out, centre_out_targets, random_reaches
-from agents.supervised.rollout import observation, plain_rollout
+from agents.supervised.reaches import (
+    STUDY_DELAYS,
+    STUDY_TRAINING_GO,
+    TRAINING_GO,
+    Timing,
+    centre_out,
+    centre_out_targets,
+    random_reaches,
+)
+from agents.supervised.rollout import combined_field, observation, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.arm.model import load_arm
 from savings_gym.envs.single import ReachEnv
-from savings_gym.fields import CurlField, ElasticField, NullField
+from savings_gym.fields import ConstantField, CurlField, ElasticField, NullField
 from savings_gym.linear_fields import LinearFields
 from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise
 from savings_gym.task.trials import NO_GO
@@ -100,18 +108,19 @@ def test_the_same_seed_gives_the_same_batch():
         assert not torch.equal(getattr(first, name), getattr(other, name)), name
 
 
-def test_the_goal_moves_one_visual_delay_after_go():
-    reaches = centre_out(2, NullField(), generator(), probe=False)
+@pytest.mark.parametrize(("delays", "late"), [(Delays(), VISION), (Delays(0.06, cue=0.03), 3)])
+def test_the_goal_moves_when_the_cue_is_seen(delays, late):
+    reaches = centre_out(2, NullField(), generator(), probe=False, delays=delays)
     goal = reaches.goal()
     for i in range(2):
         for trial in range(8):
             go = int(reaches.go_step[i, trial])
             for k in range(1, TRIAL_STEPS + 1):  # state k is at the end of control step k - 1
-                expected = reaches.target if k >= go + VISION else reaches.start
+                expected = reaches.target if k >= go + late else reaches.start
                 assert torch.equal(goal[i, k - 1, trial], expected[i, trial])
 
 
-@pytest.mark.parametrize("delays", [Delays(), Delays(0.0, 0.0), Delays(0.01, 0.05)])
+@pytest.mark.parametrize("delays", [Delays(), Delays(0.0, 0.0), Delays(0.01, 0.05), STUDY_DELAYS])
 def test_what_is_sensed_is_late_and_the_target_is_always_shown(delays):
     timing = Timing.of(delays)
     reaches = centre_out(1, NullField(), generator(), probe=True, delays=delays, noise=Noise(0.0, 0.0, 0.0))
@@ -123,7 +132,8 @@ def test_what_is_sensed_is_late_and_the_target_is_always_shown(delays):
         assert (inputs[..., :2] == max(t - timing.vision, 0)).all()
         assert (inputs[..., 2:14] == max(t - timing.proprioception, 0)).all()
         assert torch.equal(inputs[..., 14:16], reaches.target)
-        assert (inputs[..., 16] == float(t >= 44 + timing.vision)).all()
+        assert (inputs[..., 16] == float(t >= 44 + timing.cue)).all()
+        assert timing.cue == round(100 * delays.cue_delay)
 
 
 def test_catch_trials_never_get_a_cue():
@@ -133,16 +143,35 @@ def test_catch_trials_never_get_a_cue():
 
 
 def test_the_field_of_a_batch_is_the_field_that_was_asked_for():
-    field = CurlField(8.0) + ElasticField(20.0, onset="start")
+    field = CurlField(8.0) + ElasticField(20.0, onset="start") + ConstantField((1.0, 2.0), onset="cue")
     reaches = centre_out(2, field, generator(), probe=True, dtype=torch.float64)
     rng = generator()
     x, v = rng.normal(size=(16, 2)), rng.normal(size=(16, 2))
-    before, after = (
+    before, after, late = (
         LinearFields(*(part.reshape(16, *part.shape[2:]).numpy() for part in parts)).force(x, v)
-        for parts in (reaches.always, reaches.after_go)
+        for parts in reaches.fields
     )
     assert before == pytest.approx(20.0 * (reaches.start.reshape(16, 2).numpy() - x), abs=1e-12)
     assert after == pytest.approx(8.0 * np.stack([v[:, 1], -v[:, 0]], -1), abs=1e-12)
+    assert (late == [1.0, 2.0]).all()
+
+
+def test_a_field_sets_on_with_go_or_with_the_cue():
+    field = ConstantField((1.0, 0.0)) + ConstantField((0.0, 1.0), onset="cue")
+    reaches = centre_out(1, field, generator(), probe=False, delays=Delays(0.06, cue=0.03))
+    for t in range(TRIAL_STEPS):
+        _, _, _, force = combined_field(reaches.fields, reaches.begun(t))
+        assert torch.equal(force[..., 0] != 0, t >= reaches.go_step)
+        assert torch.equal(force[..., 1] != 0, t >= reaches.go_step + 3)
+
+
+def test_go_of_training_comes_within_the_times_asked_for():
+    for make in (lambda **go: centre_out(50, NullField(), generator(), probe=False, **go),
+                 lambda **go: random_reaches(50, 8, NullField(), generator(), **go)):  # fmt: skip
+        for go_time, first in ((TRAINING_GO, 10), (STUDY_TRAINING_GO, 11)):
+            go = make(go_time=go_time).go_step
+            assert sorted(set(go[go < NO_GO].tolist())) == list(range(first, 31))
+        assert torch.equal(make().go_step, make(go_time=TRAINING_GO).go_step)
 
 
 def test_delays_that_are_no_whole_steps_are_an_error():

@@ -5,11 +5,13 @@ import dataclasses
 import pytest
 import torch
 
-from agents.supervised.checkpoints import load_ensemble, read_metadata
+from agents.supervised.checkpoints import delays_of, load_ensemble, pretraining_of, read_metadata
 from agents.supervised.learner import PRETRAINING
 from agents.supervised.networks import make_ensemble
+from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO
 from experiments.savings import pretrain as module
 from experiments.savings.pretrain import Pretraining, pretrain
+from savings_gym.task.settings import Delays
 
 UPDATES = 5
 
@@ -142,6 +144,37 @@ def test_the_weights_say_how_they_were_made(tmp_path):
     assert made["noise"] == dataclasses.asdict(settings.noise)
 
 
+def test_the_preset_of_the_paper_has_the_delays_and_go_times_of_the_study_s_code(tmp_path):
+    out = tmp_path / "paper.safetensors"
+    small = ["--networks", "1", "--units", "4", "--updates", "1", "--trials", "2"]
+    assert module.main(["--preset", "paper", *small, "--out", str(out)]) == 0
+    made = read_metadata(out)["pretraining"]
+    assert made["delays"] == {"vision": 0.06, "proprioception": 0.02, "cue": 0.07}
+    assert made["training_go"] == [0.11, 0.30]
+    paper = module.PRESETS["paper"]
+    assert (paper.networks, paper.units, paper.updates, paper.trials) == (40, 128, 20_000, 32)
+    assert delays_of(out) == STUDY_DELAYS
+    assert pretraining_of(out) == ["1 batches, hand 60 ms, muscles 20 ms, cue 70 ms late"]
+    pretrain(config(tmp_path, updates=1))
+    assert delays_of(config(tmp_path).out) == Delays()
+    assert pretraining_of(config(tmp_path).out) == ["1 batches"] * 2
+
+
+def test_a_state_from_before_the_cue_had_a_delay_is_gone_on_with(tmp_path, monkeypatch, undisturbed):
+    interrupt_in_update(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config(tmp_path))
+    file = tmp_path / "gru8.state.pt"
+    state = torch.load(file, weights_only=True)
+    assert state["about"]["delays"] == {"vision": 0.07, "proprioception": 0.02}
+    del state["about"]["training_go"]
+    torch.save(state, file)
+    with pytest.raises(ValueError, match="other delays, training_go"):
+        pretrain(config(tmp_path, delays=STUDY_DELAYS, training_go=STUDY_TRAINING_GO))
+    pretrain(config(tmp_path))
+    assert_weights(load_ensemble(config(tmp_path).out), undisturbed)
+
+
 @pytest.mark.parametrize("name", ["networks", "units", "updates", "trials"])
 def test_a_number_below_one_is_named(tmp_path, name):
     with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, got 0"):
@@ -168,6 +201,8 @@ def test_progress_says_how_long_it_will_take(tmp_path, caplog):
         (["--actuation", "torque"], "unknown actuation 'torque'; choose from: muscle, motor"),
         (["--noise.vision", "-1"], "vision must be a finite number of at least 0, got -1.0"),
         (["--delays.vision", "0.005"], "whole number of control steps"),
+        (["--training-go", "0.105", "0.3"], "go_time must be a whole number of control steps"),
+        (["--preset", "study"], "unknown preset 'study'; choose from: environment, paper"),
         (["--seed", str(2**64)], "seed must be at most"),
         (["--networks", "1000000"], "1000000 networks of 128 units that learn from 32 trials at a time need"),
         (["--units", "1000000"], "8 networks of 1000000 units that learn from 32 trials at a time need"),

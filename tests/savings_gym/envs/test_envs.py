@@ -144,9 +144,9 @@ def test_the_spec_goes_through_json(env_id):
     env = gym.make(
         env_id,
         schedule=None,
-        field=CurlField(5.0) + CurlField(1.0, onset="start"),
+        field=CurlField(5.0) + CurlField(1.0, onset="start") + CurlField(2.0, onset="cue"),
         noise=Noise(vision=0.0),
-        delays=Delays(vision=0.05),
+        delays=Delays(vision=0.05, cue=0.06),
         reward_weights=RewardWeights(effort=2.0),
         targets=[0.0, 90.0],
     )
@@ -231,6 +231,8 @@ def test_rewards_are_those_of_the_docstring():
         ({"delays": {"vision": 0.005}}, "visual delay must be a whole number of control steps.*got 0.005 s"),
         ({"delays": {"proprioception": -0.01}}, "Delays: proprioception must be .* got -0.01"),
         ({"delays": {"vision": 2.0}}, "visual delay .* got 2.0 s"),
+        ({"delays": {"cue": 0.005}}, "delay of the cue must be a whole number .*got 0.005 s"),
+        ({"delays": {"vision": None}}, "Delays: vision must be .* got None"),
         ({"targets": 0}, "targets must be a number of targets .* got 0"),
         ({"targets": "circle"}, "targets must be .* got 'circle'"),
         ({"targets": [0.0, float("inf")]}, "targets must be"),

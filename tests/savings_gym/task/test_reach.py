@@ -54,6 +54,7 @@ def positions(infos):
         CurlField(-8.0) + ConstantField((1.0, -0.5), onset="start"),
         ElasticField(80.0, onset="start") + ViscousField([[-5.0, 1.0], [2.0, -3.0]]),
         ChannelField(),
+        CurlField(8.0, onset="cue") + ConstantField((0.5, 1.0)),
     ],
     ids=lambda field: "+".join(part.kind for part in field.parts()) or "null",
 )
@@ -78,7 +79,7 @@ def test_the_field_acts_as_its_transposed_jacobian_says(actuation, field):
             x, v = data.site_xpos[site, :2].copy(), jacobian[:2] @ data.qvel
             force = np.zeros(2)
             for onset, linear in parts:
-                if onset == "start" or t >= 20:
+                if t >= {"start": 0, "go": 20, "cue": 27}[onset]:
                     force += linear.B[0] @ v + linear.K[0] @ (linear.x0[0] - x) + linear.c[0]
             data.qfrc_applied[:] = jacobian[:2].T @ force
             mujoco.mj_step(model, data)
@@ -149,26 +150,36 @@ def test_delays_are_exact(actuation, delays):
         assert observations[t, 2:-3] == pytest.approx(felt[max(t - felt_late, 0)], abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("onset", "delays"),
+    [("go", Delays()), ("cue", Delays()), ("cue", Delays(vision=0.06, cue=0.07)),
+     ("cue", Delays(vision=0.03, cue=0.01)), ("start", Delays(cue=0.0))],
+)  # fmt: skip
 @pytest.mark.parametrize("go", [0, 13, 44])
-def test_cue_goal_and_field_set_in_when_they_should(go):
-    force = ConstantField((1.0, 2.0))
+def test_cue_goal_and_field_set_in_when_they_should(go, onset, delays):
+    force = ConstantField((1.0, 2.0), onset=onset)
     weights = RewardWeights(proximity=100.0, effort=0.0, jerk=0.0)
-    env = ReachEnv(field=force, reward_weights=weights, **TEST_TRIAL)
+    env = ReachEnv(field=force, reward_weights=weights, delays=delays, **TEST_TRIAL)
+    late = round(100 * (delays.vision if delays.cue is None else delays.cue))
+    begin = {"start": 0, "go": go, "cue": go + late}[onset]
     observations, infos = run(env, excitations(env), go_time=go / 100, target=2)
     start, target = infos[0]["hand_position"], infos[0]["target_position"]
     assert infos[0]["go_time"] == pytest.approx(go / 100)
     for t in range(101):
-        assert observations[t, -1] == float(t >= go + 7)
+        assert observations[t, -1] == float(t >= go + late)
+        seen = positions(infos)[max(t - round(100 * delays.vision), 0)]
+        assert observations[t, :2] == pytest.approx(seen, abs=1e-7)
         assert observations[t, -3:-1] == pytest.approx(target, abs=1e-7)
     for k in range(1, 101):
-        goal = target if k >= go + 7 else start
+        goal = target if k >= go + late else start
         distance = np.linalg.norm(infos[k]["hand_position"] - goal)
         assert infos[k]["reward"] == pytest.approx(1.0 - 2.0 * distance / 0.10)
-        assert infos[k]["field_force"].tolist() == ([1.0, 2.0] if k - 1 >= go else [0.0, 0.0])
+        assert infos[k]["field_force"].tolist() == ([1.0, 2.0] if k - 1 >= begin else [0.0, 0.0])
 
 
 def test_a_catch_trial_has_no_cue_no_new_goal_and_no_field_from_go():
-    env = ReachEnv(field=ConstantField((1.0, 2.0)), **TEST_TRIAL)
+    field = ConstantField((1.0, 2.0)) + ConstantField((1.0, 2.0), onset="cue")
+    env = ReachEnv(field=field, **TEST_TRIAL)
     observations, infos = run(env, np.zeros((100, 6)), catch=True, target=2)
     assert infos[-1]["catch"] and not observations[:, -1].any()
     assert not np.array([info["field_force"] for info in infos]).any()

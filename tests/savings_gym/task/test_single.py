@@ -26,15 +26,16 @@ FIELDS = [
     CurlField(8.0),
     CurlField(-3.0, onset="start") + ElasticField(50.0, centre=(0.1, 0.3)) + ConstantField((1.0, 2.0)),
     ChannelField(onset="start") + ElasticField(20.0),
+    CurlField(8.0, onset="cue"),
 ]
 CLOSE = {"rel": 1e-12, "abs": 1e-12}
 
 
 @pytest.mark.parametrize("actuation", ["muscle", "motor", "torque"])
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.kind)
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: f"{field.kind}-{field.onset}")
 def test_a_single_env_is_its_row_of_the_vector_env(actuation, field):
     arguments = {
-        "actuation": actuation, "field": field, "delays": Delays(vision=0.03, proprioception=0.0),
+        "actuation": actuation, "field": field, "delays": Delays(vision=0.03, proprioception=0.0, cue=0.05),
         "noise": Noise(vision=0.01, proprioception=0.02, excitation=0.1),
     }  # fmt: skip
     many, one = ReachVectorEnv(3, **arguments), ReachEnv(**arguments)
