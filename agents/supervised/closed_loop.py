@@ -8,13 +8,15 @@ push of activity, and its eigenvalues how fast: a mode with eigenvalue z decays 
 
     loop = linearise(ensemble, TorchArm(dtype=torch.float64), target=0)
     loop.time_constants()[:, 0]         # of the slowest mode of every network [s]
-    loop.share_left(shift, 35)          # of a push by the shift, 35 control steps later
+    loop.share_left(shift, 35)[-1]      # of a push by the shift, 35 control steps later
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,12 +41,16 @@ class ClosedLoop:
 
     Attributes:
         jacobian: (n, S, S) change of the state in a control step per change of the state before it.
+        force: (n, S, 2) change of the state in a control step per force on the hand during it [1/N].
+        hand: (n, 2, S) change of the hand position per change of the state [m].
         units: How many of the S entries, the first ones, are activity.
         drift: (n,) relative change of activity in the control step at which the loop is linearised,
             |h' - h| / |h|; 0 in a true hold.
     """
 
     jacobian: Floats
+    force: Floats
+    hand: Floats
     units: int
     drift: Floats
 
@@ -61,50 +67,71 @@ class ClosedLoop:
         Args:
             network_only: Of the network with its input unchanged instead, (n, units).
         """
-        values = np.linalg.eigvals(self.network if network_only else self.jacobian)
+        values = np.linalg.eigvals(self.network) if network_only else self._modes[0]
         return -np.sort(-_time_constant(values), axis=-1)
 
     def pushed(self, push: Floats, steps: int) -> Floats:
-        """Return what is left of pushes of activity after 0 to `steps` control steps, (n, steps + 1, units).
+        """Return what is left of pushes of activity after 0, 1, ... control steps.
 
         Args:
-            push: (n, units) changes of activity.
+            push: (..., n, units) changes of activity.
             steps: How many control steps to follow.
+
+        Returns:
+            (steps + 1, ..., n, units).
         """
-        state = self._state(push)
-        series = [state]
+        series = [self._state(push)]
         for _ in range(as_whole_number("steps", steps)):
-            state = np.einsum("nij,nj->ni", self.jacobian, state)
-            series.append(state)
-        return np.stack(series, axis=1)[..., : self.units]
+            series.append(np.einsum("nij,...nj->...ni", self.jacobian, series[-1]))
+        return np.stack(series)[..., : self.units]
 
     def share_left(self, push: Floats, steps: int) -> Floats:
-        """Return what is left of a push after some control steps, as a share of its length, (n,)."""
-        left = np.linalg.norm(self.pushed(push, steps)[:, -1], axis=-1)
-        return left / np.linalg.norm(push, axis=-1)
+        """Return the length of what is left of pushes, as a share of their own, (steps + 1, ..., n)."""
+        return np.linalg.norm(self.pushed(push, steps), axis=-1) / np.linalg.norm(push, axis=-1)
 
     def slow_share(self, push: Floats, slower_than: float = SLOW) -> Floats:
-        """Return the length of a push's part in the slow modes, as a share of its own, (n,).
+        """Return the length of a push's part in the slow modes, as a share of its own, (..., n).
 
         The part is the spectral projection: the push in coordinates of the eigenvectors, without the fast
         ones. Modes are not orthogonal, so that a share may exceed 1.
 
         Args:
-            push: (n, units) changes of activity.
+            push: (..., n, units) changes of activity.
             slower_than: Time constant that a slow mode exceeds [s].
         """
-        values, modes = np.linalg.eig(self.jacobian)
-        coordinates = np.linalg.solve(modes, self._state(push)[..., None].astype(complex))[..., 0]
+        values, modes = self._modes
+        coordinates = np.linalg.solve(modes, self._state(push)[..., None])[..., 0]
         slow = np.where(_time_constant(values) > slower_than, coordinates, 0.0)
-        part = np.einsum("nij,nj->ni", modes, slow)[:, : self.units]
+        part = np.einsum("nij,...nj->...ni", modes, slow)[..., : self.units]
         return np.linalg.norm(part, axis=-1) / np.linalg.norm(push, axis=-1)
+
+    def stiffness(self, steps: int) -> Floats:
+        """Return how hard the hand resists a lasting small force, after some control steps of it.
+
+        In the first steps that is inertia and muscle, later reflexes and the network too.
+
+        Args:
+            steps: How many control steps the force has lasted, at least 1.
+
+        Returns:
+            (n, 2, 2) matrices K of a force K d that displaces the hand by d [N/m].
+        """
+        state = np.zeros_like(self.force)
+        for _ in range(as_whole_number("steps", steps, 1)):
+            state = self.jacobian @ state + self.force
+        return np.asarray(np.linalg.inv(self.hand @ state), dtype=np.float64)
+
+    @cached_property
+    def _modes(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Eigenvalues (n, S) and eigenvectors (n, S, S), in columns."""
+        return np.linalg.eig(self.jacobian)
 
     def _state(self, push: Floats) -> Floats:
         push = as_finite("push", push)
         n, size = self.jacobian.shape[:2]
-        if push.shape != (n, self.units):
-            raise ValueError(f"push has shape {push.shape}, expected {(n, self.units)}")
-        return np.concatenate([push, np.zeros((n, size - self.units))], axis=-1)
+        if push.shape[-2:] != (n, self.units):
+            raise ValueError(f"push has shape {push.shape}, expected (..., {n}, {self.units})")
+        return np.concatenate([push, np.zeros((*push.shape[:-1], size - self.units))], axis=-1)
 
 
 def linearise(
@@ -140,11 +167,24 @@ def linearise(
         after = loop.advance(state)
         hidden, later = state[..., : ensemble.units], after[..., : ensemble.units]
         drift = (later - hidden).norm(dim=-1) / hidden.norm(dim=-1)
-        size = state.shape[-1]
-        repeated = state.expand(-1, size, -1).contiguous()  # one trial per entry of the state that changes
-        tangents = torch.eye(size).to(state).expand(ensemble.networks, -1, -1).contiguous()
-        columns = torch.func.jvp(loop.advance, (repeated,), (tangents,))[1]
-    return ClosedLoop(columns.mT.double().cpu().numpy(), ensemble.units, drift[:, 0].double().cpu().numpy())
+        jacobian = _derivative(loop.advance, state)
+        force = _derivative(
+            lambda push: loop.advance(state.expand(-1, 2, -1), push), torch.zeros_like(state[..., :2])
+        )
+        hand = _derivative(loop.hand, state)
+
+    def array(values: torch.Tensor) -> Floats:
+        return values.double().cpu().numpy()
+
+    return ClosedLoop(array(jacobian), array(force), array(hand), ensemble.units, array(drift[:, 0]))
+
+
+def _derivative(function: Callable[[torch.Tensor], torch.Tensor], at: torch.Tensor) -> torch.Tensor:
+    """Return the derivative (n, outputs, inputs) of a function of (n, trials, inputs), at (n, 1, inputs)."""
+    size = at.shape[-1]
+    tangents = torch.eye(size).to(at).expand(len(at), -1, -1).contiguous()  # one trial per input that changes
+    columns: torch.Tensor = torch.func.jvp(function, (at.expand(-1, size, -1).contiguous(),), (tangents,))[1]
+    return columns.mT
 
 
 def _time_constant(values: NDArray[Any]) -> Floats:
@@ -181,8 +221,13 @@ class _Loop:
         underway = [hand] * self.timing.vision + [muscles] * self.timing.proprioception
         return torch.cat([*self.ensemble.initial_state(1), *state, *underway], -1)
 
-    def advance(self, flat: torch.Tensor) -> torch.Tensor:
-        """Return the state (n, trials, S) one control step later."""
+    def hand(self, flat: torch.Tensor) -> torch.Tensor:
+        """Return the hand positions, (n, trials, 2) [m], in states (n, trials, S)."""
+        state = self._split(flat)[1]
+        return self.arm.hand(state.q, state.v)[0]
+
+    def advance(self, flat: torch.Tensor, force: torch.Tensor | None = None) -> torch.Tensor:
+        """Return states (n, trials, S) one control step later, under forces on the hand (n, trials, 2)."""
         memory, state, seen, felt = self._split(flat)
         hand, muscles = self._sensed(state)
         seen, felt = [*seen, hand], [*felt, muscles]  # the oldest first
@@ -190,9 +235,8 @@ class _Loop:
         target = self.hold.target.expand(-1, trials, -1)
         cue = torch.zeros_like(target[..., :1])
         memory = self.ensemble.step(torch.cat([seen[0], felt[0], target, cue], -1), memory)
-        field = tuple(
-            torch.zeros((), dtype=flat.dtype).expand(shape) for shape in ((2, 2), (2, 2), (2,), (2,))
-        )
+        none = torch.zeros((2, 2)).to(flat)
+        field = none, none, none[0], none[0] if force is None else force
         state = self.arm.control_step(state, self.ensemble.readout(memory[0]), field)
         return torch.cat([*memory, *state, *seen[1:], *felt[1:]], -1)
 

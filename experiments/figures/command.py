@@ -29,6 +29,7 @@ from experiments.figures.displacement import displacement
 from experiments.figures.latent import latent
 from experiments.figures.learning import learning
 from experiments.figures.make_figures import Figure, current, make_figures
+from experiments.figures.persistence import persistence
 from experiments.figures.preparatory import preparatory
 from experiments.figures.relation import relation
 from experiments.figures.runs import (
@@ -62,6 +63,7 @@ FIGURES: dict[str, Figure] = {
     "size": size,
     "preparatory": preparatory,
     "displacement": displacement,
+    "persistence": persistence,
     "relation": relation,
     "latent": latent,
     "controls": controls,

@@ -41,13 +41,13 @@ def pushes(networks=NETWORKS, units=UNITS, seed=0):
 @pytest.mark.parametrize("delays", [Delays(), Delays(0.03, 0.0)])
 def test_jacobians_tell_what_becomes_of_a_small_push(arm, cell, delays):
     """The product of the Jacobians along a trial is the derivative of the rollout, by central differences."""
-    networks, step, steps, small = ensemble(cell), 60, 3, 1e-6
+    networks, step, steps, small = ensemble(cell), 9, 3, 1e-6
     push = pushes()
     loops = [linearise(networks, arm, 2, delays=delays, step=step + k) for k in range(steps)]
     state = np.zeros(loops[0].jacobian.shape[:2])
     state[:, :UNITS] = push
     left = [state := np.einsum("nij,nj->ni", loop.jacobian, state) for loop in loops]
-    np.testing.assert_array_equal(left[0][:, :UNITS], loops[0].pushed(push, 1)[:, 1])
+    np.testing.assert_array_equal(left[0][:, :UNITS], loops[0].pushed(push, 1)[1])
 
     reaches = centre_out(
         NETWORKS, NullField(), np.random.default_rng(0), probe=True, noise=Noise(0.0, 0.0, 0.0),
@@ -69,32 +69,62 @@ def test_units_without_weights_forget_at_the_rate_of_their_gate(arm):
         for parameter in networks.parameters():
             parameter.zero_()
         networks.initial.fill_(0.3)
-    loop = linearise(networks, arm, 0)  # a GRU's gate of 1/2 halves activity in every step
+    loop = linearise(networks, arm, 0, step=9)  # a GRU's gate of 1/2 halves activity in every step
     np.testing.assert_allclose(loop.time_constants(network_only=True), 0.01 / math.log(2.0))
-    np.testing.assert_allclose(loop.share_left(pushes(), 5), 0.5**5)
+    np.testing.assert_allclose(loop.share_left(pushes(), 5)[-1], 0.5**5)
     leaky = ensemble("rnn")
     with torch.no_grad():
         leaky.recurrent_weight.zero_()
     expected = -0.01 / math.log(1.0 - leaky.leak)
-    np.testing.assert_allclose(linearise(leaky, arm, 0).time_constants(network_only=True), expected)
+    np.testing.assert_allclose(linearise(leaky, arm, 0, step=9).time_constants(network_only=True), expected)
 
 
 def test_a_push_lies_in_the_slow_modes_or_in_the_fast_ones(arm):
-    loop = linearise(ensemble(), arm, 0)
+    loop = linearise(ensemble(), arm, 0, step=9)
     push = pushes()
     np.testing.assert_allclose(loop.slow_share(push, slower_than=-1.0), 1.0, rtol=1e-6)
     assert np.all(loop.slow_share(push, slower_than=math.inf) == 0.0)
+    several = np.stack([push, 2.0 * pushes(seed=1)])
+    np.testing.assert_allclose(loop.slow_share(several)[0], loop.slow_share(push))
+    np.testing.assert_allclose(loop.share_left(several, 3)[:, 1], loop.share_left(pushes(seed=1), 3))
 
 
 def test_the_loop_holds_more_than_the_network(arm):
     """An arm without friction is neutral along its joints or slower than a network that forgets at once."""
     networks = ensemble(gain=0.0)
-    loop = linearise(networks, arm, 0)
+    loop = linearise(networks, arm, 0, step=9)
     assert np.all(loop.time_constants()[:, 0] > loop.time_constants(network_only=True)[:, 0])
     assert loop.jacobian.shape == (
         NETWORKS,
         UNITS + 2 + 2 + 6 + 7 * 2 + 2 * 12,
     ) + (UNITS + 48,)
+
+
+def test_at_first_the_hand_resists_a_force_by_its_inertia_alone(arm):
+    """In 5 physics steps of semi-implicit Euler, a constant force f moves a mass m by 15 dt² f / m."""
+    networks = ensemble()
+    with torch.no_grad():
+        networks.readout_bias.fill_(-20.0)  # muscles at their smallest activation
+        networks.readout_weight.zero_()
+    q, still = torch.tensor(arm.arm.start), torch.zeros(2, dtype=F64)
+    jacobian = arm.hand(q, still)[2]
+    accelerations = arm.acceleration(q.expand(2, -1), still.expand(2, -1), jacobian)  # of unit forces
+    mobility = (jacobian @ accelerations.T).numpy()
+    expected = np.linalg.inv(15.0 * arm.timestep**2 * mobility)
+    stiffness = linearise(networks, arm, 0, step=0).stiffness(1)
+    np.testing.assert_allclose(stiffness, np.broadcast_to(expected, stiffness.shape), rtol=0.02)
+
+
+def test_stiffness_predicts_how_far_a_small_force_pushes_the_hand(arm):
+    networks, steps = ensemble(), 2
+    loops = [linearise(networks, arm, 0, step=9 + k) for k in range(steps)]
+    state = np.zeros((NETWORKS, loops[0].jacobian.shape[1]))
+    for loop in loops:
+        state = np.einsum("nij,nj->ni", loop.jacobian, state) + loop.force[..., 0]
+    moved = np.einsum("nij,nj->ni", loops[-1].hand, state)
+    once = np.linalg.inv(loops[0].stiffness(1))[..., 0]
+    np.testing.assert_allclose(once, np.einsum("nij,nj->ni", loops[0].hand, loops[0].force[..., 0]))
+    assert np.all(np.linalg.norm(moved, axis=-1) > np.linalg.norm(once, axis=-1))
 
 
 @pytest.mark.parametrize(
@@ -110,5 +140,5 @@ def test_bad_arguments_are_named(arm, arguments, message):
 
 
 def test_a_push_of_another_size_is_refused(arm):
-    with pytest.raises(ValueError, match=r"push has shape \(2, 5\), expected \(3, 12\)"):
-        linearise(ensemble(), arm, 0).share_left(np.zeros((2, 5)), 1)
+    with pytest.raises(ValueError, match=r"push has shape \(2, 5\), expected \(\.\.\., 3, 12\)"):
+        linearise(ensemble(), arm, 0, step=9).share_left(np.zeros((2, 5)), 1)

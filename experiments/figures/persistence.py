@@ -1,0 +1,260 @@
+"""Why a push of preparatory activity fades or stays: the linearised loop of network and arm.
+
+In networks at the end of washout that hold the hand at the start, the Jacobian of a control step tells how
+fast a push decays, and along which directions it stays. The figure sets that beside what becomes of pushes in
+probes, and beside the slope of the displacement of each network.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from agents.supervised.closed_loop import SLOW, ClosedLoop, linearise
+from agents.supervised.torch_arm import TorchArm
+from experiments.drawing import style as look
+from experiments.figures.comparison import beside_study
+from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.runs.tables import format_value
+from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation, step_at
+from experiments.stored.probes import DisplacedProbes
+from experiments.stored.runs import StoredRuns
+from experiments.study import REFERENCE, SLOPE, Quantity, quantity
+from savings_gym.activity.displacement import random_orthogonal
+from savings_gym.arrays import MM, Columns, Floats
+from savings_gym.metrics.statistics import Sampling, correlation
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS
+
+DRAWS: Final = 8  # random directions
+SHIFT, RANDOM, FORCE = DIRECTIONS = ("shift", "random direction", "force axis")
+PHRASE: Final = {SHIFT: "the shift", RANDOM: "a random direction", FORCE: "a force axis"}
+COLOUR: Final = {SHIFT: look.SECOND, RANDOM: "#868686", FORCE: look.OURS}
+SLOWEST: Final = "slowest time constant of a network"
+SECOND_SLOWEST: Final = "second slowest time constant of a network"
+SLOW_MODES: Final = f"modes of network and arm slower than {SLOW:g} s"
+LEFT: Final = "left of a push when the cue is seen"
+SLOPE_LEFT: Final = "correlation of the displacement slope with what is left of the shift"
+FLOOR: Final = 1e-4  # of shares as drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Persistence:
+    """What becomes of pushes of activity in n networks that hold the hand.
+
+    Everything is a mean over the 8 targets, and over the pushes of one direction.
+
+    Attributes:
+        eigenvalues: (n, units) of each network with its input unchanged, target 0.
+        slowest: (n, 2) the two longest time constants of the networks with their input unchanged [s].
+        slow_modes: (n,) number of modes of network and arm slower than `SLOW`.
+        slow_share: Direction to the share of a push that lies in them, (n,).
+        predicted: Direction to the share of a push left after 0, 1, ... control steps, (n, steps): powers of
+            the Jacobian.
+        simulated: The same, in probes.
+        slope: (n,) of the initial deviation against a displacement at the preparatory time [m per shift].
+        drift: (n,) relative change of activity in the control step that is linearised.
+        preparation: Preparation of the networks.
+    """
+
+    eigenvalues: NDArray[Any]
+    slowest: Floats
+    slow_modes: Floats
+    slow_share: dict[str, Floats]
+    predicted: dict[str, Floats]
+    simulated: dict[str, Floats]
+    slope: Floats
+    drift: Floats
+    preparation: Preparation
+
+    @property
+    def waited(self) -> int:
+        """Control steps from the push to the last one before the cue is seen."""
+        return round((self.preparation.seen - PREPARATORY_TIME) / CONTROL_STEP) - 1
+
+
+def persistence(runs: StoredRuns, out: Path) -> Findings:
+    """Time constants of the main run's washed-out networks, and what is left of pushes of their activity."""
+    result = measure(runs, runs.main)
+    quantities = correct(_quantities(result, Sampling(runs.seed)), (SLOPE_LEFT,))
+    with look.house_style():
+        picture = look.save_picture(persistence_figure(result), out / "persistence.png")
+    networks: Columns = {
+        "network": np.arange(len(result.slope)),
+        f"{SLOWEST} (s)": result.slowest[:, 0],
+        SLOW_MODES: result.slow_modes,
+        f"{SLOPE} (mm per unit of shift)": MM * result.slope,
+    }
+    networks |= {f"share in slow modes, {name}": share for name, share in result.slow_share.items()}
+    networks |= {f"share left, {name}": left[:, result.waited] for name, left in result.simulated.items()}
+    tables = {"Persistence of a push": beside_study(quantities)}
+    return Findings(quantities, tables, [picture], _text(quantities), networks)
+
+
+def measure(runs: StoredRuns, run: Path) -> Persistence:
+    """Linearise the networks of a run at the end of NF2, and push them at the preparatory time."""
+    prepared, probes = preparation(runs.activity(run)), DisplacedProbes.of_run(runs, run)
+    shift, axes = prepared.shift.vector, prepared.axes.axes
+    draws = [random_orthogonal(shift, seed=DRAWS * runs.seed + k, avoid=axes) for k in range(DRAWS)]
+    pushes = {
+        SHIFT: shift[None],
+        RANDOM: np.stack(draws),
+        FORCE: np.moveaxis(axes, -1, 0) * prepared.shift.length[:, None],
+    }  # (k, n, units)
+    step = step_at(prepared.time, PREPARATORY_TIME)
+    steps = len(prepared.time) - step - 1
+    low, high = probes.deviation([-shift, shift], step)
+    simulated = {name: probes.remainder(some, step)[..., step:].mean(axis=0) for name, some in pushes.items()}
+
+    networks = copy.deepcopy(probes.ensembles["NF2"]).double()
+    arm = TorchArm(dtype=networks.initial.dtype, actuation=probes.actuation)
+    loops = [linearise(networks, arm, target, delays=probes.delays) for target in range(N_TARGETS)]
+
+    def over_targets(measured: Callable[[ClosedLoop], Floats]) -> Floats:
+        return np.mean([measured(loop) for loop in loops], axis=0)
+
+    def left(some: Floats) -> Callable[[ClosedLoop], Floats]:
+        return lambda loop: loop.share_left(some, steps).mean(axis=1).T
+
+    def slow(some: Floats) -> Callable[[ClosedLoop], Floats]:
+        return lambda loop: loop.slow_share(some).mean(axis=0)
+
+    return Persistence(
+        eigenvalues=np.linalg.eigvals(loops[0].network),
+        slowest=over_targets(lambda loop: loop.time_constants(network_only=True)[:, :2]),
+        slow_modes=over_targets(lambda loop: (loop.time_constants() > SLOW).sum(axis=1).astype(float)),
+        slow_share={name: over_targets(slow(some)) for name, some in pushes.items()},
+        predicted={name: over_targets(left(some)) for name, some in pushes.items()},
+        simulated=simulated,
+        slope=(high - low) / 2.0,
+        drift=over_targets(lambda loop: loop.drift),
+        preparation=prepared,
+    )
+
+
+def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
+    def mean(name: str, values: Floats, unit: str = "%", scale: float = 100.0) -> Quantity:
+        return quantity(name, values, unit, sampling, scale=scale, test=False)
+
+    left = result.simulated[SHIFT][:, result.waited]
+    related = correlation(left, MM * result.slope, sampling)
+    return [
+        mean(SLOWEST, result.slowest[:, 0], "s", 1.0),
+        mean(SECOND_SLOWEST, result.slowest[:, 1], "s", 1.0),
+        mean(SLOW_MODES, result.slow_modes, "1", 1.0),
+        *(mean(f"share in slow modes, {name}", share) for name, share in result.slow_share.items()),
+        *(mean(f"{LEFT}, {name}", share[:, result.waited]) for name, share in result.simulated.items()),
+        *(
+            mean(f"{LEFT}, {name}, by the Jacobian", share[:, result.waited])
+            for name, share in result.predicted.items()
+        ),
+        mean("change of activity in a control step of the hold", result.drift),
+        Quantity(SLOPE_LEFT, related.r, related.ci, related.networks, "1", related.p, "Pearson's r"),
+    ]
+
+
+def _text(quantities: list[Quantity]) -> str:
+    """How fast a push fades, and whether networks that keep more of it respond more."""
+    by_name = {entry.name: entry for entry in quantities}
+
+    def value(name: str) -> str:
+        entry = by_name[name]
+        return format_value(entry.value, entry.ci, "" if entry.unit == "1" else entry.unit)
+
+    related = by_name[SLOPE_LEFT]
+    sentence = (
+        f"The slowest mode of a network has a time constant of {value(SLOWEST)}; "
+        f"{value(SLOW_MODES)} modes of network and arm are slower than {SLOW:g} s. In them lie "
+        + ", ".join(
+            f"{value(f'share in slow modes, {name}')} of a push along {PHRASE[name]}" for name in DIRECTIONS
+        )
+        + f". Of a push at {PREPARATORY_TIME} s, "
+        + ", ".join(f"{value(f'{LEFT}, {name}')} ({name})" for name in DIRECTIONS)
+        + " is left when the cue is seen."
+    )
+    if related.value is None:
+        return sentence
+    words = {-1: "more negative", 0: "not measurably different", 1: "more positive"}[effect(related)]
+    return (
+        f"{sentence} In networks that keep more of the shift, the slope of the displacement is {words}: "
+        f"r = {format_value(related.value, related.ci)} ({p_text(related)})."
+    )
+
+
+def persistence_figure(result: Persistence) -> Figure:
+    """Draw eigenvalues, what is left of pushes, their share in slow modes, and slopes against it."""
+    figure = look.new_figure(5.3, gap=0.05)
+    panels = figure.subplots(2, 2)
+    (plane, decay), (shares, slopes) = panels
+    _plane(plane, result)
+    _decay(decay, result)
+    _shares(shares, result)
+    _slopes(slopes, result)
+    look.letter_panels(panels.flat)
+    return figure
+
+
+def _plane(axes: Axes, result: Persistence) -> None:
+    """Eigenvalues of all networks in the complex plane, with the circles of three time constants."""
+    values = result.eigenvalues.ravel()
+    axes.scatter(values.real, values.imag, s=3.0, color=look.OURS, alpha=0.35, linewidths=0.0, zorder=3)
+    angle = np.linspace(0.0, 2.0 * np.pi, 200)
+    for seconds, line in ((np.inf, "-"), (1.0, look.DASHED), (SLOW, look.DOTTED)):
+        radius = np.exp(-CONTROL_STEP / seconds)
+        label = "unit circle" if np.isinf(seconds) else f"{seconds:g} s"
+        axes.plot(
+            radius * np.cos(angle), radius * np.sin(angle), color=look.QUIET, linewidth=0.7, linestyle=line,
+            label=label, zorder=2,
+        )  # fmt: skip
+    axes.set(xlabel="Real part", ylabel="Imaginary part", aspect="equal", xlim=(-0.5, 1.1), ylim=(-0.6, 0.6))
+    axes.set_title("Eigenvalues of the networks", loc="left", fontsize=look.SMALL)
+    axes.legend(loc="lower left", handlelength=1.4)
+
+
+def _decay(axes: Axes, result: Persistence) -> None:
+    """Share of a push left over time, in probes and by the Jacobian."""
+    for name, share in result.simulated.items():
+        time = PREPARATORY_TIME + CONTROL_STEP * np.arange(share.shape[1])
+        axes.semilogy(time, _typical(share), color=COLOUR[name], linewidth=1.6, label=name)
+        axes.semilogy(
+            time[: result.waited + 1], _typical(result.predicted[name])[: result.waited + 1],
+            color=COLOUR[name], linewidth=1.0, linestyle=look.DASHED,
+        )  # fmt: skip
+    axes.plot([], [], color=look.INK, linewidth=1.0, linestyle=look.DASHED, label="by the Jacobian")
+    look.mark_times(axes, result.preparation.events)
+    axes.set(xlabel="Time in the trial (s)", ylabel="Share left of a push", xlim=(0.1, 0.85))
+    axes.legend(loc="lower left")
+
+
+def _shares(axes: Axes, result: Persistence) -> None:
+    """Share of pushes in the slow modes, one dot per network."""
+    for x, (name, share) in enumerate(result.slow_share.items()):
+        look.draw_dots(axes, x, 100.0 * share, COLOUR[name])
+    axes.set(
+        ylabel=f"In modes slower than {SLOW:g} s (%)", xlim=(-0.4, len(DIRECTIONS) - 0.4), ylim=(0.0, None)
+    )
+    axes.set_xticks(range(len(DIRECTIONS)), DIRECTIONS)
+
+
+def _slopes(axes: Axes, result: Persistence) -> None:
+    """Slope of the displacement against what is left of it when the cue is seen, one dot per network."""
+    left = 100.0 * result.simulated[SHIFT][:, result.waited]
+    axes.scatter(left, MM * result.slope, s=15.0, color=look.SECOND, linewidths=0.0, zorder=3)
+    axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
+    axes.axhline(
+        REFERENCE[SLOPE].value, color=look.INK, linewidth=0.8, linestyle=look.DASHED, label="the study"
+    )
+    axes.set(xlabel="Left of the shift when the cue is seen (%)", ylabel="Slope (mm per shift)")
+    axes.legend(loc="best")
+
+
+def _typical(share: Floats) -> Floats:
+    """Geometric mean over networks."""
+    return np.exp(np.log(np.maximum(share, FLOOR)).mean(axis=0))
