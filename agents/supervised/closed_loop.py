@@ -4,24 +4,22 @@ A small change s of the loop's state, one control step later, is J s. The state 
 next: activity, joint angles and velocities, muscle activations, and what was sensed but has not yet arrived.
 J is exact (forward-mode differentiation of the rollout's own step), so that its powers tell what becomes of a
 push of activity, and its eigenvalues how fast: a mode with eigenvalue z decays with the time constant
--dt / ln|z|.
+-dt / ln|z|, and at the inverse of that as its rate.
 
     loop = linearise(ensemble, TorchArm(dtype=torch.float64), target=0)
-    loop.time_constants()[:, 0]         # of the slowest mode of every network [s]
+    1.0 / loop.decay_rates()[:, 0]      # time constant of the slowest mode of every network [s]
     loop.share_left(shift, 35)[-1]      # of a push by the shift, 35 control steps later
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from agents.supervised.networks import Ensemble, State
 from agents.supervised.reaches import Reaches, Timing, centre_out
@@ -59,16 +57,18 @@ class ClosedLoop:
         """Change of activity per change of activity with the input unchanged, (n, units, units)."""
         return self.jacobian[:, : self.units, : self.units]
 
-    def time_constants(self, *, network_only: bool = False) -> Floats:
-        """Return the time constants of all modes, the slowest first, (n, S) [s].
+    def decay_rates(self, *, network_only: bool = False) -> Floats:
+        """Return the rates at which all modes decay, the slowest first, (n, S) [1/s].
 
-        inf is a mode that does not decay, and 0 one that is gone after a step.
+        The time constant of a mode is 1 / rate. A mode with a negative rate grows, and one with an infinite
+        rate is gone after a step.
 
         Args:
             network_only: Of the network with its input unchanged instead, (n, units).
         """
-        values = np.linalg.eigvals(self.network) if network_only else self._modes[0]
-        return -np.sort(-_time_constant(values), axis=-1)
+        size = np.abs(np.linalg.eigvals(self.network if network_only else self.jacobian))
+        log_size = np.log(size, out=np.full_like(size, -np.inf), where=size > 0.0)
+        return np.sort(-log_size / CONTROL_STEP, axis=-1)
 
     def pushed(self, push: Floats, steps: int) -> Floats:
         """Return what is left of pushes of activity after 0, 1, ... control steps.
@@ -92,18 +92,30 @@ class ClosedLoop:
     def slow_share(self, push: Floats, slower_than: float = SLOW) -> Floats:
         """Return the length of a push's part in the slow modes, as a share of its own, (..., n).
 
-        The part is the spectral projection: the push in coordinates of the eigenvectors, without the fast
-        ones. Modes are not orthogonal, so that a share may exceed 1.
+        The part is the spectral projection: slow and fast modes together span the state, and the part is what
+        remains of the push without the fast ones. Modes are not orthogonal, so that a share may exceed 1.
 
         Args:
             push: (..., n, units) changes of activity.
             slower_than: Time constant that a slow mode exceeds [s].
         """
-        values, modes = self._modes
-        coordinates = np.linalg.solve(modes, self._state(push)[..., None])[..., 0]
-        slow = np.where(_time_constant(values) > slower_than, coordinates, 0.0)
-        part = np.einsum("nij,...nj->...ni", modes, slow)[..., : self.units]
-        return np.linalg.norm(part, axis=-1) / np.linalg.norm(push, axis=-1)
+        part = np.einsum("nij,...nj->...ni", self._slow_projection(slower_than), self._state(push))
+        return np.linalg.norm(part[..., : self.units], axis=-1) / np.linalg.norm(push, axis=-1)
+
+    def _slow_projection(self, slower_than: float) -> Floats:
+        """Return the projections on the slow modes along the fast ones, (n, S, S).
+
+        From an ordered Schur form, which needs no eigenvectors: those of delays are nearly parallel.
+        """
+        from scipy.linalg import schur, solve_sylvester
+
+        projections = np.empty_like(self.jacobian)
+        smallest = np.exp(-CONTROL_STEP / slower_than)
+        for jacobian, projection in zip(self.jacobian, projections, strict=True):
+            form, basis, k = schur(jacobian, sort=lambda real, imag: math.hypot(real, imag) > smallest)
+            mixing = solve_sylvester(form[:k, :k], -form[k:, k:], form[:k, k:])
+            projection[:] = basis[:, :k] @ np.hstack([np.eye(k), mixing]) @ basis.T
+        return projections
 
     def stiffness(self, steps: int) -> Floats:
         """Return how hard the hand resists a lasting small force, after some control steps of it.
@@ -120,11 +132,6 @@ class ClosedLoop:
         for _ in range(as_whole_number("steps", steps, 1)):
             state = self.jacobian @ state + self.force
         return np.asarray(np.linalg.inv(self.hand @ state), dtype=np.float64)
-
-    @cached_property
-    def _modes(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Eigenvalues (n, S) and eigenvectors (n, S, S), in columns."""
-        return np.linalg.eig(self.jacobian)
 
     def _state(self, push: Floats) -> Floats:
         push = as_finite("push", push)
@@ -185,14 +192,6 @@ def _derivative(function: Callable[[torch.Tensor], torch.Tensor], at: torch.Tens
     tangents = torch.eye(size).to(at).expand(len(at), -1, -1).contiguous()  # one trial per input that changes
     columns: torch.Tensor = torch.func.jvp(function, (at.expand(-1, size, -1).contiguous(),), (tangents,))[1]
     return columns.mT
-
-
-def _time_constant(values: NDArray[Any]) -> Floats:
-    """Return the time constants of modes with these eigenvalues [s]."""
-    size = np.abs(values)
-    decays = (size > 0.0) & (size < 1.0)
-    rate = -np.log(size, out=np.ones_like(size), where=decays)
-    return np.where(decays, CONTROL_STEP / rate, np.where(size > 0.0, np.inf, 0.0))
 
 
 def _hold(ensemble: Ensemble, arm: TorchArm, target: int, delays: Delays) -> Reaches:

@@ -34,11 +34,12 @@ from savings_gym.metrics.statistics import Sampling, correlation
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS
 
 DRAWS: Final = 8  # random directions
+SHOWN: Final = (0, N_TARGETS // 2)  # targets that are shown in the holds that are linearised
 SHIFT, RANDOM, FORCE = DIRECTIONS = ("shift", "random direction", "force axis")
 PHRASE: Final = {SHIFT: "the shift", RANDOM: "a random direction", FORCE: "a force axis"}
 COLOUR: Final = {SHIFT: look.SECOND, RANDOM: "#868686", FORCE: look.OURS}
-SLOWEST: Final = "slowest time constant of a network"
-SECOND_SLOWEST: Final = "second slowest time constant of a network"
+SLOWEST: Final = "decay rate of a network's slowest mode"
+SECOND_SLOWEST: Final = "decay rate of a network's second slowest mode"
 SLOW_MODES: Final = f"modes of network and arm slower than {SLOW:g} s"
 LEFT: Final = "left of a push when the cue is seen"
 SLOPE_LEFT: Final = "correlation of the displacement slope with what is left of the shift"
@@ -49,11 +50,11 @@ FLOOR: Final = 1e-4  # of shares as drawn
 class Persistence:
     """What becomes of pushes of activity in n networks that hold the hand.
 
-    Everything is a mean over the 8 targets, and over the pushes of one direction.
+    Everything is a mean over targets (`SHOWN`; all 8 in probes), and over the pushes of one direction.
 
     Attributes:
         eigenvalues: (n, units) of each network with its input unchanged, target 0.
-        slowest: (n, 2) the two longest time constants of the networks with their input unchanged [s].
+        slowest: (n, 2) decay rates of the two slowest modes of the networks with their input unchanged [1/s].
         slow_modes: (n,) number of modes of network and arm slower than `SLOW`.
         slow_share: Direction to the share of a push that lies in them, (n,).
         predicted: Direction to the share of a push left after 0, 1, ... control steps, (n, steps): powers of
@@ -88,7 +89,7 @@ def persistence(runs: StoredRuns, out: Path) -> Findings:
         picture = look.save_picture(persistence_figure(result), out / "persistence.png")
     networks: Columns = {
         "network": np.arange(len(result.slope)),
-        f"{SLOWEST} (s)": result.slowest[:, 0],
+        f"{SLOWEST} (1/s)": result.slowest[:, 0],
         SLOW_MODES: result.slow_modes,
         f"{SLOPE} (mm per unit of shift)": MM * result.slope,
     }
@@ -111,28 +112,29 @@ def measure(runs: StoredRuns, run: Path) -> Persistence:
     step = step_at(prepared.time, PREPARATORY_TIME)
     steps = len(prepared.time) - step - 1
     low, high = probes.deviation([-shift, shift], step)
-    simulated = {name: probes.remainder(some, step)[..., step:].mean(axis=0) for name, some in pushes.items()}
-
     networks = copy.deepcopy(probes.ensembles["NF2"]).double()
     arm = TorchArm(dtype=networks.initial.dtype, actuation=probes.actuation)
-    loops = [linearise(networks, arm, target, delays=probes.delays) for target in range(N_TARGETS)]
+    loops = [linearise(networks, arm, target, delays=probes.delays) for target in SHOWN]
 
     def over_targets(measured: Callable[[ClosedLoop], Floats]) -> Floats:
         return np.mean([measured(loop) for loop in loops], axis=0)
 
-    def left(some: Floats) -> Callable[[ClosedLoop], Floats]:
-        return lambda loop: loop.share_left(some, steps).mean(axis=1).T
+    together = np.concatenate(list(pushes.values()))
+    ends = np.cumsum([len(some) for some in pushes.values()])[:-1]
 
-    def slow(some: Floats) -> Callable[[ClosedLoop], Floats]:
-        return lambda loop: loop.slow_share(some).mean(axis=0)
+    def by_direction(shares: Floats) -> dict[str, Floats]:
+        """Return shares (all pushes, n, ...) by direction, (n, ...)."""
+        return {name: part.mean(axis=0) for name, part in zip(pushes, np.split(shares, ends), strict=True)}
 
     return Persistence(
         eigenvalues=np.linalg.eigvals(loops[0].network),
-        slowest=over_targets(lambda loop: loop.time_constants(network_only=True)[:, :2]),
-        slow_modes=over_targets(lambda loop: (loop.time_constants() > SLOW).sum(axis=1).astype(float)),
-        slow_share={name: over_targets(slow(some)) for name, some in pushes.items()},
-        predicted={name: over_targets(left(some)) for name, some in pushes.items()},
-        simulated=simulated,
+        slowest=over_targets(lambda loop: loop.decay_rates(network_only=True)[:, :2]),
+        slow_modes=over_targets(lambda loop: (loop.decay_rates() < 1.0 / SLOW).sum(axis=1).astype(float)),
+        slow_share=by_direction(over_targets(lambda loop: loop.slow_share(together))),
+        predicted=by_direction(
+            over_targets(lambda loop: np.moveaxis(loop.share_left(together, steps), 0, -1))
+        ),
+        simulated=by_direction(probes.remainder(together, step)[..., step:]),
         slope=(high - low) / 2.0,
         drift=over_targets(lambda loop: loop.drift),
         preparation=prepared,
@@ -140,14 +142,17 @@ def measure(runs: StoredRuns, run: Path) -> Persistence:
 
 
 def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
-    def mean(name: str, values: Floats, unit: str = "%", scale: float = 100.0) -> Quantity:
-        return quantity(name, values, unit, sampling, scale=scale, test=False)
+    def mean(name: str, values: Floats, unit: str = "%", scale: float = 100.0, note: str = "") -> Quantity:
+        return quantity(name, values, unit, sampling, scale=scale, test=False, note=note)
+
+    def rate(name: str, values: Floats) -> Quantity:
+        return mean(name, values, "1/s", 1.0, f"median time constant {1.0 / np.median(values):.2g} s")
 
     left = result.simulated[SHIFT][:, result.waited]
     related = correlation(left, MM * result.slope, sampling)
     return [
-        mean(SLOWEST, result.slowest[:, 0], "s", 1.0),
-        mean(SECOND_SLOWEST, result.slowest[:, 1], "s", 1.0),
+        rate(SLOWEST, result.slowest[:, 0]),
+        rate(SECOND_SLOWEST, result.slowest[:, 1]),
         mean(SLOW_MODES, result.slow_modes, "1", 1.0),
         *(mean(f"share in slow modes, {name}", share) for name, share in result.slow_share.items()),
         *(mean(f"{LEFT}, {name}", share[:, result.waited]) for name, share in result.simulated.items()),
@@ -170,7 +175,7 @@ def _text(quantities: list[Quantity]) -> str:
 
     related = by_name[SLOPE_LEFT]
     sentence = (
-        f"The slowest mode of a network has a time constant of {value(SLOWEST)}; "
+        f"The slowest mode of a network decays at {value(SLOWEST)} ({by_name[SLOWEST].note}); "
         f"{value(SLOW_MODES)} modes of network and arm are slower than {SLOW:g} s. In them lie "
         + ", ".join(
             f"{value(f'share in slow modes, {name}')} of a push along {PHRASE[name]}" for name in DIRECTIONS
@@ -215,7 +220,7 @@ def _plane(axes: Axes, result: Persistence) -> None:
         )  # fmt: skip
     axes.set(xlabel="Real part", ylabel="Imaginary part", aspect="equal", xlim=(-0.5, 1.1), ylim=(-0.6, 0.6))
     axes.set_title("Eigenvalues of the networks", loc="left", fontsize=look.SMALL)
-    axes.legend(loc="lower left", handlelength=1.4)
+    axes.legend(loc="lower left", handlelength=1.4, frameon=True, facecolor="white", edgecolor="none")
 
 
 def _decay(axes: Axes, result: Persistence) -> None:

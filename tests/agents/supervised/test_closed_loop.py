@@ -70,20 +70,21 @@ def test_units_without_weights_forget_at_the_rate_of_their_gate(arm):
             parameter.zero_()
         networks.initial.fill_(0.3)
     loop = linearise(networks, arm, 0, step=9)  # a GRU's gate of 1/2 halves activity in every step
-    np.testing.assert_allclose(loop.time_constants(network_only=True), 0.01 / math.log(2.0))
+    np.testing.assert_allclose(loop.decay_rates(network_only=True), math.log(2.0) / 0.01)
     np.testing.assert_allclose(loop.share_left(pushes(), 5)[-1], 0.5**5)
+    np.testing.assert_allclose(loop.slow_share(pushes(), slower_than=0.014), 1.0)  # 0.01 / ln 2 = 0.0144
+    np.testing.assert_allclose(loop.slow_share(pushes(), slower_than=0.015), 0.0, atol=1e-9)
     leaky = ensemble("rnn")
     with torch.no_grad():
         leaky.recurrent_weight.zero_()
-    expected = -0.01 / math.log(1.0 - leaky.leak)
-    np.testing.assert_allclose(linearise(leaky, arm, 0, step=9).time_constants(network_only=True), expected)
+    expected = -math.log(1.0 - leaky.leak) / 0.01
+    np.testing.assert_allclose(linearise(leaky, arm, 0, step=9).decay_rates(network_only=True), expected)
 
 
 def test_a_push_lies_in_the_slow_modes_or_in_the_fast_ones(arm):
     loop = linearise(ensemble(), arm, 0, step=9)
     push = pushes()
-    np.testing.assert_allclose(loop.slow_share(push, slower_than=-1.0), 1.0, rtol=1e-6)
-    assert np.all(loop.slow_share(push, slower_than=math.inf) == 0.0)
+    np.testing.assert_allclose(loop.slow_share(push, slower_than=1e-9), 1.0, rtol=1e-6)
     several = np.stack([push, 2.0 * pushes(seed=1)])
     np.testing.assert_allclose(loop.slow_share(several)[0], loop.slow_share(push))
     np.testing.assert_allclose(loop.share_left(several, 3)[:, 1], loop.share_left(pushes(seed=1), 3))
@@ -93,7 +94,7 @@ def test_the_loop_holds_more_than_the_network(arm):
     """An arm without friction is neutral along its joints or slower than a network that forgets at once."""
     networks = ensemble(gain=0.0)
     loop = linearise(networks, arm, 0, step=9)
-    assert np.all(loop.time_constants()[:, 0] > loop.time_constants(network_only=True)[:, 0])
+    assert np.all(loop.decay_rates()[:, 0] < loop.decay_rates(network_only=True)[:, 0])
     assert loop.jacobian.shape == (
         NETWORKS,
         UNITS + 2 + 2 + 6 + 7 * 2 + 2 * 12,
