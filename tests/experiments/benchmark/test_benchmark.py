@@ -72,7 +72,9 @@ def test_the_values_of_every_seed_are_kept_in_the_order_of_seeds(finished):
             continue
         probes = pd.read_parquet(job.out / "probes.parquet")
         first = probes[(probes["phase"] == "FF1") & (probes["update"] == 0)]
-        assert row["values"]["ff1_initial"][job.seed] == pytest.approx(first["lateral_deviation"].mean())
+        assert row["values"]["ff1_initial"][job.seed] == pytest.approx(
+            first["lateral_deviation"].astype(float).mean()
+        )
         channel = json.loads((job.out / "summary.json").read_text())["adaptation"]["FF1"]
         assert row["values"]["channel_FF1"][job.seed] == pytest.approx(channel)
 
