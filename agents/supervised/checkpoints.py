@@ -80,7 +80,7 @@ def pretraining_of(path: Path) -> list[str]:
         FileNotFoundError, ValueError: As in `read_metadata`.
     """
     parts = _parts(read_metadata(path))
-    return [_pretraining_text(part) for part in parts for _ in range(part["networks"])]
+    return [pretraining_text(part.get("pretraining", {})) for part in parts for _ in range(part["networks"])]
 
 
 def _parts(metadata: dict[str, Any]) -> list[dict[str, Any]]:
@@ -90,12 +90,14 @@ def _parts(metadata: dict[str, Any]) -> list[dict[str, Any]]:
     return [deeper for part in metadata["joined"] for deeper in _parts(part)]
 
 
-def _pretraining_text(metadata: dict[str, Any]) -> str:
-    pretraining = metadata.get("pretraining", {})
+def pretraining_text(pretraining: dict[str, Any]) -> str:
+    """Return arguments of a pre-training in words, as a weights file stores them."""
     if "updates" not in pretraining:
         return UNKNOWN
     falling = pretraining.get("anneal", 0)
     tail = f", the last {falling} with a falling rate" if falling else ""
+    if pretraining.get("initial_weights") == "gates":
+        tail += ", initial weights drawn gate by gate"
     delays = Delays(**pretraining.get("delays", {}))
     if Timing.of(delays) != Timing.of(Delays()):
         tail += f", {delays_text(delays)}"

@@ -4,8 +4,8 @@ A network has one recurrent layer and a linear read-out with a sigmoid. Initial 
 (eLife 107423): input weights Xavier-uniform and recurrent weights orthogonal, each drawn for the stack of all
 gates at once, (gates * units, inputs) and (gates * units, units); biases 0, read-out Xavier-uniform with bias
 -5, initial state 0. So the columns of the recurrent stack are orthonormal, and the weights of a gate are
-smaller than if it were drawn on its own: for a GRU of 128 units, the singular values of a gate's recurrent
-weights have a mean of 0.51.
+smaller than if it were drawn on its own (`INITIAL_WEIGHTS`): for a GRU of 128 units, the singular values of a
+gate's recurrent weights have a mean of 0.51 instead of 1.
 
 A cell of your own is a subclass of `Ensemble` under `register_cell`.
 """
@@ -31,6 +31,7 @@ Cell = TypeVar("Cell", bound="type[Ensemble]")
 INPUTS: Final = MUSCLE_OBSERVATION.size
 OUTPUTS: Final = len(MUSCLES)
 READOUT_BIAS: Final = -5.0  # sigmoid(-5) = 0.0067: muscles are nearly silent at first
+INITIAL_WEIGHTS: Final = ("stack", "gates")  # drawn for the stack of all gates, or for each gate on its own
 LEAK: Final = 0.2  # of a rate unit: 10 ms steps with a time constant of 50 ms
 CUE_STREAM: Final = 100  # second key of the seed of a context cue's weights
 
@@ -55,6 +56,12 @@ def available_devices() -> list[str]:
         *cuda,
         *(["mps"] if torch.backends.mps.is_available() else []),
     ]
+
+
+def check_initial_weights(name: str) -> None:
+    """Raise a ValueError if initial weights are not drawn in a way of this name."""
+    if name not in INITIAL_WEIGHTS:
+        raise ValueError(f"unknown initial_weights {name!r}; choose from: {', '.join(INITIAL_WEIGHTS)}")
 
 
 def check_device(device: torch.device | str) -> None:
@@ -103,9 +110,11 @@ class Ensemble(nn.Module):
         outputs: int = OUTPUTS,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        initial_weights: str = "stack",
     ) -> None:
         """Draw the weights of network i from a generator of its own, seeded by (seed, i)."""
         super().__init__()
+        check_initial_weights(initial_weights)
         self.networks = as_whole_number("networks", networks, 1)
         self.units = as_whole_number("units", units, 1)
         drives = self.gates * units
@@ -122,12 +131,16 @@ class Ensemble(nn.Module):
             setattr(self, name, nn.Parameter(torch.zeros((networks, *shape), dtype=torch.float64)))
         with torch.no_grad():
             for i in range(networks):
-                self._initialise(i, torch.Generator().manual_seed(derived_seed(seed, i)))
+                generator = torch.Generator().manual_seed(derived_seed(seed, i))
+                self._initialise(i, generator, together=initial_weights == "stack")
         self.to(device=device, dtype=dtype)
 
-    def _initialise(self, i: int, generator: torch.Generator) -> None:
-        nn.init.xavier_uniform_(self.input_weight[i], generator=generator)
-        nn.init.orthogonal_(self.recurrent_weight[i], generator=generator)
+    def _initialise(self, i: int, generator: torch.Generator, together: bool) -> None:
+        parts = 1 if together else self.gates
+        for drive in self.input_weight[i].chunk(parts):
+            nn.init.xavier_uniform_(drive, generator=generator)
+        for drive in self.recurrent_weight[i].chunk(parts):
+            nn.init.orthogonal_(drive, generator=generator)
         nn.init.xavier_uniform_(self.readout_weight[i], generator=generator)
         self.readout_bias[i] = READOUT_BIAS
 
@@ -278,14 +291,17 @@ def make_ensemble(
     seed: int,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    initial_weights: str = "stack",
 ) -> Ensemble:
     """Return an ensemble by the name of its cell: ``"gru"``, ``"lstm"``, ``"rnn"`` or a registered one.
 
     Raises:
-        ValueError: If the cell is unknown.
+        ValueError: If the cell, or the way in which initial weights are drawn, is unknown.
     """
     check_cell(cell)
-    return CELLS[cell](networks, units, seed=seed, device=device, dtype=dtype)
+    return CELLS[cell](
+        networks, units, seed=seed, device=device, dtype=dtype, initial_weights=initial_weights
+    )
 
 
 def derived_seed(*keys: int) -> int:

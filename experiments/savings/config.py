@@ -13,7 +13,14 @@ from agents.supervised.learner import FROZEN, OPTIMISERS, ROLLOUTS, Learning
 from agents.supervised.local_rule import RULES
 from agents.supervised.losses import LossWeights
 from agents.supervised.memory import check_learning_memory
-from agents.supervised.networks import CELLS, PARAMETERS, check_cell, check_device, check_parameters
+from agents.supervised.networks import (
+    CELLS,
+    INITIAL_WEIGHTS,
+    PARAMETERS,
+    check_cell,
+    check_device,
+    check_parameters,
+)
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO, TRAINING_GO
 from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import choice, choices
@@ -28,7 +35,9 @@ from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
 ROOT: Final = Path(__file__).resolve().parents[2]
 EXECUTION: Final = ("out", "rollout", "keep_every", "device", "track")  # change results by rounding at most
 # Left out of the identity if they have their defaults, which older runs lack.
-ONLY_IF_CHANGED: Final = ("change", "rule", "actuation", "onset", "training_go")
+ONLY_IF_CHANGED: Final = (
+    "change", "rule", "actuation", "onset", "training_go", "pretraining_anneal", "initial_weights",
+)  # fmt: skip
 SHIPPED: Final = Path("experiments/pretrained/gru128.safetensors")
 PRESET_NAMES: Final = ("quick", "paper", "smoke")
 
@@ -54,6 +63,10 @@ class Savings:
     """Weights to start from; None pre-trains first."""
     pretraining_updates: int = 20_000
     """Batches of 32 random reaches, if networks are pre-trained first."""
+    pretraining_anneal: int = 0
+    """Number of last ones of them during which the learning rate falls linearly to 0."""
+    initial_weights: Annotated[str, choice(INITIAL_WEIGHTS)] = "stack"
+    """Draw initial weights for the stack of all gates, as the study does, or for each gate on its own."""
     nf1_updates: int = 600
     """Updates of the baseline; each trains the 8 targets once."""
     ff1_updates: int = 600
@@ -106,13 +119,15 @@ class Savings:
         """Check every value before any work starts."""
         for field in dataclasses.fields(self):
             if field.type == "int" and field.name != "seed":
-                as_whole_number(field.name, getattr(self, field.name), 1)
+                least = 0 if field.name == "pretraining_anneal" else 1
+                as_whole_number(field.name, getattr(self, field.name), least)
         as_seed("seed", self.seed)
         for name, valid in {"preset": PRESET_NAMES, "rollout": ROLLOUTS}.items():
             if getattr(self, name) not in valid:
                 raise ValueError(f"unknown {name} {getattr(self, name)!r}; choose from: {', '.join(valid)}")
         if not 0.0 <= self.catch_fraction < 1.0:
             raise ValueError(f"catch_fraction must be at least 0 and below 1, got {self.catch_fraction}")
+        self.pretraining(self.out)
         self.field()
         go_steps(self.training_go)
         self.learning()
@@ -153,7 +168,7 @@ class Savings:
         return Pretraining(
             out, self.networks, self.units, self.cell, self.pretraining_updates, seed=self.seed,
             device=self.device, noise=self.noise, delays=self.delays, training_go=self.training_go,
-            actuation=self.actuation,
+            actuation=self.actuation, anneal=self.pretraining_anneal, initial_weights=self.initial_weights,
         )  # fmt: skip
 
 

@@ -28,7 +28,14 @@ import tyro
 from agents.supervised.checkpoints import save_ensemble
 from agents.supervised.learner import PRETRAINING, SupervisedLearner
 from agents.supervised.memory import check_learning_memory
-from agents.supervised.networks import CELLS, check_cell, check_device, make_ensemble
+from agents.supervised.networks import (
+    CELLS,
+    INITIAL_WEIGHTS,
+    check_cell,
+    check_device,
+    check_initial_weights,
+    make_ensemble,
+)
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO, TRAINING_GO, centre_out, random_reaches
 from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import StopFlag, choice, preset_main
@@ -74,6 +81,8 @@ class Pretraining:
     """First and last time of go [s]."""
     actuation: Annotated[str, choice(ACTUATIONS)] = "muscle"
     """Muscles, or ideal motors in their place."""
+    initial_weights: Annotated[str, choice(INITIAL_WEIGHTS)] = "stack"
+    """Draw initial weights for the stack of all gates, as the study does, or for each gate on its own."""
     preset: Annotated[str, choice(PRESET_NAMES)] = "environment"
     """environment (8 networks; delays and go times of the environments and of most of experiments.savings),
     paper (40 networks; those of the study's code and of experiments.savings --preset paper)."""
@@ -91,6 +100,7 @@ class Pretraining:
         check_cell(self.cell)
         check_device(self.device)
         check_actuation(self.actuation)
+        check_initial_weights(self.initial_weights)
 
 
 PRESETS: Final = {
@@ -106,12 +116,12 @@ def as_stored(delays: Delays) -> dict[str, float]:
     return {name: value for name, value in dataclasses.asdict(delays).items() if value is not None}
 
 
-def _stored(config: Pretraining) -> dict[str, Any]:
+def stored(config: Pretraining) -> dict[str, Any]:
     """Return the arguments as states and weights files store them."""
     values = dataclasses.asdict(config) | {"delays": as_stored(config.delays)}
     del values["preset"]  # a set of defaults, which are stored
-    stored: dict[str, Any] = json.loads(json.dumps(values, default=str))
-    return stored
+    through_json: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return through_json
 
 
 def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -> bool:
@@ -130,10 +140,11 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
     """
     state_file = config.out.with_suffix(".state.pt")
     ensemble = make_ensemble(
-        config.cell, config.networks, config.units, seed=config.seed, device=config.device
-    )
+        config.cell, config.networks, config.units, seed=config.seed, device=config.device,
+        initial_weights=config.initial_weights,
+    )  # fmt: skip
     learner = SupervisedLearner(ensemble, PRETRAINING, actuation=config.actuation)
-    arguments = _stored(config)
+    arguments = stored(config)
     first = _resume(state_file, learner, arguments)
     task: dict[str, Any] = {
         "noise": config.noise, "delays": config.delays, "go_time": config.training_go,
@@ -193,15 +204,17 @@ def _resume(path: Path, learner: SupervisedLearner, arguments: dict[str, object]
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)
-    older = {"anneal": 0, "actuation": "muscle", "training_go": list(TRAINING_GO)}  # what older states lack
-    stored = older | state["about"]
+    older = {  # what older states lack
+        "anneal": 0, "actuation": "muscle", "training_go": list(TRAINING_GO), "initial_weights": "stack",
+    }  # fmt: skip
+    about = older | state["about"]
     length = ("updates", "anneal")
     differing = sorted(
-        name for name in arguments if name not in ("out", *length) and stored.get(name) != arguments[name]
+        name for name in arguments if name not in ("out", *length) and about.get(name) != arguments[name]
     )
-    starts = [int(str(run["updates"])) - int(str(run["anneal"])) for run in (stored, arguments)]
+    starts = [int(str(run["updates"])) - int(str(run["anneal"])) for run in (about, arguments)]
     if state["update"] > min(starts):  # the rate has begun to fall, or should have
-        differing += [name for name in length if stored[name] != arguments[name]]
+        differing += [name for name in length if about[name] != arguments[name]]
     if differing:
         raise ValueError(
             f"{path} belongs to a run with other {', '.join(differing)}: choose another --out or remove it"

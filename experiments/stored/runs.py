@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from agents.supervised.checkpoints import UNKNOWN, load_ensemble, pretraining_of
+from agents.supervised.checkpoints import UNKNOWN, load_ensemble, pretraining_of, pretraining_text
 from agents.supervised.networks import Ensemble
 from experiments.runs.folder import RunFolder
 from experiments.savings.config import Savings, start_weights
+from experiments.savings.pretrain import stored
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.activity import activity_of_run
 from savings_gym.files import PROBES, read_config
@@ -25,7 +26,7 @@ def pretraining(config: Savings) -> list[str]:
     """Return how every network of a run was pre-trained, or will be, in words."""
     own = config.out / "pretrained.safetensors"
     if config.pretrained in (None, own) and not own.is_file():
-        return [f"{config.pretraining_updates} batches"] * config.networks
+        return [pretraining_text(stored(config.pretraining(own)))] * config.networks
     try:
         return pretraining_of(start_weights(config) or own)[: config.networks]
     except (OSError, ValueError):
