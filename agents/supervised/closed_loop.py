@@ -41,6 +41,8 @@ class ClosedLoop:
         jacobian: (n, S, S) change of the state in a control step per change of the state before it.
         force: (n, S, 2) change of the state in a control step per force on the hand during it [1/N].
         hand: (n, 2, S) change of the hand position per change of the state [m].
+        muscle_stiffness: (n, 2, 2) force with which the muscles alone, at their present activations, resist a
+            lasting displacement of the hand [N/m]: J^-T (-d tau / d q) J^-1, with tau the joint torques.
         units: How many of the S entries, the first ones, are activity.
         drift: (n,) relative change of activity in the control step at which the loop is linearised,
             |h' - h| / |h|; 0 in a true hold.
@@ -49,6 +51,7 @@ class ClosedLoop:
     jacobian: Floats
     force: Floats
     hand: Floats
+    muscle_stiffness: Floats
     units: int
     drift: Floats
 
@@ -120,7 +123,7 @@ class ClosedLoop:
     def stiffness(self, steps: int) -> Floats:
         """Return how hard the hand resists a lasting small force, after some control steps of it.
 
-        In the first steps that is inertia and muscle, later reflexes and the network too.
+        In the first steps that is inertia and muscle, later what the network feels and sees too.
 
         Args:
             steps: How many control steps the force has lasted, at least 1.
@@ -179,11 +182,14 @@ def linearise(
             lambda push: loop.advance(state.expand(-1, 2, -1), push), torch.zeros_like(state[..., :2])
         )
         hand = _derivative(loop.hand, state)
+        stiffness = loop.muscle_stiffness(state)
 
     def array(values: torch.Tensor) -> Floats:
         return values.double().cpu().numpy()
 
-    return ClosedLoop(array(jacobian), array(force), array(hand), ensemble.units, array(drift[:, 0]))
+    return ClosedLoop(
+        array(jacobian), array(force), array(hand), array(stiffness), ensemble.units, array(drift[:, 0])
+    )
 
 
 def _derivative(function: Callable[[torch.Tensor], torch.Tensor], at: torch.Tensor) -> torch.Tensor:
@@ -224,6 +230,18 @@ class _Loop:
         """Return the hand positions, (n, trials, 2) [m], in states (n, trials, S)."""
         state = self._split(flat)[1]
         return self.arm.hand(state.q, state.v)[0]
+
+    def muscle_stiffness(self, flat: torch.Tensor) -> torch.Tensor:
+        """Return stiffnesses of the hand at constant activations, (n, 2, 2) [N/m], in states (n, 1, S)."""
+        state = self._split(flat)[1]
+        activation = state.activation.expand(-1, 2, -1)
+
+        def torque(q: torch.Tensor) -> torch.Tensor:
+            length, speed, arms = self.arm.muscle_state(q, torch.zeros_like(q))
+            return -(arms * self.arm.muscle_force(length, speed, activation)[..., None]).sum(-2)
+
+        inverse = torch.linalg.inv(self.arm.hand(state.q, state.v)[2][:, 0])
+        return -inverse.mT @ _derivative(torque, state.q) @ inverse
 
     def advance(self, flat: torch.Tensor, force: torch.Tensor | None = None) -> torch.Tensor:
         """Return states (n, trials, S) one control step later, under forces on the hand (n, trials, 2)."""

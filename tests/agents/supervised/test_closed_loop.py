@@ -128,6 +128,31 @@ def test_stiffness_predicts_how_far_a_small_force_pushes_the_hand(arm):
     assert np.all(np.linalg.norm(moved, axis=-1) > np.linalg.norm(once, axis=-1))
 
 
+def test_a_hand_that_is_let_go_at_constant_activation_is_pulled_back_by_muscle_stiffness(arm):
+    """The torque at a slightly displaced hand, by finite differences, is that of the stiffness."""
+    networks = ensemble()
+    with torch.no_grad():
+        networks.readout_bias.fill_(-1.0)
+        networks.readout_weight.zero_()  # constant excitation: co-contraction
+    loop = linearise(networks, arm, 0, step=0)
+    rest = arm.at_rest(torch.tensor(arm.arm.start))
+    jacobian = arm.hand(rest.q, rest.v)[2]
+
+    def hand_force(q):
+        length, speed, arms = arm.muscle_state(q, rest.v)
+        torque = -(arms * arm.muscle_force(length, speed, rest.activation)[..., None]).sum(-2)
+        return torch.linalg.solve(jacobian.T, torque)  # with the Jacobian of the start, as in the formula
+
+    small, columns = 1e-6, []
+    for direction in torch.eye(2, dtype=F64):
+        turn = torch.linalg.solve(jacobian, small * direction)
+        columns.append((hand_force(rest.q - turn) - hand_force(rest.q + turn)) / (2 * small))
+    expected = torch.stack(columns, -1).numpy()
+    np.testing.assert_allclose(
+        loop.muscle_stiffness, np.broadcast_to(expected, (NETWORKS, 2, 2)), rtol=1e-5, atol=1e-4
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
