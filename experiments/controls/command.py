@@ -43,7 +43,7 @@ class Controls:
     """Folder of the conditions and their table."""
     main: Path = Path("runs/savings-quick")
     """Run folder of the main experiment; made with this preset if there is none."""
-    only: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["quick"]))] = ()
+    only: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["paper"]))] = ()
     """Names of conditions, which bring those they are compared with; all of them by default."""
     networks: int | None = None
     """Networks of the conditions, the first ones of the main run; all of them by default."""

@@ -28,6 +28,8 @@ FEW: Final = 4  # networks of the conditions that learn in another way from the 
 WASHOUTS: Final = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2, "double": 2.0}
 MOTORS: Final = Path("experiments/pretrained/gru128-motor.safetensors")  # see the README beside it
 MOTOR_NETWORKS: Final = 4  # in that file
+FACTOR_NETWORKS: Final = 8  # most networks of a factor
+FACTOR: Final = "factor"
 FEW_TARGETS: Final = {"few-four": (0, 2, 4, 6), "few-three": (0, 1, 2)}
 
 
@@ -79,6 +81,10 @@ def conditions(main: Savings, few: int = FEW, networks: int | None = None) -> di
                 SHAM, ff1_b=0.0, ff1_reach=0.15),
         _change(base, "other-field", "different task", "Does a field that resists movement do it?",
                 SHAM, ff1_field="resistive"),
+        _change(base, "assistive", "different task", "Does a field that assists movement do it?",
+                SHAM, ff1_field="resistive", ff1_b=-base.b),
+        _change(base, "double", "field strength", "Does a field of twice the strength leave more?",
+                SHAM, ff1_b=2.0 * base.b),
     ]  # fmt: skip
     for name, share in WASHOUTS.items():
         updates = max(1, round(share * base.nf2_updates))
@@ -93,6 +99,8 @@ def conditions(main: Savings, few: int = FEW, networks: int | None = None) -> di
     for name, (control, question, values) in _other_learning(base, few).items():
         config = dataclasses.replace(base, **({"networks": min(few, base.networks)} | values))
         every += _with_sham(config, name, control, question, shares=(None, name))
+    if base.preset != "quick":
+        every += _factors(base)
     return {condition.name: condition for condition in every}
 
 
@@ -110,6 +118,47 @@ def _other_learning(base: Savings, few: int) -> dict[str, tuple[str, str, dict[s
         "delay-long": (task, "Is there savings when vision comes 40 ms later?", _delay(base, 0.04)),
         "motor": ("actuation", "Do motors in the muscles' place save, too?", _motors(base, few)),
     }
+
+
+def _factors(base: Savings) -> list[Condition]:
+    """What sets the study's protocol apart from shorter ones and other plants, one at a time.
+
+    The numbers in the questions are those of the study's schedule; other presets scale them.
+    """
+    base = dataclasses.replace(base, networks=min(FACTOR_NETWORKS, base.networks))
+    batches = base.pretraining_updates
+
+    def share(updates: int, part: float) -> int:
+        return max(1, round(part * updates))
+
+    afresh: dict[str, tuple[str, dict[str, Any]]] = {  # networks that are pre-trained in their run
+        "gate-by-gate": ("Do initial weights drawn gate by gate matter?", {"initial_weights": "gates"}),
+        "pretrained-half": (
+            "Does a pre-training of 10 500 batches matter?", {"pretraining_updates": share(batches, 0.525)}
+        ),
+        "pretrained-quarter": (
+            "Does a pre-training of 4 500 batches, with a rate that falls in the last third, matter?",
+            {
+                "pretraining_updates": share(batches, 0.225),
+                "pretraining_anneal": share(batches, 0.225) // 3,
+            },
+        ),
+        "quiet": ("Does noise matter?", {"noise": Noise(0.0, 0.0, 0.0)}),
+        "motor-factor": ("Does the muscle matter?", {"actuation": "motor"}),
+    }  # fmt: skip
+    every = []
+    for name, (question, values) in afresh.items():
+        config = dataclasses.replace(base, pretrained=None, **values)
+        every += _with_sham(config, name, FACTOR, question, shares=(None, name))
+    baseline = dataclasses.replace(base, nf1_updates=share(base.nf1_updates, 0.06))
+    every += _with_sham(
+        baseline, "baseline-short", FACTOR, "Does a baseline of 600 updates matter?",
+        shares=(None, "baseline-short"),
+    )  # fmt: skip
+    washout = dataclasses.replace(base, nf2_updates=share(base.nf2_updates, 0.12))
+    return every + _with_sham(
+        washout, "washout-short", FACTOR, "Does a washout of 1 200 updates matter?", MAIN
+    )
 
 
 def _delay(base: Savings, change: float) -> dict[str, Any]:

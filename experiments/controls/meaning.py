@@ -41,6 +41,16 @@ MEANINGS: Final[dict[str, dict[Effect, str]]] = {  # of savings beyond practice,
         0: "This task in place of the field does not measurably help.",
         -1: "This task in place of the field hinders.",
     },
+    "field strength": {
+        1: "A field of another strength leaves savings too.",
+        0: "A field of another strength leaves no measurable savings.",
+        -1: "After a field of another strength, the field is met worse.",
+    },
+    "factor": {
+        1: "With this change there are savings too.",
+        0: "With this change no savings beyond practice are measurable.",
+        -1: "With this change the field is met worse the second time.",
+    },
     "washout": {
         1: "After this washout there are savings beyond practice.",
         0: "After this washout no savings beyond practice are measurable.",

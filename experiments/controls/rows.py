@@ -16,6 +16,7 @@ from experiments.runs.folder import RunFolder
 from experiments.savings.config import command
 from experiments.stored.activity import activity_of_run
 from experiments.stored.preparation import Preparation, preparation
+from experiments.stored.resistance import resistance
 from savings_gym.activity.preparatory import common_share, retained_fraction, uniform_shift
 from savings_gym.arrays import Floats
 from savings_gym.fields import CurlField, Field
@@ -44,6 +45,7 @@ class ControlRows:
         self.done, self.seed, self.sampling = done, seed, Sampling(seed)
         self.table = cache(self._table)
         self.preparation = cache(self._preparation)
+        self._resistance = cache(resistance)
 
     def row(self, name: str) -> Row:
         """Return everything about one condition, JSON-able; lengths in metres, rates per trial."""
@@ -72,6 +74,7 @@ class ControlRows:
             "after_effect": dataclasses.asdict(estimate(curves["NF2"].deviation[:, 0], self.sampling)),
             "washout_residual": dataclasses.asdict(estimate(residual(curves), self.sampling)),
             "matched": self.matched(name), "by_target": self.by_target(name), "shift": self.shift(name),
+            "resistance": self.resistance(name),
             "wall_time_s": summary["wall_time_s"], "command": command(condition.config),
         }  # fmt: skip
         return dict(jsonable(row))
@@ -202,6 +205,20 @@ class ControlRows:
         if len(trained) < N_TARGETS:
             values["others_on_trained"] = _others_on_trained(prepared, trained)[:n]
         return {key: dataclasses.asdict(estimate(value, self.sampling)) for key, value in values.items()}
+
+    def resistance(self, name: str) -> Row:
+        """Return co-contraction and stiffness of the networks that meet FF2, those at the end of NF2.
+
+        Returns:
+            Kind to its estimate, and kind with ``", beyond sham"`` to its difference from the sham's.
+        """
+        run, sham = self.done[name].config.out, self.done[name].sham
+        values = dict(self._resistance(run, "NF2"))
+        if sham is not None and sham in self.done:
+            without = self._resistance(self.done[sham].config.out, "NF2")
+            n = min(len(next(iter(values.values()))), len(next(iter(without.values()))))
+            values |= {f"{kind}, beyond sham": values[kind][:n] - without[kind][:n] for kind in without}
+        return {kind: dataclasses.asdict(estimate(value, self.sampling)) for kind, value in values.items()}
 
     def _weights(self, name: str) -> Path | None:
         """Where the networks of a condition come from; None if they were pre-trained in its run."""

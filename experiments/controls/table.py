@@ -10,6 +10,7 @@ from experiments.controls.meaning import REFERENCE, correct, format_estimate, me
 from experiments.controls.rows import ControlRows
 from experiments.runs.folder import versions
 from experiments.runs.tables import MISSING, format_p, markdown_table
+from experiments.stored.resistance import KINDS, UNITS
 from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
 
@@ -31,6 +32,12 @@ the condition's own shift from NF1 to FF1 that is left in NF2. *Common*: share o
 targets have in common (1/8 by chance). *Length*: of the shift, over the main run's. *On the main run's
 shift*: change from the condition's own NF1, in units in which the main run's FF1 is 1. *Beyond sham*: NF2 on
 the main run's shift, less that of the same networks without the field."""
+
+RESISTANCE: Final = """Networks at the end of NF2, which meet the field of FF2 next, without a field.
+*Co-contraction*: the smaller force of every pair of antagonists, summed; in the hold from 0.16 s to go, and
+in the 0.4 s after the cue is seen. *Stiffness* of the held hand, mean over directions: of the muscles at
+constant activation, and with feedback, under a small force that has lasted 0.15 s. *Beyond sham*: less that
+of the same networks after practice without the field. A stiffer arm would help in any field."""
 
 
 def write_table(out: Path, done: dict[str, Condition]) -> list[Path]:
@@ -65,6 +72,7 @@ def sections(rows: list[Row]) -> dict[str, str]:
         "Learning rate": _rate(rows),
         "Washout": _washout(rows),
         "Preparatory activity": f"{SHIFTS}\n\n{_shift(rows)}",
+        "Stiffness": f"{RESISTANCE}\n\n{_resistance(rows)}",
     }
 
 
@@ -161,6 +169,24 @@ def _shift(rows: list[Row]) -> str:
         p = format_p(shift["beyond_sham"]["p"]) if "beyond_sham" in shift else MISSING
         lines.append((row["name"], *cells, p))
     return markdown_table(("condition", *keys.values(), "p"), lines)
+
+
+def _resistance(rows: list[Row]) -> str:
+    headings = ["condition"]
+    for kind in KINDS:
+        headings += [f"{kind} ({UNITS[kind]})", "beyond sham", "p"]
+    lines = []
+    for row in rows:
+        cells = []
+        for kind in KINDS:
+            beyond = row["resistance"].get(f"{kind}, beyond sham")
+            cells += [
+                format_estimate(row["resistance"][kind]),
+                MISSING if beyond is None else format_estimate(beyond),
+                MISSING if beyond is None else format_p(beyond["p"]),
+            ]
+        lines.append((row["name"], *cells))
+    return markdown_table(headings, lines)
 
 
 def _minutes(row: Row) -> str:

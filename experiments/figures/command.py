@@ -98,7 +98,7 @@ class Figures:
     """Networks of every size (of those that ship, 8 have 128 units)."""
     control_networks: int | None = None
     """Networks of the controls, the first ones of the main run; all of them by default."""
-    controls: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["quick"]))] = ()
+    controls: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["paper"]))] = ()
     """Conditions of experiments.controls; all of them by default."""
     seed: int = 0
     """Seed of all that is random in figures and new runs; runs beside --main take the seed of that run."""

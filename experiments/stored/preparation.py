@@ -74,8 +74,7 @@ def preparation(dataset: xr.Dataset) -> Preparation:
     """
     trials, forces = (four_phases(dataset, variable) for variable in ("hidden", "hand_force"))
     time = np.asarray(dataset["time"].to_numpy(), dtype=np.float64)
-    go = float(dataset.attrs["go_time"])
-    seen = go + _delays(dataset).cue_delay
+    go, seen = float(dataset.attrs["go_time"]), cue_seen(dataset)
     now = step_at(time, PREPARATORY_TIME)
     activity = {phase: x[:, :, now] for phase, x in trials.items()}
     force = forces["NF1"][:, :, step_at(time, seen + FORCE_DELAY)]
@@ -131,6 +130,8 @@ def step_at(time: Floats, wanted: float) -> int:
     return step
 
 
-def _delays(dataset: xr.Dataset) -> Delays:
+def cue_seen(dataset: xr.Dataset) -> float:
+    """Return when the go cue reaches the networks of a recording [s]."""
     stored: Any = dataset.attrs.get("delays")
-    return Delays() if stored is None else Delays(**json.loads(stored))
+    delays = Delays() if stored is None else Delays(**json.loads(stored))
+    return float(dataset.attrs["go_time"]) + delays.cue_delay
