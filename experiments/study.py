@@ -23,7 +23,7 @@ from savings_gym.task.settings import N_TARGETS
 
 PRINTED, READ = "printed", "read off a plot"
 SOURCES: Final = (PRINTED, READ)
-VERDICTS: Final = ("agrees", "same sign", "differs", "not testable")
+VERDICTS: Final = ("agrees", "undecided", "differs", "not testable")
 NETWORKS: Final = 40
 BATCHES: Final = (0, 100, 200, 300, 500, 750, 1000)  # of the learning curves
 SIZES: Final = (32, 64, 128, 256)  # units
@@ -31,6 +31,11 @@ DISPLACEMENTS: Final = (-2, -1, 0, 1, 2)
 RATE_WINDOW: Final = 5 * N_TARGETS  # trials in the window of 5 batches that is the study's unit of time
 LOSS_WINDOW: Final = 100  # tests before a batch over which the study averages its position loss
 LEVEL: Final = 1.0 - CONFIDENCE  # of every test
+SPREAD_MM: Final = (
+    0.45  # between FF2's start in the study's main set, 33.7 mm, and its displaced set, 34.15 mm
+)
+SPREAD_SAVED_MM: Final = 0.1  # of FF1 - FF2 between them, 1.0 and 0.9 mm
+SPREAD_SHARE: Final = SPREAD_MM / 33.7  # the first as a share, for numbers that the study gives once
 NOT_MEASURED: Final = "no figure of this run measured it"
 
 
@@ -112,6 +117,8 @@ class Reference:
         source: ``"printed"`` or ``"read off a plot"``.
         where: Where in the study.
         error: Reading error, or half the range if the study gives a range.
+        spread: How far the study's own two sets of networks lie apart; by default half the length of its
+            interval, or else `SPREAD_SHARE` of the value.
         ci: Interval that the study gives.
         null: Value that means no effect (0 for a difference, 1 for a ratio, 0.5 for a fraction); None for a
             magnitude, such as a speed, whose sign means nothing.
@@ -129,6 +136,19 @@ class Reference:
     null: float | None = None
     networks: int = NETWORKS
     why_not: str = ""
+    spread: float | None = None
+
+    @property
+    def margin(self) -> float:
+        """How far a number of ours may lie from the study's and still be the same."""
+        low, high = self.ci
+        if self.spread is not None:
+            spread = self.spread
+        elif low is not None and high is not None:
+            spread = (high - low) / 2.0
+        else:
+            spread = SPREAD_SHARE * abs(self.value)
+        return spread + self.error
 
     def __post_init__(self) -> None:
         """Refuse what a typing error would break."""
@@ -184,17 +204,20 @@ _LOSSES = {
 }  # and their printed +-
 
 
-def _read_mm(name: str, value: float, where: str, error: float = 0.2, null: float | None = None) -> Reference:
-    return Reference(name, value, "mm", READ, where, error, null=null)
+def _read_mm(
+    name: str, value: float, where: str, error: float = 0.2, null: float | None = None,
+    spread: float = SPREAD_MM,
+) -> Reference:  # fmt: skip
+    return Reference(name, value, "mm", READ, where, error, null=null, spread=spread)
 
 
 def _initial() -> list[Reference]:
     where = "initial deviations"
     return [
-        Reference(INITIAL_FF1, 34.7, "mm", READ, where, 0.2, (34.2, 35.2)),
-        Reference(INITIAL_FF2, 33.7, "mm", READ, where, 0.2, (33.2, 34.2)),
-        _read_mm(INITIAL_SAVINGS, 0.9, where, null=0.0),
-        Reference(INITIAL_SHARE, 2.7, "%", READ, where, 0.6, null=0.0),  # 0.2 mm of 34.7 mm
+        Reference(INITIAL_FF1, 34.7, "mm", READ, where, 0.2, (34.2, 35.2), spread=SPREAD_MM),
+        Reference(INITIAL_FF2, 33.7, "mm", READ, where, 0.2, (33.2, 34.2), spread=SPREAD_MM),
+        _read_mm(INITIAL_SAVINGS, 0.9, where, null=0.0, spread=SPREAD_SAVED_MM),
+        Reference(INITIAL_SHARE, 2.7, "%", READ, where, 0.6, null=0.0, spread=0.3),  # of 34.7 mm, as above
     ]
 
 
@@ -268,11 +291,11 @@ REFERENCE: Final = {reference.name: reference for reference in REFERENCES}
 def verdict(reference: Reference, ours: Quantity | None) -> tuple[str, str]:
     """Return how a number of ours compares with the study's, and a reason if there is one to give.
 
-    agrees: our 95 % interval (our value if it has none), widened by the reading error, contains the study's
-        value.
-    same sign: it does not, but both differ from the value that means no effect, to the same side: ours with
-        its whole interval, the study's by more than the reading error.
-    differs: anything else.
+    A test of equivalence, within the `Reference.margin` that was declared before any run.
+
+    agrees: our whole 95 % interval lies within the margin of the study's value.
+    differs: our whole interval lies outside.
+    undecided: the interval crosses the margin, or there is none.
     not testable: we have no value; the reason says why.
 
     Raises:
@@ -285,18 +308,22 @@ def verdict(reference: Reference, ours: Quantity | None) -> tuple[str, str]:
     if ours.unit != reference.unit:
         raise ValueError(f"{ours.name} of ours is in {ours.unit!r}, the study's is in {reference.unit!r}")
     low, high = ours.ci
-    known = low is not None and high is not None
-    bottom, top = (low, high) if low is not None and high is not None else (ours.value, ours.value)
-    reason = "" if known else "ours has no interval"
-    if bottom - reference.error <= reference.value <= top + reference.error:
-        return "agrees", reason
-    if reference.null is None:
-        return "differs", reason
-    distance = reference.value - reference.null
-    side = math.copysign(1.0, distance)
-    ours_differs = known and min(side * (bottom - reference.null), side * (top - reference.null)) > 0.0
-    if ours_differs and abs(distance) > reference.error:
-        return "same sign", reason
-    if bottom <= reference.null <= top:
-        reason = reason or "ours does not measurably differ from no effect"
-    return "differs", reason
+    if low is None or high is None:
+        return "undecided", "ours has no interval"
+    bottom, top = reference.value - reference.margin, reference.value + reference.margin
+    if bottom <= low and high <= top:
+        return "agrees", ""
+    return "differs" if high < bottom or low > top else "undecided", _direction(reference, low, high)
+
+
+def _direction(reference: Reference, low: float, high: float) -> str:
+    """Return whether an interval of ours has the direction of the study's effect, if there is an effect."""
+    if reference.null is None or abs(reference.value - reference.null) <= reference.error:
+        return ""
+    if low <= reference.null <= high:
+        return "ours does not measurably differ from no effect"
+    return (
+        "same direction"
+        if (low > reference.null) == (reference.value > reference.null)
+        else "opposite direction"
+    )

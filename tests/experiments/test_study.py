@@ -9,8 +9,8 @@ from experiments import study
 from experiments.study import PRINTED, READ, REFERENCES, VERDICTS, Quantity, Reference, verdict
 
 BY_NAME = {row.name: row for row in REFERENCES}
-DIFFERENCE = Reference("difference", 1.0, "mm", READ, "here", error=0.2, null=0.0)
-SIZE = Reference("size", 34.7, "mm", READ, "here", error=0.2)
+DIFFERENCE = Reference("difference", 1.0, "mm", READ, "here", error=0.2, null=0.0, spread=0.1)
+SIZE = Reference("size", 34.7, "mm", READ, "here", error=0.2, spread=0.45)
 
 
 def ours(value, low=None, high=None, unit="mm", note=""):
@@ -20,16 +20,15 @@ def ours(value, low=None, high=None, unit="mm", note=""):
 @pytest.mark.parametrize(
     ("reference", "quantity", "words"),
     [
-        (DIFFERENCE, ours(1.1, 0.9, 1.3), "agrees"),
-        (DIFFERENCE, ours(1.4, 1.19, 1.6), "agrees"),  # only with the reading error
-        (DIFFERENCE, ours(1.5, 1.21, 1.7), "same sign"),
-        (DIFFERENCE, ours(0.4, 0.1, 0.7), "same sign"),
-        (DIFFERENCE, ours(0.3, -0.1, 0.7), "differs"),
+        (DIFFERENCE, ours(1.0, 0.71, 1.29), "agrees"),
+        (DIFFERENCE, ours(1.0, 0.69, 1.29), "undecided"),  # wider than the margin, 0.3
+        (DIFFERENCE, ours(1.4, 1.2, 1.6), "undecided"),
+        (DIFFERENCE, ours(1.5, 1.31, 1.7), "differs"),
         (DIFFERENCE, ours(-1.0, -1.2, -0.8), "differs"),
-        (SIZE, ours(30.0, 29.0, 31.0), "differs"),  # a size has no sign to agree in
-        (SIZE, ours(34.6, 33.0, 36.0), "agrees"),
-        (SIZE, ours(34.85), "agrees"),
-        (DIFFERENCE, ours(2.0), "differs"),  # without an interval no sign is sure
+        (SIZE, ours(30.0, 29.0, 31.0), "differs"),
+        (SIZE, ours(34.6, 34.06, 35.3), "agrees"),
+        (SIZE, ours(34.6, 33.0, 36.0), "undecided"),
+        (SIZE, ours(34.7), "undecided"),  # without an interval
         (DIFFERENCE, ours(None, note="one network"), "not testable"),
         (DIFFERENCE, None, "not testable"),
     ],
@@ -38,22 +37,30 @@ def test_a_verdict_by_hand(reference, quantity, words):
     assert verdict(reference, quantity)[0] == words
 
 
-def test_a_ratio_and_a_fraction_have_a_null_of_their_own():
+def test_the_direction_of_an_effect_is_named_beside_the_verdict():
     ratio = Reference("ratio", 1.5, "1", READ, "here", error=0.01, null=1.0)
-    assert verdict(ratio, ours(1.2, 1.1, 1.3, "1"))[0] == "same sign"
-    assert verdict(ratio, ours(0.8, 0.7, 0.9, "1"))[0] == "differs"
-    assert verdict(ratio, ours(1.1, 0.9, 1.3, "1")) == (
-        "differs",
-        "ours does not measurably differ from no effect",
-    )
+    none = "ours does not measurably differ from no effect"
+    assert verdict(ratio, ours(1.2, 1.1, 1.3, "1")) == ("differs", "same direction")
+    assert verdict(ratio, ours(0.8, 0.7, 0.9, "1")) == ("differs", "opposite direction")
+    assert verdict(ratio, ours(1.1, 0.9, 1.3, "1")) == ("differs", none)
+    assert verdict(ratio, ours(1.2, 0.9, 1.5, "1")) == ("undecided", none)
     below = Reference("fraction", 0.46, "1", READ, "here", error=0.01, null=0.5)
-    assert verdict(below, ours(0.3, 0.2, 0.4, "1"))[0] == "same sign"
-    assert verdict(below, ours(0.7, 0.6, 0.8, "1"))[0] == "differs"
-
-
-def test_a_study_within_its_reading_error_of_nothing_has_no_sign():
+    assert verdict(below, ours(0.3, 0.2, 0.4, "1")) == ("differs", "same direction")
+    assert verdict(below, ours(0.7, 0.6, 0.8, "1")) == ("differs", "opposite direction")
     unclear = Reference("x", 0.1, "mm", READ, "here", error=0.2, null=0.0)
-    assert verdict(unclear, ours(1.0, 0.8, 1.2))[0] == "differs"
+    assert verdict(unclear, ours(1.0, 0.8, 1.2)) == ("differs", "")
+
+
+def test_the_margin_is_the_spread_of_the_study_and_the_error_of_reading_it():
+    assert BY_NAME[study.INITIAL_FF2].margin == pytest.approx(0.45 + 0.2)
+    assert BY_NAME[study.position_loss("FF1", 100)].margin == pytest.approx(0.55 + 5e-3)
+    assert BY_NAME[study.RATE_FF1].margin == pytest.approx(0.45 / 33.7 * 0.0147 + 2e-4)
+    value = {row.name: row.value for row in REFERENCES}
+    sets = value[study.displaced(0)] - value[study.INITIAL_FF2]
+    assert sets == pytest.approx(study.SPREAD_MM)
+    saved = value[study.INITIAL_FF1] - value[study.INITIAL_FF2]
+    again = value[study.DISPLACED_FF1] - value[study.displaced(0)]
+    assert saved - again == pytest.approx(study.SPREAD_SAVED_MM)
 
 
 def test_reasons_are_given():

@@ -89,8 +89,8 @@ def test_the_comparison_has_one_row_per_reference():
     assert [row["name"] for row in rows] == [row.name for row in REFERENCES]
     known = next(row for row in rows if row["name"] == INITIAL_SAVINGS)
     assert (known["ours"], known["ci"], known["networks"]) == (1.5, [1.4, 1.6], 8)
-    assert (known["figure"], known["verdict"]) == ("learning", "same sign")
-    assert tally(rows) == f"1 have the same sign, {len(REFERENCES) - 1} not testable"
+    assert (known["figure"], known["verdict"]) == ("learning", "differs")
+    assert tally(rows) == f"1 differ, {len(REFERENCES) - 1} not testable"
     json.dumps(rows, allow_nan=False)
 
 
@@ -103,7 +103,10 @@ def test_a_table_shows_the_study_where_it_has_the_number_and_only_columns_that_a
     ours = Quantity("of ours", 2.0, (None, None), 8, "1")
     table = beside_study([SAVED, ours]).splitlines()
     assert table[0] == "| quantity | study | ours [95 % interval] | p | networks | verdict or note |"
-    assert table[2] == f"| {INITIAL_SAVINGS} | ~0.9 mm | 1.50 mm [1.40, 1.60] | 1e-06 | 8 | same sign |"
+    assert (
+        table[2]
+        == f"| {INITIAL_SAVINGS} | ~0.9 mm | 1.50 mm [1.40, 1.60] | 1e-06 | 8 | differs: same direction |"
+    )
     assert table[3] == "| of ours | - | 2 | - | 8 | - |"
     assert beside_study([ours]).splitlines()[0] == "| quantity | ours [95 % interval] | networks |"
     claimed = dataclasses.replace(SAVED, p_holm=2e-6)
