@@ -144,7 +144,6 @@ def _factors(base: Savings) -> list[Condition]:
             },
         ),
         "quiet": ("Does noise matter?", {"noise": Noise(0.0, 0.0, 0.0)}),
-        "motor-factor": ("Does the muscle matter?", {"actuation": "motor"}),
     }  # fmt: skip
     every = []
     for name, (question, values) in afresh.items():
@@ -168,10 +167,14 @@ def _delay(base: Savings, change: float) -> dict[str, Any]:
 
 def _motors(base: Savings, few: int) -> dict[str, Any]:
     """Motors, with weights that ship if the main run's do; otherwise both runs pre-train their networks."""
-    ships = base.pretrained is not None and base.pretrained.parent == SHIPPED.parent
-    ship = ships and base.units == PRESETS["quick"].units
-    networks = min(few, base.networks, *([MOTOR_NETWORKS] if ship else []))
-    return {"actuation": "motor", "networks": networks, "pretrained": MOTORS if ship else None}
+    ships = (
+        base.preset == "quick" and base.pretrained is not None and base.pretrained.parent == SHIPPED.parent
+    )
+    if ships and base.units == PRESETS["quick"].units:
+        networks = min(few, base.networks, MOTOR_NETWORKS)
+        return {"actuation": "motor", "networks": networks, "pretrained": MOTORS}
+    networks = min(few if base.preset == "quick" else FACTOR_NETWORKS, base.networks)
+    return {"actuation": "motor", "networks": networks, "pretrained": None}
 
 
 def _changed(base: Savings, **changes: Any) -> Savings:

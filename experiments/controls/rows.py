@@ -45,7 +45,7 @@ class ControlRows:
         self.done, self.seed, self.sampling = done, seed, Sampling(seed)
         self.table = cache(self._table)
         self.preparation = cache(self._preparation)
-        self._resistance = cache(resistance)
+        self._resistance = cache(self._measure_resistance)
 
     def row(self, name: str) -> Row:
         """Return everything about one condition, JSON-able; lengths in metres, rates per trial."""
@@ -210,14 +210,14 @@ class ControlRows:
         """Return co-contraction and stiffness of the networks that meet FF2, those at the end of NF2.
 
         Returns:
-            Kind to its estimate, and kind with ``", beyond sham"`` to its difference from the sham's.
+            Kind to its estimate, and kind with ``", beyond sham"`` to its difference from the sham's; nothing
+            if activity cannot be recorded.
         """
-        run, sham = self.done[name].config.out, self.done[name].sham
-        values = dict(self._resistance(run, "NF2"))
+        values, sham = dict(self._resistance(name)), self.done[name].sham
         if sham is not None and sham in self.done:
-            without = self._resistance(self.done[sham].config.out, "NF2")
-            n = min(len(next(iter(values.values()))), len(next(iter(without.values()))))
-            values |= {f"{kind}, beyond sham": values[kind][:n] - without[kind][:n] for kind in without}
+            for kind, without in self._resistance(sham).items():
+                n = min(len(values[kind]), len(without))
+                values[f"{kind}, beyond sham"] = values[kind][:n] - without[:n]
         return {kind: dataclasses.asdict(estimate(value, self.sampling)) for kind, value in values.items()}
 
     def _weights(self, name: str) -> Path | None:
@@ -234,6 +234,13 @@ class ControlRows:
 
     def _table(self, name: str) -> pd.DataFrame:
         return pd.read_parquet(self.done[name].config.out / PROBES)
+
+    def _measure_resistance(self, name: str) -> dict[str, Floats]:
+        try:
+            return resistance(self.done[name].config.out, "NF2")
+        except (FileNotFoundError, ValueError) as error:
+            log.warning("%s: no stiffness, %s", name, error)
+            return {}
 
     def _preparation(self, name: str) -> Preparation | None:
         run: Path = self.done[name].config.out

@@ -179,12 +179,9 @@ def _resistance(rows: list[Row]) -> str:
     for row in rows:
         cells = []
         for kind in KINDS:
-            beyond = row["resistance"].get(f"{kind}, beyond sham")
-            cells += [
-                format_estimate(row["resistance"][kind]),
-                MISSING if beyond is None else format_estimate(beyond),
-                MISSING if beyond is None else format_p(beyond["p"]),
-            ]
+            for entry in (row["resistance"].get(kind), row["resistance"].get(f"{kind}, beyond sham")):
+                cells.append(MISSING if entry is None else format_estimate(entry))
+            cells.append(MISSING if entry is None else format_p(entry["p"]))
         lines.append((row["name"], *cells))
     return markdown_table(headings, lines)
 

@@ -13,7 +13,7 @@ from planted_runs import planted_folder
 
 from experiments.controls import command as controls
 from experiments.controls import rows as control_rows
-from experiments.controls.conditions import MAIN, SHAM, chosen, conditions
+from experiments.controls.conditions import FACTOR, MAIN, SHAM, chosen, conditions
 from experiments.controls.meaning import MEANINGS, claims, effect, meaning
 from experiments.controls.rows import ControlRows
 from experiments.controls.table import page, write_table
@@ -52,7 +52,18 @@ def test_a_condition_is_compared_with_the_runs_that_it_says(name):
 
 def test_every_control_of_the_list_is_there_with_enough_networks():
     controls = {condition.control for condition in EVERY.values()}
-    assert controls == {*MEANINGS, "sham"}
+    assert controls == {*MEANINGS, "sham"} - {FACTOR}
+    factors = {
+        name: condition
+        for name, condition in conditions(PRESETS["paper"]).items()
+        if condition.control == FACTOR
+    }
+    assert {condition.config.networks for condition in factors.values()} == {8}
+    assert factors["pretrained-half"].config.pretraining_updates == 10_500
+    short = factors["pretrained-quarter"].config
+    assert (short.pretraining_updates, short.pretraining_anneal) == (4500, 1500)
+    assert factors["baseline-short"].config.nf1_updates == 600
+    assert factors["washout-short"].config.nf2_updates == 1200
     for condition in EVERY.values():
         later = condition.control in ("learning rule", "noise and delay", "actuation")
         assert condition.config.networks == (4 if later else 8)
