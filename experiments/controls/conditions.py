@@ -167,14 +167,12 @@ def _delay(base: Savings, change: float) -> dict[str, Any]:
 
 def _motors(base: Savings, few: int) -> dict[str, Any]:
     """Motors, with weights that ship if the main run's do; otherwise both runs pre-train their networks."""
-    ships = (
-        base.preset == "quick" and base.pretrained is not None and base.pretrained.parent == SHIPPED.parent
-    )
-    if ships and base.units == PRESETS["quick"].units:
+    ships = base.pretrained is not None and base.pretrained.parent == SHIPPED.parent
+    if base.preset == "quick" and ships and base.units == PRESETS["quick"].units:
         networks = min(few, base.networks, MOTOR_NETWORKS)
         return {"actuation": "motor", "networks": networks, "pretrained": MOTORS}
-    networks = min(few if base.preset == "quick" else FACTOR_NETWORKS, base.networks)
-    return {"actuation": "motor", "networks": networks, "pretrained": None}
+    most = FACTOR_NETWORKS if base.preset == "paper" else few
+    return {"actuation": "motor", "networks": min(most, base.networks), "pretrained": None}
 
 
 def _changed(base: Savings, **changes: Any) -> Savings:
