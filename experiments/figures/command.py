@@ -26,6 +26,7 @@ from experiments.figures.channel import channel
 from experiments.figures.comparison import tally, write_comparison
 from experiments.figures.controls import controls
 from experiments.figures.displacement import displacement
+from experiments.figures.factors import factors
 from experiments.figures.latent import latent
 from experiments.figures.learning import learning
 from experiments.figures.make_figures import Figure, current, make_figures
@@ -67,6 +68,7 @@ FIGURES: dict[str, Figure] = {
     "relation": relation,
     "latent": latent,
     "controls": controls,
+    "factors": factors,
 }
 NEEDS = {  # kinds of runs from which a figure is drawn; figures that are not listed need the main run alone
     "size": (MAIN, SIZE),
@@ -74,6 +76,7 @@ NEEDS = {  # kinds of runs from which a figure is drawn; figures that are not li
     "preparatory": (MAIN, SHAM),
     "latent": (MAIN, SHAM),
     "controls": (MAIN, CONTROL),
+    "factors": (MAIN, SHAM, CONTROL),
 }
 PRESET_NAMES = ("quick", "paper", "smoke")
 

@@ -1,10 +1,12 @@
 """The figure of persistence agrees with itself: pushes in probes follow the Jacobian of the hold."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
+from experiments.figures.factors import factors
 from experiments.figures.persistence import DIRECTIONS, LEFT, SLOWEST, measure, persistence
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import PRESETS
@@ -15,8 +17,6 @@ from experiments.stored.runs import StoredRuns
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """A finished run of two small networks."""
-    import dataclasses
-
     out = tmp_path_factory.mktemp("persistence") / "run"
     assert run_savings(dataclasses.replace(PRESETS["smoke"], out=out)) == 0
     return StoredRuns(out, {}, {}, 0)
@@ -43,6 +43,13 @@ def test_the_figure_reports_what_it_measured(stored, tmp_path):
         assert numbers[f"{LEFT}, {name}"].value == pytest.approx(left)
     assert all(path.is_file() and path.with_suffix(".svg").is_file() for path in findings.pictures)
     assert math.isclose(result.preparation.seen, 0.51)
+
+
+def test_factors_without_conditions_and_sham_show_the_main_run_alone(stored, tmp_path):
+    findings = factors(stored, tmp_path)
+    assert findings.text.endswith("No other condition was run.")
+    slope = 1e3 * measure(stored, stored.main).slope
+    assert findings.by_name["main: displacement slope"].values == pytest.approx(slope, rel=1e-4)
 
 
 def test_resistance_has_every_kind_for_every_network(stored):

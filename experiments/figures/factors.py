@@ -1,0 +1,206 @@
+"""What decides whether a push of preparatory activity stays: the factors of the protocol, one at a time.
+
+Every condition differs from the main run in one thing, such as the length of a phase or of the pre-training.
+Beside the slope of the displacement stand what is kept of the shift, what it saves, and how fast the networks
+forget (``experiments.figures.persistence``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.controls.conditions import FACTOR, MAIN, SHAM, Condition, conditions
+from experiments.drawing import style as look
+from experiments.figures.findings import Findings, correct, effect
+from experiments.figures.persistence import SHIFT, measure
+from experiments.figures.preparatory import sham_projection
+from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.savings.shared_phases import stored_arguments
+from experiments.stored.preparation import PREPARATORY_TIME
+from experiments.stored.runs import StoredRuns
+from experiments.study import REFERENCE, SLOPE, Quantity, quantity
+from savings_gym.activity.preparatory import retained_fraction
+from savings_gym.arrays import MM, Columns, Floats
+from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.savings import field_side
+from savings_gym.metrics.statistics import Sampling
+
+MOTOR: Final = "motor"  # a control of its own, and a factor
+PUSH, LEFT, RETAINED, KEPT, SAVED, RATE = MEASURES = (
+    "displacement slope", "left of the shift when the cue is seen", "shift left in NF2",
+    "shift left in NF2, beyond the sham's", "initial savings beyond practice", "slowest decay rate",
+)  # fmt: skip
+UNIT: Final = {
+    PUSH: "mm per unit of shift", LEFT: "%", RETAINED: "1", KEPT: "1", SAVED: "mm", RATE: "1/s",
+}  # fmt: skip
+SCALE: Final = {PUSH: MM, LEFT: 100.0, SAVED: MM}
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One condition: its question, and the values of its networks by measure, in SI units."""
+
+    question: str
+    values: dict[str, Floats]
+
+
+def factors(runs: StoredRuns, out: Path) -> Findings:
+    """Slope of the displacement, kept shift, savings and decay rate of every condition that was run."""
+    sampling = Sampling(runs.seed)
+    found = {name: _factor(runs, *folders) for name, folders in _folders(runs).items()}
+    quantities = [
+        quantity(
+            _name(name, kind), values, UNIT[kind], sampling, scale=SCALE.get(kind, 1.0), test=kind != RATE
+        )
+        for name, factor in found.items()
+        for kind, values in factor.values.items()
+    ]
+    quantities += _differences(found, sampling)
+    quantities = correct(quantities, [_difference(name) for name in found if name != MAIN])
+    by_name = {entry.name: entry for entry in quantities}
+    with look.house_style():
+        picture = look.save_picture(factors_figure(found, by_name), out / "factors.png")
+    tables = {"Factors of the protocol": _table(found, by_name)}
+    return Findings(quantities, tables, [picture], _text(found, by_name), _networks(found))
+
+
+def _folders(runs: StoredRuns) -> dict[str, tuple[str, Path, Path | None]]:
+    """Question, run and sham of the main run and of every factor that was run, by name."""
+    declared: Mapping[str, Condition] = conditions(stored_arguments(runs.main))
+    chosen = {MAIN: ("As in the main run", runs.main, runs.sham or runs.controls.get(SHAM))}
+    for name, condition in declared.items():
+        if name in runs.controls and condition.sham and (condition.control == FACTOR or name == MOTOR):
+            chosen[name] = (condition.tests, runs.controls[name], runs.controls.get(condition.sham))
+    return chosen
+
+
+def _factor(runs: StoredRuns, question: str, run: Path, sham: Path | None) -> Factor:
+    """Measure one condition; what needs a sham is left out without one."""
+    result = measure(runs, run)
+    values = {
+        PUSH: result.slope,
+        LEFT: result.simulated[SHIFT][:, result.waited],
+        RETAINED: retained_fraction(result.preparation.activity, result.preparation.shift),
+        RATE: result.slowest[:, 0],
+    }
+    if sham is not None:
+        practised = sham_projection(dataclasses.replace(runs, main=run, sham=sham), result.preparation)
+        if practised is not None:
+            values[KEPT] = values[RETAINED][: len(practised)] - practised
+        with_field, without = (phase_curves(runs.table(each))["FF2"].deviation[:, 0] for each in (run, sham))
+        n = min(len(with_field), len(without))
+        values[SAVED] = field_side(without[:n]) * (without[:n] - with_field[:n])
+    return Factor(question, {kind: values[kind] for kind in MEASURES if kind in values})
+
+
+def _name(factor: str, kind: str) -> str:
+    return f"{factor}: {kind}"
+
+
+def _difference(factor: str) -> str:
+    return f"{factor}: {PUSH}, less the main run's"
+
+
+def _differences(found: Mapping[str, Factor], sampling: Sampling) -> list[Quantity]:
+    """Slopes less those of the main run's networks of the same number."""
+    main, quantities = found[MAIN].values[PUSH], []
+    for name, factor in found.items():
+        if name != MAIN:
+            slopes = factor.values[PUSH]
+            n = min(len(slopes), len(main))
+            difference = slopes[:n] - main[:n]
+            quantities.append(quantity(_difference(name), difference, UNIT[PUSH], sampling, scale=MM))
+    return quantities
+
+
+def _table(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
+    headings = ["condition", "question", "networks"]
+    headings += [kind if UNIT[kind] == "1" else f"{kind} ({UNIT[kind]})" for kind in MEASURES]
+    headings += ["slope less the main run's", "p (Holm)"]
+    rows = []
+    for name, factor in found.items():
+        entries = [by_name.get(_name(name, kind)) for kind in MEASURES]
+        difference = by_name.get(_difference(name))
+        rows.append(
+            (
+                name, factor.question, str(len(factor.values[PUSH])),
+                *(MISSING if entry is None else format_value(entry.value, entry.ci) for entry in entries),
+                MISSING if difference is None else format_value(difference.value, difference.ci),
+                MISSING if difference is None else format_p(difference.p_holm),
+            )
+        )  # fmt: skip
+    return markdown_table(headings, rows)
+
+
+def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
+    """Which conditions change the slope, and how."""
+    main = by_name[_name(MAIN, PUSH)]
+    text = (
+        f"The slope of the displacement at {PREPARATORY_TIME} s is "
+        f"{format_value(main.value, main.ci, main.unit)} in the main run, and "
+        f"{REFERENCE[SLOPE].value:g} in the study."
+    )
+    others = [name for name in found if name != MAIN]
+    if not others:
+        return f"{text} No other condition was run."
+    words = {-1: "more negative", 0: "not measurably different", 1: "less negative"}
+    by_effect: dict[int, list[str]] = {key: [] for key in words}
+    for name in others:
+        by_effect[effect(by_name[_difference(name)])].append(name)
+    parts = [f"{words[key]} with {', '.join(names)}" for key, names in by_effect.items() if names]
+    return f"{text} By paired tests, corrected for their number, it is {'; '.join(parts)}."
+
+
+def _networks(found: Mapping[str, Factor]) -> Columns:
+    """Values of every network of every condition; NaN without a sham."""
+    sizes = {name: len(factor.values[PUSH]) for name, factor in found.items()}
+    columns: Columns = {
+        "condition": np.concatenate([np.full(n, name, dtype=object) for name, n in sizes.items()]),
+        "network": np.concatenate([np.arange(n) for n in sizes.values()]),
+    }
+    for kind in MEASURES:
+        parts = []
+        for name, factor in found.items():
+            values = SCALE.get(kind, 1.0) * factor.values.get(kind, np.empty(0))
+            parts.append(np.concatenate([values, np.full(sizes[name] - len(values), np.nan)]))
+        columns[kind if UNIT[kind] == "1" else f"{kind} ({UNIT[kind]})"] = np.concatenate(parts)
+    return columns
+
+
+def factors_figure(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> Figure:
+    """Draw one row per condition and one panel per measure: networks, and mean with its interval."""
+    drawn = (PUSH, LEFT, KEPT, SAVED)
+    figure = look.new_figure(1.3 + 0.32 * len(found), gap=0.02)
+    panels = figure.subplots(1, len(drawn), sharey=True)
+    places = np.arange(len(found), dtype=np.float64)[::-1]
+    for axes, kind in zip(panels, drawn, strict=True):
+        axes.axvline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
+        for place, (name, factor) in zip(places, found.items(), strict=True):
+            entry = by_name.get(_name(name, kind))
+            if entry is None or entry.value is None:
+                continue
+            values = SCALE.get(kind, 1.0) * factor.values[kind]
+            colour = look.SECOND if name == MAIN else look.OURS
+            axes.scatter(
+                values, np.full(values.shape, place), s=9.0, color=colour, alpha=0.5, linewidths=0.0, zorder=3
+            )
+            low, high = entry.ci
+            if low is not None and high is not None:
+                axes.plot([low, high], [place - 0.22] * 2, color=colour, linewidth=1.3, zorder=4)
+            axes.plot(entry.value, place - 0.22, "s", color=colour, markersize=4.0, zorder=5)
+        unit = "" if UNIT[kind] == "1" else f" ({UNIT[kind]})"
+        axes.set_xlabel(textwrap.fill(f"{kind[0].upper()}{kind[1:]}{unit}", 26))
+    panels[0].axvline(REFERENCE[SLOPE].value, color=look.INK, linewidth=0.8, linestyle=look.DASHED, zorder=2)
+    panels[0].set_yticks(places, [f"{name} ({len(its.values[PUSH])})" for name, its in found.items()])
+    panels[0].set_ylim(-0.6, len(found) - 0.4)
+    panels[0].set_title("dashed: the study", loc="right", fontsize=look.SMALL)
+    look.letter_panels(panels)
+    return figure

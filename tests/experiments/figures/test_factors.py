@@ -1,0 +1,52 @@
+"""The figure of factors tells which condition changes the slope of the displacement."""
+
+import numpy as np
+import pytest
+
+from experiments.figures import factors as figure
+from experiments.figures.factors import KEPT, MEASURES, PUSH, SAVED, Factor, factors
+from experiments.stored.runs import StoredRuns
+
+N = 8
+
+
+def planted(slope, seed, sham=True):
+    """A condition with this slope [mm per shift], the networks' own offsets and a little noise."""
+    offsets = np.random.default_rng(0).standard_normal(N)
+    noise = np.random.default_rng(seed).standard_normal((len(MEASURES), N))
+    values = {kind: 0.1 + 0.01 * row for kind, row in zip(MEASURES, noise, strict=True)}
+    values[PUSH] = 1e-3 * (slope + offsets + 0.05 * noise[0])
+    if not sham:
+        del values[KEPT], values[SAVED]
+    return Factor(f"Does {slope} matter?", values)
+
+
+@pytest.fixture
+def findings(monkeypatch, tmp_path):
+    found = {
+        "main": planted(-0.5, 1), "same": planted(-0.5, 2), "steeper": planted(-1.0, 3, sham=False),
+        "flat": planted(0.0, 4),
+    }  # fmt: skip
+    monkeypatch.setattr(figure, "_folders", lambda runs: {name: (its,) for name, its in found.items()})
+    monkeypatch.setattr(figure, "_factor", lambda runs, its: its)
+    return factors(StoredRuns(tmp_path, {}, {}, 0), tmp_path)
+
+
+def test_slopes_are_compared_network_by_network(findings):
+    """The networks' own offsets, ten times the effect, do not hide it."""
+    numbers = findings.by_name
+    assert numbers["steeper: displacement slope, less the main run's"].value == pytest.approx(-0.5, abs=0.05)
+    assert numbers["flat: displacement slope, less the main run's"].value == pytest.approx(0.5, abs=0.05)
+    assert "more negative with steeper" in findings.text
+    assert "not measurably different with same" in findings.text
+    assert "less negative with flat" in findings.text
+
+
+def test_what_needs_a_sham_is_left_out_without_one(findings):
+    assert f"steeper: {SAVED}" not in findings.by_name
+    (table,) = findings.tables.values()
+    row = next(line for line in table.splitlines() if line.startswith("| steeper |"))
+    assert row.count("| - ") == 2
+    assert len(findings.networks["condition"]) == 4 * N
+    saved = findings.networks[f"{SAVED} (mm)"][findings.networks["condition"] == "steeper"]
+    assert np.all(np.isnan(saved))
