@@ -27,7 +27,8 @@ from agents.supervised.rollout import Trajectory, combined_field, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, activity_dataset, hand_force, muscle_torque
-from savings_gym.arm.model import Arm
+from savings_gym.arm.changes import ArmLike
+from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arrays import as_seed
 from savings_gym.fields import Field, NullField
 from savings_gym.probes.probe import Probe
@@ -51,6 +52,7 @@ def record(
     delays: Delays = Delays(),  # noqa: B008, frozen
     rollout: str = "auto",
     actuation: str = "muscle",
+    arm: ArmLike = None,
 ) -> xr.Dataset:
     """Record ensembles in the 8 centre-out reaches of a probe, see ``savings_gym.activity.recording``.
 
@@ -64,6 +66,7 @@ def record(
         rollout: As in ``SupervisedLearner``. With a displacement it is always the plain one, so compare its
             effect with that of a displacement of length 0.
         actuation: Actuation of the arm, ``"muscle"`` or ``"motor"``.
+        arm: Changes of the arm, or an MJCF file, see ``savings_gym.arm.changes``.
 
     Raises:
         ValueError: If there is no ensemble, they differ in size or number, or the displacement does not fit.
@@ -76,14 +79,14 @@ def record(
             rng = np.random.default_rng((seed, RECORDED_STREAM))
             reaches = centre_out(
                 ensemble.networks, field, rng, probe=True, noise=noise, delays=delays,
-                device=like.device, dtype=like.dtype,
+                device=like.device, dtype=like.dtype, arm=load_arm(actuation, arm),
             )  # fmt: skip
-            arm = TorchArm(like.device, like.dtype, actuation)
+            torch_arm = TorchArm(like.device, like.dtype, actuation, arm)
             if displacement is None:
-                trajectory = make_rollout(ensemble, arm, rollout)(ensemble, reaches)
+                trajectory = make_rollout(ensemble, torch_arm, rollout)(ensemble, reaches)
             else:
-                trajectory = plain_rollout(ensemble, arm, reaches, displacement)
-            recordings[phase] = as_recording(trajectory, reaches, arm)
+                trajectory = plain_rollout(ensemble, torch_arm, reaches, displacement)
+            recordings[phase] = as_recording(trajectory, reaches, torch_arm)
     return activity_dataset(
         recordings, field=field, displacement=displacement, seed=seed, noise=noise, delays=delays
     )
@@ -98,6 +101,7 @@ def record_in_mujoco(
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
     actuation: str = "muscle",
+    arm: ArmLike = None,
 ) -> xr.Dataset:
     """Record like ``record``, but on MuJoCo's arm: equal to rounding without noise, and with other noise.
 
@@ -105,7 +109,7 @@ def record_in_mujoco(
     network.
     """
     _check(ensembles, seed, displacement)
-    probe = Probe(task_settings(noise=noise, delays=delays, actuation=actuation), seed)
+    probe = Probe(task_settings(noise=noise, delays=delays, actuation=actuation, arm=arm), seed)
     recordings: dict[str, list[Recording]] = {phase: [] for phase in ensembles}
     for phase, ensemble in ensembles.items():
         for i in range(ensemble.networks):

@@ -69,6 +69,16 @@ def test_mujoco_records_what_torch_records_of_motors():
     assert float(abs(here["hand"] - muscles["hand"]).max()) > 0.01
 
 
+def test_mujoco_records_what_torch_records_of_another_arm():
+    arm = {"strength": {"biceps": 0.5}, "length": {"forearm": 1.1}}
+    phases, arguments = {"NF1": lively()}, {"noise": SILENCE, "arm": arm}
+    here, there = record(phases, CURL, **arguments), record_in_mujoco(phases, CURL, **arguments)
+    for name in here.data_vars:
+        assert np.allclose(here[name], there[name], rtol=1e-4, atol=NEAR[name]), name
+    standard = record(phases, CURL, noise=SILENCE)
+    assert float(abs(here["hand"] - standard["hand"]).max()) > 0.01
+
+
 def test_what_is_recorded_belongs_together():
     ensemble = lively(seed=13)  # whose velocity changes little in a control step
     data = record({"NF1": ensemble}, CURL, seed=1)
