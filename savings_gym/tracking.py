@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from savings_gym.files import CONFIG, PROBES, PROBES_CARRIED, SUMMARY, read_config
+from savings_gym.files import CONFIG, PROBES, PROBES_CARRIED, SUMMARY, read_config, read_table
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 
 PROJECT = "savings_gym"
@@ -158,9 +158,7 @@ def mirror(folder: str | Path, project: str = PROJECT, name: str | None = None) 
 
 def _probes(file: Path) -> Iterator[tuple[int, dict[str, float]]]:
     """Yield the trials since the start, and means over networks and targets, of every probe of a table."""
-    import pandas as pd
-
-    table = pd.read_parquet(file)
+    table = read_table(file)
     before = 0
     for index, (_, rows) in enumerate(table.groupby("phase", sort=False)):
         means = rows.groupby(["update", "trial"])[list(KINEMATIC_COLUMNS)].mean()

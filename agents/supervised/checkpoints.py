@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from agents.supervised.networks import Ensemble, check_cell, make_ensemble
 from agents.supervised.reaches import Timing
-from savings_gym.files import write_atomically
+from savings_gym.files import verified, write_atomically
 from savings_gym.task.settings import Delays
 
 UNKNOWN = "not known"  # how networks were pre-trained, in files that lack it
@@ -35,7 +35,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError, ValueError: If the file is missing, truncated or of another kind.
     """
-    if not path.is_file():
+    if not verified(path).is_file():
         raise FileNotFoundError(f"no weights file {str(path)!r}")
     try:
         with safe_open(path, "pt") as file:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import pickle
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from experiments.savings.config import Savings
 from experiments.savings.phases import PhaseChanges
 from savings_gym.arrays import MM
 from savings_gym.envs.vector import ReachVectorEnv
+from savings_gym.files import write_atomically
 from savings_gym.probes.policy import Policy
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
@@ -126,11 +129,12 @@ class _PhaseCheckpoints(BaseCallback):
             log.info("trial %d of %d, %s", trials, self.schedule.trials, phases[self.index].name)
 
     def _save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / "model.zip")
+        agent = io.BytesIO()
+        self.model.save(agent)
+        write_atomically(folder / "model.zip", agent.getvalue())
         normalisation = self.model.get_vec_normalize_env()
         if normalisation is not None:
-            normalisation.save(str(folder / "normalisation.pkl"))
+            write_atomically(folder / "normalisation.pkl", pickle.dumps(normalisation))  # as its `save` does
 
     def _on_step(self) -> bool:
         return True

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from experiments.benchmark.protocol import Job
 from savings_gym.arrays import Floats
-from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY
+from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, read_table
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.learning import WINDOW, trials_to_criterion
 from savings_gym.metrics.savings import final_deviation, fitted_rates
@@ -26,7 +26,7 @@ Values = dict[str, list[float | None]]  # one entry per seed; None where a seed 
 
 def probe_table(jobs: list[Job], memory: str) -> pd.DataFrame:
     """Return the probes of all seeds of an agent; memory is "reset" or "carried"."""
-    return pd.concat([pd.read_parquet(job.out / PROBE_FILES[memory]) for job in jobs], ignore_index=True)
+    return pd.concat([read_table(job.out / PROBE_FILES[memory]) for job in jobs], ignore_index=True)
 
 
 def seed_values(jobs: list[Job], shams: list[Job], memory: str) -> tuple[Values, list[str]]:

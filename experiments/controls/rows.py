@@ -20,7 +20,7 @@ from experiments.stored.resistance import resistance
 from savings_gym.activity.preparatory import common_share, retained_fraction, uniform_shift
 from savings_gym.arrays import Floats
 from savings_gym.fields import CurlField, Field
-from savings_gym.files import PROBES
+from savings_gym.files import PROBES, read_table
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import field_side, final_deviation, jsonable, savings
 from savings_gym.metrics.statistics import Sampling, estimate
@@ -233,7 +233,7 @@ class ControlRows:
         return along
 
     def _table(self, name: str) -> pd.DataFrame:
-        return pd.read_parquet(self.done[name].config.out / PROBES)
+        return read_table(self.done[name].config.out / PROBES)
 
     def _measure_resistance(self, name: str) -> dict[str, Floats]:
         try:

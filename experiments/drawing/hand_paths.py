@@ -14,6 +14,7 @@ from matplotlib.patches import Circle
 
 from experiments.drawing import style as look
 from savings_gym.arrays import Floats
+from savings_gym.files import verified
 from savings_gym.task.schedule import PHASES
 
 log = logging.getLogger(__name__)
@@ -72,8 +73,7 @@ def hand_paths(path: Path) -> Figure | None:
 def _read(path: Path) -> tuple[dict[tuple[str, int], Floats], Floats]:
     """Paths (n, targets, time, 2) by phase and row, if all are finite; and the targets (targets, 2)."""
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as file:
-            data = file.load()
+        data = xr.load_dataset(verified(path), engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"cannot draw from {str(path)!r}: {error}") from error
     for name, dims in NEEDED.items():

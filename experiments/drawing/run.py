@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from experiments.drawing import style as look
 from experiments.drawing.curves import ff1_over_ff2, learning_curves
 from experiments.drawing.hand_paths import hand_paths
-from savings_gym.files import PROBES
+from savings_gym.files import PROBES, read_table
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import savings
 from savings_gym.task.schedule import PHASES
@@ -81,7 +79,7 @@ def read_run(folder: Path) -> Run:
     if not probes.is_file():
         raise FileNotFoundError(f"no probe table {str(probes)!r}, expected a run folder with probes.parquet")
     try:
-        table = pd.read_parquet(probes, columns=COLUMNS)
+        table = read_table(probes, COLUMNS)
         curves = phase_curves(table)
         known = {phase: curves[phase] for phase in PHASES if phase in curves}
         if not known:

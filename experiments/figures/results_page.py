@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
-
 from experiments import study
 from experiments.drawing.run import draw_figures
 from experiments.figures.channel import CHANGES, change, end
@@ -35,7 +33,7 @@ from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
 from experiments.savings.report import LEGEND, markdown_report
-from savings_gym.files import PROBES, SUMMARY, write_atomically, write_json
+from savings_gym.files import PROBES, SUMMARY, read_table, write_atomically, write_json
 from savings_gym.metrics.savings import savings
 
 log = logging.getLogger(__name__)
@@ -137,7 +135,7 @@ def take_run(run: Path, results: Path = QUICK) -> list[Path]:
     """
     pictures = draw_figures(run)
     summary = RunFolder.read_summary(run)
-    summary |= savings(pd.read_parquet(run / PROBES), seed=summary["seed"]).to_dict()
+    summary |= savings(read_table(run / PROBES), seed=summary["seed"]).to_dict()
     results.mkdir(parents=True, exist_ok=True)
     for old in results.iterdir():
         if old.suffix in (".json", ".png", ".svg"):

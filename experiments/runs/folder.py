@@ -1,8 +1,9 @@
 """The folder of a run: its configuration, its results so far, and the state to resume from.
 
-Every file is written whole or not at all.
+Every file is written whole or not at all, and checked against the manifest when it is read.
 
 config.json       arguments and versions
+manifest.json     the SHA-256 of every other file, see ``savings_gym.files``
 state.pt          networks and position in the protocol, until the run is complete
 parts/            probe rows so far, until the run is complete
 pretrained.safetensors, networks_NF1.safetensors ...  before the first and after every phase
@@ -17,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import pickle
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,7 +30,20 @@ import torch
 
 from savings_gym import files
 from savings_gym.arrays import Columns
-from savings_gym.files import PROBES, SUMMARY, holds_run, open_folder, write_atomically, write_table
+from savings_gym.files import (
+    CONFIG,
+    PARTS,
+    PROBES,
+    SUMMARY,
+    Manifest,
+    holds_run,
+    is_empty,
+    open_folder,
+    read_table,
+    verified,
+    write_atomically,
+    write_table,
+)
 
 PACKAGES: Final = ("torch", "numba")  # whose versions are recorded, beside those of savings_gym
 
@@ -52,19 +67,23 @@ class RunFolder:
             FileExistsError: If the folder holds a run with another configuration, or something else; nothing
                 is changed then.
         """
-        self.path, self.parts = path, path / "parts"
+        self.path, self.parts, self.config = path, path / PARTS, config
         self.state_file, self.probes_file = path / "state.pt", path / PROBES
         self.summary_file = path / SUMMARY
         if holds_run(path, config):
             return
-        if path.is_dir() and any(path.iterdir()):
-            raise FileExistsError(f"{path} holds files but no run: choose an empty or a new folder")
+        if not is_empty(path):
+            raise FileExistsError(f"{path} holds files but no {CONFIG}: choose an empty or a new folder")
         open_folder(path, config, PACKAGES)
 
     @property
     def complete(self) -> bool:
-        """Whether the run reached its end."""
-        return self.summary_file.is_file() and bool(self.read_summary(self.path).get("complete"))
+        """Whether the run reached its end.
+
+        Raises:
+            FileNotFoundError, ValueError: If there was a summary, and it is missing or damaged now.
+        """
+        return verified(self.summary_file).is_file() and bool(self.read_summary(self.path).get("complete"))
 
     @staticmethod
     def read_summary(path: Path) -> dict[str, Any]:
@@ -73,7 +92,7 @@ class RunFolder:
         Raises:
             FileNotFoundError, ValueError: If there is none, or it is damaged; the message names the file.
         """
-        file = path / SUMMARY
+        file = verified(path / SUMMARY)
         if not file.is_file():
             raise FileNotFoundError(
                 f"no file {str(file)!r}: {str(path)!r} is not the folder of a finished run"
@@ -84,10 +103,17 @@ class RunFolder:
             raise ValueError(f"{file} is damaged: {error}") from error
 
     def load_state(self) -> dict[str, Any] | None:
-        """Return the state to resume from, or None for a new run."""
-        if not self.state_file.is_file():
+        """Return the state to resume from, or None for a new run.
+
+        Raises:
+            FileNotFoundError, ValueError: If the state is missing, was changed, or cannot be read.
+        """
+        if not verified(self.state_file).is_file():
             return None
-        return dict(torch.load(self.state_file, map_location="cpu", weights_only=True))
+        try:
+            return dict(torch.load(self.state_file, map_location="cpu", weights_only=True))
+        except (RuntimeError, ValueError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{self.state_file} is not the state of a run: {error}") from error
 
     def save_state(self, state: dict[str, Any], rows: list[Columns], first: int) -> None:
         """Save the probe rows since the last call as part number ``first``, then the state."""
@@ -101,11 +127,29 @@ class RunFolder:
 
     def table(self, before: int | None = None) -> pd.DataFrame:
         """Return all probe rows in order, or only those of the parts numbered below ``before``."""
-        parts = sorted(self.parts.glob("*.parquet")) if self.parts.is_dir() else []
-        chosen = [part for part in parts if before is None or int(part.stem) < before]
+        chosen = [part for part in self._parts() if before is None or int(part.stem) < before]
         if not chosen:
-            return pd.read_parquet(self.probes_file) if self.probes_file.is_file() else pd.DataFrame()
-        return pd.concat([pd.read_parquet(part) for part in chosen], ignore_index=True)
+            return read_table(self.probes_file) if self.probes_file.is_file() else pd.DataFrame()
+        return pd.concat([read_table(part) for part in chosen], ignore_index=True)
+
+    def _parts(self) -> list[Path]:
+        """Files of the probe rows so far, in order."""
+        manifest = Manifest.of(self.state_file)
+        if manifest is None:  # an older run
+            return sorted(self.parts.glob("*.parquet")) if self.parts.is_dir() else []
+        return [self.path / name for name in manifest.names(PARTS)]
+
+    def check(self) -> None:
+        """Refuse a folder that is no longer that of this run, whole.
+
+        Raises:
+            FileNotFoundError, ValueError, FileExistsError: If a file is missing or was changed.
+        """
+        if not holds_run(self.path, self.config):
+            raise FileNotFoundError(f"{self.path / CONFIG} is missing: the run cannot be finished without it")
+        manifest = Manifest.of(self.path / CONFIG)
+        if manifest is not None:
+            manifest.check_all()
 
     def write_probes(self, table: pd.DataFrame) -> None:
         """Write probes.parquet; equal rows give equal bytes."""
@@ -113,6 +157,9 @@ class RunFolder:
 
     def finish(self) -> None:
         """Remove what only an interrupted run needs."""
+        manifest, passing = Manifest.of(self.state_file), [self.state_file, *self._parts()]
+        if manifest is not None:
+            manifest.remove(passing)
         self.state_file.unlink(missing_ok=True)
         shutil.rmtree(self.parts, ignore_errors=True)
 

@@ -22,6 +22,7 @@ from experiments.savings.config import PRESETS, Savings, check_memory, finished,
 from experiments.savings.experiment import FourPhases
 from experiments.savings.pretrain import pretrain
 from experiments.savings.report import ProgressDisplay, finish_report, show_report
+from savings_gym.files import sole_writer
 from savings_gym.tracking import mirror
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,13 @@ def run(config: Savings) -> int:
 def _run_phases(config: Savings) -> bool:
     """Pre-train if asked, run the four phases and report; return whether the end was reached."""
     weights = start_weights(config)
-    folder = RunFolder(config.out, identity(config, weights))
+    with sole_writer(config.out):
+        return _run_in(RunFolder(config.out, identity(config, weights)), config, weights)
+
+
+def _run_in(folder: RunFolder, config: Savings, weights: Path | None) -> bool:
+    """Do the work of `_run_phases` in its folder, which no other process writes."""
+    folder.check()
     if weights is not None:
         _compare_delays(weights, config)
     stop = StopFlag()

@@ -30,6 +30,7 @@ from experiments.savings.phases import PhaseChanges, TrainingPhase, curl
 from experiments.savings.pretrain import Pretraining, as_stored
 from savings_gym.arrays import as_seed, as_whole_number
 from savings_gym.fields import ONSETS, CurlField
+from savings_gym.files import is_empty
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -255,7 +256,7 @@ def finished(config: Savings) -> bool:
         FileExistsError: If the folder holds another run, or something else.
     """
     values = identity(config, start_weights(config))
-    begun = config.out.is_file() or (config.out.is_dir() and any(config.out.iterdir()))
+    begun = config.out.is_file() or not is_empty(config.out)
     return begun and RunFolder(config.out, values).complete
 
 

@@ -41,7 +41,7 @@ from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import StopFlag, choice, preset_main
 from savings_gym.arrays import MM, as_seed, as_whole_number
 from savings_gym.fields import NullField
-from savings_gym.files import check_writable, write_atomically
+from savings_gym.files import Manifest, check_writable, verified, write_atomically
 from savings_gym.task.settings import Delays, Noise, go_steps
 
 log = logging.getLogger(__name__)
@@ -163,6 +163,9 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
         rng = np.random.default_rng((config.seed, TRAIN, update))
         learner.update(random_reaches(config.networks, config.trials, NullField(), rng, **task))
     save_ensemble(config.out, ensemble, pretraining=arguments)
+    manifest = Manifest.of(state_file)
+    if manifest is not None:
+        manifest.remove([state_file])
     state_file.unlink(missing_ok=True)
     log.info("wrote %s", config.out)
     return True
@@ -203,7 +206,7 @@ def _resume(path: Path, learner: SupervisedLearner, arguments: dict[str, object]
     """Load a saved state if there is one; return the update to go on with."""
     if not path.is_file():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(verified(path), weights_only=True)
     older = {  # what older states lack
         "anneal": 0, "actuation": "muscle", "training_go": list(TRAINING_GO), "initial_weights": "stack",
     }  # fmt: skip

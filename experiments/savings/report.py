@@ -120,6 +120,7 @@ def finish_report(
     }
     write_json(folder.summary_file, summary)
     draw(folder.path)
+    folder.check()
     if complete:  # written last: a run that is killed while it draws is finished by the next command
         write_json(folder.summary_file, summary | {"complete": True})
         folder.finish()

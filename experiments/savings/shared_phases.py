@@ -22,7 +22,7 @@ from experiments.runs.folder import RunFolder, digest
 from experiments.savings.config import EXECUTION, Savings, identity, start_weights
 from experiments.savings.phases import PhaseChanges
 from savings_gym.arrays import Columns
-from savings_gym.files import read_config
+from savings_gym.files import read_config, verified, write_atomically
 from savings_gym.task.settings import Delays, Noise
 
 NESTED = {"loss": LossWeights, "noise": Noise, "delays": Delays, "change": PhaseChanges}
@@ -103,7 +103,7 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     }  # fmt: skip
     for name in names:
         file = f"networks_{name}.safetensors"
-        (config.out / file).write_bytes((run / file).read_bytes())
+        write_atomically(config.out / file, verified(run / file).read_bytes())
     folder.save_state(state, [rows], 0)
     return names
 
@@ -111,7 +111,7 @@ def begin_from(run: Path, config: Savings) -> list[str]:
 def _paths(run: Path, names: list[str]) -> dict[str, NDArray[np.float32]]:
     """Return the hand paths of phases as an experiment keeps them while it runs."""
     paths = {}
-    with xr.open_dataset(run / "paths.nc") as data:
+    with xr.open_dataset(verified(run / "paths.nc")) as data:
         for name in names:
             paths[f"{name}/first"] = data["first_hand"].sel(phase=name).to_numpy()
             for field in ("null", "curl"):

@@ -18,7 +18,7 @@ from agents.ppo.recurrent_ppo import RecurrentPPO
 from experiments.runs.folder import digest
 from savings_gym.activity.recording import Recording, activity_dataset
 from savings_gym.fields import Field, NullField, as_field
-from savings_gym.files import read_config
+from savings_gym.files import read_config, verified
 from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import task_settings
@@ -147,7 +147,7 @@ def make_probe(folder: Path, arguments: dict[str, Any], seed: int) -> Probe:
     env: VecEnv = ReachVecEnv(1, nthread=1, **arguments["task"])
     if arguments["wrappers"]:
         path = folder / NORMALISATION
-        if not path.is_file():
+        if not verified(path).is_file():  # before its pickle is loaded, which may execute anything
             raise FileNotFoundError(f"{folder} lacks {NORMALISATION}, the statistics of its observations")
         try:
             env = VecNormalize.load(str(path), env)
@@ -178,6 +178,7 @@ def load_agent(path: Path, arguments: dict[str, Any]) -> RecurrentPPO:
         "clip_range": 0.0,
         "clip_range_vf": None,
     }
+    verified(path)  # its pickles are loaded only as the run wrote them
     try:
         return RecurrentPPO.load(path, device="cpu", custom_objects=replaced)
     except Exception as error:  # a damaged pickle raises anything

@@ -15,7 +15,7 @@ from experiments.savings.config import Savings, start_weights
 from experiments.savings.pretrain import stored
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.activity import activity_of_run
-from savings_gym.files import PROBES, read_config
+from savings_gym.files import PROBES, read_config, read_table
 from savings_gym.task.schedule import PHASES
 
 if TYPE_CHECKING:
@@ -57,12 +57,7 @@ class StoredRuns:
         Raises:
             FileNotFoundError: If it has none.
         """
-        path = run / PROBES
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"no file {str(path)!r}: {str(run)!r} is not the folder of a finished run"
-            )
-        return pd.read_parquet(path)
+        return read_table(run / PROBES)
 
     def summary(self, run: Path) -> dict[str, Any]:
         """Return the summary of a run: measures, networks, units, seed, wall time."""

@@ -41,7 +41,7 @@ from savings_gym.activity.displacement import Displacement
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arrays import Array, Floats, as_finite
 from savings_gym.fields import as_field
-from savings_gym.files import write_atomically
+from savings_gym.files import verified, write_atomically
 from savings_gym.task.settings import CONTROL_STEP, PROBE_GO
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def load_activity(path: str | Path) -> xr.Dataset:
     import xarray as xr
 
     path = Path(path)
-    if not path.is_file():
+    if not verified(path).is_file():
         raise FileNotFoundError(f"no activity file {str(path)!r}")
     try:
         dataset = xr.load_dataset(path, engine="h5netcdf")

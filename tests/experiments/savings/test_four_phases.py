@@ -41,8 +41,16 @@ def test_a_run_leaves_every_file_and_nothing_else(smoke: Path) -> None:
     networks = {f"networks_{phase}.safetensors" for phase in ("NF1", "FF1", "NF2", "FF2")}
     drawn = ("learning_curves", "ff1_ff2", "hand_paths")
     figures = {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
-    results = {"config.json", "probes.parquet", "summary.json", "paths.nc", "pretrained.safetensors"}
-    assert {file.name for file in smoke.iterdir()} == networks | figures | results
+    results = {
+        "config.json",
+        "manifest.json",
+        "probes.parquet",
+        "summary.json",
+        "paths.nc",
+        "pretrained.safetensors",
+    }
+    assert {file.name for file in smoke.glob("[!.]*")} == networks | figures | results
+    assert {file.name for file in smoke.glob(".*")} == {".lock", ".manifest.json.lock"}
 
 
 def test_the_probe_table_has_a_row_a_network_probe_and_target(smoke: Path) -> None:
@@ -212,7 +220,7 @@ def test_a_folder_with_another_run_is_left_alone(smoke: Path, caplog: pytest.Log
 def test_a_folder_with_other_files_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     assert main([*SMOKE, "--out", str(tmp_path)]) == 2
-    assert "holds files but no run" in caplog.text and [file.name for file in tmp_path.iterdir()] == [
+    assert "holds files but no config.json" in caplog.text and [file.name for file in tmp_path.iterdir()] == [
         "thesis.tex"
     ]
 

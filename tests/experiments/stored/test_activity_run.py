@@ -173,12 +173,19 @@ def test_an_agent_of_sb3_is_displaced(jobs, step):
     assert not np.array_equal(moved.path, none.path)
 
 
+def edit(folder, **arguments):
+    """Change arguments of a run, which loses its manifest as in older runs."""
+    config = json.loads((folder / "config.json").read_text())
+    config["arguments"] |= arguments
+    config.pop("schema", None)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "manifest.json").unlink(missing_ok=True)
+
+
 def test_jobs_are_networks_of_one_data_set(jobs, tmp_path, caplog):
     for number in (10, 2):
         folder = shutil.copytree(jobs / "seed-0", tmp_path / f"seed-{number}")
-        config = json.loads((folder / "config.json").read_text())
-        config["arguments"]["network"] = number
-        (folder / "config.json").write_text(json.dumps(config))
+        edit(folder, network=number)
     shutil.rmtree(shutil.copytree(jobs / "seed-0", tmp_path / "seed-3") / "FF2")
     assert main(["--run", str(tmp_path), "--field", "curl"]) == 0
     assert "left out" in caplog.text and "seed-3 lacks FF2/model.zip" in caplog.text
@@ -197,9 +204,7 @@ def test_jobs_are_networks_of_one_data_set(jobs, tmp_path, caplog):
 
 def edited(jobs, tmp_path, **values):
     folder = shutil.copytree(jobs / "seed-0", tmp_path / "seed-0")
-    config = json.loads((folder / "config.json").read_text())
-    config["arguments"] |= values
-    (folder / "config.json").write_text(json.dumps(config))
+    edit(folder, **values)
     return folder
 
 
@@ -234,11 +239,19 @@ def test_damaged_agents_are_refused(jobs, tmp_path, name, content, error, caplog
     assert error in caplog.text
 
 
+@pytest.mark.parametrize("name", ["model.zip", "normalisation.pkl"])
+def test_a_pickle_that_the_run_did_not_write_is_not_loaded(jobs, tmp_path, name, caplog):
+    folder = shutil.copytree(jobs / "seed-0", tmp_path / "seed-0")
+    foreign = (folder / "NF1" / name).read_bytes()
+    (folder / "NF2" / name).write_bytes(foreign)  # a whole file, but another one
+    assert main(["--run", str(folder)]) == 2
+    assert f"NF2/{name} is not what the run wrote there" in caplog.text
+
+
 def test_jobs_of_different_tasks_are_refused(jobs, tmp_path, caplog):
     folder = edited(jobs, tmp_path)
     shutil.copytree(folder, tmp_path / "seed-1")
     assert main(["--run", str(tmp_path)]) == 2 and "network numbers are [0, 0]" in caplog.text
-    config = json.loads((folder / "config.json").read_text())
-    config["arguments"]["task"]["delays"] = {"vision": 0.0, "proprioception": 0.0}
-    (folder / "config.json").write_text(json.dumps(config))
+    task = json.loads((folder / "config.json").read_text())["arguments"]["task"]
+    edit(folder, task=task | {"delays": {"vision": 0.0, "proprioception": 0.0}})
     assert main(["--run", str(tmp_path)]) == 2 and "differ in their task" in caplog.text

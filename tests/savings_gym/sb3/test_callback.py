@@ -211,7 +211,8 @@ def test_a_loop_without_sb3_gives_the_same_table_for_a_constant_policy(tmp_path)
     assert (watch.logged["savings/phase"], watch.logged["savings/trial"]) == (3, 8)
     assert watch.logged["savings/adaptation"] == pytest.approx(callback.result.channel["FF2"].mean())
 
-    assert {f.name for f in tmp_path.iterdir()} == {"config.json", "probes.parquet", "summary.json"}
+    files = {"config.json", "manifest.json", "probes.parquet", "summary.json"}
+    assert {f.name for f in tmp_path.glob("[!.]*")} == files
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     assert len(pd.read_parquet(tmp_path / "probes.parquet")) == len(recorder.table()["phase"])
     config = json.loads((tmp_path / "config.json").read_text())["arguments"]
