@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Files of a run folder
-CONFIG, SUMMARY, PROBES, PROBES_CARRIED = (
-    "config.json", "summary.json", "probes.parquet", "probes_carried.parquet",
+CONFIG, SUMMARY, PROBES, PROBES_CARRIED, PROBES_STOPPED = (
+    "config.json", "summary.json", "probes.parquet", "probes_carried.parquet", "probes_stopped.parquet",
 )  # fmt: skip
 MANIFEST: Final = "manifest.json"
 PARTS: Final = "parts"  # folder in a run folder, for results of an unfinished run

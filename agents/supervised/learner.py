@@ -8,6 +8,8 @@ stay fixed. Where our trials differ from the study's, ``agents.supervised.reache
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -85,6 +87,11 @@ class SupervisedLearner:
             device), or ``"auto"``.
         actuation: Actuation of the arm, ``"muscle"`` or ``"motor"``.
         arm: Another arm, see ``savings_gym.arm.changes``; batches then need ``arm=load_arm(actuation, arm)``.
+        stop_diverging: Go on with the other networks if the gradient of one is not finite. It keeps the
+            weights that it had, and learns no more.
+
+    Attributes:
+        stopped: (n,) whether a network learns no more.
     """
 
     def __init__(
@@ -94,8 +101,11 @@ class SupervisedLearner:
         rollout: str = "auto",
         actuation: str = "muscle",
         arm: ArmLike = None,
+        stop_diverging: bool = False,
     ) -> None:
         """Create the optimiser and choose the rollout."""
+        self.stop_diverging = stop_diverging
+        self.stopped = torch.zeros(ensemble.networks, dtype=torch.bool, device=ensemble.initial.device)
         self.ensemble, self.learning = ensemble, learning
         self.arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype, actuation, arm)
         self.run = make_rollout(ensemble, self.arm, rollout)
@@ -119,20 +129,39 @@ class SupervisedLearner:
         """Update every network once on its trials; return loss terms and total before the update, (n,) each.
 
         Raises:
-            FloatingPointError: If the gradient of a network is not finite; nothing is changed then.
+            FloatingPointError: If the gradient of a network is not finite, or of the last one that still
+                learns if diverging networks are stopped; nothing is changed then.
         """
         self.optimiser.zero_grad(set_to_none=True)
         terms = loss_terms(self._trajectory(reaches), reaches)
         total = total_loss(terms, self.learning.weights)
         total.sum().backward()
         norms = clip_per_network(self.plastic, self.learning.clip)
-        if not bool(torch.isfinite(norms).all()):
+        stopped = self.stopped | ~torch.isfinite(norms)
+        if bool((stopped & ~self.stopped).any()) and (not self.stop_diverging or bool(stopped.all())):
             bad = torch.nonzero(~torch.isfinite(norms)).flatten().tolist()
             raise FloatingPointError(f"the gradient of network(s) {bad} is not finite")
-        self.optimiser.step()
+        self.stopped = stopped
+        with self._keeping(stopped):
+            self.optimiser.step()
         for group in self.optimiser.param_groups:
             group["lr"] *= self.learning.decay
         return {name: value.detach() for name, value in terms.items()} | {"total": total.detach()}
+
+    @contextmanager
+    def _keeping(self, stopped: torch.Tensor) -> Iterator[None]:
+        """Keep the weights of some networks (n,) as they are, whatever the optimiser does."""
+        if not bool(stopped.any()):
+            yield
+            return
+        kept = [parameter.detach()[stopped].clone() for parameter in self.plastic]
+        for parameter in self.plastic:
+            if parameter.grad is not None:
+                parameter.grad[stopped] = 0.0  # not into the optimiser's averages, either
+        yield
+        with torch.no_grad():
+            for parameter, values in zip(self.plastic, kept, strict=True):
+                parameter[stopped] = values
 
     def _trajectory(self, reaches: Reaches) -> Trajectory:
         """Run trials with the gradients of the learning rule."""

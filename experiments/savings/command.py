@@ -74,7 +74,9 @@ def _run_in(folder: RunFolder, config: Savings, weights: Path | None) -> bool:
             return False
     ensemble = load_ensemble(weights, config.networks, device=config.device)
     ensemble.freeze(*config.frozen)
-    learner = SupervisedLearner(ensemble, config.learning(), config.rollout, config.actuation)
+    learner = SupervisedLearner(
+        ensemble, config.learning(), config.rollout, config.actuation, stop_diverging=True
+    )
     experiment = FourPhases(learner, config.phases(), config.task(), folder, config.field())
     log.info("%s", describe_rule(config.rule, config.cell))
     updates = sum(phase.updates for phase in config.phases())

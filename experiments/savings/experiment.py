@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from savings_gym.metrics.channel import channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays, Noise
 
+log = logging.getLogger(__name__)
 TRAIN, PROBE, PATHS = range(3)  # last key of the generators
 GOAL_DISTANCE = "goal_distance"  # column of the probes [m]: the position term of the loss
 FIRST_PHASE = 2  # second key of the generators; 0 and 1 are those of pre-training
@@ -52,6 +54,14 @@ class Task:
     training_go: tuple[float, float] = TRAINING_GO
     probe_every: int = 1
     keep_every: int = 500
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a network diverged: the phase, and the update of it that was not made."""
+
+    phase: str
+    update: int
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,7 @@ class FourPhases:
         self.rows: list[Columns] = []
         self.paths: dict[str, NDArray[np.float32]] = {}
         self.adaptation: dict[str, list[float]] = {}
+        self.stopped: dict[int, Stop] = {}
         state = folder.load_state()
         if state is not None:
             self.phase, self.update, self.seconds, self.part = (
@@ -116,6 +127,8 @@ class FourPhases:
             )
             self.paths = {name: value.numpy() for name, value in state["paths"].items()}
             self.adaptation, self.cue = state["adaptation"], state.get("cue", 0.0)
+            self.stopped = {i: Stop(*stop) for i, stop in state.get("stopped", {}).items()}
+            learner.stopped[list(self.stopped)] = True
             learner.ensemble.load_state_dict(state["ensemble"])
             learner.optimiser.load_state_dict(state["optimiser"])
 
@@ -148,6 +161,7 @@ class FourPhases:
                     )  # fmt: skip
                 if self.update < phase.updates:
                     self.learner.update(self._batch(phase))
+                    self._note_stopped(phase)
                 self.update += 1
                 if self.update % self.task.keep_every == 0 and self.update <= phase.updates:
                     self._save_state(began)
@@ -155,6 +169,18 @@ class FourPhases:
             self.phase, self.update = self.phase + 1, 0
             self._save_state(began)
         return True
+
+    def _note_stopped(self, phase: TrainingPhase) -> None:
+        """Remember and log the networks that the last update stopped."""
+        if int(self.learner.stopped.sum()) == len(self.stopped):
+            return
+        for i in torch.nonzero(self.learner.stopped).flatten().tolist():
+            if i not in self.stopped:
+                self.stopped[i] = Stop(phase.name, self.update)
+                log.warning(
+                    "network %d diverged in update %d of %s: it keeps the weights before it and learns no "
+                    "more, and no measure includes it", i, self.update, phase.name,
+                )  # fmt: skip
 
     def _set_cue(self, cue: float) -> None:
         """Add a context cue of this size to the input bias in place of the last phase's."""
@@ -237,6 +263,7 @@ class FourPhases:
             "phase": self.phase, "update": self.update, "seconds": self.seconds, "part": self.part,
             "ensemble": self.learner.ensemble.state_dict(), "optimiser": self.learner.optimiser.state_dict(),
             "adaptation": self.adaptation, "cue": self.cue,
+            "stopped": {i: (stop.phase, stop.update) for i, stop in self.stopped.items()},
             "paths": {name: torch.from_numpy(path) for name, path in self.paths.items()},
         }  # fmt: skip
         self.folder.save_state(state, rows, first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from experiments.runs.tables import (
 )
 from experiments.savings.experiment import FourPhases, RunProgress
 from savings_gym.arrays import MM
-from savings_gym.files import write_json
+from savings_gym.files import PROBES_STOPPED, write_json, write_table
 from savings_gym.metrics.savings import savings
 from savings_gym.metrics.statistics import INTERVALS, mean_interval
 from savings_gym.task.settings import N_TARGETS
@@ -108,16 +109,22 @@ def finish_report(
     table = folder.table(before=experiment.part)
     if table.empty:
         return
+    stopped = table["network"].isin(experiment.stopped)
+    if stopped.any():
+        write_table(folder.path / PROBES_STOPPED, table[stopped])
+        table = table[~stopped].reset_index(drop=True)
     folder.write_probes(table)
     experiment.write_paths()
     summary = savings(table, seed=metadata["seed"], partial=not complete).to_dict()
     summary |= metadata | {
-        "adaptation": {phase: sum(values) / len(values) for phase, values in experiment.adaptation.items()},
+        "adaptation": {phase: _mean(values, experiment) for phase, values in experiment.adaptation.items()},
         "adaptation_networks": experiment.adaptation,
         "wall_time_s": round(experiment.seconds, 1),
         "complete": False,
         "versions": versions(),
     }
+    if experiment.stopped:
+        summary["stopped"] = {str(i): dataclasses.asdict(stop) for i, stop in experiment.stopped.items()}
     write_json(folder.summary_file, summary)
     draw(folder.path)
     folder.check()
@@ -125,6 +132,12 @@ def finish_report(
         write_json(folder.summary_file, summary | {"complete": True})
         folder.finish()
     show_report(folder.path)
+
+
+def _mean(values: list[float], experiment: FourPhases) -> float:
+    """Mean over the networks that did not diverge."""
+    kept = [value for i, value in enumerate(values) if i not in experiment.stopped]
+    return sum(kept) / len(kept)
 
 
 def draw(folder: Path) -> None:
@@ -148,6 +161,10 @@ def show_report(folder: Path) -> None:
     print_table(title, HEADINGS, report_rows(summary))
     console = Console()
     console.print(LEGEND)
+    for number, stop in summary.get("stopped", {}).items():
+        console.print(
+            f"network {number} diverged in update {stop['update']} of {stop['phase']}, and is left out"
+        )
     if missing := summary["savings"]["missing"]:
         console.print(f"no savings: {missing}")
     for failure in (summary["savings"]["rate"] or {}).get("failures") or []:

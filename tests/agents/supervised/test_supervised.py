@@ -1,5 +1,7 @@
 """Learning does what it says: the loss, the clipping, the update, and one network at a time."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -222,6 +224,35 @@ def test_a_gradient_that_is_not_finite_is_named_and_changes_nothing():
     with pytest.raises(FloatingPointError, match=r"\[1\]"):
         learner.update(reaches)
     assert all(torch.equal(before[name], now) for name, now in weights_of(ensemble).items())
+
+
+@pytest.mark.parametrize("learning", [ADAPTATION, PRETRAINING])
+def test_a_diverging_network_stops_alone(learning):
+    """The others learn as if it were not there, and its weights stay those before the update."""
+    pair, alone, reaches = lively(), lively().select(0), batch()
+    learner = SupervisedLearner(pair, learning, stop_diverging=True)
+    reference = SupervisedLearner(alone, learning)
+    for update in range(4):
+        if update == 2:
+            before = weights_of(pair)
+            reaches.observation_noise[1, 50] = float("nan")
+        first = dataclasses.replace(
+            reaches,
+            **{
+                name: getattr(reaches, name)[:1]
+                for name in ("q0", "start", "target", "go_step", "observation_noise", "excitation_noise")
+            },
+            fields=tuple(tuple(part[:1] for part in field) for field in reaches.fields),
+        )
+        learner.update(reaches)
+        reference.update(first)
+    assert learner.stopped.tolist() == [False, True]
+    for name, now in weights_of(pair).items():
+        assert torch.equal(now[1], before[name][1]), name
+        torch.testing.assert_close(now[:1], weights_of(alone)[name], rtol=1e-5, atol=1e-7)
+    reaches.observation_noise[0, 50] = float("nan")
+    with pytest.raises(FloatingPointError, match="not finite"):
+        learner.update(reaches)
 
 
 def test_nothing_plastic_is_an_error():

@@ -20,10 +20,12 @@ import xarray as xr
 
 from agents.supervised.checkpoints import save_ensemble
 from agents.supervised.networks import make_ensemble
+from agents.supervised.reaches import Reaches
 from experiments.savings import report
 from experiments.savings.command import main
 from experiments.savings.config import PRESETS, Savings
 from experiments.savings.experiment import FourPhases
+from experiments.savings.phases import TrainingPhase
 
 SMOKE = ["--preset", "smoke"]
 SMALL = [*SMOKE, "--nf1-updates", "3", "--ff1-updates", "3", "--nf2-updates", "3", "--ff2-updates", "3"]
@@ -161,6 +163,40 @@ def test_a_run_that_is_killed_while_it_draws_is_finished_by_the_next_command(
     assert json.loads((tmp_path / "run/summary.json").read_text())["complete"]
     names = {file.name for file in (tmp_path / "run").iterdir()}
     assert "ff1_ff2.png" in names and not names & {"state.pt", "parts"}
+
+
+def test_a_network_that_diverges_is_left_out_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*SMALL, "--networks", "3", "--keep-every", "1"]
+    assert main([*arguments, "--out", str(tmp_path / "whole")]) == 0
+    make_batch, begun = FourPhases._batch, []
+
+    def batch(self: FourPhases, phase: TrainingPhase) -> Reaches:
+        """The batch, with a broken sensor of network 1 from update 1 of FF1 on; stops once after that."""
+        reaches = make_batch(self, phase)
+        if (phase.name, self.update) >= ("FF1", 1) and phase.name.startswith("FF"):
+            reaches.observation_noise[1, 30] = float("nan")
+            begun.append(phase.name)
+            if len(begun) == 2:
+                raise KeyboardInterrupt  # resumed below: the stop is remembered
+        return reaches
+
+    monkeypatch.setattr(FourPhases, "_batch", batch)
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        main([*arguments, "--out", str(out)])
+    assert main([*arguments, "--out", str(out)]) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["stopped"] == {"1": {"phase": "FF1", "update": 1}} and summary["networks"] == 2
+    assert "network 1 diverged in update 1 of FF1, and is left out" in capsys.readouterr().out
+    table, whole = (pd.read_parquet(tmp_path / name / "probes.parquet") for name in ("run", "whole"))
+    assert sorted(table["network"].unique()) == [0, 2]
+    left = pd.read_parquet(out / "probes_stopped.parquet")
+    assert set(left["network"]) == {1} and len(left) + len(table) == len(whole)
+    for measure in ("lateral_deviation", "endpoint_error"):
+        expected = whole[whole["network"] != 1][measure].to_numpy()
+        np.testing.assert_allclose(table[measure].to_numpy(), expected, rtol=1e-3, atol=1e-5)
 
 
 def test_a_killed_process_loses_nothing_that_was_kept(tmp_path: Path) -> None:
