@@ -13,11 +13,13 @@ import json
 import os
 import platform
 import re
+import subprocess
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -398,10 +400,30 @@ def open_folder(folder: Path, arguments: Mapping[str, Any], packages: Iterable[s
 
 
 def versions(more: Iterable[str] = ()) -> dict[str, str]:
-    """Return the versions that results depend on: Python, this package, its dependencies, and `more`."""
-    return {"python": platform.python_version(), "savings_gym": _own_version()} | {
-        package: _installed_version(package) for package in (*DEPENDENCIES, *more)
-    }
+    """Return the versions that results depend on: Python, this package, its dependencies, and `more`.
+
+    In a git checkout, ``commit`` says which one, with ``-dirty`` if files were changed since.
+    """
+    commit = _commit()
+    return (
+        {"python": platform.python_version(), "savings_gym": _own_version()}
+        | ({} if commit is None else {"commit": commit})
+        | {package: _installed_version(package) for package in (*DEPENDENCIES, *more)}
+    )
+
+
+@cache
+def _commit() -> str | None:
+    """Return the commit of the checkout that holds this package; None if there is none, or no git."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
 
 
 def _own_version() -> str:

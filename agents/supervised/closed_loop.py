@@ -57,7 +57,10 @@ class ClosedLoop:
 
     @property
     def network(self) -> Floats:
-        """Change of activity per change of activity with the input unchanged, (n, units, units)."""
+        """Change of activity per change of activity with the input unchanged, (n, units, units).
+
+        That is all of a network whose state is its activity (GRU, leaky units), and a part of an LSTM.
+        """
         return self.jacobian[:, : self.units, : self.units]
 
     def decay_rates(self, *, network_only: bool = False) -> Floats:

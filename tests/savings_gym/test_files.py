@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import savings_gym
+from savings_gym import files
 from savings_gym.files import check_writable, holds_run, open_folder, read_config, versions
 
 ROOT = Path(savings_gym.__file__).parents[1]
@@ -63,7 +64,9 @@ def test_a_file_that_cannot_be_written_is_noticed_before_the_work(tmp_path):
 def test_versions_name_this_package_and_what_it_needs():
     names = ["python", "savings_gym", "mujoco", "gymnasium", "numpy", "scipy", "no-such-package"]
     found = versions(["no-such-package"])
-    assert list(found) == names and found["no-such-package"] == "not installed"
+    assert [name for name in found if name != "commit"] == names and found[
+        "no-such-package"
+    ] == "not installed"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert found["savings_gym"] == project["version"]
 
@@ -77,4 +80,27 @@ def test_a_checkout_that_is_not_installed_has_the_version_of_its_project_file(tm
     code = "import json; from savings_gym.files import versions; print(json.dumps(versions()))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["savings_gym"] == "9.8.7"
+    found = json.loads(done.stdout)
+    assert found["savings_gym"] == "9.8.7" and "commit" not in found
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_checkout_names_its_commit_and_whether_files_were_changed(tmp_path, monkeypatch):
+    def git(*arguments):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    (tmp_path / "savings_gym").mkdir()
+    (tmp_path / "savings_gym" / "files.py").write_text("")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "savings_gym" / "files.py"))
+    files._commit.cache_clear()
+    commit = versions()["commit"]
+    assert len(commit) == 12 and git("rev-parse", "HEAD").startswith(commit)
+    (tmp_path / "savings_gym" / "files.py").write_text("changed")
+    files._commit.cache_clear()
+    assert versions()["commit"] == f"{commit}-dirty"
+    files._commit.cache_clear()
