@@ -83,7 +83,8 @@ def planted_folder(folder, networks=12, updates=120, pretraining_updates=4, **pr
         folder / "probes.parquet"
     )
     weights = make_ensemble("gru", networks, PRESETS["smoke"].units, seed=0)
-    save_ensemble(folder / "pretrained.safetensors", weights, pretraining={"updates": pretraining_updates})
+    about = {"updates": pretraining_updates, "initial_weights": "stack"}
+    save_ensemble(folder / "pretrained.safetensors", weights, pretraining=about)
     config = dataclasses.replace(
         PRESETS["smoke"], networks=networks, pretraining_updates=pretraining_updates, out=folder
     )

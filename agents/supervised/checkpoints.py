@@ -96,7 +96,8 @@ def pretraining_text(pretraining: dict[str, Any]) -> str:
         return UNKNOWN
     falling = pretraining.get("anneal", 0)
     tail = f", the last {falling} with a falling rate" if falling else ""
-    if pretraining.get("initial_weights") == "gates":
+    older = "stack" if "training_go" in pretraining else "gates"  # files that lack it were made so
+    if pretraining.get("initial_weights", older) == "gates":
         tail += ", initial weights drawn gate by gate"
     delays = Delays(**pretraining.get("delays", {}))
     if Timing.of(delays) != Timing.of(Delays()):

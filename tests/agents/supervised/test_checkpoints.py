@@ -188,18 +188,27 @@ def test_networks_that_do_not_fit_are_not_joined(two, tmp_path, caplog):
 
 def test_a_joined_file_says_how_every_network_was_pretrained(tmp_path):
     for seed, name in enumerate("abc"):
-        about = {"seed": seed, "updates": 4, "anneal": 2}
+        about = {"seed": seed, "updates": 4, "anneal": 2, "initial_weights": "stack"}
         save_ensemble(tmp_path / name, make_ensemble("gru", 2, 4, seed=seed), pretraining=about)
     join_ensembles([tmp_path / "a", tmp_path / "b"], tmp_path / "ab")
     join_ensembles([tmp_path / "ab", tmp_path / "c"], tmp_path / "all")
     assert pretraining_of(tmp_path / "all") == ["4 batches, the last 2 with a falling rate"] * 6
 
 
+def test_files_that_do_not_say_how_initial_weights_were_drawn_are_taken_by_their_age(tmp_path):
+    """Weights were drawn gate by gate until files also recorded the go times of the pre-training."""
+    for name, made in {"old": {"updates": 4}, "later": {"updates": 4, "training_go": [0.1, 0.3]}}.items():
+        save_ensemble(tmp_path / name, make_ensemble("gru", 1, 4, seed=0), pretraining=made)
+    assert pretraining_of(tmp_path / "old") == ["4 batches, initial weights drawn gate by gate"]
+    assert pretraining_of(tmp_path / "later") == ["4 batches"]
+
+
 def test_networks_of_different_arms_or_pretraining_are_not_joined(tmp_path):
     for name, made in {
         "muscle": {"updates": 1}, "motor": {"updates": 1, "actuation": "motor"}, "longer": {"updates": 9}
     }.items():  # fmt: skip
-        save_ensemble(tmp_path / name, make_ensemble("gru", 1, 4, seed=0), pretraining=made)
+        about = made | {"initial_weights": "stack"}
+        save_ensemble(tmp_path / name, make_ensemble("gru", 1, 4, seed=0), pretraining=about)
     assert actuation_of(tmp_path / "motor") == "motor"
     with pytest.raises(ValueError, match=r"different actuations: \['motor', 'muscle'\]"):
         join_ensembles([tmp_path / "muscle", tmp_path / "motor"], tmp_path / "all")

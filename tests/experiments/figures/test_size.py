@@ -85,7 +85,8 @@ def test_one_size_has_no_trend():
 
 
 def test_a_file_of_networks_that_were_pretrained_in_different_ways_starts_no_run(tmp_path):
-    parts = [{"networks": 1, "pretraining": {"updates": n}, "cell": "gru", "units": 8} for n in (4, 9)]
+    about = [{"updates": n, "initial_weights": "stack"} for n in (4, 9)]
+    parts = [{"networks": 1, "pretraining": each, "cell": "gru", "units": 8} for each in about]
     path = tmp_path / "mixed.safetensors"
     save_ensemble(path, make_ensemble("gru", 2, 8, seed=0), joined=parts)
     config = dataclasses.replace(PRESETS["smoke"], out=tmp_path / "run", pretrained=path)
