@@ -2,7 +2,7 @@
 
 Every file is written whole or not at all, and checked against the manifest when it is read.
 
-config.json       arguments and versions
+config.json       arguments, versions, and the device and threads that the run began on
 manifest.json     the SHA-256 of every other file, see ``savings_gym.files``
 state.pt          networks and position in the protocol, until the run is complete
 parts/            probe rows so far, until the run is complete
@@ -56,12 +56,13 @@ def versions() -> dict[str, str]:
 class RunFolder:
     """The folder of one run with one configuration."""
 
-    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+    def __init__(self, path: Path, config: dict[str, Any], device: str = "cpu") -> None:
         """Open a new or an interrupted run.
 
         Args:
             path: The folder; created if missing.
             config: What defines the run, JSON-able.
+            device: Where a new run begins; recorded beside the number of threads.
 
         Raises:
             FileExistsError: If the folder holds a run with another configuration, or something else; nothing
@@ -74,7 +75,7 @@ class RunFolder:
             return
         if not is_empty(path):
             raise FileExistsError(f"{path} holds files but no {CONFIG}: choose an empty or a new folder")
-        open_folder(path, config, PACKAGES)
+        open_folder(path, config, PACKAGES, {"device": device, "threads": torch.get_num_threads()})
 
     @property
     def complete(self) -> bool:

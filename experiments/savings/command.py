@@ -58,7 +58,7 @@ def _run_phases(config: Savings) -> bool:
     """Pre-train if asked, run the four phases and report; return whether the end was reached."""
     weights = start_weights(config)
     with sole_writer(config.out):
-        return _run_in(RunFolder(config.out, identity(config, weights)), config, weights)
+        return _run_in(RunFolder(config.out, identity(config, weights), config.device), config, weights)
 
 
 def _run_in(folder: RunFolder, config: Savings, weights: Path | None) -> bool:

@@ -81,7 +81,7 @@ def begin_from(run: Path, config: Savings) -> list[str]:
         Names of the phases copied.
     """
     weights = start_weights(config)
-    folder = RunFolder(config.out, identity(config, weights))
+    folder = RunFolder(config.out, identity(config, weights), config.device)
     phases = config.phases()
     count = min(shared_phases(stored_arguments(run), config), len(phases) - 1)
     if not count or folder.complete or folder.state_file.is_file():

@@ -9,6 +9,7 @@ from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -136,7 +137,8 @@ class SavingsCallback(BaseCallback):
         self._statistics: list[tuple[VecNormalize, dict[str, Any]]] = []
         config = self._config(env)
         if self.out is not None:
-            open_folder(self.out, config, PACKAGES)
+            execution = {"device": str(self.model.device), "threads": torch.get_num_threads()}
+            open_folder(self.out, config, PACKAGES, execution)
         env.base.env_method("set_schedule", schedule_of_arm)
         self._tracker = Tracker(self.track, config, self.out)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import savings_gym
-from savings_gym import files
 from savings_gym.files import check_writable, holds_run, open_folder, read_config, versions
 
 ROOT = Path(savings_gym.__file__).parents[1]
@@ -91,16 +90,24 @@ def test_a_checkout_names_its_commit_and_whether_files_were_changed(tmp_path, mo
         command = ["git", "-C", str(tmp_path), *identity, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    (tmp_path / "savings_gym").mkdir()
-    (tmp_path / "savings_gym" / "files.py").write_text("")
+    (tmp_path / "pyproject.toml").write_text("")
     git("init")
     git("add", ".")
     git("commit", "-m", "first")
-    monkeypatch.setattr(files, "__file__", str(tmp_path / "savings_gym" / "files.py"))
-    files._commit.cache_clear()
+    module = sys.modules[versions.__module__]
+    monkeypatch.setattr(module, "CHECKOUT", tmp_path)
+    module._commit.cache_clear()
     commit = versions()["commit"]
     assert len(commit) == 12 and git("rev-parse", "HEAD").startswith(commit)
-    (tmp_path / "savings_gym" / "files.py").write_text("changed")
-    files._commit.cache_clear()
+    (tmp_path / "pyproject.toml").write_text("# changed")
+    module._commit.cache_clear()
     assert versions()["commit"] == f"{commit}-dirty"
-    files._commit.cache_clear()
+    module._commit.cache_clear()
+
+
+def test_a_run_records_what_it_began_on_and_is_not_refused_elsewhere(tmp_path):
+    open_folder(tmp_path, {"seed": 3}, execution={"device": "cpu", "threads": 2})
+    content = json.loads((tmp_path / "config.json").read_text())
+    assert content["execution"] == {"device": "cpu", "threads": 2}
+    assert holds_run(tmp_path, {"seed": 3})
+    open_folder(tmp_path, {"seed": 3}, execution={"device": "cuda", "threads": 1})

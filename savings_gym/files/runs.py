@@ -1,0 +1,146 @@
+"""The folder of a run: its configuration, and one writer at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from savings_gym.files.manifest import MANIFEST, SCHEMA, Manifest, advice, run_name, verified
+from savings_gym.files.tables import write_json
+from savings_gym.files.versions import versions
+
+CONFIG, SUMMARY, PROBES, PROBES_CARRIED, PROBES_STOPPED = (
+    "config.json", "summary.json", "probes.parquet", "probes_carried.parquet", "probes_stopped.parquet",
+)  # fmt: skip
+PARTS: Final = "parts"  # folder in a run folder, for results of an unfinished run
+LEFTOVER: Final = re.compile(r"\..+\.[a-z0-9_]{8}")  # temporary file of a process that was killed
+
+
+def open_folder(
+    folder: Path,
+    arguments: Mapping[str, Any],
+    packages: Iterable[str] = (),
+    execution: Mapping[str, Any] | None = None,
+) -> None:
+    """Write config.json into a run folder, which is created if missing.
+
+    Args:
+        folder: New, empty, or that of a run with the same arguments, whose results will be replaced.
+        arguments: What defines the run, JSON-able.
+        packages: Further packages whose versions are recorded, see `versions`.
+        execution: What the run began on, JSON-able: device, threads. It is recorded, not compared.
+
+    Raises:
+        FileExistsError: If `holds_run` refuses the folder; nothing is changed then.
+    """
+    holds_run(folder, arguments)
+    stored = json.loads(json.dumps(arguments))
+    Manifest.begin(folder, run_name(stored))
+    content = {"schema": SCHEMA, "arguments": stored, "versions": versions(packages)}
+    write_json(folder / CONFIG, content | ({} if execution is None else {"execution": dict(execution)}))
+
+
+def holds_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
+    """Return whether a folder already holds a run with these arguments; nothing is changed.
+
+    Args:
+        folder: Run folder, existing or not.
+        arguments: What defines the run, JSON-able.
+
+    Raises:
+        FileExistsError: If it is a file, or holds a run with other arguments or a foreign config.json.
+    """
+    if folder.is_file():
+        raise FileExistsError(f"{folder} is a file, expected a folder")
+    try:
+        stored = read_config(folder)
+    except FileNotFoundError:
+        return False
+    except ValueError as error:
+        raise FileExistsError(f"{error}; choose another folder") from error
+    given = json.loads(json.dumps(arguments))
+    differing = [name for name in sorted({*stored, *given}) if stored.get(name) != given.get(name)]
+    if differing:
+        lines = "\n".join(
+            f"  {name}: {stored.get(name)!r} there, {given.get(name)!r} now" for name in differing
+        )
+        raise FileExistsError(
+            f"{folder} holds a run with other arguments:\n{lines}\n"
+            "choose another folder, remove this one, or repeat its arguments"
+        )
+    return True
+
+
+def read_config(folder: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the arguments in the config.json of a run folder.
+
+    Args:
+        folder: Run folder.
+        needed: Names of arguments that must be there.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, is not the configuration of a run, or lacks a needed argument.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} has no {CONFIG}: it is not a run folder")
+    try:
+        content = json.loads(path.read_text())
+        arguments, schema = dict(content["arguments"]), content.get("schema")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the configuration of a run: it has no arguments") from error
+    if schema is not None or (folder / MANIFEST).is_file():
+        _check_manifest(folder, arguments)
+    if missing := [name for name in needed if name not in arguments]:
+        raise ValueError(f"{path} lacks {', '.join(missing)}")
+    return arguments
+
+
+def _check_manifest(folder: Path, arguments: Mapping[str, Any]) -> None:
+    """Refuse a run folder without a manifest, with that of another run, or with a changed config.json."""
+    if not (folder / MANIFEST).is_file():
+        raise ValueError(f"{folder / MANIFEST} is missing; {advice(folder)}")
+    if Manifest(folder).read()["run"] != run_name(arguments):
+        raise ValueError(f"{folder / CONFIG} and {folder / MANIFEST} are of different runs; {advice(folder)}")
+    verified(folder / CONFIG)
+
+
+def is_empty(folder: Path) -> bool:
+    """Return whether a folder is missing or holds nothing but locks, leftovers and a manifest."""
+    return not folder.is_dir() or all(
+        file.name.startswith(".") or file.name == MANIFEST for file in folder.iterdir()
+    )
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing the same run, and remove temporary files of killed ones.
+
+    Raises:
+        FileExistsError: If another process is writing this run.
+    """
+    if folder.is_file():
+        raise FileExistsError(f"{folder} is a file, expected a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise FileExistsError(
+            f"another process is writing {folder}: wait until it has ended, or choose another folder"
+        ) from error
+    try:
+        for place in (folder, folder / PARTS):
+            for file in place.glob(".*") if place.is_dir() else ():
+                if LEFTOVER.fullmatch(file.name):
+                    file.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
