@@ -9,6 +9,7 @@ from savings_gym.files.runs import (
     PROBES_CARRIED,
     PROBES_STOPPED,
     SUMMARY,
+    BusyFolderError,
     holds_run,
     is_empty,
     open_folder,
@@ -19,6 +20,7 @@ from savings_gym.files.tables import check_tables, check_writable, read_table, w
 from savings_gym.files.versions import versions
 
 __all__ = [
+    "BusyFolderError",
     "CONFIG",
     "LEFTOVER",
     "MANIFEST",

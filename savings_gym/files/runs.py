@@ -119,12 +119,17 @@ def is_empty(folder: Path) -> bool:
     )
 
 
+class BusyFolderError(FileExistsError):
+    """Another process is writing the run."""
+
+
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
     """Keep other processes from writing the same run, and remove temporary files of killed ones.
 
     Raises:
-        FileExistsError: If another process is writing this run.
+        BusyFolderError: If another process is writing this run.
+        FileExistsError: If the folder is a file.
     """
     if folder.is_file():
         raise FileExistsError(f"{folder} is a file, expected a folder")
@@ -133,7 +138,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise FileExistsError(
+        raise BusyFolderError(
             f"another process is writing {folder}: wait until it has ended, or choose another folder"
         ) from error
     try:

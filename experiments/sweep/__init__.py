@@ -1,0 +1,1 @@
+"""A declared grid of runs, on this machine, a SLURM partition or a Ray cluster."""
