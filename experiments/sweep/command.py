@@ -20,10 +20,11 @@ import tyro
 from agents.supervised.memory import GB
 from experiments.runs.command_line import StopFlag, choice, command_main
 from experiments.sweep.cell_run import Outcome, Task
-from experiments.sweep.executors import EXECUTORS, LOCAL, Resources, Slurm, check_executor, execute
+from experiments.sweep.executors import EXECUTORS, LOCAL, check_executor, execute
 from experiments.sweep.grid import Cell, Grid, describe, read_grid
 from experiments.sweep.journal import JournalReader, JournalWriter, last_failures
 from experiments.sweep.progress import Progress
+from experiments.sweep.resources import Resources, Slurm
 from experiments.sweep.subjects import SUBJECTS
 from savings_gym.arrays import as_whole_number
 from savings_gym.files import versions, write_json
@@ -81,7 +82,7 @@ def run(config: Sweep) -> int:
     grid = read_grid(config.grid)
     cells = grid.cells()
     log.info("%d cells; looking for those that are finished", len(cells))
-    missing = _missing(cells, config.out)
+    missing = missing_tasks(cells, config.out)
     failures = _failures(config.out, missing)
     if config.status:
         log.info("%d of %d cells finished, %d failed", len(cells) - len(missing), len(cells), len(failures))
@@ -122,7 +123,7 @@ def _execute(config: Sweep, grid: Grid, tasks: list[Task], finished: int) -> int
     return 0 if len(progress.done) == len(tasks) else 1
 
 
-def _missing(cells: Iterable[Cell], sweep: Path) -> list[Task]:
+def missing_tasks(cells: Iterable[Cell], sweep: Path) -> list[Task]:
     """Return the cells that are not finished; every cell's arguments are checked.
 
     Raises:

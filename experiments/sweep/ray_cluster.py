@@ -14,7 +14,7 @@ import ray
 
 from agents.supervised.memory import GB
 from experiments.sweep.cell_run import FAILED, INTERRUPTED, LONGEST_ERROR, STARTED, Outcome, Task, run_cell
-from experiments.sweep.executors import Resources
+from experiments.sweep.resources import Resources
 from experiments.sweep.workers import DEATHS, GRACE, Note, thread_limits
 
 POLL: Final = 1.0  # s

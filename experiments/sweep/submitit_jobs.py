@@ -18,9 +18,9 @@ import submitit
 
 from agents.supervised.memory import GB
 from experiments.sweep.cell_run import FAILED, LONGEST_ERROR, STARTED, Outcome, Task
-from experiments.sweep.executors import Resources, Seen, run_local
 from experiments.sweep.journal import JournalReader, JournalWriter
-from experiments.sweep.workers import Note
+from experiments.sweep.resources import Resources
+from experiments.sweep.workers import Note, run_local
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def run_submitit(
     tasks: list[Task],
     resources: Resources,
     note: Note,
-    seen: Seen,
+    seen: Callable[[str, Outcome], None],
     stopped: Callable[[], bool],
 ) -> None:
     """Run tasks in jobs until all jobs have ended, or until ``stopped()``.

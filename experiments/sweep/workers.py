@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from agents.supervised.memory import GB, available_memory
 from experiments.sweep.cell_run import (
     FAILED,
     INTERRUPTED,
@@ -30,12 +31,27 @@ from experiments.sweep.cell_run import (
     thread_limits,
 )
 from experiments.sweep.grid import Cell
+from experiments.sweep.resources import Resources
 
 POLL: Final = 0.2  # s
 GRACE: Final = 25.0  # s that a worker has to save the state of its cell
 DEATHS: Final = 3  # of processes that ran the same cell, until it counts as failed
 PR_SET_PDEATHSIG: Final = 1
+SHARE_OF_MEMORY: Final = 0.9  # of what is free, that cells may take
 Note = Callable[[Task, Outcome], None]
+
+
+def run_local(tasks: list[Task], resources: Resources, note: Note, stopped: Callable[[], bool]) -> None:
+    """Run tasks in processes on this machine."""
+    memory = resources.memory or SHARE_OF_MEMORY * (available_memory() or float("inf"))
+    fitting = []
+    for task in tasks:
+        if task.memory > memory:
+            needed = f"needs about {task.memory / GB:.1f} GB of memory"
+            note(task, Outcome(FAILED, f"{needed}, {memory / GB:.1f} GB may be used"))
+        else:
+            fitting.append(task)
+    Workers(resources.at_a_time(), memory, resources.threads).run(fitting, note, stopped)
 
 
 class Workers:

@@ -1,6 +1,14 @@
 """Files that are written whole or not at all, run folders that can be trusted, and versions."""
 
-from savings_gym.files.manifest import MANIFEST, SCHEMA, Manifest, run_name, verified, write_atomically
+from savings_gym.files.manifest import (
+    MANIFEST,
+    SCHEMA,
+    Manifest,
+    manifest_bytes,
+    run_name,
+    verified,
+    write_atomically,
+)
 from savings_gym.files.runs import (
     CONFIG,
     LEFTOVER,
@@ -35,6 +43,7 @@ __all__ = [
     "check_writable",
     "holds_run",
     "is_empty",
+    "manifest_bytes",
     "open_folder",
     "read_config",
     "read_table",

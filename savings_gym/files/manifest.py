@@ -162,8 +162,7 @@ class Manifest:
         return FileLock(self.folder / f".{MANIFEST}.lock")
 
     def _write(self, content: Mapping[str, Any]) -> None:
-        sealed = {**content, "seal": _seal(content)}
-        _write_whole(self.folder / MANIFEST, (json.dumps(sealed, indent=1) + "\n").encode())
+        _write_whole(self.folder / MANIFEST, _sealed(content))
 
 
 def verified(path: Path) -> Path:
@@ -183,6 +182,16 @@ def verified(path: Path) -> Path:
 def run_name(arguments: Mapping[str, Any]) -> str:
     """Return the name of a run in its manifest: a digest of the arguments that define it."""
     return _digest(json.dumps(arguments, sort_keys=True).encode())[:16]
+
+
+def manifest_bytes(arguments: Mapping[str, Any], contents: Mapping[str, bytes]) -> bytes:
+    """Return the manifest.json of a run with these arguments and files."""
+    digests = {name: [_digest(data)] for name, data in contents.items()}
+    return _sealed({"schema": SCHEMA, "run": run_name(arguments), "files": digests})
+
+
+def _sealed(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps({**content, "seal": _seal(content)}, indent=1) + "\n").encode()
 
 
 def _digest(data: bytes) -> str:

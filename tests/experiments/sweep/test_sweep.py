@@ -1,0 +1,219 @@
+"""Sweeps from the command line: executors that agree, cells that fail, workers that die."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_grids import FIXED, LEARNING, grid_file, journal_states, tables
+
+from experiments.sweep.cell_run import FAILED, FINISHED, INTERRUPTED, STARTED, Task
+from experiments.sweep.command import main
+from experiments.sweep.executors import EXECUTORS
+from experiments.sweep.grid import Cell, read_grid
+from experiments.sweep.workers import DEATHS, Workers
+from savings_gym.files import sole_writer
+
+GB = 1e9
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """Folder of a sweep of four cells that ran on this machine, with its grid beside it."""
+    folder = tmp_path_factory.mktemp("local")
+    file = grid_file(folder, FIXED)
+    assert main([str(file), "--out", str(folder / "sweep"), "--workers", "2"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("executor", ["submitit-local", "ray"])
+def test_executors_give_the_same_tables(local, tmp_path, executor):
+    pytest.importorskip({"ray": "ray", "submitit-local": "submitit"}[executor])
+    sweep = tmp_path / "sweep"
+    assert (
+        main([str(local / "grid.toml"), "--out", str(sweep), "--executor", executor, "--workers", "2"]) == 0
+    )
+    expected = tables(local / "sweep")
+    assert len(expected) == 4 and tables(sweep) == expected
+
+
+def _times(folder):
+    """When every file in a folder was written."""
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
+
+
+def test_finished_cells_are_not_run_again(local, caplog):
+    caplog.set_level(logging.INFO)
+    before = {file: file.stat().st_mtime_ns for file in (local / "sweep").rglob("*") if file.is_file()}
+    assert main([str(local / "grid.toml"), "--out", str(local / "sweep")]) == 0
+    assert "all cells are finished" in caplog.text
+    assert {
+        file: file.stat().st_mtime_ns for file in (local / "sweep").rglob("*") if file.is_file()
+    } == before
+
+
+def test_no_log_stays_of_cells_that_finish(local):
+    assert not list((local / "sweep").glob("cells/*/*.log"))
+    assert sorted(journal_states(local / "sweep")) == [FINISHED] * 4 + [STARTED] * 4
+
+
+def test_a_failed_cell_is_listed_with_its_error_and_rerun_alone(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    file, sweep = grid_file(tmp_path, FIXED), tmp_path / "sweep"
+    broken, *_ = read_grid(file).cells()
+    broken.folder(sweep).parent.mkdir(parents=True)
+    broken.folder(sweep).write_text("not a folder")
+    command = [str(file), "--out", str(sweep), "--workers", "1"]
+    assert main(command) == 1
+    assert "1 cells failed" in caplog.text and f"{broken.folder(sweep)} is a file" in caplog.text
+    assert f"run just them: python -m experiments.sweep {file} --out {sweep} --failed" in caplog.text
+    assert len(tables(sweep)) == 3 and "is a file" in broken.log_file(sweep).read_text()
+    caplog.clear()
+    assert main([*command, "--status"]) == 1
+    assert "3 of 4 cells finished, 1 failed" in caplog.text
+    broken.folder(sweep).unlink()
+    assert main([*command, "--failed"]) == 0
+    assert len(tables(sweep)) == 4 and not broken.log_file(sweep).exists()
+    caplog.clear()
+    assert main([*command, "--failed"]) == 0 and main([*command, "--status"]) == 0
+    assert "all cells are finished" in caplog.text or "no cell has failed" in caplog.text
+
+
+def _children(parent):
+    """Processes that a process started, by their numbers."""
+    listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True)
+    return [int(pid) for pid in listing.stdout.split()]
+
+
+def _wait_for(condition, seconds=120.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Tables of two learning networks' runs, and the grid."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    file = grid_file(folder, LEARNING)
+    assert main([str(file), "--out", str(folder / "sweep"), "--workers", "1"]) == 0
+    return file, tables(folder / "sweep")
+
+
+def test_a_killed_worker_and_ctrl_c_lose_nothing(undisturbed, tmp_path):
+    file, expected = undisturbed
+    sweep = tmp_path / "sweep"
+    command = [sys.executable, "-m", "experiments.sweep", str(file), "--out", str(sweep), "--workers", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    _wait_for(lambda: list(sweep.glob("cells/*/*/config.json")))
+    (killed,) = _children(process.pid)
+    os.kill(killed, signal.SIGKILL)
+    _wait_for(lambda: any(worker != killed for worker in _children(process.pid)))
+    workers = _children(process.pid)
+    _wait_for(lambda: len(list(sweep.glob("cells/*/*/config.json"))) == 2)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=120)
+    assert process.returncode == 130 and "the same command goes on from there" in words
+    assert not any(_is_alive(worker) for worker in workers)
+    assert sorted(set(journal_states(sweep))) == [FINISHED, INTERRUPTED, STARTED]
+    assert main(command[3:]) == 0
+    assert tables(sweep) == expected and len(expected) == 2
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    file = grid_file(tmp_path, LEARNING)
+    command = [sys.executable, "-m", "experiments.sweep", str(file), "--out", str(tmp_path / "sweep")]
+    process = subprocess.Popen([*command, "--workers", "1"])
+    _wait_for(lambda: _children(process.pid))
+    workers = _children(process.pid)
+    process.kill()
+    process.wait()
+    _wait_for(lambda: not any(_is_alive(worker) for worker in workers))
+
+
+def _is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _zero(tmp_path, seed=0, memory=0):
+    protocol = {f"protocol.{phase}": 8 for phase in ("nf1", "ff1", "nf2", "ff2")}
+    return Task(Cell("benchmark", {"agent": "zero", "seed": seed, **protocol}), tmp_path, memory, 1.0)
+
+
+def test_a_cell_whose_process_always_dies_fails_and_others_finish(tmp_path):
+    deadly, harmless = _zero(tmp_path), _zero(tmp_path, seed=1)
+    workers, outcomes = Workers(1, GB), []
+
+    def note(task, outcome):
+        outcomes.append((task, outcome))
+        if task is deadly and outcome.state == STARTED:
+            next(iter(workers._busy)).process.kill()
+
+    workers.run([deadly, harmless], note, lambda: False)
+    ends = [(task.cell.arguments["seed"], outcome.state) for task, outcome in outcomes]
+    assert ends == [(0, STARTED), (0, INTERRUPTED)] * (DEATHS - 1) + [
+        (0, STARTED), (0, FAILED), (1, STARTED), (1, FINISHED),
+    ]  # fmt: skip
+    assert outcomes[-3][1].error == f"its process died {DEATHS} times, the last time by signal 9"
+
+
+def test_cells_run_together_only_as_far_as_memory_allows(tmp_path):
+    workers, together = Workers(2, 10.0), []
+    tasks = [_zero(tmp_path, seed=i, memory=memory) for i, memory in enumerate([6.0, 6.0])]
+
+    def note(task, outcome):
+        if outcome.state == STARTED:
+            together.append(sum(busy.memory for busy in workers._busy.values()))
+
+    workers.run(tasks, note, lambda: False)
+    assert max(together) <= 10.0 and len(tables(tmp_path)) == 2
+
+
+def test_a_cell_that_needs_more_memory_than_there_is_fails_by_name(tmp_path, caplog):
+    file = grid_file(tmp_path, FIXED)
+    assert main([str(file), "--out", str(tmp_path / "sweep"), "--memory-gb", "0.5"]) == 1
+    assert "needs about 1.2 GB of memory, 0.5 GB may be used" in caplog.text
+
+
+def test_a_cell_that_another_process_runs_is_left_to_it(tmp_path):
+    task, outcomes = Task(Cell("savings", {"preset": "smoke"}), tmp_path, 0, 1.0), []
+    with sole_writer(task.cell.folder(tmp_path)):
+        Workers(1, GB).run([task], lambda _, outcome: outcomes.append(outcome.state), lambda: False)
+    assert outcomes == [STARTED, "busy"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--workers", "0"], "workers must be a whole number of at least 1, got 0"),
+        (["--threads", "0"], "threads must be a whole number of at least 1, got 0"),
+        (["--memory-gb", "-1"], "memory_gb must be above 0, got -1.0"),
+        (["--failed", "--status"], "choose one of them"),
+        (["--slurm.jobs", "0"], "slurm.jobs must be at least 1, got 0"),
+        (["--executor", "pbs"], f"unknown executor 'pbs'; choose from: {', '.join(EXECUTORS)}"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(tmp_path, caplog, capsys, options, words):
+    file = grid_file(tmp_path, FIXED)
+    try:
+        status = main([str(file), "--out", str(tmp_path / "sweep"), *options])
+    except SystemExit as error:  # of tyro
+        status = error.code
+    captured = capsys.readouterr()
+    assert status == 2 and words in " ".join((caplog.text + captured.err + captured.out).split())
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_grid_with_a_bad_cell_is_refused_before_anything_runs(tmp_path, caplog):
+    file = grid_file(tmp_path, FIXED.replace('"random"', '"randoms"'))
+    assert main([str(file), "--out", str(tmp_path / "sweep")]) == 2
+    assert "cell protocol.nf1 8" in caplog.text and "unknown agent 'randoms'" in caplog.text
+    assert not (tmp_path / "sweep").exists()
