@@ -65,17 +65,18 @@ def test_a_failed_cell_is_listed_with_its_error_and_rerun_alone(tmp_path, caplog
     caplog.set_level(logging.INFO)
     file, sweep = grid_file(tmp_path, FIXED), tmp_path / "sweep"
     broken, *_ = read_grid(file).cells()
-    broken.folder(sweep).parent.mkdir(parents=True)
-    broken.folder(sweep).write_text("not a folder")
+    foreign = broken.folder(sweep) / "job.json"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("{}")
     command = [str(file), "--out", str(sweep), "--workers", "1"]
     assert main(command) == 1
-    assert "1 cells failed" in caplog.text and f"{broken.folder(sweep)} is a file" in caplog.text
+    assert "1 cells failed" in caplog.text and f"{broken.folder(sweep)} holds a job" in caplog.text
     assert f"run just them: python -m experiments.sweep {file} --out {sweep} --failed" in caplog.text
-    assert len(tables(sweep)) == 3 and "is a file" in broken.log_file(sweep).read_text()
+    assert len(tables(sweep)) == 3 and "holds a job" in broken.log_file(sweep).read_text()
     caplog.clear()
     assert main([*command, "--status"]) == 1
     assert "3 of 4 cells finished, 1 failed" in caplog.text
-    broken.folder(sweep).unlink()
+    foreign.unlink()
     assert main([*command, "--failed"]) == 0
     assert len(tables(sweep)) == 4 and not broken.log_file(sweep).exists()
     caplog.clear()
