@@ -86,8 +86,7 @@ def test_a_failed_cell_is_listed_with_its_error_and_rerun_alone(tmp_path, caplog
 
 def _children(parent):
     """Processes that a process started, by their numbers."""
-    listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True)
-    return [int(pid) for pid in listing.stdout.split()]
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
 def _wait_for(condition, seconds=120.0):
