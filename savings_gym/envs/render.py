@@ -3,34 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import ctypes
+import math
 import os
 import platform
-from typing import Any
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from savings_gym.arrays import Floats
+from savings_gym.arm.model import Arm
+from savings_gym.arrays import Floats, as_whole_number
+from savings_gym.envs.snapshot import CATCH, GO, WAIT, Snapshot, take_snapshot
 from savings_gym.task.reach import ReachingArms
-from savings_gym.task.settings import CONTROL_STEP
 
 Colour = tuple[float, float, float, float]
 
-RENDER_FPS = round(1.0 / CONTROL_STEP)  # real time
 PICTURE_SIZE = 480  # pixels, width and height
-CAMERA = "top"
-HEIGHT = 0.026  # m, of everything drawn around the arm: just above its skin
+TILE_SIZE = 240  # pixels, of one environment in a grid
+SMALLEST_PICTURE = 16  # pixels
+FINER = 2  # rows and columns that are drawn for each of a picture
+CAMERA_HEIGHT = 1.0  # m
+
+ON_TABLE = -0.055  # m, height of the field's arrows: below the arm
+LAYERS = [0.05 + 0.002 * k for k in range(7)]  # m, heights of everything drawn above the arm
+DISC_HALF_HEIGHT = 0.0004  # m
 
 START: Colour = (0.25, 0.27, 0.31, 0.9)
-TARGET_BEFORE_GO: Colour = (0.93, 0.62, 0.16, 0.75)
-TARGET_AFTER_GO: Colour = (0.16, 0.62, 0.36, 0.9)
-OTHER_TARGETS: Colour = (0.45, 0.47, 0.50, 0.22)  # the centre-out targets of other trials
+TARGET_BEFORE_GO: Colour = (0.93, 0.62, 0.16, 1.0)
+TARGET_INSIDE: Colour = (0.97, 0.96, 0.94, 1.0)  # before go, targets are rings
+TARGET_AFTER_GO: Colour = (0.16, 0.62, 0.36, 1.0)
+OTHER_TARGETS: Colour = (0.45, 0.47, 0.50, 0.30)  # the centre-out targets of other trials
 PATH_BEGIN, PATH_END = np.array([0.55, 0.70, 0.93]), np.array([0.07, 0.25, 0.63])
-FORCE: Colour = (0.80, 0.16, 0.16, 0.95)
-FORCE_SCALE = 0.02  # m/N
+HAND: Colour = (0.10, 0.11, 0.14, 1.0)
+HAND_RIM: Colour = (1.0, 1.0, 1.0, 1.0)
+FORCE: Colour = (0.80, 0.16, 0.16, 1.0)
+FORCE_SCALE = 0.02  # m/N, of the force on the hand
+LONGEST_FORCE = 0.25  # m
 SMALLEST_FORCE = 0.05  # N; no arrow below it
+ARROWS_WAITING: Colour = (0.50, 0.45, 0.62, 0.30)  # a field that has not set on
+ARROWS_ACTING: Colour = (0.50, 0.38, 0.72, 0.80)
+ARROW_SCALE = 0.006  # m/N, of the field over the workspace
+LONGEST_ARROW = 0.045  # m; stronger fields have a smaller scale
+REST = np.array([0.80, 0.79, 0.77])  # colour of a muscle without activation
+TENDON_WIDTH = (0.75, 1.7)  # of a muscle without and with full activation, relative to the MJCF
+
+INK = (0.16, 0.17, 0.20)
+SIGNAL_INK = {WAIT: (0.80, 0.47, 0.05), GO: (0.10, 0.50, 0.27), CATCH: (0.45, 0.47, 0.50)}
+FIELD_INK = (0.38, 0.27, 0.60)
+
+FONTS = (  # least width that is drawn, pixels, for each size of letters
+    (600, mujoco.mjtFontScale.mjFONTSCALE_200),
+    (400, mujoco.mjtFontScale.mjFONTSCALE_150),
+    (280, mujoco.mjtFontScale.mjFONTSCALE_100),
+    (0, mujoco.mjtFontScale.mjFONTSCALE_50),
+)
+EMPTY_TILE, TILE_LINE = 246, 200  # grey
 
 LIBRARIES = {"egl": ("libEGL.so.1", "libOpenGL.so.0"), "osmesa": ("libOSMesa.so.8",)}
 NO_BACKEND = (
@@ -70,8 +100,8 @@ def choose_backend() -> str:
     raise RuntimeError(NO_BACKEND.format(reason="; ".join(reasons)))
 
 
-def _gl_context(size: int) -> Any:
-    """Return an OpenGL context for off-screen pictures, not yet current."""
+def _gl_context() -> Any:
+    """Return an OpenGL context, not yet current; pictures are drawn into buffers of their own."""
     backend = choose_backend()
     try:
         if backend == "egl":
@@ -80,56 +110,93 @@ def _gl_context(size: int) -> Any:
             from mujoco.osmesa import GLContext
         else:
             from mujoco.gl_context import GLContext
-        return GLContext(size, size)
+        return GLContext(SMALLEST_PICTURE, SMALLEST_PICTURE)
     except (ImportError, AttributeError, RuntimeError, mujoco.FatalError) as error:
         raise RuntimeError(NO_BACKEND.format(reason=f"{backend or 'window system'}: {error}")) from error
 
 
-class ReachRenderer:
-    """Draws the arms of a task: muscles, start, targets, hand path and the field's force.
+class View(NamedTuple):
+    """The square of the table that a picture shows, seen from straight above without perspective.
 
-    Args:
-        task: The task; `frame` draws its present state.
-        size: Width and height of the pictures, pixels.
+    Attributes:
+        x: Of its centre, to the right of the shoulder [m].
+        y: Of its centre, in front of the shoulder [m].
+        side: Length of its sides [m].
     """
 
-    def __init__(self, task: ReachingArms, size: int = PICTURE_SIZE) -> None:
-        self._task, self._size = task, size
-        model = task.arm.model
-        self._data = mujoco.MjData(model)
-        self._scene = mujoco.MjvScene(model, maxgeom=1000)
+    x: float
+    y: float
+    side: float
+
+    def pixels(self, positions: ArrayLike, size: int) -> Floats:
+        """Return where positions are in a picture.
+
+        Args:
+            positions: (..., 2) on the table [m].
+            size: Width and height of the picture, pixels.
+
+        Returns:
+            (..., 2) column and row in pixels from the upper left corner; element [i, j] of a picture has its
+            centre at column j + 0.5 and row i + 0.5.
+        """
+        x, y = np.moveaxis(np.asarray(positions, dtype=np.float64), -1, 0)
+        scale = size / self.side
+        return np.stack([size / 2 + scale * (x - self.x), size / 2 - scale * (y - self.y)], axis=-1)
+
+
+CENTRE_OUT_VIEW = View(-0.07, 0.27, 0.86)  # torso, arm and all targets
+WHOLE_VIEW = View(0.0, 0.25, 1.34)  # wherever the hand can be
+
+
+class SnapshotRenderer:
+    """Draws snapshots of an arm: muscles, start, targets, hand path and the field.
+
+    A muscle's path has its colour in the MJCF, which fades and thins out as its activation falls.
+
+    Args:
+        arm: The arm.
+        view: What the pictures show.
+    """
+
+    def __init__(self, arm: Arm, view: View = CENTRE_OUT_VIEW) -> None:
+        self.view, self._model = view, copy.deepcopy(arm.model)
+        self._model.vis.quality.offsamples = 0  # as `FINER` smooths edges for less
+        self._tendon_colour = self._model.tendon_rgba[:, :3].copy()
+        self._muscle_of = {int(tendon): muscle for muscle, tendon in enumerate(_tendons(arm))}
+        self._data = mujoco.MjData(self._model)
+        self._scene = mujoco.MjvScene(self._model, maxgeom=1000)
         self._options, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
-        self._camera = mujoco.MjvCamera()
-        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._camera.fixedcamid = model.camera(CAMERA).id
-        self._gl: Any = _gl_context(size)
+        self._camera = mujoco.MjvCamera()  # a free one, from above; its head light shines straight down
+        self._camera.azimuth, self._camera.elevation = 90.0, -90.0
+        self._gl: Any = _gl_context()
         self._gl.make_current()
-        self._mjr = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_200.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
 
-    def frame(self, arm: int) -> NDArray[np.uint8]:
-        """Return a picture of one arm, (size, size, 3)."""
+    def picture(self, snapshot: Snapshot, size: int = PICTURE_SIZE) -> NDArray[np.uint8]:
+        """Return a picture (size, size, 3).
+
+        Raises:
+            ValueError: If the size is not 16 to 640 pixels.
+            RuntimeError: If the renderer is closed.
+        """
         if self._gl is None:
             raise RuntimeError("the renderer is closed")
-        task, data, scene = self._task, self._data, self._scene
-        data.qpos[:], data.qvel[:], data.act[:] = task.qpos[arm], task.qvel[arm], task.act[arm]
-        mujoco.mj_forward(task.arm.model, data)
-        mujoco.mjv_updateScene(
-            task.arm.model,
-            data,
-            self._options,
-            self._perturb,
-            self._camera,
-            mujoco.mjtCatBit.mjCAT_ALL.value,
-            scene,
-        )
-        self._draw_trial(arm)
+        largest = min(self._mjr.offWidth, self._mjr.offHeight) // FINER
+        if not SMALLEST_PICTURE <= size <= largest:
+            raise ValueError(
+                f"the size of a picture must be {SMALLEST_PICTURE} to {largest} pixels, got {size!r}"
+            )
+        self._compose(snapshot)
         self._gl.make_current()
-        viewport = mujoco.MjrRect(0, 0, self._size, self._size)
-        pixels = np.empty((self._size, self._size, 3), dtype=np.uint8)
-        mujoco.mjr_render(viewport, scene, self._mjr)
+        fine = FINER * size
+        viewport = mujoco.MjrRect(0, 0, fine, fine)
+        mujoco.mjr_render(viewport, self._scene, self._mjr)
+        self._write(snapshot, fine)
+        pixels = np.empty((fine, fine, 3), dtype=np.uint8)
         mujoco.mjr_readPixels(pixels, None, viewport, self._mjr)
-        return np.flipud(pixels).copy()
+        blocks = np.flipud(pixels).reshape(size, FINER, size, FINER, 3)
+        return (blocks.sum(axis=(1, 3), dtype=np.uint16) // FINER**2).astype(np.uint8)
 
     def close(self) -> None:
         """Free the OpenGL resources; may be called more than once."""
@@ -143,37 +210,116 @@ class ReachRenderer:
         with contextlib.suppress(Exception):  # at exit, OpenGL may be gone already
             self.close()
 
-    def _draw_trial(self, arm: int) -> None:
-        trials, t = self._task.trials, int(self._task.t[arm])
-        for target in trials.all_targets(arm):
-            self._disc(target, 0.008, OTHER_TARGETS)
-        self._disc(trials.start[arm], 0.007, START)
-        after_go = t >= trials.cue_step[arm]
-        self._disc(trials.target_position[arm], 0.012, TARGET_AFTER_GO if after_go else TARGET_BEFORE_GO)
-        path = self._task.hand[: t + 1, arm]
+    def _compose(self, snapshot: Snapshot) -> None:
+        """Put arm and trial into the scene, and look at it from above."""
+        data, scene = self._data, self._scene
+        data.qpos[:] = snapshot.joints
+        mujoco.mj_fwdPosition(self._model, data)
+        everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateScene(
+            self._model, data, self._options, self._perturb, self._camera, everything, scene
+        )
+        self._colour_muscles(snapshot.activation)
+        self._draw_field(snapshot)
+        self._draw_targets(snapshot)
+        self._draw_movement(snapshot)
+        half = self.view.side / 2
+        for camera in scene.camera:
+            camera.pos[:] = self.view.x, self.view.y, CAMERA_HEIGHT
+            camera.forward[:], camera.up[:] = (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)
+            camera.orthographic, camera.frustum_center, camera.frustum_width = 1, 0.0, half
+            camera.frustum_bottom, camera.frustum_top = -half, half
+            camera.frustum_near, camera.frustum_far = 0.1, 2.0 * CAMERA_HEIGHT
+
+    def _colour_muscles(self, activation: Floats) -> None:
+        thin, thick = TENDON_WIDTH
+        for geom in self._scene.geoms[: self._scene.ngeom]:
+            if geom.objtype == mujoco.mjtObj.mjOBJ_TENDON and geom.objid in self._muscle_of:
+                shade = activation_shade(activation[self._muscle_of[geom.objid]])
+                geom.rgba[:3] = (1.0 - shade) * REST + shade * self._tendon_colour[geom.objid]
+                geom.size[:2] *= (1.0 - shade) * thin + shade * thick
+
+    def _draw_field(self, snapshot: Snapshot) -> None:
+        position, force = snapshot.arrows.position, snapshot.arrows.force
+        size = np.linalg.norm(force, axis=1)
+        if not len(size) or size.max() < SMALLEST_FORCE:
+            return
+        scale = min(ARROW_SCALE, LONGEST_ARROW / size.max())
+        colour = ARROWS_ACTING if snapshot.acting else ARROWS_WAITING
+        for centre, vector in zip(position, scale * force, strict=True):
+            self._arrow(centre - vector / 2, centre + vector / 2, 0.004, colour, ON_TABLE)
+
+    def _draw_targets(self, snapshot: Snapshot) -> None:
+        for target in snapshot.other_targets:
+            self._disc(target, 0.006, OTHER_TARGETS, LAYERS[0])
+        self._disc(snapshot.start, 0.006, START, LAYERS[0])
+        go = snapshot.signal == GO
+        self._disc(snapshot.target, 0.015, TARGET_AFTER_GO if go else TARGET_BEFORE_GO, LAYERS[1])
+        if not go:
+            self._disc(snapshot.target, 0.0105, TARGET_INSIDE, LAYERS[2])
+
+    def _draw_movement(self, snapshot: Snapshot) -> None:
+        path = snapshot.path
         for k in range(len(path) - 1):
             progress = k / max(len(path) - 2, 1)
             colour = (*((1.0 - progress) * PATH_BEGIN + progress * PATH_END), 1.0)
-            self._line(mujoco.mjtGeom.mjGEOM_CAPSULE, 0.0028, path[k], path[k + 1], colour)
-        force = self._task.field_force[arm]
-        if np.linalg.norm(force) > SMALLEST_FORCE:
-            tip = path[-1] + FORCE_SCALE * force
-            self._line(mujoco.mjtGeom.mjGEOM_ARROW, 0.005, path[-1], tip, FORCE)
+            self._line(mujoco.mjtGeom.mjGEOM_CAPSULE, 0.0026, path[k], path[k + 1], colour, LAYERS[3])
+        size = float(np.linalg.norm(snapshot.force))
+        if size > SMALLEST_FORCE:
+            vector = min(FORCE_SCALE, LONGEST_FORCE / size) * snapshot.force
+            self._arrow(path[-1], path[-1] + vector, 0.008, FORCE, LAYERS[4])
+        self._disc(path[-1], 0.0085, HAND_RIM, LAYERS[5])
+        self._disc(path[-1], 0.006, HAND, LAYERS[6])
 
-    def _disc(self, centre: Floats, radius: float, colour: Colour) -> None:
+    def _write(self, snapshot: Snapshot, fine: int) -> None:
+        """Write trial, time and signal into the upper left corner, the field into the upper right one."""
+        scale = next(scale for least, scale in FONTS if fine >= least)
+        mujoco.mjr_changeFont(scale.value, self._mjr)
+        force = float(np.linalg.norm(snapshot.force))
+        self._text(snapshot.title, 0, 0, INK, fine)
+        self._text(snapshot.clock, 1, 0, INK, fine)
+        self._text(snapshot.signal, 1, self._width(snapshot.clock + "  "), SIGNAL_INK[snapshot.signal], fine)
+        for line, text, ink in (
+            (0, snapshot.field_name, FIELD_INK if snapshot.acting else INK),
+            (1, f"{force:.1f} N" if force > SMALLEST_FORCE else "", FORCE[:3]),
+        ):
+            self._text(text, line, fine - 2 * self._margin() - self._width(text), ink, fine)
+
+    def _text(self, text: str, line: int, left: int, ink: tuple[float, ...], fine: int) -> None:
+        """Write into line 0, 1, ... from the top, `left` pixels off the margin."""
+        height, margin = self._mjr.charHeight, self._margin()
+        x, y = (margin + left) / fine, 1.0 - (margin + (1.0 + 1.15 * line) * height) / fine
+        mujoco.mjr_text(mujoco.mjtFont.mjFONT_NORMAL.value, text, self._mjr, x, y, *ink)
+
+    def _margin(self) -> int:
+        return int(self._mjr.charHeight) // 2
+
+    def _width(self, text: str) -> int:
+        return int(sum(self._mjr.charWidth[ord(letter)] for letter in text if ord(letter) < 127))
+
+    def _disc(self, centre: Floats, radius: float, colour: Colour, height: float) -> None:
         geom = self._next_geom()
         if geom is not None:
-            size, position = np.array([radius, radius, 0.0005]), np.array([*centre, HEIGHT])
-            shape = mujoco.mjtGeom.mjGEOM_CYLINDER.value
-            mujoco.mjv_initGeom(geom, shape, size, position, np.eye(3).ravel(), np.array(colour, np.float32))
+            size, position = np.array([radius, DISC_HALF_HEIGHT, 0.0]), np.array([*centre, height])
+            shape, rgba = mujoco.mjtGeom.mjGEOM_CYLINDER.value, np.array(colour, np.float32)
+            mujoco.mjv_initGeom(geom, shape, size, position, np.eye(3).ravel(), rgba)
 
-    def _line(self, shape: mujoco.mjtGeom, width: float, begin: Floats, end: Floats, colour: Any) -> None:
+    def _arrow(self, begin: Floats, end: Floats, width: float, colour: Colour, height: float) -> None:
+        """Draw an arrow, thinner than `width` if it is short."""
+        length = float(np.linalg.norm(end - begin))
+        end = 2.0 * end - begin  # MuJoCo draws arrows half as long as their connector
+        self._line(mujoco.mjtGeom.mjGEOM_ARROW, min(width, 0.17 * length), begin, end, colour, height)
+
+    def _line(
+        self, shape: mujoco.mjtGeom, width: float, begin: Floats, end: Floats, colour: Colour, height: float
+    ) -> None:
         geom = self._next_geom()
         if geom is not None:
             unset, rgba = np.zeros(3), np.array(colour, np.float32)  # the connector sets size and position
             mujoco.mjv_initGeom(geom, shape.value, unset, unset, np.zeros(9), rgba)
-            begin, end = np.array([*begin, HEIGHT]), np.array([*end, HEIGHT])
-            mujoco.mjv_connector(geom, shape.value, width, begin, end)
+            mujoco.mjv_connector(
+                geom, shape.value, width, np.array([*begin, height]), np.array([*end, height])
+            )
 
     def _next_geom(self) -> mujoco.MjvGeom | None:
         """Return the next free geom of the scene, or None if the scene is full."""
@@ -181,3 +327,66 @@ class ReachRenderer:
             return None
         self._scene.ngeom += 1
         return self._scene.geoms[self._scene.ngeom - 1]
+
+
+class ReachRenderer:
+    """Draws the arms of a task at present.
+
+    Args:
+        task: The task.
+        size: Width and height of the pictures, pixels.
+    """
+
+    def __init__(self, task: ReachingArms, size: int = PICTURE_SIZE) -> None:
+        self._task, self._size = task, size
+        self.view = CENTRE_OUT_VIEW if task.settings.directions else WHOLE_VIEW
+        self._renderer = SnapshotRenderer(task.arm, self.view)
+
+    def frame(self, arm: int) -> NDArray[np.uint8]:
+        """Return a picture of one arm, (size, size, 3)."""
+        return self._renderer.picture(take_snapshot(self._task, arm), self._size)
+
+    def grid(self, tile: int = TILE_SIZE, columns: int | None = None) -> NDArray[np.uint8]:
+        """Return one picture of all arms, row by row, (rows * tile, columns * tile, 3).
+
+        Args:
+            tile: Width and height of the picture of one arm, pixels.
+            columns: Arms side by side; None is the smallest square that holds all.
+        """
+        n = self._task.n
+        columns = math.ceil(math.sqrt(n)) if columns is None else as_whole_number("columns", columns, 1)
+        columns = min(columns, n)
+        tiles = [self._renderer.picture(take_snapshot(self._task, arm), tile) for arm in range(n)]
+        return tile_pictures(tiles, columns)
+
+    def close(self) -> None:
+        """Free the OpenGL resources; may be called more than once."""
+        self._renderer.close()
+
+
+def tile_pictures(pictures: list[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
+    """Return equally large pictures (height, width, 3) as one, row by row, with lines between them."""
+    height, width = pictures[0].shape[:2]
+    rows = math.ceil(len(pictures) / columns)
+    whole = np.full((rows * height, columns * width, 3), EMPTY_TILE, dtype=np.uint8)
+    for k, picture in enumerate(pictures):
+        top, left = k // columns * height, k % columns * width
+        whole[top : top + height, left : left + width] = picture
+        if left:
+            whole[top : top + height, left] = TILE_LINE
+        if top:
+            whole[top, left : left + width] = TILE_LINE
+    return whole
+
+
+def activation_shade(activation: float) -> float:
+    """Return how much of its own colour and largest width a muscle has, 0 to 1.
+
+    It is the cube root of activation, since in most of a reach activations are below a tenth.
+    """
+    return float(np.cbrt(np.clip(activation, 0.0, 1.0)))
+
+
+def _tendons(arm: Arm) -> list[int]:
+    """Return the tendon of every muscle; none for an arm that torques drive."""
+    return arm.model.actuator_trnid[:, 0].tolist() if arm.pulls else []

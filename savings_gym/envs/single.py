@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, as_real
-from savings_gym.envs.render import RENDER_FPS, ReachRenderer
-from savings_gym.envs.window import Window
 from savings_gym.fields import Field
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import (
     N_TARGETS,
+    RENDER_FPS,
     TRIAL_STEPS,
     Delays,
     Noise,
@@ -25,6 +24,10 @@ from savings_gym.task.settings import (
     task_settings,
 )
 from savings_gym.task.single import SingleReachTask
+
+if TYPE_CHECKING:  # imported when something is drawn
+    from savings_gym.envs.render import ReachRenderer
+    from savings_gym.envs.window import Window
 
 
 class ReachEnv(gym.Env[Array, Array]):
@@ -194,7 +197,7 @@ class ReachEnv(gym.Env[Array, Array]):
         self.action_space = self.task.action_space
         self.render_mode = as_render_mode(render_mode, self.metadata)
         self._renderer: ReachRenderer | None = None
-        self._window = Window() if render_mode == "human" else None
+        self._window = _open_window() if render_mode == "human" else None
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle without renderer and window; a copy makes its own when it renders."""
@@ -249,7 +252,11 @@ class ReachEnv(gym.Env[Array, Array]):
         return task.observe(), reward, False, truncated, task.info()
 
     def render(self) -> NDArray[np.uint8] | None:
-        """Return a picture of arm, start, target and hand path, (480, 480, 3).
+        """Return a picture of the trial, (480, 480, 3).
+
+        It shows the arm with its muscles, which take on colour as they are activated; start, target (a ring
+        before go) and hand path; the force on the hand in red; and on the table, the field as it acts on
+        hands that move away from the start (see `snapshot.FieldArrows`), pale until it sets on.
 
         None with "human", whose window every reset and step keep up to date, and without a render mode.
         """
@@ -267,13 +274,21 @@ class ReachEnv(gym.Env[Array, Array]):
 
     def _picture(self) -> NDArray[np.uint8]:
         if self._renderer is None:
+            from savings_gym.envs.render import ReachRenderer
+
             self._renderer = ReachRenderer(self.task)
         return self._renderer.frame(0)
 
     def _show(self) -> None:
         if self.render_mode == "human":
-            self._window = self._window or Window()
+            self._window = self._window or _open_window()
             self._window.show(self._picture())
+
+
+def _open_window() -> Window:
+    from savings_gym.envs.window import Window
+
+    return Window()
 
 
 def as_render_mode(render_mode: str | None, metadata: Mapping[str, Any]) -> str | None:

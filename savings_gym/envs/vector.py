@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, Indices, Info, as_flag, as_whole_number
-from savings_gym.envs.render import RENDER_FPS, ReachRenderer
 from savings_gym.envs.single import as_actions, as_render_mode
 from savings_gym.fields import Field
 from savings_gym.task.options import TrialOptions
@@ -22,6 +21,7 @@ from savings_gym.task.reach import ReachTask
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import (
     N_TARGETS,
+    RENDER_FPS,
     TRIAL_STEPS,
     Delays,
     Noise,
@@ -29,6 +29,9 @@ from savings_gym.task.settings import (
     TaskSettings,
     task_settings,
 )
+
+if TYPE_CHECKING:  # imported when something is drawn
+    from savings_gym.envs.render import ReachRenderer
 
 INFOS = ("full", "trial")
 
@@ -80,7 +83,8 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         noise: See `ReachEnv`.
         delays: See `ReachEnv`.
         reward_weights: See `ReachEnv`.
-        render_mode: See `ReachEnv`; `render` returns one picture per environment.
+        render_mode: See `ReachEnv`; `render` returns one picture per environment, and
+            `render_grid` one of all.
         shared_trials: Count the trials of all environments together, so that a phase lasts the same number
             of trials for one learner on many arms as on one.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
@@ -227,15 +231,33 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         """Return one picture per environment, see `ReachEnv.render`."""
         if self.render_mode is None:
             return None
-        if self._renderer is None:
-            self._renderer = ReachRenderer(self.task)
-        return tuple(self._renderer.frame(i) for i in range(self.num_envs))
+        renderer = self._drawing()
+        return tuple(renderer.frame(i) for i in range(self.num_envs))
+
+    def render_grid(self, *, tile: int = 240, columns: int | None = None) -> NDArray[np.uint8] | None:
+        """Return one picture of all environments, row by row, (rows * tile, columns * tile, 3).
+
+        Args:
+            tile: Width and height of the picture of one environment, 16 to 640 pixels.
+            columns: Environments side by side; None is the smallest square that holds all.
+
+        Returns:
+            The picture; None without a render mode.
+        """
+        return None if self.render_mode is None else self._drawing().grid(tile, columns)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the renderer."""
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+    def _drawing(self) -> ReachRenderer:
+        if self._renderer is None:
+            from savings_gym.envs.render import ReachRenderer
+
+            self._renderer = ReachRenderer(self.task)
+        return self._renderer
 
     def _begin(self, environments: Indices, chosen: TrialOptions | None = None) -> None:
         self.task.begin(environments, [self._rngs[i] for i in environments], chosen)

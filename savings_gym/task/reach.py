@@ -91,6 +91,12 @@ class ReachingArms:
         """(n, actuators) commands of the last control step, live."""
         return self.simulation.ctrl
 
+    @property
+    def stage(self) -> Indices:
+        """(n,) stage of each trial: 0 until go, 1 until the go cue is seen, 2 from then on."""
+        cue = self.trials.cue_step
+        return (self.t >= cue).astype(np.int64) + (self.t >= cue + self._cue_delay)
+
     def restart(self, arms: Indices | None = None) -> None:
         """Restart the experiment of `arms`, None for all, as after a new seed: the next trial is trial 0."""
         self.trials.restart(np.arange(self.n) if arms is None else arms)
@@ -243,8 +249,7 @@ class ReachTask(ReachingArms):
     def _advance(self, arms: Indices | None) -> None:
         """Make the physics steps of a control step, and take the field's mean force on the hand."""
         simulation, steps = self.simulation, self._physics_steps
-        gone = self.t >= self.trials.cue_step
-        coefficients = self.trials.forces.at(gone.astype(np.int64) + self._cue_seen())
+        coefficients = self.trials.forces.at(self.stage)
         if coefficients is None:
             self.field_force[:] = 0.0
             simulation.step(arms, steps)

@@ -18,6 +18,7 @@ from savings_gym.fields import Field, as_field
 from savings_gym.task.schedule import Schedule, as_schedule
 
 CONTROL_STEP = 0.01  # s, one action
+RENDER_FPS = round(1.0 / CONTROL_STEP)  # pictures per second in real time
 TRIAL_STEPS = 100  # control steps in a trial
 N_TARGETS = 8  # centre-out targets, every 45 degrees from 0
 PROBE_GO = 0.44  # s, go in test trials
