@@ -23,12 +23,13 @@ Colour = tuple[float, float, float, float]
 
 PICTURE_SIZE = 480  # pixels, width and height
 TILE_SIZE = 240  # pixels, of one environment in a grid
-SMALLEST_PICTURE = 16  # pixels
+SMALLEST_PICTURE, LARGEST_PICTURE = 16, 640  # pixels
 FINER = 2  # rows and columns that are drawn for each of a picture
 CAMERA_HEIGHT = 1.0  # m
 
 ON_TABLE = -0.055  # m, height of the field's arrows: below the arm
-LAYERS = [0.05 + 0.002 * k for k in range(7)]  # m, heights of everything drawn above the arm
+LAYERS = (0.050, 0.052, 0.054, 0.056, 0.058)  # m, heights of everything drawn above the arm
+CURSOR = (0.090, 0.092)  # m, heights of the hand's rim and middle: above the force arrow, which is round
 DISC_HALF_HEIGHT = 0.0004  # m
 
 START: Colour = (0.25, 0.27, 0.31, 0.9)
@@ -161,6 +162,7 @@ class SnapshotRenderer:
     def __init__(self, arm: Arm, view: View = CENTRE_OUT_VIEW) -> None:
         self.view, self._model = view, copy.deepcopy(arm.model)
         self._model.vis.quality.offsamples = 0  # as `FINER` smooths edges for less
+        self._model.vis.global_.offwidth = self._model.vis.global_.offheight = FINER * LARGEST_PICTURE
         self._tendon_colour = self._model.tendon_rgba[:, :3].copy()
         self._muscle_of = {int(tendon): muscle for muscle, tendon in enumerate(_tendons(arm))}
         self._data = mujoco.MjData(self._model)
@@ -173,8 +175,15 @@ class SnapshotRenderer:
         self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_200.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
 
-    def picture(self, snapshot: Snapshot, size: int = PICTURE_SIZE) -> NDArray[np.uint8]:
+    def picture(
+        self, snapshot: Snapshot, size: int = PICTURE_SIZE, *, text: bool = True
+    ) -> NDArray[np.uint8]:
         """Return a picture (size, size, 3).
+
+        Args:
+            snapshot: What it shows.
+            size: Width and height, pixels.
+            text: Whether trial, time, go signal and field are written into the corners.
 
         Raises:
             ValueError: If the size is not 16 to 640 pixels.
@@ -182,17 +191,17 @@ class SnapshotRenderer:
         """
         if self._gl is None:
             raise RuntimeError("the renderer is closed")
-        largest = min(self._mjr.offWidth, self._mjr.offHeight) // FINER
-        if not SMALLEST_PICTURE <= size <= largest:
+        if not SMALLEST_PICTURE <= size <= LARGEST_PICTURE:
             raise ValueError(
-                f"the size of a picture must be {SMALLEST_PICTURE} to {largest} pixels, got {size!r}"
+                f"the size of a picture must be {SMALLEST_PICTURE} to {LARGEST_PICTURE} pixels, got {size!r}"
             )
         self._compose(snapshot)
         self._gl.make_current()
         fine = FINER * size
         viewport = mujoco.MjrRect(0, 0, fine, fine)
         mujoco.mjr_render(viewport, self._scene, self._mjr)
-        self._write(snapshot, fine)
+        if text:
+            self._write(snapshot, fine)
         pixels = np.empty((fine, fine, 3), dtype=np.uint8)
         mujoco.mjr_readPixels(pixels, None, viewport, self._mjr)
         blocks = np.flipud(pixels).reshape(size, FINER, size, FINER, 3)
@@ -268,8 +277,8 @@ class SnapshotRenderer:
         if size > SMALLEST_FORCE:
             vector = min(FORCE_SCALE, LONGEST_FORCE / size) * snapshot.force
             self._arrow(path[-1], path[-1] + vector, 0.008, FORCE, LAYERS[4])
-        self._disc(path[-1], 0.0085, HAND_RIM, LAYERS[5])
-        self._disc(path[-1], 0.006, HAND, LAYERS[6])
+        self._disc(path[-1], 0.0085, HAND_RIM, CURSOR[0])
+        self._disc(path[-1], 0.006, HAND, CURSOR[1])
 
     def _write(self, snapshot: Snapshot, fine: int) -> None:
         """Write trial, time and signal into the upper left corner, the field into the upper right one."""

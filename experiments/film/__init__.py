@@ -1,0 +1,1 @@
+"""Films of trials of a finished run, side by side."""
