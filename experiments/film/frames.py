@@ -17,6 +17,7 @@ from experiments.drawing import style as look
 from experiments.film.trials import FilmedTrial
 from savings_gym.arrays import MM, Floats
 from savings_gym.envs.render import SnapshotRenderer, View
+from savings_gym.envs.snapshot import WAIT
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS
 
 FILM_VIEW: Final = View(-0.10, 0.395, 0.43)  # all targets, forearm and elbow
@@ -149,7 +150,11 @@ class Film:
         left, top = layout.left(k), layout.top
         frame.paste(Image.fromarray(renderer.picture(snapshot, layout.panel, text=False)), (left, top))
         baseline = top + layout.panel + 16
-        aside = f"{MM * filmed.deviation(step):.0f} mm aside".replace("-", "\N{MINUS SIGN}")
+        aside = (
+            ""
+            if snapshot.signal == WAIT
+            else f"{MM * filmed.deviation(step):.0f} mm aside".replace("-", "\N{MINUS SIGN}")
+        )
         draw.text((left, baseline), aside, look.INK, font(SMALL), anchor="ls")
         size = float(np.linalg.norm(snapshot.force))
         text = f"{snapshot.field_name}, {size:.1f} N" if snapshot.acting else snapshot.field_name
