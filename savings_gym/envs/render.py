@@ -22,7 +22,6 @@ from savings_gym.task.reach import ReachingArms
 Colour = tuple[float, float, float, float]
 
 PICTURE_SIZE = 480  # pixels, width and height
-TILE_SIZE = 240  # pixels, of one environment in a grid
 SMALLEST_PICTURE, LARGEST_PICTURE = 16, 640  # pixels
 FINER = 2  # rows and columns that are drawn for each of a picture
 CAMERA_HEIGHT = 1.0  # m
@@ -355,7 +354,7 @@ class ReachRenderer:
         """Return a picture of one arm, (size, size, 3)."""
         return self._renderer.picture(take_snapshot(self._task, arm), self._size)
 
-    def grid(self, tile: int = TILE_SIZE, columns: int | None = None) -> NDArray[np.uint8]:
+    def grid(self, tile: int, columns: int | None = None) -> NDArray[np.uint8]:
         """Return one picture of all arms, row by row, (rows * tile, columns * tile, 3).
 
         Args:

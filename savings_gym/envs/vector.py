@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # imported when something is drawn
     from savings_gym.envs.render import ReachRenderer
 
 INFOS = ("full", "trial")
+TILE_SIZE = 240  # pixels, width and height of one environment in a grid
 
 
 def spawn_seeds(seed: int, n: int) -> list[int]:
@@ -234,7 +235,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         renderer = self._drawing()
         return tuple(renderer.frame(i) for i in range(self.num_envs))
 
-    def render_grid(self, *, tile: int = 240, columns: int | None = None) -> NDArray[np.uint8] | None:
+    def render_grid(self, *, tile: int = TILE_SIZE, columns: int | None = None) -> NDArray[np.uint8] | None:
         """Return one picture of all environments, row by row, (rows * tile, columns * tile, 3).
 
         Args:
