@@ -13,7 +13,10 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agents.baselines.inverse_dynamics import (
+from agents.baselines.state_estimate import ArmEstimate, EstimatorMemory, KnownField, StateEstimator
+from savings_gym.arrays import Floats
+from savings_gym.fields import Field, NullField, resolve_fields
+from savings_gym.task.inverse_dynamics import (
     excitation_for,
     joint_torque,
     muscle_activations,
@@ -21,9 +24,6 @@ from agents.baselines.inverse_dynamics import (
     reachable_activations,
     torque_per_activation,
 )
-from agents.baselines.state_estimate import ArmEstimate, EstimatorMemory, KnownField, StateEstimator
-from savings_gym.arrays import Floats
-from savings_gym.fields import Field, NullField, resolve_fields
 from savings_gym.task.observation import observation_layout
 from savings_gym.task.settings import CONTROL_STEP, TaskSettings, whole_steps
 from savings_gym.task.trials import NO_GO, REACH

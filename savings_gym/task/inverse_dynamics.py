@@ -1,7 +1,7 @@
 """Joint torques that make the arm move as planned, and muscle excitations that produce them.
 
 Everything works on any number of arms at once, with the constants of the compiled arm; tests compare it with
-MuJoCo. Equations of motion and symbols are those of ``agents.supervised.torch_arm``:
+MuJoCo. Equations of motion and symbols are those of `Arm.joint_torque`:
 
     torque = M(q) dv/dt - C(q, v) - stops(q) - J(q)' f
 
