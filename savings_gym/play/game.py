@@ -1,8 +1,8 @@
 """The game: short phases of centre-out reaches, played by anyone who moves a mouse.
 
-A person and a script play the same game: a `Player` says where the mouse is, control step by control step, and
-the hand follows. The target is shown for 0.25 s before go; no trial is a catch trial. Every target comes once in
-each round of trials, so that rounds take the place of probes: a person cannot be kept from learning.
+A person and a script play the same game: a `Player` says where the mouse is, control step by control step,
+and the hand follows. The target is shown for 0.25 s before go; no trial is a catch trial. Every target comes
+once in each round of trials. Rounds take the place of probes, since a person cannot be kept from learning.
 """
 
 from __future__ import annotations

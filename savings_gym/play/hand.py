@@ -1,7 +1,7 @@
 """A hand that follows the mouse: soft enough for a force field to push it aside.
 
-The point of the mouse is smoothed, and inverse dynamics make the joints follow it. Neither knows the field. If q
-are the joint angles, q* those that bring the hand to the smoothed point, and f is the force of the field,
+The point of the mouse is smoothed, and inverse dynamics make the joints follow it. Neither knows the field.
+If q are the joint angles, q* those that bring the hand to the smoothed point, and f the force of the field,
 
     d²q/dt² = d²q*/dt² + VISCOSITY (dq*/dt - dq/dt) + STIFFNESS (q* - q) + M(q)⁻¹ J(q)' f
 

@@ -1,7 +1,7 @@
 """A player whose learning is known: rate, savings and retention are planted, so that the game must find them.
 
-The player moves the mouse so that the hand would go straight to the target if a share x of the field acted on
-it. In a phase with a field, x approaches 1 exponentially; in a phase without, it falls to a fraction of what it
+The player moves the mouse so that the hand would go straight to the target if a share x of the field acted.
+In a phase with a field, x approaches 1 exponentially; in a phase without, it falls to a fraction of what it
 was. It changes between rounds only, as networks learn between batches.
 """
 
