@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gymnasium.error import DependencyNotInstalled
+
 from savings_gym.arm.build import ACTUATIONS
 from savings_gym.fields import CurlField
 from savings_gym.files import sole_writer
@@ -62,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return play(options)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError, DependencyNotInstalled) as error:
         log.error("error: %s", error)
         return 2
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from savings_gym.arrays import Columns, Floats
+from savings_gym.arrays import Columns, Floats, as_whole_number
 from savings_gym.envs.single import ReachEnv
 from savings_gym.metrics.kinematics import SETTLED
 from savings_gym.play.hand import MouseHand
@@ -76,7 +76,7 @@ class Game:
                 )
         self.schedule, self.targets = schedule, targets
         self.task: ReachingArms = env.task
-        self._env, self._seed = RecordTrials(env), seed
+        self._env, self._seed = RecordTrials(env), as_whole_number("seed", seed)
 
     @property
     def trial(self) -> int:
