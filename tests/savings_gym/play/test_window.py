@@ -108,10 +108,12 @@ def display(tmp_path):
     for program in ("Xvfb", "xdotool"):
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}: apt-get install xvfb xdotool")
-    command = ["Xvfb", "-displayfd", "1", "-screen", "0", f"{SIZE}x{SIZE}x24"]
+    command = ["Xvfb", "-noreset", "-displayfd", "1", "-screen", "0", f"{SIZE}x{SIZE}x24"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        yield f":{server.stdout.readline().strip()}"
-        server.terminate()
+        try:
+            yield f":{server.stdout.readline().strip()}"
+        finally:
+            server.terminate()
 
 
 def test_a_mouse_plays_a_game_under_x(display, tmp_path):
@@ -122,16 +124,18 @@ def test_a_mouse_plays_a_game_under_x(display, tmp_path):
     environment.pop("WAYLAND_DISPLAY", None)
     options = ["--targets", "1", "--trials", "1", "1", "1", "1", "--actuation", "torque", "--slow", "1"]
     command = [sys.executable, "-m", "savings_gym.play", *options, "--out", str(out)]
-    hands, deadline = set(), time.monotonic() + 120
+    hands, deadline = set(), time.monotonic() + 60
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as game:
-        while game.poll() is None and time.monotonic() < deadline:
-            for _ in range(12):
-                motion = ["mousemove_relative", "10", "0", "sleep", "0.02"]
-                subprocess.run(["xdotool", *motion], env=environment, check=True)
-                seen = pixels(np.array(grab(xdisplay=display).convert("RGB")), HAND)
-                hands |= {tuple((seen.mean(axis=0) / 5).round())} if len(seen) else set()
-            subprocess.run(["xdotool", "click", "1"], env=environment, check=True)
-        game.kill()
+        try:
+            while game.poll() is None and time.monotonic() < deadline:
+                for _ in range(12):
+                    motion = ["xdotool", "mousemove_relative", "10", "0", "sleep", "0.02"]
+                    subprocess.run(motion, env=environment, check=True)
+                    seen = pixels(np.array(grab(xdisplay=display).convert("RGB")), HAND)
+                    hands |= {tuple((seen.mean(axis=0) / 5).round())} if len(seen) else set()
+                subprocess.run(["xdotool", "click", "1"], env=environment, check=True)
+        finally:
+            game.kill()
         errors = game.stderr.read()
     assert game.returncode == 0, errors
     assert len(hands) > 4  # the hand was seen to move
