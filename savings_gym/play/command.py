@@ -54,7 +54,9 @@ def parser() -> argparse.ArgumentParser:
     )
     script.add_argument("--rate", type=float, default=0.1, help="its learning rate in FF1, 1/trial (0.1)")
     script.add_argument("--rate-ratio", type=float, default=2.0, help="its rate in FF2 over that in FF1 (2)")
-    script.add_argument("--retained", type=float, default=0.25, help="fraction it retains through NF2 (0.25)")
+    script.add_argument(
+        "--retention", type=float, default=0.25, help="fraction it retains through NF2 (0.25)"
+    )
     return parser
 
 
@@ -76,7 +78,7 @@ def play(options: argparse.Namespace) -> int:
     player: Player
     with contextlib.ExitStack() as stack:
         if options.offscreen:
-            player = ScriptedPlayer(options.rate, options.rate_ratio, options.retained)
+            player = ScriptedPlayer(options.rate, options.rate_ratio, options.retention)
         else:
             from savings_gym.play.mouse import MousePlayer  # needs pygame
 
@@ -90,7 +92,7 @@ def play(options: argparse.Namespace) -> int:
 def stored_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options that define a game, as its config.json has them."""
     names = ["trials", "targets", "b", "actuation", "seed", "offscreen"]
-    names += ["rate", "rate_ratio", "retained"] if options.offscreen else ["slow"]
+    names += ["rate", "rate_ratio", "retention"] if options.offscreen else ["slow"]
     return {name: getattr(options, name) for name in names}
 
 

@@ -30,17 +30,17 @@ class Score:
     Attributes:
         curves: Phase to its curve, a point per round of trials.
         summary: Savings by the measures of `metrics.savings`; intervals over players are NaN.
-        retained: Fraction of what was learned in FF1 that is left in the first round of FF2, as
+        retention: Fraction of what was learned in FF1 that is left in the first round of FF2, as
             (FF1 start - FF2 start) / (FF1 start - FF1 end); None if FF2 is missing or nothing was learned.
     """
 
     curves: dict[str, PhaseCurves]
     summary: SavingsSummary
-    retained: float | None
+    retention: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the score as JSON-able values: those of a summary.json, and the retained fraction."""
-        return self.summary.to_dict() | {"retained_fraction": self.retained}
+        """Return the score as JSON-able values: those of a summary.json, and the retention."""
+        return self.summary.to_dict() | {"retention": self.retention}
 
     def lines(self) -> list[str]:
         """Return the score in words: a line per phase, and what it says about savings."""
@@ -54,8 +54,8 @@ class Score:
         lines.append(
             f"savings at the start of FF2: {MM * initial.difference:.1f} mm less deviation than in FF1"
         )
-        if self.retained is not None:
-            lines.append(f"retained from FF1: {self.retained:.0%} of what was learned")
+        if self.retention is not None:
+            lines.append(f"retained from FF1: {self.retention:.0%} of what was learned")
         if rate.failures:
             lines += [f"no learning rate: {failure.partition(', ')[2]}" for failure in rate.failures]
         else:
@@ -66,10 +66,10 @@ class Score:
 def score(table: Columns) -> Score:
     """Return the score of a table of finished rounds, see `Game.table`."""
     curves, summary = phase_curves(table), savings(table, window=ROUND, partial=True)
-    return Score(curves, summary, retained_fraction(curves))
+    return Score(curves, summary, retention(curves))
 
 
-def retained_fraction(curves: dict[str, PhaseCurves]) -> float | None:
+def retention(curves: dict[str, PhaseCurves]) -> float | None:
     """Return the fraction of what was learned in FF1 that is left when FF2 starts, see `Score`.
 
     None if a phase is missing, or if the deviation of FF1 does not fall below its start.

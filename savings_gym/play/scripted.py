@@ -32,16 +32,16 @@ class ScriptedPlayer:
     Args:
         rate: Of learning in the first phase with a field, and of forgetting [1/trial].
         rate_ratio: Rate in later phases with a field over `rate`: savings of the rate if above 1.
-        retained: Fraction of x that is left after a long phase without a field: savings from the first trial.
+        retention: Fraction of x that is left after a long phase without a field: savings from the first trial.
 
     Raises:
         ValueError: If a number is out of its range.
     """
 
-    def __init__(self, rate: float = 0.1, rate_ratio: float = 2.0, retained: float = 0.25) -> None:
+    def __init__(self, rate: float = 0.1, rate_ratio: float = 2.0, retention: float = 0.25) -> None:
         self.rate = as_number("rate", rate, least=0.0)
         self.rate_ratio = as_number("rate_ratio", rate_ratio, least=0.0)
-        self.retained = as_number("retained", retained, 0.0, 1.0)
+        self.retention = as_number("retention", retention, 0.0, 1.0)
         self._points: Floats = np.zeros((0, 2))
 
     def share(self, schedule: Schedule, trial: int, targets: int) -> float:
@@ -51,7 +51,7 @@ class ScriptedPlayer:
             if trial < first:
                 break
             begun = share
-            goal = self.retained * begun if phase.field.is_null else 1.0
+            goal = self.retention * begun if phase.field.is_null else 1.0
             done = min(trial - first, phase.trials)
             done -= done % targets
             speed = self.rate if phase.field.is_null else rate

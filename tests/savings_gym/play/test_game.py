@@ -6,7 +6,7 @@ import pytest
 from savings_gym import CurlField, Phase, Schedule, four_phase
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.play.game import Game, Stopped
-from savings_gym.play.record import retained_fraction, score
+from savings_gym.play.record import retention, score
 
 SHORT = four_phase(nf1=2, ff1=4, nf2=2, ff2=2)
 
@@ -53,7 +53,7 @@ def test_whoever_stops_keeps_the_finished_rounds():
     assert not game.play(Straight(stop_at=5))
     assert game.table()["phase"].tolist() == ["NF1"] * 2 + ["FF1"] * 2
     result = score(game.table())
-    assert "FF2" in result.summary.missing and result.retained is None
+    assert "FF2" in result.summary.missing and result.retention is None
     assert any("no savings" in line for line in result.lines())
 
 
@@ -78,18 +78,25 @@ def test_phases_must_be_whole_rounds():
         Game(four_phase(CurlField(8.0), 4, 5, 4, 4))
 
 
+def table(phase, deviation):
+    n = len(deviation)
+    return {
+        "network": np.zeros(n, int), "phase": np.full(n, phase, object), "update": np.arange(n),
+        "trial": 4 * np.arange(n), "target": np.zeros(n, int), "lateral_deviation": np.array(deviation),
+    }  # fmt: skip
+
+
+def curves(ff1, ff2):
+    return phase_curves(table("FF1", ff1)) | phase_curves(table("FF2", ff2))
+
+
 @pytest.mark.parametrize("side", [1.0, -1.0])
 @pytest.mark.parametrize("retained", [-0.2, 0.0, 0.25, 1.0])
-def test_the_retained_fraction_is_found_on_either_side_of_the_line(side, retained):
-    curves = {}
-    for phase, start in (("FF1", 30.0), ("FF2", 30.0 - retained * 26.0)):
-        table = {
-            "network": np.zeros(3, int), "phase": np.full(3, phase, object), "update": np.arange(3),
-            "trial": 4 * np.arange(3), "target": np.zeros(3, int),
-            "lateral_deviation": side * np.linspace(start, 4.0, 3),
-        }  # fmt: skip
-        curves |= phase_curves(table)
-    assert retained_fraction(curves) == pytest.approx(retained)
-    curves["FF1"] = curves["FF2"] if retained == 1.0 else curves["FF1"]
-    if retained == 1.0:  # nothing was learned
-        assert retained_fraction(curves) is None
+def test_the_retention_is_found_on_either_side_of_the_line(side, retained):
+    ff1, ff2 = np.array([30.0, 10.0, 4.0]), np.array([30.0 - retained * 26.0, 4.0])
+    assert retention(curves(side * ff1, side * ff2)) == pytest.approx(retained)
+
+
+def test_without_learning_there_is_no_retention():
+    assert retention({}) is None and retention(phase_curves(table("FF1", [30.0, 4.0]))) is None
+    assert retention(curves([30.0, 30.0], [20.0, 4.0])) is None

@@ -43,7 +43,7 @@ def test_without_pygame_it_names_the_extra(monkeypatch, caplog):
         (["--targets", "0"], "targets must be .* got 0"),
         (["--b", "nan"], "nan"),
         (["--rate", "-1"], "rate"),
-        (["--retained", "2"], "retained"),
+        (["--retention", "2"], "retention"),
         (["--seed", "-1"], "seed"),
     ],
 )

@@ -17,13 +17,13 @@ SHORT = ["--offscreen", "--actuation", "torque", "--targets", "2", "--trials", "
 @pytest.mark.parametrize(("ratio", "retained"), [(2.0, 0.25), (1.0, 0.0)])
 def test_planted_savings_are_found(ratio, retained, tmp_path):
     out = tmp_path / "run"
-    planted = ["--rate", "0.2", "--rate-ratio", str(ratio), "--retained", str(retained)]
+    planted = ["--rate", "0.2", "--rate-ratio", str(ratio), "--retention", str(retained)]
     assert main([*SHORT, *planted, "--out", str(out)]) == 0
     summary = json.loads((out / "summary.json").read_text())
     found = summary["savings"]
     assert found["rate"]["ratio"] == pytest.approx(ratio, rel=0.1)
     assert found["rate"]["ff1"] == pytest.approx(0.2, rel=0.1)
-    assert summary["retained_fraction"] == pytest.approx(retained, abs=0.02)
+    assert summary["retention"] == pytest.approx(retained, abs=0.02)
     initial = summary["phases"]["FF1"]["initial_deviation"]
     assert initial > 0.02 and found["initial"]["difference"] == pytest.approx(retained * initial, abs=2e-3)
     assert summary["complete"] and len(read_table(out / "probes.parquet")) == 74
@@ -64,7 +64,7 @@ def test_learning_is_planted_trial_by_trial():
     assert (1 - share[88:128:4]) == pytest.approx((1 - share[88]) * np.exp(-0.8 * np.arange(10)))
 
 
-@pytest.mark.parametrize("wrong", [{"rate": -1.0}, {"rate_ratio": np.nan}, {"retained": 1.5}])
+@pytest.mark.parametrize("wrong", [{"rate": -1.0}, {"rate_ratio": np.nan}, {"retention": 1.5}])
 def test_impossible_learning_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ScriptedPlayer(**wrong)
