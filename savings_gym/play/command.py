@@ -54,9 +54,7 @@ def parser() -> argparse.ArgumentParser:
     )
     script.add_argument("--rate", type=float, default=0.1, help="its learning rate in FF1, 1/trial (0.1)")
     script.add_argument("--rate-ratio", type=float, default=2.0, help="its rate in FF2 over that in FF1 (2)")
-    script.add_argument(
-        "--retention", type=float, default=0.25, help="fraction it retains through NF2 (0.25)"
-    )
+    script.add_argument("--retention", type=float, default=0.25, help="share it retains through NF2 (0.25)")
     return parser
 
 

@@ -32,7 +32,7 @@ class ScriptedPlayer:
     Args:
         rate: Of learning in the first phase with a field, and of forgetting [1/trial].
         rate_ratio: Rate in later phases with a field over `rate`: savings of the rate if above 1.
-        retention: Fraction of x that is left after a long phase without a field: savings from the first trial.
+        retention: Fraction of x that is left after a long phase without a field: savings at the first trial.
 
     Raises:
         ValueError: If a number is out of its range.

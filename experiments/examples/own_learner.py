@@ -1,0 +1,38 @@
+"""Savings of your own RL agent, by a callback: `python -m experiments.examples.own_learner`."""
+
+import tyro
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecNormalize
+
+from savings_gym import four_phase
+from savings_gym.arrays import MM
+from savings_gym.probes.recorder import SavingsResult, unmeasured
+from savings_gym.sb3 import ReachVecEnv, SavingsCallback
+
+
+def main(quick: bool = False, out: str | None = None, seed: int = 0) -> SavingsResult:
+    """Train PPO through the four phases; put your agent in its place.
+
+    Args:
+        quick: A few trials of 8 arms: shows that it runs, but learns nothing.
+        out: Folder for probes.parquet and summary.json; None writes nothing.
+        seed: Of the agent.
+    """
+    arms = 8 if quick else 32
+    nf1, later = (arms, 2 * arms) if quick else (20_000, 10_000)
+    schedule = four_phase(nf1=nf1, ff1=later, nf2=later, ff2=later)  # trials, of all arms together
+    env = VecNormalize(ReachVecEnv(arms), norm_reward=False)
+    model = PPO("MlpPolicy", env, n_steps=100, batch_size=400, n_epochs=1 if quick else 10, seed=seed)
+    callback = SavingsCallback(schedule, probe_every=later // 2 if quick else 500, out=out, seed=seed)
+    model.learn(10**9, callback)  # stops at the end of the schedule
+    result = callback.result
+    assert result is not None
+    initial = result.summary["savings"]["initial"]
+    print(f"FF2 starts {MM * initial['difference']:.1f} mm nearer to the line than FF1")
+    for reason in unmeasured(result.summary):
+        print(reason)
+    return result
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
