@@ -37,10 +37,10 @@ def main(quick: bool = False) -> ProbeRecorder:
     """Take the controller through the four phases; it learns from the 8 reaches by which it is measured.
 
     Args:
-        quick: Torques instead of muscles, and short phases.
+        quick: Torques instead of muscles, no delays, and short phases.
     """
-    settings = task_settings(actuation="torque" if quick else "muscle")
-    lengths = (1, 4, 2, 4) if quick else (5, 40, 12, 40)  # batches
+    settings = task_settings(actuation="torque", delays=None) if quick else task_settings()
+    lengths = (1, 3, 1, 3) if quick else (5, 40, 12, 40)  # batches
     schedule = four_phase(CurlField(STRENGTH), *(N_TARGETS * n for n in lengths))
     agent, probe, recorder = TwoRateController(settings), Probe(settings), ProbeRecorder()
     for phase in schedule.phases:

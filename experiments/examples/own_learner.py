@@ -19,11 +19,11 @@ def main(quick: bool = False, out: str | None = None, seed: int = 0) -> SavingsR
         seed: Of the agent.
     """
     arms = 8 if quick else 32
-    nf1, later = (arms, 2 * arms) if quick else (20_000, 10_000)
-    schedule = four_phase(nf1=nf1, ff1=later, nf2=later, ff2=later)  # trials, of all arms together
+    trials = arms if quick else 10_000  # of all arms together
+    schedule = four_phase(nf1=trials, ff1=trials, nf2=trials, ff2=trials)
     env = VecNormalize(ReachVecEnv(arms), norm_reward=False)
     model = PPO("MlpPolicy", env, n_steps=100, batch_size=400, n_epochs=1 if quick else 10, seed=seed)
-    callback = SavingsCallback(schedule, probe_every=later // 2 if quick else 500, out=out, seed=seed)
+    callback = SavingsCallback(schedule, probe_every=500, out=out, seed=seed)
     model.learn(10**9, callback)  # stops at the end of the schedule
     result = callback.result
     assert result is not None

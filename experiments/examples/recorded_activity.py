@@ -30,7 +30,7 @@ def main(out: Path = Path("runs/activity.nc"), quick: bool = False, seed: int = 
     ensemble = load_ensemble(WEIGHTS).select(*range(2 if quick else 8))
     ensemble.freeze(*FROZEN)
     naive, learner, rng = copy.deepcopy(ensemble), SupervisedLearner(ensemble), np.random.default_rng(seed)
-    for _ in range(5 if quick else 400):
+    for _ in range(20 if quick else 400):
         learner.update(centre_out(ensemble.networks, CurlField(8.0), rng, probe=False))
     save_activity(out, record({"NF1": naive, "FF1": learner.ensemble}, seed=seed))
 

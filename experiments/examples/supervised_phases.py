@@ -24,7 +24,7 @@ def main(quick: bool = False, networks: int = 2, seed: int = 0) -> ProbeRecorder
         networks: How many of the shipped networks.
         seed: Of trials and noise.
     """
-    updates, every = (6, 3) if quick else (600, 20)
+    updates, every = (4, 4) if quick else (600, 20)
     trials = updates * N_TARGETS  # every update is a batch of the 8 reaches
     ensemble = load_ensemble(WEIGHTS).select(*range(networks))
     ensemble.freeze(*FROZEN)  # only the recurrent layer learns, as in the study

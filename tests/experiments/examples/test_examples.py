@@ -48,7 +48,7 @@ def test_a_supervised_ensemble_meets_the_field_twice():
     table = run("supervised_phases", networks=1).table()
     first = {name: table["lateral_deviation"][table["phase"] == name][:8].mean() for name in ("NF1", "FF1")}
     assert first["FF1"] > 0.02 > 0.01 > abs(first["NF1"])
-    assert (np.unique(table["phase"], return_counts=True)[1] == 24).all()
+    assert (np.unique(table["phase"], return_counts=True)[1] == 16).all()
 
 
 def test_displaced_preparation_changes_the_reach():
