@@ -13,9 +13,9 @@ from gymnasium.error import DependencyNotInstalled
 
 from savings_gym.arm.build import ACTUATIONS
 from savings_gym.fields import CurlField
-from savings_gym.files import sole_writer
+from savings_gym.files import open_folder, sole_writer
 from savings_gym.play.game import Game, Player
-from savings_gym.play.record import begin_folder, save, score
+from savings_gym.play.record import check_folder, save, score
 from savings_gym.play.scripted import ScriptedPlayer
 from savings_gym.task.schedule import PHASES, four_phase
 
@@ -73,6 +73,8 @@ def play(options: argparse.Namespace) -> int:
     """Play a game with the options of the command line, and report it; return the exit status."""
     schedule = four_phase(CurlField(options.b), *options.trials)
     game = Game(schedule, options.targets, options.actuation, options.seed)
+    if options.out is not None:
+        check_folder(options.out, stored_arguments(options))
     player: Player
     with contextlib.ExitStack() as stack:
         if options.offscreen:
@@ -83,7 +85,7 @@ def play(options: argparse.Namespace) -> int:
             player = stack.enter_context(MousePlayer(game, options.slow))
         if options.out is not None:
             stack.enter_context(sole_writer(options.out))
-            begin_folder(options.out, stored_arguments(options))
+            open_folder(options.out, stored_arguments(options))
         return _play(game, player, options)
 
 

@@ -142,7 +142,7 @@ class Game:
             after_phase: Called whenever a phase has ended.
 
         Returns:
-            Whether the schedule was played to its end; False if the player stopped.
+            Whether the schedule was played to its end; False if the player, or Ctrl-C, stopped it.
         """
         try:
             while self._env.trials() < self.schedule.trials:
@@ -152,7 +152,7 @@ class Game:
                 player.end(self)
                 if self._env.trials() in self.schedule.boundaries:
                     after_phase()
-        except Stopped:
+        except (Stopped, KeyboardInterrupt):
             return False
         return True
 

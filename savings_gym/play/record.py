@@ -12,7 +12,6 @@ from savings_gym.files import (
     SUMMARY,
     check_tables,
     holds_run,
-    open_folder,
     versions,
     write_json,
     write_table,
@@ -82,24 +81,27 @@ def retention(curves: dict[str, PhaseCurves]) -> float | None:
     return side * float(first[0] - second[0]) / learned if learned > 0.0 else None
 
 
-def begin_folder(folder: Path, arguments: dict[str, Any]) -> None:
-    """Begin the run folder of a game.
+def check_folder(folder: Path, arguments: dict[str, Any]) -> None:
+    """Refuse a run folder that cannot take a game; nothing is changed.
+
+    Args:
+        folder: New, empty, or that of a game with the same arguments that ended before its first round.
+        arguments: What defines the game, JSON-able.
 
     Raises:
-        FileExistsError: If it holds a run already: a game cannot be played again.
+        FileExistsError: If it holds a run: a game cannot be played again.
         ImportError: If pandas or pyarrow is missing.
     """
     check_tables()
-    if holds_run(folder, arguments):
+    if holds_run(folder, arguments) and (folder / PROBES).is_file():
         raise FileExistsError(f"{folder} holds a game already: choose another folder")
-    open_folder(folder, arguments)
 
 
 def save(folder: Path, table: Columns, complete: bool, **extra: Any) -> None:
     """Write probes.parquet and summary.json.
 
     Args:
-        folder: Begun with `begin_folder`.
+        folder: A run folder, see `files.open_folder`.
         table: The finished rounds.
         complete: Whether all phases were played.
         **extra: Further entries of the summary, JSON-able.
