@@ -7,8 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {
-    "agents", "experiments", "h5netcdf", "imageio", "matplotlib", "numba", "pandas", "pyarrow", "pygame", "rich",
-    "safetensors", "sb3_contrib", "stable_baselines3", "torch", "tyro", "wandb", "xarray",
+    "agents", "experiments", "h5netcdf", "imageio", "matplotlib", "numba", "pandas", "pyarrow", "pygame",
+    "rich", "safetensors", "sb3_contrib", "stable_baselines3", "torch", "tyro", "wandb", "xarray",
 }  # fmt: skip
 
 

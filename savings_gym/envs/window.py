@@ -34,6 +34,8 @@ class Window:
             os.environ["SDL_VIDEODRIVER"] = (
                 "dummy"  # SDL's own choice closes the EGL display that MuJoCo draws on
             )
+        # without this, a window of SDL's renderer freezes under X11 beside MuJoCo's OpenGL context
+        os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
         self._pygame = pygame
         self._clock = pygame.time.Clock()
 
