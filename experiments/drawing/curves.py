@@ -37,7 +37,7 @@ def learning_curves(curves: Curves) -> Figure:
     )[0]
     scale, unit = look.trial_unit(max(spans))
     for axes, (phase, curve), span in zip(panels, curves.items(), spans, strict=True):
-        x, values = _thinned(curve)
+        x, values = thinned(curve)
         colour = look.PHASE_COLOUR[phase]
         if phase in FIELDS:
             axes.set_facecolor(look.FIELD_SHADE)
@@ -88,8 +88,8 @@ def _explain_lines(figure: Figure, networks: int) -> None:
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), borderaxespad=0.2)
 
 
-def _thinned(curve: PhaseCurves) -> tuple[Floats, Floats]:
-    """Trials (k,) and deviation (n, k) [mm]: update 0, then windows of probes, the last maybe short."""
+def thinned(curve: PhaseCurves) -> tuple[Floats, Floats]:
+    """Return trials (k,) and deviation (n, k) [mm]: update 0, then windows of probes, the last maybe short."""
     starts = np.append(0, np.arange(1, curve.trials.size, WINDOW))
     probes = np.diff(np.append(starts, curve.trials.size))
     x: Floats = np.add.reduceat(curve.trials, starts) / probes
@@ -147,13 +147,13 @@ def _overlay(axes: Axes, curves: Curves, fits: dict[str, ExponentialFit], shared
     """Both curves over the trials that they share, each with the exponential of its mean if it has one."""
     scale, _ = look.trial_unit(shared)
     for phase in FIELDS:
-        x, values = _thinned(curves[phase])
+        x, values = thinned(curves[phase])
         x, values = x[x <= shared], values[:, x <= shared]
         look.draw_band(axes, x / scale, values, look.PHASE_COLOUR[phase], phase)
     label: str | None = "one exponential"
     for phase, fit in fits.items():
         if fit.success:
-            x, _ = _thinned(curves[phase])
+            x, _ = thinned(curves[phase])
             x = x[x <= shared]
             axes.plot(
                 x / scale, fit.at(x), color=look.INK, linewidth=0.8, linestyle=look.DASHED,
@@ -171,7 +171,7 @@ def _left_over(axes: Axes, curves: Curves, fits: dict[str, ExponentialFit], shar
     scale, unit = look.trial_unit(shared)
     axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
     for phase, fit in fits.items():
-        x, values = _thinned(curves[phase])
+        x, values = thinned(curves[phase])
         x, values = x[x <= shared], values[:, x <= shared]
         if fit.success:
             axes.plot(
