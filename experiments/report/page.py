@@ -21,7 +21,7 @@ from experiments.report.finished import FinishedRun
 from experiments.report.reaches import UNIT_BYTES, reach_data
 from experiments.report.ring import ring_data
 from experiments.report.size import size_data
-from experiments.report.words import Measure, headline, measures, minus, story, tally
+from experiments.report.words import Measure, headline, measures, minus, story, tally, tiles
 from experiments.savings.config import ROOT
 from experiments.savings.report import LEGEND
 from experiments.stored.activity import activity_of_run
@@ -62,6 +62,16 @@ class Section:
     def tally(self) -> str:
         """How many measures agree with the study's."""
         return tally(self.lines)
+
+    @property
+    def compared(self) -> int:
+        """How many measures are compared with the study's."""
+        return sum(1 for line in self.lines if line.verdict)
+
+    @property
+    def tiles(self) -> list[Measure]:
+        """The measures that a reader wants first."""
+        return tiles(self.lines)
 
     @property
     def config(self) -> str:

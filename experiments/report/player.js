@@ -3,15 +3,15 @@
 // Positions are in mm, y away from the chest; times in s.
 
 const MUSCLES = {
-  pectoralis: "shoulder flexor", deltoid: "shoulder extensor", brachioradialis: "elbow flexor",
-  "triceps lateral": "elbow extensor", biceps: "both joints, flexor", "triceps long": "both joints, extensor",
+  pectoralis: "flexes the shoulder", deltoid: "extends the shoulder", brachioradialis: "flexes the elbow",
+  "triceps lateral": "extends the elbow", biceps: "flexes both joints", "triceps long": "extends both joints",
 };
 const MOMENTS = {
-  NF1: ["the end of the baseline", "the very first reaches in the field, which begin FF1"],
-  FF1: ["the field is suddenly gone, which begins NF2: the after-effect", "the end of FF1, with the field learned"],
-  NF2: ["the end of the washout", "the field comes back, which begins FF2: compare with NF1"],
-  FF2: ["the field is gone once more", "the end of FF2, with the field learned again"],
-};
+  NF1: ["the end of the baseline", "the first reaches in the field, as FF1 begins"],
+  FF1: ["the field is suddenly gone, as NF2 begins", "the end of FF1"],
+  NF2: ["the end of the washout", "the field comes back, as FF2 begins"],
+  FF2: ["the field is taken away once more", "the end of FF2"],
+}; // with the field off and on
 const FORCE_SCALE = 12; // mm of arrow per N
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -45,13 +45,13 @@ class Player {
   }
 
   /** Index of a reach (network, phase, field, target) in the packed arrays. */
-  reach(target = this.target) {
-    return ((this.network * 4 + this.phase) * 2 + this.field) * 8 + target;
+  reach(target = this.target, phase = this.phase) {
+    return ((this.network * 4 + phase) * 2 + this.field) * 8 + target;
   }
 
   /** Hand position [mm] at a time step. */
-  position(i, target = this.target) {
-    const at = (this.reach(target) * this.r.times + i) * 2;
+  position(i, target = this.target, phase = this.phase) {
+    const at = (this.reach(target, phase) * this.r.times + i) * 2;
     return [this.hand[at] * this.r.handUnit, this.hand[at + 1] * this.r.handUnit];
   }
 
@@ -83,6 +83,9 @@ class Player {
     const path = (width, opacity) => add("path", { fill: "none", stroke: "var(--phase)", "stroke-width": width, "stroke-opacity": opacity, "stroke-linejoin": "round", "stroke-linecap": "round", "vector-effect": "non-scaling-stroke" });
     this.paths = this.r.targets.map(() => path(1, 0.45));
     this.whole = path(1.5, 0.6);
+    this.before = path(1.8, 1);
+    this.before.setAttribute("stroke", "var(--NF1)");
+    this.before.setAttribute("stroke-dasharray", "4 4");
     this.trail = path(3.5, 1);
     const bone = (width) => add("line", { stroke: "var(--bone)", "stroke-width": width, "stroke-linecap": "round", "stroke-opacity": 0.75 });
     [this.upper, this.lower] = [bone(26), bone(20)];
@@ -132,11 +135,13 @@ class Player {
     this.root.style.setProperty("--phase", colour(name));
     this.find(".arm").classList.toggle("on", this.field === 1);
     const state = `The network after ${name}, field ${this.field ? "on" : "off"}`;
-    this.find(".moment").innerHTML = this.standard ? `<b>${state}</b>: ${MOMENTS[name][this.field]}.` : `<b>${state}</b>.`;
+    const words = this.standard ? `<b>${state}</b>: ${MOMENTS[name][this.field]}.` : `<b>${state}</b>.`;
+    this.find(".moment").innerHTML = words + (this.phase ? " Dashed: the same reach of the network after NF1." : "");
     const steps = d3.range(this.r.times);
-    const line = (target) => `M${steps.map((i) => this.position(i, target).map((v) => v.toFixed(2)).join(" ")).join("L")}`;
+    const line = (target, phase) => `M${steps.map((i) => this.position(i, target, phase).map((v) => v.toFixed(2)).join(" ")).join("L")}`;
     this.paths.forEach((path, k) => path.setAttribute("d", line(k)));
     this.whole.setAttribute("d", line(this.target));
+    this.before.setAttribute("d", this.phase ? line(this.target, 0) : "");
     this.targets.forEach((circle, k) => {
       circle.setAttribute("fill", k === this.target ? "var(--phase)" : "none");
       circle.setAttribute("fill-opacity", 0.3);
@@ -229,26 +234,29 @@ class Player {
 
   /** Muscles and units of the chosen reach. */
   series(width) {
-    [this.left, this.right] = [width > 420 ? 132 : 104, 10];
+    [this.left, this.right] = [width > 420 ? 136 : 116, 10];
     this.inner = width - this.left - this.right;
     const { muscles, step, go, seen, times } = this.r;
     const count = this.excitation.length / (this.r.networks.length * 64 * muscles.length);
-    const every = d3.range(this.excitation.length / muscles.length);
-    this.most ??= d3.max(this.excitation) / this.r.levels;
+    const size = this.excitation.length / this.r.networks.length;
+    const own = this.excitation.subarray(this.network * size, (this.network + 1) * size);
+    const most = d3.quantileSorted(Float32Array.from(own, Math.abs).sort(), 0.9995) / this.r.levels;
     const rows = muscles.flatMap((muscle, m) => d3.range(count).map((i) => ({
       muscle, time: i * step, value: this.excitation[(this.reach() * count + i) * muscles.length + m] / this.r.levels,
     })));
     const plot = Plot.plot({
-      width, height: 44 * muscles.length + 34, marginLeft: this.left, marginRight: this.right, marginTop: 18, marginBottom: 16, style,
+      width, height: 46 * muscles.length + 18, marginLeft: this.left, marginRight: this.right, marginTop: 18, marginBottom: 0, style,
       x: { domain: [0, (times - 1) * step], axis: null },
-      y: { domain: [this.r.signed ? -this.most : 0, this.most], axis: null },
-      fy: { domain: muscles, label: null, axis: null, padding: 0.12 },
+      y: { domain: [this.r.signed ? -most : 0, most], axis: null, clamp: true },
+      fy: { domain: muscles, label: null, axis: null, padding: 0.1 },
       marks: [
         Plot.ruleX([go, seen], { stroke: "var(--muted)", strokeWidth: 0.8, strokeDasharray: "2 2" }),
         Plot.ruleY([0], { stroke: "var(--line)" }),
+        Plot.ruleY([most], { stroke: "var(--line)", strokeDasharray: "1 3" }),
+        Plot.text([muscles[0]], { fy: (d) => d, x: (times - 1) * step, y: most, text: () => number(most, 2), textAnchor: "end", dy: -7, fill: "var(--muted)", fontSize: 11 }),
         Plot.areaY(rows, { x: "time", y: "value", fy: "muscle", fill: "var(--phase)", fillOpacity: 0.2 }),
         Plot.lineY(rows, { x: "time", y: "value", fy: "muscle", stroke: "var(--phase)", strokeWidth: 1.5 }),
-        Plot.text(muscles, { fy: (d) => d, text: (d) => `${d}\n${MUSCLES[d] ?? ""}`, frameAnchor: "left", textAnchor: "start", dx: -this.left, lineHeight: 1.25, fontSize: 11.5, fill: "var(--ink)" }),
+        Plot.text(muscles, { fy: (d) => d, text: (d) => `${d}\n${MUSCLES[d] ?? ""}`, frameAnchor: "left", textAnchor: "start", dx: -this.left, lineHeight: 1.25, fontSize: width > 420 ? 11.5 : 11, fill: "var(--ink)" }),
         Plot.text([muscles[0]], { fy: (d) => d, x: go, frameAnchor: "top", dy: -14, text: () => "go", textAnchor: "end", dx: -3, fill: "var(--muted)" }),
         Plot.text([muscles[0]], { fy: (d) => d, x: seen, frameAnchor: "top", dy: -14, text: () => "seen", textAnchor: "start", dx: 3, fill: "var(--muted)" }),
       ],
@@ -268,7 +276,7 @@ class Player {
     const [units, times] = [this.unitCount, this.unitTimes];
     [canvas.width, canvas.height] = [times, units];
     const [shownTo, axis] = [times * this.r.unitStep, this.r.times - 1];
-    canvas.style.cssText = `width:${(this.inner * shownTo) / axis}px;height:${Math.max(110, Math.min(260, 1.8 * units))}px;margin-left:${this.left}px;image-rendering:pixelated`;
+    canvas.style.cssText = `width:${(this.inner * shownTo) / axis}px;height:${units * Math.max(1, Math.round(240 / units))}px;margin-left:${this.left}px;image-rendering:pixelated`;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", "Activity of the units over time");
     const css = getComputedStyle(document.documentElement);
@@ -286,10 +294,12 @@ class Player {
     }
     context.putImageData(image, 0, 0);
     const all = this.r.allUnits > units ? `${units} of ${this.r.allUnits}` : `${units}`;
-    this.find(".about-units").textContent = `${all}, in the order of their peaks in NF1; activity −1 to 1`;
+    this.find(".about-units").textContent = `${all} units, by the time of their peak in NF1`;
   }
 
   moveCursor() {
-    if (this.inner) this.find(".cursor").style.left = `${this.left + (this.inner * this.time) / (this.r.times - 1)}px`;
+    if (!this.inner) return;
+    const left = `${this.left + (this.inner * this.time) / (this.r.times - 1)}px`;
+    this.root.querySelectorAll(".cursor").forEach((cursor) => (cursor.style.left = left));
   }
 }

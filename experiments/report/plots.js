@@ -12,6 +12,11 @@ const minus = (text) => text.replace(/-/g, "−");
 const number = (value, digits = 1) => (value == null || !isFinite(value) ? "–" : minus(value.toFixed(digits)));
 const between = (low, high, digits) =>
   low == null || high == null ? "" : ` (95 % interval ${number(low, digits)} to ${number(high, digits)})`;
+const signed = (value) => minus(`${value}`);
+/** A vertical axis, its label beside it. */
+const vertical = (label, more) => ({ label, labelAnchor: "center", labelArrow: "none", ticks: 6, nice: true, tickFormat: signed, ...more });
+const horizontal = (label, more) => ({ label, labelAnchor: "center", labelArrow: "none", ...more });
+const margins = { marginLeft: 54, marginRight: 12, marginTop: 14, marginBottom: 40 };
 const style = { background: "none", color: "currentColor", fontFamily: "inherit", fontSize: "12px" };
 
 /** Draw into a place now and whenever its width changes; returns a function that draws again. */
@@ -121,9 +126,9 @@ function learningPlot(place, learning, { over, singles }, width) {
   const wide = width > 560;
   const plot = Plot.plot({
     width, height: Math.round(Math.max(260, Math.min(380, 0.45 * width))),
-    marginLeft: 46, marginRight: 8, marginTop: over ? 14 : 26, marginBottom: 40, style,
-    x: { label: over ? "Trials in the phase" : "Trials since the start of the run", labelAnchor: "center", labelArrow: "none", ticks: wide ? 8 : 4, tickFormat: (v) => v.toLocaleString("en") },
-    y: { label: "Lateral deviation (mm)", labelArrow: "none", ticks: 6, nice: true, tickFormat: (v) => minus(`${v}`) },
+    ...margins, marginTop: over ? 14 : 28, style,
+    x: horizontal(over ? "Trials in the phase" : "Trials since the start of the run", { ticks: wide ? 8 : 4, tickFormat: (v) => v.toLocaleString("en") }),
+    y: vertical("Lateral deviation (mm)"),
     marks: [
       over ? null : series.filter((s) => s.phase.startsWith("FF")).map((s) => Plot.rect([s], { x1: "start", x2: "end", fill: "var(--shade)" })),
       Plot.ruleY([0], { stroke: "var(--muted)", strokeWidth: 0.8 }),
@@ -150,15 +155,16 @@ function learningPlot(place, learning, { over, singles }, width) {
 /** The ring of targets on the force axes, of the mean (which = 0) or of one network. */
 function ringPlot(place, ring, which, width) {
   const points = PHASES.flatMap((phase) => ring.rings[phase][which].map(([x, y], k) => ({ phase, k, x, y })));
-  const size = Math.min(width, 460);
-  // one scale for both axes
+  // both axes have the same scale
   const [xs, ys] = ["x", "y"].map((axis) => d3.extent(points, (p) => p[axis]));
-  const half = 0.56 * Math.max(xs[1] - xs[0], ys[1] - ys[0]);
-  const around = ([a, b]) => [(a + b) / 2 - half, (a + b) / 2 + half];
+  const room = 0.08 * (xs[1] - xs[0]);
+  const [xDomain, yDomain] = [xs, ys].map(([low, high]) => [low - room, high + room]);
+  const inner = Math.min(width, 480) - margins.marginLeft - margins.marginRight;
+  const height = (inner * (yDomain[1] - yDomain[0])) / (xDomain[1] - xDomain[0]);
   const plot = Plot.plot({
-    width: size, height: size - 10, marginLeft: 46, marginRight: 12, marginTop: 22, marginBottom: 40, style,
-    x: { label: "First force axis (N)", labelAnchor: "center", labelArrow: "none", domain: around(xs), ticks: 5, tickFormat: (v) => minus(`${v}`) },
-    y: { label: "Second force axis (N)", labelArrow: "none", domain: around(ys), ticks: 5, tickFormat: (v) => minus(`${v}`) },
+    width: inner + margins.marginLeft + margins.marginRight, height: Math.min(height, 1.2 * inner) + margins.marginTop + margins.marginBottom, ...margins, style,
+    x: horizontal("First force axis (N)", { domain: xDomain, ticks: 5, tickFormat: signed }),
+    y: vertical("Second force axis (N)", { domain: yDomain, ticks: 5, nice: false }),
     marks: [
       PHASES.map((phase) => {
         const its = points.filter((p) => p.phase === phase);
@@ -178,11 +184,11 @@ function shiftPlot(place, ring, width) {
   const points = PHASES.flatMap((phase) => ring.shift[phase].map((y, i) => ({ phase, i, y })));
   const means = PHASES.map((phase) => ({ phase, y: ring.mean[phase], low: ring.low[phase], high: ring.high[phase] }));
   const study = Object.entries(ring.study).map(([phase, [y]]) => ({ phase, y }));
-  const size = Math.min(width, 460);
+  const size = Math.min(width, 480);
   const plot = Plot.plot({
-    width: size, height: size - 10, marginLeft: 46, marginRight: 12, marginTop: 22, marginBottom: 40, style,
+    width: size, height: Math.round(0.72 * size), ...margins, style,
     x: { type: "point", domain: PHASES, label: null, padding: 0.6, tickFormat: (p) => `${p}\n${MEANING[p]}` },
-    y: { label: "Projection on the shift", labelArrow: "none", nice: true, ticks: 6, tickFormat: (v) => minus(`${v}`) },
+    y: vertical("Projection on the shift (NF1 = 0, FF1 = 1)"),
     marks: [
       Plot.ruleY([0, 1], { stroke: "var(--muted)", strokeWidth: 0.8 }),
       Plot.line(points, { x: "phase", y: "y", z: "i", stroke: "var(--muted)", strokeWidth: 0.7, strokeOpacity: 0.6 }),
@@ -209,9 +215,9 @@ function sizePlot(place, size, measure, kind, width) {
   const label = kind === "fraction" ? `Share that saves, ${title}` : measure === "initial" ? "Initial savings, FF1 − FF2 (mm)" : "Rate savings, FF2 / FF1";
   const none = kind === "fraction" ? 0.5 : measure === "initial" ? 0 : 1;
   const plot = Plot.plot({
-    width, height: Math.round(Math.max(230, 0.6 * width)), marginLeft: 46, marginRight: 16, marginTop: 24, marginBottom: 40, style,
-    x: { type: "log", domain: [sizes[0] / 1.3, 1.3 * sizes.at(-1)], label: "Recurrent units", labelAnchor: "center", labelArrow: "none", ticks: sizes, tickFormat: (v) => `${v}` },
-    y: { label, labelArrow: "none", nice: true, ...(kind === "fraction" ? { domain: [0, 1] } : {}), tickFormat: (v) => minus(`${v}`) },
+    width, height: Math.round(Math.max(230, 0.6 * width)), ...margins, style,
+    x: horizontal("Recurrent units", { type: "log", domain: [sizes[0] / 1.3, 1.3 * sizes.at(-1)], ticks: sizes, tickFormat: (v) => `${v}` }),
+    y: vertical(label, kind === "fraction" ? { domain: [0, 1] } : {}),
     marks: [
       Plot.ruleY([none], { stroke: "var(--muted)", strokeWidth: 0.8 }),
       Plot.dot(study, { x: "units", y: "y", symbol: "diamond", r: 5, fill: "var(--page)", stroke: "currentColor", strokeWidth: 1.4 }),

@@ -15,8 +15,12 @@ from experiments.study import LEVEL, REFERENCE, SIZES, VERDICTS, Quantity
 from savings_gym.arrays import MM
 from savings_gym.metrics.statistics import mean_interval
 
+TILES: Final = (
+    "savings.initial.difference", "savings.rate.ratio", "after_effect.mean", "adaptation.FF1", "shift.NF2",
+)  # fmt: skip
 PERCENT: Final = 100.0
 SMALLEST_P: Final = 1e-4  # smaller ones are written as below it
+UNITS: Final = {"per 5 batches": f"per {study.RATE_WINDOW} trials"}  # of the study, and in words
 PLURAL: Final = {"agrees": "agree", "undecided": "are undecided", "differs": "differ"}
 
 
@@ -50,7 +54,7 @@ class Measure:
     @property
     def unit(self) -> str:
         """Unit of what is shown."""
-        return "%" if self.percent else self.quantity.unit
+        return "%" if self.percent else UNITS.get(self.quantity.unit, self.quantity.unit)
 
     def shown(self, value: float | None) -> str:
         """Return a value with its unit, as text."""
@@ -125,7 +129,7 @@ def _savings(summary: dict[str, Any]) -> list[Measure]:
                 "savings.initial.difference", "Initial savings, FF1 − FF2",
                 "how much less the field pushes the second time", saved,
             ),
-            *_fractions("initial", initial, "initial deviation", units, "with less deviation the second time"),
+            *_fractions("initial", initial, "initial deviation", units, "with initial savings"),
         ]  # fmt: skip
     if rate:
         unit = "per 5 batches"
@@ -147,7 +151,7 @@ def _savings(summary: dict[str, Any]) -> list[Measure]:
                 "savings.rate.ratio", "Rate savings, FF2 / FF1",
                 "how many times as fast the error falls the second time", ratio,
             ),
-            *_fractions("rate", rate, "rate", units, "that learn faster the second time"),
+            *_fractions("rate", rate, "rate", units, "with rate savings"),
         ]  # fmt: skip
     return lines
 
@@ -165,10 +169,10 @@ def _fractions(
         saved["networks"], "1",
     )  # fmt: skip
     return [
-        Measure(f"savings.{section}.paired_fraction", "Share of networks", words, own, percent=True),
+        Measure(f"savings.{section}.paired_fraction", f"Networks {words}", "each against itself", own, percent=True),
         Measure(
-            f"savings.{section}.all_pairs_fraction", "Share of pairs",
-            "the same, FF2 of one network against FF1 of another; the study counts these", pairs, percent=True,
+            f"savings.{section}.all_pairs_fraction", f"Pairs {words}",
+            "FF2 of one network against FF1 of another, as the study counts", pairs, percent=True,
         ),
     ]  # fmt: skip
 
@@ -201,13 +205,10 @@ def _channel(summary: dict[str, Any]) -> list[Measure]:
         values = summary.get("adaptation_networks", {}).get(phase, [])
         ends = NO_INTERVAL if None in values or len(values) < 2 else mean_interval(values)
         entry = Quantity(f"channel force, {phase}", value, ends, summary["networks"], "1")
+        meaning = "" if lines else "share of the field's force that is compensated when stiff walls guide the hand"
         lines.append(
-            Measure(
-                f"adaptation.{phase}", f"Channel force at the end of {phase}",
-                "share of the field's force that is compensated when stiff walls guide the hand", entry,
-                percent=True,
-            )
-        )  # fmt: skip
+            Measure(f"adaptation.{phase}", f"Channel force, end of {phase}", meaning, entry, percent=True)
+        )
     return lines
 
 
@@ -282,7 +283,13 @@ def story(run: FinishedRun, lines: Iterable[Measure]) -> list[str]:
     if ratio and ratio.quantity.value is not None:
         sentences.append(f"The second time the error fell {ratio.value} times as fast{_support(ratio)}.")
     if effect := by_key.get("after_effect.mean"):
-        sentences.append(f"When the field was taken away, the hand went {effect.value} off the line{_support(effect)}.")
+        first = by_key.get("phases.FF1.initial_deviation")
+        opposite = first is not None and first.quantity.value * effect.quantity.value < 0.0  # type: ignore[operator]
+        distance = effect.shown(abs(effect.quantity.value or 0.0))
+        side = "the other side" if opposite else "the same side"
+        sentences.append(
+            f"When the field was taken away, the hand strayed {distance} to {side}{_support(effect)}."
+        )
     if force := by_key.get("adaptation.FF1"):
         sentences.append(f"At the end of FF1, {force.value} of the field's force was compensated.")
     return sentences
@@ -297,8 +304,14 @@ def _support(line: Measure) -> str:
     if p is not None:
         parts.append(f"p {'' if p < SMALLEST_P else '= '}{p_words(p)}")
         if p >= LEVEL:
-            parts.append("not measurably different from none")
+            parts.append("no measurable effect")
     return f" ({'; '.join(parts)})" if parts else ""
+
+
+def tiles(lines: Iterable[Measure]) -> list[Measure]:
+    """Return the few measures that a reader wants first, those that the run has."""
+    by_key = {line.key: line for line in lines}
+    return [by_key[key] for key in TILES if key in by_key and by_key[key].quantity.value is not None]
 
 
 def tally(lines: Iterable[Measure]) -> str:
