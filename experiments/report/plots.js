@@ -216,9 +216,10 @@ function sizePlot(place, size, measure, kind, width) {
   const none = kind === "fraction" ? 0.5 : measure === "initial" ? 0 : 1;
   const plot = Plot.plot({
     width, height: Math.round(Math.max(230, 0.6 * width)), ...margins, style,
-    x: horizontal("Recurrent units", { type: "log", domain: [sizes[0] / 1.3, 1.3 * sizes.at(-1)], ticks: sizes, tickFormat: (v) => `${v}` }),
+    x: horizontal("Recurrent units", { type: "log", domain: [sizes[0] / 1.3, 1.3 * sizes.at(-1)] }),
     y: vertical(label, kind === "fraction" ? { domain: [0, 1] } : {}),
     marks: [
+      Plot.axisX(sizes, { tickFormat: (v) => `${v}` }),
       Plot.ruleY([none], { stroke: "var(--muted)", strokeWidth: 0.8 }),
       Plot.dot(study, { x: "units", y: "y", symbol: "diamond", r: 5, fill: "var(--page)", stroke: "currentColor", strokeWidth: 1.4 }),
       series.map(([key, name, , dx]) => [

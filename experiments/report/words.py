@@ -236,7 +236,7 @@ def headline(run: FinishedRun) -> str:
     if saved["rate"] and saved["rate"]["ratio"] is not None:
         effects["rate"] = _effect(saved["rate"], "ratio", 1.0)
     if all(effect is None for effect in effects.values()):
-        return "Too few networks for a test: the numbers below describe them, and claim nothing."
+        return "Too few for a test: the numbers describe what happened, and claim nothing."
     initial, rate = effects["initial"] == 1, effects.get("rate") == 1
     if -1 in effects.values() and not (initial or rate):
         return f"{who} did worse when the field came back."
@@ -274,11 +274,7 @@ def story(run: FinishedRun, lines: Iterable[Measure]) -> list[str]:
             "more (FF2). Nothing told them which field was on."
         )
     if initial := by_key.get("savings.initial.difference"):
-        first, second = (by_key[f"phases.{phase}.initial_deviation"] for phase in ("FF1", "FF2"))
-        sentences.append(
-            f"At first the field pushed the hand {first.value} off the straight line, and {second.value} when it "
-            f"came back: {initial.value} less{_support(initial)}."
-        )
+        sentences.append(_first_reaches(by_key, initial))
     ratio = by_key.get("savings.rate.ratio")
     if ratio and ratio.quantity.value is not None:
         sentences.append(f"The second time the error fell {ratio.value} times as fast{_support(ratio)}.")
@@ -293,6 +289,20 @@ def story(run: FinishedRun, lines: Iterable[Measure]) -> list[str]:
     if force := by_key.get("adaptation.FF1"):
         sentences.append(f"At the end of FF1, {force.value} of the field's force was compensated.")
     return sentences
+
+
+def _first_reaches(by_key: dict[str, Measure], initial: Measure) -> str:
+    """How far the first reaches in the field strayed, the first and the second time."""
+    starts = [by_key[f"phases.{phase}.initial_deviation"] for phase in ("FF1", "FF2")]
+    values = [line.quantity.value or 0.0 for line in starts]
+    if min(values) * max(values) > 0.0:  # on one side
+        values = [abs(value) for value in values]
+    first, second = (line.shown(value) for line, value in zip(starts, values, strict=True))
+    saved = initial.quantity.value or 0.0
+    return (
+        f"In the first reaches in the field the hand strayed {first} from the straight line, and {second} when "
+        f"the field came back: {initial.shown(abs(saved))} {'less' if saved >= 0.0 else 'more'}{_support(initial)}."
+    )
 
 
 def _support(line: Measure) -> str:

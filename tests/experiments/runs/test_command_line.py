@@ -23,7 +23,7 @@ COMMANDS = {  # the module that holds main, and what --help has to list
         ["quick", "paper", "smoke", *CELLS, "eprop-random"],
     ),
     "experiments.pretrain": ("experiments.savings.pretrain", [*CELLS, "motor"]),
-    "experiments.report": ("experiments.savings.report", []),
+    "experiments.report": ("experiments.report.command", ["benchmark"]),
     "experiments.join_networks": ("experiments.join_networks", []),
     "experiments.activity": ("experiments.stored.activity", ["null", "curl"]),
     "experiments.controls": ("experiments.controls.command", ["quick", *conditions(PRESETS["smoke"])]),
