@@ -3,6 +3,7 @@
 PYTHON ?= python3
 WORKERS ?= 2
 ARGS ?=
+OUT ?= runs/savings-quick
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -30,8 +31,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
 
-savings: $(STAMP) ## run the four-phase experiment at its quick length: a table and figures in a few minutes
-	$(PY) -m experiments.savings --preset quick $(ARGS)
+# The report is a command of its own, after the run: whatever becomes of it, the run is whole.
+savings: $(STAMP) ## run the four-phase experiment at its quick length, in OUT, and write its report: a few minutes
+	@$(if $(findstring --out,$(ARGS)),$(error name the folder with OUT=..., not in ARGS))
+	$(PY) -m experiments.savings --preset quick --out $(OUT) $(ARGS)
+	$(PY) -m experiments.report $(OUT)
 
 # One computing thread per worker, because the workers share the cores.
 test: $(STAMP) ## run the tests (WORKERS=1 for a single process; ARGS='-m "not slow"' for the quick ones)

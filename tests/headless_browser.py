@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 REQUIRED = "SAVINGS_GYM_REQUIRE_BROWSER"  # set by .ci/run: a missing browser then fails the test
-BROWSERS, DRIVERS = ("chromium", "chromium-browser", "google-chrome"), ("chromedriver", "chromium.chromedriver")
+BROWSERS, DRIVERS = (
+    ("chromium", "chromium-browser", "google-chrome"),
+    ("chromedriver", "chromium.chromedriver"),
+)
 ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
     "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND",

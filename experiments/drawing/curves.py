@@ -89,7 +89,7 @@ def _explain_lines(figure: Figure, networks: int) -> None:
 
 
 def thinned(curve: PhaseCurves) -> tuple[Floats, Floats]:
-    """Return trials (k,) and deviation (n, k) [mm]: update 0, then windows of probes, the last maybe short."""
+    """Return trials (k,) and deviation (n, k) [mm]: update 0, then windows of probes."""
     starts = np.append(0, np.arange(1, curve.trials.size, WINDOW))
     probes = np.diff(np.append(starts, curve.trials.size))
     x: Floats = np.add.reduceat(curve.trials, starts) / probes

@@ -49,7 +49,9 @@ class Report:
                 raise ValueError(f"{run} is named twice")
             seen.add(run.resolve())
         if self.out is not None and self.out.is_dir():
-            raise IsADirectoryError(f"--out {self.out} is a folder, expected a file such as {self.out / FILE}")
+            raise IsADirectoryError(
+                f"--out {self.out} is a folder, expected a file such as {self.out / FILE}"
+            )
 
     @property
     def file(self) -> Path:

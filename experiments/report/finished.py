@@ -132,7 +132,6 @@ def _explain(folder: Path) -> None:
         raise ValueError(f"{folder} has no {SUMMARY} yet: repeat the command that began it, then report")
 
 
-
 def _arguments(folder: Path, stored: dict[str, Any]) -> Savings:
     """The arguments of ``experiments.savings``, with the weights that were named on its command line."""
     arguments = stored_arguments(folder)

@@ -15,13 +15,14 @@ import jinja2
 from experiments.benchmark.columns import TABLES
 from experiments.benchmark.page import CONTENT, PAGE
 from experiments.drawing.style import PHASE_COLOUR, PHASE_MEANING
-from experiments.figures.comparison import MEANING
+from experiments.figures.comparison import MEANING, tally
 from experiments.report.curves import learning_data
 from experiments.report.finished import FinishedRun
+from experiments.report.measures import Measure, measures, minus
 from experiments.report.reaches import UNIT_BYTES, reach_data
 from experiments.report.ring import ring_data
 from experiments.report.size import size_data
-from experiments.report.words import Measure, headline, measures, minus, story, tally, tiles
+from experiments.report.words import headline, story, tiles
 from experiments.savings.config import ROOT
 from experiments.savings.report import LEGEND
 from experiments.stored.activity import activity_of_run
@@ -32,9 +33,10 @@ log = logging.getLogger(__name__)
 HERE: Final = Path(__file__).parent
 LIBRARIES: Final = (("d3.min.js", "d3.LICENSE"), ("plot.umd.min.js", "plot.LICENSE"))
 SCRIPTS: Final = ("plots.js", "player.js", "report.js")
+NO_PROBES: Final = "This folder has no table of probes (probes.parquet), from which the curves are drawn."
 NO_NETWORKS: Final = (
-    "This run keeps no networks: it belongs to a learner that was trained by a script of its own, of which the "
-    "folder holds the measures only."
+    "This run keeps no networks: it belongs to a learner that was trained by a script of its own, of which "
+    "the folder holds the measures only."
 )
 
 
@@ -61,7 +63,7 @@ class Section:
     @property
     def tally(self) -> str:
         """How many measures agree with the study's."""
-        return tally(self.lines)
+        return tally([{"verdict": line.verdict} for line in self.lines if line.verdict])
 
     @property
     def compared(self) -> int:
@@ -88,11 +90,14 @@ def section(run: FinishedRun, unit_bytes: int = UNIT_BYTES) -> Section:
     """
     lines, missing = measures(run), {}
     data: dict[str, Any] = {
-        "name": run.name, "standard": run.standard, "learning": learning_data(run), "reaches": None, "ring": None,
+        "name": run.name, "standard": run.standard, "learning": learning_data(run), "reaches": None,
+        "ring": None,
     }  # fmt: skip
     told = story(run, lines)
     if data["learning"] is None:
-        missing["learning"] = "This folder has no table of probes (probes.parquet), of which learning curves are drawn."
+        missing["learning"] = (
+            "This folder has no table of probes (probes.parquet), of which learning curves are drawn."
+        )
     if not any((run.folder / f"networks_{phase}.safetensors").is_file() for phase in PHASES):
         missing["reaches"] = missing["ring"] = NO_NETWORKS
         return Section(run, headline(run), told, lines, data, missing)
@@ -124,7 +129,10 @@ def benchmark_tables(folder: Path) -> dict[str, tuple[list[str], list[list[str]]
     try:
         rows = json.loads(path.read_text())["rows"]
         return {
-            title: ([name for name, _ in columns], [[minus(cell(row)) for _, cell in columns] for row in rows])
+            title: (
+                [name for name, _ in columns],
+                [[minus(cell(row)) for _, cell in columns] for row in rows],
+            )
             for title, columns in TABLES.items()
         }
     except (ValueError, KeyError, TypeError) as error:

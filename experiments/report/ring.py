@@ -1,15 +1,15 @@
-"""Preparatory activity for the page: the ring of targets on the force axes, and the shift of every network."""
+"""Preparatory activity for the page: the ring of targets on the force axes, and the shift."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from experiments import study
 from experiments.report.curves import rounded
 from experiments.report.finished import FinishedRun
-from experiments.report.words import Measure
+from experiments.report.measures import Measure
 from experiments.stored.preparation import PREPARATORY_TIME, preparation
 from experiments.study import REFERENCE, SHIFT_FF2, SHIFT_NF2, quantity
 from savings_gym.activity.preparatory import shift_projections
@@ -19,7 +19,11 @@ from savings_gym.task.schedule import PHASES
 if TYPE_CHECKING:
     import xarray as xr
 
-SHIFT = {"NF2": SHIFT_NF2, "FF2": SHIFT_FF2}
+SHIFT: Final = {"NF2": SHIFT_NF2, "FF2": SHIFT_FF2}
+MEANING: Final = {
+    "NF2": "how much is left after washout of the change that FF1 brought to activity before the go cue",
+    "FF2": "the same once the field is learned again; FF1 is 1",
+}
 
 
 def ring_data(run: FinishedRun, free: xr.Dataset) -> tuple[dict[str, Any], list[Measure]]:
@@ -59,9 +63,6 @@ def ring_data(run: FinishedRun, free: xr.Dataset) -> tuple[dict[str, Any], list[
     for phase, name in SHIFT.items():
         entry = quantity(name, shifts[phase], "1", Sampling(run.summary["seed"]))
         compared = study.verdict(REFERENCE[name], entry) if run.follows_study else ("", "")
-        meaning = {
-            "NF2": "how much of the shift that FF1 brought to activity before the go cue is left after washout",
-            "FF2": "the same after the field was learned again; FF1 is 1",
-        }[phase]
-        lines.append(Measure(f"shift.{phase}", f"Preparatory shift in {phase}", meaning, entry, *compared))
+        label = f"Preparatory shift in {phase}"
+        lines.append(Measure(f"shift.{phase}", label, MEANING[phase], entry, *compared))
     return data, lines

@@ -6,17 +6,14 @@ import dataclasses
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from experiments import study
-from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder, versions
 from experiments.runs.tables import (
     MISSING,
@@ -171,6 +168,8 @@ def show_report(folder: Path) -> None:
         console.print(f"no learning rate: {failure}")
     state = "" if summary["complete"] else " (not complete)"
     console.print(f"{summary['wall_time_s'] / 60:.1f} min; files in {folder}{state}")
+    if summary["complete"]:
+        console.print(f"python -m experiments.report {folder} makes a page of it", soft_wrap=True)
 
 
 def report_rows(summary: dict[str, Any]) -> list[Row]:
@@ -257,23 +256,3 @@ def _row(
 def markdown_report(summary: dict[str, Any]) -> str:
     """Return the table of a run as Markdown."""
     return markdown_table(HEADINGS, [[cell.strip() for cell in row] for row in report_rows(summary)])
-
-
-@dataclass(frozen=True)
-class Report:
-    """Arguments of the command."""
-
-    folder: tyro.conf.Positional[Path]
-    """A run folder, or any folder with its summary.json."""
-
-
-def run(config: Report) -> int:
-    """Print the table of a run folder as Markdown; return the exit status."""
-    print(markdown_report(RunFolder.read_summary(config.folder)))
-    return 0
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
-    description = "Print the table of a run folder as Markdown."
-    return command_main("experiments.report", Report, run, arguments, description)

@@ -200,7 +200,10 @@ def test_light_dark_and_print_differ_where_they_should(chrome: Any, page: Path) 
         colours.append(chrome.execute_script(background))
     emulate(chrome, "dark", "print")
     assert chrome.execute_script(background) == colours[0] != colours[1]
-    assert chrome.execute_script("return getComputedStyle(document.querySelector('.controls')).display") == "none"
+    assert (
+        chrome.execute_script("return getComputedStyle(document.querySelector('.controls')).display")
+        == "none"
+    )
     emulate(chrome)
 
 

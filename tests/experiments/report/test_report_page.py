@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from experiments.report import command, reaches
 from experiments.report.command import main
 from experiments.report.finished import FinishedRun, read_finished
+from experiments.report.measures import measures
 from experiments.report.reaches import HAND_UNIT, LEVELS, UNIT_STEP, by_peak, shown
-from experiments.report.words import headline, measures
+from experiments.report.words import headline
 from experiments.savings.report import markdown_report
 from experiments.stored.activity import activity_of_run
 from experiments.study import VERDICTS
@@ -41,7 +42,9 @@ class Page(HTMLParser):
         self.fetched: list[str] = []
         self.tags: list[str] = []
         self.feed(text)
-        (data,) = re.findall(r'<script type="application/json" id="report-data">(.*?)</script>', text, re.DOTALL)
+        (data,) = re.findall(
+            r'<script type="application/json" id="report-data">(.*?)</script>', text, re.DOTALL
+        )
         self.data = json.loads(data)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -84,19 +87,27 @@ def test_every_number_of_the_table_is_that_of_the_summary(run: Path, text: str) 
             assert row["data-value"] == "None"
             continue
         sign = -1.0 if key.startswith("washout_residual") else 1.0  # NF1 - NF2, as in the study
-        assert float(str(row["data-value"])) == pytest.approx(sign * scales[str(row["data-unit"])] * value, rel=1e-12)
+        assert float(str(row["data-value"])) == pytest.approx(
+            sign * scales[str(row["data-unit"])] * value, rel=1e-12
+        )
         compared += 1
-    assert compared >= 10 and {"savings.initial.difference", "after_effect.mean", "adaptation.FF2"} <= set(rows)
+    assert compared >= 10 and {"savings.initial.difference", "after_effect.mean", "adaptation.FF2"} <= set(
+        rows
+    )
 
 
 def test_the_page_is_one_file_of_limited_size_that_fetches_nothing(text: str) -> None:
     page = Page(text)
     assert len(text.encode()) < MOST_BYTES
     assert all(address.startswith("data:") for address in page.fetched)
-    assert not re.search(r"@import|url\((?!#)|importScripts|fetch\(\s*[\"'`]http", text.partition("<body>")[0])
+    assert not re.search(
+        r"@import|url\((?!#)|importScripts|fetch\(\s*[\"'`]http", text.partition("<body>")[0]
+    )
 
 
-def test_equal_runs_give_equal_bytes_and_nothing_else_is_written(run: Path, text: str, tmp_path: Path) -> None:
+def test_equal_runs_give_equal_bytes_and_nothing_else_is_written(
+    run: Path, text: str, tmp_path: Path
+) -> None:
     before = {file.name: file.read_bytes() for file in run.glob("[!.]*") if file.name != "manifest.json"}
     assert main([str(run)]) == 0
     after = {file.name: file.read_bytes() for file in run.glob("[!.]*") if file.name != "manifest.json"}
@@ -118,13 +129,14 @@ def test_packed_reaches_are_the_recorded_ones(run: Path, text: str) -> None:
     packed, dataset = Page(text).data["runs"][0]["reaches"], activity_of_run(run, save=False)
     in_field = activity_of_run(run, "curl", save=False)
     n, phases, times = len(packed["networks"]), len(PHASES), packed["times"]
-    hand = np.frombuffer(base64.b64decode(packed["hand"]), "<i2").reshape(n, phases, 2, 8, times, 2) * HAND_UNIT
+    hand = np.frombuffer(base64.b64decode(packed["hand"]), "<i2").reshape(n, phases, 2, 8, times, 2)
     excitation = np.frombuffer(base64.b64decode(packed["excitation"]), "i1").reshape(n, phases, 2, 8, -1, 6)
     units = len(packed["units"][0])
     hidden = np.frombuffer(base64.b64decode(packed["hidden"]), "i1").reshape(n, phases, 2, 8, -1, units)
     for f, recorded in enumerate((dataset, in_field)):
         for p, phase in enumerate(PHASES):
-            assert np.abs(hand[:, p, f] - MM * hand_paths(recorded)[phase]).max() <= 0.51 * HAND_UNIT
+            away = HAND_UNIT * hand[:, p, f] - MM * hand_paths(recorded)[phase]
+            assert np.abs(away).max() <= 0.51 * HAND_UNIT
             muscles, activity = by_phase(recorded, "excitation")[phase], by_phase(recorded)[phase]
             assert np.abs(excitation[:, p, f] / LEVELS - muscles).max() <= 0.51 / LEVELS
             for i, order in enumerate(packed["units"]):
@@ -162,7 +174,10 @@ def with_savings(run: FinishedRun, **changes: float | None) -> FinishedRun:
     [
         ({"initial_difference": 1e-3, "initial_p_holm": 0.01}, "err less from the start, and learn faster"),
         ({"initial_difference": 1e-3, "initial_p_holm": 0.2}, "That they err less at first is not shown"),
-        ({"initial_difference": 1e-3, "initial_p_holm": 0.01, "rate_p_holm": 0.06}, "learn faster is not shown"),
+        (
+            {"initial_difference": 1e-3, "initial_p_holm": 0.01, "rate_p_holm": 0.06},
+            "learn faster is not shown",
+        ),
         ({"initial_difference": 1e-3, "initial_p_holm": 0.2, "rate_p_holm": 0.2}, "no measurable savings"),
         ({"initial_difference": -1e-3, "initial_p_holm": 0.01, "rate_p_holm": 0.2}, "did worse"),
         (
@@ -243,10 +258,11 @@ def test_bad_input_is_one_line_and_writes_nothing(
         ([str(run), "--benchmark", str(tmp_path / "benchmark")], "does not hold the results"),
         ([str(run), "--out", str(tmp_path / "empty")], "is a folder"),
     ]
+    usual = ("--out", str(tmp_path / "page.html"))
     for arguments, words in cases:
         caplog.clear()
         try:
-            status = main([*arguments, *([] if "--out" in arguments else ["--out", str(tmp_path / "page.html")])])
+            status = main([*arguments, *(() if "--out" in arguments else usual)])
         except SystemExit as end:  # tyro refuses arguments before the command runs
             status = int(str(end.code))
         assert status == 2, arguments
