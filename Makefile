@@ -31,11 +31,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
 
-# The report is a command of its own, after the run: whatever becomes of it, the run is whole.
+# The report is a command of its own, after the run: whatever becomes of it, the run is whole. Its table was shown.
 savings: $(STAMP) ## run the four-phase experiment at its quick length, in OUT, and write its report: a few minutes
 	@$(if $(findstring --out,$(ARGS)),$(error name the folder with OUT=..., not in ARGS))
 	$(PY) -m experiments.savings --preset quick --out $(OUT) $(ARGS)
-	$(PY) -m experiments.report $(OUT)
+	@$(PY) -m experiments.report $(OUT) > /dev/null
 
 # One computing thread per worker, because the workers share the cores.
 test: $(STAMP) ## run the tests (WORKERS=1 for a single process; ARGS='-m "not slow"' for the quick ones)

@@ -15,6 +15,7 @@ from savings_gym.metrics.statistics import mean_interval
 
 PERCENT: Final = 100.0
 SMALLEST_P: Final = 1e-4  # smaller ones are written as below it
+RATE: Final = f"share of the error that {study.RATE_WINDOW} trials remove, from an exponential fit"
 CHANNEL: Final = "share of the field's force that is compensated when stiff walls guide the hand"
 UNITS: Final = {"per 5 batches": f"per {study.RATE_WINDOW} trials"}  # of the study, and in words
 
@@ -133,7 +134,7 @@ def _savings(summary: dict[str, Any]) -> list[Measure]:
             lines.append(
                 Measure(
                     f"savings.rate.{phase.lower()}", f"Learning rate in {phase}",
-                    "share of the error that 40 trials remove, from an exponential fit",
+                    RATE if phase == "FF1" else "",
                     Quantity(name, value, NO_INTERVAL, rate["networks"], unit),
                 )
             )  # fmt: skip

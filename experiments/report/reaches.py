@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 HAND_UNIT: Final = 0.02  # mm; 16 bits reach to 655 mm, and the arm to 642
-LEVELS: Final = 127.0  # of activity between 0 and 1
+LEVELS: Final = 127.0  # of activity between 0 and the most that there is
 UNIT_STEP: Final = 2  # control steps between shown activity of the units
 UNIT_BYTES: Final = 2_600_000  # of all runs together, before base64 adds a third
 
@@ -44,9 +44,9 @@ def reach_data(
 
     Returns:
         For JSON. Packed arrays are little-endian, in base64: ``hand`` int16, (network, phase, field, target,
-        time, 2) in `HAND_UNIT`; ``excitation`` int8, (network, phase, field, target, time, muscle), and
-        ``hidden`` int8, (network, phase, field, target, time, unit), both in 1 / `LEVELS`, the latter at
-        every `UNIT_STEP`-th time.
+        time, 2) in `HAND_UNIT`; ``excitation`` int8, (network, phase, field, target, time, muscle) in
+        1 / `LEVELS`; ``hidden`` int8, (network, phase, field, target, time, unit) in ``most`` / `LEVELS`, at
+        every `UNIT_STEP`-th time; ``most`` is 1 unless activity goes beyond, as that of LSTM cells does.
     """
     hidden = four_phases(free, "hidden")["NF1"]
     networks, units = shown(hidden.shape, unit_bytes)
@@ -57,6 +57,7 @@ def reach_data(
     excitation = _stacked([four_phases(its, "excitation") for its in both], networks)
     activity = _stacked([four_phases(its, "hidden") for its in both], networks)[..., ::UNIT_STEP, :]
     activity = np.stack([activity[i][..., order[i]] for i in range(networks)])
+    most = max(1.0, float(np.abs(activity).max()))
     arm, arguments = load_arm("muscle"), run.config["arguments"]
     field = stored_field(arguments)
     seen = cue_seen(free)
@@ -69,10 +70,10 @@ def reach_data(
         "start": (MM * arm.hand_position(arm.start)).round(3).tolist(),
         "units": [[int(unit) for unit in its] for its in order], "allUnits": int(hidden.shape[-1]),
         "unitStep": UNIT_STEP, "handUnit": HAND_UNIT, "levels": LEVELS,
-        "signed": bool(excitation.min() < 0.0),
+        "most": most, "signed": bool(excitation.min() < 0.0),
         "hand": _packed(MM * hand / HAND_UNIT, "<i2"),
         "excitation": _packed(LEVELS * excitation, "<i1"),
-        "hidden": _packed(LEVELS * activity, "<i1"),
+        "hidden": _packed(LEVELS * activity / most, "<i1"),
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -75,9 +76,9 @@ def story(run: FinishedRun, lines: Iterable[Measure]) -> list[str]:
         first = by_key.get("phases.FF1.initial_deviation")
         strayed, pushed = (0.0 if line is None else line.quantity.value or 0.0 for line in (effect, first))
         side = "other" if strayed * pushed < 0.0 else "same"
+        size = mirrored(effect) if strayed < 0.0 else effect
         sentences.append(
-            f"When the field was taken away, the hand strayed {effect.shown(abs(strayed))} to the {side} side"
-            f"{_support(effect)}."
+            f"When the field was taken away, the hand strayed {size.value} to the {side} side{_support(size)}."
         )
     if force := by_key.get("adaptation.FF1"):
         sentences.append(f"At the end of FF1, {force.value} of the field's force was compensated.")
@@ -97,6 +98,13 @@ def _first_reaches(by_key: dict[str, Measure], initial: Measure) -> str:
         f"In the first reaches in the field the hand strayed {first} from the straight line, and {second} "
         f"when the field came back: {initial.shown(abs(saved))} {change}{_support(initial)}."
     )
+
+
+def mirrored(line: Measure) -> Measure:
+    """Return a measure with the other sign."""
+    low, high = (None if end is None else -end for end in reversed(line.quantity.ci))
+    value = None if line.quantity.value is None else -line.quantity.value
+    return dataclasses.replace(line, quantity=dataclasses.replace(line.quantity, value=value, ci=(low, high)))
 
 
 def _protocol(run: FinishedRun) -> str:
