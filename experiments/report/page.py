@@ -35,8 +35,8 @@ LIBRARIES: Final = (("d3.min.js", "d3.LICENSE"), ("plot.umd.min.js", "plot.LICEN
 SCRIPTS: Final = ("plots.js", "player.js", "report.js")
 NO_PROBES: Final = "This folder has no table of probes (probes.parquet), from which the curves are drawn."
 NO_NETWORKS: Final = (
-    "This run keeps no networks: it belongs to a learner that was trained by a script of its own, of which "
-    "the folder holds the measures only."
+    "This folder keeps no networks of experiments.savings, whose reaches and activity are shown here. Of "
+    "other learners the page shows the measures."
 )
 
 

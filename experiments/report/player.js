@@ -236,6 +236,7 @@ class Player {
   series(width) {
     [this.left, this.right] = [width > 420 ? 136 : 116, 10];
     this.inner = width - this.left - this.right;
+    this.find(".series").style.setProperty("--drawn", `${width}px`); // paper keeps the width of the screen
     const { muscles, step, go, seen, times } = this.r;
     const count = this.excitation.length / (this.r.networks.length * 64 * muscles.length);
     const size = this.excitation.length / this.r.networks.length;

@@ -78,7 +78,8 @@ def story(run: FinishedRun, lines: Iterable[Measure]) -> list[str]:
         side = "other" if strayed * pushed < 0.0 else "same"
         size = mirrored(effect) if strayed < 0.0 else effect
         sentences.append(
-            f"When the field was taken away, the hand strayed {size.value} to the {side} side{_support(size)}."
+            f"When the field was taken away, the hand strayed {size.value} to the {side} side"
+            f"{_support(size)}."
         )
     if force := by_key.get("adaptation.FF1"):
         sentences.append(f"At the end of FF1, {force.value} of the field's force was compensated.")

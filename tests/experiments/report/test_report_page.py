@@ -207,7 +207,7 @@ def test_a_learner_without_networks_gets_what_it_has(run: Path, tmp_path: Path) 
     page = Page(text)
     (its,) = page.data["runs"]
     assert its["learning"] and its["reaches"] is None and its["ring"] is None
-    assert text.count("This run keeps no networks") == 2 and "3 agents (PPO)" in text
+    assert text.count("This folder keeps no networks") == 2 and "3 agents (PPO)" in text
     assert "i" not in page.tags  # the name of a folder is text
 
 
