@@ -9,12 +9,17 @@ import pytest
 from experiments.savings.command import main
 from savings_gym.files import CONFIG, PROBES, SUMMARY
 
+SMALL = [
+    "--preset", "smoke", "--networks", "3", "--nf1-updates", "8", "--ff1-updates", "8", "--nf2-updates", "8",
+    "--ff2-updates", "8",
+]  # fmt: skip
+
 
 def small_run(out: Path, *arguments: str) -> Path:
     """A run of the smoke preset with three networks; `arguments` change it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("experiments.savings.report.draw", lambda folder: None)  # figures take seconds
-        assert main(["--preset", "smoke", "--networks", "3", "--out", str(out), *arguments]) == 0
+        assert main([*SMALL, "--out", str(out), *arguments]) == 0
     return out
 
 

@@ -39,7 +39,7 @@ function responsive(place, draw) {
  * Let a reader walk through the points of a plot, by pointer, or by arrow keys, Home and End.
  * @param place   figure of the plot; the paragraph after it shows what is read
  * @param plot    from Plot.plot
- * @param points  in the order of the keys: {x, y: [...], html}, in the units of the scales
+ * @param points  in the order of the keys: {x, y: [...], html, dx}, in the units of the scales; dx in px
  * @param options by: "x" or "xy", what the nearest point is near in; label: for screen readers
  */
 function explore(place, plot, points, { by, label }) {
@@ -47,7 +47,7 @@ function explore(place, plot, points, { by, label }) {
   const svg = plot.tagName === "svg" ? plot : plot.querySelector("svg");
   const [x, y] = ["x", "y"].map((name) => plot.scale(name));
   const middle = (scale, value) => scale.apply(value) + (scale.bandwidth || 0) / 2;
-  const places = points.map((point) => [middle(x, point.x), ...point.y.map((value) => middle(y, value))]);
+  const places = points.map((point) => [middle(x, point.x) + (point.dx ?? 0), ...point.y.map((value) => middle(y, value))]);
   const readout = place.nextElementSibling;
   const hint = (readout.dataset.hint ??= readout.innerHTML);
   const [top, bottom] = y.range ? d3.extent(y.range) : [0, svg.clientHeight];
@@ -213,23 +213,23 @@ function sizePlot(place, size, measure, kind, width) {
   const sizes = [...new Set([...its, ...study].map((d) => d.units))].sort((a, b) => a - b);
   const title = { initial: "initial deviation", rate: "learning rate" }[measure];
   const label = kind === "fraction" ? `Share that saves, ${title}` : measure === "initial" ? "Initial savings, FF1 − FF2 (mm)" : "Rate savings, FF2 / FF1";
+  const doublings = (d) => Math.log2(d.units);
   const none = kind === "fraction" ? 0.5 : measure === "initial" ? 0 : 1;
   const plot = Plot.plot({
     width, height: Math.round(Math.max(230, 0.6 * width)), ...margins, style,
-    x: horizontal("Recurrent units", { type: "log", domain: [sizes[0] / 1.3, 1.3 * sizes.at(-1)] }),
+    x: horizontal("Recurrent units", { domain: [Math.log2(sizes[0]) - 0.4, Math.log2(sizes.at(-1)) + 0.4], ticks: sizes.map(Math.log2), tickFormat: (v) => `${Math.round(2 ** v)}` }),
     y: vertical(label, kind === "fraction" ? { domain: [0, 1] } : {}),
     marks: [
-      Plot.axisX(sizes, { tickFormat: (v) => `${v}` }),
       Plot.ruleY([none], { stroke: "var(--muted)", strokeWidth: 0.8 }),
-      Plot.dot(study, { x: "units", y: "y", symbol: "diamond", r: 5, fill: "var(--page)", stroke: "currentColor", strokeWidth: 1.4 }),
+      Plot.dot(study, { x: doublings, y: "y", symbol: "diamond", r: 5, fill: "var(--page)", stroke: "currentColor", strokeWidth: 1.4 }),
       series.map(([key, name, , dx]) => [
-        Plot.ruleX(its.filter((d) => d[key][1] != null), { x: "units", y1: (d) => d[key][1], y2: (d) => d[key][2], stroke: colour(name), strokeWidth: 2, dx }),
-        Plot.dot(its, { x: "units", y: (d) => d[key][0], fill: colour(name), r: 4.5, dx, symbol: key === "paired" ? "circle" : "square" }),
+        Plot.ruleX(its.filter((d) => d[key][1] != null), { x: doublings, y1: (d) => d[key][1], y2: (d) => d[key][2], stroke: colour(name), strokeWidth: 2, dx }),
+        Plot.dot(its, { x: doublings, y: (d) => d[key][0], fill: colour(name), r: 4.5, dx, symbol: key === "paired" ? "circle" : "square" }),
       ]),
     ],
   });
-  const points = its.flatMap((d) => series.filter(([key]) => d[key][0] != null).map(([key, , words]) => ({
-    x: d.units, y: [d[key][0]],
+  const points = its.flatMap((d) => series.filter(([key]) => d[key][0] != null).map(([key, , words, dx]) => ({
+    x: doublings(d), dx, y: [d[key][0]],
     html: `<b>${d.run}, ${d.units} units:</b> ${number(d[key][0], 2)} ${words}${between(d[key][1], d[key][2], 2)}, ${d.networks} networks`,
   })));
   explore(place, plot, points, { by: "xy", label });
