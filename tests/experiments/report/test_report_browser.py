@@ -21,6 +21,10 @@ PLACE = """
 const player = document.querySelector("article").player, hand = player.svg.querySelector(".hand");
 return [player.time, Number(hand.getAttribute("cx")), Number(hand.getAttribute("cy")), player.playing];
 """
+DRAWN = """
+const places = ["[data-plot=learning] svg", ".arm svg", ".muscles svg", ".units canvas"];
+return places.every(place => document.querySelector(place));
+"""
 VISIBLE = 0.021  # mm, rounding of stored places and of those on the page
 
 
@@ -44,7 +48,7 @@ def page(run: Path) -> Path:
 @pytest.fixture
 def open_page(chrome: Any, page: Path) -> Any:
     show(chrome, page)
-    wait(chrome, "return !!document.querySelector('[data-plot=learning] svg, article .arm svg')")
+    wait(chrome, DRAWN)
     return chrome
 
 
@@ -81,7 +85,7 @@ def focus(chrome: Any, query: str) -> Any:
 def test_the_page_loads_without_errors_and_asks_for_nothing(chrome: Any, page: Path) -> None:
     chrome.get_log("browser"), requests(chrome)
     show(chrome, page)
-    wait(chrome, "return document.querySelectorAll('[data-plot] svg').length >= 2")
+    wait(chrome, DRAWN)
     assert chrome.get_log("browser") == []
     addresses = requests(chrome)
     assert addresses and all(address.startswith(("file:", "data:")) for address in addresses)
@@ -188,7 +192,7 @@ def test_tab_reaches_every_control_with_a_visible_focus(open_page: Any) -> None:
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_no_page_scrolls_sideways(chrome: Any, page: Path, width: int) -> None:
     show(chrome, page, width, 844)
-    wait(chrome, "return document.querySelectorAll('[data-plot] svg').length >= 2")
+    wait(chrome, DRAWN)
     assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
 
 
