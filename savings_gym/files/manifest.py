@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from filelock import FileLock
@@ -91,6 +91,8 @@ class Manifest:
             content = json.loads(path.read_text())
             schema = int(content["schema"])
             _ = content["run"], content["files"].items()
+            if outside := [name for name in content["files"] if not _is_inside(name)]:
+                raise ValueError(f"{outside[0]} is not a file of the folder")
             if content.pop("seal") != _seal(content):
                 raise ValueError("it was changed")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -177,6 +179,12 @@ def verified(path: Path) -> Path:
     if manifest is not None:
         manifest.check(path)
     return path
+
+
+def _is_inside(name: str) -> bool:
+    """Return whether a name, relative to a folder, stays within it."""
+    parts = PurePath(name).parts
+    return bool(parts) and not PurePath(name).is_absolute() and ".." not in parts
 
 
 def run_name(arguments: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from savings_gym.files import (
     PARTS,
     Manifest,
     is_empty,
+    manifest_bytes,
     open_folder,
     read_config,
     sole_writer,
@@ -86,6 +87,25 @@ def test_folders_of_older_runs_and_loose_files_are_not_checked(tmp_path):
     (tmp_path / "result").write_bytes(b"others")
     assert verified(tmp_path / "result").read_bytes() == b"others"
     assert not (tmp_path / MANIFEST).exists()
+
+
+@pytest.mark.parametrize("name", ["../other/result", f"{PARTS}/../../other/result", "/other/result"])
+def test_a_manifest_cannot_name_files_outside_of_its_folder(folder, name):
+    victim = folder.parent / "other" / "result"
+    victim.parent.mkdir()
+    victim.write_bytes(b"numbers")
+    content = {CONFIG: (folder / CONFIG).read_bytes(), name: b"numbers"}
+    (folder / MANIFEST).write_bytes(manifest_bytes({"seed": 1}, content))
+    with pytest.raises(ValueError, match="is not a file of the folder"):
+        Manifest(folder).names(PARTS)
+    with pytest.raises(ValueError, match="is not a file of the folder"):
+        read_config(folder)
+    assert victim.is_file()
+
+
+def test_a_manifest_made_at_once_is_that_of_a_run_that_wrote_its_files(folder):
+    contents = {name: (folder / name).read_bytes() for name in Manifest(folder).names()}
+    assert json.loads(manifest_bytes({"seed": 1}, contents)) == json.loads((folder / MANIFEST).read_text())
 
 
 def test_a_newer_schema_is_refused(folder, monkeypatch):
