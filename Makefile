@@ -8,11 +8,11 @@ OUT ?= runs/savings-quick
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-CODE := savings_gym agents experiments tests
+CODE := savings_gym agents experiments tests docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup savings test check format build clean
+.PHONY: help setup savings test check format build wheel docs clean
 
 help: ## list the targets
 	@echo "make TARGET [PYTHON=python3.11] [ARGS='...']"
@@ -56,6 +56,17 @@ build: $(STAMP) ## build sdist and wheel, then install and try the wheel outside
 	$(PY) -m build --no-isolation
 	$(PY) tests/smoke_wheel.py dist
 
+wheel: ## build the wheel and try it in empty environments, with nothing but PYTHON (no set-up needed)
+	rm -rf dist build/wheel
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet -c constraints.txt build
+	build/wheel/bin/python -m build
+	build/wheel/bin/python tests/smoke_wheel.py dist
+
+# -E: pages are also made from READMEs and docstrings, whose changes Sphinx does not see. Notebooks run if they changed.
+docs: $(STAMP) ## build the documentation into docs/_build/html
+	$(PY) -m sphinx -E -q -W --keep-going docs docs/_build/html
+
 clean: ## remove the environment, builds and caches; results in runs/ stay
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

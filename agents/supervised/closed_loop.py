@@ -45,7 +45,7 @@ class ClosedLoop:
             lasting displacement of the hand [N/m]: J^-T (-d tau / d q) J^-1, with tau the joint torques.
         units: How many of the S entries, the first ones, are activity.
         drift: (n,) relative change of activity in the control step at which the loop is linearised,
-            |h' - h| / |h|; 0 in a true hold.
+            ``|h' - h| / |h|``; 0 in a true hold.
     """
 
     jacobian: Floats

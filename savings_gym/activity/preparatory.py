@@ -84,7 +84,7 @@ class UniformShift:
         vector: (..., units) u, orthogonal to the force axes, not of unit length.
         raw: (..., units) s, the shift before it is made orthogonal.
         origin: (..., units) activity, mean over targets, in the phase whose projection is 0.
-        scale: (...) s . u = |u|**2, the divisor of projections.
+        scale: (...) ``s . u = |u|**2``, the divisor of projections.
     """
 
     vector: Floats
