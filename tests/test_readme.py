@@ -1,4 +1,4 @@
-"""The READMEs keep their promises: code runs when pasted, names exist, the first page is short."""
+"""READMEs and documentation keep their promises: code runs when pasted, names exist, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ import pytest
 import savings_gym
 
 ROOT = Path(__file__).parents[1]
-PAGES = tuple(ROOT / folder / "README.md" for folder in (".", "savings_gym", "agents", "experiments"))
+README, *_ = READMES = [
+    ROOT / folder / "README.md" for folder in (".", "savings_gym", "agents", "experiments")
+]
+PAGES = (*READMES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 TEXT = "\n".join(TEXTS.values())
 MOST_LINES = 150
@@ -28,7 +31,12 @@ EVERY_CLONE_HAS = ("agents", "assets", "experiments", "savings_gym")
 
 def blocks(languages: str) -> list[str]:
     """Code blocks of these languages, in order."""
-    return re.findall(rf"^```(?:{languages})\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    return [block for text in TEXTS.values() for block in code_of(text, languages)]
+
+
+def code_of(text: str, languages: str) -> list[str]:
+    """Code blocks of a page."""
+    return re.findall(rf"^```(?:{languages})\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def shell_lines() -> list[str]:
@@ -39,7 +47,7 @@ def shell_lines() -> list[str]:
 
 
 def module_commands() -> list[tuple[str, str]]:
-    """Every ``python -m MODULE ARGUMENTS`` of the README, in blocks and in running text."""
+    """Every ``python -m MODULE ARGUMENTS`` of the pages, in blocks and in running text."""
     return re.findall(r"python -m ([\w.]+)([^`\n#]*)", TEXT)
 
 
@@ -80,7 +88,7 @@ def help_text(module: str) -> str:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(TEXTS[PAGES[0]].splitlines()) <= MOST_LINES
+    assert len(TEXTS[README].splitlines()) <= MOST_LINES
 
 
 @pytest.mark.parametrize("code", blocks("python"))
@@ -113,6 +121,10 @@ def test_commands_know_their_options_and_presets(module: str) -> None:
                 assert re.search(rf"(?<![\w-]){option}(?![\w.-])", help_text(module)), option
             for preset in re.findall(r"--preset[ =](\w+)", arguments):
                 assert re.search(rf"\b{preset}\b", help_text(module)), preset
+            for names in re.findall(r"--only ((?:[a-z-]+ ?)+)", arguments):
+                assert all(re.search(rf"(?<![\w-]){name}", help_text(module)) for name in names.split()), (
+                    names
+                )
 
 
 def test_make_targets_exist() -> None:
