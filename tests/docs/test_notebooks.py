@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "docs" / "notebooks"
@@ -28,7 +28,7 @@ def test_all_notebooks_are_tried() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_notebook_runs_from_top_to_bottom(name: str, monkeypatch, capsys) -> None:
-    matplotlib.use("Agg")
+    plt.switch_backend("Agg")
     monkeypatch.chdir(NOTEBOOKS)
     names: dict[str, Any] = {"__name__": "__main__"}
     for cell in code_cells(name):
@@ -37,5 +37,5 @@ def test_a_notebook_runs_from_top_to_bottom(name: str, monkeypatch, capsys) -> N
         if "parameters" in cell["metadata"].get("tags", ()):
             assert set(SMALL[name]) <= set(names)
             names.update(SMALL[name])
-        matplotlib.pyplot.close("all")
+        plt.close("all")
     assert capsys.readouterr().out
