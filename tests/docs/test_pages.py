@@ -64,7 +64,7 @@ def environment_pages() -> dict[str, str]:
 
 def test_every_environment_has_a_page_and_a_picture() -> None:
     assert set(environment_pages()) == set(ENV_IDS)
-    assert {path.stem for path in (DOCS / "environments/pictures").glob("*.png")} == set(ENV_IDS)
+    assert {path.stem for path in (DOCS / "environments/films").glob("*.gif")} == set(ENV_IDS)
     assert {row[0].strip("`") for row in table(filled("environments/index.md"), "id")} == set(ENV_IDS)
     assert {row[1].strip("`") for row in table(text_of("environments/index.md"), "page")} == set(ENV_IDS)
 
