@@ -244,7 +244,8 @@ def identity(config: Savings, weights: Path | None) -> dict[str, Any]:
     values["delays"] = as_stored(config.delays)
     if weights is not None:
         values["pretrained_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    unchanged = {name for name in ONLY_IF_CHANGED if getattr(config, name) == getattr(type(config)(), name)}
+    usual = PRESETS["quick"]
+    unchanged = {name for name in ONLY_IF_CHANGED if getattr(config, name) == getattr(usual, name)}
     return {name: value for name, value in values.items() if name not in {*EXECUTION, *unchanged}}
 
 

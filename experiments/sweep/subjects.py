@@ -140,19 +140,17 @@ def parsed(default: Any, arguments: Mapping[str, Any], out: Path) -> Any:
     Raises:
         ValueError: If a name is unknown, or a value is not valid for it.
     """
-    changed, for_tyro = dataclasses.replace(default, out=out), []
-    values: dict[str, Any] = {}
+    for_tyro: list[str] = []
+    values: dict[str, Any] = {"out": out}
     for name, value in arguments.items():
-        current = _current(changed, name)
+        current = _current(default, name)
         if type(value) is type(current):
             values[name] = value
         elif isinstance(value, int) and type(current) is float:
             values[name] = float(value)
         else:
             for_tyro += _flags(name, value)
-    if for_tyro:
-        changed = _by_tyro(changed, for_tyro)
-    return _replaced(changed, values)
+    return _replaced(_by_tyro(default, for_tyro) if for_tyro else default, values)
 
 
 def _current(config: Any, name: str) -> Any:
