@@ -1,6 +1,7 @@
 """Type aliases of the package, and checks of numbers and arrays that name the value they refuse."""
 
 import math
+from collections.abc import Collection
 from numbers import Real
 from typing import Any
 
@@ -100,7 +101,7 @@ def as_number(name: str, value: Any, least: float = -math.inf, most: float = mat
     return number
 
 
-def as_numbers(name: str, values: Any, *shapes: tuple[int, ...]) -> Floats:
+def as_numbers(name: str, values: Any, *shapes: tuple[int, ...], largest: float = math.inf) -> Floats:
     """Return finite numbers in one of the given shapes; booleans and strings are refused.
 
     For arguments, which are few; `as_finite` is for data.
@@ -109,6 +110,7 @@ def as_numbers(name: str, values: Any, *shapes: tuple[int, ...]) -> Floats:
         name: What the caller calls them, for the error.
         values: A number, nested sequences of numbers, or an array.
         *shapes: The valid shapes.
+        largest: The largest valid magnitude.
 
     Raises:
         ValueError: For anything else; it names the values and the shapes.
@@ -119,6 +121,8 @@ def as_numbers(name: str, values: Any, *shapes: tuple[int, ...]) -> Floats:
         objects = np.array(None)
     floats = np.array([_as_float(value) for value in objects.flat]).reshape(objects.shape)
     if objects.shape in shapes and np.isfinite(floats).all():
+        if (np.abs(floats) > largest).any():
+            raise ValueError(f"{name} must be at most {largest:g} in magnitude, got {values!r}")
         return floats
     several = [f"finite numbers of shape {shape}" for shape in shapes if shape]
     valid = " or ".join(["a finite number"] * (() in shapes) + several)
@@ -150,20 +154,39 @@ def as_flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def as_whole_number(name: str, value: object, least: int = 0) -> int:
-    """Return a whole number that is at least `least`; booleans, floats and strings are refused.
+def as_whole_number(name: str, value: object, least: int = 0, most: int | None = None) -> int:
+    """Return a whole number from `least` to `most`; booleans, floats and strings are refused.
 
     Args:
         name: Name of the value in the error.
         value: A Python or NumPy integer.
         least: The smallest valid value.
+        most: The largest valid value; None is no limit.
 
     Raises:
-        ValueError: For anything else.
+        ValueError: For anything else; it names the value and the range.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    return int(value)
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):  # type: ignore[operator]
+        limit = "" if most is None else f" and at most {most}"
+        raise ValueError(f"{name} must be a whole number of at least {least}{limit}, got {value!r}")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def as_choice(name: str, value: object, choices: Collection[str]) -> str:
+    """Return one of several words.
+
+    Args:
+        name: What the caller calls it, for the error.
+        value: The word.
+        choices: The valid ones.
+
+    Raises:
+        ValueError: For anything else; it names the value and lists the choices.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
+    return value
 
 
 def as_seed(name: str, value: object) -> int:

@@ -34,13 +34,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from savings_gym.arrays import Floats, as_numbers
+from savings_gym.arrays import Floats, as_choice, as_numbers
 from savings_gym.linear_fields import LinearFields
 
 Vector = tuple[float, float]
 Matrix = tuple[Vector, Vector]
 
 ONSETS = ("start", "go", "cue")  # in the order of time
+LARGEST = 1e12  # magnitude of the numbers of a field, SI units; beyond it, forces would overflow
 
 _KINDS: dict[str, type[Field]] = {}  # every subclass of Field by its kind
 
@@ -85,14 +86,14 @@ class Field:
 
     def __post_init__(self) -> None:
         """Check the values, and store arrays as tuples."""
-        if self.onset not in ONSETS:
-            raise ValueError(f"{type(self).__name__}: onset must be one of {ONSETS}, got {self.onset!r}")
+        as_choice(f"{type(self).__name__}: onset", self.onset, ONSETS)
         for name, shape in self.shapes.items():
             self._store(name, shape)
 
     def _store(self, name: str, *shapes: tuple[int, ...]) -> None:
         """Check the numbers of an attribute, and store them as floats or nested tuples of floats."""
-        numbers = as_numbers(f"{type(self).__name__}: {name}", getattr(self, name), *shapes)
+        label = f"{type(self).__name__}: {name}"
+        numbers = as_numbers(label, getattr(self, name), *shapes, largest=LARGEST)
         object.__setattr__(self, name, _as_tuples(numbers.tolist()))
 
     def terms(self, start: Floats, target: Floats) -> Mapping[str, ArrayLike]:

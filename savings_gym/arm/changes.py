@@ -20,6 +20,7 @@ from savings_gym.arrays import as_number
 
 Factors = tuple[tuple[str, float], ...]  # (name, factor) pairs, sorted by name
 
+SMALLEST_FACTOR, LARGEST_FACTOR = 1e-3, 1e3
 # Which elements each change applies to.
 ELEMENTS = {"strength": (*MUSCLES, *JOINTS), "length": SEGMENTS, "mass": SEGMENTS}
 
@@ -28,7 +29,7 @@ ELEMENTS = {"strength": (*MUSCLES, *JOINTS), "length": SEGMENTS, "mass": SEGMENT
 class ArmChanges:
     """How an arm differs from the standard one. Made by `as_arm_changes`.
 
-    Factors multiply the values of the model file; 1 leaves them as they are.
+    Factors, from 0.001 to 1000, multiply the values of the model file; 1 leaves them as they are.
 
     Attributes:
         file: Path of an MJCF file that stands in for the package's own. It must have the same named joints,
@@ -71,7 +72,7 @@ def as_arm_changes(value: ArmLike) -> ArmChanges:
             see `ArmChanges`; None is the standard arm.
 
     Raises:
-        ValueError: For another type, an unknown name, or a factor that is not a positive number.
+        ValueError: For another type, an unknown name, or a factor that is not a number from 0.001 to 1000.
         FileNotFoundError: If there is no such file.
     """
     if value is None or isinstance(value, ArmChanges):
@@ -107,7 +108,5 @@ def _factors(change: str, values: Any) -> Factors:
     for name, factor in factors.items():
         if name not in ELEMENTS[change]:
             raise ValueError(f"arm: {change} knows {', '.join(ELEMENTS[change])}; got {name!r}")
-        factors[name] = as_number(f"arm: {change} of {name}", factor)
-        if factors[name] <= 0.0:
-            raise ValueError(f"arm: {change} of {name} must be above 0, got {factor!r}")
+        factors[name] = as_number(f"arm: {change} of {name}", factor, SMALLEST_FACTOR, LARGEST_FACTOR)
     return tuple(sorted((name, factor) for name, factor in factors.items() if factor != 1.0))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
-from savings_gym.arrays import Array, as_real
+from savings_gym.arrays import Array, as_real, as_whole_number
 from savings_gym.fields import Field
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import (
@@ -232,7 +232,7 @@ class ReachEnv(gym.Env[Array, Array]):
     ) -> tuple[Array, dict[str, Any]]:
         """Begin the next trial. See the class for `options`."""
         chosen = self.task.trials.options(options)
-        super().reset(seed=seed)
+        super().reset(seed=None if seed is None else as_whole_number("seed", seed))
         if seed is not None:
             self.task.restart()
         self.task.begin(self.np_random, chosen)
@@ -294,7 +294,7 @@ def _open_window() -> Window:
 def as_render_mode(render_mode: str | None, metadata: Mapping[str, Any]) -> str | None:
     """Return the render mode, or raise a ValueError that lists the valid ones."""
     modes = metadata["render_modes"]
-    if render_mode is not None and render_mode not in modes:
+    if render_mode is not None and not (isinstance(render_mode, str) and render_mode in modes):
         raise ValueError(f"render_mode must be None or one of {modes}, got {render_mode!r}")
     return render_mode
 

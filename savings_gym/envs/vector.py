@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
-from savings_gym.arrays import Array, Indices, Info, as_flag, as_whole_number
+from savings_gym.arrays import Array, Indices, Info, as_choice, as_flag, as_whole_number
 from savings_gym.envs.single import as_actions, as_render_mode
 from savings_gym.fields import Field
 from savings_gym.task.options import TrialOptions
@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # imported when something is drawn
 
 INFOS = ("full", "trial")
 TILE_SIZE = 240  # pixels, width and height of one environment in a grid
+MOST_ENVS, MOST_THREADS = 1_000_000, 1024  # a million arms need some 30 GB
 
 
 def spawn_seeds(seed: int, n: int) -> list[int]:
@@ -123,13 +124,11 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         nthread: int = 0,
         info: str = "full",
     ) -> None:
-        num_envs, nthread = as_whole_number("num_envs", num_envs, 1), as_whole_number("nthread", nthread)
-        max_episode_steps = as_whole_number("max_episode_steps", max_episode_steps, 1)
-        if max_episode_steps > TRIAL_STEPS:
-            raise ValueError(f"max_episode_steps must be at most {TRIAL_STEPS}, got {max_episode_steps!r}")
+        num_envs = as_whole_number("num_envs", num_envs, 1, MOST_ENVS)
+        nthread = as_whole_number("nthread", nthread, 0, MOST_THREADS)
+        max_episode_steps = as_whole_number("max_episode_steps", max_episode_steps, 1, TRIAL_STEPS)
         shared_trials, autoreset_mode = as_flag("shared_trials", shared_trials), _as_mode(autoreset_mode)
-        if info not in INFOS:
-            raise ValueError(f"info must be one of {INFOS}, got {info!r}")
+        info = as_choice("info", info, INFOS)
         settings = task_settings(
             field=field,
             schedule=schedule,
@@ -292,7 +291,10 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
     def _as_mask(self, mask: Any) -> NDArray[np.bool_]:
         """Return the option "reset_mask"; None means all environments."""
-        array = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
+        try:
+            array = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
+        except ValueError:  # of a ragged nest
+            array = np.array(None)
         if array.shape != (self.num_envs,) or array.dtype != bool or not array.any():
             raise ValueError(
                 f"option 'reset_mask' must be {self.num_envs} booleans, one of them True, got {mask!r}"
@@ -303,18 +305,15 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         """Return one seed per environment, of the argument of `reset`."""
         if seed is None:
             return [None] * self.num_envs
-        if np.ndim(seed) == 0:  # type: ignore[arg-type]
+        if not isinstance(seed, (list, tuple, np.ndarray)) or np.ndim(np.array(seed, dtype=object)) == 0:
             return list(spawn_seeds(seed, self.num_envs))  # type: ignore[arg-type]
-        seeds = list(seed)  # type: ignore[arg-type]
+        seeds = list(seed)
         if len(seeds) != self.num_envs:
-            raise ValueError(f"got {len(seeds)} seeds for num_envs={self.num_envs}")
+            raise ValueError(f"got {len(seeds)} seeds for num_envs={self.num_envs}: {seed!r}")
         return [None if each is None else as_whole_number("seed", each) for each in seeds]
 
 
 def _as_mode(mode: str | AutoresetMode) -> AutoresetMode:
-    choices = {choice.value: choice for choice in AutoresetMode}
     if isinstance(mode, AutoresetMode):
         return mode
-    if mode not in choices:
-        raise ValueError(f"autoreset_mode must be one of {list(choices)}, got {mode!r}")
-    return choices[mode]
+    return AutoresetMode(as_choice("autoreset_mode", mode, [choice.value for choice in AutoresetMode]))

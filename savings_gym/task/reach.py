@@ -59,6 +59,8 @@ class ReachingArms:
         sd = np.append(
             layout.sensor_noise(noise.vision, noise.proprioception), [noise.excitation] * arm.n_actuators
         )
+        low, self._high = arm.control_range.T  # (actuators,) each
+        self._least_share = low / self._high
         self.trials = Trials(n, arm, settings, sd, shared_trials)
         self.simulation = Simulation(arm, n, nthread)
         self.t = np.full(n, -1)
@@ -126,6 +128,13 @@ class ReachingArms:
             return {"muscle_force": self.simulation.muscle_force()}
         return {"joint_torque": self.ctrl.copy()}
 
+    def _command(self, actions: Floats, noise: Floats) -> Floats:
+        """Return the commands (..., actuators) of actions with noise, within the control range."""
+        share = actions + noise
+        np.maximum(share, self._least_share, out=share)
+        np.minimum(share, 1.0, out=share)
+        return share * self._high  # after the limits, so that nothing overflows
+
     def _check_steps(self, t: int, last: int) -> None:
         """Raise a ResetNeeded if the first of the control steps t .. last cannot be made."""
         if t < 0 or last >= TRIAL_STEPS:
@@ -136,8 +145,10 @@ class ReachingArms:
     def _check_bounds(self) -> None:
         """Raise a RuntimeError if the simulation diverged."""
         if self.simulation.diverged():
+            changes = f" or changes of the arm, {self.settings.arm.to_dict()}" if self.settings.arm else ""
             raise RuntimeError(
-                f"the simulation diverged in one of the fields {set(self.trials.fields)}; choose weaker ones"
+                f"the simulation diverged in one of the fields {set(self.trials.fields)}; choose weaker "
+                f"ones{changes}"
             )
 
 
@@ -185,12 +196,7 @@ class ReachTask(ReachingArms):
         """
         t = self.t if arms is None else self.t[arms]
         self._check_steps(int(t.min()), int(t.max()))
-        low, high = self.arm.control_range.T  # (actuators,) each
-        command = actions + self._noise()[:, self.layout.sensed.stop :]
-        if not self.arm.pulls:
-            command *= high
-        np.maximum(command, low, out=command)
-        np.minimum(command, high, out=self.ctrl)
+        self.ctrl[:] = self._command(actions, self._noise()[:, self.layout.sensed.stop :])
         self._advance(arms)
         if arms is None:
             self.t += 1
@@ -288,7 +294,7 @@ class ReachTask(ReachingArms):
         away = self._past(self.hand, 0) - np.where(
             self._cue_seen()[:, None], trials.target_position, trials.start
         )
-        command = self.ctrl / self.arm.control_range[:, 1]
+        command = self.ctrl / self._high
         now, before, last = (self._past(self.hand_velocity, delay) for delay in range(3))
         return reward_terms(
             self.settings.reward_weights,

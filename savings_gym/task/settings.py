@@ -13,7 +13,7 @@ import numpy as np
 from savings_gym.arm.build import ACTUATIONS
 from savings_gym.arm.changes import ArmChanges, ArmLike
 from savings_gym.arm.model import load_arm
-from savings_gym.arrays import Floats, as_number, as_numbers
+from savings_gym.arrays import Floats, as_choice, as_number, as_numbers
 from savings_gym.fields import Field, as_field
 from savings_gym.task.schedule import Schedule, as_schedule
 
@@ -23,17 +23,20 @@ TRIAL_STEPS = 100  # control steps in a trial
 N_TARGETS = 8  # centre-out targets, every 45 degrees from 0
 PROBE_GO = 0.44  # s, go in test trials
 TIME_ROUNDING = 1e-7  # s, how far a time in single precision may be off
+LARGEST = 1e6  # standard deviation of noise, weight of a reward term
+MOST_TARGETS = 3600  # centre-out targets
 ANGLE_DECIMALS = 6  # directions that differ by less, in degrees, are the same
 
 S = TypeVar("S", "Noise", "Delays", "RewardWeights")
 
 
 def _check_at_least_zero(settings: object) -> None:
-    """Check that all values are finite numbers of at least 0 (or None, if optional); store them as floats."""
+    """Check that all values are numbers from 0 to `LARGEST` (or None, if optional); store them as floats."""
     for f in dataclasses.fields(settings):  # type: ignore[arg-type]
         if f.default is None and getattr(settings, f.name) is None:
             continue
-        value = as_number(f"{type(settings).__name__}: {f.name}", getattr(settings, f.name), least=0.0)
+        name = f"{type(settings).__name__}: {f.name}"
+        value = as_number(name, getattr(settings, f.name), least=0.0, most=LARGEST)
         object.__setattr__(settings, f.name, value)
 
 
@@ -128,7 +131,7 @@ def whole_steps(name: str, seconds: float) -> int:
         ValueError: If it is not a whole number of control steps, or longer than a trial.
     """
     time = as_number(name, seconds)
-    steps = round(time / CONTROL_STEP)
+    steps = round(time / CONTROL_STEP) if abs(time) < 2 * TRIAL_STEPS * CONTROL_STEP else -1
     if not 0 <= steps <= TRIAL_STEPS or abs(steps * CONTROL_STEP - time) > TIME_ROUNDING:
         raise ValueError(
             f"{name} must be a whole number of control steps, one of 0, {CONTROL_STEP}, "
@@ -174,8 +177,8 @@ def target_directions(targets: int | str | Sequence[float]) -> tuple[float, ...]
     degrees = _target_degrees(targets)
     if degrees is None:
         raise ValueError(
-            "targets must be a number of targets (at least 1), a sequence of different directions in "
-            f'degrees, or "random"; got {targets!r}'
+            f"targets must be a number of targets (from 1 to {MOST_TARGETS}), a sequence of different "
+            f'directions in degrees, or "random"; got {targets!r}'
         )
     return tuple(np.deg2rad(degrees).tolist())
 
@@ -183,10 +186,12 @@ def target_directions(targets: int | str | Sequence[float]) -> tuple[float, ...]
 def _target_degrees(targets: Any) -> Floats | None:
     """Directions of the targets, degrees; None if there are none, or if two are the same."""
     if isinstance(targets, (int, np.integer)) and not isinstance(targets, bool):
-        return np.asarray(360.0 / targets * np.arange(targets), dtype=np.float64) if targets >= 1 else None
+        if not 1 <= targets <= MOST_TARGETS:
+            return None
+        return np.asarray(360.0 / targets * np.arange(targets), dtype=np.float64)
     try:
-        degrees = as_numbers("targets", targets, (np.size(targets),))
-    except ValueError:
+        degrees = as_numbers("targets", targets, (len(targets),))
+    except (ValueError, TypeError):
         return None
     different = np.unique(np.round(degrees % 360.0, ANGLE_DECIMALS) % 360.0)
     return degrees if 0 < len(different) == len(degrees) else None
@@ -265,8 +270,7 @@ def task_settings(
     Raises:
         ValueError: If a value is bad, or a field comes with a schedule; it names the valid choices.
     """
-    if actuation not in ACTUATIONS:
-        raise ValueError(f"actuation must be one of {ACTUATIONS}, got {actuation!r}")
+    actuation = as_choice("actuation", actuation, ACTUATIONS)
     field, schedule = as_field(field), as_schedule(schedule)
     if schedule is not None and not field.is_null:
         raise ValueError(

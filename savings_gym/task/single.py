@@ -32,7 +32,6 @@ class SingleReachTask(ReachingArms):
     def __init__(self, settings: TaskSettings) -> None:
         super().__init__(1, settings)
         self._only = np.array([0])
-        self._low, self._high = self.arm.control_range.T
         self._links: list[float] = self.arm.link_lengths.tolist()
         self._terms: dict[str, float] = dict.fromkeys(REWARD_TERMS, 0.0)
 
@@ -53,11 +52,7 @@ class SingleReachTask(ReachingArms):
         """Advance by one control step under an action (actuators,), and return the reward."""
         t = int(self.t[0])
         self._check_steps(t, t)
-        command = action + self.trials.noise[0, t, self.layout.sensed.stop :]
-        if not self.arm.pulls:
-            command *= self._high
-        np.maximum(command, self._low, out=command)
-        np.minimum(command, self._high, out=command)
+        command = self._command(action, self.trials.noise[0, t, self.layout.sensed.stop :])
         self.ctrl[0] = command
         self._advance(self._fields[(t >= self._go) + (t >= self._cue)])
         self.t[0] = t + 1

@@ -225,7 +225,7 @@ def test_rewards_are_those_of_the_docstring():
         ({"field": 8.0}, "a field must be a Field, its dict, or None; got 8.0"),
         ({"schedule": "four"}, "a schedule must be a Schedule"),
         ({"schedule": {"phases": [{"name": "FF1", "trials": 0}]}}, "at least 1, got 0"),
-        ({"noise": {"vision": -1e-4}}, "Noise: vision must be .* at least 0, got -0.0001"),
+        ({"noise": {"vision": -1e-4}}, "Noise: vision must be .* at least 0 and .*, got -0.0001"),
         ({"noise": {"sound": 1.0}}, r"Noise or a dict .*\['excitation', 'proprioception', 'vision'\]"),
         ({"noise": 0.1}, "expected Noise"),
         ({"delays": {"vision": 0.005}}, "visual delay must be a whole number of control steps.*got 0.005 s"),
