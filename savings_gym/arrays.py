@@ -185,7 +185,7 @@ def as_choice(name: str, value: object, choices: Collection[str]) -> str:
         ValueError: For anything else; it names the value and lists the choices.
     """
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
+        raise ValueError(f"{name} must be one of {tuple(choices)}, got {value!r}")
     return value
 
 

@@ -274,7 +274,10 @@ def test_a_config_of_something_else_is_refused(tmp_path: Path, caplog: pytest.Lo
         (["--preset", "fast"], "unknown preset 'fast'; choose from: quick, paper, smoke"),
         (["--nf2-updates", "0"], "nf2_updates must be a whole number of at least 1, got 0"),
         (["--b", "nan"], "b must be a finite number"),
-        (["--noise.vision", "-1"], "vision must be a finite number of at least 0, got -1.0"),
+        (
+            ["--noise.vision", "-1"],
+            "vision must be a finite number of at least 0 and at most 1e+06, got -1.0",
+        ),
         (["--delays.vision", "0.005"], "whole number of control steps"),
         (["--pretrained", "nowhere.safetensors"], "no weights file 'nowhere.safetensors'"),
         (["--optimiser", "lbfgs"], "unknown optimiser 'lbfgs'; choose from: adam, sgd"),

@@ -199,7 +199,10 @@ def test_progress_says_how_long_it_will_take(tmp_path, caplog):
         (["--device", "meta"], "unknown device 'meta'; choose from: cpu"),
         (["--device", "cuda:99"], "unknown device 'cuda:99'; choose from: cpu"),
         (["--actuation", "torque"], "unknown actuation 'torque'; choose from: muscle, motor"),
-        (["--noise.vision", "-1"], "vision must be a finite number of at least 0, got -1.0"),
+        (
+            ["--noise.vision", "-1"],
+            "vision must be a finite number of at least 0 and at most 1e+06, got -1.0",
+        ),
         (["--delays.vision", "0.005"], "whole number of control steps"),
         (["--training-go", "0.105", "0.3"], "go_time must be a whole number of control steps"),
         (["--preset", "study"], "unknown preset 'study'; choose from: environment, paper"),

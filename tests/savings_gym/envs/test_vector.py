@@ -271,15 +271,15 @@ def test_a_shorter_episode():
         (lambda: ReachVectorEnv(True), "num_envs must be a whole number .* got True"),
         (
             lambda: ReachVectorEnv(2, max_episode_steps=101),
-            "max_episode_steps must be .* at most 100, got 101",
+            "max_episode_steps must be .* most 100, got 101",
         ),
         (lambda: ReachVectorEnv(2, max_episode_steps=50.0), "max_episode_steps must be .* got 50.0"),
         (
             lambda: ReachVectorEnv(2, nthread=-1),
-            "nthread must be a whole number of at least 0 and .*, got -1",
+            "nthread must be a whole number .* got -1",
         ),
         (lambda: ReachVectorEnv(2, shared_trials="no"), "shared_trials must be True or False, got 'no'"),
-        (lambda: ReachVectorEnv(2, autoreset_mode="Later"), r"one of \['NextStep', 'SameStep', 'Disabled'\]"),
+        (lambda: ReachVectorEnv(2, autoreset_mode="Later"), r"one of \('NextStep', 'SameStep', 'Disabled'\)"),
         (lambda: ReachVectorEnv(2, info="some"), r"info must be one of \('full', 'trial'\), got 'some'"),
         (lambda: ReachVectorEnv(2).reset(seed=[1, 2, 3]), "got 3 seeds for num_envs=2"),
         (lambda: ReachVectorEnv(2).reset(options=5), "options of reset must be a dict or None, got 5"),

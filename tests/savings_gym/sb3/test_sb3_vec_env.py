@@ -205,7 +205,7 @@ def test_the_value_of_the_terminal_observation_is_added_to_the_last_reward():
         (lambda: ReachVecEnv(2, autoreset_mode="Disabled"), "got 'Disabled'"),
         (lambda: ReachVecEnv(True), "a ReachVectorEnv or a number of arms, got True"),
         (lambda: ReachVecEnv("two"), "a ReachVectorEnv or a number of arms, got 'two'"),
-        (lambda: ReachVecEnv(0), "num_envs must be a whole number of at least 1, got 0"),
+        (lambda: ReachVecEnv(0), "num_envs must be a whole number of at least 1 and at most 1000000, got 0"),
         (lambda: ReachVecEnv(2, info="some"), r"info must be one of \('full', 'trial'\), got 'some'"),
     ],
 )
