@@ -171,7 +171,7 @@ def _interrupt(config: Savings, after: float, number: signal.Signals) -> bool:
         if child.is_alive():
             child.kill()
             raise RuntimeError(f"a run did not stop within {GRACE:.0f} s of {number.name}")
-    elif child.exitcode not in (0, 130):
+    elif child.exitcode != 0:
         raise RuntimeError(f"resuming {config.out} failed with status {child.exitcode}")
     return running
 
@@ -217,7 +217,7 @@ def _half(config: Savings) -> Savings:
         time.sleep(0.002)
     os.kill(child.pid, signal.SIGTERM)
     child.join(GRACE)
-    if child.exitcode != 130:
+    if child.exitcode != 128 + signal.SIGTERM:
         raise RuntimeError(f"{config.out} ended with status {child.exitcode} before it could be stopped")
     return config
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +21,23 @@ UNKNOWN = "not known"  # how networks were pre-trained, in files that lack it
 
 
 def save_ensemble(path: Path, ensemble: Ensemble, **metadata: Any) -> None:
-    """Save all parameters in float32, with metadata that must go through JSON."""
+    """Save all parameters in float32, with metadata that must go through JSON and a SHA-256 of both."""
     tensors = {
         name: value.detach().cpu().to(torch.float32).contiguous()
         for name, value in ensemble.named_parameters()
     }
     content = {"cell": ensemble.cell, "networks": ensemble.networks, "units": ensemble.units, **metadata}
+    content["sha256"] = _digest(tensors, content)
     write_atomically(path, save(tensors, {"savings_gym": json.dumps(content, sort_keys=True)}))
+
+
+def _digest(tensors: dict[str, torch.Tensor], content: dict[str, Any]) -> str:
+    """Return the SHA-256 of parameters and metadata."""
+    about = {name: value for name, value in content.items() if name != "sha256"}
+    total = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {list(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    return total.hexdigest()
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -156,8 +167,8 @@ def load_ensemble(
     """Load an ensemble from a file, or its first ``networks`` networks.
 
     Raises:
-        FileNotFoundError, ValueError: As in `read_metadata`, or if the file holds fewer networks, or networks
-            of a cell that is not registered.
+        FileNotFoundError, ValueError: As in `read_metadata`, or if the file was changed, or holds fewer
+            networks, or networks of a cell that is not registered.
     """
     metadata = read_metadata(path)
     try:
@@ -173,8 +184,11 @@ def load_ensemble(
     )
     try:
         with safe_open(path, "pt") as file, torch.no_grad():
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
             for name, parameter in ensemble.named_parameters():
-                parameter.copy_(file.get_tensor(name)[:count])
-    except (SafetensorError, RuntimeError) as error:
+                parameter.copy_(tensors[name][:count])
+    except (SafetensorError, RuntimeError, LookupError) as error:
         raise ValueError(f"{str(path)!r} is damaged: {error}") from error
+    if "sha256" in metadata and metadata["sha256"] != _digest(tensors, metadata):  # older files lack it
+        raise ValueError(f"{str(path)!r} is damaged: its content is not what was saved")
     return ensemble

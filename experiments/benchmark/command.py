@@ -93,7 +93,11 @@ PRESETS = {
 
 
 def run(config: Benchmark) -> int:
-    """Run what is missing, then report; return the exit status: 0, 1 if a job failed, 130 if interrupted."""
+    """Run what is missing, then report; return the exit status.
+
+    Returns:
+        0; 1 if a job failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
+    """
     jobs = config.all_jobs()
     missing = [job for job in jobs if job.record is None]  # raises for folders of other jobs
     log.info("%d jobs, %d of them finished before", len(jobs), len(jobs) - len(missing))
@@ -109,7 +113,7 @@ def run(config: Benchmark) -> int:
             log.error("failed with status %d: %s, see %s", failed[_label(job)], _label(job), _log_file(job))
     if stop():
         log.warning("interrupted: the same command resumes with what is missing")
-        return 130
+        return stop.status
     return 1 if failed else 0
 
 

@@ -110,13 +110,17 @@ PRESETS = {
 
 
 def run(config: Controls) -> int:
-    """Make what is missing, then the table; return the exit status: 0, 1 if a run failed, or 130."""
+    """Make what is missing, then the table; return the exit status.
+
+    Returns:
+        0; 1 if a run failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
+    """
     stop = StopFlag()
     if not is_complete(config.main):
         arguments = ["experiments.savings", *savings_arguments(config.main_run())]
         failed = run_side_by_side([Command(MAIN, arguments, config.out / "main.log")], 1, stop)
         if failed or stop():
-            return _ended(config, failed, stop())
+            return _ended(config, failed, stop)
     every = config.conditions(config.only)
     missing = [each for name, each in every.items() if name != MAIN and not finished(each.config)]
     for each in missing:
@@ -126,7 +130,7 @@ def run(config: Controls) -> int:
     if not stop():
         for file in write_table(config.out, config.done()):
             log.info("wrote %s", file)
-    return _ended(config, failed, stop())
+    return _ended(config, failed, stop)
 
 
 def is_complete(run: Path) -> bool:
@@ -149,12 +153,12 @@ def _command(config: Controls, condition: Condition) -> Command:
     return Command(condition.name, arguments, file, condition.shares, prepare)
 
 
-def _ended(config: Controls, failed: dict[str, int], interrupted: bool) -> int:
+def _ended(config: Controls, failed: dict[str, int], stop: StopFlag) -> int:
     for name, status in failed.items():
         log.error("failed with status %d: %s, see %s", status, name, config.out / f"{name}.log")
-    if interrupted:
+    if stop():
         log.warning("interrupted: the same command resumes with what is missing")
-        return 130
+        return stop.status
     return 1 if failed else 0
 
 

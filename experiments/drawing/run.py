@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from experiments.drawing import style as look
 from experiments.drawing.curves import ff1_over_ff2, learning_curves
 from experiments.drawing.hand_paths import hand_paths
+from experiments.runs.folder import FIGURES
 from savings_gym.files import PROBES, read_table
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import savings
@@ -39,13 +41,17 @@ class Run:
     rate: dict[str, Any] | None
 
 
-def draw_figures(folder: Path) -> list[Path]:
+def draw_figures(
+    folder: Path, stopped: Callable[[], bool] = lambda: False, names: Collection[str] | None = None
+) -> list[Path]:
     """Draw learning_curves, ff1_ff2 and hand_paths into a run folder, as PNG and SVG.
 
     A figure whose data are missing, as after an interruption, is left out with a warning in the log.
 
     Args:
         folder: Run folder with probes.parquet, and paths.nc if the run has got that far.
+        stopped: Called before every figure; True leaves it and the next ones out.
+        names: Only these of the figures; None draws all.
 
     Returns:
         The PNG files.
@@ -55,13 +61,17 @@ def draw_figures(folder: Path) -> list[Path]:
         ValueError: If a file cannot be read or lacks what the figures need; the message names the file.
     """
     run = read_run(folder)
-    drawings = {
-        "learning_curves.png": lambda: learning_curves(run.curves),
-        "ff1_ff2.png": lambda: ff1_over_ff2(run.curves, run.initial, run.rate),
-        "hand_paths.png": lambda: hand_paths(folder / "paths.nc"),
-    }
-    written = []
-    for name, draw in drawings.items():
+    drawings = (
+        lambda: learning_curves(run.curves),
+        lambda: ff1_over_ff2(run.curves, run.initial, run.rate),
+        lambda: hand_paths(folder / "paths.nc"),
+    )
+    written: list[Path] = []
+    for name, draw in zip(FIGURES, drawings, strict=True):
+        if names is not None and name not in names:
+            continue
+        if stopped():
+            return written
         with look.house_style():
             figure = draw()
             if figure is not None:

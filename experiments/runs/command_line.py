@@ -106,24 +106,38 @@ def choices(names: Iterable[str]) -> Any:
 class StopFlag:
     """Whether Ctrl-C, a kill or a closed terminal has asked the process to stop.
 
-    A second Ctrl-C stops it at once.
+    A second Ctrl-C stops it at once. At the end of a ``with`` statement signals act as before.
     """
 
     def __init__(self) -> None:
         """Take over the signals."""
-        self.raised = False
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._raise)
+        self.raised, self.number = False, int(signal.SIGINT)
+        names = ("SIGINT", "SIGTERM", "SIGHUP")
+        taken = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        self._before = {number: signal.signal(number, self._raise) for number in taken}
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if self.raised and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.raised = True
+        self.raised, self.number = True, number
 
     def __call__(self) -> bool:
         """Return whether the process should stop."""
         return self.raised
+
+    @property
+    def status(self) -> int:
+        """The exit status of a process that stopped when asked: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + self.number
+
+    def __enter__(self) -> StopFlag:
+        """Return the flag."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt(3)

@@ -46,6 +46,8 @@ from savings_gym.files import (
 )
 
 PACKAGES: Final = ("torch", "numba")  # whose versions are recorded, beside those of savings_gym
+SEAL: Final = b"\nsha256 "  # between a state and its digest
+FIGURES: Final = ("learning_curves.png", "ff1_ff2.png", "hand_paths.png")  # each also as SVG
 
 
 def versions() -> dict[str, str]:
@@ -109,12 +111,7 @@ class RunFolder:
         Raises:
             FileNotFoundError, ValueError: If the state is missing, was changed, or cannot be read.
         """
-        if not verified(self.state_file).is_file():
-            return None
-        try:
-            return dict(torch.load(self.state_file, map_location="cpu", weights_only=True))
-        except (RuntimeError, ValueError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            raise ValueError(f"{self.state_file} is not the state of a run: {error}") from error
+        return load_state(self.state_file) if verified(self.state_file).is_file() else None
 
     def save_state(self, state: dict[str, Any], rows: list[Columns], first: int) -> None:
         """Save the probe rows since the last call as part number ``first``, then the state."""
@@ -122,9 +119,7 @@ class RunFolder:
             buffer = io.BytesIO()
             _frame(rows).to_parquet(buffer, index=False)
             write_atomically(self.parts / f"{first:09d}.parquet", buffer.getvalue())
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_atomically(self.state_file, buffer.getvalue())
+        write_state(self.state_file, state)
 
     def table(self, before: int | None = None) -> pd.DataFrame:
         """Return all probe rows in order, or only those of the parts numbered below ``before``."""
@@ -159,10 +154,35 @@ class RunFolder:
     def finish(self) -> None:
         """Remove what only an interrupted run needs."""
         manifest, passing = Manifest.of(self.state_file), [self.state_file, *self._parts()]
-        if manifest is not None:
+        if manifest is not None and any(file.exists() for file in passing):  # else it may be read-only
             manifest.remove(passing)
         self.state_file.unlink(missing_ok=True)
         shutil.rmtree(self.parts, ignore_errors=True)
+
+
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a state to resume from, whole or not at all, followed by its SHA-256."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    write_atomically(path, content + SEAL + hashlib.sha256(content).hexdigest().encode())
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Return the state to resume from in a file; older ones carry no SHA-256.
+
+    Raises:
+        FileNotFoundError, ValueError: If it is missing, was changed, or cannot be read; it is named.
+    """
+    content, seal, digest = verified(path).read_bytes().rpartition(SEAL)
+    if seal and hashlib.sha256(content).hexdigest().encode() != digest:
+        raise ValueError(f"{path} was changed or truncated: remove it to start again")
+    try:
+        return dict(torch.load(io.BytesIO(content or digest), map_location="cpu", weights_only=True))
+    except (
+        RuntimeError, ValueError, TypeError, EOFError, OSError, LookupError, pickle.UnpicklingError
+    ) as error:  # fmt: skip
+        raise ValueError(f"{path} is not the state of a run: {error}") from error
 
 
 def _frame(rows: list[Columns]) -> pd.DataFrame:

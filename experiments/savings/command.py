@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from agents.supervised.checkpoints import delays_of, delays_text, load_ensemble
+from agents.supervised.checkpoints import delays_of, delays_text, load_ensemble, read_metadata
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.local_rule import describe_rule
 from agents.supervised.reaches import Timing
@@ -21,7 +21,7 @@ from experiments.runs.folder import RunFolder
 from experiments.savings.config import PRESETS, Savings, check_memory, finished, identity, start_weights
 from experiments.savings.experiment import FourPhases
 from experiments.savings.pretrain import pretrain
-from experiments.savings.report import ProgressDisplay, finish_report, show_report
+from experiments.savings.report import ProgressDisplay, draw, finish_report, missing_figures, show_report
 from savings_gym.files import sole_writer
 from savings_gym.tracking import mirror
 
@@ -32,46 +32,54 @@ def run(config: Savings) -> int:
     """Run the experiment or resume it; return the exit status.
 
     Returns:
-        0, 1 if the learning diverged, or 130 if the run was interrupted.
+        0; 1 if the learning diverged; if the run was interrupted, 130 after Ctrl-C and 143 after SIGTERM.
     """
-    if finished(config):
-        log.info("%s is complete: showing its results", config.out)
-        RunFolder(config.out, identity(config, start_weights(config))).finish()
-        show_report(config.out)
-    else:
-        check_memory(config)
+    with StopFlag() as stop:
         try:
-            if not _run_phases(config):
-                log.warning(
-                    "interrupted: %s keeps what was done; the same command goes on from there", config.out
-                )
-                return 130
+            complete = _show(config, stop) if finished(config) else _run_phases(config, stop)
         except FloatingPointError as error:
             log.error("the learning diverged: %s; try a lower --learning-rate", error)
             return 1
+        if not complete:
+            log.warning(
+                "interrupted: %s keeps what was done; the same command goes on from there", config.out
+            )
+            return stop.status
     if config.track:
         mirror(config.out)
     return 0
 
 
-def _run_phases(config: Savings) -> bool:
+def _show(config: Savings, stop: StopFlag) -> bool:
+    """Show a complete run, and draw the figures that it lacks; return whether the end was reached."""
+    log.info("%s is complete: showing its results", config.out)
+    RunFolder(config.out, identity(config, start_weights(config))).finish()
+    if lacking := missing_figures(config.out):
+        with sole_writer(config.out):
+            draw(config.out, stop, lacking)
+    show_report(config.out)
+    return not stop()
+
+
+def _run_phases(config: Savings, stop: StopFlag) -> bool:
     """Pre-train if asked, run the four phases and report; return whether the end was reached."""
+    check_memory(config)
     weights = start_weights(config)
     with sole_writer(config.out):
-        return _run_in(RunFolder(config.out, identity(config, weights), config.device), config, weights)
+        return _run_in(RunFolder(config.out, identity(config, weights), config.device), config, weights, stop)
 
 
-def _run_in(folder: RunFolder, config: Savings, weights: Path | None) -> bool:
+def _run_in(folder: RunFolder, config: Savings, weights: Path | None, stop: StopFlag) -> bool:
     """Do the work of `_run_phases` in its folder, which no other process writes."""
     folder.check()
     if weights is not None:
         _compare_delays(weights, config)
-    stop = StopFlag()
     weights = weights or folder.path / "pretrained.safetensors"
     if not weights.is_file():
         log.info("pre-training %d networks with %d updates", config.networks, config.pretraining_updates)
         if not pretrain(config.pretraining(weights), stop):
             return False
+    _check_pretrained(weights, config)
     ensemble = load_ensemble(weights, config.networks, device=config.device)
     ensemble.freeze(*config.frozen)
     learner = SupervisedLearner(
@@ -87,8 +95,18 @@ def _run_in(folder: RunFolder, config: Savings, weights: Path | None) -> bool:
         "units": ensemble.units, "seed": config.seed, "b": config.b, "cell": ensemble.cell,
         "device": config.device, "rollout": config.rollout,
     }  # fmt: skip
-    finish_report(folder, experiment, complete, metadata)
-    return complete
+    return finish_report(folder, experiment, complete, metadata, stop)
+
+
+def _check_pretrained(weights: Path, config: Savings) -> None:
+    """Refuse to go on with fewer networks than asked for, because others diverged in their pre-training."""
+    metadata = read_metadata(weights)
+    if "diverged" in metadata and metadata["networks"] < config.networks:
+        raise ValueError(
+            f"{weights} holds {metadata['networks']} networks: {', '.join(metadata['diverged'])} of "
+            f"{config.networks} diverged in pre-training; go on with the others in a new folder, --networks "
+            f"{metadata['networks']} --pretrained {weights}, or pre-train with another seed"
+        )
 
 
 def _compare_delays(weights: Path, config: Savings) -> None:

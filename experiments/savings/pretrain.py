@@ -6,13 +6,14 @@ made the networks that ship (``experiments/pretrained/gru128.safetensors``). Lea
 000 batches of 32 random reaches, with Adam (eLife 107423). Delays and go times are those of the environments,
 or with ``--preset paper`` those of the study's code. An interrupted run resumes from where it stopped if the
 same command is repeated: its state is kept beside the output until the end. Batch i depends on the seed and i
-alone. ``experiments.join_networks`` joins networks that were pre-trained with several seeds in one file.
+alone. A network whose gradient is no longer finite learns no more, and the others go on; it is named, and is
+not in the file. ``experiments.join_networks`` joins networks that were pre-trained with several seeds in one
+file.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import logging
 import time
@@ -31,6 +32,7 @@ from agents.supervised.memory import check_learning_memory
 from agents.supervised.networks import (
     CELLS,
     INITIAL_WEIGHTS,
+    Ensemble,
     check_cell,
     check_device,
     check_initial_weights,
@@ -39,9 +41,10 @@ from agents.supervised.networks import (
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO, TRAINING_GO, centre_out, random_reaches
 from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import StopFlag, choice, preset_main
+from experiments.runs.folder import load_state, write_state
 from savings_gym.arrays import MM, as_seed, as_whole_number
 from savings_gym.fields import NullField
-from savings_gym.files import Manifest, check_writable, verified, write_atomically
+from savings_gym.files import Manifest, check_writable
 from savings_gym.task.settings import Delays, Noise, go_steps
 
 log = logging.getLogger(__name__)
@@ -132,20 +135,21 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
         stopped: Called before every update; True saves the state and stops.
 
     Returns:
-        Whether the end was reached and the weights written.
+        Whether the end was reached and the weights written. Networks that diverged are not among them; their
+        numbers, and the updates that they could not make, are the entry "diverged" of the metadata.
 
     Raises:
         ValueError: If the saved state belongs to a run with other arguments.
-        FloatingPointError: If the learning diverges.
+        FloatingPointError: If every network diverges.
     """
     state_file = config.out.with_suffix(".state.pt")
     ensemble = make_ensemble(
         config.cell, config.networks, config.units, seed=config.seed, device=config.device,
         initial_weights=config.initial_weights,
     )  # fmt: skip
-    learner = SupervisedLearner(ensemble, PRETRAINING, actuation=config.actuation)
+    learner = SupervisedLearner(ensemble, PRETRAINING, actuation=config.actuation, stop_diverging=True)
     arguments = stored(config)
-    first = _resume(state_file, learner, arguments)
+    first, diverged = _resume(state_file, learner, arguments)
     task: dict[str, Any] = {
         "noise": config.noise, "delays": config.delays, "go_time": config.training_go,
         "device": config.device,
@@ -153,22 +157,48 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
     began = time.monotonic()
     for update in range(first, config.updates):
         if stopped():
-            _save_state(state_file, learner, arguments, update)
+            _save_state(state_file, learner, arguments, update, diverged)
             return False
         if update and update % KEEP_EVERY == 0:
-            _save_state(state_file, learner, arguments, update)
+            _save_state(state_file, learner, arguments, update, diverged)
             pace = (time.monotonic() - began) / (update - first) if update > first else None
             _log_progress(learner, config, update, pace)
         _anneal(learner, config, update)
         rng = np.random.default_rng((config.seed, TRAIN, update))
         learner.update(random_reaches(config.networks, config.trials, NullField(), rng, **task))
-    save_ensemble(config.out, ensemble, pretraining=arguments)
+        _note_diverged(learner, update, diverged)
+    _write_weights(config.out, ensemble, arguments, diverged)
     manifest = Manifest.of(state_file)
     if manifest is not None:
         manifest.remove([state_file])
     state_file.unlink(missing_ok=True)
     log.info("wrote %s", config.out)
     return True
+
+
+def _note_diverged(learner: SupervisedLearner, update: int, diverged: dict[int, int]) -> None:
+    """Remember and log the networks that an update stopped."""
+    if int(learner.stopped.sum()) == len(diverged):
+        return
+    for i in torch.nonzero(learner.stopped).flatten().tolist():
+        if i not in diverged:
+            diverged[i] = update
+            log.warning("network %d diverged in update %d: it learns no more, and is left out", i, update)
+
+
+def _write_weights(
+    path: Path, ensemble: Ensemble, arguments: dict[str, Any], diverged: dict[int, int]
+) -> None:
+    """Write the networks that learned to the end, and say which did not."""
+    if not diverged:
+        save_ensemble(path, ensemble, pretraining=arguments)
+        return
+    whole = [i for i in range(ensemble.networks) if i not in diverged]
+    numbers = {str(i): update for i, update in sorted(diverged.items())}
+    save_ensemble(path, ensemble.select(*whole), pretraining=arguments, diverged=numbers)
+    log.warning(
+        "%s holds %d networks: %s diverged", path, len(whole), ", ".join(f"number {i}" for i in numbers)
+    )
 
 
 def _log_progress(learner: SupervisedLearner, config: Pretraining, update: int, pace: float | None) -> None:
@@ -195,18 +225,34 @@ def _anneal(learner: SupervisedLearner, config: Pretraining, update: int) -> Non
             group["lr"] = PRETRAINING.rate * PRETRAINING.decay**update * share
 
 
-def _save_state(path: Path, learner: SupervisedLearner, arguments: dict[str, object], update: int) -> None:
-    buffer = io.BytesIO()
-    state = {"ensemble": learner.ensemble.state_dict(), "optimiser": learner.optimiser.state_dict()}
-    torch.save(state | {"about": arguments, "update": update}, buffer)
-    write_atomically(path, buffer.getvalue())
+def _save_state(
+    path: Path,
+    learner: SupervisedLearner,
+    arguments: dict[str, object],
+    update: int,
+    diverged: dict[int, int],
+) -> None:
+    state = {
+        "ensemble": learner.ensemble.state_dict(), "optimiser": learner.optimiser.state_dict(),
+        "about": arguments, "update": update, "diverged": diverged,
+    }  # fmt: skip
+    write_state(path, state)
 
 
-def _resume(path: Path, learner: SupervisedLearner, arguments: dict[str, object]) -> int:
-    """Load a saved state if there is one; return the update to go on with."""
+def _resume(
+    path: Path, learner: SupervisedLearner, arguments: dict[str, object]
+) -> tuple[int, dict[int, int]]:
+    """Load a saved state if there is one.
+
+    Returns:
+        The update to go on with, and the networks that diverged, with the updates that they could not make.
+
+    Raises:
+        ValueError: If the state is damaged, or belongs to a run with other arguments.
+    """
     if not path.is_file():
-        return 0
-    state = torch.load(verified(path), weights_only=True)
+        return 0, {}
+    state = load_state(path)
     older = {  # what older states lack
         "anneal": 0, "actuation": "muscle", "training_go": list(TRAINING_GO), "initial_weights": "stack",
     }  # fmt: skip
@@ -228,12 +274,17 @@ def _resume(path: Path, learner: SupervisedLearner, arguments: dict[str, object]
         )
     learner.ensemble.load_state_dict(state["ensemble"])
     learner.optimiser.load_state_dict(state["optimiser"])
+    diverged = dict(state.get("diverged", {}))
+    learner.stopped[list(diverged)] = True
     log.info("resuming at update %d", state["update"])
-    return int(state["update"])
+    return int(state["update"]), diverged
 
 
 def run(config: Pretraining) -> int:
-    """Pre-train networks; return the exit status: 0, 1 if the learning diverged, or 130 if interrupted.
+    """Pre-train networks; return the exit status.
+
+    Returns:
+        0; 1 if every network diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
 
     Raises:
         OSError: If the weights file exists already or cannot be written.
@@ -243,14 +294,15 @@ def run(config: Pretraining) -> int:
         raise FileExistsError(f"{config.out} exists already: choose another --out or remove it")
     check_learning_memory(config.cell, config.networks, config.units, config.trials, device=config.device)
     check_writable(config.out)
-    try:
-        if pretrain(config, StopFlag()):
-            return 0
-    except FloatingPointError as error:
-        log.error("the learning diverged: %s", error)
-        return 1
-    log.warning("interrupted: the same command goes on from there")
-    return 130
+    with StopFlag() as stop:
+        try:
+            if pretrain(config, stop):
+                return 0
+        except FloatingPointError as error:
+            log.error("the learning diverged: %s", error)
+            return 1
+        log.warning("interrupted: the same command goes on from there")
+        return stop.status
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from experiments import study
-from experiments.runs.folder import RunFolder, versions
+from experiments.runs.folder import FIGURES, RunFolder, versions
 from experiments.runs.tables import (
     MISSING,
     NO_INTERVAL,
@@ -93,8 +93,9 @@ class ProgressDisplay:
 
 
 def finish_report(
-    folder: RunFolder, experiment: FourPhases, complete: bool, metadata: dict[str, Any]
-) -> None:
+    folder: RunFolder, experiment: FourPhases, complete: bool, metadata: dict[str, Any],
+    stop: Callable[[], bool],
+) -> bool:  # fmt: skip
     """Write probes, paths, summary and figures of a run, complete or not, and show the table.
 
     Args:
@@ -102,10 +103,15 @@ def finish_report(
         experiment: What was run.
         complete: Whether it reached its end.
         metadata: Entries of the summary besides the measures; ``seed`` is also that of the sign-flip test.
+        stop: Called before every figure of a run that reached its end; True leaves it incomplete, so that
+            the next command draws what is missing.
+
+    Returns:
+        Whether the run is complete.
     """
     table = folder.table(before=experiment.part)
     if table.empty:
-        return
+        return False
     stopped = table["network"].isin(experiment.stopped)
     if stopped.any():
         write_table(folder.path / PROBES_STOPPED, table[stopped])
@@ -123,12 +129,17 @@ def finish_report(
     if experiment.stopped:
         summary["stopped"] = {str(i): dataclasses.asdict(stop) for i, stop in experiment.stopped.items()}
     write_json(folder.summary_file, summary)
-    draw(folder.path)
+    if complete:
+        draw(folder.path, stop)
+        complete = not stop()
+    else:
+        draw(folder.path)
     folder.check()
     if complete:  # written last: a run that is killed while it draws is finished by the next command
         write_json(folder.summary_file, summary | {"complete": True})
         folder.finish()
     show_report(folder.path)
+    return complete
 
 
 def _mean(values: list[float], experiment: FourPhases) -> float:
@@ -137,15 +148,34 @@ def _mean(values: list[float], experiment: FourPhases) -> float:
     return sum(kept) / len(kept)
 
 
-def draw(folder: Path) -> None:
-    """Draw the figures of a run. A failure to draw must not lose the run, so it is only logged."""
+def draw(
+    folder: Path, stopped: Callable[[], bool] = lambda: False, names: Collection[str] | None = None
+) -> None:
+    """Draw the figures of a run. A failure to draw must not lose the run, so it is only logged.
+
+    Args:
+        folder: Run folder.
+        stopped: Called before every figure; True leaves it and the next ones out.
+        names: Only these figures.
+
+    Raises:
+        OSError: If a figure cannot be written, as on a full disk.
+    """
     from experiments.drawing.run import draw_figures  # matplotlib takes a second
 
     try:
-        for figure in draw_figures(folder):
+        for figure in draw_figures(folder, stopped, names):
             log.info("wrote %s", figure)
+    except OSError:
+        raise
     except Exception:
         log.exception("the figures of %s could not be drawn", folder)
+
+
+def missing_figures(folder: Path) -> list[str]:
+    """Return the names of the figures that a run folder lacks."""
+    every = {name: (folder / name, (folder / name).with_suffix(".svg")) for name in FIGURES}
+    return [name for name, files in every.items() if not all(file.is_file() for file in files)]
 
 
 def show_report(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,9 @@ import xarray as xr
 from agents.supervised.checkpoints import save_ensemble
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import Reaches
-from experiments.savings import report
+from experiments.drawing import run as drawing
+from experiments.runs.folder import FIGURES
+from experiments.savings import pretrain, report
 from experiments.savings.command import main
 from experiments.savings.config import PRESETS, Savings
 from experiments.savings.experiment import FourPhases
@@ -151,7 +154,7 @@ def test_a_run_that_is_killed_while_it_draws_is_finished_by_the_next_command(
     class Killed(BaseException):
         pass
 
-    def kill(folder: Path) -> None:
+    def kill(*arguments: Any) -> None:
         raise Killed
 
     arguments = [*SMALL, "--out", str(tmp_path / "run")]
@@ -163,6 +166,58 @@ def test_a_run_that_is_killed_while_it_draws_is_finished_by_the_next_command(
     assert json.loads((tmp_path / "run/summary.json").read_text())["complete"]
     names = {file.name for file in (tmp_path / "run").iterdir()}
     assert "ff1_ff2.png" in names and not names & {"state.pt", "parts"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_figures_are_drawn_stops_the_run_and_the_next_command_draws_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    draw = drawing.learning_curves
+
+    def interrupted(curves: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return draw(curves)
+
+    arguments, out = [*SMALL, "--out", str(tmp_path / "run")], tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(drawing, "learning_curves", interrupted)
+        assert main(arguments) == 128 + number
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert [file.name for file in out.glob("*.png")] == ["learning_curves.png"]
+    assert not json.loads((out / "summary.json").read_text())["complete"]
+    probes = (out / "probes.parquet").read_bytes()
+    assert main(arguments) == 0
+    assert json.loads((out / "summary.json").read_text())["complete"]
+    assert {file.name for file in out.glob("*.png")} == set(FIGURES)
+    assert (out / "probes.parquet").read_bytes() == probes
+
+
+def test_a_complete_run_draws_the_figures_that_it_lacks(smoke: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(smoke, out)
+    figure = (out / "ff1_ff2.svg").read_bytes()
+    (out / "ff1_ff2.svg").unlink()
+    assert main([*SMOKE, "--out", str(out)]) == 0
+    assert (out / "ff1_ff2.svg").read_bytes() == figure
+
+
+def test_networks_that_diverge_in_pretraining_are_not_replaced_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make = pretrain.random_reaches
+
+    def broken(*arguments: Any, **options: Any) -> Reaches:
+        reaches = make(*arguments, **options)
+        reaches.observation_noise[0, 30] = float("nan")
+        return reaches
+
+    monkeypatch.setattr(pretrain, "random_reaches", broken)
+    out = tmp_path / "run"
+    for _ in range(2):
+        assert main([*SMALL, "--out", str(out)]) == 2
+        assert "holds 1 networks: 0 of 2 diverged in pre-training; go on with the others" in caplog.text
+    weights = str(out / "pretrained.safetensors")
+    assert main([*SMALL, "--out", str(tmp_path / "rest"), "--networks", "1", "--pretrained", weights]) == 0
 
 
 def test_a_network_that_diverges_is_left_out_and_the_others_go_on(

@@ -9,6 +9,7 @@ from agents.supervised.checkpoints import delays_of, load_ensemble, pretraining_
 from agents.supervised.learner import PRETRAINING
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO
+from experiments.runs.command_line import StopFlag
 from experiments.savings import pretrain as module
 from experiments.savings.pretrain import Pretraining, pretrain
 from savings_gym.task.settings import Delays
@@ -231,10 +232,12 @@ def test_a_command_that_is_interrupted_keeps_its_state_and_says_so(
     tmp_path, monkeypatch, caplog, undisturbed
 ):
     settings = config(tmp_path)
-    monkeypatch.setattr(module, "StopFlag", lambda: iter([False, False, False, True]).__next__)
-    assert module.run(settings) == 130 and "the same command goes on from there" in caplog.text
+    answers = iter([False, False, False, True])
+    with monkeypatch.context() as patch:
+        patch.setattr(StopFlag, "__call__", lambda flag: next(answers))
+        status = module.run(settings)
+    assert status == 130 and "the same command goes on from there" in caplog.text
     assert (tmp_path / "gru8.state.pt").is_file()
-    monkeypatch.setattr(module, "StopFlag", lambda: lambda: False)
     assert module.run(settings) == 0
     assert_weights(load_ensemble(settings.out), undisturbed)
 
@@ -244,6 +247,57 @@ def test_a_learning_that_diverges_ends_with_status_1(tmp_path, monkeypatch, capl
         raise FloatingPointError("the gradient of network(s) [0] is not finite")
 
     monkeypatch.setattr(module.SupervisedLearner, "update", diverge)
-    monkeypatch.setattr(module, "StopFlag", lambda: lambda: False)
     assert module.run(config(tmp_path)) == 1
     assert "the learning diverged: the gradient of network(s) [0] is not finite" in caplog.text
+
+
+def break_sensor(monkeypatch, first, networks):
+    """From update ``first`` on, a broken sensor makes the gradients of networks infinite."""
+    make, calls = module.random_reaches, []
+
+    def broken(*arguments, **options):
+        reaches = make(*arguments, **options)
+        if len(calls) >= first:
+            reaches.observation_noise[networks, 30] = float("nan")
+        calls.append(None)
+        return reaches
+
+    monkeypatch.setattr(module, "random_reaches", broken)
+
+
+def test_a_network_that_diverges_is_named_and_left_out_and_the_others_go_on(tmp_path, monkeypatch, caplog):
+    whole = config(tmp_path / "whole", networks=3)
+    assert pretrain(whole)
+    expected = load_ensemble(whole.out).select(0, 2).state_dict()
+    settings, answers = config(tmp_path, networks=3), iter([False] * 3)
+    with monkeypatch.context() as patch:
+        break_sensor(patch, 1, networks=[1])
+        assert not pretrain(settings, lambda: next(answers, True))
+    assert pretrain(settings)  # from update 3 on: it stays stopped
+    about = read_metadata(settings.out)
+    assert about["networks"] == 2 and about["diverged"] == {"1": 1} and about["pretraining"]["networks"] == 3
+    assert "network 1 diverged in update 1" in caplog.text and "number 1 diverged" in caplog.text
+    for name, value in load_ensemble(settings.out).state_dict().items():
+        assert torch.allclose(value, expected[name], atol=1e-6), name
+
+
+def test_a_pretraining_in_which_every_network_diverges_writes_nothing(tmp_path, monkeypatch, caplog):
+    break_sensor(monkeypatch, 2, networks=[0, 1])
+    assert module.run(config(tmp_path)) == 1
+    assert "the learning diverged: the gradient of network(s) [0, 1]" in caplog.text
+    assert not config(tmp_path).out.exists()
+
+
+@pytest.mark.parametrize("part", [0.001, 0.3, 0.5, 0.9, 0.999])
+def test_a_changed_or_truncated_state_is_refused_by_name(tmp_path, part):
+    asked = iter([False] * 3)
+    assert not pretrain(config(tmp_path), lambda: next(asked, True))
+    state = tmp_path / "gru8.state.pt"
+    content = bytearray(state.read_bytes())
+    place = int(part * len(content))
+    changed = content.copy()
+    changed[place] ^= 8
+    for damaged in (content[:place], changed):
+        state.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"gru8\.state\.pt"):
+            pretrain(config(tmp_path))
