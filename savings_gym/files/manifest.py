@@ -19,6 +19,7 @@ from typing import Any, Final
 from filelock import FileLock
 
 MANIFEST: Final = "manifest.json"
+ABSENT: Final = ""  # in place of the digest of a file that need not be there yet
 SCHEMA: Final = 1  # of run folders; those without a schema are older and have no manifest
 
 
@@ -42,6 +43,9 @@ def _write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+    except OSError as error:  # of a full disk, it names no file
+        Path(temporary).unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -51,8 +55,8 @@ def _write_whole(path: Path, data: bytes) -> None:
 class Manifest:
     """The list of the files that a run wrote into its folder, in ``manifest.json``.
 
-    A file that is being replaced may have its old or its new digest, so that a process that is killed at any
-    moment leaves nothing that is refused.
+    A file that is being replaced may have its old or its new digest, and one that is being written for the
+    first time may be missing, so that a process that is killed at any moment leaves nothing that is refused.
 
     Attributes:
         folder: The run folder.
@@ -128,6 +132,8 @@ class Manifest:
                 raise ValueError(f"{path} was not written by this run; {advice(self.folder)}")
             return  # whoever opens it says that there is none
         if not path.is_file():
+            if ABSENT in digests:
+                return
             raise FileNotFoundError(f"{path} is missing; {advice(self.folder)}")
         if _digest(path.read_bytes()) not in digests:
             raise ValueError(f"{path} is not what the run wrote there; {advice(self.folder)}")
@@ -138,7 +144,7 @@ class Manifest:
         name, new = self._name(path), _digest(data)
         with self._locked():
             content = self.read()
-            content["files"][name] = [*dict.fromkeys([*content["files"].get(name, []), new])]
+            content["files"][name] = [*dict.fromkeys([*content["files"].get(name, [ABSENT]), new])]
             self._write(content)
             yield
             content["files"][name] = [new]

@@ -1,0 +1,1 @@
+"""Whether runs survive kills, full disks and read-only folders, and refuse damaged files."""
