@@ -153,10 +153,12 @@ class RunFolder:
 
     def finish(self) -> None:
         """Remove what only an interrupted run needs."""
-        manifest, passing = Manifest.of(self.state_file), [self.state_file, *self._parts()]
-        if manifest is not None and any(file.exists() for file in passing):  # else it may be read-only
+        passing = [file for file in (self.state_file, *self._parts()) if file.exists()]
+        manifest = Manifest.of(self.state_file)
+        if manifest is not None and passing:  # else nothing is to be done, in a read-only folder, too
             manifest.remove(passing)
-        self.state_file.unlink(missing_ok=True)
+        for file in passing:
+            file.unlink(missing_ok=True)
         shutil.rmtree(self.parts, ignore_errors=True)
 
 

@@ -2,12 +2,12 @@
 
     python -m experiments.torture --kills 200 --out runs/torture
 
-Kills a run of ``experiments.savings`` again and again (SIGKILL, SIGTERM, SIGHUP and SIGINT in turn), each time
-after a random part of the time that an undisturbed run takes, and resumes it until it is complete; then it
-begins another run, until there were so many kills. Then it lets runs meet a full disk and a read-only folder,
-which they must name in one line, and go on when that is mended. All tables, networks and hand paths must be
-those of the undisturbed run, byte for byte. Then it damages every kind of file of a finished and of an
-unfinished run: whatever reads the file must refuse it and name it. Writes torture.json; the exit status is 1 if
+Kills a run of ``experiments.savings`` again and again (SIGKILL, SIGTERM, SIGHUP and SIGINT in turn), each
+time after a random part of the time that an undisturbed run takes, and resumes it until it is complete; then
+it begins another run, until there were so many kills. Then it damages every kind of file of a finished and of
+an unfinished run: whatever reads the file must refuse it and name it. Then it lets runs meet full disks and a
+read-only folder, which they must name in one line, and go on when that is mended. All tables, networks and
+hand paths must be those of the undisturbed run, byte for byte. Writes torture.json; the exit status is 1 if
 anything was not identical or not refused.
 """
 
@@ -28,13 +28,23 @@ from experiments.runs.folder import versions
 from experiments.savings.config import Savings
 from experiments.savings.config import command as savings_command
 from experiments.torture import damage, disk
-from experiments.torture.runs import SIGNALS, ended, finish, interrupt, leftovers, results, small_run
+from experiments.torture.runs import (
+    SIGNALS,
+    ended,
+    finish,
+    fresh,
+    interrupt,
+    leftovers,
+    results,
+    small_run,
+)
 from savings_gym.arrays import as_choice, as_seed, as_whole_number
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
 EVERY: Final = "every"
 RESULT: Final = "torture.json"
+LEAST_UPDATES: Final = 6  # with which a run can be stopped half way
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,8 @@ class Torture:
     """Full disks, of random sizes."""
     flips: int = 20
     """Bytes that are flipped in every kind of file, one at a time."""
+    updates: int = 24
+    """Updates in every phase of the runs."""
     seed: int = 0
     """Seed of the moments, sizes and damages; the runs have seed 0."""
 
@@ -58,6 +70,7 @@ class Torture:
         """Check every value before any work starts."""
         for name in ("kills", "disks", "flips"):
             as_whole_number(name, getattr(self, name), 1)
+        as_whole_number("updates", self.updates, LEAST_UPDATES)
         as_seed("seed", self.seed)
         as_choice("how", self.how, (EVERY, *SIGNALS))
 
@@ -66,24 +79,24 @@ def run(config: Torture) -> int:
     """Torture runs and write torture.json; return the exit status, 1 if something did not survive."""
     rng = np.random.default_rng(config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
-    whole = small_run(config.out / "run")
+    whole = fresh(small_run(config.out / "run", config.updates))
     began = time.monotonic()
     if finish(whole):
         raise RuntimeError(f"the undisturbed run {whole.out} failed")
     seconds, expected = time.monotonic() - began, results(whole.out)
     content = kill(config, whole, expected, seconds, rng)
+    content["damages"] = damage.damage_everything(whole, config.out, rng, config.flips)
     mounts = disk.can_mount(config.out / "mount")
-    shutil.rmtree(config.out / "mount", ignore_errors=True)
+    shutil.rmtree(config.out / "mount")
     content["full_disks"] = disk.fill_disks(whole, expected, rng, config.disks, mounts)
     if mounts or not disk.is_root():  # permissions do not bind root
         content["read_only"] = disk.lock_folders(whole, expected, mounts)
-    finish(small_run(whole.out))
-    content["damages"] = damage.damage_everything(whole, config.out, rng, config.flips)
     shutil.rmtree(whole.out)
     faults = find_faults(content)
     content |= {
         "faults": faults, "seed": config.seed, "seconds_undisturbed": round(seconds, 2),
-        "seconds": round(time.monotonic() - began, 1), "command": savings_command(whole), "versions": versions(),
+        "seconds": round(time.monotonic() - began, 1), "command": savings_command(whole),
+        "versions": versions(),
     }  # fmt: skip
     write_json(config.out / RESULT, content)
     for fault in faults:
@@ -107,11 +120,11 @@ def kill(
     Returns:
         "kills", in all and by signal, "runs", whether all were "identical", and "seconds_per_kill".
     """
-    names = itertools.cycle(SIGNALS if config.how == EVERY else (config.how,))
-    kills = dict.fromkeys(SIGNALS if config.how == EVERY else (config.how,), 0)
+    chosen = tuple(SIGNALS) if config.how == EVERY else (config.how,)
+    names, kills = itertools.cycle(chosen), dict.fromkeys(chosen, 0)
     runs, identical, began = 0, True, time.monotonic()
     while sum(kills.values()) < config.kills:
-        tortured = small_run(whole.out)
+        tortured = fresh(whole)
         while not ended(tortured):
             name = next(names)
             kills[name] += interrupt(tortured, rng.uniform(0.0, seconds), SIGNALS[name])
@@ -123,24 +136,19 @@ def kill(
             log.error("not identical: %s; left behind: %s", changed, left)
         log.info("%d of %d kills, %d runs, identical: %s", sum(kills.values()), config.kills, runs, identical)
     total = sum(kills.values())
-    per_kill = round((time.monotonic() - began) / total, 2)
     return {
-        "kills": total, "kills_by_signal": kills, "runs": runs, "identical": identical, "seconds_per_kill": per_kill,
+        "kills": total, "kills_by_signal": kills, "runs": runs, "identical": identical,
+        "seconds_per_kill": round((time.monotonic() - began) / total, 2),
     }  # fmt: skip
 
 
 def find_faults(content: dict[str, Any]) -> list[str]:
     """Return what did not survive, or was not refused by name, in words."""
-    faults = (
-        [] if content["identical"] else ["runs that were killed are not identical to the undisturbed one"]
-    )
+    faults = [] if content["identical"] else ["killed runs are not identical to the undisturbed one"]
     faults += [f"full disk: {what}" for what in content["full_disks"]["verdicts"] if what != disk.RIGHT]
     read_only = content.get("read_only", {"verdicts": {}})["verdicts"]
-    faults += [
-        f"read-only folder with {held}: {what}"
-        for held, what in read_only.items()
-        if what not in (disk.RIGHT, "shown")
-    ]
+    right = (disk.REFUSED, disk.RIGHT, disk.SHOWN)
+    faults += [f"read-only, {held}: {what}" for held, what in read_only.items() if what not in right]
     for kind, counts in content["damages"].items():
         faults += [f"{kind}: {what}" for what in counts if what != damage.RIGHT]
     return faults

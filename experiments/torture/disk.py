@@ -90,7 +90,7 @@ def fill_disks(
 
 
 def lock_folders(whole: Savings, expected: dict[str, bytes], mounts: bool) -> dict[str, Any]:
-    """Run in a folder that is read-only: while it is empty, when the run is half done, and when it is complete.
+    """Run in a read-only folder: an empty one, that of a run that is half done, and that of a complete run.
 
     Args:
         whole: The run; its folder is replaced.

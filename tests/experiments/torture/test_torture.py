@@ -17,7 +17,7 @@ from experiments.torture.runs import SIGNALS
 def test_runs_survive_kills_and_full_disks_and_refuse_damaged_files(tmp_path):
     command = [
         sys.executable, "-m", "experiments.torture", "--kills", "4", "--disks", "2", "--flips", "2",
-        "--out", tmp_path / "torture",
+        "--updates", "6",         "--out", tmp_path / "torture",
     ]  # fmt: skip
     done = subprocess.run(
         command, stderr=subprocess.PIPE, text=True, cwd=Path(experiments.__file__).parents[1]
@@ -38,7 +38,7 @@ def test_whatever_does_not_survive_is_a_fault():
     right = {
         "identical": True,
         "full_disks": {"verdicts": {disk.RIGHT: 3}},
-        "read_only": {"verdicts": {"nothing": disk.RIGHT, "a complete run": "shown"}},
+        "read_only": {"verdicts": {"nothing": disk.REFUSED, "a complete run": disk.SHOWN}},
         "damages": {"finished, x, removed": {damage.RIGHT: 1}},
     }
     assert find_faults(right) == []
