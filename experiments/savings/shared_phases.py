@@ -22,7 +22,7 @@ from experiments.runs.folder import RunFolder, digest
 from experiments.savings.config import EXECUTION, Savings, identity, start_weights
 from experiments.savings.phases import PhaseChanges
 from savings_gym.arrays import Columns
-from savings_gym.files import read_config, verified, write_atomically
+from savings_gym.files import CONFIG, read_config, verified, write_atomically
 from savings_gym.task.settings import Delays, Noise
 
 NESTED = {"loss": LossWeights, "noise": Noise, "delays": Delays, "change": PhaseChanges}
@@ -37,6 +37,13 @@ def stored_arguments(run: Path) -> Savings:
             ``experiments.savings``.
     """
     stored = read_config(run, ("preset", "networks", "seed", "pretrained", "frozen"))
+    try:
+        return _as_savings(stored, run)
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise ValueError(f"{run / CONFIG} does not hold arguments of experiments.savings: {error}") from error
+
+
+def _as_savings(stored: dict[str, Any], run: Path) -> Savings:
     known = {field.name for field in dataclasses.fields(Savings)}
     values: dict[str, Any] = {name: value for name, value in stored.items() if name in known}
     for name, kind in NESTED.items():

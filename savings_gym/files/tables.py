@@ -67,7 +67,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
         )
     try:
         return pd.read_parquet(path, columns=None if columns is None else list(columns))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged file makes pandas raise anything, such as a KeyError
         raise ValueError(f"{path} is not a whole parquet file: {error}") from error
 
 
