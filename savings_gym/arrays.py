@@ -170,7 +170,7 @@ def as_whole_number(name: str, value: object, least: int = 0, most: int | None =
     if not whole or value < least or (most is not None and value > most):  # type: ignore[operator]
         limit = "" if most is None else f" and at most {most}"
         raise ValueError(f"{name} must be a whole number of at least {least}{limit}, got {value!r}")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return int(value)  # type: ignore[call-overload]
 
 
 def as_choice(name: str, value: object, choices: Collection[str]) -> str:

@@ -35,6 +35,7 @@ from experiments.torture.runs import (
     fresh,
     interrupt,
     leftovers,
+    preload,
     results,
     small_run,
 )
@@ -77,6 +78,7 @@ class Torture:
 
 def run(config: Torture) -> int:
     """Torture runs and write torture.json; return the exit status, 1 if something did not survive."""
+    preload()
     rng = np.random.default_rng(config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
     whole = fresh(small_run(config.out / "run", config.updates))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import multiprocessing
 import os
 import shutil
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+
+import torch
 
 from experiments.runs.folder import RunFolder
 from experiments.savings.command import main as savings_main
@@ -33,6 +36,16 @@ def small_run(folder: Path, updates: int) -> Savings:
         PRESETS["smoke"], out=folder, keep_every=2, nf1_updates=updates, ff1_updates=updates,
         nf2_updates=updates, ff2_updates=updates,
     )  # fmt: skip
+
+
+def preload() -> None:
+    """Import what a run imports on its way, so that the children need not, each for itself."""
+    importlib.import_module("experiments.drawing.run")
+    importlib.import_module("agents.supervised.fused")
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.zeros(1)
+    for optimiser in (torch.optim.Adam([parameter]), torch.optim.SGD([parameter])):
+        optimiser.step()
 
 
 def fresh(config: Savings, **changes: Any) -> Savings:
