@@ -63,6 +63,7 @@ def test_the_first_networks_can_be_loaded_alone(saved):
 
 def test_what_is_known_about_the_networks_is_kept(saved):
     about = read_metadata(saved[1])
+    assert len(about.pop("sha256")) == 64
     assert about == {"cell": "gru", "networks": 3, "units": 8, "phase": "FF1", "updates": 20}
 
 

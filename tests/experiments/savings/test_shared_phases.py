@@ -16,7 +16,7 @@ from experiments.savings.shared_phases import begin_from, shared_phases, stored_
 @pytest.fixture(scope="module", autouse=True)
 def no_figures():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "draw", lambda folder: None)
+        patch.setattr(report, "draw", lambda *arguments: None)
         yield
 
 
