@@ -16,6 +16,8 @@ from __future__ import annotations
 import itertools
 import logging
 import shutil
+import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,4 +160,5 @@ def find_faults(content: dict[str, Any]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that disks are unmounted
     return command_main("experiments.torture", Torture, run, arguments, __doc__)

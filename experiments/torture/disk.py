@@ -49,7 +49,7 @@ def small_disk(place: Path, size: int) -> Iterator[Callable[[str], None]]:
     try:
         yield lambda option: mount("remount", option)
     finally:
-        subprocess.run(["umount", str(place)], check=True, capture_output=True)
+        subprocess.run(["umount", "--lazy", str(place)], check=True, capture_output=True)
 
 
 def fill_disks(
