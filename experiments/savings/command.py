@@ -54,7 +54,7 @@ def _show(config: Savings, stop: StopFlag) -> bool:
     """Show a complete run, and draw the figures that it lacks; return whether the end was reached."""
     log.info("%s is complete: showing its results", config.out)
     RunFolder(config.out, identity(config, start_weights(config))).finish()
-    if lacking := missing_figures(config.out):
+    if config.figures and (lacking := missing_figures(config.out)):
         with sole_writer(config.out):
             draw(config.out, stop, lacking)
     show_report(config.out)
@@ -95,7 +95,7 @@ def _run_in(folder: RunFolder, config: Savings, weights: Path | None, stop: Stop
         "units": ensemble.units, "seed": config.seed, "b": config.b, "cell": ensemble.cell,
         "device": config.device, "rollout": config.rollout,
     }  # fmt: skip
-    return finish_report(folder, experiment, complete, metadata, stop)
+    return finish_report(folder, experiment, complete, metadata, stop, config.figures)
 
 
 def _check_pretrained(weights: Path, config: Savings) -> None:

@@ -34,7 +34,8 @@ from savings_gym.files import is_empty
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-EXECUTION: Final = ("out", "rollout", "keep_every", "device", "track")  # change results by rounding at most
+# These change results by rounding at most.
+EXECUTION: Final = ("out", "rollout", "keep_every", "device", "figures", "track")
 # Left out of the identity if they have their defaults, which older runs lack.
 ONLY_IF_CHANGED: Final = (
     "change", "rule", "actuation", "onset", "training_go", "pretraining_anneal", "initial_weights",
@@ -113,6 +114,8 @@ class Savings:
     """fused runs GRUs on a CPU, plain runs everything; auto takes fused if it can."""
     device: str = "cpu"
     """cpu, cuda, cuda:1, ... or mps."""
+    figures: bool = True
+    """Draw learning curves and hand paths at the end, two thirds of the bytes of a folder."""
     track: bool = False
     """Mirror the finished run to Weights & Biases (offline without WANDB_API_KEY)."""
 

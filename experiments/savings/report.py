@@ -94,7 +94,7 @@ class ProgressDisplay:
 
 def finish_report(
     folder: RunFolder, experiment: FourPhases, complete: bool, metadata: dict[str, Any],
-    stop: Callable[[], bool],
+    stop: Callable[[], bool], figures: bool = True,
 ) -> bool:  # fmt: skip
     """Write probes, paths, summary and figures of a run, complete or not, and show the table.
 
@@ -105,6 +105,7 @@ def finish_report(
         metadata: Entries of the summary besides the measures; ``seed`` is also that of the sign-flip test.
         stop: Called before every figure of a run that reached its end; True leaves it incomplete, so that
             the next command draws what is missing.
+        figures: Whether to draw figures.
 
     Returns:
         Whether the run is complete.
@@ -130,9 +131,10 @@ def finish_report(
         summary["stopped"] = {str(i): dataclasses.asdict(stop) for i, stop in experiment.stopped.items()}
     write_json(folder.summary_file, summary)
     if complete:
-        draw(folder.path, stop)
+        if figures:
+            draw(folder.path, stop)
         complete = not stop()
-    else:
+    elif figures:
         draw(folder.path)
     folder.check()
     if complete:  # written last: a run that is killed while it draws is finished by the next command

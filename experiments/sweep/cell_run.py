@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
@@ -20,7 +21,8 @@ from savings_gym.files import BusyFolderError
 
 FINISHED, FAILED, INTERRUPTED, BUSY, STARTED = "finished", "failed", "interrupted", "busy", "started"
 LONGEST_ERROR: Final = 400  # characters
-INTERRUPTED_STATUS: Final = 130
+# exit statuses of a run that a signal stopped
+STOPPED: Final = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _attempt(cell: Cell, sweep: Path) -> tuple[str, str]:
         return FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}"
     if status == 0:
         return FINISHED, ""
-    return (INTERRUPTED, "") if status == INTERRUPTED_STATUS else (FAILED, "")
+    return (INTERRUPTED, "") if status in STOPPED else (FAILED, "")
 
 
 @contextlib.contextmanager

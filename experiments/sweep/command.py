@@ -78,7 +78,7 @@ class Sweep:
 
 
 def run(config: Sweep) -> int:
-    """Run what is missing; return the exit status: 0, 1 if cells failed, or 130 if interrupted."""
+    """Run what is missing; return the exit status: 0; 1 if cells failed; if interrupted, 130 after Ctrl-C."""
     grid = read_grid(config.grid)
     cells = grid.cells()
     log.info("%d cells; looking for those that are finished", len(cells))
@@ -100,8 +100,8 @@ def run(config: Sweep) -> int:
 
 def _execute(config: Sweep, grid: Grid, tasks: list[Task], finished: int) -> int:
     """Run cells and report; return the exit status."""
-    stop, journal = StopFlag(), JournalWriter(config.out)
-    with Progress(tasks, finished, grid.varied()) as progress:
+    journal = JournalWriter(config.out)
+    with StopFlag() as stop, Progress(tasks, finished, grid.varied()) as progress:
 
         def note(task: Task, outcome: Outcome) -> None:
             journal.write(task.cell.name, outcome)
@@ -119,7 +119,7 @@ def _execute(config: Sweep, grid: Grid, tasks: list[Task], finished: int) -> int
         log.warning("%d cells are being run by another process", len(progress.busy))
     if stop():
         log.warning("interrupted: %s keeps what was done; the same command goes on from there", config.out)
-        return 130
+        return stop.status
     return 0 if len(progress.done) == len(tasks) else 1
 
 

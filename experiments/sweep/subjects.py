@@ -55,13 +55,13 @@ class Subject(ABC):
 
 
 class SavingsRun(Subject):
-    """A run of `experiments.savings`: an ensemble of networks on one core."""
+    """A run of `experiments.savings`: networks on one core, without figures unless asked for."""
 
     def config(self, arguments: Mapping[str, Any], out: Path) -> Savings:
         """Return the arguments of a cell, checked; see `Subject.config`."""
         preset = arguments.get("preset", "quick")
         default = PRESETS[named_preset(["--preset", str(preset)], PRESETS, "quick")]
-        config: Savings = parsed(default, arguments, out)
+        config: Savings = parsed(dataclasses.replace(default, figures=False), arguments, out)
         savings_config.start_weights(config)
         return config
 

@@ -201,6 +201,18 @@ def test_a_complete_run_draws_the_figures_that_it_lacks(smoke: Path, tmp_path: P
     assert (out / "ff1_ff2.svg").read_bytes() == figure
 
 
+def test_a_run_without_figures_has_the_same_results_and_draws_them_when_asked(tmp_path: Path) -> None:
+    drawn, plain = tmp_path / "drawn", tmp_path / "plain"
+    assert main([*SMALL, "--out", str(drawn)]) == 0
+    assert main([*SMALL, "--out", str(plain), "--no-figures"]) == 0
+    assert not list(plain.glob("*.png")) and not list(plain.glob("*.svg"))
+    assert (plain / "probes.parquet").read_bytes() == (drawn / "probes.parquet").read_bytes()
+    assert main([*SMALL, "--out", str(plain)]) == 0
+    assert {file.name: file.read_bytes() for file in plain.glob("*.svg")} == {
+        file.name: file.read_bytes() for file in drawn.glob("*.svg")
+    }
+
+
 def test_networks_that_diverge_in_pretraining_are_not_replaced_in_silence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

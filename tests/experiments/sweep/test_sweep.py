@@ -15,6 +15,7 @@ from experiments.sweep.cell_run import FAILED, FINISHED, INTERRUPTED, STARTED, T
 from experiments.sweep.command import main
 from experiments.sweep.executors import EXECUTORS
 from experiments.sweep.grid import Cell, read_grid
+from experiments.sweep.subjects import SUBJECTS
 from experiments.sweep.workers import DEATHS, Workers
 from savings_gym.files import sole_writer
 
@@ -123,6 +124,13 @@ def test_a_killed_worker_and_ctrl_c_lose_nothing(undisturbed, tmp_path):
     assert sorted(set(journal_states(sweep))) == [FINISHED, INTERRUPTED, STARTED]
     assert main(command[3:]) == 0
     assert tables(sweep) == expected and len(expected) == 2
+
+
+def test_cells_have_no_figures_unless_the_grid_asks_for_them(tmp_path):
+    config = SUBJECTS["savings"].config({"preset": "smoke"}, tmp_path)
+    asked = SUBJECTS["savings"].config({"preset": "smoke", "figures": True}, tmp_path)
+    assert not config.figures and asked.figures
+    assert not SUBJECTS["savings"].finished(config) and not SUBJECTS["savings"].finished(asked)
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
