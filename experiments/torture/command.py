@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 EVERY: Final = "every"
 RESULT: Final = "torture.json"
 LEAST_UPDATES: Final = 6  # with which a run can be stopped half way
+DRAWN_EVERY: Final = 4  # runs; figures take most of the time of such a small one
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,8 @@ def run(config: Torture) -> int:
     config.out.mkdir(parents=True, exist_ok=True)
     whole = fresh(small_run(config.out / "run", config.updates))
     began = time.monotonic()
-    if finish(whole):
-        raise RuntimeError(f"the undisturbed run {whole.out} failed")
-    seconds, expected = time.monotonic() - began, results(whole.out)
+    seconds = {figures: undisturbed(fresh(whole, figures=figures)) for figures in (False, True)}
+    expected = results(whole.out)
     content = kill(config, whole, expected, seconds, rng)
     content["damages"] = damage.damage_everything(whole, config.out, rng, config.flips)
     mounts = disk.can_mount(config.out / "mount")
@@ -98,7 +98,7 @@ def run(config: Torture) -> int:
     shutil.rmtree(whole.out)
     faults = find_faults(content)
     content |= {
-        "faults": faults, "seed": config.seed, "seconds_undisturbed": round(seconds, 2),
+        "faults": faults, "seed": config.seed, "seconds_undisturbed": round(seconds[True], 2),
         "seconds": round(time.monotonic() - began, 1), "command": savings_command(whole),
         "versions": versions(),
     }  # fmt: skip
@@ -109,8 +109,24 @@ def run(config: Torture) -> int:
     return 1 if faults else 0
 
 
+def undisturbed(config: Savings) -> float:
+    """Run a command to its end; return how long that took [s].
+
+    Raises:
+        RuntimeError: If it fails.
+    """
+    began = time.monotonic()
+    if finish(config):
+        raise RuntimeError(f"the undisturbed run {config.out} failed")
+    return time.monotonic() - began
+
+
 def kill(
-    config: Torture, whole: Savings, expected: dict[str, bytes], seconds: float, rng: np.random.Generator
+    config: Torture,
+    whole: Savings,
+    expected: dict[str, bytes],
+    seconds: dict[bool, float],
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Kill and resume runs at random moments.
 
@@ -118,7 +134,7 @@ def kill(
         config: The arguments.
         whole: The run; its folder, whose name is in the metadata of weights, is replaced.
         expected: `results` of the undisturbed run.
-        seconds: How long that took.
+        seconds: How long that took, without figures and with. Every fourth run draws them.
         rng: Generator of the moments.
 
     Returns:
@@ -128,10 +144,11 @@ def kill(
     names, kills = itertools.cycle(chosen), dict.fromkeys(chosen, 0)
     runs, identical, began = 0, True, time.monotonic()
     while sum(kills.values()) < config.kills:
-        tortured = fresh(whole)
+        figures = runs % DRAWN_EVERY == 0
+        tortured = fresh(whole, figures=figures)
         while not ended(tortured):
             name = next(names)
-            kills[name] += interrupt(tortured, rng.uniform(0.0, seconds), SIGNALS[name])
+            kills[name] += interrupt(tortured, rng.uniform(0.0, seconds[figures]), SIGNALS[name])
         runs += 1
         same, left = results(tortured.out), leftovers(tortured.out)
         if same != expected or left:
