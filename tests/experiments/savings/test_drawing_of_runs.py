@@ -17,17 +17,6 @@ from experiments.savings.command import main
 
 LENGTHS = [word for phase in ("nf1", "ff1", "nf2", "ff2") for word in (f"--{phase}-updates", "3")]
 SMALL = ["--preset", "smoke", *LENGTHS]
-    "--preset",
-    "smoke",
-    "--nf1-updates",
-    "3",
-    "--ff1-updates",
-    "3",
-    "--nf2-updates",
-    "3",
-    "--ff2-updates",
-    "3",
-]
 
 
 def test_a_run_that_is_killed_while_it_draws_is_finished_by_the_next_command(
