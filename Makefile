@@ -64,8 +64,8 @@ wheel: ## build the wheel and try it in empty environments, with nothing but PYT
 	build/wheel/bin/python tests/smoke_wheel.py dist
 
 # -E: pages are also made from READMEs and docstrings, whose changes Sphinx does not see. Notebooks run if they changed.
-docs: $(STAMP) ## build the documentation into docs/_build/html
-	$(PY) -m sphinx -E -q -W --keep-going docs docs/_build/html
+docs: $(STAMP) ## build the documentation into docs/_build/html (ARGS='-D nb_execution_mode=off' runs no notebook)
+	$(PY) -m sphinx -E -q -W --keep-going $(ARGS) docs docs/_build/html
 
 clean: ## remove the environment, builds and caches; results in runs/ stay
 	rm -rf $(VENV) dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
