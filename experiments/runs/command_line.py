@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import logging
 import signal
 import sys
@@ -101,6 +102,31 @@ def choice(names: Iterable[str]) -> Any:
 def choices(names: Iterable[str]) -> Any:
     """Return the annotation of an argument that takes any number of the names."""
     return tyro.conf.arg(metavar=f"[{{{','.join(names)}}} ...]")
+
+
+def differing_flags(config: Any, default: Any, prefix: str = "") -> list[str]:
+    """Return the flags for the fields of a dataclass whose values differ from those of another.
+
+    Args:
+        config: Arguments of a command.
+        default: An instance of the same class; the preset itself is no field that differs.
+        prefix: Name of the group, with a dot.
+    """
+    flags: list[str] = []
+    for field in dataclasses.fields(config):
+        value, usual = getattr(config, field.name), getattr(default, field.name)
+        flag = f"{prefix}{field.name.replace('_', '-')}"
+        if value == usual or field.name == "preset":
+            continue
+        if dataclasses.is_dataclass(value):
+            flags += differing_flags(value, usual, f"{flag}.")
+        elif isinstance(value, bool):
+            flags.append(f"--{flag}" if value else f"--{'no-' + flag}")
+        elif isinstance(value, tuple):
+            flags += [f"--{flag}", *(str(entry) for entry in value)]
+        else:
+            flags += [f"--{flag}", str(value)]
+    return flags
 
 
 class StopFlag:

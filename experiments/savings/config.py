@@ -23,7 +23,7 @@ from agents.supervised.networks import (
 )
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO, TRAINING_GO
 from agents.supervised.torch_arm import ACTUATIONS, check_actuation
-from experiments.runs.command_line import choice, choices
+from experiments.runs.command_line import choice, choices, differing_flags
 from experiments.runs.folder import RunFolder
 from experiments.savings.experiment import Task
 from experiments.savings.phases import PhaseChanges, TrainingPhase, curl
@@ -272,23 +272,4 @@ def command(config: Savings) -> str:
 def arguments(config: Savings) -> list[str]:
     """Return the arguments of ``experiments.savings`` for this run."""
     preset = PRESETS[config.preset]
-    return ["--preset", config.preset, *_differing(config, preset, "")]
-
-
-def _differing(config: Any, default: Any, prefix: str) -> list[str]:
-    """Return flags for the fields of a dataclass whose values differ from the defaults."""
-    flags: list[str] = []
-    for field in dataclasses.fields(config):
-        value, usual = getattr(config, field.name), getattr(default, field.name)
-        flag = f"{prefix}{field.name.replace('_', '-')}"
-        if value == usual or field.name == "preset":
-            continue
-        if dataclasses.is_dataclass(value):
-            flags += _differing(value, usual, f"{flag}.")
-        elif isinstance(value, bool):
-            flags.append(f"--{flag}" if value else f"--{'no-' + flag}")
-        elif isinstance(value, tuple):
-            flags += [f"--{flag}", *(str(entry) for entry in value)]
-        else:
-            flags += [f"--{flag}", str(value)]
-    return flags
+    return ["--preset", config.preset, *differing_flags(config, preset)]

@@ -63,13 +63,16 @@ def run_cell(cell: Cell, sweep: Path) -> Outcome:
     What it prints goes to its log file, which stays only if it fails.
     """
     began, file = time.monotonic(), cell.log_file(sweep)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with _output_to(file):
-        state, error = _attempt(cell, sweep)
-    if state == FAILED:
-        error = error or last_line(file) or "it failed without a word"
-    else:
-        file.unlink(missing_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with _output_to(file):
+            state, error = _attempt(cell, sweep)
+        if state == FAILED:
+            error = error or last_line(file) or "it failed without a word"
+        else:
+            file.unlink(missing_ok=True)
+    except OSError as problem:  # the log cannot be written: a full disk, or a read-only folder
+        state, error = FAILED, f"{file}: {problem.strerror or problem}"
     return Outcome(state, error[:LONGEST_ERROR], round(time.monotonic() - began, 1))
 
 

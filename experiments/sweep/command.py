@@ -9,7 +9,9 @@ the end, and the exit status is 1 then. ``python -m experiments.collect`` makes 
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Annotated
 import tyro
 
 from agents.supervised.memory import GB
-from experiments.runs.command_line import StopFlag, choice, command_main
+from experiments.runs.command_line import StopFlag, choice, command_main, differing_flags
 from experiments.sweep.cell_run import Outcome, Task
 from experiments.sweep.executors import EXECUTORS, LOCAL, check_executor, execute
 from experiments.sweep.grid import Cell, Grid, describe, read_grid
@@ -162,9 +164,11 @@ def _list_failures(grid: Grid, tasks: list[Task], failures: dict[str, str], conf
         arguments = cells[name].arguments
         differing = {key: arguments[key] for key in grid.varied() if key in arguments}
         log.error("  %s: %s\n    see %s", describe(differing), error, cells[name].log_file(config.out))
-    executor = "" if config.executor == LOCAL else f" --executor {config.executor}"
+    again = dataclasses.replace(config, failed=True, status=False)
+    options = differing_flags(again, Sweep(config.grid, config.out))
     log.error(
-        "run just them: python -m experiments.sweep %s --out %s%s --failed", config.grid, config.out, executor
+        "run just them: python -m experiments.sweep %s",
+        shlex.join([str(config.grid), "--out", str(config.out), *options]),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
+from shutil import which
 from typing import Final
 
 from experiments.sweep.cell_run import Outcome, Task
@@ -21,16 +22,20 @@ Seen = Callable[[str, Outcome], None]
 
 
 def check_executor(name: str) -> None:
-    """Refuse an executor that is unknown, or whose package is not installed.
+    """Refuse an executor that is unknown, or whose package or commands are not installed.
 
     Raises:
-        ValueError, ImportError: The message says what to choose or to install.
+        ValueError, ImportError, FileNotFoundError: The message says what to choose, to install, or where to
+            start.
     """
     if name not in EXECUTORS:
         raise ValueError(f"unknown executor {name!r}; choose from: {', '.join(EXECUTORS)}")
     package = PACKAGES.get(name)
     if package is not None and find_spec(package) is None:
         raise ImportError(f"--executor {name} needs {package}: pip install 'savings_gym[sweep]'")
+    missing = [command for command in ("sbatch", "srun") if name == SLURM and which(command) is None]
+    if missing:
+        raise FileNotFoundError(f"no command {missing[0]!r}: start --executor {SLURM} where SLURM takes jobs")
 
 
 def execute(

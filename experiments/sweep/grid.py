@@ -91,8 +91,18 @@ class Grid:
                 raise ValueError(f"{', '.join(twice)} is given more than once")
             if chosen := [name for name in names if name in CHOSEN_BY_SWEEP]:
                 raise ValueError(f"{', '.join(chosen)} cannot be given: the sweep chooses it for every cell")
+        self._refuse_times()
         if self.size > MOST_CELLS:
             raise ValueError(f"the grid has {self.size:,} cells, at most {MOST_CELLS:,} are allowed")
+
+    def _refuse_times(self) -> None:
+        """Refuse the dates and times of TOML, which no argument takes."""
+        for group in (self.arguments, self.grid, *self.cases):
+            for name, value in group.items():
+                try:
+                    json.dumps(value)
+                except TypeError as error:
+                    raise ValueError(f"{name} must hold numbers, texts or lists, got {value!r}") from error
 
     @property
     def size(self) -> int:

@@ -57,7 +57,10 @@ class JournalWriter:
             "cell": cell, "state": outcome.state, "time": event.time, "where": event.where,
             "seconds": outcome.seconds, "error": outcome.error,
         }  # fmt: skip
-        self._file.write(json.dumps(line) + "\n")
+        try:
+            self._file.write(json.dumps(line) + "\n")
+        except OSError as error:  # of a full disk, it names no file
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
         return event
 
     def close(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
+import signal
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -33,13 +34,13 @@ def run_ray(tasks: list[Task], resources: Resources, note: Note, stopped: Callab
     """
     _connect(resources)
     try:
-        limit = max(int(ray.cluster_resources().get("CPU", 1)) // resources.threads, 1)
-        _run(tasks, resources, limit, note, stopped)
+        _run(tasks, resources, note, stopped)
     finally:
         ray.shutdown()
 
 
 def _connect(resources: Resources) -> None:
+    """Start Ray or join a cluster; SIGTERM, which Ray takes over, still goes to whoever heard it before."""
     path = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
     settings: dict[str, Any] = {
         "runtime_env": {"env_vars": {**thread_limits(resources.threads), "PYTHONPATH": path}},
@@ -54,17 +55,20 @@ def _connect(resources: Resources) -> None:
             settings["_memory"] = resources.memory
     else:
         settings["address"] = resources.ray_address
-    ray.init(**settings)
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(**settings)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
-def _run(
-    tasks: list[Task], resources: Resources, limit: int, note: Note, stopped: Callable[[], bool]
-) -> None:
-    """Keep as many tasks running as there are cores."""
+def _run(tasks: list[Task], resources: Resources, note: Note, stopped: Callable[[], bool]) -> None:
+    """Keep as many tasks running as there are cores; one that a signal interrupts is tried again."""
     remote = ray.remote(max_retries=DEATHS - 1)(run_cell)
     largest = max((node["Resources"].get("memory", 0.0) for node in ray.nodes()), default=0.0)
-    waiting, running = deque(tasks), dict[Any, Task]()
+    waiting, running, interruptions = deque(tasks), dict[Any, Task](), Counter[str]()
     while (waiting or running) and not stopped():
+        limit = max(int(ray.cluster_resources().get("CPU", 1)) // resources.threads, 1)  # nodes come and go
         while waiting and len(running) < limit:
             task = waiting.popleft()
             if task.memory > largest:
@@ -76,7 +80,14 @@ def _run(
             note(task, Outcome(STARTED))
         if running:
             for done in ray.wait(list(running), timeout=POLL)[0]:
-                note(running.pop(done), _outcome(done))
+                task, outcome = running.pop(done), _outcome(done)
+                if outcome.state == INTERRUPTED:
+                    interruptions[task.cell.name] += 1
+                    if interruptions[task.cell.name] < DEATHS:
+                        waiting.append(task)
+                    else:
+                        outcome = Outcome(FAILED, f"it was interrupted {DEATHS} times", outcome.seconds)
+                note(task, outcome)
     _interrupt(running, note)
 
 
@@ -84,16 +95,17 @@ def _interrupt(running: dict[Any, Task], note: Note) -> None:
     """Interrupt tasks, as Ctrl-C would, and wait until they have saved their state."""
     for reference in running:
         ray.cancel(reference)
-    if running:
-        ray.wait(list(running), num_returns=len(running), timeout=GRACE)
-    for task in running.values():
-        note(task, Outcome(INTERRUPTED))
+    ended = ray.wait(list(running), num_returns=len(running), timeout=GRACE)[0] if running else []
+    for reference, task in running.items():
+        note(task, _outcome(reference) if reference in ended else Outcome(INTERRUPTED))
 
 
 def _outcome(reference: Any) -> Outcome:
     """Return how a task ended, also if its process died or its node went away."""
     try:
         outcome: Outcome = ray.get(reference)
+    except ray.exceptions.TaskCancelledError:
+        return Outcome(INTERRUPTED)
     except ray.exceptions.RayError as error:
         words = str(error).strip().splitlines() or [type(error).__name__]
         return Outcome(FAILED, words[0][:LONGEST_ERROR])

@@ -56,4 +56,11 @@ class Resources:
 
     def at_a_time(self) -> int:
         """Return how many cells run at a time on this machine."""
-        return self.workers or max((os.cpu_count() or 1) // self.threads, 1)
+        return self.workers or max(usable_cores() // self.threads, 1)
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use: in a job of a cluster, fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -146,7 +146,7 @@ def parsed(default: Any, arguments: Mapping[str, Any], out: Path) -> Any:
         current = _current(default, name)
         if type(value) is type(current):
             values[name] = value
-        elif isinstance(value, int) and type(current) is float:
+        elif type(value) is int and type(current) is float:
             values[name] = float(value)
         else:
             for_tyro += _flags(name, value)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import submitit
 
 from agents.supervised.memory import GB
-from experiments.sweep.cell_run import FAILED, LONGEST_ERROR, STARTED, Outcome, Task
+from experiments.sweep.cell_run import BUSY, FAILED, FINISHED, LONGEST_ERROR, Outcome, Task
 from experiments.sweep.journal import JournalReader, JournalWriter
 from experiments.sweep.resources import Resources
 from experiments.sweep.workers import Note, run_local
@@ -90,7 +90,7 @@ def run_submitit(
 
     def look() -> None:
         for event in reader.new():
-            if event.outcome.state != STARTED:
+            if event.outcome.state in (FINISHED, FAILED, BUSY):  # not those whose job was preempted for good
                 ended.add(event.cell)
             seen(event.cell, event.outcome)
 

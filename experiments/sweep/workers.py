@@ -14,6 +14,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -35,7 +36,7 @@ from experiments.sweep.resources import Resources
 
 POLL: Final = 0.2  # s
 GRACE: Final = 25.0  # s that a worker has to save the state of its cell
-DEATHS: Final = 3  # of processes that ran the same cell, until it counts as failed
+DEATHS: Final = 3  # of processes that ran the same cell, from outside, until it counts as failed
 PR_SET_PDEATHSIG: Final = 1
 SHARE_OF_MEMORY: Final = 0.9  # of what is free, that cells may take
 Note = Callable[[Task, Outcome], None]
@@ -85,22 +86,31 @@ class Workers:
             while (waiting or self._busy) and not stopped():
                 while (task := self._next(waiting)) is not None:
                     self._start(task, note)
+                self._dismiss_idle()
                 for key, _ in self._selector.select(POLL):
                     self._receive(key.data, waiting, note)
         finally:
             self.end(note)
 
     def end(self, note: Note) -> None:
-        """End all processes, by force if they do not save their state in time."""
-        for worker in [*self._idle, *self._busy]:
+        """End all processes, by force those that do not save their state within `GRACE`, one for all."""
+        for worker in self._busy:
             worker.ask_to_end()
-        for worker in self._idle:
-            worker.wait()
-        for worker, task in list(self._busy.items()):
-            note(task, worker.last_outcome() or Outcome(INTERRUPTED))
+        until = time.monotonic() + GRACE
+        self._dismiss_idle()
+        while self._busy:
+            worker, task = self._busy.popitem()
             self._selector.unregister(worker.results)
+            outcome = worker.last_outcome(until - time.monotonic())
             worker.wait()
-        self._idle, self._busy = [], {}
+            note(task, outcome or Outcome(INTERRUPTED))
+
+    def _dismiss_idle(self) -> None:
+        """End the processes that have nothing to do, whose memory the others may need."""
+        for worker in self._idle:
+            worker.ask_to_end()
+        while self._idle:
+            self._idle.pop().wait()
 
     def _next(self, waiting: list[Task]) -> Task | None:
         """Take the first waiting task for which there is a process and memory."""
@@ -120,10 +130,10 @@ class Workers:
         worker.begin(task)
 
     def _receive(self, worker: _Worker, waiting: list[Task], note: Note) -> None:
-        """Take the answer of a worker, or its death."""
+        """Take the answer of a worker, or its death; one that a signal interrupted ends, too."""
         outcome, task = worker.outcome(), self._busy.pop(worker)
         self._selector.unregister(worker.results)
-        if outcome is not None:
+        if outcome is not None and outcome.state != INTERRUPTED:
             self._idle.append(worker)
             note(task, outcome)
             return
@@ -133,8 +143,8 @@ class Workers:
             waiting.insert(0, task)
             note(task, Outcome(INTERRUPTED))
         else:
-            how = f"signal {-status}" if status < 0 else f"status {status}"
-            note(task, Outcome(FAILED, f"its process died {DEATHS} times, the last time by {how}"))
+            how = f"signal {-status}" if status < 0 else f"status {status}" if status else "a signal"
+            note(task, Outcome(FAILED, f"its process ended {DEATHS} times, the last time by {how}"))
 
 
 @dataclass(eq=False)
@@ -171,11 +181,14 @@ class _Worker:
         """Ask the process to save the state of its cell, if it has one, and to end."""
         self.process.terminate()
 
-    def last_outcome(self) -> Outcome | None:
-        """Return the answer of a process that was asked to end, or None if it had to be killed."""
+    def last_outcome(self, seconds: float) -> Outcome | None:
+        """Return the answer of a process that was asked to end; one that gives none in time is killed."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.results, selectors.EVENT_READ)
-            return self.outcome() if selector.select(GRACE) else None
+            if selector.select(max(seconds, 0.0)):
+                return self.outcome()
+        self.process.kill()
+        return None
 
     def wait(self) -> int:
         """Return the exit status, of a process that ends by itself or by force."""

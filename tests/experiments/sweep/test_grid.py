@@ -54,6 +54,10 @@ def test_names_depend_on_every_value():
         ("experiment = 'savings'\n[arguments]\nb = 1.0\n[grid]\nb = [1.0]", "b is given more than once"),
         ("experiment = 'savings'\n[arguments]\nout = 'x'", "out cannot be given: the sweep chooses it"),
         ("experiment = 'savings'\n[grid]\nseed = {first = 0, last = 2000000}", "2,000,001 values, at most"),
+        (
+            "experiment = 'savings'\n[grid]\nb = [1979-05-27]",
+            "b must hold numbers, texts or lists, got [datetime.date",
+        ),
         ("experiment = ", "is not a TOML file"),
         ("experiment = 'savings'\ncases = 3", "[[cases]] must be one or more tables"),
     ],
@@ -94,6 +98,7 @@ def test_the_sham_of_the_shipped_grid_has_no_field(tmp_path):
         ("savings", {"noise.visions": 0.1}, "unknown argument 'visions' in noise; choose from: excitation"),
         ("savings", {"noise": 0.1}, "noise is a group of arguments"),
         ("savings", {"units": "many"}, "--units many"),
+        ("savings", {"b": True}, "--b"),
         ("savings", {"preset": "fast"}, "unknown preset 'fast'; choose from: quick"),
         ("savings", {"units": 32}, "holds networks of 128 units"),
         ("benchmark", {"agent": "zero"}, "needs the argument seed"),

@@ -10,8 +10,12 @@ import fake_slurm
 import pytest
 from tiny_grids import LEARNING, grid_file, journal_states, tables
 
-from experiments.sweep.cell_run import INTERRUPTED
+from experiments.sweep.cell_run import FAILED, INTERRUPTED, Outcome, Task
 from experiments.sweep.command import main
+from experiments.sweep.executors import execute
+from experiments.sweep.grid import Cell
+from experiments.sweep.journal import JournalWriter
+from experiments.sweep.resources import Resources, Slurm
 
 pytest.importorskip("submitit")
 OPTIONS = [
@@ -26,6 +30,33 @@ def slurm(tmp_path, monkeypatch):
     for name, value in fake_slurm.install(tmp_path).items():
         monkeypatch.setenv(name, value)
     return tmp_path / "slurm"
+
+
+class _Cancelled:
+    """A job that SLURM ended for good."""
+
+    job_id = "7_0"
+
+    def done(self, force_check=False):
+        return True
+
+    def exception(self):
+        return RuntimeError("CANCELLED")
+
+
+def test_interrupted_cells_of_a_job_that_is_not_queued_again_have_failed(tmp_path, monkeypatch):
+    task, outcomes = Task(Cell("savings", {"preset": "smoke"}), tmp_path, 0, 1.0), []
+
+    def submit(*_):
+        JournalWriter(tmp_path).write(task.cell.name, Outcome(INTERRUPTED))
+        return [(_Cancelled(), [task.cell.name])]
+
+    monkeypatch.setattr("experiments.sweep.submitit_jobs._submit", submit)
+    execute(
+        "slurm", [task], Resources(1, 1, None, Slurm(), None), lambda _, outcome: outcomes.append(outcome),
+        lambda *_: None, lambda: False,
+    )  # fmt: skip
+    assert outcomes == [Outcome(FAILED, "its job 7_0 ended without it: CANCELLED")]
 
 
 def _preempt_first(sweep, records):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tiny_grids import FIXED, LEARNING, grid_file, journal_states, tables
 
-from experiments.sweep.cell_run import FAILED, FINISHED, INTERRUPTED, STARTED, Task
+from experiments.sweep.cell_run import FAILED, FINISHED, INTERRUPTED, STARTED, Task, run_cell
 from experiments.sweep.command import main
 from experiments.sweep.executors import EXECUTORS
 from experiments.sweep.grid import Cell, read_grid
@@ -72,7 +72,8 @@ def test_a_failed_cell_is_listed_with_its_error_and_rerun_alone(tmp_path, caplog
     command = [str(file), "--out", str(sweep), "--workers", "1"]
     assert main(command) == 1
     assert "1 cells failed" in caplog.text and f"{broken.folder(sweep)} holds a job" in caplog.text
-    assert f"run just them: python -m experiments.sweep {file} --out {sweep} --failed" in caplog.text
+    again = f"python -m experiments.sweep {file} --out {sweep} --workers 1 --failed"
+    assert f"run just them: {again}" in caplog.text
     assert len(tables(sweep)) == 3 and "holds a job" in broken.log_file(sweep).read_text()
     caplog.clear()
     assert main([*command, "--status"]) == 1
@@ -126,6 +127,21 @@ def test_a_killed_worker_and_ctrl_c_lose_nothing(undisturbed, tmp_path):
     assert tables(sweep) == expected and len(expected) == 2
 
 
+def test_sigterm_to_a_sweep_on_ray_saves_what_runs(undisturbed, tmp_path):
+    pytest.importorskip("ray")
+    file, expected = undisturbed
+    sweep = tmp_path / "sweep"
+    options = [str(file), "--out", str(sweep), "--workers", "1"]
+    command = [sys.executable, "-m", "experiments.sweep", *options, "--executor", "ray"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    _wait_for(lambda: list(sweep.glob("cells/*/*/config.json")), 240.0)
+    process.send_signal(signal.SIGTERM)
+    _, words = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM and "the same command goes on from there" in words
+    assert journal_states(sweep) == [STARTED, INTERRUPTED]
+    assert main(options) == 0 and tables(sweep) == expected
+
+
 def test_cells_have_no_figures_unless_the_grid_asks_for_them(tmp_path):
     config = SUBJECTS["savings"].config({"preset": "smoke"}, tmp_path)
     asked = SUBJECTS["savings"].config({"preset": "smoke", "figures": True}, tmp_path)
@@ -170,7 +186,61 @@ def test_a_cell_whose_process_always_dies_fails_and_others_finish(tmp_path):
     assert ends == [(0, STARTED), (0, INTERRUPTED)] * (DEATHS - 1) + [
         (0, STARTED), (0, FAILED), (1, STARTED), (1, FINISHED),
     ]  # fmt: skip
-    assert outcomes[-3][1].error == f"its process died {DEATHS} times, the last time by signal 9"
+    assert outcomes[-3][1].error == f"its process ended {DEATHS} times, the last time by signal 9"
+
+
+def test_a_cell_that_a_signal_interrupts_from_outside_is_tried_again(tmp_path):
+    tried, other = Task(Cell("savings", {"preset": "smoke"}), tmp_path, 0, 1.0), _zero(tmp_path)
+    workers, states = Workers(1, GB), []
+
+    def note(task, outcome):
+        states.append((task.cell.experiment, outcome.state))
+
+    def interrupt_once():
+        if len(states) == 1 and list(tried.cell.folder(tmp_path).glob("state.pt")):
+            next(iter(workers._busy)).process.terminate()
+        return False
+
+    workers.run([tried, other], note, interrupt_once)
+    assert states == [
+        ("savings", STARTED), ("savings", INTERRUPTED), ("savings", STARTED), ("savings", FINISHED),
+        ("benchmark", STARTED), ("benchmark", FINISHED),
+    ]  # fmt: skip
+
+
+def test_processes_with_nothing_to_do_give_their_memory_back(tmp_path):
+    workers, alive = Workers(2, 10.0), []
+    tasks = [_zero(tmp_path, seed=i, memory=memory) for i, memory in enumerate([1.0, 1.0, 10.0])]
+
+    def watch():
+        if [task.memory for task in workers._busy.values()] == [10.0]:
+            alive.append(len(workers._idle) + len(workers._busy))
+        return False
+
+    workers.run(tasks, lambda *_: None, watch)
+    assert alive and set(alive[1:]) == {1}
+
+
+def test_hung_workers_share_one_time_of_grace(tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.sweep.workers.GRACE", 1.0)
+    workers, states = Workers(3, GB), []
+    tasks = [_zero(tmp_path, seed=i) for i in range(3)]
+
+    def stop_all():
+        for worker in workers._busy:
+            os.kill(worker.process.pid, signal.SIGSTOP)
+        return bool(workers._busy)
+
+    began = time.monotonic()
+    workers.run(tasks, lambda _, outcome: states.append(outcome.state), stop_all)
+    assert states == [STARTED] * 3 + [INTERRUPTED] * 3 and time.monotonic() - began < 3.0
+
+
+def test_a_log_that_cannot_be_written_fails_the_cell_by_name(tmp_path):
+    task = _zero(tmp_path)
+    task.cell.log_file(tmp_path).mkdir(parents=True)
+    outcome = run_cell(task.cell, tmp_path)
+    assert outcome.state == FAILED and outcome.error == f"{task.cell.log_file(tmp_path)}: Is a directory"
 
 
 def test_cells_run_together_only_as_far_as_memory_allows(tmp_path):
@@ -206,6 +276,7 @@ def test_a_cell_that_another_process_runs_is_left_to_it(tmp_path):
         (["--memory-gb", "-1"], "memory_gb must be above 0, got -1.0"),
         (["--failed", "--status"], "choose one of them"),
         (["--slurm.jobs", "0"], "slurm.jobs must be at least 1, got 0"),
+        (["--executor", "slurm"], "no command 'sbatch': start --executor slurm where SLURM takes jobs"),
         (["--executor", "pbs"], f"unknown executor 'pbs'; choose from: {', '.join(EXECUTORS)}"),
     ],
 )
