@@ -11,25 +11,33 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import nullcontext
 
-from experiments.benchmark.agents import AGENTS
+from experiments.benchmark.agents import AGENTS, SupervisedAgent
 from experiments.benchmark.learners import learn
 from experiments.benchmark.protocol import RECORD, Job
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import versions
-from savings_gym.files import write_json
+from savings_gym.files import sole_writer, write_json
 from savings_gym.task.settings import TRIAL_STEPS
 
 log = logging.getLogger(__name__)
 
 
 def run(job: Job) -> int:
-    """Do the job, unless it is finished already; return the exit status."""
+    """Do the job, unless it is finished already; return the exit status.
+
+    Raises:
+        BusyFolderError: If another process is doing it.
+    """
     if job.record is not None:
         log.info("%s is finished", job.out)
         return 0
     began, began_core = time.monotonic(), time.process_time()
-    details = learn(AGENTS[job.agent], job)
+    agent = AGENTS[job.agent]
+    guards_itself = isinstance(agent, SupervisedAgent)  # it is a run of `experiments.savings`
+    with nullcontext() if guards_itself else sole_writer(job.out):
+        details = learn(agent, job)
     seconds, core_seconds = time.monotonic() - began, time.process_time() - began_core
     steps = job.protocol.schedule().trials * TRIAL_STEPS
     record = {

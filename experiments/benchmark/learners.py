@@ -23,12 +23,13 @@ from agents.ppo.recurrent_ppo import RecurrentPPO
 from agents.ppo.squashed_policy import SquashedMlpPolicy
 from experiments.benchmark.agents import Agent, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
 from experiments.benchmark.protocol import Job
+from experiments.runs.folder import PACKAGES
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import Savings
 from experiments.savings.phases import PhaseChanges
 from savings_gym.arrays import MM
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.files import write_atomically
+from savings_gym.files import open_folder, write_atomically
 from savings_gym.probes.policy import Policy
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {"PPO": PPO, "SAC": SAC, "RecurrentPPO": RecurrentPPO}
 POLICIES = {"SquashedMlpPolicy": SquashedMlpPolicy}  # the algorithms know the others by name
 LOG_EVERY = 640  # trials between the lines of a job's log
+SIGNALLED = 128  # exit statuses above it are those of runs that a signal stopped
 FIXED_PROBES = 5  # per phase, of an agent that does not learn
 Details = dict[str, Any]
 
@@ -50,11 +52,10 @@ def learn(agent: Agent, job: Job) -> Details:
     torch.set_num_threads(1)
     if isinstance(agent, Sb3Agent):
         return _sb3(agent, job)
-    if isinstance(agent, PlainAgent):
-        return _plain(agent, job)
     if isinstance(agent, SupervisedAgent):
         return _supervised(agent, job)
-    return _fixed(agent, job)
+    open_folder(job.out, job.identity(), PACKAGES, {"device": "cpu", "threads": 1})
+    return _plain(agent, job) if isinstance(agent, PlainAgent) else _fixed(agent, job)
 
 
 def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> BaseAlgorithm:
@@ -173,8 +174,11 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Details:
         change=PhaseChanges(ff1_b=0.0 if protocol.sham else None),
         **updates,
     )
-    if run_savings(config) != 0:
-        raise RuntimeError("the supervised ensemble was interrupted")
+    status = run_savings(config)
+    if status > SIGNALLED:
+        raise KeyboardInterrupt
+    if status:
+        raise RuntimeError(f"the supervised ensemble ended with status {status}")
     return {"note": "NF1 continues from pre-trained networks"}
 
 

@@ -12,6 +12,7 @@ from experiments.benchmark.agents import AGENTS, chosen_agents
 from experiments.runs.command_line import choice
 from savings_gym.arrays import as_whole_number
 from savings_gym.fields import CurlField, NullField
+from savings_gym.files import verified
 from savings_gym.task.schedule import Schedule, four_phase
 
 RECORD = "job.json"  # written last: a folder that has it holds a finished job
@@ -100,13 +101,16 @@ class Job:
 
         Raises:
             FileExistsError: If the folder holds a job with other arguments.
+            ValueError: If the file was changed.
         """
         file = self.out / RECORD
         try:
-            record = dict(json.loads(file.read_text()))
+            text = verified(file).read_text(errors="replace")
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        try:
+            record = dict(json.loads(text))
+        except (ValueError, TypeError) as error:
             raise FileExistsError(f"{file} is not the record of a job: choose another --out") from error
         stored, identity = record.get("identity"), self.identity()
         if stored != identity:

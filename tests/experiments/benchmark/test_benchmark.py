@@ -19,6 +19,7 @@ from experiments.benchmark.page import render
 from experiments.benchmark.protocol import Job, Protocol
 from experiments.benchmark.rows import table_rows
 from experiments.benchmark.values import seed_values
+from savings_gym.files import BusyFolderError, sole_writer
 
 TINY = Protocol(nf1=64, ff1=64, nf2=64, ff2=64, probe_every=64, carried_trials=1)
 FIXED = ("zero", "random")
@@ -113,6 +114,27 @@ def test_a_folder_of_other_jobs_is_refused(finished):
     other = dataclasses.replace(finished, protocol=dataclasses.replace(TINY, nf1=128))
     with pytest.raises(FileExistsError, match="another protocol"):
         benchmark.run(other)
+
+
+def test_a_record_that_was_changed_is_refused_by_name(tmp_path):
+    job = Job("zero", 0, tmp_path, TINY)
+    benchmark_job.run(job)
+    (tmp_path / "job.json").write_text(json.dumps(job.record | {"wall_time_s": 0.0}))
+    with pytest.raises(ValueError, match="job.json is not what the run wrote there"):
+        _ = job.record
+
+
+def test_a_job_that_another_process_does_is_left_to_it(tmp_path):
+    job = Job("zero", 0, tmp_path / "job", TINY)
+    with sole_writer(job.out), pytest.raises(BusyFolderError, match="another process is writing"):
+        benchmark_job.run(job)
+
+
+@pytest.mark.parametrize(("status", "error"), [(143, KeyboardInterrupt), (2, RuntimeError)])
+def test_a_supervised_job_says_whether_a_signal_stopped_it(tmp_path, monkeypatch, status, error):
+    monkeypatch.setattr("experiments.benchmark.learners.run_savings", lambda config: status)
+    with pytest.raises(error):
+        benchmark_job.run(Job("supervised", 0, tmp_path / "job", TINY))
 
 
 def test_a_job_that_fails_is_reported_and_the_others_are_done(tmp_path, caplog):
