@@ -84,8 +84,8 @@ class Run:
     Attributes:
         folder: Its folder.
         arguments: Its arguments, nested groups by dotted names.
-        versions: What it was made with.
-        summary: Its measures.
+        versions: What it began with.
+        summary: Its measures, and the versions that it ended with.
     """
 
     folder: Path
@@ -95,8 +95,10 @@ class Run:
 
     @property
     def version(self) -> str:
-        """Return the version of the code, such as "0.1.0 38dc92ab6052"."""
-        return " ".join(self.versions[name] for name in VERSION if name in self.versions)
+        """Return the version of the code, such as "0.1.0 38dc92ab6052"; both, if it changed in between."""
+        ends = (self.versions, self.summary.get("versions", {}))
+        texts = [" ".join(end[name] for name in VERSION if name in end) for end in ends]
+        return " then ".join(dict.fromkeys(filter(None, texts)))
 
 
 def run(config: Collect) -> int:
@@ -212,7 +214,7 @@ def network_rows(each: Run) -> list[Row]:
     columns["initial_savings"] = columns["FF1_initial"] - columns["FF2_initial"]
     columns["rate_ratio"] = np.asarray(rates[1]) / np.asarray(rates[0])
     for phase, values in each.summary.get("adaptation_networks", {}).items():
-        columns[f"{phase}_channel"] = values
+        columns[f"{phase}_channel"] = [values[i] for i in columns["network"]]  # not those that diverged
     return [each.arguments | row for row in pd.DataFrame(columns).to_dict("records")]
 
 
@@ -260,9 +262,12 @@ def write_probes(out: Path, runs: list[Run], top: Path) -> int:
             rows += len(frame)
         if writer is not None:
             writer.close()
+        os.chmod(temporary, 0o644)
         os.replace(temporary, out)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and not error.filename:  # of a full disk
+            raise OSError(error.errno, error.strerror, str(out)) from error
         raise
     return rows
 

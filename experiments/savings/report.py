@@ -224,6 +224,7 @@ def report_rows(summary: dict[str, Any]) -> list[Row]:
         rows.append(_row(name, residual["mean"], residual["ci"], residual["p"], reference=theirs, scale=-MM))
     for phase, value in summary["adaptation"].items():
         values = summary.get("adaptation_networks", {}).get(phase, [])
+        values = [each for i, each in enumerate(values) if str(i) not in summary.get("stopped", {})]
         interval = NO_INTERVAL if None in values else mean_interval(values)
         rows.append(_row(f"channel force, {phase}", value, interval, scale=PERCENT, unit="%"))
     return rows

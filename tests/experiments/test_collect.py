@@ -75,11 +75,26 @@ def test_a_row_per_network_agrees_with_the_summary(runs):
         assert set(rows["FF1_channel"]) == {0.5}
 
 
+def test_networks_that_diverged_have_no_row(runs):
+    folder = runs / "group-1" / "run-1"
+    probes = pd.read_parquet(folder / PROBES)
+    write_table(folder / PROBES, probes[probes["network"] != 2].reset_index(drop=True))
+    summary = json.loads((folder / SUMMARY).read_text())
+    channel = [0.1 * i for i in range(6)]
+    write_json(folder / SUMMARY, summary | {"adaptation_networks": {"FF1": channel}})
+    frame = table(runs, "networks")
+    rows = frame[frame["run"] == "group-1/run-1"]
+    assert rows["network"].tolist() == [0, 1, 3, 4, 5]
+    np.testing.assert_allclose(rows["FF1_channel"], [channel[i] for i in rows["network"]])
+
+
 def test_probes_are_all_there_with_what_differs_between_runs(runs):
     frame = table(runs, "probes")
     one = pd.read_parquet(runs / "group-0" / "run-2" / PROBES)
     part = frame[frame["run"] == "group-0/run-2"].reset_index(drop=True)
     pd.testing.assert_frame_equal(part[list(one.columns)], one)
+    mode = (runs.parent / "probes.parquet").stat().st_mode
+    assert mode == (runs / "group-0" / "run-2" / PROBES).stat().st_mode, "others must be able to read it"
     assert set(part["units"]) == {24} and "noise.vision" not in frame and len(frame) == 3 * len(one)
 
 
@@ -107,6 +122,14 @@ def test_runs_of_different_versions_are_not_mixed_unless_told(runs, caplog):
     assert "--mix-versions" in caplog.text and not out.exists()
     assert main([str(runs), "--out", str(out), "--mix-versions"]) == 0
     assert pd.read_parquet(out)["version"].nunique() == 2
+
+
+def test_a_run_that_went_on_with_another_version_is_not_mixed_with_others(runs, caplog):
+    file = runs / "group-0" / "run-2" / SUMMARY
+    ended = {"versions": {"savings_gym": "9.9.9", "commit": "abc"}}
+    write_json(file, json.loads(file.read_text()) | ended)
+    assert main([str(runs), "--out", str(runs.parent / "all.parquet")]) == 2
+    assert "2 versions of the code" in caplog.text and "then 9.9.9 abc" in caplog.text
 
 
 @pytest.mark.parametrize("name", [SUMMARY, CONFIG, "manifest.json", PROBES])
