@@ -22,9 +22,10 @@ from savings_gym.task.reach import ReachingArms
 Colour = tuple[int, int, int]
 
 SIZE = 800  # pixels, width and height
-SCALE = 1250.0  # pixels per metre: a reach of 0.10 m takes 125 pixels
-CENTRE = (-0.04, 0.27)  # m, the point in the middle of the window: shoulder and all targets can be seen
+SCALE = 1150.0  # pixels per metre: a reach of 0.10 m takes 115 pixels
+CENTRE = (-0.06, 0.25)  # m, the point in the middle of the window: shoulder and all targets can be seen
 BACKGROUND, INK, FAINT = (250, 250, 248), (52, 56, 64), (176, 180, 188)
+BODY, HEAD = (238, 238, 235), (230, 230, 226)
 BONE, RELAXED, ACTIVE = (226, 226, 222), (196, 170, 166), (190, 30, 40)
 WAIT, GO, HAND, PATH = (237, 158, 41), (41, 158, 92), (30, 72, 168), (120, 150, 210)
 CURVES: dict[str, Colour] = {
@@ -88,10 +89,11 @@ class Screen:
         Args:
             task: A task of one arm.
             gone: Whether the target has turned green.
-            message: Text below.
+            message: Text above the targets.
         """
         trials, t = task.trials, int(task.t[0])
         self.surface.fill(BACKGROUND)
+        self._draw_body()
         self._draw_arm(task)
         for target in trials.all_targets(0):
             self._disc(target, TARGET_RADIUS, FAINT, width=1)
@@ -101,7 +103,7 @@ class Screen:
         if len(path) > 1:
             self.pygame.draw.lines(self.surface, PATH, False, path, 3)
         self._disc(task.hand[t, 0], HAND_RADIUS, HAND)
-        self._text(message, SIZE // 2, SIZE - 40, 28)
+        self._text(message, self.pixel(trials.start[0])[0], 32, 28)
         self.pygame.display.flip()
 
     def show_page(self, title: str, lines: Sequence[str]) -> None:
@@ -139,6 +141,13 @@ class Screen:
         for i, line in enumerate(lines):
             self._text(line, SIZE // 2, bottom + 90 + 36 * i, 26)
         self.pygame.display.flip()
+
+    def _draw_body(self) -> None:
+        for name, colour in (("torso", BODY), ("head", HEAD)):
+            geom = self._arm.model.geom(name)
+            middle, half = geom.pos[:2], geom.size[:2] * (1, -1)
+            corner, opposite = np.array(self.pixel(middle - half)), np.array(self.pixel(middle + half))
+            self.pygame.draw.ellipse(self.surface, colour, (*corner, *(opposite - corner)))
 
     def _draw_arm(self, task: ReachingArms) -> None:
         data, draw = self._data, self.pygame.draw
