@@ -18,7 +18,7 @@ SMALL = [
 def small_run(out: Path, *arguments: str) -> Path:
     """A run of the smoke preset with three networks; `arguments` change it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.savings.report.draw", lambda folder: None)  # figures take seconds
+        patch.setattr("experiments.savings.report.draw", lambda *_: None)  # figures take seconds
         assert main([*SMALL, "--out", str(out), *arguments]) == 0
     return out
 
