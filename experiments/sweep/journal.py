@@ -52,7 +52,7 @@ class JournalWriter:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("a", buffering=1)
-        event = Event(cell, outcome, round(time.time(), 3), self._where)
+        event = Event(cell, outcome, time.time(), self._where)
         line = {
             "cell": cell, "state": outcome.state, "time": event.time, "where": event.where,
             "seconds": outcome.seconds, "error": outcome.error,
