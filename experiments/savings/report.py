@@ -201,7 +201,7 @@ def show_report(folder: Path) -> None:
     state = "" if summary["complete"] else " (not complete)"
     console.print(f"{summary['wall_time_s'] / 60:.1f} min; files in {folder}{state}")
     if summary["complete"]:
-        console.print(f"python -m experiments.report {folder} makes a page of it", soft_wrap=True)
+        console.print(f"python -m experiments.report {folder} makes a page of it")
 
 
 def report_rows(summary: dict[str, Any]) -> list[Row]:

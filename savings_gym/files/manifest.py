@@ -45,6 +45,8 @@ def _write_whole(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:  # of a full disk, it names no file
         Path(temporary).unlink(missing_ok=True)
+        if error.errno is None:
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
