@@ -1,8 +1,10 @@
 """Shared by all tests: an OpenGL back end if there is one, markers that skip, a repeatable hypothesis."""
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -72,3 +74,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def requires_gl() -> None:
     """Skip the test, naming the Debian packages, if no OpenGL context can be created."""
     _need_gl()
+
+
+@pytest.fixture(autouse=True)
+def signals_are_given_back() -> Iterator[None]:
+    """Fail the test after which a signal that stops a process is handled otherwise than before."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    after = {number: signal.getsignal(number) for number in numbers}
+    for number in [number for number in numbers if after[number] != before[number]]:
+        signal.signal(number, before[number])
+    assert after == before, "a command kept the signals that it took over"

@@ -98,10 +98,14 @@ def run(config: Benchmark) -> int:
     Returns:
         0; 1 if a job failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
     """
+    with StopFlag() as stop:
+        return _run(config, stop)
+
+
+def _run(config: Benchmark, stop: StopFlag) -> int:
     jobs = config.all_jobs()
     missing = [job for job in jobs if job.record is None]  # raises for folders of other jobs
     log.info("%d jobs, %d of them finished before", len(jobs), len(jobs) - len(missing))
-    stop = StopFlag()
     failed = run_side_by_side([_command(job) for job in missing], config.jobs, stop)
     finished = [job for job in jobs if job.record is not None]
     if finished:

@@ -115,7 +115,11 @@ def run(config: Controls) -> int:
     Returns:
         0; 1 if a run failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
     """
-    stop = StopFlag()
+    with StopFlag() as stop:
+        return _run(config, stop)
+
+
+def _run(config: Controls, stop: StopFlag) -> int:
     if not is_complete(config.main):
         arguments = ["experiments.savings", *savings_arguments(config.main_run())]
         failed = run_side_by_side([Command(MAIN, arguments, config.out / "main.log")], 1, stop)
