@@ -22,7 +22,7 @@ class Sb3Agent:
 
     Attributes:
         description: One line for the page.
-        algorithm: "PPO", "SAC" or "RecurrentPPO".
+        algorithm: "PPO", "SAC", "RecurrentPPO", or a class from elsewhere as "module:Class".
         policy: Name of its policy.
         arms: Training environments side by side.
         settings: Arguments of the algorithm's class.
@@ -31,6 +31,8 @@ class Sb3Agent:
         normalise_rewards: Whether `VecNormalize` scales rewards as well as observations.
         recurrent: Whether the agent has a memory, and is also probed with memory carried across trials.
         search: Choices for `experiments.benchmark.search` by name of the setting; "a.b" is setting b of a.
+        source: Of a class from elsewhere, the SHA-256 of the file that defines it; None for those above.
+        code: Of a class from elsewhere, where its code can be read, for the page.
     """
 
     description: str
@@ -43,6 +45,27 @@ class Sb3Agent:
     normalise_rewards: bool = True
     recurrent: bool = False
     search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    source: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class OutsideAgent:
+    """A class from elsewhere that learns trial by trial, see `experiments.benchmark.outside`.
+
+    Attributes:
+        description: One line for the page.
+        learner: The class, as "module:Class" or "path/to/file.py:Class".
+        settings: Arguments of the class, those left at their defaults included.
+        source: SHA-256 of the file that defines it.
+        code: Where its code can be read, for the page.
+    """
+
+    description: str
+    learner: str
+    settings: Settings = field(default_factory=dict)
+    source: str | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +111,7 @@ class FixedAgent:
     expected_field: Field | None = None
 
 
-Agent = Sb3Agent | PlainAgent | SupervisedAgent | FixedAgent
+Agent = Sb3Agent | OutsideAgent | PlainAgent | SupervisedAgent | FixedAgent
 
 RECURRENT: dict[str, Any] = {
     "n_steps": 100,

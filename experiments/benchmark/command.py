@@ -1,6 +1,7 @@
 """Which agents show savings: a declared list of agents, several seeds, the four phases, one page of results.
 
     python -m experiments.benchmark [--preset smoke|quick|full] [--agents NAME ...] [--seeds 0 1 2 3 4]
+    python -m experiments.benchmark --agent path/to/mine.py:Mine [--settings mine.toml]
 
 Jobs run side by side, each in a process of its own with one thread. The command waits for all of them and
 exits with status 1 if any failed. Repeated, it does what is missing. It writes benchmark.json (with the
@@ -17,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent, chosen_agents
+from experiments.benchmark.agents import AGENTS, Agent, FixedAgent, SupervisedAgent
+from experiments.benchmark.outside import find_agent, folder_name, is_outside
 from experiments.benchmark.protocol import Job, Protocol, check_seeds
 from experiments.runs.command_line import StopFlag, choice, choices, preset_main
 from experiments.runs.side_by_side import Command, run_side_by_side
@@ -35,8 +37,11 @@ class Benchmark:
     minute)."""
     out: Path = Path("runs/benchmark")
     """Folder of the results."""
-    agents: Annotated[tuple[str, ...], choices(AGENTS)] = ()
-    """Names of agents; by default all of them."""
+    agents: Annotated[tuple[str, ...], choices((*AGENTS, "module:Class"), ("--agent",))] = ()
+    """Names of agents; by default all of them. A class from elsewhere is module:Class or path/to/file.py:Class,
+    see `experiments.benchmark.outside`."""
+    settings: Path | None = None
+    """TOML file with the settings of the class from elsewhere."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """One job per agent and seed; the networks of the supervised ensemble are its seeds, in a single job."""
     jobs: int = os.cpu_count() or 1
@@ -50,7 +55,9 @@ class Benchmark:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        chosen_agents(self.agents)
+        if self.settings is not None and sum(is_outside(name) for name in self.agents) != 1:
+            raise ValueError("--settings is for one agent from elsewhere: give one --agent module:Class")
+        self.chosen()
         check_seeds(self.seeds)
         if self.jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {self.jobs}")
@@ -61,21 +68,34 @@ class Benchmark:
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
 
+    def chosen(self) -> dict[str, Agent]:
+        """Return the agents by name: all that are declared if none is named.
+
+        Raises:
+            ValueError: If one does not exist or does not fit.
+        """
+        names = [name for name in AGENTS if not self.agents or name in self.agents]
+        names += [name for name in dict.fromkeys(self.agents) if name not in AGENTS]
+        return {name: find_agent(name, self._settings_of(name)) for name in names}
+
+    def _settings_of(self, name: str) -> Path | None:
+        return self.settings if is_outside(name) else None
+
     def all_jobs(self) -> list[Job]:
         """Return every job, seed by seed, so that a first table comes early."""
-        jobs = []
+        jobs, chosen = [], self.chosen()
         sham_protocol = dataclasses.replace(self.protocol, sham=True)
         for seed in self.seeds:
-            for name, agent in chosen_agents(self.agents).items():
+            for name, agent in chosen.items():
                 ensemble = isinstance(agent, SupervisedAgent)
                 if ensemble and seed != self.seeds[0]:
                     continue
-                folder = self.out / name / ("ensemble" if ensemble else f"seed-{seed}")
-                job_seed = 0 if ensemble else seed
-                jobs.append(Job(name, job_seed, folder, self.protocol, self.track))
+                folder = self.out / folder_name(name) / ("ensemble" if ensemble else f"seed-{seed}")
+                job_seed, settings = 0 if ensemble else seed, self._settings_of(name)
+                jobs.append(Job(name, job_seed, folder, self.protocol, self.track, settings))
                 if self.sham and not isinstance(agent, FixedAgent):
                     folder = folder.with_name(f"sham-{folder.name}")
-                    jobs.append(Job(name, job_seed, folder, sham_protocol, self.track))
+                    jobs.append(Job(name, job_seed, folder, sham_protocol, self.track, settings))
         return jobs
 
 
@@ -132,12 +152,13 @@ def job_arguments(job: Job) -> list[str]:
         if value != getattr(Protocol(), name):
             option = f"--protocol.{name.replace('_', '-')}"
             arguments += [option] if value is True else [option, str(value)]
+    arguments += [] if job.settings is None else ["--settings", str(job.settings)]
     return [*arguments, "--track"] if job.track else arguments
 
 
 def _label(job: Job) -> str:
     sham = " sham" if job.protocol.sham else ""
-    seed = "" if isinstance(AGENTS[job.agent], SupervisedAgent) else f" seed {job.seed}"
+    seed = "" if isinstance(job.declaration, SupervisedAgent) else f" seed {job.seed}"
     return f"{job.agent}{sham}{seed}"
 
 

@@ -2,8 +2,9 @@
 
     python -m experiments.benchmark.job --agent ppo --seed 0 --out runs/benchmark/ppo/seed-0
 
-The folder then holds probes.parquet, summary.json and, written last, job.json. A job that was killed starts
-over, since it takes only minutes.
+The folder then holds probes.parquet, summary.json, returns.parquet and, written last, job.json. A job that
+was killed goes on from its last state, at most 640 trials earlier, with the tables of an undisturbed one byte
+for byte. An agent from elsewhere without ``save`` and ``load`` starts over.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import sys
 import time
 from contextlib import nullcontext
 
-from experiments.benchmark.agents import AGENTS, SupervisedAgent
+from experiments.benchmark.agents import SupervisedAgent
 from experiments.benchmark.learners import learn
 from experiments.benchmark.protocol import RECORD, Job
+from experiments.benchmark.state import remove_state
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import versions
 from savings_gym.files import sole_writer, write_json
@@ -34,21 +36,22 @@ def run(job: Job) -> int:
         log.info("%s is finished", job.out)
         return 0
     began, began_core = time.monotonic(), time.process_time()
-    agent = AGENTS[job.agent]
+    agent = job.declaration
     guards_itself = isinstance(agent, SupervisedAgent)  # it is a run of `experiments.savings`
     with nullcontext() if guards_itself else sole_writer(job.out):
         details = learn(agent, job)
-    seconds, core_seconds = time.monotonic() - began, time.process_time() - began_core
-    steps = job.protocol.schedule().trials * TRIAL_STEPS
     record = {
         "identity": job.identity(),
-        "wall_time_s": round(seconds, 1),
-        "core_time_s": round(core_seconds, 1),
-        "steps_per_second": round(steps / core_seconds, 1),  # of one core, whatever else is running
+        "wall_time_s": round(time.monotonic() - began, 1),
+        "core_time_s": round(time.process_time() - began_core, 1),
+        **details,
         "versions": versions(),
     }
-    write_json(job.out / RECORD, record | details)
-    log.info("finished in %.1f min", seconds / 60)
+    steps = job.protocol.schedule().trials * TRIAL_STEPS
+    record["steps_per_second"] = round(steps / max(record["core_time_s"], 0.1), 1)  # of one core
+    write_json(job.out / RECORD, record)
+    remove_state(job.out)
+    log.info("finished in %.1f min", record["wall_time_s"] / 60)
     return 0
 
 
@@ -57,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return command_main("experiments.benchmark.job", Job, run, arguments, __doc__)
     except KeyboardInterrupt:
-        log.warning("interrupted: the same command starts the job over")
+        log.warning("interrupted: the same command goes on with the job")
         return 130
 
 

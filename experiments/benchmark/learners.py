@@ -21,8 +21,19 @@ from agents.baselines.agents import ModelBasedController, RandomAgent, ZeroAgent
 from agents.ppo.plain_ppo import PlainPPO, PPOSettings
 from agents.ppo.recurrent_ppo import RecurrentPPO
 from agents.ppo.squashed_policy import SquashedMlpPolicy
-from experiments.benchmark.agents import Agent, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
+from experiments.benchmark.agents import (
+    Agent,
+    FixedAgent,
+    OutsideAgent,
+    PlainAgent,
+    Sb3Agent,
+    SupervisedAgent,
+)
+from experiments.benchmark.outside import load_class
 from experiments.benchmark.protocol import Job
+from experiments.benchmark.returns import Returns
+from experiments.benchmark.state import KEEP_EVERY, JobState
+from experiments.benchmark.trial_loop import CountingEnv, learn_outside, run_stages
 from experiments.runs.folder import PACKAGES
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import Savings
@@ -34,8 +45,8 @@ from savings_gym.probes.policy import Policy
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.sb3.callback import SavingsCallback
+from savings_gym.sb3.resume import restore_training, set_random_state, training_state
 from savings_gym.sb3.vec_env import ReachVecEnv
-from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS
 
 log = logging.getLogger(__name__)
@@ -48,14 +59,27 @@ Details = dict[str, Any]
 
 
 def learn(agent: Agent, job: Job) -> Details:
-    """Take an agent through a job; return further entries for job.json."""
+    """Take an agent through a job, or go on with it; return further entries for job.json."""
     torch.set_num_threads(1)
-    if isinstance(agent, Sb3Agent):
-        return _sb3(agent, job)
     if isinstance(agent, SupervisedAgent):
         return _supervised(agent, job)
-    open_folder(job.out, job.identity(), PACKAGES, {"device": "cpu", "threads": 1})
-    return _plain(agent, job) if isinstance(agent, PlainAgent) else _fixed(agent, job)
+    state = JobState(job)
+    if isinstance(agent, Sb3Agent):
+        return _sb3(agent, job, state) | _seconds(state)
+    if state.stored is None:
+        open_folder(job.out, job.identity(), PACKAGES, {"device": "cpu", "threads": 1})
+    if isinstance(agent, FixedAgent):
+        return _fixed(agent, job)
+    if isinstance(agent, PlainAgent):
+        _plain(agent, job, state)
+    else:
+        learn_outside(job, agent, state)
+    return _seconds(state)
+
+
+def _seconds(state: JobState) -> Details:
+    wall, core = state.seconds
+    return {"wall_time_s": round(wall, 1), "core_time_s": round(core, 1)}
 
 
 def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> BaseAlgorithm:
@@ -71,11 +95,12 @@ def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> 
     if agent.last_rate is not None and falling:
         settings["learning_rate"] = FallingRate(settings["learning_rate"], agent.last_rate, falling / steps)
     env: VecEnv = ReachVecEnv(agent.arms, nthread=1)
-    env = VecNormalize(env, norm_reward=agent.normalise_rewards, gamma=agent.settings["gamma"])
+    env = VecNormalize(env, norm_reward=agent.normalise_rewards, gamma=agent.settings.get("gamma", 0.99))
     if agent.stack > 1:
         env = VecFrameStack(env, agent.stack)
     policy: Any = POLICIES.get(agent.policy, agent.policy)
-    return ALGORITHMS[agent.algorithm](policy, env, seed=seed, device="cpu", **settings)
+    algorithm: Any = ALGORITHMS.get(agent.algorithm) or load_class(agent.algorithm)
+    return algorithm(policy, env, seed=seed, device="cpu", **settings)
 
 
 @dataclass(frozen=True)
@@ -97,7 +122,7 @@ class FallingRate:
         return max(1.0 - (1.0 - remaining) / self.share, 0.0) * (self.first - self.last) + self.last
 
 
-def _sb3(agent: Sb3Agent, job: Job) -> Details:
+def _sb3(agent: Sb3Agent, job: Job, state: JobState) -> Details:
     schedule, protocol = job.protocol.schedule(), job.protocol
     steps = (schedule.trials + agent.arms) * TRIAL_STEPS
     model = make_model(agent, job.seed, protocol.nf1 * TRIAL_STEPS, steps)
@@ -105,29 +130,78 @@ def _sb3(agent: Sb3Agent, job: Job) -> Details:
         schedule, protocol.probe_every, job.out, network=job.seed, seed=job.seed,
         carried_trials=protocol.carried_trials if agent.recurrent else None, track=job.track,
     )  # fmt: skip
-    model.learn(steps, CallbackList([callback, _PhaseCheckpoints(schedule, job.out)]))
+    checkpoints = _Checkpoints(job, callback, state)
+    if state.stored is not None:
+        restore_training(model, state.stored["training"])
+    callbacks = CallbackList([callback, checkpoints])
+    model.learn(steps - model.num_timesteps, callbacks, reset_num_timesteps=state.stored is None)
+    checkpoints.returns.save(job.out)
     return {"parameters": sum(p.numel() for p in model.policy.parameters())}
 
 
-class _PhaseCheckpoints(BaseCallback):
-    """Saves the agent at the end of every phase, as ``NF1/model.zip``, and logs progress."""
+class _Checkpoints(BaseCallback):
+    """Keeps the state of a job, for a job that goes on, and its returns; logs progress.
 
-    def __init__(self, schedule: Schedule, out: Path) -> None:
+    Saves the agent at the end of every phase, as ``NF1/model.zip``, and the state there and every
+    `KEEP_EVERY` trials. The last of the callbacks.
+    """
+
+    def __init__(self, job: Job, savings: SavingsCallback, state: JobState) -> None:
         super().__init__()
-        self.schedule, self.out = schedule, out
-        self.index, self.logged = 0, -LOG_EVERY
+        self.schedule, self.out, self.every = job.protocol.schedule(), job.out, job.protocol.probe_every
+        self.savings, self.state = savings, state
+        self.returns, self._latest = Returns(job.seed), list[float]()
+        self.index, self.logged, self.kept, self._returned = 0, -LOG_EVERY, 0, 0
+        if state.stored is not None:
+            vars(self).update(state.stored["checkpoints"])
+            savings.resume(state.stored["callback"])
+        self._restores = state.stored is not None
+
+    def _on_training_start(self) -> None:
+        if self._restores and self.state.stored is not None:
+            vars(self.model).update(self.state.stored["training"]["attributes"])  # `learn` has set some anew
 
     def _on_rollout_start(self) -> None:
+        if self._restores and self.state.stored is not None:
+            set_random_state(self.state.stored["random"])
+            self._restores, self.state.stored = False, None
+            return
         trials, phases = self.num_timesteps // TRIAL_STEPS, self.schedule.phases
-        while (
-            self.index < len(phases)
-            and trials >= self.schedule.boundaries[self.index] + phases[self.index].trials
-        ):
+        self._add_returns(trials)
+        ended = False
+        while self.index < len(phases) and trials >= self._end(self.index):
             self._save(self.out / phases[self.index].name)
-            self.index += 1
+            self.index, ended = self.index + 1, True
+        if self.index < len(phases) and (ended or trials >= self.kept + KEEP_EVERY):
+            self._keep(trials)
         if trials >= self.logged + LOG_EVERY and self.index < len(phases):
             self.logged = trials
             log.info("trial %d of %d, %s", trials, self.schedule.trials, phases[self.index].name)
+
+    def _end(self, index: int) -> int:
+        return self.schedule.boundaries[index] + self.schedule.phases[index].trials
+
+    def _add_returns(self, trials: int) -> None:
+        """Close a mean of returns at every multiple of `every` in a phase, and at its end."""
+        if self.index == len(self.schedule.phases):
+            return
+        begins, ends = self.schedule.boundaries[self.index], self._end(self.index)
+        due = begins + (self._returned - begins) // self.every * self.every + self.every
+        if trials >= min(due, ends):
+            name = self.schedule.phases[self.index].name
+            self.returns.add(name, min(trials, ends) - begins, self._latest)
+            self._latest, self._returned = [], trials
+
+    def _keep(self, trials: int) -> None:
+        self.kept = trials
+        own = ("index", "logged", "kept", "returns", "_latest", "_returned")
+        self.state.keep(
+            {
+                "training": training_state(self.model),
+                "callback": self.savings.state(),
+                "checkpoints": {name: getattr(self, name) for name in own},
+            }
+        )
 
     def _save(self, folder: Path) -> None:
         agent = io.BytesIO()
@@ -138,27 +212,20 @@ class _PhaseCheckpoints(BaseCallback):
             write_atomically(folder / "normalisation.pkl", pickle.dumps(normalisation))  # as its `save` does
 
     def _on_step(self) -> bool:
+        for arm in self.locals["dones"].nonzero()[0]:
+            self._latest.append(float(self.locals["infos"][arm]["episode"]["r"]))
         return True
 
 
-def _plain(agent: PlainAgent, job: Job) -> Details:
+def _plain(agent: PlainAgent, job: Job, state: JobState) -> None:
     """A training loop without stable-baselines3."""
-    schedule, every = job.protocol.schedule(), job.protocol.probe_every
-    env = ReachVectorEnv(
-        agent.arms, schedule=schedule, shared_trials=True, autoreset_mode="SameStep", nthread=1
-    )
-    learner = PlainPPO(env, PPOSettings(**agent.settings), seed=job.seed)
-    probe, recorder = Probe(env.settings, seed=job.seed), ProbeRecorder(job.seed)
-    for phase in schedule.phases:
-        for trial in range(0, phase.trials + 1, every):
-            result = probe(learner, phase.field)
-            recorder.add(result, phase.name, trial // agent.arms, trial, job.seed)
-            log.info("%s trial %d: %.1f mm", phase.name, trial, MM * result.mean("lateral_deviation"))
-            if trial < phase.trials:
-                learner.learn(min(every, phase.trials - trial))
-        recorder.add_channel(probe.channel(learner, job.protocol.field), phase.name, job.seed)
-    recorder.save(job.out)
-    return {}
+    if state.stored is None:
+        env = CountingEnv(agent.arms, "SameStep", job.protocol)
+        learner = PlainPPO(env, PPOSettings(**agent.settings), seed=job.seed)
+    else:
+        learner = state.stored["learner"]
+        env = learner.env
+    run_stages(job, learner, env, state, learner.learn, lambda: {"learner": learner})
 
 
 def _supervised(agent: SupervisedAgent, job: Job) -> Details:

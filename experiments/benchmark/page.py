@@ -118,7 +118,7 @@ def _failed_fits(rows: list[Row]) -> list[str]:
 
 def _jobs(row: Row) -> int:
     """Jobs behind a row; the networks of an ensemble are the seeds of a single one."""
-    return 1 if isinstance(AGENTS[row["agent"]], SupervisedAgent) else int(row["seeds"])
+    return 1 if isinstance(AGENTS.get(row["agent"]), SupervisedAgent) else int(row["seeds"])
 
 
 def run(config: Page) -> int:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from experiments.benchmark.agents import AGENTS, chosen_agents
+from experiments.benchmark.agents import AGENTS, Agent
+from experiments.benchmark.outside import find_agent
 from experiments.runs.command_line import choice
 from savings_gym.arrays import as_whole_number
 from savings_gym.fields import CurlField, NullField
@@ -66,8 +67,8 @@ class Protocol:
 class Job:
     """Arguments of one job."""
 
-    agent: Annotated[str, choice(AGENTS)]
-    """Name in `experiments.benchmark.agents`."""
+    agent: Annotated[str, choice((*AGENTS, "module:Class"))]
+    """Name in `experiments.benchmark.agents`, or a class from elsewhere, see `experiments.benchmark.outside`."""
     seed: int
     """Seed of everything random; the network number in the tables."""
     out: Path
@@ -76,22 +77,31 @@ class Job:
     """The four phases."""
     track: bool = False
     """Mirror the job to Weights & Biases (offline without WANDB_API_KEY)."""
+    settings: Path | None = None
+    """TOML file with the settings of a class from elsewhere."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        chosen_agents((self.agent,))
+        find_agent(self.agent, self.settings)
         check_seeds((self.seed,))
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
 
+    @property
+    def declaration(self) -> Agent:
+        """The agent with all its settings."""
+        return find_agent(self.agent, self.settings)
+
     def identity(self) -> dict[str, Any]:
         """Return what decides the results, JSON-able."""
-        agent, protocol = AGENTS[self.agent], dataclasses.asdict(self.protocol)
+        agent, protocol = self.declaration, dataclasses.asdict(self.protocol)
         if not self.protocol.sham:
             del protocol["sham"]
         settings = {"kind": type(agent).__name__, **dataclasses.asdict(agent)}
-        for name in ("description", "search"):
+        for name in ("description", "search", "code"):
             settings.pop(name, None)
+        if settings.get("source") is None:  # of an agent of ours
+            settings.pop("source", None)
         identity = {"agent": self.agent, "seed": self.seed, "protocol": protocol, "settings": settings}
         return dict(json.loads(json.dumps(identity, default=str)))
 

@@ -32,7 +32,8 @@ Row = dict[str, Any]
 def table_rows(jobs: list[Job]) -> list[Row]:
     """Return one row per agent and memory that any job has, in the order of `AGENTS`, with verdicts."""
     rows = []
-    for agent in [name for name in AGENTS if any(job.agent == name for job in jobs)]:
+    outside = dict.fromkeys(job.agent for job in jobs if job.agent not in AGENTS)
+    for agent in [name for name in (*AGENTS, *outside) if any(job.agent == name for job in jobs)]:
         for memory, file in PROBE_FILES.items():
             probed = [job for job in jobs if job.agent == agent and (job.out / file).is_file()]
             with_field = [job for job in probed if not job.protocol.sham]
@@ -53,15 +54,16 @@ def agent_row(agent: str, memory: str, jobs: list[Job], shams: list[Job]) -> Row
         shams: Its finished jobs without.
     """
     values, failures = seed_values(jobs, shams, memory)
+    declaration = jobs[0].declaration
     records = [job.record or {} for job in jobs]
-    learns = not isinstance(AGENTS[agent], FixedAgent)
+    learns = not isinstance(declaration, FixedAgent)
     speed = float(np.mean([record["steps_per_second"] for record in records])) if learns else None
     row: Row = {
         "agent": agent,
         "memory": memory,
-        "description": AGENTS[agent].description,
+        "description": declaration.description,
         "command": command(agent, jobs, bool(shams)),
-        "learns_to_reach": learns and not isinstance(AGENTS[agent], SupervisedAgent),
+        "learns_to_reach": learns and not isinstance(declaration, SupervisedAgent),
         "fixed": not learns,
         "steps_per_second": speed,
         "wall_time_s": float(np.mean([record["wall_time_s"] for record in records])),
@@ -132,7 +134,9 @@ def _trials_to_reach(trials: ArrayLike) -> Row:
 def command(agent: str, jobs: list[Job], sham: bool) -> str:
     """Return the command that makes a row again."""
     words = ["python -m experiments.benchmark --agents", agent]
-    if not isinstance(AGENTS[agent], SupervisedAgent):
+    if jobs[0].settings is not None:
+        words += ["--settings", str(jobs[0].settings)]
+    if not isinstance(jobs[0].declaration, SupervisedAgent):
         words += ["--seeds", *(str(seed) for seed in sorted(job.seed for job in jobs))]
     for name, value in dataclasses.asdict(jobs[0].protocol).items():
         if value != getattr(Protocol(), name):

@@ -99,9 +99,9 @@ def choice(names: Iterable[str]) -> Any:
     return tyro.conf.arg(metavar=f"{{{','.join(names)}}}")
 
 
-def choices(names: Iterable[str]) -> Any:
-    """Return the annotation of an argument that takes any number of the names."""
-    return tyro.conf.arg(metavar=f"[{{{','.join(names)}}} ...]")
+def choices(names: Iterable[str], aliases: tuple[str, ...] = ()) -> Any:
+    """Return the annotation of an argument that takes any number of the names; `aliases` are other flags."""
+    return tyro.conf.arg(metavar=f"[{{{','.join(names)}}} ...]", aliases=aliases)
 
 
 def differing_flags(config: Any, default: Any, prefix: str = "") -> list[str]:

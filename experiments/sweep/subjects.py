@@ -113,7 +113,7 @@ class BenchmarkJob(Subject):
 
     def memory(self, config: Job) -> int:
         """Return an estimate of the memory of the process [bytes]."""
-        agent = AGENTS[config.agent]
+        agent = config.declaration
         if isinstance(agent, SupervisedAgent):
             ensemble = dataclasses.replace(PRESETS["quick"], networks=agent.networks)
             return SavingsRun().memory(ensemble) + ALGORITHM_MEMORY - PROCESS_MEMORY
@@ -121,8 +121,8 @@ class BenchmarkJob(Subject):
 
     def work(self, config: Job) -> float:
         """Return the trials, which take about three times as long with memory."""
-        slower = 3.0 if getattr(AGENTS[config.agent], "recurrent", False) else 1.0
-        learns = isinstance(AGENTS[config.agent], Sb3Agent)
+        slower = 3.0 if getattr(config.declaration, "recurrent", False) else 1.0
+        learns = isinstance(config.declaration, Sb3Agent)
         return (slower if learns else 0.3) * config.protocol.schedule().trials
 
 

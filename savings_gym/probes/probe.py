@@ -164,6 +164,15 @@ class Probe:
         """Shape of the observation of one reach, before `view`."""
         return self._environments.observation_shape
 
+    @property
+    def next_numbers(self) -> dict[int, int]:
+        """Number of the next probe of each kind, 0 for reaches and 1 for channels, which decides its noise."""
+        return dict(self._next_number)
+
+    @next_numbers.setter
+    def next_numbers(self, numbers: dict[int, int]) -> None:
+        self._next_number = dict(numbers)
+
     def close(self) -> None:
         """Free the environments."""
         self._environments.close()

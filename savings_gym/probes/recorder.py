@@ -71,6 +71,13 @@ class ProbeRecorder:
         self._probes: list[Columns] = []
         self._channel: dict[str, dict[int, Floats]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle with the time that has passed, so that a copy goes on counting from there."""
+        return {**self.__dict__, "_started": time.monotonic() - self._started}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _started=time.monotonic() - state["_started"])
+
     def add(self, result: ProbeResult, phase: str, update: int, trial: int, network: int = 0) -> None:
         """Add the 8 rows of a probe.
 

@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from savings_gym.arrays import MM, as_whole_number
 from savings_gym.fields import CurlField, Field, ViscousField
-from savings_gym.files import check_tables, open_folder, versions
+from savings_gym.files import check_tables, holds_run, open_folder, versions
 from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder, SavingsResult, unmeasured
@@ -118,12 +118,32 @@ class SavingsCallback(BaseCallback):
         self.field = channel_field(phases)
         self.result: SavingsResult | None = None
         self._times = ProbeTimes(phases, probe_every)
+        self._resumed: dict[str, Any] | None = None
+
+    def state(self) -> dict[str, Any]:
+        """Return, at the start of a rollout, what `resume` needs; to be pickled or copied at once."""
+        probes = (self._probe, self._carried_probe)
+        return {
+            "times": self._times,
+            "count": self._count,
+            "updates": self._updates,
+            "recorders": (self._recorder, self._carried),
+            "next_numbers": [None if probe is None else probe.next_numbers for probe in probes],
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Let the next `learn` go on from a state, without a reset of the environment and of the folder.
+
+        Model and environment must have been restored to the same moment, see `savings_gym.sb3.resume`.
+        """
+        self._resumed = dict(state)
 
     def _on_training_start(self) -> None:
-        schedule = self.schedule
+        schedule, resumed = self.schedule, self._resumed
         self._env = env = TrainingEnv.of(self.training_env)
         schedule_of_arm = env.schedule_of_arm(schedule)
-        check_training(self.model, schedule, env.arms)
+        if resumed is None:
+            check_training(self.model, schedule, env.arms)
         check_evaluation(self.locals["callback"], env)
         self._probe = env.probe(self.seed, 0, self.probe_env)
         self._carried_probe: Probe | None = None
@@ -136,11 +156,25 @@ class SavingsCallback(BaseCallback):
         self._count, self._updates = TrialCount(env, schedule_of_arm), 0
         self._statistics: list[tuple[VecNormalize, dict[str, Any]]] = []
         config = self._config(env)
-        if self.out is not None:
-            execution = {"device": str(self.model.device), "threads": torch.get_num_threads()}
-            open_folder(self.out, config, PACKAGES, execution)
-        env.base.env_method("set_schedule", schedule_of_arm)
+        if resumed is not None:
+            self._go_on(resumed, config)
+        else:
+            if self.out is not None:
+                execution = {"device": str(self.model.device), "threads": torch.get_num_threads()}
+                open_folder(self.out, config, PACKAGES, execution)
+            env.base.env_method("set_schedule", schedule_of_arm)
         self._tracker = Tracker(self.track, config, self.out)
+
+    def _go_on(self, state: dict[str, Any], config: dict[str, Any]) -> None:
+        """Take over a state; refuse a folder of another run."""
+        if self.out is not None:
+            holds_run(self.out, config)
+        self._resumed = None
+        self._times, self._count, self._updates = state["times"], state["count"], state["updates"]
+        self._recorder, self._carried = state["recorders"]
+        for probe, numbers in zip((self._probe, self._carried_probe), state["next_numbers"], strict=True):
+            if probe is not None:
+                probe.next_numbers = numbers
 
     def _on_rollout_start(self) -> None:
         self._probe_due()
