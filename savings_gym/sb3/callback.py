@@ -16,11 +16,18 @@ from stable_baselines3.common.vec_env import VecNormalize
 from savings_gym.arrays import MM, as_whole_number
 from savings_gym.fields import CurlField, Field, ViscousField
 from savings_gym.files import check_tables, open_folder, versions
+from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder, SavingsResult, unmeasured
 from savings_gym.probes.times import DueProbe, ProbeTimes
-from savings_gym.sb3.training import TrialCount, check_evaluation, check_training, describe
+from savings_gym.sb3.training import (
+    TrialCount,
+    check_criterion,
+    check_evaluation,
+    check_training,
+    describe,
+)
 from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import Schedule, as_schedule
 from savings_gym.tracking import Tracker
@@ -82,9 +89,14 @@ class SavingsCallback(BaseCallback):
             that are unknown here: 8 of them are then probed in turn, and `VecNormalize` and `VecFrameStack`
             added as in training.
         verbose: 1 logs every probe, at level INFO.
+        criterion: Ends the first phase before its last trial, at the probe with which the learner meets it;
+            None lets it last. Environments then count trials and phases from the second phase on, and the
+            summary says how the first one ended ("first_phase").
 
     Attributes:
         result: A `probes.recorder.SavingsResult` after training; None before.
+        phase_trials: Trials of every phase that is over, by its name.
+        criterion_met: Whether the first phase ended with the criterion met; None without one, or before.
 
     Raises:
         ValueError: If the schedule is None or malformed, or a number not whole or negative. `learn` raises it
@@ -103,6 +115,7 @@ class SavingsCallback(BaseCallback):
         track: str | bool | None = None,
         probe_env: MakeEnv | None = None,
         verbose: int = 0,
+        criterion: ReachCriterion | None = None,
     ) -> None:
         super().__init__(verbose)
         phases = as_schedule(schedule)
@@ -115,15 +128,24 @@ class SavingsCallback(BaseCallback):
         self.out = None if out is None else Path(out)
         self.carried_trials = as_whole_number("carried_trials", carried_trials or 0)
         self.track, self.probe_env = track, probe_env
-        self.field = channel_field(phases)
+        self.criterion, self.field = criterion, channel_field(phases)
+        self.phase_trials: dict[str, int] = {}
+        self.criterion_met: bool | None = None
         self.result: SavingsResult | None = None
         self._times = ProbeTimes(phases, probe_every)
+
+    @property
+    def phase(self) -> int:
+        """Index of the current phase, their number after the last; up to date when a rollout starts."""
+        return self._times.index + self._times.done
 
     def _on_training_start(self) -> None:
         schedule = self.schedule
         self._env = env = TrainingEnv.of(self.training_env)
         schedule_of_arm = env.schedule_of_arm(schedule)
         check_training(self.model, schedule, env.arms)
+        if self.criterion is not None:
+            check_criterion(self.model)
         check_evaluation(self.locals["callback"], env)
         self._probe = env.probe(self.seed, 0, self.probe_env)
         self._carried_probe: Probe | None = None
@@ -134,6 +156,8 @@ class SavingsCallback(BaseCallback):
         self._times = ProbeTimes(schedule, self._times.probe_every)
         self._recorder, self.result = ProbeRecorder(self.seed), None
         self._count, self._updates = TrialCount(env, schedule_of_arm), 0
+        self._errors: list[float] = []  # of the probes of the first phase
+        self._aligned, self.phase_trials, self.criterion_met = True, {}, None
         self._statistics: list[tuple[VecNormalize, dict[str, Any]]] = []
         config = self._config(env)
         if self.out is not None:
@@ -147,6 +171,7 @@ class SavingsCallback(BaseCallback):
 
     def _on_step(self) -> bool:
         self._count.add(self.locals["dones"], self.locals["infos"])
+        self._aligned = bool(self.locals["dones"].all())
         return not self._times.done
 
     def _on_rollout_end(self) -> None:
@@ -173,9 +198,29 @@ class SavingsCallback(BaseCallback):
             return
         for due in self._times.due(self._count.trials, self._updates, stop):
             self._probe_now(due)
-            if due.last and self.out is not None and not self._times.done:
+            if due.phase.name in self.phase_trials and self.out is not None and not self._times.done:
                 self._save(False)
         self._keep_statistics()
+
+    def _is_last(self, due: DueProbe, error: float) -> bool:
+        """Whether the phase ends with this probe, as planned or because the learner meets the criterion."""
+        if self._times.index or self.criterion is None:
+            return due.last
+        self._errors.append(error)
+        met = self.criterion.met(self._errors) and due.trial > 0
+        if due.last:
+            self.criterion_met = met
+        elif met and self._aligned:
+            self.criterion_met = True
+            self._go_on(due.trial)
+        return due.last or bool(self.criterion_met)
+
+    def _go_on(self, trial: int) -> None:
+        """End the first phase after this many trials: the arms, which begin a trial, go on with the next."""
+        later = self._env.schedule_of_arm(Schedule(self.schedule.phases[1:]))
+        self._times.end_phase(trial)
+        self._count.restart(later)
+        self._env.base.env_method("set_schedule", later)  # trials without a step so far follow it at once
 
     def _keep_statistics(self) -> None:
         """Keep the statistics of the last probe from the one more step that is made before training stops."""
@@ -197,7 +242,9 @@ class SavingsCallback(BaseCallback):
             recorder.add(result, due.phase.name, due.update, due.trial, self.network)
             for name in ("lateral_deviation", "endpoint_error"):
                 values[prefix + name] = result.mean(name)
-            if due.last and self.field is not None:
+        if self._is_last(due, values["endpoint_error"]):
+            self.phase_trials[due.phase.name] = due.trial
+            for prefix, probe, recorder in probes if self.field is not None else []:
                 channel = probe.channel(self.model, self.field)
                 recorder.add_channel(channel, due.phase.name, self.network)
                 values[f"{prefix}adaptation"] = float(channel.adaptation.mean())
@@ -213,6 +260,12 @@ class SavingsCallback(BaseCallback):
         extra: dict[str, Any] = {"algorithm": type(self.model).__name__, "versions": versions(PACKAGES)}
         if isinstance(self.field, CurlField):
             extra["b"] = self.field.b
+        if self.criterion is not None:
+            extra["first_phase"] = {
+                **asdict(self.criterion),
+                "met": self.criterion_met,
+                "trials": self.phase_trials.get(self.schedule.names[0]),
+            }
         if self.out is None:
             return self._recorder.summary(complete, carried=self._carried, **extra)
         return self._recorder.save(self.out, complete, carried=self._carried, **extra)
@@ -223,17 +276,22 @@ class SavingsCallback(BaseCallback):
         settings.pop("schedule")
         if not settings["arm"]:
             settings.pop("arm")  # the standard one, of which configs of old runs say nothing
-        return describe(self.model) | {
-            "schedule": self.schedule.to_dict(),
-            "probe_every": self._times.probe_every,
-            "probe_seed": self.seed,
-            "network": self.network,
-            "carried_trials": self.carried_trials,
-            "total_timesteps": self.model._total_timesteps,
-            "environments": env.arms,
-            "wrappers": [type(wrapper).__name__ for wrapper in env.wrappers],
-            "task": {name: _plain(value) for name, value in settings.items()},
-        }
+        criterion = {} if self.criterion is None else {"criterion": asdict(self.criterion)}
+        return (
+            describe(self.model)
+            | criterion
+            | {
+                "schedule": self.schedule.to_dict(),
+                "probe_every": self._times.probe_every,
+                "probe_seed": self.seed,
+                "network": self.network,
+                "carried_trials": self.carried_trials,
+                "total_timesteps": self.model._total_timesteps,
+                "environments": env.arms,
+                "wrappers": [type(wrapper).__name__ for wrapper in env.wrappers],
+                "task": {name: _plain(value) for name, value in settings.items()},
+            }
+        )
 
 
 def channel_field(schedule: Schedule) -> Field | None:
