@@ -39,7 +39,7 @@ def run(job: Job) -> int:
     with nullcontext() if guards_itself else sole_writer(job.out):
         details = learn(agent, job)
     seconds, core_seconds = time.monotonic() - began, time.process_time() - began_core
-    steps = job.protocol.schedule().trials * TRIAL_STEPS
+    steps = details.get("trials", job.protocol.schedule().trials) * TRIAL_STEPS  # NF1 may end early
     record = {
         "identity": job.identity(),
         "wall_time_s": round(seconds, 1),

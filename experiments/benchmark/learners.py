@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import pickle
 from collections.abc import Callable, Mapping
@@ -15,27 +16,30 @@ import torch
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 
 from agents.baselines.agents import ModelBasedController, RandomAgent, ZeroAgent
 from agents.ppo.plain_ppo import PlainPPO, PPOSettings
 from agents.ppo.recurrent_ppo import RecurrentPPO
 from agents.ppo.squashed_policy import SquashedMlpPolicy
+from agents.supervised.checkpoints import read_metadata
 from experiments.benchmark.agents import Agent, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
+from experiments.benchmark.exploration import Exploration
+from experiments.benchmark.loop import PhaseLoop, how_it_went
 from experiments.benchmark.protocol import Job
 from experiments.runs.folder import PACKAGES
 from experiments.savings.command import run as run_savings
-from experiments.savings.config import Savings
+from experiments.savings.config import SHIPPED, Savings, start_weights
 from experiments.savings.phases import PhaseChanges
-from savings_gym.arrays import MM
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.files import open_folder, write_atomically
+from savings_gym.files import SUMMARY, open_folder, write_atomically
 from savings_gym.probes.policy import Policy
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.sb3.callback import SavingsCallback
 from savings_gym.sb3.vec_env import ReachVecEnv
-from savings_gym.task.schedule import Schedule
+from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS
 
 log = logging.getLogger(__name__)
@@ -58,7 +62,7 @@ def learn(agent: Agent, job: Job) -> Details:
     return _plain(agent, job) if isinstance(agent, PlainAgent) else _fixed(agent, job)
 
 
-def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> BaseAlgorithm:
+def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1, **task: Any) -> BaseAlgorithm:
     """Return the untrained agent in its training environment.
 
     Args:
@@ -66,11 +70,12 @@ def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> 
         seed: Seed of everything random.
         falling: Control steps until the learning rate reaches its last value, if the agent has one.
         steps: Control steps of the whole training.
+        **task: Arguments of the training environment.
     """
     settings = deepcopy(dict(agent.settings))  # algorithms write into policy_kwargs
     if agent.last_rate is not None and falling:
         settings["learning_rate"] = FallingRate(settings["learning_rate"], agent.last_rate, falling / steps)
-    env: VecEnv = ReachVecEnv(agent.arms, nthread=1)
+    env: VecEnv = ReachVecEnv(agent.arms, nthread=1, **task)
     env = VecNormalize(env, norm_reward=agent.normalise_rewards, gamma=agent.settings["gamma"])
     if agent.stack > 1:
         env = VecFrameStack(env, agent.stack)
@@ -100,34 +105,51 @@ class FallingRate:
 def _sb3(agent: Sb3Agent, job: Job) -> Details:
     schedule, protocol = job.protocol.schedule(), job.protocol
     steps = (schedule.trials + agent.arms) * TRIAL_STEPS
-    model = make_model(agent, job.seed, protocol.nf1 * TRIAL_STEPS, steps)
+    model = make_model(agent, job.learner_seed, protocol.nf1 * TRIAL_STEPS, steps, **protocol.task)
+    exploration = Exploration(job.agent, model, protocol.exploration)
     callback = SavingsCallback(
         schedule, protocol.probe_every, job.out, network=job.seed, seed=job.seed,
         carried_trials=protocol.carried_trials if agent.recurrent else None, track=job.track,
+        criterion=protocol.reach_criterion,
     )  # fmt: skip
-    model.learn(steps, CallbackList([callback, _PhaseCheckpoints(schedule, job.out)]))
-    return {"parameters": sum(p.numel() for p in model.policy.parameters())}
+    model.learn(steps, CallbackList([callback, _PhaseEnds(callback, exploration, agent.last_rate, job.out)]))
+    parameters = sum(p.numel() for p in model.policy.parameters())
+    return {"parameters": parameters} | how_it_went(
+        callback.phase_trials, callback.criterion_met, exploration.noise
+    )
 
 
-class _PhaseCheckpoints(BaseCallback):
-    """Saves the agent at the end of every phase, as ``NF1/model.zip``, and logs progress."""
+class _PhaseEnds(BaseCallback):
+    """Between phases: saves the agent, as ``NF1/model.zip``, ends the fall of its rate, matches its noise.
 
-    def __init__(self, schedule: Schedule, out: Path) -> None:
+    Args:
+        phases: Takes the agent through the phases; to be called first.
+        exploration: The noise of the agent.
+        last_rate: Learning rate after the first phase; None leaves it as it is.
+        out: Folder of the job.
+    """
+
+    def __init__(
+        self, phases: SavingsCallback, exploration: Exploration, last_rate: float | None, out: Path
+    ) -> None:
         super().__init__()
-        self.schedule, self.out = schedule, out
-        self.index, self.logged = 0, -LOG_EVERY
+        self.phases, self.exploration, self.last_rate, self.out = phases, exploration, last_rate, out
+        self.index, self.logged = -1, -LOG_EVERY
 
     def _on_rollout_start(self) -> None:
-        trials, phases = self.num_timesteps // TRIAL_STEPS, self.schedule.phases
-        while (
-            self.index < len(phases)
-            and trials >= self.schedule.boundaries[self.index] + phases[self.index].trials
-        ):
-            self._save(self.out / phases[self.index].name)
+        trials, names = self.num_timesteps // TRIAL_STEPS, self.phases.schedule.names
+        while self.index < self.phases.phase:
+            if self.index >= 0:
+                self.exploration.end(names[self.index])
+                self._save(self.out / names[self.index])
             self.index += 1
-        if trials >= self.logged + LOG_EVERY and self.index < len(phases):
+            if self.index == 1 and self.last_rate is not None:  # NF1 may have ended before the rate fell
+                self.model.lr_schedule = FloatSchedule(self.last_rate)
+            if self.index < len(names):
+                self.exploration.begin(names[self.index], first=self.index == 0)
+        if trials >= self.logged + LOG_EVERY and self.index < len(names):
             self.logged = trials
-            log.info("trial %d of %d, %s", trials, self.schedule.trials, phases[self.index].name)
+            log.info("trial %d of at most %d, %s", trials, self.phases.schedule.trials, names[self.index])
 
     def _save(self, folder: Path) -> None:
         agent = io.BytesIO()
@@ -143,28 +165,24 @@ class _PhaseCheckpoints(BaseCallback):
 
 def _plain(agent: PlainAgent, job: Job) -> Details:
     """A training loop without stable-baselines3."""
-    schedule, every = job.protocol.schedule(), job.protocol.probe_every
+    protocol = job.protocol
     env = ReachVectorEnv(
-        agent.arms, schedule=schedule, shared_trials=True, autoreset_mode="SameStep", nthread=1
-    )
-    learner = PlainPPO(env, PPOSettings(**agent.settings), seed=job.seed)
-    probe, recorder = Probe(env.settings, seed=job.seed), ProbeRecorder(job.seed)
-    for phase in schedule.phases:
-        for trial in range(0, phase.trials + 1, every):
-            result = probe(learner, phase.field)
-            recorder.add(result, phase.name, trial // agent.arms, trial, job.seed)
-            log.info("%s trial %d: %.1f mm", phase.name, trial, MM * result.mean("lateral_deviation"))
-            if trial < phase.trials:
-                learner.learn(min(every, phase.trials - trial))
-        recorder.add_channel(probe.channel(learner, job.protocol.field), phase.name, job.seed)
-    recorder.save(job.out)
-    return {}
+        agent.arms, schedule=protocol.schedule(), shared_trials=True, autoreset_mode="SameStep", nthread=1,
+        **protocol.task,
+    )  # fmt: skip
+    learner = PlainPPO(env, PPOSettings(**agent.settings), seed=job.learner_seed)
+    exploration = Exploration(job.agent, learner, protocol.exploration)
+    phases = PhaseLoop(learner, env, job, exploration)
+    phases.run()
+    return how_it_went(phases.phase_trials, phases.criterion_met, exploration.noise)
 
 
 def _supervised(agent: SupervisedAgent, job: Job) -> Details:
     """The main experiment, with phases of equally many trials."""
     protocol = job.protocol
-    updates = {f"{phase}_updates": getattr(protocol, phase) // N_TARGETS for phase in ("ff1", "nf2", "ff2")}
+    updates = {f"{phase.lower()}_updates": getattr(protocol, phase.lower()) // N_TARGETS for phase in PHASES}
+    if agent.pretraining_updates is not None:
+        updates |= {"pretraining_updates": agent.pretraining_updates}
     config = Savings(
         preset="quick",
         out=job.out,
@@ -172,6 +190,11 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Details:
         b=protocol.b,
         seed=job.seed,
         change=PhaseChanges(ff1_b=0.0 if protocol.sham else None),
+        criterion=protocol.criterion,
+        criterion_probes=protocol.criterion_probes,
+        catch_fraction=protocol.catch_fraction,
+        pretrained=SHIPPED if agent.pretraining_updates is None else None,
+        pretraining_criterion=None if agent.pretraining_updates is None else protocol.criterion,
         **updates,
     )
     status = run_savings(config)
@@ -179,12 +202,24 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Details:
         raise KeyboardInterrupt
     if status:
         raise RuntimeError(f"the supervised ensemble ended with status {status}")
-    return {"note": "NF1 continues from pre-trained networks"}
+    return _cost_of_supervised(config)
+
+
+def _cost_of_supervised(config: Savings) -> Details:
+    """Trials of the phases, and of the pre-training of every network."""
+    first_phase = json.loads((config.out / SUMMARY).read_text()).get("first_phase", {})
+    trials = {phase: N_TARGETS * getattr(config, f"{phase.lower()}_updates") for phase in PHASES}
+    trials["NF1"] = first_phase.get("trials", trials["NF1"])
+    weights = start_weights(config) or config.out / "pretrained.safetensors"
+    pretraining = read_metadata(weights)["pretraining"]
+    updates = pretraining.get("updates_made", pretraining["updates"])
+    details = how_it_went(trials, first_phase.get("met"), {})
+    return details | {"pretraining_trials": updates * pretraining["trials"]}
 
 
 def _fixed(agent: FixedAgent, job: Job) -> Details:
     """Probes of an agent that does not learn, equally many in every phase."""
-    env = ReachVectorEnv(N_TARGETS)
+    env = ReachVectorEnv(N_TARGETS, **job.protocol.task)
     actions: Any = env.single_action_space
     factories: dict[str, Callable[[], Policy]] = {
         "zero": lambda: ZeroAgent(actions),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from experiments.benchmark.protocol import Job
+from experiments.benchmark.protocol import REACHED, Job
 from savings_gym.arrays import Floats
 from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, read_table
 from savings_gym.metrics.curves import phase_curves
@@ -17,7 +17,6 @@ from savings_gym.metrics.learning import WINDOW, trials_to_criterion
 from savings_gym.metrics.savings import final_deviation, fitted_rates
 from savings_gym.task.schedule import PHASES
 
-REACHED = 0.010  # m, mean end-point error of an agent that has learned to reach
 WINDOWED_FROM = 100  # probes of FF1 from which on rates are fitted to windowed means
 PROBE_FILES = {"reset": PROBES, "carried": PROBES_CARRIED}  # by what happens to memory between trials
 NOISE = tuple(f"noise_{phase}_{when}" for phase in PHASES for when in ("start", "end"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmark.values import REACHED
+from experiments.benchmark.protocol import REACHED
 from experiments.runs.tables import format_p
 from savings_gym.arrays import MM
 from savings_gym.metrics.power import LEVEL, MOST_NETWORKS, networks_for_effect, smallest_effect
