@@ -19,6 +19,7 @@ from savings_gym.fields import (
     as_field,
     field_from_dict,
 )
+from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.record_trials import RecordTrials
 from savings_gym.probes.recorder import ProbeRecorder
@@ -41,6 +42,7 @@ __all__ = [
     "PhaseSchedule",
     "Probe",
     "ProbeRecorder",
+    "ReachCriterion",
     "ReachEnv",
     "ReachVectorEnv",
     "RecordTrials",

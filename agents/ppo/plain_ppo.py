@@ -129,6 +129,7 @@ class PlainPPO:
         critic: Network from normalised frames to the value.
         log_deviation: (actions,) logarithm of the standard deviation of actions, in the actor's units.
         moments: Mean and variance of all observations so far.
+        optimiser: Adam, for actor, critic and deviation.
 
     Raises:
         ValueError: If the environment is of another kind, or has fewer than 2 steps per minibatch.
@@ -154,7 +155,7 @@ class PlainPPO:
         self.log_deviation = nn.Parameter(torch.full((self._n_actions,), math.log(settings.deviation)))
         self.moments = RunningMeanStd(shape=(self._channels,))
         self._parameters = [*self.actor.parameters(), *self.critic.parameters(), self.log_deviation]
-        self._optimiser = torch.optim.Adam(self._parameters, settings.learning_rate, eps=1e-5)
+        self.optimiser = torch.optim.Adam(self._parameters, settings.learning_rate, eps=1e-5)
         self._seed, self._frames = seed, np.zeros(0, dtype=np.float32)
         self._returns = np.zeros(env.num_envs)  # of the trials so far
 
@@ -277,10 +278,10 @@ class PlainPPO:
                 gain = (gain - gain.mean()) / (gain.std() + 1e-8)
                 policy_loss = -torch.minimum(ratio * gain, ratio.clamp(1 - s.clip, 1 + s.clip) * gain).mean()
                 value_loss = 0.5 * (self.critic(inputs[batch])[..., 0] - target[batch]).square().mean()
-                self._optimiser.zero_grad()
+                self.optimiser.zero_grad()
                 (policy_loss + s.value_weight * value_loss).backward()
                 nn.utils.clip_grad_norm_(self._parameters, s.largest_gradient)
-                self._optimiser.step()
+                self.optimiser.step()
 
 
 def _check(env: VectorEnv[Any, Any, Any], settings: PPOSettings) -> None:

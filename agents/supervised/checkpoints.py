@@ -113,7 +113,8 @@ def pretraining_text(pretraining: dict[str, Any]) -> str:
     delays = Delays(**pretraining.get("delays", {}))
     if Timing.of(delays) != Timing.of(Delays()):
         tail += f", {delays_text(delays)}"
-    return f"{pretraining['updates']} batches{tail}"
+    made = pretraining.get("updates_made", pretraining["updates"])  # fewer if a criterion ended it
+    return f"{made} batches{tail}"
 
 
 def join_ensembles(paths: Sequence[Path], out: Path) -> None:

@@ -90,10 +90,13 @@ class SupervisedAgent:
     Attributes:
         description: One line for the page.
         networks: Size of the ensemble.
+        pretraining_updates: Most updates of its own pre-training on random reaches, which the criterion of
+            the protocol ends; None starts from the networks that ship.
     """
 
     description: str
     networks: int
+    pretraining_updates: int | None = None
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,9 @@ AGENTS: dict[str, Agent] = {
     ),
     "plain-ppo": PlainAgent("PPO in plain PyTorch (agents/ppo/plain_ppo.py), one observation", 64),
     "supervised": SupervisedAgent("GRU of 128 units, backpropagation through the arm, pre-trained", 8),
+    "supervised-from-nothing": SupervisedAgent(
+        "the same, pre-trained only until it meets the criterion", 8, pretraining_updates=20_000
+    ),
     "zero": FixedAgent("no excitation", "zero"),
     "random": FixedAgent("uniformly random excitations", "random"),
     "model": FixedAgent("inverse dynamics of the arm, expects no field", "model"),

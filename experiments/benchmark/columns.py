@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from experiments.benchmark.rows import NO_REACH, Row
+from experiments.benchmark.verdicts import (
+    MEASURES,
+    NO_REACH,
+    PER_THOUSAND,
+    UNITS,
+    Row,
+    savings_test,
+)
 from experiments.runs.tables import MISSING, format_p, markdown_table
 from savings_gym.arrays import MM
 
-PER_THOUSAND = 1000.0  # rates are stored per trial and shown per 1000 trials
 PERCENT = 100.0
 Column = tuple[str, Callable[[Row], str]]
 
@@ -65,12 +71,36 @@ def _estimate(key: str, scale: float, decimals: int) -> Callable[[Row], str]:
     return cell
 
 
-def _p(key: str) -> Callable[[Row], str]:
-    """Cell of a corrected p value; ``-`` if the test is not part of the table's family."""
+def _tested(measure: str, key: str, scale: float, decimals: int) -> Callable[[Row], str]:
+    """Cell of an entry of the test of savings, see `verdicts.savings_test`; ``-`` if it was not made."""
 
     def cell(row: Row) -> str:
-        p = (_entry(row, key) or {}).get("p_holm")
-        return format_p(p)
+        value = savings_test(row, measure).get(key)
+        return MISSING if value is None else _fixed(scale * value, decimals)
+
+    return cell
+
+
+def _p(measure: str) -> Callable[[Row], str]:
+    """Cell of the corrected p value of savings; ``-`` if the test is not part of the table's family."""
+    return lambda row: format_p(savings_test(row, measure).get("p_holm"))
+
+
+def _effect_size(measure: str) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        test = savings_test(row, measure)
+        size, ends = test.get("effect_size"), test.get("effect_size_ci")
+        return number(row, size, ends, row["seeds"], 1.0, 2)
+
+    return cell
+
+
+def _tested_seeds(measure: str) -> Callable[[Row], str]:
+    """Cell of the number of seeds behind the test of savings."""
+
+    def cell(row: Row) -> str:
+        networks = savings_test(row, measure)["networks"]
+        return str(networks) if networks == row["seeds"] else f"{networks} of {row['seeds']}"
 
     return cell
 
@@ -78,7 +108,7 @@ def _p(key: str) -> Callable[[Row], str]:
 def _entry(row: Row, key: str) -> Any:
     entry: Any = row
     for part in key.split("."):
-        entry = None if entry is None else entry[part]
+        entry = None if entry is None else entry.get(part)
     return entry
 
 
@@ -112,7 +142,37 @@ def _speed(row: Row) -> str:
     return MISSING if row["steps_per_second"] is None else f"{row['steps_per_second']:.0f}"
 
 
+def _seeds_needed(measure: str) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        test = savings_test(row, measure)
+        return MISSING if test.get("seeds_needed") is None else str(test["seeds_needed"])
+
+    return cell
+
+
+def _criterion(row: Row) -> str:
+    nf1 = row.get("nf1")
+    if not nf1 or not nf1["with_criterion"]:
+        return MISSING
+    return f"{nf1['met']} of {nf1['with_criterion']}"
+
+
 AGENT: Column = ("agent", name)
+
+
+def _savings_columns(measure: str) -> tuple[Column, ...]:
+    """The columns of both tables of savings that follow from the test of savings."""
+    scale, decimals, _ = UNITS[measure]
+    return (
+        ("n", _tested_seeds(measure)),
+        ("d_z", _effect_size(measure)),
+        ("p", _p(measure)),
+        ("smallest visible", _tested(measure, "smallest", scale, decimals)),
+        ("seeds needed", _seeds_needed(measure)),
+    )
+
+
+INITIAL, RATE = MEASURES
 TABLES: dict[str, tuple[Column, ...]] = {
     "Learning and adaptation": (
         AGENT,
@@ -122,24 +182,31 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("channel force FF1 (%)", _channel_force),
         ("verdict", lambda row: str(row["verdict"])),
     ),
-    "Initial deviation": (
+    "Initial deviation (mm)": (
         AGENT,
-        ("FF1 (mm)", _estimate("ff1_initial", MM, 1)),
-        ("FF2 (mm)", _estimate("ff2_initial", MM, 1)),
-        ("FF1 - FF2 (mm)", _estimate("initial_savings", MM, 1)),
-        ("p", _p("initial_savings")),
-        ("sham - FF2 (mm)", _estimate("against_sham.initial", MM, 1)),
-        ("p", _p("against_sham.initial")),
+        ("FF1", _estimate("ff1_initial", MM, 1)),
+        ("FF2", _estimate("ff2_initial", MM, 1)),
+        ("beyond practice: sham - FF2", _estimate("against_sham.initial", MM, 1)),
+        ("FF1 - FF2", _estimate("initial_savings", MM, 1)),
+        *_savings_columns(INITIAL),
     ),
     "Learning rate (per 1000 trials)": (
         AGENT,
         ("FF1", _rate("ff1")),
         ("FF2", _rate("ff2")),
         ("FF2 / FF1", _ratio),
+        ("beyond practice: FF2 - sham", _estimate("against_sham.rate", PER_THOUSAND, 2)),
         ("FF2 - FF1", _estimate("rate_savings", PER_THOUSAND, 2)),
-        ("p", _p("rate_savings")),
-        ("FF2 - sham", _estimate("against_sham.rate", PER_THOUSAND, 2)),
-        ("p", _p("against_sham.rate")),
+        *_savings_columns(RATE),
+    ),
+    "Terms: how agents enter FF1, and their exploration noise": (
+        AGENT,
+        ("met the criterion", _criterion),
+        ("trials of NF1", _estimate("nf1.trials", 1.0, 0)),
+        ("noise FF1, first", _estimate("noise.noise_FF1_start", 1.0, 3)),
+        ("last", _estimate("noise.noise_FF1_end", 1.0, 3)),
+        ("noise FF2, first", _estimate("noise.noise_FF2_start", 1.0, 3)),
+        ("last", _estimate("noise.noise_FF2_end", 1.0, 3)),
     ),
     "Washout": (
         AGENT,

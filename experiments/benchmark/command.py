@@ -38,8 +38,8 @@ class Benchmark:
     out: Path = Path("runs/benchmark")
     """Folder of the results."""
     agents: Annotated[tuple[str, ...], choices((*AGENTS, "module:Class"), ("--agent",))] = ()
-    """Names of agents; by default all of them. A class from elsewhere is module:Class or path/to/file.py:Class,
-    see `experiments.benchmark.outside`."""
+    """Names of agents; by default all of them. A class from elsewhere is module:Class, or
+    path/to/file.py:Class, see `experiments.benchmark.outside`."""
     settings: Path | None = None
     """TOML file with the settings of the class from elsewhere."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)

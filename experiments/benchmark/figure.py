@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments.benchmark.columns import PER_THOUSAND, name
+from experiments.benchmark.columns import name
 from experiments.benchmark.protocol import Job
-from experiments.benchmark.rows import NO_REACH, Row
 from experiments.benchmark.values import probe_table
+from experiments.benchmark.verdicts import NO_REACH, PER_THOUSAND, Row
 from experiments.drawing import style
 from savings_gym.arrays import MM
 from savings_gym.metrics.curves import phase_curves

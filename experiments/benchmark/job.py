@@ -47,7 +47,7 @@ def run(job: Job) -> int:
         **details,
         "versions": versions(),
     }
-    steps = job.protocol.schedule().trials * TRIAL_STEPS
+    steps = details.get("trials", job.protocol.schedule().trials) * TRIAL_STEPS  # NF1 may end early
     record["steps_per_second"] = round(steps / max(record["core_time_s"], 0.1), 1)  # of one core
     write_json(job.out / RECORD, record)
     remove_state(job.out)

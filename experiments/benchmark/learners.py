@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import pickle
 from collections.abc import Callable, Mapping
@@ -15,12 +16,14 @@ import torch
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 
 from agents.baselines.agents import ModelBasedController, RandomAgent, ZeroAgent
 from agents.ppo.plain_ppo import PlainPPO, PPOSettings
 from agents.ppo.recurrent_ppo import RecurrentPPO
 from agents.ppo.squashed_policy import SquashedMlpPolicy
+from agents.supervised.checkpoints import read_metadata
 from experiments.benchmark.agents import (
     Agent,
     FixedAgent,
@@ -29,24 +32,26 @@ from experiments.benchmark.agents import (
     Sb3Agent,
     SupervisedAgent,
 )
-from experiments.benchmark.outside import load_class
+from experiments.benchmark.counting import CountingEnv, Workplace, learn_honestly
+from experiments.benchmark.exploration import Exploration
+from experiments.benchmark.loop import PhaseLoop, how_it_went
+from experiments.benchmark.outside import load_agent, load_class, saved_agent
 from experiments.benchmark.protocol import Job
 from experiments.benchmark.returns import Returns
 from experiments.benchmark.state import KEEP_EVERY, JobState
-from experiments.benchmark.trial_loop import CountingEnv, learn_outside, run_stages
 from experiments.runs.folder import PACKAGES
 from experiments.savings.command import run as run_savings
-from experiments.savings.config import Savings
+from experiments.savings.config import SHIPPED, Savings, start_weights
 from experiments.savings.phases import PhaseChanges
-from savings_gym.arrays import MM
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.files import open_folder, write_atomically
+from savings_gym.files import SUMMARY, open_folder, write_atomically
 from savings_gym.probes.policy import Policy
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.sb3.callback import SavingsCallback
 from savings_gym.sb3.resume import restore_training, set_random_state, training_state
 from savings_gym.sb3.vec_env import ReachVecEnv
+from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS
 
 log = logging.getLogger(__name__)
@@ -70,11 +75,8 @@ def learn(agent: Agent, job: Job) -> Details:
         open_folder(job.out, job.identity(), PACKAGES, {"device": "cpu", "threads": 1})
     if isinstance(agent, FixedAgent):
         return _fixed(agent, job)
-    if isinstance(agent, PlainAgent):
-        _plain(agent, job, state)
-    else:
-        learn_outside(job, agent, state)
-    return _seconds(state)
+    details = _plain(agent, job, state) if isinstance(agent, PlainAgent) else _outside(agent, job, state)
+    return details | _seconds(state)
 
 
 def _seconds(state: JobState) -> Details:
@@ -82,7 +84,7 @@ def _seconds(state: JobState) -> Details:
     return {"wall_time_s": round(wall, 1), "core_time_s": round(core, 1)}
 
 
-def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> BaseAlgorithm:
+def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1, **task: Any) -> BaseAlgorithm:
     """Return the untrained agent in its training environment.
 
     Args:
@@ -90,11 +92,12 @@ def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1) -> 
         seed: Seed of everything random.
         falling: Control steps until the learning rate reaches its last value, if the agent has one.
         steps: Control steps of the whole training.
+        **task: Arguments of the training environment.
     """
     settings = deepcopy(dict(agent.settings))  # algorithms write into policy_kwargs
     if agent.last_rate is not None and falling:
         settings["learning_rate"] = FallingRate(settings["learning_rate"], agent.last_rate, falling / steps)
-    env: VecEnv = ReachVecEnv(agent.arms, nthread=1)
+    env: VecEnv = ReachVecEnv(agent.arms, nthread=1, **task)
     env = VecNormalize(env, norm_reward=agent.normalise_rewards, gamma=agent.settings.get("gamma", 0.99))
     if agent.stack > 1:
         env = VecFrameStack(env, agent.stack)
@@ -125,81 +128,95 @@ class FallingRate:
 def _sb3(agent: Sb3Agent, job: Job, state: JobState) -> Details:
     schedule, protocol = job.protocol.schedule(), job.protocol
     steps = (schedule.trials + agent.arms) * TRIAL_STEPS
-    model = make_model(agent, job.seed, protocol.nf1 * TRIAL_STEPS, steps)
+    model = make_model(agent, job.learner_seed, protocol.nf1 * TRIAL_STEPS, steps, **protocol.task)
+    exploration = Exploration(job.agent, model, protocol.exploration)
     callback = SavingsCallback(
         schedule, protocol.probe_every, job.out, network=job.seed, seed=job.seed,
         carried_trials=protocol.carried_trials if agent.recurrent else None, track=job.track,
+        criterion=protocol.reach_criterion,
     )  # fmt: skip
-    checkpoints = _Checkpoints(job, callback, state)
+    steps_made = 0
+    ends = _PhaseEnds(callback, exploration, agent.last_rate, job, state)
     if state.stored is not None:
         restore_training(model, state.stored["training"])
-    callbacks = CallbackList([callback, checkpoints])
-    model.learn(steps - model.num_timesteps, callbacks, reset_num_timesteps=state.stored is None)
-    checkpoints.returns.save(job.out)
-    return {"parameters": sum(p.numel() for p in model.policy.parameters())}
+        steps_made = model.num_timesteps
+    model.learn(steps - steps_made, CallbackList([callback, ends]), reset_num_timesteps=not steps_made)
+    ends.returns.save(job.out)
+    parameters = sum(p.numel() for p in model.policy.parameters())
+    return {"parameters": parameters} | how_it_went(
+        callback.phase_trials, callback.criterion_met, exploration.noise
+    )
 
 
-class _Checkpoints(BaseCallback):
-    """Keeps the state of a job, for a job that goes on, and its returns; logs progress.
+class _PhaseEnds(BaseCallback):
+    """Between phases: saves the agent, as ``NF1/model.zip``, ends the fall of its rate, matches its noise.
 
-    Saves the agent at the end of every phase, as ``NF1/model.zip``, and the state there and every
-    `KEEP_EVERY` trials. The last of the callbacks.
+    Keeps the returns of trials, and the state of the job: between phases, and every `KEEP_EVERY` trials.
+
+    Args:
+        phases: Takes the agent through the phases; to be called first.
+        exploration: The noise of the agent.
+        last_rate: Learning rate after the first phase; None leaves it as it is.
+        job: The job.
+        state: Its state, from which it goes on if there was one.
     """
 
-    def __init__(self, job: Job, savings: SavingsCallback, state: JobState) -> None:
+    def __init__(
+        self,
+        phases: SavingsCallback,
+        exploration: Exploration,
+        last_rate: float | None,
+        job: Job,
+        state: JobState,
+    ) -> None:
         super().__init__()
-        self.schedule, self.out, self.every = job.protocol.schedule(), job.out, job.protocol.probe_every
-        self.savings, self.state = savings, state
-        self.returns, self._latest = Returns(job.seed), list[float]()
-        self.index, self.logged, self.kept, self._returned = 0, -LOG_EVERY, 0, 0
-        if state.stored is not None:
-            vars(self).update(state.stored["checkpoints"])
-            savings.resume(state.stored["callback"])
-        self._restores = state.stored is not None
+        self.phases, self.exploration, self.last_rate, self.out = phases, exploration, last_rate, job.out
+        self.state, self.returns = state, Returns(job.seed, job.protocol.probe_every)
+        self.index, self.logged, self.kept = -1, -LOG_EVERY, 0
+        self._stored = state.stored
+        if self._stored is not None:
+            vars(self).update(self._stored["ends"])
+            exploration.resume(self._stored["exploration"])
+            phases.resume(self._stored["phases"])
 
     def _on_training_start(self) -> None:
-        if self._restores and self.state.stored is not None:
-            vars(self.model).update(self.state.stored["training"]["attributes"])  # `learn` has set some anew
+        if self._stored is not None:
+            vars(self.model).update(self._stored["training"]["attributes"])  # `learn` has set some anew
 
     def _on_rollout_start(self) -> None:
-        if self._restores and self.state.stored is not None:
-            set_random_state(self.state.stored["random"])
-            self._restores, self.state.stored = False, None
+        if self._stored is not None:
+            set_random_state(self._stored["random"])
+            self._stored = None
             return
-        trials, phases = self.num_timesteps // TRIAL_STEPS, self.schedule.phases
-        self._add_returns(trials)
-        ended = False
-        while self.index < len(phases) and trials >= self._end(self.index):
-            self._save(self.out / phases[self.index].name)
-            self.index, ended = self.index + 1, True
-        if self.index < len(phases) and (ended or trials >= self.kept + KEEP_EVERY):
+        trials, names = self.num_timesteps // TRIAL_STEPS, self.phases.schedule.names
+        before = self.index
+        while self.index < self.phases.phase:
+            if self.index >= 0:
+                self.exploration.end(names[self.index])
+                self.returns.end(names[self.index])
+                self._save(self.out / names[self.index])
+            self.index += 1
+            if self.index == 1 and self.last_rate is not None:  # NF1 may have ended before the rate fell
+                self.model.lr_schedule = FloatSchedule(self.last_rate)
+            if self.index < len(names):
+                self.exploration.begin(names[self.index], first=self.index == 0)
+        if self.index == len(names):
+            return
+        self.returns.close(names[self.index])
+        if 0 <= before < self.index or trials >= self.kept + KEEP_EVERY:
             self._keep(trials)
-        if trials >= self.logged + LOG_EVERY and self.index < len(phases):
+        if trials >= self.logged + LOG_EVERY:
             self.logged = trials
-            log.info("trial %d of %d, %s", trials, self.schedule.trials, phases[self.index].name)
-
-    def _end(self, index: int) -> int:
-        return self.schedule.boundaries[index] + self.schedule.phases[index].trials
-
-    def _add_returns(self, trials: int) -> None:
-        """Close a mean of returns at every multiple of `every` in a phase, and at its end."""
-        if self.index == len(self.schedule.phases):
-            return
-        begins, ends = self.schedule.boundaries[self.index], self._end(self.index)
-        due = begins + (self._returned - begins) // self.every * self.every + self.every
-        if trials >= min(due, ends):
-            name = self.schedule.phases[self.index].name
-            self.returns.add(name, min(trials, ends) - begins, self._latest)
-            self._latest, self._returned = [], trials
+            log.info("trial %d of at most %d, %s", trials, self.phases.schedule.trials, names[self.index])
 
     def _keep(self, trials: int) -> None:
         self.kept = trials
-        own = ("index", "logged", "kept", "returns", "_latest", "_returned")
         self.state.keep(
             {
                 "training": training_state(self.model),
-                "callback": self.savings.state(),
-                "checkpoints": {name: getattr(self, name) for name in own},
+                "phases": self.phases.state(),
+                "exploration": self.exploration.state(),
+                "ends": {name: getattr(self, name) for name in ("returns", "index", "logged", "kept")},
             }
         )
 
@@ -213,25 +230,51 @@ class _Checkpoints(BaseCallback):
 
     def _on_step(self) -> bool:
         for arm in self.locals["dones"].nonzero()[0]:
-            self._latest.append(float(self.locals["infos"][arm]["episode"]["r"]))
+            self.returns.add(float(self.locals["infos"][arm]["episode"]["r"]))
         return True
 
 
-def _plain(agent: PlainAgent, job: Job, state: JobState) -> None:
+def _plain(agent: PlainAgent, job: Job, state: JobState) -> Details:
     """A training loop without stable-baselines3."""
     if state.stored is None:
         env = CountingEnv(agent.arms, "SameStep", job.protocol)
-        learner = PlainPPO(env, PPOSettings(**agent.settings), seed=job.seed)
+        learner = PlainPPO(env, PPOSettings(**agent.settings), seed=job.learner_seed)
     else:
         learner = state.stored["learner"]
         env = learner.env
-    run_stages(job, learner, env, state, learner.learn, lambda: {"learner": learner})
+    exploration = Exploration(job.agent, learner, job.protocol.exploration)
+    phases = PhaseLoop(learner, env, job, state, exploration, rollout=agent.arms)
+    phases.run(lambda: {"learner": learner})
+    return how_it_went(phases.phase_trials, phases.criterion_met, exploration.noise)
+
+
+def _outside(agent: OutsideAgent, job: Job, state: JobState) -> Details:
+    """A class from elsewhere, whose trials are counted."""
+    workplace = Workplace(job.protocol, agent.learner)
+    learner: Any = load_class(agent.learner)(workplace, job.learner_seed, **agent.settings)
+    env = workplace.made()
+    if state.stored is not None:
+        vars(env).update(state.stored["env"])
+        load_agent(learner, state.stored["agent"])
+    phases = PhaseLoop(
+        learner,
+        env,
+        job,
+        state,
+        learn=lambda trials: learn_honestly(learner, env, trials, agent.learner),
+        begin_phase=getattr(learner, "reset_optimiser", None),
+    )
+    can_go_on = hasattr(learner, "save")
+    phases.run((lambda: {"agent": saved_agent(learner), "env": vars(env)}) if can_go_on else None)
+    return how_it_went(phases.phase_trials, phases.criterion_met, {})
 
 
 def _supervised(agent: SupervisedAgent, job: Job) -> Details:
     """The main experiment, with phases of equally many trials."""
     protocol = job.protocol
-    updates = {f"{phase}_updates": getattr(protocol, phase) // N_TARGETS for phase in ("ff1", "nf2", "ff2")}
+    updates = {f"{phase.lower()}_updates": getattr(protocol, phase.lower()) // N_TARGETS for phase in PHASES}
+    if agent.pretraining_updates is not None:
+        updates |= {"pretraining_updates": agent.pretraining_updates}
     config = Savings(
         preset="quick",
         out=job.out,
@@ -239,6 +282,11 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Details:
         b=protocol.b,
         seed=job.seed,
         change=PhaseChanges(ff1_b=0.0 if protocol.sham else None),
+        criterion=protocol.criterion,
+        criterion_probes=protocol.criterion_probes,
+        catch_fraction=protocol.catch_fraction,
+        pretrained=SHIPPED if agent.pretraining_updates is None else None,
+        pretraining_criterion=None if agent.pretraining_updates is None else protocol.criterion,
         **updates,
     )
     status = run_savings(config)
@@ -246,12 +294,24 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Details:
         raise KeyboardInterrupt
     if status:
         raise RuntimeError(f"the supervised ensemble ended with status {status}")
-    return {"note": "NF1 continues from pre-trained networks"}
+    return _cost_of_supervised(config)
+
+
+def _cost_of_supervised(config: Savings) -> Details:
+    """Trials of the phases, and of the pre-training of every network."""
+    first_phase = json.loads((config.out / SUMMARY).read_text()).get("first_phase", {})
+    trials = {phase: N_TARGETS * getattr(config, f"{phase.lower()}_updates") for phase in PHASES}
+    trials["NF1"] = first_phase.get("trials", trials["NF1"])
+    weights = start_weights(config) or config.out / "pretrained.safetensors"
+    pretraining = read_metadata(weights)["pretraining"]
+    updates = pretraining.get("updates_made", pretraining["updates"])
+    details = how_it_went(trials, first_phase.get("met"), {})
+    return details | {"pretraining_trials": updates * pretraining["trials"]}
 
 
 def _fixed(agent: FixedAgent, job: Job) -> Details:
     """Probes of an agent that does not learn, equally many in every phase."""
-    env = ReachVectorEnv(N_TARGETS)
+    env = ReachVectorEnv(N_TARGETS, **job.protocol.task)
     actions: Any = env.single_action_space
     factories: dict[str, Callable[[], Policy]] = {
         "zero": lambda: ZeroAgent(actions),

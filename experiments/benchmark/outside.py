@@ -19,6 +19,7 @@ import inspect
 import json
 import re
 import sys
+import tempfile
 import tomllib
 import warnings
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ ABOUT: Final = ("description", "code")  # entries of the file beside [settings]
 SB3_ENTRIES: Final = ("policy", "arms", "stack", "last_rate", "normalise_rewards", "recurrent")
 GIVEN: Final = ("policy", "env", "seed", "device")  # arguments of an algorithm that the job sets
 DEFAULT_ARMS: Final = 64
+AGENT_FILE: Final = "agent"  # what an agent is told to save as
 METHODS: Final = {
     "learn": "learn(trials)",
     "predict": "predict(observation, state=None, episode_start=None, deterministic=True)",
@@ -144,6 +146,24 @@ def source_digest(cls: type) -> str | None:
         return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
     except (OSError, TypeError):
         return None
+
+
+def saved_agent(learner: Any) -> dict[str, bytes]:
+    """Return what the `save` of an agent writes, by file name."""
+    with tempfile.TemporaryDirectory() as folder:
+        learner.save(Path(folder) / AGENT_FILE)
+        files = [file for file in sorted(Path(folder).rglob("*")) if file.is_file()]
+        return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+def load_agent(learner: Any, contents: Mapping[str, bytes]) -> None:
+    """Let an agent `load` what it saved."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in contents.items():
+            file = Path(folder) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        learner.load(Path(folder) / AGENT_FILE)
 
 
 def _module(name: str, place: str) -> ModuleType:

@@ -22,24 +22,16 @@ from typing import Any
 from experiments.benchmark.agents import AGENTS, SupervisedAgent
 from experiments.benchmark.columns import COMMAND, COST, PERCENT, TABLES, markdown, name
 from experiments.benchmark.figure import draw_savings
-from experiments.benchmark.rows import (
-    FEW_SEEDS,
-    FIXED,
-    NO_ADAPTATION,
-    NO_REACH,
-    Row,
-    add_verdicts,
-    reaches,
-    statistics,
-)
+from experiments.benchmark.rows import statistics
+from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, sentence
 from experiments.runs.command_line import command_main
+from experiments.runs.tables import MISSING
 from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
 
 log = logging.getLogger(__name__)
 CONTENT, PAGE, CURVES, SAVINGS = "benchmark.json", "README.md", "curves.png", "savings.png"
 COMMITTED = Path(__file__).resolve().parents[1] / "results" / "benchmark"
-UNDECIDED = (NO_REACH, FIXED, FEW_SEEDS, NO_ADAPTATION)  # verdicts that do not come to savings
 TEMPLATE = Path(__file__).with_name("page.md")
 
 
@@ -58,7 +50,11 @@ def render(content: dict[str, Any]) -> str:
     page = Template(TEMPLATE.read_text()).substitute(
         phases=_phases(content["protocol"]),
         findings=findings(rows),
-        tables="\n\n".join(f"**{title}**\n\n{markdown(rows, columns)}" for title, columns in TABLES.items()),
+        tables="\n\n".join(
+            f"**{title}**\n\n{markdown(rows, columns)}"
+            for title, columns in TABLES.items()
+            if any(cell(row) != MISSING for row in rows for _, cell in columns[1:])
+        ),
         notes="\n\n".join([*content.get("notes", ()), *_failed_fits(rows)]),
         hours=f"{sum(row['wall_time_s'] * _jobs(row) for row in agents) / 3600:.1f}",
         commands=markdown(agents, (*COST, COMMAND)),
@@ -68,7 +64,7 @@ def render(content: dict[str, Any]) -> str:
 
 
 def findings(rows: list[Row]) -> str:
-    """Return what the rows show, in a few sentences."""
+    """Return what the rows show: all of them together, then each that has a verdict on savings."""
     learners = [row for row in rows if not row["fixed"] and row["memory"] == "reset"]
     reaching = [row for row in learners if reaches(row)]
     sentences = [f"{len(reaching)} of {len(learners)} learning agents reach within 10 mm on average."]
@@ -80,13 +76,7 @@ def findings(rows: list[Row]) -> str:
             f"Those that adapt compensate {min(force):.0f} to {max(force):.0f} % of the field in an error "
             f"clamp and have after-effects of {min(after):.0f} to {max(after):.0f} mm."
         )
-    by_verdict: dict[str, list[str]] = {}
-    for row in adapting:
-        by_verdict.setdefault(row["verdict"], []).append(name(row))
-    sentences += [
-        f"**{word[0].upper()}{word[1:]}**: {', '.join(names)}." for word, names in by_verdict.items()
-    ]
-    return " ".join(sentences)
+    return " ".join(sentences) + "\n" + "".join(f"\n- **{name(row)}**: {sentence(row)}" for row in adapting)
 
 
 def recomputed(content: dict[str, Any]) -> dict[str, Any]:

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+
 from experiments.benchmark.agents import AGENTS, Agent
 from experiments.benchmark.outside import find_agent
 from experiments.runs.command_line import choice
-from savings_gym.arrays import as_whole_number
+from savings_gym.arrays import as_number, as_whole_number
 from savings_gym.fields import CurlField, NullField
 from savings_gym.files import verified
+from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.schedule import Schedule, four_phase
+from savings_gym.task.settings import RewardWeights
 
+EXPLORATION = FIXED_NOISE, RESET_NOISE, AS_TRAINED = "fixed", "reset", "as-trained"
 RECORD = "job.json"  # written last: a folder that has it holds a finished job
+REACHED = 0.010  # m, mean end-point error of an agent that has learned to reach
 LARGEST_SEED = 2**32 - 1  # of stable-baselines3, which seeds NumPy's global generator
 
 
@@ -25,7 +31,7 @@ class Protocol:
     """The four phases of every job; the defaults are those of the published table."""
 
     nf1: int = 13_440
-    """Trials of NF1, in which agents learn to reach."""
+    """Most trials of NF1, in which agents learn to reach."""
     ff1: int = 4_800
     """Trials of the first adaptation, FF1."""
     nf2: int = 6_720
@@ -38,6 +44,17 @@ class Protocol:
     """Trials before a probe with memory carried across trials."""
     b: float = 8.0
     """Curl of the field [N s/m]."""
+    criterion: float | None = REACHED
+    """Mean end-point error [m] that ends NF1, so that all agents enter FF1 alike; None lets NF1 last."""
+    criterion_probes: int = 3
+    """Probes in a row that must meet the criterion."""
+    exploration: Annotated[str, choice(EXPLORATION)] = FIXED_NOISE
+    """Learned exploration noise after NF1: fixed at its value at the end of NF1, so that FF1 and FF2 are
+    explored alike; reset to it at the start of every phase; or as-trained, as the algorithm changes it."""
+    catch_fraction: float = 0.5
+    """Share of training trials without a go cue, which no field disturbs."""
+    lateral: float = 0.0
+    """Weight of the distance from the straight line in the reward, see `experiments.benchmark.reward`."""
     sham: bool = False
     """No field in FF1: a smaller deviation or a higher rate in FF2 is then practice, not savings."""
 
@@ -46,11 +63,27 @@ class Protocol:
         for name in ("nf1", "ff1", "nf2", "ff2", "probe_every", "carried_trials"):
             as_whole_number(name, getattr(self, name), least=1)
         CurlField(self.b)
+        if self.exploration not in EXPLORATION:
+            choices = ", ".join(EXPLORATION)
+            raise ValueError(f"unknown exploration {self.exploration!r}; choose from: {choices}")
+        as_number("catch_fraction", self.catch_fraction, 0.0, 0.95)
+        RewardWeights(lateral=self.lateral)
+        ReachCriterion(REACHED if self.criterion is None else self.criterion, self.criterion_probes)
 
     @property
     def field(self) -> CurlField:
         """The field of FF1 and FF2."""
         return CurlField(self.b)
+
+    @property
+    def reach_criterion(self) -> ReachCriterion | None:
+        """What ends NF1 before its last trial; None if nothing does."""
+        return None if self.criterion is None else ReachCriterion(self.criterion, self.criterion_probes)
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """Arguments of the training environments, beside the schedule."""
+        return {"catch_fraction": self.catch_fraction, "reward_weights": {"lateral": self.lateral}}
 
     def schedule(self) -> Schedule:
         """Return the four phases."""
@@ -68,7 +101,8 @@ class Job:
     """Arguments of one job."""
 
     agent: Annotated[str, choice((*AGENTS, "module:Class"))]
-    """Name in `experiments.benchmark.agents`, or a class from elsewhere, see `experiments.benchmark.outside`."""
+    """Name in `experiments.benchmark.agents`, or a class from elsewhere, module:Class, see
+    `experiments.benchmark.outside`."""
     seed: int
     """Seed of everything random; the network number in the tables."""
     out: Path
@@ -104,6 +138,15 @@ class Job:
             settings.pop("source", None)
         identity = {"agent": self.agent, "seed": self.seed, "protocol": protocol, "settings": settings}
         return dict(json.loads(json.dumps(identity, default=str)))
+
+    @property
+    def learner_seed(self) -> int:
+        """Seed of the learner and its environments, spawned so that neighbouring jobs share no random stream.
+
+        Some libraries use seed, seed + 1, ... for environments, weights and samplers.
+        """
+        (child,) = np.random.SeedSequence(self.seed).spawn(1)
+        return int(child.generate_state(1)[0])
 
     @property
     def record(self) -> dict[str, Any] | None:

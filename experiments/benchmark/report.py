@@ -10,7 +10,8 @@ from experiments.benchmark.columns import COST, TABLES
 from experiments.benchmark.figure import draw_curves, draw_savings
 from experiments.benchmark.page import CONTENT, CURVES, PAGE, SAVINGS, render
 from experiments.benchmark.protocol import Job, Protocol
-from experiments.benchmark.rows import Row, table_rows
+from experiments.benchmark.rows import table_rows
+from experiments.benchmark.verdicts import Row
 from experiments.runs.folder import versions
 from experiments.runs.tables import print_table
 from savings_gym.files import write_atomically, write_json

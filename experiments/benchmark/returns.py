@@ -17,22 +17,36 @@ class Returns:
 
     Args:
         network: Number of the agent, for the column of that name.
+        every: Trials of a phase, at least, that make a mean.
     """
 
-    def __init__(self, network: int) -> None:
-        self._network = network
+    def __init__(self, network: int, every: int) -> None:
+        self._network, self._every = network, every
+        self._latest: list[float] = []
+        self._closed = 0  # trials of the phase before the latest
         self._rows: list[tuple[str, int, int, float]] = []
 
-    def add(self, phase: str, trial: int, returns: list[float]) -> None:
-        """Add a row; nothing if no trial has ended.
+    def add(self, value: float) -> None:
+        """Add the return of a trial."""
+        self._latest.append(value)
 
-        Args:
-            phase: Name of the phase.
-            trial: Trials of the phase so far.
-            returns: Of the trials since the row before.
-        """
-        if returns:
-            self._rows.append((phase, trial, len(returns), float(np.mean(returns))))
+    def extend(self, values: list[float]) -> None:
+        """Add the returns of trials."""
+        self._latest += values
+
+    def close(self, phase: str) -> None:
+        """Make a mean if a multiple of `every` trials of the phase has passed since the last one."""
+        trial = self._closed + len(self._latest)
+        if trial // self._every > self._closed // self._every:
+            self._rows.append((phase, trial, len(self._latest), float(np.mean(self._latest))))
+            self._closed, self._latest = trial, []
+
+    def end(self, phase: str) -> None:
+        """End a phase: what is left of it makes a mean, and the next trial is the first of another."""
+        if self._latest:
+            trial = self._closed + len(self._latest)
+            self._rows.append((phase, trial, len(self._latest), float(np.mean(self._latest))))
+        self._closed, self._latest = 0, []
 
     def save(self, folder: Path) -> None:
         """Write returns.parquet: network, phase, trial, trials (of the mean) and return, one row per mean."""

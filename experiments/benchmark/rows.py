@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent
 from experiments.benchmark.protocol import Job, Protocol
-from experiments.benchmark.values import PROBE_FILES, REACHED, Values, as_array, seed_values
+from experiments.benchmark.values import NOISE, PROBE_FILES, Values, as_array, seed_values
+from experiments.benchmark.verdicts import Row, add_verdicts
 from savings_gym.metrics.savings import field_side, jsonable
-from savings_gym.metrics.statistics import CONFIDENCE, estimate, holm, ratio_interval
+from savings_gym.metrics.statistics import estimate, ratio_interval
 from savings_gym.task.schedule import PHASES
 
-LEVEL = 1.0 - CONFIDENCE  # of the tests behind a verdict
-FEWEST_SEEDS = 3  # for a verdict on adaptation and savings
-MEASURES = ("initial", "rate")  # the two ways in which savings can show
-NO_REACH, FIXED, FEW_SEEDS, NO_ADAPTATION = (
-    "does not reach", "does not learn", "too few seeds", "no adaptation shown"
-)  # fmt: skip
-NO_SAVINGS = "no savings shown"
 SINGLE_MEASURES = (
     "endpoint_error", "ff1_initial", "ff1_final", "ff2_initial", "after_effect", "washout_residual"
 )  # fmt: skip
-Row = dict[str, Any]
 
 
 def table_rows(jobs: list[Job]) -> list[Row]:
@@ -105,6 +96,8 @@ def statistics(values: Values) -> Row:
         else {"initial": _estimate(side * (sham_ff2 - ff2)), "rate": _estimate(rate2 - sham_rate2)},
         "channel": {phase: _estimate(force) for phase, force in channel.items()},
         "learned_force": _estimate(channel["FF1"] - channel["NF1"]),
+        "nf1": _reaching(values),
+        "noise": {name: _estimate(as_array(values, name)) for name in NOISE},
     }
     result: Row = jsonable(row)
     return result
@@ -131,6 +124,16 @@ def _trials_to_reach(trials: ArrayLike) -> Row:
     return {"median": float(np.median(reached)) if reached.size else None, "reached": reached.size}
 
 
+def _reaching(values: Values) -> Row:
+    """What NF1 cost until the criterion of the protocol was met, and how many seeds met it."""
+    trials, met = as_array(values, "nf1_trials"), as_array(values, "criterion_met")
+    return {
+        "trials": _estimate(trials),
+        "with_criterion": int(np.isfinite(met).sum()),
+        "met": int(np.nansum(met)),
+    }
+
+
 def command(agent: str, jobs: list[Job], sham: bool) -> str:
     """Return the command that makes a row again."""
     words = ["python -m experiments.benchmark --agents", agent]
@@ -142,95 +145,3 @@ def command(agent: str, jobs: list[Job], sham: bool) -> str:
         if value != getattr(Protocol(), name):
             words += [f"--protocol.{name.replace('_', '-')}", str(value)]
     return " ".join([*words, "--sham"] if sham else words)
-
-
-def add_verdicts(rows: list[Row]) -> None:
-    """Add corrected p values and a verdict to every row of a table.
-
-    A verdict claims something only if its test over seeds is significant (two-sided t test, 5 %) after Holm's
-    correction for all rows of the table, and both measures of savings. An agent reaches if its mean end-point
-    error in the null field is below 10 mm. It adapts if its force in a channel grows from NF1 to FF1 and it
-    has an after-effect, opposite to the first deviation. It is better in FF2 if FF2 starts with a smaller
-    deviation than FF1, or is learned faster. This is savings if it also beats the FF2 of agents that met no
-    field in FF1; if no such sham was run, it may be practice.
-    """
-    learners = [row for row in rows if _testable(row)]
-    for row in learners:
-        row["adaptation"] = {"p": _adaptation_p(row)}
-    _correct(row["adaptation"] for row in learners)
-    _correct(row[f"{name}_savings"] for row in learners for name in MEASURES)
-    _correct(row["against_sham"][name] for row in learners if row["against_sham"] for name in MEASURES)
-    for row in rows:
-        row["verdict"] = verdict(row)
-
-
-def verdict(row: Row) -> str:
-    """Return what a row with corrected p values shows, in a few words; see `add_verdicts`."""
-    if not reaches(row):
-        return NO_REACH
-    if row["fixed"]:
-        return FIXED
-    if row["seeds"] < FEWEST_SEEDS:
-        return FEW_SEEDS
-    if not _significant(row["adaptation"]):
-        return NO_ADAPTATION
-    measures: dict[str, list[str]] = {"savings": [], "savings or practice": [], "practice": [], "worse": []}
-    for name in MEASURES:
-        direction = _direction(row[f"{name}_savings"])
-        if direction < 0:
-            measures["worse"].append(name)
-        elif direction > 0 and not row["against_sham"]:
-            measures["savings or practice"].append(name)
-        elif direction > 0:
-            beyond = _direction(row["against_sham"][name]) > 0
-            measures["savings" if beyond else "practice"].append(name)
-    savings = [
-        f"{word} ({', '.join(measures[word])})"
-        for word in ("savings", "savings or practice")
-        if measures[word]
-    ]
-    words = savings or [NO_SAVINGS]
-    if measures["practice"]:
-        words.append(f"not shown to exceed practice ({', '.join(measures['practice'])})")
-    if measures["worse"]:
-        words.append(f"worse in FF2 ({', '.join(measures['worse'])})")
-    return "; ".join(words)
-
-
-def reaches(row: Row) -> bool:
-    """Return whether the mean end-point error at the end of NF1 is below 10 mm."""
-    error = row["endpoint_error"]["mean"]
-    return error is not None and error < REACHED
-
-
-def _testable(row: Row) -> bool:
-    """Whether a row is of an agent that learns and reaches, with enough seeds for tests."""
-    return not row["fixed"] and row["seeds"] >= FEWEST_SEEDS and reaches(row)
-
-
-def _adaptation_p(row: Row) -> float | None:
-    """P value of adaptation: both tests have to be significant, so it is the larger of the two."""
-    force, after = row["learned_force"], row["after_effect"]
-    if force["p"] is None or after["p"] is None:
-        return None
-    expected = force["mean"] > 0 and after["mean"] * row["ff1_initial"]["mean"] < 0
-    return float(max(force["p"], after["p"])) if expected else 1.0
-
-
-def _correct(tests: Iterable[Row]) -> None:
-    """Add to every test its p value after Holm's correction for all of them."""
-    family = list(tests)
-    p = [np.nan if test["p"] is None else test["p"] for test in family]
-    for test, corrected in zip(family, holm(p), strict=True):
-        test["p_holm"] = float(corrected) if np.isfinite(corrected) else None
-
-
-def _direction(test: Row) -> int:
-    """Return the sign of an estimate that differs from 0 after correction; 0 if it does not."""
-    if not _significant(test):
-        return 0
-    return 1 if test["mean"] > 0 else -1
-
-
-def _significant(test: Row) -> bool:
-    return test["p_holm"] is not None and test["p_holm"] < LEVEL

@@ -36,18 +36,19 @@ class JobState:
     def __init__(self, job: Job) -> None:
         self.file, self._identity = job.out / STATE, job.identity()
         self._began, self._began_core = time.monotonic(), time.process_time()
+        if self.file.is_file() and Manifest.of(self.file) is None:
+            raise ValueError(f"{self.file} is in no manifest: remove {self.file.parent} to start over")
         self.stored: Content | None = self._read() if verified(self.file).is_file() else None
         self._before = (0.0, 0.0) if self.stored is None else self.stored["seconds"]
 
     def _read(self) -> Content:
         try:
-            content = dict(
-                pickle.loads(self.file.read_bytes())
-            )  # as this job's own run wrote it, see `verified`
+            content = dict(pickle.loads(self.file.read_bytes()))  # as the manifest has it
             identity = content["identity"]
         except Exception as error:  # unpickling can raise anything
             raise ValueError(
-                f"{self.file} cannot be read by this version: {error}; remove {self.file.parent} to start over"
+                f"{self.file} cannot be read by this version (remove {self.file.parent} to start over): "
+                f"{error}"
             ) from error
         if identity != self._identity:
             parts = [key for key in self._identity if identity.get(key) != self._identity[key]]

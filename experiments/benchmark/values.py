@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from experiments.benchmark.protocol import Job
+from experiments.benchmark.protocol import REACHED, Job
 from savings_gym.arrays import Floats
 from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, read_table
 from savings_gym.metrics.curves import phase_curves
@@ -17,9 +17,9 @@ from savings_gym.metrics.learning import WINDOW, trials_to_criterion
 from savings_gym.metrics.savings import final_deviation, fitted_rates
 from savings_gym.task.schedule import PHASES
 
-REACHED = 0.010  # m, mean end-point error of an agent that has learned to reach
 WINDOWED_FROM = 100  # probes of FF1 from which on rates are fitted to windowed means
 PROBE_FILES = {"reset": PROBES, "carried": PROBES_CARRIED}  # by what happens to memory between trials
+NOISE = tuple(f"noise_{phase}_{when}" for phase in PHASES for when in ("start", "end"))
 
 Values = dict[str, list[float | None]]  # one entry per seed; None where a seed has no such value
 
@@ -55,6 +55,7 @@ def seed_values(jobs: list[Job], shams: list[Job], memory: str) -> tuple[Values,
         "after_effect": curves["NF2"].deviation[:, 0],
         "washout_residual": end["NF2"] - end["NF1"],
         **_channel_force(jobs, memory),
+        **_from_records(jobs, len(seeds)),
     }
     if shams:
         sham = phase_curves(probe_table(shams, memory))
@@ -87,3 +88,17 @@ def _channel_force(jobs: list[Job], memory: str) -> dict[str, list[Any]]:
         for phase in PHASES:
             force[f"channel_{phase}"] += [np.nan if value is None else value for value in by_network[phase]]
     return force
+
+
+def _from_records(jobs: list[Job], seeds: int) -> dict[str, list[Any]]:
+    """How NF1 ended, and the exploration noise of every phase, as recorded by the jobs of n seeds."""
+    columns: dict[str, list[Any]] = {name: [] for name in ("nf1_trials", "criterion_met", *NOISE)}
+    for job in jobs:
+        record = job.record or {}
+        nf1, noise = record.get("nf1") or {}, record.get("exploration") or {}
+        entry = {"nf1_trials": nf1.get("trials"), "criterion_met": nf1.get("criterion_met")}
+        entry |= {name: noise.get(name.removeprefix("noise_")) for name in NOISE}
+        for name, column in columns.items():
+            value = np.nan if entry[name] is None else float(entry[name])
+            column += [value] * (seeds // len(jobs))  # an ensemble is one job
+    return columns

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from agents.supervised.checkpoints import delays_of, delays_text, load_ensemble, read_metadata
 from agents.supervised.learner import SupervisedLearner
@@ -23,6 +24,7 @@ from experiments.savings.experiment import FourPhases
 from experiments.savings.pretrain import pretrain
 from experiments.savings.report import ProgressDisplay, draw, finish_report, missing_figures, show_report
 from savings_gym.files import sole_writer
+from savings_gym.task.settings import N_TARGETS
 from savings_gym.tracking import mirror
 
 log = logging.getLogger(__name__)
@@ -91,10 +93,15 @@ def _run_in(folder: RunFolder, config: Savings, weights: Path | None, stop: Stop
     log.info("four phases, %d updates; the first run on a machine compiles its kernels first", updates)
     with ProgressDisplay() as display:
         complete = experiment.run(display, stop)
-    metadata = {
+    metadata: dict[str, Any] = {
         "units": ensemble.units, "seed": config.seed, "b": config.b, "cell": ensemble.cell,
         "device": config.device, "rollout": config.rollout,
     }  # fmt: skip
+    if config.criterion is not None:
+        metadata["first_phase"] = {
+            "error": config.criterion, "probes": config.criterion_probes, "met": experiment.criterion_met,
+            "trials": experiment.phases[0].updates * N_TARGETS,
+        }  # fmt: skip
     return finish_report(folder, experiment, complete, metadata, stop, config.figures)
 
 

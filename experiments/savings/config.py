@@ -31,6 +31,7 @@ from experiments.savings.pretrain import Pretraining, as_stored
 from savings_gym.arrays import as_seed, as_whole_number
 from savings_gym.fields import ONSETS, CurlField
 from savings_gym.files import is_empty
+from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -39,6 +40,7 @@ EXECUTION: Final = ("out", "rollout", "keep_every", "device", "figures", "track"
 # Left out of the identity if they have their defaults, which older runs lack.
 ONLY_IF_CHANGED: Final = (
     "change", "rule", "actuation", "onset", "training_go", "pretraining_anneal", "initial_weights",
+    "criterion", "criterion_probes", "pretraining_criterion",
 )  # fmt: skip
 SHIPPED: Final = Path("experiments/pretrained/gru128.safetensors")
 PRESET_NAMES: Final = ("quick", "paper", "smoke")
@@ -67,16 +69,22 @@ class Savings:
     """Batches of 32 random reaches, if networks are pre-trained first."""
     pretraining_anneal: int = 0
     """Number of last ones of them during which the learning rate falls linearly to 0."""
+    pretraining_criterion: float | None = None
+    """Mean end-point error over networks [m] that ends their pre-training early; None lets it last."""
     initial_weights: Annotated[str, choice(INITIAL_WEIGHTS)] = "stack"
     """Draw initial weights for the stack of all gates, as the study does, or for each gate on its own."""
     nf1_updates: int = 600
-    """Updates of the baseline; each trains the 8 targets once."""
+    """Updates of the baseline, at most; each trains the 8 targets once."""
     ff1_updates: int = 600
     """Updates of the adaptation."""
     nf2_updates: int = 1200
     """Updates of the washout."""
     ff2_updates: int = 600
     """Updates of the re-adaptation."""
+    criterion: float | None = None
+    """Mean end-point error over networks [m] that ends the baseline early; None lets it last."""
+    criterion_probes: int = 3
+    """Probes in a row that must meet the criterion."""
     b: float = 8.0
     """Strength of the curl field [N s/m]; the sign sets the direction."""
     onset: Annotated[str, choice(ONSETS)] = "go"
@@ -132,6 +140,7 @@ class Savings:
         if not 0.0 <= self.catch_fraction < 1.0:
             raise ValueError(f"catch_fraction must be at least 0 and below 1, got {self.catch_fraction}")
         self.pretraining(self.out)
+        self.task()
         self.field()
         go_steps(self.training_go)
         self.learning()
@@ -157,9 +166,10 @@ class Savings:
 
     def task(self) -> Task:
         """Return what all phases have in common."""
+        criterion = None if self.criterion is None else ReachCriterion(self.criterion, self.criterion_probes)
         return Task(
             self.seed, self.catch_fraction, self.noise, self.delays, self.training_go, self.probe_every,
-            self.keep_every,
+            self.keep_every, criterion,
         )  # fmt: skip
 
     def phases(self) -> list[TrainingPhase]:
@@ -173,6 +183,7 @@ class Savings:
             out, self.networks, self.units, self.cell, self.pretraining_updates, seed=self.seed,
             device=self.device, noise=self.noise, delays=self.delays, training_go=self.training_go,
             actuation=self.actuation, anneal=self.pretraining_anneal, initial_weights=self.initial_weights,
+            criterion=self.pretraining_criterion,
         )  # fmt: skip
 
 

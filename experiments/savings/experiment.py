@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from savings_gym.fields import ChannelField, CurlField, Field, NullField
 from savings_gym.files import write_atomically
 from savings_gym.metrics.channel import channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
+from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays, Noise
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Task:
         training_go: First and last time of go in training trials [s].
         probe_every: Updates between probes.
         keep_every: Updates between saved states.
+        criterion: Ends the first phase early, once the mean over networks meets it; None lets it last.
     """
 
     seed: int = 0
@@ -54,6 +56,7 @@ class Task:
     training_go: tuple[float, float] = TRAINING_GO
     probe_every: int = 1
     keep_every: int = 500
+    criterion: ReachCriterion | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ class FourPhases:
         self.paths: dict[str, NDArray[np.float32]] = {}
         self.adaptation: dict[str, list[float]] = {}
         self.stopped: dict[int, Stop] = {}
+        self.errors: list[float] = []  # of every probe of the first phase, mean over networks [m]
+        self.criterion_met: bool | None = None
         state = folder.load_state()
         if state is not None:
             self.phase, self.update, self.seconds, self.part = (
@@ -128,6 +133,9 @@ class FourPhases:
             self.paths = {name: value.numpy() for name, value in state["paths"].items()}
             self.adaptation, self.cue = state["adaptation"], state.get("cue", 0.0)
             self.stopped = {i: Stop(*stop) for i, stop in state.get("stopped", {}).items()}
+            self.errors, self.criterion_met = state.get("errors", []), state.get("criterion_met")
+            if self.phase and self.criterion_met:
+                self._end_first(state["first_updates"])
             learner.stopped[list(self.stopped)] = True
             learner.ensemble.load_state_dict(state["ensemble"])
             learner.optimiser.load_state_dict(state["optimiser"])
@@ -153,6 +161,7 @@ class FourPhases:
                     return False
                 if self.update % self.task.probe_every == 0 or self.update == phase.updates:
                     deviation = self._probe(phase)
+                    phase = self._shortened(phase)
                     display(
                         RunProgress(
                             phase.name, self.update, phase.updates, done + self.update, total, deviation,
@@ -169,6 +178,19 @@ class FourPhases:
             self.phase, self.update = self.phase + 1, 0
             self._save_state(began)
         return True
+
+    def _shortened(self, phase: TrainingPhase) -> TrainingPhase:
+        """Return the phase, which ends now if it is the first and its last probes meet the criterion."""
+        criterion = self.task.criterion
+        if self.phase or criterion is None:
+            return phase
+        self.criterion_met = criterion.met(self.errors) and self.update > 0
+        if self.criterion_met:
+            self._end_first(self.update)
+        return self.phases[0]
+
+    def _end_first(self, updates: int) -> None:
+        self.phases = [replace(self.phases[0], updates=updates), *self.phases[1:]]
 
     def _note_stopped(self, phase: TrainingPhase) -> None:
         """Remember and log the networks that the last update stopped."""
@@ -211,6 +233,9 @@ class FourPhases:
             self.paths[f"{phase.name}/first"] = path.astype(np.float32)
         measures = kinematic_measures(path, self.targets, CONTROL_STEP)
         measures[GOAL_DISTANCE] = goal_distance(trajectory, reaches).double().cpu().numpy()
+        if self.phase == 0 and self.task.criterion is not None:
+            whole = [i for i in range(self.networks) if i not in self.stopped]
+            self.errors.append(float(measures["endpoint_error"][whole].mean()))
         n, m = path.shape[:2]
         index = {
             "network": np.repeat(np.arange(n, dtype=np.int32), m),
@@ -262,7 +287,8 @@ class FourPhases:
         state = {
             "phase": self.phase, "update": self.update, "seconds": self.seconds, "part": self.part,
             "ensemble": self.learner.ensemble.state_dict(), "optimiser": self.learner.optimiser.state_dict(),
-            "adaptation": self.adaptation, "cue": self.cue,
+            "adaptation": self.adaptation, "cue": self.cue, "errors": self.errors,
+            "criterion_met": self.criterion_met, "first_updates": self.phases[0].updates,
             "stopped": {i: (stop.phase, stop.update) for i, stop in self.stopped.items()},
             "paths": {name: torch.from_numpy(path) for name, path in self.paths.items()},
         }  # fmt: skip

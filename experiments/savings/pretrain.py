@@ -45,10 +45,12 @@ from experiments.runs.folder import load_state, write_state
 from savings_gym.arrays import MM, as_seed, as_whole_number
 from savings_gym.fields import NullField
 from savings_gym.files import Manifest, check_writable
+from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import Delays, Noise, go_steps
 
 log = logging.getLogger(__name__)
 KEEP_EVERY = 500  # updates between saved states
+TRY_EVERY = 100  # updates between probes for the criterion
 TRAIN, PROBE = range(2)  # second key of the generators
 PRESET_NAMES: Final = ("environment", "paper")
 
@@ -86,6 +88,9 @@ class Pretraining:
     """Muscles, or ideal motors in their place."""
     initial_weights: Annotated[str, choice(INITIAL_WEIGHTS)] = "stack"
     """Draw initial weights for the stack of all gates, as the study does, or for each gate on its own."""
+    criterion: float | None = None
+    """Mean end-point error over networks [m] at which pre-training ends early, tried every 100 updates; None
+    makes all updates."""
     preset: Annotated[str, choice(PRESET_NAMES)] = "environment"
     """environment (8 networks; delays and go times of the environments and of most of experiments.savings),
     paper (40 networks; those of the study's code and of experiments.savings --preset paper)."""
@@ -97,6 +102,8 @@ class Pretraining:
         if not 0 <= self.anneal <= self.updates:
             raise ValueError(f"anneal must be from 0 to updates, {self.updates}, got {self.anneal}")
         as_seed("seed", self.seed)
+        if self.criterion is not None:
+            ReachCriterion(self.criterion, 1)
         go_steps(self.training_go)
         if self.preset not in PRESET_NAMES:
             raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
@@ -123,6 +130,8 @@ def stored(config: Pretraining) -> dict[str, Any]:
     """Return the arguments as states and weights files store them."""
     values = dataclasses.asdict(config) | {"delays": as_stored(config.delays)}
     del values["preset"]  # a set of defaults, which are stored
+    if config.criterion is None:
+        del values["criterion"]  # which older files lack
     through_json: dict[str, Any] = json.loads(json.dumps(values, default=str))
     return through_json
 
@@ -154,8 +163,11 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
         "noise": config.noise, "delays": config.delays, "go_time": config.training_go,
         "device": config.device,
     }  # fmt: skip
-    began = time.monotonic()
+    began, made = time.monotonic(), config.updates
     for update in range(first, config.updates):
+        if _reaches(learner, config, update):
+            made = update
+            break
         if stopped():
             _save_state(state_file, learner, arguments, update, diverged)
             return False
@@ -167,6 +179,8 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
         rng = np.random.default_rng((config.seed, TRAIN, update))
         learner.update(random_reaches(config.networks, config.trials, NullField(), rng, **task))
         _note_diverged(learner, update, diverged)
+    if config.criterion is not None:
+        arguments["updates_made"] = made
     _write_weights(config.out, ensemble, arguments, diverged)
     manifest = Manifest.of(state_file)
     if manifest is not None:
@@ -203,11 +217,7 @@ def _write_weights(
 
 def _log_progress(learner: SupervisedLearner, config: Pretraining, update: int, pace: float | None) -> None:
     """Probe the networks and log their end-point errors, and the time left at a pace [s per update]."""
-    reaches = centre_out(
-        config.networks, NullField(), np.random.default_rng((config.seed, PROBE, update)), probe=True,
-        noise=config.noise, delays=config.delays, device=config.device,
-    )  # fmt: skip
-    error = (learner.probe(reaches).hand[:, -1] - reaches.target).norm(dim=-1).mean(1)
+    error = _endpoint_errors(learner, config, update)
     log.info(
         "update %d of %d: end-point error %s mm%s",
         update,
@@ -215,6 +225,22 @@ def _log_progress(learner: SupervisedLearner, config: Pretraining, update: int, 
         (MM * error).round(decimals=1).tolist(),
         "" if pace is None else f", {pace * (config.updates - update) / 60:.0f} min left",
     )
+
+
+def _endpoint_errors(learner: SupervisedLearner, config: Pretraining, update: int) -> torch.Tensor:
+    """Mean end-point error of a probe of every network, (n,) [m]."""
+    reaches = centre_out(
+        config.networks, NullField(), np.random.default_rng((config.seed, PROBE, update)), probe=True,
+        noise=config.noise, delays=config.delays, device=config.device,
+    )  # fmt: skip
+    return (learner.probe(reaches).hand[:, -1] - reaches.target).norm(dim=-1).mean(1)
+
+
+def _reaches(learner: SupervisedLearner, config: Pretraining, update: int) -> bool:
+    """Whether the networks that learn meet the criterion, if there is one and it is due."""
+    if config.criterion is None or update % TRY_EVERY or not update:
+        return False
+    return float(_endpoint_errors(learner, config, update)[~learner.stopped].mean()) <= config.criterion
 
 
 def _anneal(learner: SupervisedLearner, config: Pretraining, update: int) -> None:

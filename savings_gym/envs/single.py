@@ -100,10 +100,11 @@ class ReachEnv(gym.Env[Array, Array]):
     | 8 | go cue, 70 ms after go | 0 | 1 | - | - |
 
     ## Reward
-    `reward_proximity + reward_effort + reward_jerk`, each in `info`, see `task.rewards.reward_terms`: how
-    near the hand is to the goal (the start until the go cue is seen, then the target), minus the squared
-    commands, minus a penalty for a shaking hand. Sums over a trial of `ForceFieldReach-v0`, mean over
-    trials (measured by a test):
+    `reward_proximity + reward_effort + reward_jerk + reward_lateral`, each in `info`, see
+    `task.rewards.reward_terms`: how near the hand is to the goal (the start until the go cue is seen, then
+    the target), minus the squared commands, minus a penalty for a shaking hand, minus the distance from the
+    straight line to the target (its weight is 0 unless given). Sums over a trial of `ForceFieldReach-v0`,
+    mean over trials (measured by a test):
 
     | Behaviour | Trial with go | Catch trial |
     |-----------|---------------|-------------|

@@ -193,15 +193,31 @@ def effect_size(differences: ArrayLike, sampling: Sampling | None = None) -> tup
     Returns:
         Effect size and interval; NaN for fewer than two networks, or differences that are all equal.
     """
+    x = as_sample("differences", differences)
+    if x.size and _constant(x):
+        return np.nan, (np.nan, np.nan)
+    return effect_size_of_t(t_test(x)[0], x.size, sampling)
+
+
+def effect_size_of_t(t: float, networks: int, sampling: Sampling | None = None) -> tuple[float, Interval]:
+    """Return the effect size, with its interval, of differences of which only t and number are known.
+
+    Args:
+        t: Statistic of the paired t test.
+        networks: Number of differences.
+        sampling: Settings.
+
+    Returns:
+        See `effect_size`; NaN for fewer than two networks, or a statistic that is not finite.
+    """
     from scipy.special import nctdtrinc
 
-    x = as_sample("differences", differences)
-    n, t = x.size, t_test(x)[0]
-    if n < 2 or not np.isfinite(t) or _constant(x):
+    if networks < 2 or not np.isfinite(t):
         return np.nan, (np.nan, np.nan)
     tail = (1.0 - (sampling or Sampling()).confidence) / 2.0
-    low, high = (float(nctdtrinc(n - 1, q, t) / np.sqrt(n)) for q in (1.0 - tail, tail))
-    return float(t / np.sqrt(n)), (low, high)
+    root = np.sqrt(networks)
+    low, high = (float(nctdtrinc(networks - 1, q, t) / root) for q in (1.0 - tail, tail))
+    return float(t / root), (low, high)
 
 
 def t_test(values: ArrayLike) -> tuple[float, float]:

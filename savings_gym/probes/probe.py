@@ -166,7 +166,7 @@ class Probe:
 
     @property
     def next_numbers(self) -> dict[int, int]:
-        """Number of the next probe of each kind, 0 for reaches and 1 for channels, which decides its noise."""
+        """Number of the next probe of each kind, reaches 0 and channels 1, which decides its noise."""
         return dict(self._next_number)
 
     @next_numbers.setter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from savings_gym.arrays import as_whole_number
 from savings_gym.task.schedule import Phase, Schedule
@@ -38,6 +38,7 @@ class ProbeTimes:
             call after it.
 
     Attributes:
+        schedule: The phases, those that were ended early with the trials they lasted.
         index: Index of the current phase.
         done: Whether the schedule is over.
 
@@ -76,11 +77,29 @@ class ProbeTimes:
             if begins or (trial > self._last_probe and (over or stop or self._multiple_passed(trial))):
                 yield DueProbe(phase, updates - self._first_update, trial, over)
                 self._last_probe = trial
+                over = trials >= first + self.schedule.phases[self.index].trials  # `end_phase` shortens it
             if not over:
                 return
             self.done = final
             if not final:
                 self.index, self._first_update, self._last_probe = self.index + 1, updates, -1
+
+    def end_phase(self, trial: int) -> None:
+        """End the current phase early: from now on its number of trials is `trial`.
+
+        To be called between two probes of `due`, which goes on with the next phase.
+
+        Args:
+            trial: Trials of the phase so far, those of the last probe.
+
+        Raises:
+            ValueError: Before the first trial, or after the planned end of the phase.
+        """
+        phases = list(self.schedule.phases)
+        planned = phases[self.index]
+        trial = as_whole_number(f"phase {planned.name!r}: trials", trial, 1, planned.trials)
+        phases[self.index] = replace(planned, trials=trial)
+        self.schedule = Schedule(tuple(phases))
 
     def _multiple_passed(self, trial: int) -> bool:
         return trial // self.probe_every > self._last_probe // self.probe_every

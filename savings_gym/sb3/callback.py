@@ -16,17 +16,28 @@ from stable_baselines3.common.vec_env import VecNormalize
 from savings_gym.arrays import MM, as_whole_number
 from savings_gym.fields import CurlField, Field, ViscousField
 from savings_gym.files import check_tables, holds_run, open_folder, versions
+from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder, SavingsResult, unmeasured
 from savings_gym.probes.times import DueProbe, ProbeTimes
-from savings_gym.sb3.training import TrialCount, check_evaluation, check_training, describe
+from savings_gym.sb3.training import (
+    TrialCount,
+    check_criterion,
+    check_evaluation,
+    check_training,
+    describe,
+)
 from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import Schedule, as_schedule
 from savings_gym.tracking import Tracker
 
 PACKAGES = ("stable_baselines3", "sb3_contrib", "torch")
 STATISTICS = ("obs_rms", "ret_rms")  # of VecNormalize
+STATE = (  # what a callback knows of a training that is under way
+    "_times", "_count", "_updates", "_recorder", "_carried",
+    "_errors", "_aligned", "phase_trials", "criterion_met",
+)  # fmt: skip
 log = logging.getLogger(__name__)
 
 
@@ -82,9 +93,14 @@ class SavingsCallback(BaseCallback):
             that are unknown here: 8 of them are then probed in turn, and `VecNormalize` and `VecFrameStack`
             added as in training.
         verbose: 1 logs every probe, at level INFO.
+        criterion: Ends the first phase before its last trial, at the probe with which the learner meets it;
+            None lets it last. Environments then count trials and phases from the second phase on, and the
+            summary says how the first one ended ("first_phase").
 
     Attributes:
         result: A `probes.recorder.SavingsResult` after training; None before.
+        phase_trials: Trials of every phase that is over, by its name.
+        criterion_met: Whether the first phase ended with the criterion met; None without one, or before.
 
     Raises:
         ValueError: If the schedule is None or malformed, or a number not whole or negative. `learn` raises it
@@ -103,6 +119,7 @@ class SavingsCallback(BaseCallback):
         track: str | bool | None = None,
         probe_env: MakeEnv | None = None,
         verbose: int = 0,
+        criterion: ReachCriterion | None = None,
     ) -> None:
         super().__init__(verbose)
         phases = as_schedule(schedule)
@@ -115,7 +132,9 @@ class SavingsCallback(BaseCallback):
         self.out = None if out is None else Path(out)
         self.carried_trials = as_whole_number("carried_trials", carried_trials or 0)
         self.track, self.probe_env = track, probe_env
-        self.field = channel_field(phases)
+        self.criterion, self.field = criterion, channel_field(phases)
+        self.phase_trials: dict[str, int] = {}
+        self.criterion_met: bool | None = None
         self.result: SavingsResult | None = None
         self._times = ProbeTimes(phases, probe_every)
         self._resumed: dict[str, Any] | None = None
@@ -123,13 +142,8 @@ class SavingsCallback(BaseCallback):
     def state(self) -> dict[str, Any]:
         """Return, at the start of a rollout, what `resume` needs; to be pickled or copied at once."""
         probes = (self._probe, self._carried_probe)
-        return {
-            "times": self._times,
-            "count": self._count,
-            "updates": self._updates,
-            "recorders": (self._recorder, self._carried),
-            "next_numbers": [None if probe is None else probe.next_numbers for probe in probes],
-        }
+        numbers = [None if probe is None else probe.next_numbers for probe in probes]
+        return {"own": {name: getattr(self, name) for name in STATE}, "next_numbers": numbers}
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Let the next `learn` go on from a state, without a reset of the environment and of the folder.
@@ -138,12 +152,19 @@ class SavingsCallback(BaseCallback):
         """
         self._resumed = dict(state)
 
+    @property
+    def phase(self) -> int:
+        """Index of the current phase, their number after the last; up to date when a rollout starts."""
+        return self._times.index + self._times.done
+
     def _on_training_start(self) -> None:
         schedule, resumed = self.schedule, self._resumed
         self._env = env = TrainingEnv.of(self.training_env)
         schedule_of_arm = env.schedule_of_arm(schedule)
         if resumed is None:
             check_training(self.model, schedule, env.arms)
+            if self.criterion is not None:
+                check_criterion(self.model)
         check_evaluation(self.locals["callback"], env)
         self._probe = env.probe(self.seed, 0, self.probe_env)
         self._carried_probe: Probe | None = None
@@ -154,10 +175,12 @@ class SavingsCallback(BaseCallback):
         self._times = ProbeTimes(schedule, self._times.probe_every)
         self._recorder, self.result = ProbeRecorder(self.seed), None
         self._count, self._updates = TrialCount(env, schedule_of_arm), 0
+        self._errors: list[float] = []  # of the probes of the first phase
+        self._aligned, self.phase_trials, self.criterion_met = True, {}, None
         self._statistics: list[tuple[VecNormalize, dict[str, Any]]] = []
         config = self._config(env)
         if resumed is not None:
-            self._go_on(resumed, config)
+            self._take_over(resumed, config)
         else:
             if self.out is not None:
                 execution = {"device": str(self.model.device), "threads": torch.get_num_threads()}
@@ -165,13 +188,12 @@ class SavingsCallback(BaseCallback):
             env.base.env_method("set_schedule", schedule_of_arm)
         self._tracker = Tracker(self.track, config, self.out)
 
-    def _go_on(self, state: dict[str, Any], config: dict[str, Any]) -> None:
+    def _take_over(self, state: dict[str, Any], config: dict[str, Any]) -> None:
         """Take over a state; refuse a folder of another run."""
         if self.out is not None:
             holds_run(self.out, config)
         self._resumed = None
-        self._times, self._count, self._updates = state["times"], state["count"], state["updates"]
-        self._recorder, self._carried = state["recorders"]
+        vars(self).update(state["own"])
         for probe, numbers in zip((self._probe, self._carried_probe), state["next_numbers"], strict=True):
             if probe is not None:
                 probe.next_numbers = numbers
@@ -181,6 +203,7 @@ class SavingsCallback(BaseCallback):
 
     def _on_step(self) -> bool:
         self._count.add(self.locals["dones"], self.locals["infos"])
+        self._aligned = bool(self.locals["dones"].all())
         return not self._times.done
 
     def _on_rollout_end(self) -> None:
@@ -207,9 +230,29 @@ class SavingsCallback(BaseCallback):
             return
         for due in self._times.due(self._count.trials, self._updates, stop):
             self._probe_now(due)
-            if due.last and self.out is not None and not self._times.done:
+            if due.phase.name in self.phase_trials and self.out is not None and not self._times.done:
                 self._save(False)
         self._keep_statistics()
+
+    def _is_last(self, due: DueProbe, error: float) -> bool:
+        """Whether the phase ends with this probe, as planned or because the learner meets the criterion."""
+        if self._times.index or self.criterion is None:
+            return due.last
+        self._errors.append(error)
+        met = self.criterion.met(self._errors) and due.trial > 0
+        if due.last:
+            self.criterion_met = met
+        elif met and self._aligned:
+            self.criterion_met = True
+            self._go_on(due.trial)
+        return due.last or bool(self.criterion_met)
+
+    def _go_on(self, trial: int) -> None:
+        """End the first phase after this many trials: the arms, which begin a trial, go on with the next."""
+        later = self._env.schedule_of_arm(Schedule(self.schedule.phases[1:]))
+        self._times.end_phase(trial)
+        self._count.restart(later)
+        self._env.base.env_method("set_schedule", later)  # trials without a step so far follow it at once
 
     def _keep_statistics(self) -> None:
         """Keep the statistics of the last probe from the one more step that is made before training stops."""
@@ -231,7 +274,9 @@ class SavingsCallback(BaseCallback):
             recorder.add(result, due.phase.name, due.update, due.trial, self.network)
             for name in ("lateral_deviation", "endpoint_error"):
                 values[prefix + name] = result.mean(name)
-            if due.last and self.field is not None:
+        if self._is_last(due, values["endpoint_error"]):
+            self.phase_trials[due.phase.name] = due.trial
+            for prefix, probe, recorder in probes if self.field is not None else []:
                 channel = probe.channel(self.model, self.field)
                 recorder.add_channel(channel, due.phase.name, self.network)
                 values[f"{prefix}adaptation"] = float(channel.adaptation.mean())
@@ -247,6 +292,12 @@ class SavingsCallback(BaseCallback):
         extra: dict[str, Any] = {"algorithm": type(self.model).__name__, "versions": versions(PACKAGES)}
         if isinstance(self.field, CurlField):
             extra["b"] = self.field.b
+        if self.criterion is not None:
+            extra["first_phase"] = {
+                **asdict(self.criterion),
+                "met": self.criterion_met,
+                "trials": self.phase_trials.get(self.schedule.names[0]),
+            }
         if self.out is None:
             return self._recorder.summary(complete, carried=self._carried, **extra)
         return self._recorder.save(self.out, complete, carried=self._carried, **extra)
@@ -257,17 +308,22 @@ class SavingsCallback(BaseCallback):
         settings.pop("schedule")
         if not settings["arm"]:
             settings.pop("arm")  # the standard one, of which configs of old runs say nothing
-        return describe(self.model) | {
-            "schedule": self.schedule.to_dict(),
-            "probe_every": self._times.probe_every,
-            "probe_seed": self.seed,
-            "network": self.network,
-            "carried_trials": self.carried_trials,
-            "total_timesteps": self.model._total_timesteps,
-            "environments": env.arms,
-            "wrappers": [type(wrapper).__name__ for wrapper in env.wrappers],
-            "task": {name: _plain(value) for name, value in settings.items()},
-        }
+        criterion = {} if self.criterion is None else {"criterion": asdict(self.criterion)}
+        return (
+            describe(self.model)
+            | criterion
+            | {
+                "schedule": self.schedule.to_dict(),
+                "probe_every": self._times.probe_every,
+                "probe_seed": self.seed,
+                "network": self.network,
+                "carried_trials": self.carried_trials,
+                "total_timesteps": self.model._total_timesteps,
+                "environments": env.arms,
+                "wrappers": [type(wrapper).__name__ for wrapper in env.wrappers],
+                "task": {name: _plain(value) for name, value in settings.items()},
+            }
+        )
 
 
 def channel_field(schedule: Schedule) -> Field | None:

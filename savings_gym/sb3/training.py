@@ -60,6 +60,23 @@ def check_training(model: BaseAlgorithm, schedule: Schedule, arms: int) -> None:
     _check_rollout(schedule, rollout_steps(model), arms)
 
 
+def check_criterion(model: BaseAlgorithm) -> None:
+    """Refuse a criterion for the end of a phase if rollouts and trials never begin together.
+
+    Args:
+        model: About to learn.
+
+    Raises:
+        ValueError: If no whole number of rollouts makes a trial, or the other way round.
+    """
+    steps = rollout_steps(model)
+    if steps % TRIAL_STEPS and TRIAL_STEPS % steps:
+        raise ValueError(
+            f"a criterion ends a phase where a rollout and a trial of {TRIAL_STEPS} steps begin together, "
+            f"which rollouts of {steps} steps rarely do: choose a multiple or a divisor of {TRIAL_STEPS}"
+        )
+
+
 def check_evaluation(callback: BaseCallback, env: TrainingEnv) -> None:
     """Refuse an `EvalCallback` that makes its trials in the training environment.
 
@@ -135,10 +152,19 @@ class TrialCount:
     def __init__(self, env: TrainingEnv, schedule: Schedule) -> None:
         self._schedule, self._together = schedule, env.shares_trials
         self._by_arm = np.zeros(env.arms, dtype=int)
+        self._first = np.zeros(env.arms, dtype=int)  # finished trials of each arm when its schedule began
+
+    def restart(self, schedule: Schedule) -> None:
+        """Expect the trials of another schedule, which the environment counts from 0 again; see `trials`.
+
+        Args:
+            schedule: The schedule that the arms go by from now on.
+        """
+        self._schedule, self._first = schedule, self._by_arm.copy()
 
     @property
     def trials(self) -> int:
-        """Finished trials of all arms together."""
+        """Finished trials of all arms together, since the start of the training."""
         return int(self._by_arm.sum())
 
     def add(self, dones: Array, infos: Sequence[Info]) -> None:
@@ -151,9 +177,10 @@ class TrialCount:
         Raises:
             RuntimeError: If a trial has another number or phase than the schedule has for it.
         """
-        before = self.trials
+        of_schedule = self._by_arm - self._first
+        before = int(of_schedule.sum())
         for i, arm in enumerate(np.flatnonzero(dones)):
-            number = before + i if self._together else int(self._by_arm[arm])
+            number = before + i if self._together else int(of_schedule[arm])
             expected = {"trial": number, "phase": self._schedule.phase_index(number)}
             actual = {name: infos[int(arm)].get(name) for name in expected}
             if actual != expected:

@@ -17,7 +17,7 @@ from savings_gym.arrays import Floats, Indices
 from savings_gym.linear_fields import force_on_hand
 from savings_gym.task.observation import JOINT_SPEED, PLANE, observation_layout, reach_spaces
 from savings_gym.task.options import TrialOptions
-from savings_gym.task.rewards import REWARD_TERMS, SHORTEST_REACH, reward_terms
+from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, physics_steps, whole_steps
 from savings_gym.task.trials import Trials
@@ -302,4 +302,14 @@ class ReachTask(ReachingArms):
             reach=np.maximum(trials.reach, SHORTEST_REACH),
             effort=(command**2).mean(axis=1),
             bend=((now - 2.0 * before + last) ** 2).sum(axis=1),
+            lateral=self._lateral() if self.settings.reward_weights.lateral else np.zeros(self.n),
         )
+
+    def _lateral(self) -> Floats:
+        """(n,) distance of the hand from the line through start and target [m]."""
+        trials = self.trials
+        along = trials.target_position - trials.start
+        away = self._past(self.hand, 0) - trials.start
+        cross = along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0]
+        lateral: Floats = np.abs(cross) / np.maximum(trials.reach, NO_REACH)
+        return lateral

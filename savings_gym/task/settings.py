@@ -95,11 +95,14 @@ class RewardWeights:
         proximity: Reward of a trial in which the hand is always at the goal.
         effort: Loss in a trial in which every excitation (or torque) is always the largest.
         jerk: Loss in a trial in which the hand always shakes.
+        lateral: Loss in a trial in which the hand is always as far beside the straight line to the target as
+            the target is away.
     """
 
     proximity: float = 1.4
     effort: float = 1.0
     jerk: float = 1.0
+    lateral: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the values."""

@@ -17,7 +17,7 @@ from savings_gym.arrays import Floats
 from savings_gym.linear_fields import STAGES, force_on_hand
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachingArms
-from savings_gym.task.rewards import REWARD_TERMS, SHORTEST_REACH, reward_terms
+from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import CONTROL_STEP, TaskSettings
 
@@ -150,4 +150,12 @@ class SingleReachTask(ReachingArms):
             reach=self._reach,
             effort=float(share @ share) / len(share),
             bend=bend_x * bend_x + bend_y * bend_y,
+            lateral=self._lateral(x, y) if self.settings.reward_weights.lateral else 0.0,
         )
+
+    def _lateral(self, x: float, y: float) -> float:
+        """Distance of the hand from the line through start and target [m]."""
+        (start_x, start_y), (target_x, target_y) = self._start, self._target
+        along_x, along_y = target_x - start_x, target_y - start_y
+        cross = along_x * (y - start_y) - along_y * (x - start_x)
+        return abs(cross) / max(math.hypot(along_x, along_y), NO_REACH)

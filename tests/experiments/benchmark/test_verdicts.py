@@ -11,7 +11,9 @@ from scipy.stats import ttest_1samp
 from experiments.benchmark.agents import AGENTS
 from experiments.benchmark.columns import TABLES
 from experiments.benchmark.page import COMMITTED, CONTENT, PAGE, main, recomputed, render
-from experiments.benchmark.rows import add_verdicts, statistics
+from experiments.benchmark.rows import statistics
+from experiments.benchmark.verdicts import add_verdicts, deviation, savings_test, sentence
+from savings_gym.metrics.power import networks_for_effect
 
 SEEDS = 5
 
@@ -96,8 +98,47 @@ def test_savings_are_what_the_sham_does_not_show():
     like_ff1, like_ff2 = seed_values()["ff1_initial"], BETTER_START + [1e-3, -1e-3, 0.0, 1e-3, -1e-3]
     changes = {"ff2_initial": BETTER_START, "sham_ff2_rate": seed_values()["ff2_rate"]}
     assert verdict(sham_ff2_initial=like_ff1, **changes) == "savings (initial)"
-    practice = "no savings shown; not shown to exceed practice (initial)"
-    assert verdict(sham_ff2_initial=like_ff2, **changes) == practice
+    assert verdict(sham_ff2_initial=like_ff2, **changes) == "no savings shown"  # practice does as much
+    changes["ff2_initial"] = seed_values()["ff1_initial"]  # practice alone makes it worse than FF1
+    assert verdict(sham_ff2_initial=spread(0.04, 0.002), **changes) == "savings (initial)"
+
+
+def test_every_row_has_one_test_of_each_kind_of_savings_and_shams_decide_which():
+    without, with_sham = row(), row(sham_ff2_initial=BETTER_START, sham_ff2_rate=FASTER)
+    add_verdicts([without, with_sham])
+    assert savings_test(without, "initial") is without["initial_savings"]
+    assert savings_test(with_sham, "rate") is with_sham["against_sham"]["rate"]
+    assert "p_holm" not in with_sham["initial_savings"]
+
+
+def test_a_sentence_says_value_interval_and_seeds_and_what_would_settle_it():
+    rows = [row(ff2_initial=BETTER_START, ff2_rate=FASTER + spread(0.0, 1e-3)[::-1])]
+    add_verdicts(rows)
+    initial, rate = sentence(rows[0]).split(". Rate")
+    assert initial.startswith("Savings or practice (initial). Initial savings, practice included: 4.0 mm (")
+    assert "n = 5; corrected p" in initial and "open" not in initial
+    test = rows[0]["rate_savings"]
+    needed = networks_for_effect(0.2 * test["ff1"] / deviation(test), 0.05 / 2)
+    assert test["seeds_needed"] == needed and f"open, {needed} seeds would show 0.20" in rate
+    assert test["effect_size"] == pytest.approx(test["t"] / SEEDS**0.5)
+    low, high = test["effect_size_ci"]
+    assert low < test["effect_size"] < high
+
+
+def test_what_is_not_significant_is_smaller_than_the_smallest_visible_effect():
+    rows = [row(ff2_initial=BETTER_START), row("sac")]
+    add_verdicts(rows)
+    for entry in rows:
+        test = savings_test(entry, "initial")
+        assert (test["p_holm"] < 0.05) or abs(test["mean"]) < test["smallest"]
+
+
+def test_an_interval_that_leaves_out_zero_is_no_claim_without_the_corrected_test():
+    weak = spread(0.030, 0.002) - spread(0.002, 0.0015)[::-1]
+    rows = [row(ff2_initial=weak), row("sac")]
+    add_verdicts(rows)
+    assert rows[0]["initial_savings"]["ci"][0] > 0 and rows[0]["verdict"] == "no savings shown"
+    assert "alone it would differ from 0, among all tests it does not" in sentence(rows[0])
 
 
 def test_savings_against_the_sham_are_paired_over_the_seeds_that_have_one():
@@ -139,7 +180,9 @@ def test_the_page_is_computed_from_the_values_of_the_seeds(tmp_path):
     assert json.loads((tmp_path / CONTENT).read_text()) == content
     page = (tmp_path / PAGE).read_text()
     assert page == render(content)
-    assert "2 of 2 learning agents reach" in page and "**Savings or practice (initial)**: ppo, sac." in page
+    assert "2 of 2 learning agents reach" in page
+    for agent in ("ppo", "sac"):
+        assert f"- **{agent}**: Savings or practice (initial). Initial savings" in page
 
 
 def test_a_file_of_something_else_is_refused(tmp_path, caplog):

@@ -17,7 +17,7 @@ import savings_gym
 from savings_gym import ENV_IDS, CurlField, Delays, Noise, ReachEnv, ReachVectorEnv, RewardWeights, four_phase
 from savings_gym.task.settings import task_settings
 
-REWARD_TERMS = {"reward_proximity", "reward_effort", "reward_jerk"}
+REWARD_TERMS = {"reward_proximity", "reward_effort", "reward_jerk", "reward_lateral"}
 INFO = {
     "phase", "trial", "schedule_done", "target", "target_position", "go_time", "catch",
     "hand_position", "hand_velocity", "muscle_force", "field_force", *REWARD_TERMS,

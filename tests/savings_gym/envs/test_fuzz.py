@@ -193,7 +193,7 @@ def test_settings_are_used_as_given_or_refused(name, data):
     keys = {
         "noise": ["excitation", "proprioception", "vision"],
         "delays": ["vision", "proprioception", "cue"],
-        "reward_weights": ["proximity", "effort", "jerk"],
+        "reward_weights": ["proximity", "effort", "jerk", "lateral"],
     }[name]
     values = data.draw(st.dictionaries(st.sampled_from(keys), st.one_of(numbers, extreme_floats), min_size=1))
     with refused_by_name(name):

@@ -33,7 +33,7 @@ from stable_baselines3.common.vec_env import (
     VecNormalize,
 )
 
-from savings_gym import Phase, Schedule, four_phase, spawn_seeds
+from savings_gym import Phase, ReachCriterion, Schedule, four_phase, spawn_seeds
 from savings_gym.arm.changes import as_arm_changes
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
@@ -149,6 +149,40 @@ def test_the_phases_act_in_the_right_trials_of_training():
     assert watch.trials == [(0, False)] * 2 + [(1, True)] * 4 + [(2, False)] * 2
     missing = "no phase named FF1 or FF2; the table has A, B, C"
     assert callback.result.summary["savings"] == {"initial": None, "rate": None, "missing": missing}
+
+
+def of_two_phases(trials, kind, criterion=None):
+    schedule = Schedule((Phase("NF1", None, trials), Phase("FF1", CURL, 4)))
+    callback = SavingsCallback(schedule, 2, criterion=criterion)
+    env = arms(2) if kind == "single" else ReachVecEnv(2, shared_trials=kind == "together")
+    ppo(env).learn(10_000, callback)
+    return callback
+
+
+@pytest.mark.parametrize("kind", ["together", "separately", "single"])
+def test_a_phase_that_a_criterion_ends_is_like_one_of_that_many_trials(kind):
+    ended = of_two_phases(40, kind, ReachCriterion(1.0, 3))
+    planned = of_two_phases(4, kind)
+    assert ended.phase_trials == planned.phase_trials == {"NF1": 4, "FF1": 4}
+    assert ended.criterion_met is True and planned.criterion_met is None
+    for name, column in planned.result.table.items():
+        assert np.array_equal(ended.result.table[name], column, equal_nan=column.dtype.kind == "f")
+    assert ended.result.channel.keys() == {"NF1", "FF1"} and ended.result.complete
+    first_phase = {"error": 1.0, "probes": 3, "met": True, "trials": 4}
+    assert ended.result.summary["first_phase"] == first_phase
+
+
+def test_a_phase_whose_criterion_is_not_met_lasts_to_its_end():
+    callback = of_two_phases(6, "together", ReachCriterion(1e-6))
+    assert callback.phase_trials == {"NF1": 6, "FF1": 4} and callback.criterion_met is False
+
+
+def test_a_criterion_is_refused_if_rollouts_and_trials_never_begin_together():
+    with pytest.raises(ValueError, match="rollouts of 70 steps rarely do"):
+        ppo(arms(), n_steps=70).learn(STEPS, SavingsCallback(TWO, 1, criterion=ReachCriterion()))
+    for bad, message in (((0.0, 3), "error must be above 0 m"), ((0.01, 0), "probes must be a whole number")):
+        with pytest.raises(ValueError, match=message):
+            ReachCriterion(*bad)
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -238,16 +238,34 @@ def test_a_field_too_strong_to_simulate_is_an_error_until_the_next_trial(tmp_pat
 
 def test_reward_terms_are_their_formulas():
     terms = reward_terms(
-        RewardWeights(proximity=2.0, effort=3.0, jerk=4.0),
+        RewardWeights(proximity=2.0, effort=3.0, jerk=4.0, lateral=5.0),
         distance=np.array([0.05, 0.0]),
         reach=np.array([0.2, 0.1]),
         effort=np.array([0.25, 0.5]),
         bend=np.array([0.03**2, 0.0]),
+        lateral=np.array([0.04, 0.0]),
     )
     assert tuple(terms) == REWARD_TERMS
     assert terms["reward_proximity"] == pytest.approx([0.02 * 0.5, 0.02])
     assert terms["reward_effort"] == pytest.approx([-0.03 * 0.25, -0.03 * 0.5])
     assert terms["reward_jerk"] == pytest.approx([-0.04 * 0.5, 0.0])
+    assert terms["reward_lateral"] == pytest.approx([-0.05 * 0.2, 0.0])
+
+
+@pytest.mark.parametrize("make", [ReachEnv, lambda **arguments: ReachVectorEnv(1, **arguments)])
+def test_the_lateral_term_is_the_distance_from_the_line_and_costs_nothing_unless_asked_for(make):
+    task = {"field": CurlField(8.0), "go_time": 0.1, "catch_fraction": 0.0}
+    default, lateral = make(**task), make(reward_weights={"lateral": 2.0}, **task)
+    infos = [env.reset(seed=0, options={"target": 3})[1] for env in (default, lateral)]
+    start, target = (np.ravel(infos[0][name]) for name in ("hand_position", "target_position"))
+    across = np.array([start[1] - target[1], target[0] - start[0]]) / np.linalg.norm(target - start)
+    for k in range(1, 101):
+        action = 0.2 * np.random.default_rng(k).uniform(size=default.action_space.shape)
+        reward, other = default.step(action)[1], lateral.step(action)
+        expected = -0.02 * abs(across @ (np.ravel(other[4]["hand_position"]) - start)) / 0.10
+        assert np.ravel(other[4]["reward_lateral"]) == pytest.approx(expected, abs=1e-12)
+        assert np.ravel(other[1]) == pytest.approx(np.ravel(reward) + expected, abs=1e-12)
+    assert expected < -1e-4
 
 
 @pytest.mark.parametrize("actuation", ["muscle", "torque"])

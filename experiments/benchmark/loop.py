@@ -1,0 +1,165 @@
+"""The four phases of a learner without stable-baselines3, probe by probe; and how they went."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from experiments.benchmark.counting import CountingEnv
+from experiments.benchmark.exploration import Exploration
+from experiments.benchmark.protocol import Job
+from experiments.benchmark.returns import Returns
+from experiments.benchmark.state import KEEP_EVERY, Content, JobState
+from savings_gym.arrays import MM
+from savings_gym.probes.probe import Probe
+from savings_gym.probes.recorder import ProbeRecorder
+from savings_gym.probes.times import DueProbe, ProbeTimes
+from savings_gym.sb3.resume import set_random_state
+from savings_gym.task.schedule import Schedule
+from savings_gym.task.settings import TRIAL_STEPS
+
+log = logging.getLogger(__name__)
+STATE: Final = (  # what a loop knows of a job that is under way
+    "phase_trials", "criterion_met", "_errors", "_recorder", "_times", "_returns", "_updates", "_kept",
+)  # fmt: skip
+
+
+class PhaseLoop:
+    """Takes a learner through the phases of a job, or goes on with it, and writes its tables.
+
+    Args:
+        learner: Acts in ``env``, all arms of which begin their trials together, after every ``learn``.
+        env: Its training environment, which follows the schedule of the job.
+        job: The job.
+        state: Its state.
+        exploration: The noise of the learner; None leaves it as the learner has it.
+        learn: Lets the learner learn from a number of trials; None calls its ``learn``.
+        rollout: Trials of every call; None learns until the next probe.
+        begin_phase: Called before every phase but the first one.
+
+    Attributes:
+        phase_trials: Trials of every phase that is over, by its name.
+        criterion_met: Whether NF1 ended with the criterion met; None without one, or before.
+    """
+
+    def __init__(
+        self,
+        learner: Any,
+        env: CountingEnv,
+        job: Job,
+        state: JobState,
+        exploration: Exploration | None = None,
+        learn: Callable[[int], object] | None = None,
+        rollout: int | None = None,
+        begin_phase: Callable[[], object] | None = None,
+    ) -> None:
+        self.learner, self.env, self.job, self.exploration = learner, env, job, exploration
+        self.state, self._learn = state, learn or learner.learn
+        self._rollout, self._begin_phase = rollout, begin_phase
+        self.phase_trials: dict[str, int] = {}
+        self.criterion_met: bool | None = None
+        self._criterion = job.protocol.reach_criterion
+        self._errors: list[float] = []
+        self._probe, self._recorder = Probe(env.settings, seed=job.seed), ProbeRecorder(job.seed)
+        self._times = ProbeTimes(job.protocol.schedule(), job.protocol.probe_every)
+        self._returns, self._updates, self._kept = Returns(job.seed, job.protocol.probe_every), 0, 0
+
+    def run(self, learner_state: Callable[[], Content] | None) -> None:
+        """Go through all phases and save the tables.
+
+        Args:
+            learner_state: Returns what restores learner and environment; None if nothing can, so that a job
+                which is killed starts over.
+        """
+        if self.state.stored is not None:
+            self._resume(self.state.stored)
+        while True:
+            phases_over = len(self.phase_trials)
+            for due in self._times.due(self.env.finished, self._updates):
+                self._probe_now(due)
+            if self._times.done:
+                break
+            ended = len(self.phase_trials) > phases_over
+            if learner_state is not None and (ended or self.env.finished >= self._kept + KEEP_EVERY):
+                self._keep(learner_state())
+            self._learn(self._rollout or self._trials_to_probe())
+            self._updates += 1
+            self._returns.extend(self.env.take_returns())
+            self._returns.close(self._times.schedule.phases[self._times.index].name)
+        self._recorder.save(self.job.out)
+        self._returns.save(self.job.out)
+
+    def _keep(self, learner_state: Content) -> None:
+        self._kept = self.env.finished
+        own = {name: getattr(self, name) for name in STATE}
+        exploration = None if self.exploration is None else self.exploration.state()
+        self.state.keep(
+            {
+                **learner_state,
+                "loop": own,
+                "next_numbers": self._probe.next_numbers,
+                "exploration": exploration,
+            }
+        )
+
+    def _resume(self, stored: Content) -> None:
+        vars(self).update(stored["loop"])
+        self._probe.next_numbers = stored["next_numbers"]
+        if self.exploration is not None:
+            self.exploration.resume(stored["exploration"])
+        set_random_state(stored["random"])
+
+    def _trials_to_probe(self) -> int:
+        times = self._times
+        phase, every = times.schedule.phases[times.index], times.probe_every
+        trial = self.env.finished - times.schedule.boundaries[times.index]
+        return min((trial // every + 1) * every, phase.trials) - trial
+
+    def _probe_now(self, due: DueProbe) -> None:
+        name, number, first = due.phase.name, self.job.seed, self._times.index == 0
+        if due.trial == 0 and self.exploration is not None:
+            self.exploration.begin(name, first=first)
+        if due.trial == 0 and self._begin_phase is not None and not first:
+            self._begin_phase()
+        result = self._probe(self.learner, due.phase.field)
+        self._recorder.add(result, name, due.update, due.trial, number)
+        log.info("%s trial %d: %.1f mm", name, due.trial, MM * result.mean("lateral_deviation"))
+        if self._is_last(due, result.mean("endpoint_error")):
+            self.phase_trials[name] = due.trial
+            if self.exploration is not None:
+                self.exploration.end(name)
+            self._returns.end(name)
+            channel = self._probe.channel(self.learner, self.job.protocol.field)
+            self._recorder.add_channel(channel, name, number)
+
+    def _is_last(self, due: DueProbe, error: float) -> bool:
+        """Whether the phase ends with this probe, as planned or because NF1 has met the criterion."""
+        if self._times.index or self._criterion is None:
+            return due.last
+        self._errors.append(error)
+        met = self._criterion.met(self._errors) and due.trial > 0
+        if met and not due.last:
+            self._times.end_phase(due.trial)
+            self.env.set_schedule(Schedule(self._times.schedule.phases[1:]))
+        if met or due.last:
+            self.criterion_met = met
+        return met or due.last
+
+
+def how_it_went(
+    phase_trials: Mapping[str, int], criterion_met: bool | None, noise: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """Return entries of job.json: all trials, how NF1 ended and what it cost, and the noise of every phase.
+
+    Args:
+        phase_trials: Trials of every phase.
+        criterion_met: Whether NF1 ended with the criterion met; None without one.
+        noise: See `exploration.Exploration`.
+    """
+    nf1 = phase_trials["NF1"]
+    return {
+        "trials": sum(phase_trials.values()),
+        "nf1": {"criterion_met": criterion_met, "trials": nf1, "control_steps": nf1 * TRIAL_STEPS},
+        "exploration": dict(noise),
+    }

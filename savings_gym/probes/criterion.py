@@ -1,0 +1,41 @@
+"""When a learner has learned to reach: a criterion that ends the first phase of a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from savings_gym.arrays import as_number, as_whole_number
+
+
+@dataclass(frozen=True)
+class ReachCriterion:
+    """Mean end-point error that several probes in a row must not exceed.
+
+    With it, learners of different speed enter the first field equally good at reaching, and the trials that
+    this took are a result. The phase still has a largest number of trials, those of the schedule.
+
+    Attributes:
+        error: Largest mean end-point error of a probe [m].
+        probes: Number of consecutive probes within it.
+
+    Raises:
+        ValueError: If the error is not above zero, or the number of probes no whole number of at least 1.
+    """
+
+    error: float = 0.010
+    probes: int = 3
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if as_number("criterion: error", self.error) <= 0.0:
+            raise ValueError(f"criterion: error must be above 0 m, got {self.error!r}")
+        as_whole_number("criterion: probes", self.probes, least=1)
+
+    def met(self, errors: Sequence[float]) -> bool:
+        """Return whether the last probes of a phase meet the criterion.
+
+        Args:
+            errors: Mean end-point error of every probe of the phase so far [m].
+        """
+        return len(errors) >= self.probes and max(errors[-self.probes :]) <= self.error
