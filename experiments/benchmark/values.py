@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from experiments.benchmark.protocol import REACHED, Job
+from experiments.benchmark.protocol import REACHED
 from savings_gym.arrays import Floats
 from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, read_table
 from savings_gym.metrics.curves import phase_curves
@@ -24,12 +26,31 @@ NOISE = tuple(f"noise_{phase}_{when}" for phase in PHASES for when in ("start", 
 Values = dict[str, list[float | None]]  # one entry per seed; None where a seed has no such value
 
 
-def probe_table(jobs: list[Job], memory: str) -> pd.DataFrame:
+class Finished(Protocol):
+    """A folder with the tables of one seed, or of an ensemble, such as a finished `Job`.
+
+    Attributes:
+        seed: Number of its network, or the first of them.
+        out: The folder.
+        record: How it went, as in job.json; None if that is not known.
+    """
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def out(self) -> Path: ...
+
+    @property
+    def record(self) -> dict[str, Any] | None: ...
+
+
+def probe_table(jobs: Sequence[Finished], memory: str) -> pd.DataFrame:
     """Return the probes of all seeds of an agent; memory is "reset" or "carried"."""
     return pd.concat([read_table(job.out / PROBE_FILES[memory]) for job in jobs], ignore_index=True)
 
 
-def seed_values(jobs: list[Job], shams: list[Job], memory: str) -> tuple[Values, list[str]]:
+def seed_values(jobs: Sequence[Finished], shams: Sequence[Finished], memory: str) -> tuple[Values, list[str]]:
     """Return every measure of every seed, and the learning rates that could not be fitted, in words.
 
     Args:
@@ -37,8 +58,27 @@ def seed_values(jobs: list[Job], shams: list[Job], memory: str) -> tuple[Values,
         shams: Its finished jobs without; they may cover fewer seeds.
         memory: "reset" or "carried", see `PROBE_FILES`.
     """
+    sham_table = probe_table(shams, memory) if shams else None
+    return values_of_tables(probe_table(jobs, memory), sham_table, recorded_values(jobs, memory))
+
+
+def recorded_values(jobs: Sequence[Finished], memory: str) -> dict[str, list[Any]]:
+    """Return what probe tables do not hold: force in a channel, how NF1 ended, noise; seeds in order."""
     jobs = sorted(jobs, key=lambda job: job.seed)
-    table = probe_table(jobs, memory)
+    seeds = probe_table(jobs, memory)["network"].nunique()
+    return {**_channel_force(jobs, memory), **_from_records(jobs, seeds)}
+
+
+def values_of_tables(
+    table: pd.DataFrame, sham_table: pd.DataFrame | None, recorded: Mapping[str, ArrayLike]
+) -> tuple[Values, list[str]]:
+    """Return every measure of every seed, and the learning rates that could not be fitted, in words.
+
+    Args:
+        table: Probes of all seeds of an agent with the field in FF1.
+        sham_table: Its probes without, of all or some of these seeds; None if there are none.
+        recorded: See `recorded_values`.
+    """
     curves, reaching = phase_curves(table), phase_curves(table, "endpoint_error")["NF1"]
     window = WINDOW if len(curves["FF1"].updates) >= WINDOWED_FROM else 1
     rates1, rates2, failures = fitted_rates(curves["FF1"], curves["FF2"], window)
@@ -54,11 +94,10 @@ def seed_values(jobs: list[Job], shams: list[Job], memory: str) -> tuple[Values,
         "ff2_rate": rates2,
         "after_effect": curves["NF2"].deviation[:, 0],
         "washout_residual": end["NF2"] - end["NF1"],
-        **_channel_force(jobs, memory),
-        **_from_records(jobs, len(seeds)),
+        **recorded,
     }
-    if shams:
-        sham = phase_curves(probe_table(shams, memory))
+    if sham_table is not None:
+        sham = phase_curves(sham_table)
         _, sham_rates, _ = fitted_rates(curves["FF1"], sham["FF2"], window)
         place = {int(seed): i for i, seed in enumerate(sham["FF2"].networks)}
         columns = {"sham_ff2_initial": sham["FF2"].deviation[:, 0], "sham_ff2_rate": sham_rates}
@@ -78,7 +117,7 @@ def _jsonable(column: ArrayLike) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in np.asarray(column, dtype=np.float64)]
 
 
-def _channel_force(jobs: list[Job], memory: str) -> dict[str, list[Any]]:
+def _channel_force(jobs: Sequence[Finished], memory: str) -> dict[str, list[Any]]:
     """Force in a channel at the end of every phase, as a share of the force that would cancel the field."""
     force: dict[str, list[Any]] = {f"channel_{phase}": [] for phase in PHASES}
     for job in jobs:
@@ -90,7 +129,7 @@ def _channel_force(jobs: list[Job], memory: str) -> dict[str, list[Any]]:
     return force
 
 
-def _from_records(jobs: list[Job], seeds: int) -> dict[str, list[Any]]:
+def _from_records(jobs: Sequence[Finished], seeds: int) -> dict[str, list[Any]]:
     """How NF1 ended, and the exploration noise of every phase, as recorded by the jobs of n seeds."""
     columns: dict[str, list[Any]] = {name: [] for name in ("nf1_trials", "criterion_met", *NOISE)}
     for job in jobs:

@@ -1,143 +1,121 @@
-"""PPO in one file, in the style of cleanrl, as an agent of the benchmark; of this project it knows only an id.
+"""PPO in one file, in the style of cleanrl, as an agent of the benchmark; it knows an environment id.
 
     python -m experiments.examples.cleanrl_style_ppo             # learn to reach, on its own
     python -m experiments.benchmark --agent experiments.examples.cleanrl_style_ppo:PPO
 
-Copy it to begin with: nothing but `learn`, `predict` and the constructor is asked for, and `save` and `load`
-let a job that was killed go on. PPO: Schulman et al. 2017, arXiv 1707.06347; advantages: 1506.02438.
+A copy of it is a start: the benchmark asks for the constructor, `learn` and `predict`, and uses `save` and
+`load` to go on after a kill. PPO: Schulman et al. 2017, arXiv 1707.06347; advantages: arXiv 1506.02438.
 """
 
-import math
-import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
 import tyro
-from torch import nn
+from torch import Tensor, nn
+from torch.distributions import Normal
 
-TRIAL = 100  # control steps; rollouts are whole trials
+TRIAL = 100  # control steps of a trial; a rollout is one trial of every arm
+NETWORKS = ("actor", "critic", "optimiser")
+NUMBERS = ("log_std", "count", "mean", "variance", "observation")
 
 
-def layer(inputs, outputs, gain=math.sqrt(2)):
-    """Return a linear layer with orthogonal weights."""
-    linear = nn.Linear(inputs, outputs)
-    nn.init.orthogonal_(linear.weight, gain)
-    nn.init.zeros_(linear.bias)
-    return linear
+def network(inputs: int, units: int, outputs: int, gain: float) -> nn.Sequential:
+    """Return two hidden layers and an output, with orthogonal weights."""
+    layers: list[nn.Module] = []
+    for width, following, scale in ((inputs, units, 1.4), (units, units, 1.4), (units, outputs, gain)):
+        linear = nn.Linear(width, following)
+        nn.init.orthogonal_(linear.weight, scale)
+        nn.init.zeros_(linear.bias)
+        layers += [linear, nn.Tanh()]
+    return nn.Sequential(*layers[:-1])
 
 
 class PPO:
-    """Learns trial by trial in the environment that it is given; see `experiments.benchmark.outside`.
-
-    Args:
-        make_env: Makes the vector environment of a number of arms.
-        seed: Seed of everything random here.
-        arms: Arms side by side; a rollout is one trial of each.
-        frames: Latest observations in the input.
-        units: Units of both hidden layers.
-        rate: Learning rate of Adam.
-        epochs: Passes over a rollout.
-        batch: Steps of a minibatch.
-        gamma: Discount factor.
-        trace: Lambda of the advantages.
-        clip: Largest change of a probability ratio.
-        log_std: Logarithm of the first standard deviation, in half ranges of the actions.
-    """
+    """Learns trial by trial in the environment that it is given; see `experiments.benchmark.outside`."""
 
     def __init__(
-        self, make_env, seed, arms=32, frames=4, units=128, rate=5e-4, epochs=8, batch=800, gamma=0.97,
-        trace=0.95, clip=0.2, log_std=-1.5,
-    ):  # fmt: skip
+        self, make_env: Callable[..., gym.vector.VectorEnv], seed: int, arms: int = 64, units: int = 128,
+        rate: float = 5e-4, epochs: int = 8, batch: int = 800, gamma: float = 0.97, trace: float = 0.95,
+        clip: float = 0.2, log_std: float = -1.9,
+    ) -> None:  # fmt: skip
         torch.manual_seed(seed)
-        self.envs, self.seed = make_env(arms, autoreset_mode="SameStep"), seed
-        self.frames, self.epochs, self.batch = frames, epochs, batch
-        self.gamma, self.trace, self.clip = gamma, trace, clip
-        size, actions = self.envs.single_observation_space.shape[0], self.envs.single_action_space
+        self.envs = make_env(arms, autoreset_mode="SameStep")
+        self.epochs, self.batch, self.gamma, self.trace, self.clip = epochs, batch, gamma, trace, clip
+        actions: Any = self.envs.single_action_space
         self.low, self.half = actions.low, (actions.high - actions.low) / 2
-        n, inputs = actions.shape[0], frames * size
-        self.actor, self.critic = (
-            nn.Sequential(
-                layer(inputs, units), nn.Tanh(), layer(units, units), nn.Tanh(), layer(units, outputs, gain)
-            )
-            for outputs, gain in ((n, 0.01), (1, 1.0))
-        )
-        nn.init.constant_(self.actor[-1].bias, -0.8)  # muscles at rest
-        self.log_std = nn.Parameter(torch.full((n,), log_std))
+        self.observation, _ = self.envs.reset(seed=seed)
+        inputs, outputs = self.observation.shape[1], len(self.low)
+        self.actor, self.critic = network(inputs, units, outputs, 0.01), network(inputs, units, 1, 1.0)
+        nn.init.constant_(self.actor[-1].bias, -0.8)  # muscles almost at rest
+        self.log_std = nn.Parameter(torch.full((outputs,), log_std))
         self.parameters = [*self.actor.parameters(), *self.critic.parameters(), self.log_std]
         self.optimiser = torch.optim.Adam(self.parameters, rate, eps=1e-5)
-        self.count, self.mean, self.square = 1e-4, np.zeros(size), np.ones(size)  # of observations
-        self.stack = None
+        self.count, self.mean, self.variance = 1e-4, np.zeros(inputs), np.ones(inputs)  # of observations
 
-    def push(self, stack, newest, begins):
-        """Return the last observations (n, frames, size) with the newest one at the end."""
-        shifted = np.concatenate([stack[:, 1:], newest[:, None]], 1)
-        return np.where(np.asarray(begins)[:, None, None], newest[:, None], shifted)
-
-    def inputs(self, stack):
-        """Return normalised inputs, (n, frames * size)."""
-        deviation = np.sqrt(np.maximum(self.square - self.mean**2, 0.0) + 1e-8)
-        scaled = np.clip((stack - self.mean) / deviation, -10, 10).astype(np.float32)
-        return torch.from_numpy(scaled.reshape(len(stack), -1))
-
-    def predict(self, observation, state=None, episode_start=None, deterministic=True):
-        """Return actions and the last observations, by the convention of stable-baselines3."""
-        if state is None:
-            state = np.repeat(observation[:, None], self.frames, 1)
-        starts = np.zeros(len(observation), dtype=bool) if episode_start is None else episode_start
-        stack = self.push(state, observation, starts)
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[Any, Any]:
+        """Return actions, and no memory, by the convention of stable-baselines3."""
         with torch.no_grad():
-            raw = self.actor(self.inputs(stack))
-            raw = raw if deterministic else torch.distributions.Normal(raw, self.log_std.exp()).sample()
-        return self.act(raw), stack
+            policy = self.policy(self.normalised(observation))
+            return self.action(policy.mean if deterministic else policy.sample()), None
 
-    def act(self, raw):
-        """Return actions in their range."""
-        return self.low + self.half * (np.clip(raw.numpy(), -1.0, 1.0) + 1.0)
-
-    def learn(self, trials):
+    def learn(self, trials: int) -> None:
         """Learn from so many trials of all arms together, a multiple of the arms."""
         for _ in range(trials // self.envs.num_envs):
             self.improve(*self.rollout())
 
+    def policy(self, inputs: Tensor) -> Normal:
+        """Return the distribution of actions before they are limited."""
+        return Normal(self.actor(inputs), self.log_std.exp())
+
+    def action(self, raw: Tensor) -> Any:
+        """Return actions in their range."""
+        return self.low + self.half * (np.clip(raw.numpy(), -1.0, 1.0) + 1.0)
+
+    def normalised(self, observation: Any) -> Tensor:
+        """Return observations in units of their standard deviation."""
+        scaled = (observation - self.mean) / np.sqrt(self.variance + 1e-8)
+        return torch.from_numpy(np.clip(scaled, -10.0, 10.0).astype(np.float32))
+
+    def see(self) -> Tensor:
+        """Add the observations to their running mean and variance; return them, normalised."""
+        n, mean, variance = len(self.observation), self.observation.mean(0), self.observation.var(0)
+        share, shift = n / (self.count + n), mean - self.mean
+        self.variance = (1 - share) * self.variance + share * variance + share * (1 - share) * shift**2
+        self.mean, self.count = self.mean + share * shift, self.count + n
+        return self.normalised(self.observation)
+
     @torch.no_grad()
-    def rollout(self):
-        """Return inputs, actions, their log probabilities, advantages and returns of one trial per arm."""
-        if self.stack is None:
-            observation, _ = self.envs.reset(seed=self.seed)
-            self.stack = np.repeat(observation[:, None], self.frames, 1)
-        x, raw, logp, reward, following = [], [], [], [], []
+    def rollout(self) -> Iterator[Tensor]:
+        """Return inputs, actions, their log probabilities, advantages and targets of one trial per arm."""
+        steps: list[tuple[Tensor, ...]] = []
         for _ in range(TRIAL):
-            newest = self.stack[:, -1]
-            self.count += len(newest)
-            self.mean += (newest - self.mean).sum(0) / self.count
-            self.square += (newest**2 - self.square).sum(0) / self.count
-            x.append(self.inputs(self.stack))
-            policy = torch.distributions.Normal(self.actor(x[-1]), self.log_std.exp())
-            raw.append(policy.sample())
-            logp.append(policy.log_prob(raw[-1]).sum(1))
-            observation, r, terminated, truncated, info = self.envs.step(self.act(raw[-1]))
-            ends = terminated | truncated
-            last = observation.copy()
-            if ends.any():  # a trial ends by time: the value of its last observation follows
+            x = self.see()
+            policy = self.policy(x)
+            raw = policy.sample()
+            self.observation, reward, _, ends, info = self.envs.step(self.action(raw))
+            last = self.observation.copy()
+            if ends.any():  # by time: the value of the last observation stands for what would follow
                 last[ends] = np.stack(info["final_obs"][ends])
-            following.append(self.inputs(self.push(self.stack, last, np.zeros(len(last), dtype=bool))))
-            self.stack = self.push(self.stack, observation, ends)
-            reward.append(torch.from_numpy(10.0 * r).float())
-        x, raw, logp, following = (torch.stack(part) for part in (x, raw, logp, following))
-        value, then = self.critic(x)[..., 0], self.critic(following)[..., 0]
-        error = torch.stack(reward) + self.gamma * then - value
+            scaled = torch.from_numpy(10.0 * reward).float()
+            steps.append((x, raw, policy.log_prob(raw).sum(1), scaled, self.normalised(last)))
+        x, raw, log_old, rewards, then = (torch.stack(part) for part in zip(*steps, strict=True))
+        value = self.critic(x)[..., 0]
+        error = rewards + self.gamma * self.critic(then)[..., 0] - value
         advantage, later = torch.zeros_like(error), torch.zeros_like(error[0])
         for t in reversed(range(TRIAL)):
             advantage[t] = later = error[t] + self.gamma * self.trace * later
-        return (part.flatten(0, 1) for part in (x, raw, logp, advantage, advantage + value))
+        return (part.flatten(0, 1) for part in (x, raw, log_old, advantage, advantage + value))
 
-    def improve(self, x, raw, logp, advantage, target):
+    def improve(self, x: Tensor, raw: Tensor, log_old: Tensor, advantage: Tensor, target: Tensor) -> None:
         """Make the epochs of one update."""
         for _ in range(self.epochs):
             for rows in torch.randperm(len(x)).split(self.batch):
-                policy = torch.distributions.Normal(self.actor(x[rows]), self.log_std.exp())
-                ratio = (policy.log_prob(raw[rows]).sum(1) - logp[rows]).exp()
+                ratio = (self.policy(x[rows]).log_prob(raw[rows]).sum(1) - log_old[rows]).exp()
                 gain = (advantage[rows] - advantage[rows].mean()) / (advantage[rows].std() + 1e-8)
                 limited = ratio.clamp(1 - self.clip, 1 + self.clip)
                 loss = -torch.minimum(ratio * gain, limited * gain).mean()
@@ -147,28 +125,24 @@ class PPO:
                 nn.utils.clip_grad_norm_(self.parameters, 0.5)
                 self.optimiser.step()
 
-    def save(self, path):
+    def save(self, path: str) -> None:
         """Write all that is kept between two calls of `learn`."""
-        parts = ("actor", "critic", "optimiser")
-        kept = {name: getattr(self, name).state_dict() for name in parts}
-        kept |= {name: getattr(self, name) for name in ("log_std", "count", "mean", "square", "stack")}
-        torch.save(kept, path)
+        states = {name: getattr(self, name).state_dict() for name in NETWORKS}
+        torch.save([states, {name: getattr(self, name) for name in NUMBERS}], path)
 
-    def load(self, path):
+    def load(self, path: str) -> None:
         """Read what `save` wrote."""
-        kept = torch.load(path, weights_only=False)
-        for name in ("actor", "critic", "optimiser"):
-            getattr(self, name).load_state_dict(kept.pop(name))
-        self.log_std.data.copy_(kept.pop("log_std").data)
-        self.__dict__.update(kept)
+        states, numbers = torch.load(path, weights_only=False)
+        for name, state in states.items():
+            getattr(self, name).load_state_dict(state)
+        self.log_std.data.copy_(numbers.pop("log_std").data)
+        vars(self).update(numbers)
 
 
-def main(trials: int = 3200, seed: int = 0):
-    """Learn to reach without the benchmark, and print how long that takes."""
-    began = time.time()
-    agent = PPO(lambda n, **options: gym.make_vec("savings_gym:ForceFieldReach-v0", n, **options), seed)
+def main(trials: int = 3200, seed: int = 0) -> None:
+    """Learn to reach without the benchmark."""
+    agent = PPO(lambda arms, **mode: gym.make_vec("savings_gym:ForceFieldReach-v0", arms, **mode), seed)
     agent.learn(trials)
-    print(f"{trials} trials in {time.time() - began:.0f} s")
 
 
 if __name__ == "__main__":
