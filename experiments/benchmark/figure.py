@@ -9,12 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.benchmark.columns import name
-from experiments.benchmark.protocol import Job
-from experiments.benchmark.values import probe_table
 from experiments.benchmark.verdicts import NO_REACH, PER_THOUSAND, Row
 from experiments.drawing import style
 from savings_gym.arrays import MM
-from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.curves import ProbeTable, phase_curves
 from savings_gym.metrics.savings import FIELD_PHASES
 
 COLUMNS = 4
@@ -30,12 +28,12 @@ FOREST = (
 )
 
 
-def draw_curves(jobs: list[Job], rows: list[Row], path: Path) -> Path:
+def draw_curves(rows: list[Row], tables: list[ProbeTable], path: Path) -> Path:
     """Draw the lateral deviation in FF1 and FF2, one panel per row.
 
     Args:
-        jobs: Finished jobs.
         rows: Rows of the tables.
+        tables: Probes of each row, with the field in FF1.
         path: PNG to write.
     """
     lines = math.ceil(len(rows) / COLUMNS)
@@ -43,9 +41,8 @@ def draw_curves(jobs: list[Job], rows: list[Row], path: Path) -> Path:
         figure = style.new_figure(MARGIN + PANEL_HEIGHT * lines)
         panels = figure.subplots(lines, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
         largest = 0
-        for axes, row in zip(panels, rows, strict=False):
-            agent_jobs = [job for job in jobs if job.agent == row["agent"] and not job.protocol.sham]
-            curves = phase_curves(probe_table(agent_jobs, row["memory"]))
+        for axes, row, table in zip(panels, rows, tables, strict=False):
+            curves = phase_curves(table)
             largest = max(int(curves[phase].trials[-1]) for phase in FIELD_PHASES)
             scale, _ = style.trial_unit(largest)
             for phase in FIELD_PHASES:

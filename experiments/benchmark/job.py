@@ -45,6 +45,8 @@ def run(job: Job) -> int:
         "wall_time_s": round(time.monotonic() - began, 1),
         "core_time_s": round(time.process_time() - began_core, 1),
         **details,
+        "description": agent.description,
+        "code": getattr(agent, "code", None),
         "versions": versions(),
     }
     steps = details.get("trials", job.protocol.schedule().trials) * TRIAL_STEPS  # NF1 may end early

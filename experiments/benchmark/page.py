@@ -14,6 +14,7 @@ import logging
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -22,6 +23,7 @@ from typing import Any
 from experiments.benchmark.agents import AGENTS, SupervisedAgent
 from experiments.benchmark.columns import COMMAND, COST, PERCENT, TABLES, markdown, name
 from experiments.benchmark.figure import draw_savings
+from experiments.benchmark.row_file import ROWS, read_rows
 from experiments.benchmark.rows import statistics
 from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, sentence
 from experiments.runs.command_line import command_main
@@ -79,8 +81,15 @@ def findings(rows: list[Row]) -> str:
     return " ".join(sentences) + "\n" + "".join(f"\n- **{name(row)}**: {sentence(row)}" for row in adapting)
 
 
-def recomputed(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of benchmark.json with its statistics and verdicts computed again from its seeds."""
+def recomputed(content: dict[str, Any], row_files: Sequence[Row] = ()) -> dict[str, Any]:
+    """Return the content of benchmark.json with its statistics and verdicts computed again from its seeds.
+
+    Args:
+        content: The content.
+        row_files: Rows from files of their own, which replace those of the same agent.
+    """
+    by_name = {(row["agent"], row["memory"]): row for row in (*content["rows"], *row_files)}
+    content = content | {"rows": list(by_name.values())}
     rows = [row | statistics(row["values"]) if "values" in row else dict(row) for row in content["rows"]]
     add_verdicts(rows)
     return content | {"rows": rows}
@@ -114,8 +123,9 @@ def _jobs(row: Row) -> int:
 def run(config: Page) -> int:
     """Compute the statistics again, then write file, page and figure; return the exit status."""
     file = config.folder / CONTENT
+    theirs = read_rows(config.folder / ROWS)
     try:
-        content = recomputed(json.loads(file.read_text()))
+        content = recomputed(json.loads(file.read_text()), theirs)
         page = render(content)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{file} does not hold the results of experiments.benchmark: {error!r}") from error

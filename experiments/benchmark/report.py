@@ -8,10 +8,13 @@ from pathlib import Path
 
 from experiments.benchmark.columns import COST, TABLES
 from experiments.benchmark.figure import draw_curves, draw_savings
+from experiments.benchmark.outside import folder_name
 from experiments.benchmark.page import CONTENT, CURVES, PAGE, SAVINGS, render
 from experiments.benchmark.protocol import Job, Protocol
+from experiments.benchmark.row_file import ROWS, read_rows, row_tables, tables_of, write_row
+from experiments.benchmark.row_source import known_about
 from experiments.benchmark.rows import table_rows
-from experiments.benchmark.verdicts import Row
+from experiments.benchmark.verdicts import Row, add_verdicts
 from experiments.runs.folder import versions
 from experiments.runs.tables import print_table
 from savings_gym.files import write_atomically, write_json
@@ -22,16 +25,31 @@ log = logging.getLogger(__name__)
 def report(out: Path, jobs: list[Job], protocol: Protocol) -> None:
     """Write benchmark.json, the page and the figures of the finished jobs, and print the tables."""
     rows = table_rows(jobs)
+    write_rows(out / ROWS, jobs, rows)
+    theirs = {str(row["agent"]) for row in rows}
+    rows += [row for row in read_rows(out / ROWS) if row["agent"] not in theirs]
+    add_verdicts(rows)
     content = {"protocol": dataclasses.asdict(protocol), "rows": rows, "versions": versions()}
     write_json(out / CONTENT, content)
     write_atomically(out / PAGE, render(content).encode())
     try:
-        draw_curves(jobs, rows, out / CURVES)
+        draw_curves(rows, row_tables(out / ROWS, rows), out / CURVES)
         draw_savings(rows, out / SAVINGS)
     except Exception:  # the numbers are written: a failure to draw does not lose them
         log.exception("the figures of %s could not be drawn", out)
     show(rows)
     log.info("wrote %s and the page of the results, %s", CONTENT, out / PAGE)
+
+
+def write_rows(folder: Path, jobs: list[Job], rows: list[Row]) -> None:
+    """Write the files of every agent's row, from which others can check its numbers."""
+    for row in rows:
+        if row["memory"] != "reset":
+            continue
+        of_agent = [job for job in jobs if job.agent == row["agent"]]
+        with_field, shams = ([job for job in of_agent if job.protocol.sham is sham] for sham in (False, True))
+        about = known_about(with_field, command=row["command"])
+        write_row(folder / folder_name(row["agent"]), about, tables_of(with_field, shams))
 
 
 def show(rows: list[Row]) -> None:

@@ -27,22 +27,19 @@ Values = dict[str, list[float | None]]  # one entry per seed; None where a seed 
 
 
 class Finished(Protocol):
-    """A folder with the tables of one seed, or of an ensemble, such as a finished `Job`.
-
-    Attributes:
-        seed: Number of its network, or the first of them.
-        out: The folder.
-        record: How it went, as in job.json; None if that is not known.
-    """
+    """A folder with the tables of one seed, or of an ensemble, such as a finished `Job`."""
 
     @property
-    def seed(self) -> int: ...
+    def seed(self) -> int:
+        """Number of its network, or the first of them."""
 
     @property
-    def out(self) -> Path: ...
+    def out(self) -> Path:
+        """The folder."""
 
     @property
-    def record(self) -> dict[str, Any] | None: ...
+    def record(self) -> dict[str, Any] | None:
+        """How it went, as in job.json; None if that is not known."""
 
 
 def probe_table(jobs: Sequence[Finished], memory: str) -> pd.DataFrame:
