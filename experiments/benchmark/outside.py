@@ -284,6 +284,8 @@ def _algorithm(name: str, cls: Any, content: Mapping[str, Any]) -> Sb3Agent:
         code=content.get("code"),
         **entries,
     )
+    if agent.last_rate is not None and "learning_rate" not in settings:
+        raise ValueError(f"{name}: last_rate needs a learning_rate in [settings], from which it falls")
     from savings_gym.sb3.vec_env import ReachVecEnv
 
     try:

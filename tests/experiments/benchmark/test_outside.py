@@ -1,0 +1,194 @@
+"""Agents from elsewhere: found by name, refused before any work, and held to the trials asked for."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tyro
+
+import experiments
+from experiments.benchmark import job as benchmark_job
+from experiments.benchmark.agents import AGENTS, Sb3Agent
+from experiments.benchmark.command import Benchmark, job_arguments
+from experiments.benchmark.counting import UnequalTrialsError, Workplace, learn_honestly
+from experiments.benchmark.outside import find_agent, folder_name
+from experiments.benchmark.protocol import Job, Protocol
+from experiments.benchmark.row_file import check_row
+
+CHECKOUT = Path(experiments.__file__).resolve().parents[1]
+TINY = Protocol(nf1=16, ff1=8, nf2=8, ff2=8, probe_every=8, carried_trials=1)
+AGENT = '''
+import numpy as np
+
+class Learner:
+    """Acts at random in training, and not at all in probes."""
+    def __init__(self, make_env, seed, arms=4, surplus=0):
+        self.envs, self.rng, self.surplus = make_env(arms), np.random.default_rng(seed), surplus
+        self.envs.reset(seed=seed)
+
+    def learn(self, trials):
+        ended = 0
+        while ended < trials + self.surplus:
+            _, _, _, ends, _ = self.envs.step(self.rng.random(self.envs.action_space.shape))
+            ended += int(ends.sum())
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        return np.zeros((len(observation), 6)), None
+'''
+MISFITS = """
+class NoLearn:
+    def __init__(self, make_env, seed): ...
+    def predict(self, observation, state=None, episode_start=None, deterministic=True): ...
+
+class BadPredict(NoLearn):
+    def learn(self, trials): ...
+    def predict(self, observation): ...
+
+class BadInit(NoLearn):
+    def __init__(self, env): ...
+    def learn(self, trials): ...
+
+class HalfSaved(NoLearn):
+    def learn(self, trials): ...
+    def save(self, path): ...
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder that is not the checkout, with agents in files."""
+    (tmp_path / "mine.py").write_text(AGENT)
+    (tmp_path / "misfits.py").write_text(MISFITS)
+    (tmp_path / "broken.py").write_text("import no_such_package")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sarsa", f"unknown agent 'sarsa'; choose from: {', '.join(AGENTS)}, or give module:Class"),
+        ("nowhere.py:Learner", "there is no file 'nowhere.py'"),
+        ("nowhere:Learner", "there is no module 'nowhere', neither installed nor in "),
+        ("broken.py:Learner", "cannot be imported: ModuleNotFoundError: No module named 'no_such_package'"),
+        ("mine.py:Lerner", "mine.py has no class 'Lerner'; choose from: Learner"),
+        ("misfits.py:NoLearn", r"has no learn\(trials\); an agent is a class, made by NoLearn\(make_env,"),
+        ("misfits.py:BadPredict", r"must be predict\(observation, state=None, episode_start=None, determin"),
+        ("misfits.py:BadInit", r"it must be made by BadInit\(make_env, seed, ...\)"),
+        ("misfits.py:HalfSaved", r"has only one of save\(path\) and load\(path\)"),
+        ("stable_baselines3:TD4", "no class 'TD4'; choose from: A2C, DDPG, DQN, PPO, SAC, TD3"),
+        ("stable_baselines3:DQN", "cannot be made for the arm: AssertionError: The algorithm only supports"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_with_the_choices(name, message, place):
+    with pytest.raises(ValueError, match=message):
+        Benchmark(agents=(name,))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        (
+            "mine.py:Learner",
+            "[settings]\nlegs = 2",
+            "'legs' is no argument of it; choose from: arms, surplus",
+        ),
+        (
+            "mine.py:Learner",
+            "[settings]\nseed = 2",
+            "'seed' is set by the benchmark; choose from: arms, surpl",
+        ),
+        ("mine.py:Learner", "arms = 2", "unknown entry 'arms'; choose from: description, code, settings"),
+        ("mine.py:Learner", "settings = 2", r"settings must be a table, \[settings\], got 2"),
+        ("mine.py:Learner", "arms", "is not a TOML file"),
+        ("stable_baselines3:TD3", "arms = 0", "cannot be made for the arm: ValueError: num_envs must be"),
+        ("stable_baselines3:PPO", "last_rate = 1e-4", "last_rate needs a learning_rate"),
+        ("ppo", "", "--settings is for one agent from elsewhere"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(name, settings, message, place):
+    (place / "settings.toml").write_text(settings)
+    with pytest.raises(ValueError, match=message):
+        Benchmark(agents=(name,), settings=place / "settings.toml")
+
+
+@pytest.mark.parametrize("surplus", [-4, 0, 4])
+def test_more_or_fewer_trials_than_asked_for_are_noticed(surplus, place):
+    cls = find_agent("mine.py:Learner")
+    assert cls.settings == {"arms": 4, "surplus": 0}
+    workplace = Workplace(TINY, "mine")
+    module = sys.modules["agent_from_mine"]
+    learner = module.Learner(workplace, 0, surplus=surplus)
+    if surplus:
+        expected = (
+            rf"mine: learn\(8\) made {8 + surplus} whole trials and {100 * (8 + surplus)} control steps"
+        )
+        with pytest.raises(UnequalTrialsError, match=expected):
+            learn_honestly(learner, workplace.made(), 8, "mine")
+    else:
+        learn_honestly(learner, workplace.made(), 8, "mine")
+
+
+def test_trials_that_are_cut_short_are_noticed(place):
+    workplace = Workplace(TINY, "mine")
+
+    class Cheat:
+        def learn(self, trials):
+            env = workplace.made()
+            for step in range(150):  # the first trial is begun again after 50 steps
+                if step in (0, 50):
+                    env.reset(seed=0)
+                env.step(np.zeros((8, 6)))
+
+    workplace(8, autoreset_mode="SameStep")
+    with pytest.raises(UnequalTrialsError, match="made 8 whole trials and 1200 control steps, expected 8"):
+        learn_honestly(Cheat(), workplace.made(), 8, "cheat")
+
+
+def test_arms_have_to_share_the_trials_between_probes():
+    workplace = Workplace(Protocol(nf1=24, ff1=16, nf2=16, ff2=20, probe_every=8), "mine")
+    with pytest.raises(ValueError, match=r"make_env\(8\) makes arms .* 4 or 8 trials .* one of 1, 2, 4$"):
+        workplace(8)
+    workplace(4)
+    with pytest.raises(ValueError, match="mine called make_env twice"):
+        workplace(4)
+
+
+def test_the_command_of_a_job_passes_an_agent_from_elsewhere_on(place):
+    (place / "settings.toml").write_text("[settings]\narms = 2")
+    config = Benchmark(agents=("mine.py:Learner", "zero"), settings=Path("settings.toml"), seeds=(3,))
+    ours, theirs = config.all_jobs()
+    assert theirs.declaration.settings["arms"] == 2 and ours.settings is None
+    assert theirs.out.parent.name == folder_name("mine.py:Learner") == "mine.py-Learner"
+    assert tyro.cli(Job, args=job_arguments(theirs)) == theirs
+
+
+def test_any_algorithm_of_stable_baselines3_is_a_row(place):
+    settings = "arms = 8\n[settings]\nbuffer_size = 800\nbatch_size = 8\ntrain_freq = 20\npolicy_kwargs.net_arch = [4]"
+    (place / "settings.toml").write_text(settings)
+    job = Job("stable_baselines3:TD3", 0, place / "td3", TINY, settings=place / "settings.toml")
+    assert isinstance(job.declaration, Sb3Agent)
+    benchmark_job.run(job)
+    assert job.record["identity"]["settings"]["settings"]["batch_size"] == 8
+    returns = pd.read_parquet(job.out / "returns.parquet")
+    assert returns.groupby("phase")["trials"].sum().to_dict() == {"NF1": 16, "FF1": 8, "NF2": 8, "FF2": 8}
+
+
+def test_a_benchmark_from_outside_the_checkout_makes_a_row_and_a_page(place):
+    phases = [f"--protocol.{name}=8" for name in ("nf1", "ff1", "nf2", "ff2")]
+    command = ["-m", "experiments.benchmark", "--agent", "mine.py:Learner", "--seeds", "0", "--out", "out"]
+    done = subprocess.run(
+        [sys.executable, *command, *phases, "--protocol.probe-every=8"],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    content = check_row(place / "out" / "rows" / "mine.py-Learner" / "row.json")
+    assert content["agent"] == "mine.py:Learner" and content["control_steps"] == 4 * 8 * 100
+    assert "| mine.py:Learner | 1 |" in (place / "out" / "README.md").read_text()
+    record = json.loads((place / "out" / "mine.py-Learner" / "seed-0" / "job.json").read_text())
+    assert record["identity"]["settings"]["settings"] == {"arms": 4, "surplus": 0}

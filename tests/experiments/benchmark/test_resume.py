@@ -1,0 +1,104 @@
+"""A job that is killed goes on from its last state, and its tables are those of an undisturbed job."""
+
+import dataclasses
+import multiprocessing
+import os
+import signal
+
+import pytest
+
+from experiments.benchmark import job as benchmark_job
+from experiments.benchmark import learners, loop
+from experiments.benchmark.agents import AGENTS
+from experiments.benchmark.protocol import Job, Protocol
+from experiments.benchmark.state import STATE, JobState
+from savings_gym.envs.vector import ReachVectorEnv
+
+TINY = Protocol(nf1=16, ff1=8, nf2=8, ff2=8, probe_every=8, carried_trials=1)
+EXAMPLE = "experiments.examples.cleanrl_style_ppo:PPO"
+SETTINGS = {
+    "recurrent-ppo-gru": {"batch_size": 400, "n_epochs": 1},
+    "sac": {
+        "buffer_size": 1600, "batch_size": 16, "learning_starts": 200, "policy_kwargs": {"net_arch": [8]},
+        "train_freq": 10,
+    },
+    "plain-ppo": {"epochs": 1, "units": 8},
+}  # fmt: skip
+TABLES = ("probes.parquet", "returns.parquet", "probes_carried.parquet")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Agents with few arms and units, which keep their state at every other probe."""
+    for name, settings in SETTINGS.items():
+        agent = AGENTS[name]
+        changed = dataclasses.replace(agent, arms=8, settings={**agent.settings, **settings})
+        monkeypatch.setitem(AGENTS, name, changed)
+    for module in (learners, loop):
+        monkeypatch.setattr(module, "KEEP_EVERY", 8)
+
+
+def until_killed(job, states, steps):
+    """Do a job until this process kills itself, some control steps after it has kept so many states."""
+    kept, made = 0, 0
+    keep, step = JobState.keep, ReachVectorEnv.step
+
+    def counted_keep(self, content):
+        nonlocal kept
+        keep(self, content)
+        kept += 1
+
+    def counted_step(self, actions):
+        nonlocal made
+        made += kept >= states
+        if made == steps:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(self, actions)
+
+    JobState.keep, ReachVectorEnv.step = counted_keep, counted_step
+    benchmark_job.run(job)
+
+
+def killed(job, states, steps=130):
+    child = multiprocessing.get_context("fork").Process(target=until_killed, args=(job, states, steps))
+    child.start()
+    child.join(120)
+    assert child.exitcode == -signal.SIGKILL
+
+
+def tables(folder):
+    return {name: (folder / name).read_bytes() for name in TABLES if (folder / name).is_file()}
+
+
+@pytest.mark.parametrize("name", [*SETTINGS, EXAMPLE])
+def test_a_killed_job_gives_the_tables_of_an_undisturbed_one(name, small, tmp_path):
+    settings = None
+    if name == EXAMPLE:
+        settings = tmp_path / "settings.toml"
+        settings.write_text("[settings]\narms = 8\nunits = 8\nepochs = 1")
+    whole, job = (Job(name, 3, tmp_path / place, TINY, settings=settings) for place in ("whole", "killed"))
+    benchmark_job.run(whole)
+    killed(job, states=1)
+    killed(job, states=2)
+    assert (job.out / STATE).is_file() and job.record is None
+    benchmark_job.run(job)
+    assert tables(job.out) == tables(whole.out) and len(tables(job.out)) >= 2
+    assert job.record["identity"] == whole.record["identity"]
+    assert not (job.out / STATE).exists()
+
+
+def test_a_damaged_state_is_refused_by_name(small, tmp_path):
+    job = Job("plain-ppo", 3, tmp_path, TINY)
+    killed(job, states=1, steps=1)
+    data = bytearray((tmp_path / STATE).read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / STATE).write_bytes(data)
+    with pytest.raises(ValueError, match=f"{STATE} is not what the run wrote there"):
+        benchmark_job.run(job)
+
+
+def test_the_state_of_a_job_with_other_arguments_is_refused(small, tmp_path):
+    job = Job("plain-ppo", 3, tmp_path, TINY)
+    killed(job, states=1, steps=1)
+    with pytest.raises(FileExistsError, match="unfinished job with another protocol"):
+        benchmark_job.run(dataclasses.replace(job, protocol=dataclasses.replace(TINY, ff2=16)))
