@@ -169,8 +169,8 @@ def test_the_command_of_a_job_passes_an_agent_from_elsewhere_on(place):
 
 
 def test_any_algorithm_of_stable_baselines3_is_a_row(place):
-    settings = "arms = 8\n[settings]\nbuffer_size = 800\nbatch_size = 8\ntrain_freq = 20\npolicy_kwargs.net_arch = [4]"
-    (place / "settings.toml").write_text(settings)
+    settings = "buffer_size = 800\nbatch_size = 8\ntrain_freq = 20\npolicy_kwargs.net_arch = [4]"
+    (place / "settings.toml").write_text(f"arms = 8\n[settings]\n{settings}")
     job = Job("stable_baselines3:TD3", 0, place / "td3", TINY, settings=place / "settings.toml")
     assert isinstance(job.declaration, Sb3Agent)
     benchmark_job.run(job)

@@ -17,7 +17,9 @@ from savings_gym.envs.vector import ReachVectorEnv
 TINY = Protocol(nf1=16, ff1=8, nf2=8, ff2=8, probe_every=8, carried_trials=1)
 EXAMPLE = "experiments.examples.cleanrl_style_ppo:PPO"
 SETTINGS = {
-    "recurrent-ppo-gru": {"batch_size": 400, "n_epochs": 1},
+    "recurrent-ppo-gru": {
+        "batch_size": 400, "n_epochs": 1, "policy_kwargs": {"net_arch": [], "lstm_hidden_size": 8},
+    },
     "sac": {
         "buffer_size": 1600, "batch_size": 16, "learning_starts": 200, "policy_kwargs": {"net_arch": [8]},
         "train_freq": 10,

@@ -1,0 +1,149 @@
+"""Rows as files: they follow from their tables; what does not is refused by name; the page shows all alike."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+from planted_probes import PHASES, plant
+
+from experiments.benchmark import page, row
+from experiments.benchmark.row_file import SCHEMA, check_row, read_rows, row_tables
+from savings_gym import four_phase
+from savings_gym.files import open_folder, write_json, write_table
+
+TOLD = ["--description", "planted", "--code", "https://example.org/mine"]
+
+
+def write_run(folder, seed, sham=False, config=None):
+    """What `SavingsCallback` leaves of one seed; savings of 1 mm, and none of the sham."""
+    if config is not None:
+        open_folder(folder, config)
+    start = {"NF1": 0.0, "FF1": 0.0 if sham else 0.030, "NF2": -0.02, "FF2": 0.030 if sham else 0.029}
+    table = plant(1, 30, noise=1e-5, seed=seed, start=start)
+    table["network"] = np.full(len(table["trial"]), seed)
+    table["endpoint_error"] = np.full(len(table["trial"]), 0.004 + 1e-4 * seed)
+    write_table(folder / "probes.parquet", table)
+    adaptation = {"NF1": 0.0, "FF1": 0.8 + 0.01 * seed, "NF2": 0.0, "FF2": 0.8}
+    write_json(folder / "summary.json", {"complete": True, "adaptation": adaptation, "wall_time_s": 60.0})
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path / "runs" / f"seed-{seed}", seed)
+        write_run(tmp_path / "runs" / f"sham-seed-{seed}", seed, sham=True)
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def file(runs, tmp_path):
+    out = tmp_path / "rows" / "mine"
+    assert row.main([str(runs), "--agent", "mine", "--out", str(out), *TOLD]) == 0
+    return out / "row.json"
+
+
+def test_a_row_has_the_numbers_of_its_tables_and_the_form_of_its_schema(file):
+    content = check_row(file)
+    jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
+    assert content["seeds"] == content["sham_seeds"] == [0, 1, 2]
+    assert content["trials"] == {phase: [232] * 3 for phase in PHASES}
+    assert content["control_steps"] == 6 * 4 * 232 * 100
+    result = content["results"]["reset"]
+    assert result["values"]["channel_FF1"] == pytest.approx([0.80, 0.81, 0.82])
+    assert result["statistics"]["initial_savings"]["mean"] == pytest.approx(1e-3, abs=1e-4)
+    assert result["statistics"]["against_sham"]["initial"]["mean"] == pytest.approx(1e-3, abs=1e-4)
+    probes = pd.read_parquet(file.with_name("probes.parquet"))
+    assert len(probes) == 6 * 4 * 30 * 8 and probes["sham"].sum() == len(probes) / 2
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["control_steps", "seeds.1", "trials.FF1.0", "results.reset.values.ff1_initial.2",
+     "results.reset.statistics.rate_savings.ci.0", "results.reset.statistics.against_sham.initial.p"],
+)  # fmt: skip
+def test_a_number_that_the_tables_do_not_give_is_refused_by_name(file, place, caplog):
+    content = json.loads(file.read_text())
+    *parts, last = [int(part) if part.isdigit() else part for part in place.split(".")]
+    inner = content
+    for part in parts:
+        inner = inner[part]
+    inner[last] = inner[last] * 2 + 5
+    file.write_text(json.dumps(content))
+    assert row.main(["check", str(file)]) == 2
+    named = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in place.split("."))[1:]
+    assert f"{named} is " in caplog.text and "the tables give" in caplog.text
+
+
+def test_a_changed_or_missing_table_and_another_form_are_refused(file, caplog):
+    table = file.with_name("probes.parquet")
+    data, content = table.read_bytes(), json.loads(file.read_text())
+    table.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert row.main(["check", str(file.parent)]) == 2 and "probes.parquet is not the table" in caplog.text
+    table.unlink()
+    assert row.main(["check", str(file)]) == 2 and "probes.parquet is missing" in caplog.text
+    del content["code"]
+    file.write_text(json.dumps(content))
+    assert row.main(["check", str(file)]) == 2
+    assert "is not a row of the benchmark: 'code' is a required property" in caplog.text
+    assert row.main(["check", str(file.with_name("no.json"))]) == 2 and "there is no row" in caplog.text
+
+
+def test_numbers_may_differ_by_what_another_machine_rounds(file):
+    content = json.loads(file.read_text())
+    content["results"]["reset"]["statistics"]["ff1_initial"]["mean"] *= 1 + 1e-9
+    file.write_text(json.dumps(content))
+    check_row(file)
+
+
+def test_shams_are_known_by_their_schedule_or_given(tmp_path):
+    phases = four_phase(nf1=8, ff1=8, nf2=8, ff2=8)
+    for name, b in (("a", 8.0), ("b", 0.0)):
+        schedule = phases.to_dict()
+        if not b:
+            schedule["phases"][1]["field"] = schedule["phases"][0]["field"]
+        config = {"schedule": schedule, "algorithm": "PPO", "hyperparameters": {"gamma": 0.9}}
+        write_run(tmp_path / "runs" / name, 0, not b, json.loads(json.dumps(config)))
+    out = tmp_path / "row"
+    assert row.main([str(tmp_path / "runs"), "--out", str(out), *TOLD]) == 0
+    content = check_row(out / "row.json")
+    assert content["agent"] == "PPO" and content["hyper_parameters"] == {"gamma": 0.9}
+    assert content["seeds"] == content["sham_seeds"] == [0]
+    write_run(tmp_path / "one", 4)
+    write_run(tmp_path / "other", 4, sham=True)
+    command = [str(tmp_path / "one"), "--sham", str(tmp_path / "other"), "--agent", "mine"]
+    assert row.main([*command, "--out", str(out), *TOLD]) == 0
+    assert check_row(out / "row.json")["sham_seeds"] == [4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runs", *TOLD], "does not say the agent of the row: give --agent"),
+        (["runs", "--agent", "mine"], "does not say the description of the row: give --description"),
+        (["nowhere", *TOLD], "neither nowhere nor a folder in it has probes.parquet"),
+        (["runs", "--agent", "mine", "--sham", "runs/seed-0", *TOLD], "both hold network 0: give every seed"),
+        (["runs/sham-seed-0", "--agent", "mine", *TOLD], "holds shams only"),
+    ],
+)
+def test_what_a_row_cannot_be_made_of_is_refused(arguments, message, runs, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    assert row.main(arguments) == 2 and message in caplog.text
+    assert not (tmp_path / "runs" / "rows").exists()
+
+
+def test_the_page_shows_their_row_as_ours(file, tmp_path):
+    content = json.loads((page.COMMITTED / page.CONTENT).read_text())
+    write_json(tmp_path / page.CONTENT, content)
+    assert page.main(["--folder", str(tmp_path)]) == 0
+    text = (tmp_path / page.PAGE).read_text()
+    ours, theirs = (
+        next(line for line in text.splitlines() if line.startswith(f"| {name} | "))
+        for name in ("ppo", "mine")
+    )
+    assert ours.count("|") == theirs.count("|") and theirs.startswith("| mine | 3 | 0 |")
+    assert "planted ([code](https://example.org/mine))" in text
+    rows = read_rows(tmp_path / "rows")
+    (table,) = row_tables(tmp_path / "rows", rows)
+    assert set(table["network"]) == {0, 1, 2} and not table["sham"].any()
