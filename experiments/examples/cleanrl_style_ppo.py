@@ -22,14 +22,15 @@ NETWORKS = ("actor", "critic", "optimiser")
 NUMBERS = ("log_std", "count", "mean", "variance", "observation")
 
 
-def network(inputs: int, units: int, outputs: int, gain: float) -> nn.Sequential:
-    """Return two hidden layers and an output, with orthogonal weights."""
+def network(inputs: int, units: int, outputs: int, gain: float, bias: float) -> nn.Sequential:
+    """Return two hidden layers and an output, with orthogonal weights and a last bias."""
     layers: list[nn.Module] = []
     for width, following, scale in ((inputs, units, 1.4), (units, units, 1.4), (units, outputs, gain)):
         linear = nn.Linear(width, following)
         nn.init.orthogonal_(linear.weight, scale)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.Tanh()]
+    nn.init.constant_(linear.bias, bias)
     return nn.Sequential(*layers[:-1])
 
 
@@ -48,8 +49,8 @@ class PPO:
         self.low, self.half = actions.low, (actions.high - actions.low) / 2
         self.observation, _ = self.envs.reset(seed=seed)
         inputs, outputs = self.observation.shape[1], len(self.low)
-        self.actor, self.critic = network(inputs, units, outputs, 0.01), network(inputs, units, 1, 1.0)
-        nn.init.constant_(self.actor[-1].bias, -0.8)  # muscles almost at rest
+        self.actor = network(inputs, units, outputs, 0.01, -0.8)  # muscles almost at rest
+        self.critic = network(inputs, units, 1, 1.0, 0.0)
         self.log_std = nn.Parameter(torch.full((outputs,), log_std))
         self.parameters = [*self.actor.parameters(), *self.critic.parameters(), self.log_std]
         self.optimiser = torch.optim.Adam(self.parameters, rate, eps=1e-5)

@@ -1,4 +1,4 @@
-"""Rows as files: they follow from their tables; what does not is refused by name; the page shows all alike."""
+"""Rows as files: they follow from their tables, what does not is refused by name, the page shows all."""
 
 import json
 
