@@ -23,7 +23,7 @@ from experiments.runs.command_line import StopFlag, choice, choices, preset_main
 from experiments.runs.side_by_side import Command, run_side_by_side
 
 log = logging.getLogger(__name__)
-PRESET_NAMES = ("full", "quick", "smoke")
+PRESET_NAMES = ("full", "paying", "quick", "smoke")
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Benchmark:
     """Arguments of the benchmark."""
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "full"
-    """full (the published table, days), quick (short phases, minutes per agent), smoke (three agents, two
-    minutes)."""
+    """full (the published table, days), paying (the same with a reward and a share of catch trials by which
+    adaptation pays more, see `experiments.benchmark.reward`), quick (short phases, minutes per agent), smoke
+    (three agents, two minutes)."""
     out: Path = Path("runs/benchmark")
     """Folder of the results."""
     agents: Annotated[tuple[str, ...], choices(AGENTS)] = ()
@@ -82,6 +83,9 @@ class Benchmark:
 
 PRESETS = {
     "full": Benchmark(),
+    "paying": Benchmark(
+        "paying", Path("runs/benchmark-paying"), protocol=Protocol(catch_fraction=0.1, lateral=5.0)
+    ),
     "quick": Benchmark(
         "quick", Path("runs/benchmark-quick"), seeds=(0, 1),
         protocol=Protocol(nf1=4_800, ff1=1_920, nf2=1_920, ff2=1_920, probe_every=96),

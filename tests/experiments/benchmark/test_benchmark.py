@@ -154,7 +154,7 @@ def test_a_job_that_fails_is_reported_and_the_others_are_done(tmp_path, caplog):
     ("arguments", "message"),
     [
         (["--agents", "sarsa"], f"unknown agent 'sarsa'; choose from: {', '.join(AGENTS)}"),
-        (["--preset", "huge"], "unknown preset 'huge'; choose from: full, quick, smoke"),
+        (["--preset", "huge"], "unknown preset 'huge'; choose from: full, paying, quick, smoke"),
         (["--seeds", "1", "1"], "seeds must be different whole numbers from 0 to 4294967295, got (1, 1)"),
         (["--seeds", "-1"], "seeds must be different whole numbers from 0 to 4294967295, got (-1,)"),
         (["--seeds", str(2**32)], "seeds must be different whole numbers from 0 to 4294967295"),
