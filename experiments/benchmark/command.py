@@ -1,6 +1,6 @@
 """Which agents show savings: a declared list of agents, several seeds, the four phases, one page of results.
 
-    python -m experiments.benchmark [--preset smoke|quick|full] [--agents NAME ...] [--seeds 0 1 2 3 4]
+    python -m experiments.benchmark [--preset smoke|quick|full] [--agents NAME ...] [--seeds 0 1 2 ...]
     python -m experiments.benchmark --agent path/to/mine.py:Mine [--settings mine.toml]
 
 Jobs run side by side, each in a process of its own with one thread. The command waits for all of them and
@@ -25,7 +25,7 @@ from experiments.runs.command_line import StopFlag, choice, choices, preset_main
 from experiments.runs.side_by_side import Command, run_side_by_side
 
 log = logging.getLogger(__name__)
-PRESET_NAMES = ("full", "quick", "smoke")
+PRESET_NAMES = ("full", "paying", "quick", "smoke")
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Benchmark:
     """Arguments of the benchmark."""
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "full"
-    """full (the published table, hours), quick (short phases, minutes per agent), smoke (three agents, a
-    minute)."""
+    """full (the published table, days), paying (the same with a reward and a share of catch trials by which
+    adaptation pays more, see `experiments.benchmark.reward`), quick (short phases, minutes per agent), smoke
+    (three agents, two minutes)."""
     out: Path = Path("runs/benchmark")
     """Folder of the results."""
     agents: Annotated[tuple[str, ...], choices((*AGENTS, "module:Class"), ("--agent",))] = ()
@@ -42,14 +43,15 @@ class Benchmark:
     path/to/file.py:Class, see `experiments.benchmark.outside`."""
     settings: Path | None = None
     """TOML file with the settings of the class from elsewhere."""
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[int, ...] = tuple(range(10))
     """One job per agent and seed; the networks of the supervised ensemble are its seeds, in a single job."""
     jobs: int = os.cpu_count() or 1
     """Jobs that run at the same time."""
     protocol: Protocol = Protocol()
     """The four phases."""
-    sham: bool = False
-    """Run every learning agent a second time without a field in FF1, to tell savings from practice."""
+    sham: bool = True
+    """Run every learning agent a second time with the same seeds and without a field in FF1, to tell savings
+    from practice."""
     track: bool = False
     """Mirror the jobs to Weights & Biases (offline without WANDB_API_KEY)."""
 
@@ -101,6 +103,9 @@ class Benchmark:
 
 PRESETS = {
     "full": Benchmark(),
+    "paying": Benchmark(
+        "paying", Path("runs/benchmark-paying"), protocol=Protocol(catch_fraction=0.1, lateral=5.0)
+    ),
     "quick": Benchmark(
         "quick", Path("runs/benchmark-quick"), seeds=(0, 1),
         protocol=Protocol(nf1=4_800, ff1=1_920, nf2=1_920, ff2=1_920, probe_every=96),

@@ -23,6 +23,7 @@ from typing import Any
 from experiments.benchmark.agents import AGENTS, SupervisedAgent
 from experiments.benchmark.columns import COMMAND, COST, PERCENT, TABLES, markdown, name
 from experiments.benchmark.figure import draw_savings
+from experiments.benchmark.protocol import AS_TRAINED, FIXED_NOISE, RESET_NOISE
 from experiments.benchmark.row_file import ROWS, read_rows
 from experiments.benchmark.rows import statistics
 from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, sentence
@@ -34,6 +35,11 @@ from savings_gym.files import write_atomically, write_json
 log = logging.getLogger(__name__)
 CONTENT, PAGE, CURVES, SAVINGS = "benchmark.json", "README.md", "curves.png", "savings.png"
 COMMITTED = Path(__file__).resolve().parents[1] / "results" / "benchmark"
+NOISE_IN_WORDS = {
+    FIXED_NOISE: "Learned exploration noise stays as it was at the end of NF1, the same in FF1 and FF2",
+    RESET_NOISE: "Learned exploration noise returns to that at the end of NF1 when a phase starts",
+    AS_TRAINED: "Exploration noise goes on changing as the algorithms change it",
+}
 TEMPLATE = Path(__file__).with_name("page.md")
 
 
@@ -51,6 +57,7 @@ def render(content: dict[str, Any]) -> str:
     agents = [row for row in rows if row["memory"] == "reset"]
     page = Template(TEMPLATE.read_text()).substitute(
         phases=_phases(content["protocol"]),
+        terms=_terms(content["protocol"]),
         findings=findings(rows),
         tables="\n\n".join(
             f"**{title}**\n\n{markdown(rows, columns)}"
@@ -100,6 +107,23 @@ def _phases(protocol: dict[str, Any]) -> str:
     return f"{', '.join(phases[:-1])} and {phases[-1]}"
 
 
+def _terms(protocol: dict[str, Any]) -> str:
+    """How NF1 ends and what becomes of exploration noise; older protocols lack such terms."""
+    error, probes = protocol.get("criterion"), protocol.get("criterion_probes")
+    end = (
+        "NF1 has a fixed length, so that agents enter FF1 with different errors"
+        if error is None
+        else f"NF1 ends when {probes} probes in a row have a mean end-point error of at most "
+        f"{MM * error:g} mm, or after its most trials"
+    )
+    text = f"{end}. {NOISE_IN_WORDS[protocol.get('exploration', AS_TRAINED)]}."
+    if (catch := protocol.get("catch_fraction", 0.5)) != 0.5:
+        text += f" A share of {catch:g} of the training trials has no go cue, instead of 0.5."
+    if lateral := protocol.get("lateral", 0.0):
+        text += f" The reward has a lateral term of weight {lateral:g}."
+    return text
+
+
 def _failed_fits(rows: list[Row]) -> list[str]:
     """Learning agents with rates that could not be fitted, and the reasons; nothing if all could."""
     lines = []
@@ -116,8 +140,9 @@ def _failed_fits(rows: list[Row]) -> list[str]:
 
 
 def _jobs(row: Row) -> int:
-    """Jobs behind a row; the networks of an ensemble are the seeds of a single one."""
-    return 1 if isinstance(AGENTS.get(row["agent"]), SupervisedAgent) else int(row["seeds"])
+    """Jobs behind a row, shams included; the networks of an ensemble are the seeds of a single one."""
+    seeds = 1 if isinstance(AGENTS.get(row["agent"]), SupervisedAgent) else int(row["seeds"])
+    return 2 * seeds if row["against_sham"] else seeds
 
 
 def run(config: Page) -> int:

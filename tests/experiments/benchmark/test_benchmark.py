@@ -7,18 +7,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import tyro
 
 from experiments.benchmark import command as benchmark
 from experiments.benchmark import job as benchmark_job
-from experiments.benchmark.agents import AGENTS, Sb3Agent
+from experiments.benchmark.agents import AGENTS, FixedAgent, Sb3Agent
 from experiments.benchmark.columns import COMMAND, COST, TABLES
 from experiments.benchmark.command import PRESETS, Benchmark, job_arguments
 from experiments.benchmark.learners import make_model
 from experiments.benchmark.page import render
 from experiments.benchmark.protocol import Job, Protocol
-from experiments.benchmark.rows import table_rows
+from experiments.benchmark.rows import agent_row, table_rows
 from experiments.benchmark.values import seed_values
+from savings_gym import spawn_seeds
 from savings_gym.files import BusyFolderError, sole_writer
 
 TINY = Protocol(nf1=64, ff1=64, nf2=64, ff2=64, probe_every=64, carried_trials=1)
@@ -58,7 +60,8 @@ def test_a_benchmark_leaves_its_page_and_one_folder_per_job(finished):
         assert (finished.out / figure).stat().st_size > 5_000
     page = (finished.out / "README.md").read_text()
     assert page == render(content(finished))
-    headings = [heading for columns in (*TABLES.values(), COST, (COMMAND,)) for heading, _ in columns]
+    shown = [columns for title, columns in TABLES.items() if not title.startswith("Terms")]  # nobody learns
+    headings = [heading for columns in (*shown, COST, (COMMAND,)) for heading, _ in columns]
     assert all(f"| {heading} |" in page for heading in headings)
     assert "`python -m experiments.benchmark --agents zero --seeds 0 1 2 --protocol.nf1 64" in page
     for job in finished.all_jobs():
@@ -151,12 +154,15 @@ def test_a_job_that_fails_is_reported_and_the_others_are_done(tmp_path, caplog):
     ("arguments", "message"),
     [
         (["--agents", "sarsa"], f"unknown agent 'sarsa'; choose from: {', '.join(AGENTS)}"),
-        (["--preset", "huge"], "unknown preset 'huge'; choose from: full, quick, smoke"),
+        (["--preset", "huge"], "unknown preset 'huge'; choose from: full, paying, quick, smoke"),
         (["--seeds", "1", "1"], "seeds must be different whole numbers from 0 to 4294967295, got (1, 1)"),
         (["--seeds", "-1"], "seeds must be different whole numbers from 0 to 4294967295, got (-1,)"),
         (["--seeds", str(2**32)], "seeds must be different whole numbers from 0 to 4294967295"),
         (["--jobs", "0"], "jobs must be at least 1, got 0"),
         (["--protocol.nf1", "0"], "nf1 must be a whole number of at least 1, got 0"),
+        (["--protocol.criterion", "-1"], "criterion: error must be above 0 m, got -1.0"),
+        (["--protocol.exploration", "off"], "choose from: fixed, reset, as-trained"),
+        (["--protocol.catch-fraction", "1"], "catch_fraction must be a finite number"),
     ],
 )
 def test_bad_arguments_are_named_before_any_work(arguments, message, caplog, capsys, tmp_path):
@@ -179,7 +185,7 @@ def test_help_lists_the_agents(capsys):
 
 def test_the_smoke_preset_is_small():
     config = PRESETS["smoke"]
-    assert len(config.all_jobs()) <= 6 and config.protocol.schedule().trials <= 256
+    assert len(config.all_jobs()) <= 10 and config.protocol.schedule().trials <= 256
 
 
 @pytest.mark.parametrize("name", SB3_AGENTS)
@@ -194,6 +200,75 @@ def test_the_command_line_of_a_job_makes_the_job():
     assert tyro.cli(Job, args=job_arguments(job)) == job
     sham = dataclasses.replace(job, protocol=dataclasses.replace(TINY, sham=True))
     assert tyro.cli(Job, args=job_arguments(sham)) == sham
+
+
+def test_every_learner_has_a_sham_on_the_same_seeds_by_default():
+    jobs = Benchmark(seeds=(0, 1)).all_jobs()
+    learners = [name for name, agent in AGENTS.items() if not isinstance(agent, FixedAgent)]
+    for name in learners:
+        field, sham = (
+            [job.seed for job in jobs if job.agent == name and job.protocol.sham is sham]
+            for sham in (False, True)
+        )
+        assert field == sham and field
+
+
+def test_jobs_of_neighbouring_seeds_share_no_random_stream():
+    seeds = {seed: Job("zero", seed, Path("x")).learner_seed for seed in range(10)}
+    near = {base + i for base in seeds.values() for i in range(-64, 65)}  # as libraries count on from a seed
+    assert len(near) == 10 * 129
+    rows = [spawn_seeds(seed, 64) for seed in seeds.values()]
+    assert len({row for spawned in rows for row in spawned}) == 10 * 64
+    first = [np.random.default_rng(row).random() for spawned in rows for row in spawned]
+    assert len(set(first)) == 10 * 64
+    weights = [torch.Generator().manual_seed(seed) for seed in seeds.values()]
+    assert len({float(torch.rand(1, generator=generator)) for generator in weights}) == 10
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Job]:
+    """A learner whose NF1 a criterion ends, its sham, and one whose NF1 was planned to last as long."""
+    ended = dataclasses.replace(TINY, nf1=640, criterion=1.0, criterion_probes=2)
+    protocols = {
+        "ended": ended,
+        "sham": dataclasses.replace(ended, sham=True),
+        "planned": dataclasses.replace(TINY, nf1=64, criterion=None),
+    }
+    jobs = {
+        name: Job("plain-ppo", 3, tmp_path_factory.mktemp(name), protocol)
+        for name, protocol in protocols.items()
+    }
+    for job in jobs.values():
+        benchmark_job.run(job)
+    return jobs
+
+
+def probes(job: Job, *phases: str) -> pd.DataFrame:
+    table = pd.read_parquet(job.out / "probes.parquet")
+    return table[table["phase"].isin(phases)] if phases else table
+
+
+def test_nf1_that_a_criterion_ends_is_like_one_of_that_length_and_its_cost_is_kept(plain):
+    pd.testing.assert_frame_equal(probes(plain["ended"]), probes(plain["planned"]))
+    records = {name: job.record or {} for name, job in plain.items()}
+    assert records["ended"]["nf1"] == {"criterion_met": True, "trials": 64, "control_steps": 6400}
+    assert records["planned"]["nf1"]["criterion_met"] is None
+    assert records["ended"]["trials"] == 256
+    noise = records["ended"]["exploration"]
+    assert noise["NF1_start"] != noise["FF1_start"] == noise["FF1_end"] == noise["FF2_end"]
+
+
+def test_a_sham_differs_from_its_job_from_ff1_on(plain):
+    real, sham = plain["ended"], plain["sham"]
+    pd.testing.assert_frame_equal(probes(real, "NF1"), probes(sham, "NF1"))
+    assert not probes(real, "FF1").equals(probes(sham, "FF1"))
+    row = agent_row("plain-ppo", "reset", [real], [sham])
+    start = {name: probes(job, "FF2")["lateral_deviation"].iloc[:8].mean() for name, job in plain.items()}
+    assert row["against_sham"]["initial"]["mean"] == pytest.approx(
+        (start["sham"] - start["ended"]) * np.sign(row["ff1_initial"]["mean"]), rel=1e-4
+    )
+    assert row["nf1"]["trials"]["mean"] == 64 and row["nf1"]["met"] == 1
+    assert "--no-sham" not in row["command"] and "--protocol.criterion 1.0" in row["command"]
 
 
 def test_agents_are_described_and_declare_a_constant_rate():

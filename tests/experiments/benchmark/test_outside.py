@@ -161,7 +161,9 @@ def test_arms_have_to_share_the_trials_between_probes():
 
 def test_the_command_of_a_job_passes_an_agent_from_elsewhere_on(place):
     (place / "settings.toml").write_text("[settings]\narms = 2")
-    config = Benchmark(agents=("mine.py:Learner", "zero"), settings=Path("settings.toml"), seeds=(3,))
+    config = Benchmark(
+        agents=("mine.py:Learner", "zero"), settings=Path("settings.toml"), seeds=(3,), sham=False
+    )
     ours, theirs = config.all_jobs()
     assert theirs.declaration.settings["arms"] == 2 and ours.settings is None
     assert theirs.out.parent.name == folder_name("mine.py:Learner") == "mine.py-Learner"
@@ -181,7 +183,16 @@ def test_any_algorithm_of_stable_baselines3_is_a_row(place):
 
 def test_a_benchmark_from_outside_the_checkout_makes_a_row_and_a_page(place):
     phases = [f"--protocol.{name}=8" for name in ("nf1", "ff1", "nf2", "ff2")]
-    command = ["-m", "experiments.benchmark", "--agent", "mine.py:Learner", "--seeds", "0", "--out", "out"]
+    command = [
+        "-m",
+        "experiments.benchmark",
+        "--agent",
+        "mine.py:Learner",
+        "--seeds",
+        "0",
+        "--out=out",
+        "--no-sham",
+    ]
     done = subprocess.run(
         [sys.executable, *command, *phases, "--protocol.probe-every=8"],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True, timeout=300,

@@ -195,7 +195,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, caplog):
 def test_the_committed_page_is_made_from_the_committed_results():
     content = json.loads((COMMITTED / CONTENT).read_text())
     assert (COMMITTED / PAGE).read_text() == render(content), "run python -m experiments.benchmark.page"
-    assert {entry["agent"] for entry in content["rows"]} == set(AGENTS)
+    assert {entry["agent"] for entry in content["rows"]} <= set(AGENTS)
 
 
 def test_committed_intervals_of_differences_are_t_intervals():

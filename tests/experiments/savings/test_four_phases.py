@@ -131,6 +131,28 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     assert one == other
 
 
+def test_a_baseline_that_a_criterion_ends_is_like_one_of_that_length_also_if_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    criterion = [*SMALL, "--no-figures", "--criterion", "1.0", "--criterion-probes", "2", "--out"]
+    assert main([*criterion, str(tmp_path / "ended")]) == 0
+    planned = ["--nf1-updates", "1", "--no-figures", "--out", str(tmp_path / "planned")]
+    assert main([*SMALL, *planned]) == 0
+    run = FourPhases.run
+    for stop_after in (1, 3):  # within the baseline, and after it
+        monkeypatch.setattr(FourPhases, "run", _stopped_by(run, iter([False] * stop_after)))
+        assert main([*criterion, str(tmp_path / "interrupted")]) == 130
+    monkeypatch.setattr(FourPhases, "run", run)
+    assert main([*criterion, str(tmp_path / "interrupted")]) == 0
+    ended, *others = (
+        (tmp_path / name / "probes.parquet").read_bytes() for name in ("ended", "planned", "interrupted")
+    )
+    assert others == [ended, ended]
+    for name in ("ended", "interrupted"):
+        summary = json.loads((tmp_path / name / "summary.json").read_text())
+        assert summary["first_phase"] == {"error": 1.0, "probes": 2, "met": True, "trials": 8}
+
+
 def test_an_interrupted_run_with_adam_goes_on_with_its_moments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,19 @@ def test_the_weights_say_how_they_were_made(tmp_path):
     assert made["noise"] == dataclasses.asdict(settings.noise)
 
 
+def test_a_criterion_ends_pretraining_and_the_weights_say_when(tmp_path, monkeypatch, undisturbed):
+    monkeypatch.setattr(module, "TRY_EVERY", 1)
+    early = config(tmp_path, criterion=1.0)
+    pretrain(early)
+    assert read_metadata(early.out)["pretraining"]["updates_made"] == 1
+    assert pretraining_of(early.out) == ["1 batches"] * 2
+    late = config(tmp_path / "late", criterion=1e-6)
+    pretrain(late)
+    assert read_metadata(late.out)["pretraining"]["updates_made"] == UPDATES
+    weights = load_ensemble(late.out).state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in undisturbed.items())
+
+
 def test_the_preset_of_the_paper_has_the_delays_and_go_times_of_the_study_s_code(tmp_path):
     out = tmp_path / "paper.safetensors"
     small = ["--networks", "1", "--units", "4", "--updates", "1", "--trials", "2"]
