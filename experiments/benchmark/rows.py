@@ -144,4 +144,4 @@ def command(agent: str, jobs: list[Job], sham: bool) -> str:
     for name, value in dataclasses.asdict(jobs[0].protocol).items():
         if value != getattr(Protocol(), name):
             words += [f"--protocol.{name.replace('_', '-')}", str(value)]
-    return " ".join(words if sham or isinstance(AGENTS[agent], FixedAgent) else [*words, "--no-sham"])
+    return " ".join(words if sham or isinstance(jobs[0].declaration, FixedAgent) else [*words, "--no-sham"])

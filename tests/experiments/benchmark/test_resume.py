@@ -26,7 +26,7 @@ SETTINGS = {
     },
     "plain-ppo": {"epochs": 1, "units": 8},
 }  # fmt: skip
-TABLES = ("probes.parquet", "returns.parquet", "probes_carried.parquet")
+TABLES = ("probes.parquet", "returns.parquet")
 
 
 @pytest.fixture
@@ -35,6 +35,8 @@ def small(monkeypatch):
     for name, settings in SETTINGS.items():
         agent = AGENTS[name]
         changed = dataclasses.replace(agent, arms=8, settings={**agent.settings, **settings})
+        if name == "recurrent-ppo-gru":
+            changed = dataclasses.replace(changed, recurrent=False)  # no second probe, which takes most time
         monkeypatch.setitem(AGENTS, name, changed)
     for module in (learners, loop):
         monkeypatch.setattr(module, "KEEP_EVERY", 8)
@@ -69,22 +71,25 @@ def killed(job, states, steps=130):
 
 
 def tables(folder):
-    return {name: (folder / name).read_bytes() for name in TABLES if (folder / name).is_file()}
+    return {name: (folder / name).read_bytes() for name in TABLES}
 
 
-@pytest.mark.parametrize("name", [*SETTINGS, EXAMPLE])
-def test_a_killed_job_gives_the_tables_of_an_undisturbed_one(name, small, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "kills"),
+    [("recurrent-ppo-gru", (2,)), ("sac", (1, 2)), ("plain-ppo", (3,)), (EXAMPLE, (1, 2))],
+)
+def test_a_killed_job_gives_the_tables_of_an_undisturbed_one(name, kills, small, tmp_path):
     settings = None
     if name == EXAMPLE:
         settings = tmp_path / "settings.toml"
         settings.write_text("[settings]\narms = 8\nunits = 8\nepochs = 1")
     whole, job = (Job(name, 3, tmp_path / place, TINY, settings=settings) for place in ("whole", "killed"))
     benchmark_job.run(whole)
-    killed(job, states=1)
-    killed(job, states=2)
+    for states in kills:
+        killed(job, states)
     assert (job.out / STATE).is_file() and job.record is None
     benchmark_job.run(job)
-    assert tables(job.out) == tables(whole.out) and len(tables(job.out)) >= 2
+    assert tables(job.out) == tables(whole.out)
     assert job.record["identity"] == whole.record["identity"]
     assert not (job.out / STATE).exists()
 
