@@ -1,10 +1,9 @@
-"""PPO in one file, in the style of cleanrl, as an agent of the benchmark; it knows an environment id.
+"""PPO in one file, in the style of cleanrl: an agent for the benchmark that uses the environment only.
 
-    python -m experiments.examples.cleanrl_style_ppo             # learn to reach, on its own
+    python -m experiments.examples.cleanrl_style_ppo             # learn in the field, on its own
     python -m experiments.benchmark --agent experiments.examples.cleanrl_style_ppo:PPO
 
-A copy of it is a start: the benchmark asks for the constructor, `learn` and `predict`, and uses `save` and
-`load` to go on after a kill. PPO: Schulman et al. 2017, arXiv 1707.06347; advantages: arXiv 1506.02438.
+PPO: Schulman et al. 2017, arXiv 1707.06347; its advantages: Schulman et al. 2016, arXiv 1506.02438.
 """
 
 from collections.abc import Callable, Iterator
@@ -140,10 +139,11 @@ class PPO:
         vars(self).update(numbers)
 
 
-def main(trials: int = 3200, seed: int = 0) -> None:
-    """Learn to reach without the benchmark."""
+def main(quick: bool = False, seed: int = 0) -> PPO:
+    """Learn without the benchmark; quick makes a single update."""
     agent = PPO(lambda arms, **mode: gym.make_vec("savings_gym:ForceFieldReach-v0", arms, **mode), seed)
-    agent.learn(trials)
+    agent.learn(64 if quick else 13_440)
+    return agent
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ COMMANDS = {  # the module that holds main, and what --help has to list
     "experiments.benchmark.job": ("experiments.benchmark.job", [*AGENTS]),
     "experiments.benchmark.search": ("experiments.benchmark.search", [*SEARCHABLE]),
     "experiments.benchmark.page": ("experiments.benchmark.page", []),
+    "experiments.benchmark.row": ("experiments.benchmark.row", ["learner", "pre-trained", "fixed", "check"]),
     "experiments.benchmark.plan": ("experiments.benchmark.plan", []),
     "experiments.benchmark.reward": ("experiments.benchmark.reward", []),
     "experiments.speed": ("experiments.speed.command", ["update", "env", "fused"]),
