@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from experiments.benchmark.columns import COST, TABLES
+from experiments.benchmark.columns import COST, tables
 from experiments.benchmark.figure import draw_curves, draw_savings
 from experiments.benchmark.page import CONTENT, CURVES, PAGE, SAVINGS, render
 from experiments.benchmark.protocol import Job, Protocol
@@ -36,6 +36,6 @@ def report(out: Path, jobs: list[Job], protocol: Protocol) -> None:
 
 def show(rows: list[Row]) -> None:
     """Print the tables."""
-    for title, columns in (*TABLES.items(), ("Cost", COST)):
+    for title, columns in (*tables(rows).items(), ("Cost", COST)):
         cells = ([cell(row) for _, cell in columns] for row in rows)
         print_table(title, [heading for heading, _ in columns], cells)
