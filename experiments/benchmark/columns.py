@@ -214,6 +214,17 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("residual (mm)", _estimate("washout_residual", MM, 1)),
     ),
 }
+
+
+def tables(rows: list[Row]) -> dict[str, tuple[Column, ...]]:
+    """Return the tables of `TABLES` in which any row has a value."""
+    return {
+        title: columns
+        for title, columns in TABLES.items()
+        if any(cell(row) != MISSING for row in rows for _, cell in columns[1:])
+    }
+
+
 COST: tuple[Column, ...] = (
     AGENT,
     ("description", lambda row: str(row["description"])),

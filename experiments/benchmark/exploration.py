@@ -153,7 +153,7 @@ def _last_observations(model: OffPolicyAlgorithm) -> Tensor | None:
         return None
     steps = min(TRIAL_STEPS, buffer.size())
     rows = range(buffer.pos - steps, buffer.pos)  # negative ones are the end of a full buffer
-    observations = buffer.observations[list(rows)].reshape(-1, *buffer.obs_shape)
+    observations: Any = buffer.observations[list(rows)].reshape(-1, *buffer.obs_shape)
     normalisation = model.get_vec_normalize_env()
     if normalisation is not None:
         observations = normalisation.normalize_obs(observations)

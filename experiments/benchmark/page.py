@@ -21,14 +21,13 @@ from string import Template
 from typing import Any
 
 from experiments.benchmark.agents import AGENTS, SupervisedAgent
-from experiments.benchmark.columns import COMMAND, COST, PERCENT, TABLES, markdown, name
+from experiments.benchmark.columns import COMMAND, COST, PERCENT, markdown, name, tables
 from experiments.benchmark.figure import draw_savings
 from experiments.benchmark.protocol import AS_TRAINED, FIXED_NOISE, RESET_NOISE
 from experiments.benchmark.row_file import ROWS, read_rows
 from experiments.benchmark.rows import statistics
 from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, sentence
 from experiments.runs.command_line import command_main
-from experiments.runs.tables import MISSING
 from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
 
@@ -60,9 +59,7 @@ def render(content: dict[str, Any]) -> str:
         terms=_terms(content["protocol"]),
         findings=findings(rows),
         tables="\n\n".join(
-            f"**{title}**\n\n{markdown(rows, columns)}"
-            for title, columns in TABLES.items()
-            if any(cell(row) != MISSING for row in rows for _, cell in columns[1:])
+            f"**{title}**\n\n{markdown(rows, columns)}" for title, columns in tables(rows).items()
         ),
         notes="\n\n".join([*content.get("notes", ()), *_failed_fits(rows)]),
         hours=f"{sum(row['wall_time_s'] * _jobs(row) for row in agents) / 3600:.1f}",

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from experiments.benchmark.columns import COST, TABLES
+from experiments.benchmark.columns import COST, tables
 from experiments.benchmark.figure import draw_curves, draw_savings
 from experiments.benchmark.outside import folder_name
 from experiments.benchmark.page import CONTENT, CURVES, PAGE, SAVINGS, render
@@ -54,6 +54,6 @@ def write_rows(folder: Path, jobs: list[Job], rows: list[Row]) -> None:
 
 def show(rows: list[Row]) -> None:
     """Print the tables."""
-    for title, columns in (*TABLES.items(), ("Cost", COST)):
+    for title, columns in (*tables(rows).items(), ("Cost", COST)):
         cells = ([cell(row) for _, cell in columns] for row in rows)
         print_table(title, [heading for heading, _ in columns], cells)

@@ -132,7 +132,7 @@ def _from_records(jobs: Sequence[Finished], seeds: int) -> dict[str, list[Any]]:
     for job in jobs:
         record = job.record or {}
         nf1, noise = record.get("nf1") or {}, record.get("exploration") or {}
-        entry = {"nf1_trials": nf1.get("trials"), "criterion_met": nf1.get("criterion_met")}
+        entry: dict[str, Any] = {"nf1_trials": nf1.get("trials"), "criterion_met": nf1.get("criterion_met")}
         entry |= {name: noise.get(name.removeprefix("noise_")) for name in NOISE}
         for name, column in columns.items():
             value = np.nan if entry[name] is None else float(entry[name])

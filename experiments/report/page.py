@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import jinja2
 
-from experiments.benchmark.columns import TABLES
+from experiments.benchmark.columns import tables
 from experiments.benchmark.page import CONTENT, PAGE
 from experiments.drawing.style import PHASE_COLOUR, PHASE_MEANING
 from experiments.figures.comparison import MEANING, tally
@@ -133,7 +133,7 @@ def benchmark_tables(folder: Path) -> dict[str, tuple[list[str], list[list[str]]
                 [name for name, _ in columns],
                 [[minus(cell(row)) for _, cell in columns] for row in rows],
             )
-            for title, columns in TABLES.items()
+            for title, columns in tables(rows).items()
         }
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not hold the results of experiments.benchmark: {error!r}") from error
