@@ -3,8 +3,9 @@
     python -m experiments.benchmark.page [--folder experiments/results/benchmark]
 
 ``python -m experiments.benchmark`` writes the page into its folder as README.md. This command computes all
-statistics again from the values of every seed in benchmark.json, then writes the page and the figure of
-savings. Rows of older files, which lack these values, keep their numbers.
+statistics again from the values of every seed in benchmark.json, and from the row files in ``rows``, which it
+checks, then writes the page and the figure of savings, and that of learning curves if every row has its
+files. Rows of older files, which lack these values, keep their numbers.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from typing import Any
 
 from experiments.benchmark.agents import AGENTS, SupervisedAgent
 from experiments.benchmark.columns import COMMAND, COST, PERCENT, markdown, name, tables
-from experiments.benchmark.figure import draw_savings
+from experiments.benchmark.figure import draw_curves, draw_savings
 from experiments.benchmark.protocol import AS_TRAINED, FIXED_NOISE, RESET_NOISE
-from experiments.benchmark.row_file import ROWS, read_rows
+from experiments.benchmark.row_file import ROWS, read_rows, row_tables
 from experiments.benchmark.rows import statistics
 from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, sentence
 from experiments.runs.command_line import command_main
@@ -61,7 +62,9 @@ def render(content: dict[str, Any]) -> str:
         tables="\n\n".join(
             f"**{title}**\n\n{markdown(rows, columns)}" for title, columns in tables(rows).items()
         ),
-        notes="\n\n".join([*content.get("notes", ()), *_failed_fits(rows)]),
+        notes="\n\n".join(
+            [*content.get("notes", ()), *_other_terms(rows, content["protocol"]), *_failed_fits(rows)]
+        ),
         hours=f"{sum(row['wall_time_s'] * _jobs(row) for row in agents) / 3600:.1f}",
         commands=markdown(agents, (*COST, COMMAND)),
         versions=", ".join(f"{package} {version}" for package, version in content["versions"].items()),
@@ -121,6 +124,25 @@ def _terms(protocol: dict[str, Any]) -> str:
     return text
 
 
+def _other_terms(rows: list[Row], protocol: dict[str, Any]) -> list[str]:
+    """Rows from files that were made on other terms than those of the page; nothing if there are none."""
+    lines = []
+    for row in [row for row in rows if "trials" in row and row["memory"] == "reset"]:
+        terms = {
+            phase: trials
+            for phase, trials in row["trials"].items()
+            if phase != "NF1" and trials != protocol[phase.lower()]
+        }
+        terms |= {
+            key: value
+            for key, value in (row["protocol"] or {}).items()
+            if key not in ("ff1", "nf2", "ff2") and value != protocol.get(key, value)
+        }
+        if terms:
+            lines.append(f"- {name(row)}: {', '.join(f'{key} {value}' for key, value in terms.items())}")
+    return ["Rows on other terms than the rest:\n\n" + "\n".join(lines)] if lines else []
+
+
 def _failed_fits(rows: list[Row]) -> list[str]:
     """Learning agents with rates that could not be fitted, and the reasons; nothing if all could."""
     lines = []
@@ -145,15 +167,18 @@ def _jobs(row: Row) -> int:
 def run(config: Page) -> int:
     """Compute the statistics again, then write file, page and figure; return the exit status."""
     file = config.folder / CONTENT
-    theirs = read_rows(config.folder / ROWS)
+    row_files = read_rows(config.folder / ROWS)
     try:
-        content = recomputed(json.loads(file.read_text()), theirs)
+        content = recomputed(json.loads(file.read_text()), row_files)
         page = render(content)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{file} does not hold the results of experiments.benchmark: {error!r}") from error
     write_json(file, content)
     write_atomically(config.folder / PAGE, page.encode())
     draw_savings(content["rows"], config.folder / SAVINGS)
+    if {row["agent"] for row in row_files} >= {row["agent"] for row in content["rows"]}:
+        tables = row_tables(config.folder / ROWS, content["rows"])
+        draw_curves(content["rows"], tables, config.folder / CURVES)
     log.info("wrote %s", config.folder / PAGE)
     return 0
 

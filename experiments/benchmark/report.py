@@ -26,8 +26,7 @@ def report(out: Path, jobs: list[Job], protocol: Protocol) -> None:
     """Write benchmark.json, the page and the figures of the finished jobs, and print the tables."""
     rows = table_rows(jobs)
     write_rows(out / ROWS, jobs, rows)
-    theirs = {str(row["agent"]) for row in rows}
-    rows += [row for row in read_rows(out / ROWS) if row["agent"] not in theirs]
+    rows += read_rows(out / ROWS, besides=[row["agent"] for row in rows])
     add_verdicts(rows)
     content = {"protocol": dataclasses.asdict(protocol), "rows": rows, "versions": versions()}
     write_json(out / CONTENT, content)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -194,15 +194,23 @@ def table_rows_of(content: Mapping[str, Any]) -> list[Row]:
             "wall_time_s": content["wall_time_s"] or 0.0,
             "rate_failures": result["rate_failures"],
             "values": result["values"],
+            "protocol": content["protocol"],
+            "trials": {phase: max(trials) for phase, trials in content["trials"].items()},
         }
         | result["statistics"]
         for memory, result in content["results"].items()
     ]
 
 
-def read_rows(folder: Path) -> list[Row]:
-    """Return the rows of the tables of all row.json in folders of a folder, each checked; no verdicts."""
-    return [row for file in sorted(folder.glob(f"*/{ROW}")) for row in table_rows_of(check_row(file))]
+def read_rows(folder: Path, besides: Collection[str] = ()) -> list[Row]:
+    """Return the rows of the tables of all row.json in folders of a folder, each checked; no verdicts.
+
+    Args:
+        folder: The folder.
+        besides: Agents whose rows are left out.
+    """
+    files = [file for file in sorted(folder.glob(f"*/{ROW}")) if read_row(file)["agent"] not in besides]
+    return [row for file in files for row in table_rows_of(check_row(file))]
 
 
 def row_tables(folder: Path, rows: Sequence[Row]) -> list[pd.DataFrame]:

@@ -144,6 +144,7 @@ def test_the_page_shows_their_row_as_ours(file, tmp_path):
     )
     assert ours.count("|") == theirs.count("|") and theirs.startswith("| mine | 3 | 0 |")
     assert "planted ([code](https://example.org/mine))" in text
+    assert "- mine: FF1 232, NF2 232, FF2 232\n" in text  # its terms, which are not those of the page
     rows = read_rows(tmp_path / "rows")
     (table,) = row_tables(tmp_path / "rows", rows)
     assert set(table["network"]) == {0, 1, 2} and not table["sham"].any()
