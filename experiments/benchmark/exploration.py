@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from sb3_contrib import TQC, CrossQ
 from stable_baselines3 import SAC, TD3
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch import Tensor
@@ -19,6 +20,8 @@ from torch import Tensor
 from agents.ppo.plain_ppo import PlainPPO
 from experiments.benchmark.protocol import AS_TRAINED, FIXED_NOISE, RESET_NOISE
 from savings_gym.task.settings import TRIAL_STEPS
+
+ENTROPY_TUNED = (SAC, TQC, CrossQ)
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,13 @@ class LearnedNoise:
 def learned_noise(learner: Any) -> LearnedNoise | None:
     """Return the learned noise of a learner; None for one that has none.
 
-    PPO, A2C, RecurrentPPO and `PlainPPO` have one standard deviation per action. The noise of SAC depends on
-    what it observes, and its entropy coefficient sets the scale.
+    PPO, A2C, RecurrentPPO and `PlainPPO` have one standard deviation per action. The noise of SAC, TQC and
+    CrossQ depends on what they observe, and their entropy coefficient sets the scale.
     """
     if isinstance(learner, PlainPPO):
         deviation = learner.log_deviation
         return LearnedNoise(deviation, learner.optimiser, lambda: _mean_deviation(deviation))
-    if isinstance(learner, SAC):
+    if isinstance(learner, ENTROPY_TUNED):
         if learner.ent_coef_optimizer is None or learner.log_ent_coef is None:  # a declared constant
             return None
         return LearnedNoise(learner.log_ent_coef, learner.ent_coef_optimizer, lambda: _sac_level(learner))
@@ -77,7 +80,7 @@ class Exploration:
         self._learned, self._mode = learned_noise(learner), mode
         self.noise: dict[str, float | None] = {}
         self._kept: Tensor | None = None
-        constant = isinstance(learner, TD3) or (isinstance(learner, SAC) and self._learned is None)
+        constant = isinstance(learner, TD3) or (isinstance(learner, ENTROPY_TUNED) and self._learned is None)
         if self._learned is None and mode != AS_TRAINED and not constant:
             raise ValueError(
                 f"{name} ({type(learner).__name__}) has no exploration noise that is known here, so that it "

@@ -23,6 +23,7 @@ import tempfile
 import tomllib
 import warnings
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,7 @@ from typing import Any, Final, Protocol
 from gymnasium.vector import VectorEnv
 
 from experiments.benchmark.agents import AGENTS, Agent, OutsideAgent, Sb3Agent
+from savings_gym.arrays import as_whole_number
 from savings_gym.task.settings import TRIAL_STEPS
 
 ABOUT: Final = ("description", "code")  # entries of the file beside [settings]
@@ -230,28 +232,23 @@ def _is_algorithm(cls: type) -> bool:
     return issubclass(cls, BaseAlgorithm)
 
 
-def _learner(name: str, cls: type, content: Mapping[str, Any]) -> OutsideAgent:
+def _learner(name: str, cls: Any, content: Mapping[str, Any]) -> OutsideAgent:
     """Return the agent of a class that learns trial by trial, checked."""
-    words = (
-        f"an agent is a class, made by {cls.__name__}(make_env, seed), with {' and '.join(METHODS.values())}"
-    )
     for method, signature in METHODS.items():
-        function = getattr(cls, method, None)
-        if not callable(function):
-            raise ValueError(f"{name} has no {signature}; {words}, or an algorithm of stable-baselines3")
-        calls = ((None, 1),) if method == "learn" else ((None, None, None, None),)
-        keywords = {} if method == "learn" else {"deterministic": True}
-        _check_call(name, function, calls[0], keywords, f"its {method} must be {signature}")
-    for method in ("save", "load"):
-        if hasattr(cls, method):
-            _check_call(
-                name, getattr(cls, method), (None, Path()), {}, f"its {method} must be {method}(path)"
+        if not callable(getattr(cls, method, None)):
+            raise ValueError(
+                f"{name} has no {signature}; an agent is a class, made by {cls.__name__}(make_env, seed), "
+                f"with {' and '.join(METHODS.values())}, or an algorithm of stable-baselines3"
             )
+    _check_call(name, cls.learn, (None, 1), {}, f"its learn must be {METHODS['learn']}")
+    call = dict.fromkeys(("state", "episode_start", "deterministic"))
+    _check_call(name, cls.predict, (None, None), call, f"its predict must be {METHODS['predict']}")
+    for method in [method for method in ("save", "load") if hasattr(cls, method)]:
+        _check_call(name, getattr(cls, method), (None, Path()), {}, f"its {method} must be {method}(path)")
     if hasattr(cls, "save") != hasattr(cls, "load"):
         raise ValueError(f"{name} has only one of save(path) and load(path): a job needs both to go on")
     if hasattr(cls, "reset_optimiser"):
-        call = "its reset_optimiser must be reset_optimiser()"
-        _check_call(name, cls.reset_optimiser, (None,), {}, call)
+        _check_call(name, cls.reset_optimiser, (None,), {}, "its reset_optimiser takes no arguments")
     settings = dict(content.get("settings", {}))
     _check_settings(name, cls, settings, ("make_env", "seed"))
     _check_call(name, cls, (None, 0), settings, f"it must be made by {cls.__name__}(make_env, seed, ...)")
@@ -272,30 +269,35 @@ def _algorithm(name: str, cls: Any, content: Mapping[str, Any]) -> Sb3Agent:
     _check_settings(name, cls, settings, GIVEN)
     if issubclass(cls, OnPolicyAlgorithm):
         settings.setdefault("n_steps", TRIAL_STEPS)  # so that phases end with a rollout
-    entries = {entry: content[entry] for entry in SB3_ENTRIES if entry in content}
+    entries: dict[str, Any] = {"policy": next(iter(cls.policy_aliases), "MlpPolicy"), "arms": DEFAULT_ARMS}
+    entries |= {"normalise_rewards": False}
+    entries |= {entry: content[entry] for entry in SB3_ENTRIES if entry in content}
     agent = Sb3Agent(
         description=content.get("description", f"{cls.__name__} of {cls.__module__.partition('.')[0]}"),
         algorithm=name,
-        policy=entries.pop("policy", next(iter(cls.policy_aliases), "MlpPolicy")),
-        arms=entries.pop("arms", DEFAULT_ARMS),
         settings=settings,
-        normalise_rewards=entries.pop("normalise_rewards", False),
         source=source_digest(cls),
         code=content.get("code"),
         **entries,
     )
     if agent.last_rate is not None and "learning_rate" not in settings:
         raise ValueError(f"{name}: last_rate needs a learning_rate in [settings], from which it falls")
+    _try(name, cls, agent)
+    return agent
+
+
+def _try(name: str, cls: Any, agent: Sb3Agent) -> None:
+    """Refuse an algorithm that cannot be made with its settings, in the words of its own error."""
     from savings_gym.sb3.vec_env import ReachVecEnv
 
     try:
+        as_whole_number("stack", agent.stack, least=1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            cls(agent.policy, ReachVecEnv(agent.arms, nthread=1), device="cpu", **settings)
+            cls(agent.policy, ReachVecEnv(agent.arms, nthread=1), device="cpu", **deepcopy(agent.settings))
     except Exception as error:  # whatever an algorithm raises on bad settings
         words = " ".join(str(error).split())
         raise ValueError(f"{name} cannot be made for the arm: {type(error).__name__}: {words}") from error
-    return agent
 
 
 def _check_settings(name: str, cls: type, settings: Mapping[str, Any], given: tuple[str, ...]) -> None:

@@ -130,20 +130,8 @@ def known_about(folders: Sequence[Finished], **given: Any) -> About:
         "wall_time_s": _mean([r.get("wall_time_s") for r in records]) or first.summary.get("wall_time_s"),
         "steps_per_second": _mean([r.get("steps_per_second") for r in records]),
     }  # fmt: skip
-    identity = record.get("identity")
-    if identity is not None:
-        settings, name = dict(identity["settings"]), identity["agent"]
-        declared = AGENTS.get(name)
-        entries |= {
-            "agent": name,
-            "kind": KIND_OF.get(settings.pop("kind"), LEARNER),
-            "protocol": {key: value for key, value in identity["protocol"].items() if key != "sham"},
-            "hyper_parameters": settings,
-            "description": record.get("description") or (declared.description if declared else None),
-            "code": record.get("code") or (OWN_CODE if declared else name),
-            "commit": record["versions"].get("commit") if declared else None,
-            "versions": record["versions"],
-        }
+    if "identity" in record:
+        entries |= _known_of_job(record)
     entries |= {name: value for name, value in given.items() if value is not None}
     for name in ("agent", "description", "code"):
         if not entries[name]:
@@ -151,6 +139,23 @@ def known_about(folders: Sequence[Finished], **given: Any) -> About:
     if entries["kind"] == FIXED_KIND:
         entries["steps_per_second"] = None
     return About(**entries)
+
+
+def _known_of_job(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what the record of a job of the benchmark knows about its agent."""
+    identity = record["identity"]
+    settings, name = dict(identity["settings"]), identity["agent"]
+    declared = AGENTS.get(name)
+    return {
+        "agent": name,
+        "kind": KIND_OF.get(settings.pop("kind"), LEARNER),
+        "protocol": {key: value for key, value in identity["protocol"].items() if key != "sham"},
+        "hyper_parameters": settings,
+        "description": record.get("description") or (declared.description if declared else None),
+        "code": record.get("code") or (OWN_CODE if declared else name),
+        "commit": record["versions"].get("commit") if declared else None,
+        "versions": record["versions"],
+    }
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
