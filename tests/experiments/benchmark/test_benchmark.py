@@ -12,7 +12,7 @@ import tyro
 
 from experiments.benchmark import command as benchmark
 from experiments.benchmark import job as benchmark_job
-from experiments.benchmark.agents import AGENTS, FixedAgent, Sb3Agent
+from experiments.benchmark.agents import AGENTS, FixedAgent, Sb3Agent, SupervisedAgent
 from experiments.benchmark.columns import COMMAND, COST, TABLES
 from experiments.benchmark.command import PRESETS, Benchmark, job_arguments
 from experiments.benchmark.learners import make_model
@@ -269,6 +269,18 @@ def test_a_sham_differs_from_its_job_from_ff1_on(plain):
     )
     assert row["nf1"]["trials"]["mean"] == 64 and row["nf1"]["met"] == 1
     assert "--no-sham" not in row["command"] and "--protocol.criterion 1.0" in row["command"]
+
+
+def test_pretraining_from_nothing_is_a_cost_apart(tmp_path, monkeypatch):
+    monkeypatch.setitem(AGENTS, "supervised-from-nothing", SupervisedAgent("tiny", 1, pretraining_updates=2))
+    protocol = dataclasses.replace(TINY, nf1=16, ff1=16, nf2=16, ff2=16, criterion=1e-6)
+    job = Job("supervised-from-nothing", 0, tmp_path / "job", protocol)
+    benchmark_job.run(job)
+    record = job.record or {}
+    assert record["pretraining_trials"] == 2 * 32 and record["trials"] == 64
+    assert record["nf1"] == {"criterion_met": False, "trials": 16, "control_steps": 1600}
+    values, _ = seed_values([job], [], "reset")
+    assert values["nf1_trials"] == [16.0] and values["criterion_met"] == [0.0]
 
 
 def test_agents_are_described_and_declare_a_constant_rate():
