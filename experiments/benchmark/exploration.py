@@ -139,7 +139,7 @@ def _mean_deviation(log_deviation: Tensor) -> float:
     return float(log_deviation.detach().exp().mean())
 
 
-def _sac_level(model: SAC) -> float | None:
+def _sac_level(model: SAC | TQC | CrossQ) -> float | None:
     """Mean standard deviation at the observations of the last trial of every arm."""
     observations = _last_observations(model)
     if observations is None:
