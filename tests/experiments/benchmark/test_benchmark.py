@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import tyro
 
 from experiments.benchmark import command as benchmark
 from experiments.benchmark import job as benchmark_job
-from experiments.benchmark.agents import AGENTS, FixedAgent, Sb3Agent, SupervisedAgent
+from experiments.benchmark.agents import AGENTS, FixedAgent, PlainAgent, Sb3Agent, SupervisedAgent
 from experiments.benchmark.columns import COMMAND, COST, TABLES
 from experiments.benchmark.command import PRESETS, Benchmark, job_arguments
 from experiments.benchmark.learners import make_model
@@ -226,21 +227,23 @@ def test_jobs_of_neighbouring_seeds_share_no_random_stream():
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Job]:
-    """A learner whose NF1 a criterion ends, its sham, and one whose NF1 was planned to last as long."""
-    ended = dataclasses.replace(TINY, nf1=640, criterion=1.0, criterion_probes=2)
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Job]]:
+    """A small learner whose NF1 a criterion ends, its sham, and one whose NF1 was planned to last as long."""
+    ended = Protocol(nf1=80, ff1=8, nf2=8, ff2=8, probe_every=8, criterion=1.0, criterion_probes=2)
     protocols = {
         "ended": ended,
         "sham": dataclasses.replace(ended, sham=True),
-        "planned": dataclasses.replace(TINY, nf1=64, criterion=None),
+        "planned": dataclasses.replace(ended, nf1=8, criterion=None),
     }
-    jobs = {
-        name: Job("plain-ppo", 3, tmp_path_factory.mktemp(name), protocol)
-        for name, protocol in protocols.items()
-    }
-    for job in jobs.values():
-        benchmark_job.run(job)
-    return jobs
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(AGENTS, "plain-ppo", PlainAgent("small", 8, {"units": 8, "epochs": 2}))
+        jobs = {
+            name: Job("plain-ppo", 3, tmp_path_factory.mktemp(name), protocol)
+            for name, protocol in protocols.items()
+        }
+        for job in jobs.values():
+            benchmark_job.run(job)
+        yield jobs
 
 
 def probes(job: Job, *phases: str) -> pd.DataFrame:
@@ -251,9 +254,9 @@ def probes(job: Job, *phases: str) -> pd.DataFrame:
 def test_nf1_that_a_criterion_ends_is_like_one_of_that_length_and_its_cost_is_kept(plain):
     pd.testing.assert_frame_equal(probes(plain["ended"]), probes(plain["planned"]))
     records = {name: job.record or {} for name, job in plain.items()}
-    assert records["ended"]["nf1"] == {"criterion_met": True, "trials": 64, "control_steps": 6400}
+    assert records["ended"]["nf1"] == {"criterion_met": True, "trials": 8, "control_steps": 800}
     assert records["planned"]["nf1"]["criterion_met"] is None
-    assert records["ended"]["trials"] == 256
+    assert records["ended"]["trials"] == 32
     noise = records["ended"]["exploration"]
     assert noise["NF1_start"] != noise["FF1_start"] == noise["FF1_end"] == noise["FF2_end"]
 
@@ -267,7 +270,12 @@ def test_a_sham_differs_from_its_job_from_ff1_on(plain):
     assert row["against_sham"]["initial"]["mean"] == pytest.approx(
         (start["sham"] - start["ended"]) * np.sign(row["ff1_initial"]["mean"]), rel=1e-4
     )
-    assert row["nf1"]["trials"]["mean"] == 64 and row["nf1"]["met"] == 1
+    assert row["nf1"]["trials"]["mean"] == 8 and row["nf1"]["met"] == 1
+    content = {"protocol": dataclasses.asdict(real.protocol), "versions": {}}
+    page = render(content | {"rows": table_rows([real, sham])})
+    assert "NF1 ends when 2 probes in a row" in page and "stays as it was at the end of NF1" in page
+    noise = real.record["exploration"]["FF2_end"]
+    assert f"| plain-ppo | 1 of 1 | 8 | {noise:.3f} | {noise:.3f} | {noise:.3f} | {noise:.3f} |" in page
     assert "--no-sham" not in row["command"] and "--protocol.criterion 1.0" in row["command"]
 
 

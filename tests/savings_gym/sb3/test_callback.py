@@ -154,12 +154,12 @@ def test_the_phases_act_in_the_right_trials_of_training():
 def of_two_phases(trials, kind, criterion=None):
     schedule = Schedule((Phase("NF1", None, trials), Phase("FF1", CURL, 4)))
     callback = SavingsCallback(schedule, 2, criterion=criterion)
-    env = arms(2) if kind == "single" else ReachVecEnv(2, shared_trials=kind == "together")
+    env = arms(2) if kind == "single" else ReachVecEnv(2)
     ppo(env).learn(10_000, callback)
     return callback
 
 
-@pytest.mark.parametrize("kind", ["together", "separately", "single"])
+@pytest.mark.parametrize("kind", ["together", "single"])
 def test_a_phase_that_a_criterion_ends_is_like_one_of_that_many_trials(kind):
     ended = of_two_phases(40, kind, ReachCriterion(1.0, 3))
     planned = of_two_phases(4, kind)
