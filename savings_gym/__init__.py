@@ -23,6 +23,7 @@ from savings_gym.fields import (
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.record_trials import RecordTrials
 from savings_gym.probes.recorder import ProbeRecorder
+from savings_gym.probes.sessions import run_sessions, savings_beyond_sham
 from savings_gym.task.schedule import Phase, Schedule, as_schedule, four_phase
 from savings_gym.task.session import (
     Block,
@@ -74,6 +75,8 @@ __all__ = [
     "four_phase",
     "interference_session",
     "register_envs",
+    "run_sessions",
+    "savings_beyond_sham",
     "savings_session",
     "spawn_seeds",
 ]

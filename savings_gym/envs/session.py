@@ -50,7 +50,7 @@ class ReachSessionEnv(ReachEnv):
     In these, A is a curl field of 4, 8 or 12 N·s/m to either side, or in a fifth of the sessions no field,
     and B is its opposite.
 
-    ## Start of a trial
+    ## From trial to trial
     The step that ends a trial also begins the next one, so that a session of k trials takes 100 k steps, none
     of them idle, and every action is made in some trial. It returns the reward of the trial that ends, and
     the first observation of the trial that begins: the arm is put back to the start, at rest, exactly as
