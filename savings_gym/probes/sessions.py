@@ -54,7 +54,8 @@ def run_sessions(
         sessions: Number of sessions, drawn one after the other.
         seed: Of fields, lengths, targets and noise.
         network: Number of the policy, for a table of several.
-        view: Turns observations (8, n), and whether they begin a trial, into what the policy sees.
+        view: Turns observations (8, n), and whether they begin a trial, into what the policy sees, as
+            `sb3.training_env.AgentView` does for wrapped agents of stable-baselines3.
 
     Returns:
         One row per session, trial and target: a probe table, see `metrics.curves`, with the name of the block

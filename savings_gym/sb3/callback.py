@@ -122,6 +122,11 @@ class SavingsCallback(BaseCallback):
     def _on_training_start(self) -> None:
         schedule = self.schedule
         self._env = env = TrainingEnv.of(self.training_env)
+        if env.base.has_attr("session"):
+            raise ValueError(
+                "SavingsCallback needs a training environment whose episodes are trials, not sessions; "
+                "savings_gym.run_sessions measures savings within sessions"
+            )
         schedule_of_arm = env.schedule_of_arm(schedule)
         check_training(self.model, schedule, env.arms)
         check_evaluation(self.locals["callback"], env)
