@@ -158,10 +158,11 @@ class ReachSessionEnv(ReachEnv):
         self._session_info = {name: value[0] for name, value in self.task.sessions.info().items()}
 
     def _info(self) -> dict[str, Any]:
-        info = super()._info() | self._session_info
-        info["trial_began"] = np.array(self.task.t[0] == 0)
-        info["trial_ended"] = np.array(self._trial_ended)
-        info["final_position"] = (self._final_position if self._trial_ended else info["hand_position"]).copy()
+        info, ended = super()._info(), self._trial_ended
+        info.update(self._session_info)
+        info["trial_began"] = np.array(self.task.t.item() == 0)
+        info["trial_ended"] = np.array(ended)
+        info["final_position"] = (self._final_position if ended else info["hand_position"]).copy()
         return info
 
 

@@ -136,12 +136,13 @@ def curl_pairs(
         ValueError: If a value is bad.
     """
     null, second = as_number("null", null, 0.0, 1.0), as_choice("second", second, SECOND)
-    if isinstance(sizes, str) or not isinstance(sizes, Sequence) or not sizes or null == 1.0:
+    given: Any = sizes
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given or null == 1.0:
         raise ValueError(f"curl_pairs needs at least one size and null below 1, got {sizes!r} and {null!r}")
-    each = (1.0 - null) / (2 * len(sizes))
-    sizes = [as_number("a size of a curl field", size, 1e-9) for size in sizes]
+    checked = [as_number("a size of a curl field", size, 1e-9) for size in given]
+    each = (1.0 - null) / (2 * len(checked))
     fields: list[tuple[Field, Field, float]] = [
-        (CurlField(sign * size), CurlField(-sign * size), each) for size in sizes for sign in (1.0, -1.0)
+        (CurlField(sign * size), CurlField(-sign * size), each) for size in checked for sign in (1.0, -1.0)
     ]
     if null > 0.0:
         fields.append((NullField(), NullField(), null))
@@ -290,6 +291,6 @@ def _sequence_of(cls: type[Block] | type[FieldPair], name: str, values: Any) -> 
                     f"one of the {name} of a session must be a {cls.__name__} or a dict of {names}, of which "
                     f"{sorted(needed)} are needed; got {value!r}"
                 )
-            value = cls(**({"field": None} | value if cls is Block else value))
+            value = cls(**{**({"field": None} if cls is Block else {}), **value})
         made.append(value)
     return tuple(made)
