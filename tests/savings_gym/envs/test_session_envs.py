@@ -9,6 +9,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from savings_gym import (
     Block,
+    ContextCue,
     CurlField,
     FieldPair,
     Phase,
@@ -19,6 +20,7 @@ from savings_gym import (
     RecordTrials,
     Schedule,
     Session,
+    VectorContextCue,
     spawn_seeds,
 )
 
@@ -223,6 +225,16 @@ def test_the_spec_goes_through_json():
 def test_bad_arguments_are_named(make, arguments, error, message):
     with pytest.raises(error, match=message):
         make("ReachSession-v0", **arguments)
+
+
+def test_a_context_cue_follows_the_trials_of_a_session():
+    one, many = ContextCue(single()), VectorContextCue(vector(2, autoreset_mode="SameStep"))
+    seen = [(one.reset(seed=spawn_seeds(0, 2)[0])[0], many.reset(seed=0)[0][0])]
+    for _ in range(205):
+        left, right = one.step(np.zeros(6)), many.step(np.zeros((2, 6)))
+        seen.append((left[0], right[0][0]))
+    cues = np.array([[left[-1], right[-1]] for left, right in seen])
+    assert (cues[:100] == 0.0).all() and (cues[100:] == 1.0).all()  # null, then A and B
 
 
 def test_what_would_count_trials_otherwise_is_refused():
