@@ -270,11 +270,9 @@ def as_session(value: Session | Mapping[str, Any] | str) -> Session:
     )
 
 
-def _session(
-    names: Sequence[str], fields: Sequence[Any], trials: Sequence[Any], pairs: Sequence[FieldPair] | None
-) -> Session:
+def _session(names: Sequence[str], fields: Sequence[Any], trials: Sequence[Any], pairs: Any) -> Session:
     blocks = tuple(map(Block, names, fields, trials))
-    return Session(blocks) if pairs is None else Session(blocks, tuple(pairs))
+    return Session(blocks) if pairs is None else Session(blocks, pairs)
 
 
 def _sequence_of(cls: type[Block] | type[FieldPair], name: str, values: Any) -> tuple[Any, ...]:

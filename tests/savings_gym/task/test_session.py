@@ -130,6 +130,7 @@ def test_sessions_pickle_hash_and_go_through_json(session):
         (lambda: curl_pairs((8.0,), null=1.0), "null below 1"),
         (lambda: curl_pairs((-8.0,)), "a size of a curl field must be .* got -8.0"),
         (lambda: curl_pairs(second="same"), r"second must be one of \('opposite', 'independent'\)"),
+        (lambda: savings_session(pairs=PAIRS[0]), "pairs of a session must be a sequence .* got FieldPair"),
         (lambda: savings_session(ff1=0), "block 'FF1': trials must be"),
     ],
 )
