@@ -69,8 +69,10 @@ class FusedRollout:
         """
         parameters = [getattr(ensemble, name) for name in PARAMETERS]
         begin = None if memory is None else memory[0]
-        series = _Rollout.apply(self, slot, reaches, feedback, torch.is_grad_enabled(), begin, *parameters)
-        return Trajectory(*series, (series[4][:, -1],))
+        hand, velocity, force, excitation, hidden = _Rollout.apply(
+            self, slot, reaches, feedback, torch.is_grad_enabled(), begin, *parameters
+        )
+        return Trajectory(hand, velocity, force, excitation, hidden, (hidden[:, -1],))
 
     def space(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Return an array of the work space, allocated once."""

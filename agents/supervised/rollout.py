@@ -93,7 +93,10 @@ def plain_rollout(
         hand, velocity, _ = arm.hand(state.q, state.v)
         hands.append(hand)
         series.append((hand, velocity, force, excitation, memory[0]))
-    return Trajectory(*(torch.stack(values, 1) for values in zip(*series, strict=True)), memory)
+    hand, velocity, force, excitation, hidden = (
+        torch.stack(values, 1) for values in zip(*series, strict=True)
+    )
+    return Trajectory(hand, velocity, force, excitation, hidden, memory)
 
 
 def observation(
