@@ -24,7 +24,7 @@ from experiments.runs.folder import RunFolder, versions
 from experiments.sessions.config import PRESETS, UNTRAINED, Sessions, identity
 from experiments.sessions.measures import Curves, curves, network_values, quantities
 from experiments.sessions.report import PAGE, draw, page, summary
-from experiments.sessions.testing import Tested, test
+from experiments.sessions.testing import Outcome, test
 from experiments.sessions.training import networks_file, start_networks, train
 from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
 
@@ -54,7 +54,7 @@ def run(config: Sessions) -> int:
                 return 1
         ensembles = {UNTRAINED: start_networks(config, weights)}
         ensembles |= {regime: load_ensemble(networks_file(config.out, regime)) for regime in config.regimes}
-        tested: dict[str, dict[str, Tested]] = {}
+        tested: dict[str, dict[str, Outcome]] = {}
         for regime, ensemble in ensembles.items():
             log.info("testing networks: %s", regime)
             tested[regime] = {}
@@ -73,7 +73,7 @@ def command(config: Sessions) -> str:
     return " ".join(["python -m experiments.sessions --preset", config.preset, *flags])
 
 
-def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Tested]]) -> None:
+def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Outcome]]) -> None:
     """Write tables, figure, page and summary."""
     names = {kind: session.names for kind, session in config.test_sessions().items()}
     found = {regime: curves(its, names) for regime, its in tested.items()}

@@ -19,7 +19,7 @@ from agents.supervised.reaches import TRAINING_GO
 from experiments.runs.command_line import choice, choices
 from experiments.savings.config import SHIPPED, Savings, start_weights
 from savings_gym.arrays import as_number, as_seed, as_whole_number
-from savings_gym.fields import CurlField
+from savings_gym.fields import CurlField, NullField
 from savings_gym.task.session import (
     Block,
     FieldPair,
@@ -36,9 +36,9 @@ TRAINED_IN: Final = {
     ADAPTATION: adaptation_session(8),
     RELEARNING: Session(
         (
-            Block("NF1", None, (1, 2)),
+            Block("NF1", NullField(), (1, 2)),
             Block("FF1", "A", (2, 4)),
-            Block("NF2", None, (1, 3)),
+            Block("NF2", NullField(), (1, 3)),
             Block("FF2", "A", 4),
         )
     ),

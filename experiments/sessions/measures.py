@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.sessions.config import INTERFERENCE, INTERFERENCE_SHAM, SAVINGS, SHAM
-from experiments.sessions.testing import Tested
+from experiments.sessions.testing import Outcome
 from experiments.study import Quantity, quantity
 from savings_gym.activity.preparatory import UniformShift, force_axes, uniform_shift
 from savings_gym.arrays import MM, Floats
@@ -41,7 +41,7 @@ class Curves:
     shift: dict[str, Floats]
 
 
-def curves(tested: Mapping[str, Tested], names: Mapping[str, tuple[str, ...]]) -> dict[str, Curves]:
+def curves(tested: Mapping[str, Outcome], names: Mapping[str, tuple[str, ...]]) -> dict[str, Curves]:
     """Return the curves of every test.
 
     Args:
@@ -60,7 +60,7 @@ def _deviation(table: pd.DataFrame, names: tuple[str, ...]) -> dict[str, Floats]
 
 
 def _shifts(
-    tested: Mapping[str, Tested], blocks: Mapping[str, dict[str, Floats]]
+    tested: Mapping[str, Outcome], blocks: Mapping[str, dict[str, Floats]]
 ) -> dict[str, dict[str, Floats]]:
     """Project every trial of the savings test and its sham on the shift of its sign; average over signs."""
     lengths = [values.shape[1] for values in blocks[SAVINGS].values()]

@@ -62,7 +62,9 @@ def sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
     """Return one sentence per kind of training: which of the claimed effects its tests show."""
     lines = []
     for regime, found in numbers.items():
-        shown, open_, opposite = [], [], []
+        shown: list[str] = []
+        open_: list[str] = []
+        opposite: list[str] = []
         for name in CLAIMED:
             entry = found[name]
             if entry.value is None or entry.p_holm is None or entry.p_holm >= LEVEL:

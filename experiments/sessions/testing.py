@@ -26,7 +26,7 @@ TEST = 1  # last key of the generators
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Tested:
+class Outcome:
     """What n networks did in sessions of one kind.
 
     Attributes:
@@ -41,7 +41,7 @@ class Tested:
     force: Floats
 
 
-def test(config: Sessions, ensemble: Ensemble, kind: str) -> Tested:
+def test(config: Sessions, ensemble: Ensemble, kind: str) -> Outcome:
     """Take networks through all sessions of one kind of test.
 
     A session and its sham draw the same targets and noise, whatever the networks.
@@ -58,7 +58,7 @@ def test(config: Sessions, ensemble: Ensemble, kind: str) -> Tested:
             prepared.append(now)
             force.append(push)
     shape = (len(SIGNS), config.tests)
-    return Tested(
+    return Outcome(
         pd.concat(tables, ignore_index=True),
         np.stack(prepared).reshape(*shape, *prepared[0].shape),
         np.stack(force).reshape(*shape, *force[0].shape),

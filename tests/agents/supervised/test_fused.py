@@ -258,9 +258,7 @@ def test_sessions_carry_memory_and_gradients_like_the_plain_rollout():
     for name, grad in their_grads.items():
         assert_same(our_grads[name], grad, 1e-6)
     alone = fused.FusedRollout()(ensemble, trials[1])
-    assert (
-        alone.hidden - ours[1].hidden
-    ).abs().max() > 1e-3  # it began elsewhere
+    assert (alone.hidden - ours[1].hidden).abs().max() > 1e-3  # it began elsewhere
 
 
 def test_a_session_of_one_trial_is_a_batch_of_trials():
