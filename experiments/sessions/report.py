@@ -123,7 +123,8 @@ def _figure(found: Mapping[str, Mapping[str, Curves]], values: Mapping[str, Mapp
             row[0].set_xlabel("Trial of the session")
             row[1].set_xlabel("Trial of the session")
             row[2].set_xlabel("Trials of FF2")
-    panels[0, 0].legend(loc="upper right")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, borderaxespad=0.2)
     look.letter_panels(panels.flat)
     return figure
 
