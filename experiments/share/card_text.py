@@ -13,7 +13,7 @@ from experiments.runs.folder import versions
 from experiments.runs.tables import format_value, markdown_table
 from experiments.savings.pretrain import PRESETS, Pretraining
 from experiments.share.loading import PRETRAINED
-from experiments.share.measures import FIELDS, SEED, TRIALS, Metric, digest, task_arguments
+from experiments.share.measures import BEYOND_SHAM, FIELDS, SEED, TRIALS, Metric, digest, task_arguments
 from experiments.share.provenance import LICENCE, STUDY
 from savings_gym.task.settings import Delays
 
@@ -136,7 +136,10 @@ def _sources(metrics: list[Metric]) -> str:
     runs = dict.fromkeys(run for metric in metrics for run in metric.runs)
     if not runs:
         return "No run from these weights is on record, so there is no measure of savings."
-    return "Runs: " + "; ".join(f"`{run}`" for run in runs) + "."
+    text = "Runs: " + "; ".join(f"`{run}`" for run in runs) + "."
+    if any(metric.key.endswith(BEYOND_SHAM) for metric in metrics):
+        return f"{text} The sham is the same run without a field in FF1: practice alone."
+    return f"{text} There is no sham of this run, so these savings may be practice in part."
 
 
 def _making(path: Path) -> str:

@@ -33,11 +33,14 @@ FIELDS: Final[dict[str, Field]] = {"NullFieldReach-v0": NullField(), "ForceField
 TRIALS: Final = 32  # of every network, for its return
 SEED: Final = 0
 FOUR_PHASES: Final = "SavingsReach-v0"
-SAVED: Final = {  # name, key and unit
-    "initial": ("initial savings, FF1 - FF2", "initial_savings", "mm"),
-    "rate": ("learning rate, FF2 / FF1", "rate_ratio", "1"),
+WITHIN, BEYOND_SHAM = "", "_beyond_sham"  # endings of keys
+SAVED: Final = {  # name and unit by key; a sham is the same run without a field in FF1
+    "initial": ("initial savings, FF1 - FF2", "mm"),
+    "rate": ("learning rate, FF2 / FF1", "1"),
+    "initial_beyond_sham": ("initial savings beyond the sham, its FF2 - FF2", "mm"),
+    "rate_beyond_sham": ("learning rate, FF2 / FF2 of the sham", "1"),
 }
-BEYOND: Final = ", beyond equal practice without a field (sham)"
+KEYS: Final = {"initial": "initial_savings", "rate": "rate_ratio"}
 FIRST, PRACTICE = "the first encounter with the field", "equal practice without a field in FF1"  # in RESULTS
 
 
@@ -158,7 +161,7 @@ def run_metrics(path: Path, run: Path, sham: Path | None = None) -> list[Metric]
         if read_config(folder).get("pretrained_sha256") != digest(path):
             raise ValueError(f"the run in {folder} did not start from {path}")
     summary, runs = RunFolder.read_summary(run), (command(stored_arguments(run)),)
-    metrics = _savings_metrics(summary["savings"], "", runs)
+    metrics = _savings_metrics(summary["savings"], WITHIN, runs)
     if after := summary["after_effect"]:
         low, high = after["ci"]
         interval = (None, None) if low is None else (MM * low, MM * high)
@@ -172,7 +175,7 @@ def run_metrics(path: Path, run: Path, sham: Path | None = None) -> list[Metric]
             for part, phase in zip(parts, ("FF1", "FF2"), strict=True)
         ]
         beyond = savings(pd.concat(phases, ignore_index=True), partial=True).to_dict()["savings"]
-        metrics += _savings_metrics(beyond, BEYOND, (*runs, command(stored_arguments(sham))))
+        metrics += _savings_metrics(beyond, BEYOND_SHAM, (*runs, command(stored_arguments(sham))))
     return metrics
 
 
@@ -200,16 +203,16 @@ def shown_metrics(path: Path, results: Path = RESULTS) -> list[Metric]:
         for quantity in _read_json(results / f"{name}.json")["quantities"]
     }
     names = [
-        (kind, more, f"{run['name']}: {kind} savings, against {reference}")
-        for more, reference in (("", FIRST), (BEYOND, PRACTICE))
-        for kind in SAVED
+        (kind, ending, f"{run['name']}: {kind} savings, against {reference}")
+        for ending, reference in ((WITHIN, FIRST), (BEYOND_SHAM, PRACTICE))
+        for kind in KEYS
     ]
     if run["kind"] == "size":
         sized = {"initial": "initial deviation", "rate": "rate"}
-        names = [(kind, "", f"savings, {name}, {run['units']} units") for kind, name in sized.items()]
+        names = [(kind, WITHIN, f"savings, {name}, {run['units']} units") for kind, name in sized.items()]
     return [
-        _saved(kind, more, found["value"], found["ci"], found["networks"], both if more else both[:1])
-        for kind, more, name in names
+        _saved(kind, ending, found["value"], found["ci"], found["networks"], both if ending else both[:1])
+        for kind, ending, name in names
         if (found := quantities.get(name)) is not None and found["value"] is not None
     ]
 
@@ -218,26 +221,24 @@ def _read_json(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text()))
 
 
-def _savings_metrics(saved: dict[str, Any], more: str, runs: tuple[str, ...]) -> list[Metric]:
-    """Initial and rate savings of a summary."""
+def _savings_metrics(saved: dict[str, Any], ending: str, runs: tuple[str, ...]) -> list[Metric]:
+    """Initial and rate savings of a summary, those that could be measured."""
     metrics = []
     for kind, quantity, scale in (("initial", "difference", MM), ("rate", "ratio", 1.0)):
-        if section := saved[kind]:
+        if (section := saved[kind]) and section[quantity] is not None:
             interval = [None if end is None else scale * end for end in section["ci"]]
             value = scale * section[quantity]
-            metrics.append(_saved(kind, more, value, interval, section["networks"], runs))
+            metrics.append(_saved(kind, ending, value, interval, section["networks"], runs))
     return metrics
 
 
 def _saved(
-    kind: str, more: str, value: float, interval: Iterable[float | None], n: int, runs: tuple[str, ...]
+    kind: str, ending: str, value: float, interval: Iterable[float | None], n: int, runs: tuple[str, ...]
 ) -> Metric:
-    """Initial or rate savings, `more` than what."""
-    name, key, unit = SAVED[kind]
+    """Initial or rate savings, within a run or beyond its sham."""
+    name, unit = SAVED[kind + ending]
     low, high = interval
-    return Metric(
-        name + more, key + ("_beyond_sham" if more else ""), FOUR_PHASES, value, (low, high), n, unit, runs
-    )
+    return Metric(name, KEYS[kind] + ending, FOUR_PHASES, value, (low, high), n, unit, runs)
 
 
 def _over_networks(name: str, key: str, env_id: str, values: Floats, unit: str) -> Metric:

@@ -1,5 +1,6 @@
 """Model cards: the hub's own reader takes them, and their numbers are those of the files and runs."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -12,18 +13,22 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from planted_probes import TRUE_RATE, TRUE_START, plant
 
 from agents.supervised.checkpoints import load_ensemble, read_metadata, save_ensemble
 from agents.supervised.networks import make_ensemble
 from agents.supervised.policy import mujoco_probe
 from agents.supervised.reaches import centre_out_targets
-from experiments.savings.command import main as savings_main
+from experiments.savings.config import PRESETS, identity
+from experiments.savings.phases import PhaseChanges
 from experiments.share.card import main
 from experiments.share.card_text import pretraining_command
 from experiments.share.loading import PRETRAINED, load_agent, shipped_agents
 from experiments.share.measures import RESULTS, shown_metrics
 from savings_gym import CurlField
+from savings_gym.files import CONFIG, PROBES, SUMMARY, write_json, write_table
 from savings_gym.metrics.kinematics import lateral_deviation
+from savings_gym.metrics.savings import savings
 
 ROOT = Path(__file__).resolve().parents[3]
 CARDS = PRETRAINED / "cards"
@@ -47,12 +52,18 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(weights, tmp_path_factory):
-    """A run that started from these weights, and its sham."""
-    folder = tmp_path_factory.mktemp("runs")
-    few = ["--networks", "2", "--units", "32", "--pretrained", str(weights), "--no-figures"]
-    for name, more in (("run", []), ("sham", ["--change.ff1-b", "0.0"])):
-        assert savings_main(["--preset", "smoke", *few, *more, "--out", str(folder / name)]) == 0
-    return folder / "run", folder / "sham"
+    """A run that started from these weights and saves 1 mm; its sham starts FF2 3 mm farther off."""
+    folders = [tmp_path_factory.mktemp("runs") / name for name in ("run", "sham")]
+    for folder, changes, ff2 in zip(folders, ({}, {"ff1_b": 0.0}), (0.034, 0.037), strict=True):
+        table = plant(networks=2, noise=1e-5, start=TRUE_START | {"FF2": ff2})
+        config = dataclasses.replace(
+            PRESETS["quick"], out=folder, networks=2, units=32, pretrained=weights,
+            change=PhaseChanges(**changes),
+        )  # fmt: skip
+        write_json(folder / CONFIG, {"arguments": identity(config, weights)})
+        write_json(folder / SUMMARY, savings(table).to_dict())
+        write_table(folder / PROBES, table)
+    return folders
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +84,7 @@ def test_the_hubs_reader_takes_a_card_and_finds_every_metric(folder):
         assert np.isfinite(result.metric_value) and result.metric_args["n"] == 2
         low, high = result.metric_args["interval_95"]
         assert low is None or low <= result.metric_value <= high
-    assert len(metrics_of(folder / "README.md")) == len(data.eval_results) >= 10
+    assert len(metrics_of(folder / "README.md")) == len(data.eval_results) == 11
     index = yaml.safe_load(card.content.split("---")[1])["model-index"]
     assert [entry["name"] for entry in index] == ["two"]
     for result in index[0]["results"]:
@@ -90,16 +101,16 @@ def test_deviations_are_those_of_a_probe(folder, weights):
 
 
 def test_savings_are_those_of_the_run_and_its_sham(folder, runs):
-    summary = json.loads((runs[0] / "summary.json").read_text())
-    found = metrics_of(folder / "README.md")
-    saved = found["SavingsReach-v0", "initial_savings"]
-    assert saved.metric_value == pytest.approx(1e3 * summary["savings"]["initial"]["difference"], rel=1e-3)
-    assert saved.metric_args["runs"] == [run for run in saved.metric_args["runs"] if str(runs[0]) in run]
-    sham = json.loads((runs[1] / "summary.json").read_text())
-    expected = sham["phases"]["FF2"]["initial_deviation"] - summary["phases"]["FF2"]["initial_deviation"]
-    beyond = found["SavingsReach-v0", "initial_savings_beyond_sham"]
-    assert beyond.metric_value == pytest.approx(1e3 * expected, rel=1e-3)
-    assert len(beyond.metric_args["runs"]) == 2
+    found = {key: result for (env_id, key), result in metrics_of(folder / "README.md").items()}
+    planted = {
+        "initial_savings": 1.0, "rate_ratio": TRUE_RATE["FF2"] / TRUE_RATE["FF1"], "after_effect": -33.0,
+        "initial_savings_beyond_sham": 3.0, "rate_ratio_beyond_sham": 1.0,
+    }  # fmt: skip
+    assert {key: found[key].metric_value for key in planted} == pytest.approx(planted, rel=0.03)
+    (command,) = found["initial_savings"].metric_args["runs"]
+    both = found["initial_savings_beyond_sham"].metric_args["runs"]
+    assert both[0] == command and str(runs[0]) in command and "--change.ff1-b 0.0" in both[1]
+    assert "practice alone" in (folder / "README.md").read_text()
 
 
 def test_the_folder_loads_as_an_agent_and_is_refused_once_the_weights_differ(folder, weights, tmp_path):

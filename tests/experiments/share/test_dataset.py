@@ -1,7 +1,10 @@
 """Datasets of reaches, read by Minari itself: they replay, and their qualities differ."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import gymnasium as gym
@@ -19,6 +22,7 @@ from experiments.share.demonstrators import (
 from experiments.share.episodes import record_episodes
 from savings_gym.envs.vector import spawn_seeds
 
+ROOT = Path(__file__).resolve().parents[3]
 FEW = ("--episodes", "3", "--reference-episodes", "2")
 
 
@@ -123,6 +127,20 @@ def test_the_files_have_minaris_layout(dataset):
     assert shapes == {"observations": (101, 17), "actions": (100, 6), "rewards": (100,)}
     root = folder.parents[3]
     assert {path.name for path in root.iterdir()} == {"savings_gym"}, "nothing temporary is left"
+
+
+def test_the_commands_of_the_readme_make_datasets_that_minari_lists(tmp_path):
+    pytest.importorskip("minari")
+    section = (ROOT / "experiments" / "README.md").read_text().split("**Datasets.**")[1]
+    (lines,) = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)[:1]
+    few = lines.replace("--episodes 1000", " ".join(FEW)).replace("runs/minari", str(tmp_path / "minari"))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", few], cwd=ROOT, env={**os.environ, "PATH": path, "COLUMNS": "300"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "ForceFieldReach-v0/medium" in done.stdout and "NullFieldReach-v0/gru128-network0" in done.stdout
 
 
 @pytest.mark.parametrize(
