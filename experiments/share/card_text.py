@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from string import Template
@@ -106,7 +107,7 @@ def body(path: Path, metrics: list[Metric], command: str) -> str:
         study=STUDY,
         picture=PICTURE,
         load_name=path.stem if path.resolve().parent == PRETRAINED else path.name,
-        environment=", ".join(["1", *(f"{name}={value!r}" for name, value in arguments.items())]),
+        environment=", ".join(["1", *(f"{name}={json.dumps(value)}" for name, value in arguments.items())]),
         measures=metrics_table(metrics),
         trials=TRIALS,
         sources=_sources(metrics),
