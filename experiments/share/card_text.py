@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from agents.supervised.checkpoints import delays_of, pretraining_of, read_metadata
+from agents.supervised.checkpoints import UNKNOWN, delays_of, pretraining_of, read_metadata
 from experiments.runs.command_line import differing_flags
 from experiments.runs.folder import versions
 from experiments.runs.tables import format_value, markdown_table
@@ -16,7 +16,7 @@ from experiments.savings.pretrain import PRESETS, Pretraining
 from experiments.share.loading import PRETRAINED
 from experiments.share.measures import BEYOND_SHAM, FIELDS, SEED, TRIALS, Metric, digest, task_arguments
 from experiments.share.provenance import LICENCE, STUDY
-from savings_gym.task.settings import Delays
+from savings_gym.task.settings import Delays, Noise
 
 TEMPLATE: Final = Path(__file__).with_name("card.md")
 PICTURE: Final = "reaches.png"  # beside the card
@@ -147,7 +147,7 @@ def _making(path: Path) -> str:
     """How the networks were pre-trained, and by what command."""
     metadata, ways = read_metadata(path), dict.fromkeys(pretraining_of(path))
     text = f"{'; '.join(ways)}."
-    if "pretraining" not in metadata:
+    if ways.keys() & {UNKNOWN} or "pretraining" not in metadata:
         return text
     return f"{text}\n\n```bash\n{pretraining_command(metadata['pretraining'], path.name)}\n```"
 
@@ -168,6 +168,7 @@ def pretraining_command(stored: dict[str, Any], name: str) -> str:
         anneal=values.get("anneal", 0),
         actuation=values.get("actuation", "muscle"),
         initial_weights=values["initial_weights"],
+        noise=Noise(**values.get("noise", {})),
         delays=Delays(**values.get("delays", {})),
         training_go=tuple(values.get("training_go", usual.training_go)),
     )

@@ -134,6 +134,14 @@ def test_equal_files_give_equal_cards(weights, tmp_path):
     assert "no measure of savings" in (tmp_path / "a" / "two" / "README.md").read_text()
 
 
+def test_weights_of_unknown_origin_have_a_card_without_a_command(tmp_path):
+    save_ensemble(tmp_path / "own.safetensors", make_ensemble("gru", 1, 4, seed=0))
+    assert main([str(tmp_path / "own.safetensors"), "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "own" / "README.md").read_text()
+    assert "Pre-training: not known." in text and "experiments.pretrain" not in text
+    assert hub.ModelCard.load(tmp_path / "own" / "README.md").data.networks == 1
+
+
 def test_a_run_from_other_weights_is_refused(runs, caplog, tmp_path):
     other = str(PRETRAINED / "gru32.safetensors")
     assert main([other, "--run", str(runs[0]), "--out", str(tmp_path)]) == 2
@@ -205,6 +213,8 @@ def test_the_command_of_a_card_pretrains_such_networks():
         "python -m experiments.pretrain --out mine.safetensors --seed 1 --delays.vision 0.06 "
         "--delays.cue 0.07 --training-go 0.11 0.3"
     )
+    louder = {**stored, "noise": {**stored["noise"], "vision": 0.01}}
+    assert "--noise.vision 0.01" in pretraining_command(louder, "mine.safetensors")
     older = read_metadata(PRETRAINED / "gru32.safetensors")["pretraining"]
     expected = "--networks 12 --units 32 --updates 4500 --anneal 1500 --initial-weights gates"
     assert pretraining_command(older, "a.safetensors").endswith(f"--out a.safetensors {expected}")

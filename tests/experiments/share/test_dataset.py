@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -132,15 +133,18 @@ def test_the_files_have_minaris_layout(dataset):
 def test_the_commands_of_the_readme_make_datasets_that_minari_lists(tmp_path):
     pytest.importorskip("minari")
     section = (ROOT / "experiments" / "README.md").read_text().split("**Datasets.**")[1]
-    (lines,) = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)[:1]
-    few = lines.replace("--episodes 1000", " ".join(FEW)).replace("runs/minari", str(tmp_path / "minari"))
+    block = re.search(r"```bash\n(.*?)```", section, re.DOTALL)[1]
+    few = block.replace("--episodes 1000", " ".join(FEW)).replace("runs/minari", str(tmp_path / "minari"))
+    *makers, lister = few.splitlines()
+    for maker in makers:
+        python, option, module, *arguments = shlex.split(maker)
+        assert (python, option, module) == ("python", "-m", "experiments.share.dataset")
+        assert main(arguments) == 0
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-ec", few], cwd=ROOT, env={**os.environ, "PATH": path, "COLUMNS": "300"},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "ForceFieldReach-v0/medium" in done.stdout and "NullFieldReach-v0/gru128-network0" in done.stdout
+    environment = {**os.environ, "PATH": path, "COLUMNS": "300"}
+    done = subprocess.run(lister, shell=True, env=environment, capture_output=True, text=True)
+    assert "ForceFieldReach-v0/medium" in done.stdout, done.stderr
+    assert "NullFieldReach-v0/gru128-network0" in done.stdout
 
 
 @pytest.mark.parametrize(
