@@ -11,7 +11,8 @@ stands for a section of a Markdown file, without its heading, or without ``:sect
     ```{environment} ForceFieldReach-v0
     ```
 
-stands for the specification of a registered environment, made from the docstring of `ReachEnv`;
+stands for the specification of a registered environment, made from the docstring of `ReachEnv`, and of
+`ReachSessionEnv` for sessions;
 
     ```{colab} docs/notebooks/first_reach.ipynb
     ```
@@ -32,7 +33,7 @@ from pathlib import Path, PurePosixPath
 import gymnasium as gym
 import numpy as np
 
-from savings_gym import ReachEnv, as_schedule
+from savings_gym import ReachEnv, ReachSessionEnv, Session, as_schedule, as_session
 from savings_gym.fields import as_field
 
 BLOCK = re.compile(r"^```\{(repository|environment|colab)\} (\S+)\n(?::section: (.+)\n)?```$", re.MULTILINE)
@@ -135,13 +136,25 @@ def environment_specification(env_id: str) -> str:
     Raises:
         gymnasium.error.Error: If there is no such environment.
     """
-    torque = gym.spec(env_id).kwargs.get("actuation") == "torque"
+    spec = gym.spec(env_id)
+    torque = spec.kwargs.get("actuation") == "torque"
     sections = _sections(inspect.cleandoc(ReachEnv.__doc__ or ""))
+    if "session" in spec.kwargs:
+        sections = _session_sections(sections)
     for name in ("Action space", "Observation space"):
         muscle, _, torques = sections[name].partition(f"\n\n{TORQUE}")
         sections[name] = torques if torque else muscle
     body = "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
     return f"{_summary(env_id)}\n\n{body}"
+
+
+def _session_sections(trial: dict[str, str]) -> dict[str, str]:
+    """Return the sections of a session, then those of its trials, from those of a trial environment."""
+    own = _sections(inspect.cleandoc(ReachSessionEnv.__doc__ or ""))
+    items = re.split(r"^(?=\* `)", trial["Arguments"], flags=re.MULTILINE)
+    shared = [item for item in items if not re.match(r"\* `(field|schedule|trial_cue)`", item)]
+    own["Arguments"] = "\n".join([own["Arguments"], "".join(shared).strip()])
+    return own | {name: text for name, text in trial.items() if name not in (*own, "End of a trial")}
 
 
 def _summary(env_id: str) -> str:
@@ -164,6 +177,8 @@ def _bound(values: np.ndarray) -> str:
 def force_of(env_id: str) -> str:
     """Return the field of a registered environment, or its phases, in words."""
     arguments = gym.spec(env_id).kwargs
+    if "session" in arguments:
+        return _session_in_words(as_session(arguments["session"]))
     schedule = as_schedule(arguments.get("schedule"))
     if schedule is None:
         field = as_field(arguments.get("field"))
@@ -173,3 +188,12 @@ def force_of(env_id: str) -> str:
         for phase in schedule.phases
     )
     return "; ".join(phases)
+
+
+def _session_in_words(session: Session) -> str:
+    """Return the blocks of a session in words."""
+    blocks = [
+        f"{block.name} {block.field if isinstance(block.field, str) else 'no field'}, {block.trials} trials"
+        for block in session.blocks
+    ]
+    return "; ".join([*blocks, f"A is one of {len(session.pairs)} fields"])

@@ -4,6 +4,7 @@ Importing the package registers the environments, so that `gymnasium.make("Force
 """
 
 from savings_gym.envs.registration import ENV_IDS, register_envs
+from savings_gym.envs.session import ReachSessionEnv, ReachSessionVectorEnv
 from savings_gym.envs.single import ReachEnv
 from savings_gym.envs.vector import ReachVectorEnv, spawn_seeds
 from savings_gym.envs.wrappers import ContextCue, ForceField, PhaseSchedule, VectorContextCue
@@ -23,11 +24,23 @@ from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.record_trials import RecordTrials
 from savings_gym.probes.recorder import ProbeRecorder
+from savings_gym.probes.sessions import run_sessions, savings_beyond_sham
 from savings_gym.task.schedule import Phase, Schedule, as_schedule, four_phase
+from savings_gym.task.session import (
+    Block,
+    FieldPair,
+    Session,
+    adaptation_session,
+    as_session,
+    curl_pairs,
+    interference_session,
+    savings_session,
+)
 from savings_gym.task.settings import Delays, Noise, RewardWeights
 
 __all__ = [
     "ENV_IDS",
+    "Block",
     "ChannelField",
     "ConstantField",
     "ContextCue",
@@ -35,6 +48,7 @@ __all__ = [
     "Delays",
     "ElasticField",
     "Field",
+    "FieldPair",
     "ForceField",
     "Noise",
     "NullField",
@@ -44,18 +58,28 @@ __all__ = [
     "ProbeRecorder",
     "ReachCriterion",
     "ReachEnv",
+    "ReachSessionEnv",
+    "ReachSessionVectorEnv",
     "ReachVectorEnv",
     "RecordTrials",
     "RewardWeights",
     "Schedule",
+    "Session",
     "SumField",
     "VectorContextCue",
     "ViscousField",
+    "adaptation_session",
     "as_field",
     "as_schedule",
+    "as_session",
+    "curl_pairs",
     "field_from_dict",
     "four_phase",
+    "interference_session",
     "register_envs",
+    "run_sessions",
+    "savings_beyond_sham",
+    "savings_session",
     "spawn_seeds",
 ]
 

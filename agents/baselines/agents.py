@@ -133,7 +133,7 @@ class ModelBasedController:
         self._estimator = StateEstimator(settings)
         self._arm = self._estimator.arm
         self._muscle = self._arm.pulls
-        self._layout = observation_layout(settings.actuation)
+        self._layout = observation_layout(settings.actuation, settings.trial_cue)
 
     def predict(
         self,
@@ -148,7 +148,7 @@ class ModelBasedController:
             observation: (channels,) for one environment, or (n, channels) for a vector of n.
             state: What the last call returned; None if all trials begin.
             episode_start: (n,) True where a trial begins; None for nowhere. A trial also begins where the go
-                cue goes out.
+                cue goes out, and where the trial cue says so, if the observation has one.
             deterministic: Without effect.
 
         Returns:
@@ -177,6 +177,8 @@ class ModelBasedController:
             raise ValueError(f"state must be what predict returned for {n} environments")
         if state is not None:
             begins = begins | ((state[0] < NO_GO) & ~self._cue_is_on(observations))  # it stays on in a trial
+            if "trial_cue" in self._layout:
+                begins = begins | (observations[:, self._layout["trial_cue"]][:, 0] > 0.5)
             if not begins.any():
                 return ControllerState(*state)
         hand = observations[:, self._layout["hand_position"]].copy()

@@ -122,7 +122,7 @@ class StateEstimator:
     def __init__(self, settings: TaskSettings) -> None:
         self.arm = arm = load_arm(settings.actuation, settings.arm)
         self._muscle = arm.pulls
-        self._layout = observation_layout(settings.actuation)
+        self._layout = observation_layout(settings.actuation, settings.trial_cue)
         vision = whole_steps("the visual delay", settings.delays.vision)
         proprioception = whole_steps("the proprioceptive delay", settings.delays.proprioception)
         self._lag = min(vision, proprioception)

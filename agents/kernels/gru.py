@@ -73,7 +73,7 @@ def _run(
     _start(arm, muscles, trials[0][i], states[i, 0], postures, hands[0])
     for b in range(m):
         for j in range(units):
-            hiddens[i, 0, b, j] = initial[i, j]
+            hiddens[i, 0, b, j] = initial[i, b, j]
     for t in range(steps):
         slot, at = (t, t * int(arm[na.SUBSTEPS])) if keep else (0, 0)
         _sense_muscles(muscles, states[i, at], postures, lengths[t])

@@ -199,11 +199,9 @@ def _write_out(i: int, g: Any, sums: Any, units: int, out: Any) -> None:
     """Write the gradients of network i, without padding."""
     initial, d_wi, d_bi, d_wh, d_bh, d_wo, d_bo = out
     from_wh, from_wi, from_wo, drive, logit = sums
-    for j in range(units):
-        total = g[0, j]
-        for b in range(1, g.shape[0]):
-            total += g[b, j]
-        initial[i, j] = total
+    for b in range(g.shape[0]):
+        for j in range(units):
+            initial[i, b, j] = g[b, j]
     for row, padded_sum in ((d_wi[i], from_wi), (d_wh[i], from_wh), (d_wo[i], from_wo)):
         for k in range(row.shape[0]):
             for j in range(row.shape[1]):

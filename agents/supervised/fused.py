@@ -6,6 +6,7 @@ the work space; torch's autograd sees one function from the parameters to the tr
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from agents.kernels import cell as numba_cell
 from agents.kernels import gru as numba_gru
 from agents.kernels import gru_vjp as numba_gru_vjp
 from agents.kernels.lanes import ARMS
-from agents.supervised.networks import PARAMETERS, Ensemble, GRUEnsemble
+from agents.supervised.networks import PARAMETERS, Ensemble, GRUEnsemble, State
 from agents.supervised.reaches import Reaches
 from agents.supervised.rollout import Trajectory, combined_field
 from savings_gym.arm.changes import ArmLike
@@ -37,8 +38,8 @@ def supports(ensemble: Ensemble) -> bool:
 class FusedRollout:
     """Runs trials of GRU ensembles, like ``agents.supervised.rollout.plain_rollout``.
 
-    A trajectory with gradients must be differentiated before the next one is computed, since both use the
-    same work space.
+    A trajectory with gradients must be differentiated before the next one of the same slot is computed, since
+    both use the same work space. The trials of a session take a slot each.
     """
 
     def __init__(
@@ -50,19 +51,28 @@ class FusedRollout:
         self.arm = numba_arm.arm_constants(load_arm(actuation, arm))
         self.substeps = int(self.arm[0][numba_arm.SUBSTEPS])
         self.work: dict[str, NDArray[Any]] = {}
-        self.ticket = 0
+        self.tickets: Counter[int] = Counter()
 
     def __call__(
-        self, ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None
+        self,
+        ensemble: Ensemble,
+        reaches: Reaches,
+        feedback: torch.Tensor | None = None,
+        memory: State | None = None,
+        slot: int = 0,
     ) -> Trajectory:
-        """Run all trials of all networks.
+        """Run all trials of all networks, from the learnt initial state or from a ``memory`` on.
 
         If given ``feedback`` (n, outputs, units), the gradients are those of
         ``agents.supervised.local_rule``: the reverse pass leaves out recurrent and input weights and replaces
         the read-out by the feedback.
         """
         parameters = [getattr(ensemble, name) for name in PARAMETERS]
-        return Trajectory(*_Rollout.apply(self, reaches, feedback, torch.is_grad_enabled(), *parameters))
+        begin = None if memory is None else memory[0]
+        hand, velocity, force, excitation, hidden = _Rollout.apply(
+            self, slot, reaches, feedback, torch.is_grad_enabled(), begin, *parameters
+        )
+        return Trajectory(hand, velocity, force, excitation, hidden, (hidden[:, -1],))
 
     def space(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Return an array of the work space, allocated once."""
@@ -94,36 +104,39 @@ def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
 
 
 class _Rollout(torch.autograd.Function):
-    """From parameters to the five series of a trajectory."""
+    """From the memory, if it is given, and parameters to the five series of a trajectory."""
 
     @staticmethod
     def forward(
-        ctx: Any, owner: FusedRollout, reaches: Reaches, feedback: torch.Tensor | None, keep: bool,
-        *parameters: torch.Tensor,
+        ctx: Any, owner: FusedRollout, slot: int, reaches: Reaches, feedback: torch.Tensor | None, keep: bool,
+        memory: torch.Tensor | None, *parameters: torch.Tensor,
     ) -> Any:  # fmt: skip
         initial, wi, bi, wh, bh, wo, bo = (p.detach() for p in parameters)
         n, units = initial.shape
         m, steps, dtype = reaches.go_step.shape[1], reaches.steps, initial.numpy().dtype
         trials = _trials(reaches)
-        slots = steps if keep else 1
+        kept_steps = steps if keep else 1
         instants = steps * owner.substeps + 1 if keep else 1
+        name = slot if keep else ""
         work = (
-            owner.space(f"states{keep}", (n, instants, -(-m // ARMS), numba_arm.STATE, ARMS), np.float64),
-            owner.space(f"gates{keep}", (n, slots, m, 4 * units), dtype),
-            owner.space(f"inputs{keep}", (n, slots, m, numba_gru.INPUTS), dtype),
+            owner.space(f"states{name}", (n, instants, -(-m // ARMS), numba_arm.STATE, ARMS), np.float64),
+            owner.space(f"gates{name}", (n, kept_steps, m, 4 * units), dtype),
+            owner.space(f"inputs{name}", (n, kept_steps, m, numba_gru.INPUTS), dtype),
         )
         series = [np.empty((n, steps, m, width), dtype) for width in (PLANE, PLANE, numba_gru.N, numba_gru.N)]
         hidden = np.empty((n, steps + 1, m, units), dtype)
         timing = (reaches.timing.vision, reaches.timing.proprioception, reaches.timing.cue)
-        weights = tuple(p.contiguous().numpy() for p in (initial, wi, bi, wh, bh, wo, bo))
+        begin = initial[:, None].expand(n, m, units) if memory is None else memory.detach()
+        weights = tuple(p.contiguous().numpy() for p in (begin, wi, bi, wh, bh, wo, bo))
         numba_gru.forward(
             owner.arm, tuple(dtype.type(value) for value in numba_cell.TANH), weights[:5], weights[5:],
             tuple(trials[name] for name in ("q0", "target", "go", "field", "sense", "control")),
             timing, keep, work, (*series, hidden),
         )  # fmt: skip
         if keep:
-            owner.ticket += 1
-            ctx.owner, ctx.ticket, ctx.trials, ctx.work = owner, owner.ticket, trials, work
+            owner.tickets[slot] += 1
+            ctx.owner, ctx.slot, ctx.ticket = owner, slot, owner.tickets[slot]
+            ctx.carried, ctx.trials, ctx.work = memory is not None, trials, work
             ctx.timing, ctx.series, ctx.weights = timing, (series[3], hidden), weights
             ctx.reverse_weights = weights[1:6:2]
             if feedback is not None:
@@ -134,12 +147,12 @@ class _Rollout(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         owner = ctx.owner
-        if ctx.ticket != owner.ticket:
+        if ctx.ticket != owner.tickets[ctx.slot]:
             raise RuntimeError(
                 "differentiate a fused rollout before the next one: they share their work space"
             )
-        owner.ticket += 1
-        needed = dict(zip(PARAMETERS, ctx.needs_input_grad[4:], strict=True))
+        owner.tickets[ctx.slot] += 1
+        needed = dict(zip(PARAMETERS, ctx.needs_input_grad[6:], strict=True))
         learn = (
             needed["input_weight"] or needed["input_bias"],
             needed["readout_weight"] or needed["readout_bias"],
@@ -149,5 +162,18 @@ class _Rollout(torch.autograd.Function):
             owner.arm, ctx.reverse_weights, (ctx.trials["go"], ctx.trials["field"], ctx.trials["control"]),
             ctx.timing, learn, ctx.work, ctx.series, tuple(g.contiguous().numpy() for g in grads), out,
         )  # fmt: skip
-        gradients = zip(needed.values(), out, strict=True)
-        return (None, None, None, None, *(torch.from_numpy(g) if need else None for need, g in gradients))
+        of_begin, *of_weights = (torch.from_numpy(gradient) for gradient in out)
+        if ctx.carried:
+            of_memory, of_initial = of_begin, torch.zeros_like(of_begin[:, 0])
+        else:
+            of_memory, of_initial = None, _sum_over_trials(of_begin)
+        gradients = zip(needed.values(), (of_initial, *of_weights), strict=True)
+        return (*[None] * 5, of_memory, *(gradient if need else None for need, gradient in gradients))
+
+
+def _sum_over_trials(gradient: torch.Tensor) -> torch.Tensor:
+    """Sum (n, m, units) over trials, one after the other."""
+    total = gradient[:, 0].clone()
+    for trial in range(1, gradient.shape[1]):
+        total += gradient[:, trial]
+    return total

@@ -8,7 +8,7 @@ stay fixed. Where our trials differ from the study's, ``agents.supervised.reache
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,8 +16,8 @@ from typing import Final, Protocol
 import torch
 
 from agents.supervised.local_rule import RULES, draw_feedback, local_rollout
-from agents.supervised.losses import LossWeights, loss_terms, total_loss
-from agents.supervised.networks import Ensemble
+from agents.supervised.losses import LossWeights, mean_terms, total_loss
+from agents.supervised.networks import Ensemble, State
 from agents.supervised.reaches import Reaches
 from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
@@ -125,15 +125,19 @@ class SupervisedLearner:
         self.optimiser: torch.optim.Optimizer = kind(self.plastic, lr=learning.rate)
         self.feedback = draw_feedback(self.ensemble, learning.feedback_seed)
 
-    def update(self, reaches: Reaches) -> dict[str, torch.Tensor]:
+    def update(self, *sessions: Reaches) -> dict[str, torch.Tensor]:
         """Update every network once on its trials; return loss terms and total before the update, (n,) each.
+
+        Args:
+            sessions: A batch of trials. Of several batches, the trials at one place are a session: memory is
+                carried from each to the next, gradients go back through all, and the loss is the mean.
 
         Raises:
             FloatingPointError: If the gradient of a network is not finite, or of the last one that still
                 learns if diverging networks are stopped; nothing is changed then.
         """
         self.optimiser.zero_grad(set_to_none=True)
-        terms = loss_terms(self._trajectory(reaches), reaches)
+        terms = mean_terms(self._trajectories(sessions), sessions)
         total = total_loss(terms, self.learning.weights)
         total.sum().backward()
         norms = clip_per_network(self.plastic, self.learning.clip)
@@ -163,13 +167,14 @@ class SupervisedLearner:
             for parameter, values in zip(self.plastic, kept, strict=True):
                 parameter[stopped] = values
 
-    def _trajectory(self, reaches: Reaches) -> Trajectory:
-        """Run trials with the gradients of the learning rule."""
+    def _trajectories(self, sessions: Sequence[Reaches]) -> list[Trajectory]:
+        """Run the trials of sessions with the gradients of the learning rule."""
         if self.learning.rule == "bptt":
-            return self.run(self.ensemble, reaches)
-        random = self.learning.rule == "eprop-random"
-        feedback = self.feedback if random else self.ensemble.readout_weight
-        return self.run(self.ensemble, reaches, feedback)
+            feedback = None
+        else:
+            random = self.learning.rule == "eprop-random"
+            feedback = self.feedback if random else self.ensemble.readout_weight
+        return run_sessions(self.run, self.ensemble, sessions, feedback)
 
     def probe(self, reaches: Reaches, displacement: Displacement | None = None) -> Trajectory:
         """Return what the networks do, without learning, with their activity displaced if given."""
@@ -178,14 +183,53 @@ class SupervisedLearner:
                 return plain_rollout(self.ensemble, self.arm, reaches, displacement)
             return self.run(self.ensemble, reaches)
 
+    def probe_sessions(self, sessions: Sequence[Reaches]) -> list[Trajectory]:
+        """Return what the networks do in trial after trial with their memory carried, without learning."""
+        with torch.no_grad():
+            return run_sessions(self.run, self.ensemble, sessions)
+
 
 class Rollout(Protocol):
     """Runs trials; if given feedback (n, outputs, units), with the gradients of the local rule."""
 
     def __call__(
-        self, ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None, /
+        self,
+        ensemble: Ensemble,
+        reaches: Reaches,
+        feedback: torch.Tensor | None = None,
+        memory: State | None = None,
+        slot: int = 0,
+        /,
     ) -> Trajectory:
-        """Run all trials of all networks."""
+        """Run all trials of all networks, from the learnt initial state or from a ``memory`` on.
+
+        Trajectories that are differentiated together need different slots.
+        """
+
+
+def run_sessions(
+    run: Rollout, ensemble: Ensemble, sessions: Sequence[Reaches], feedback: torch.Tensor | None = None
+) -> list[Trajectory]:
+    """Run trials one after the other, each from the memory at the end of the one before.
+
+    Args:
+        run: Runs one batch of trials.
+        ensemble: The networks.
+        sessions: Batches (n, m) of trials, of which those at one place follow each other.
+        feedback: As in `Rollout`.
+
+    Raises:
+        ValueError: If there is no batch, or they differ in size.
+    """
+    shapes = {tuple(reaches.go_step.shape) for reaches in sessions}
+    if len(shapes) != 1:
+        raise ValueError(f"the trials of sessions must be batches of one size, got {sorted(shapes)}")
+    trajectories: list[Trajectory] = []
+    memory = None
+    for slot, reaches in enumerate(sessions):
+        trajectories.append(run(ensemble, reaches, feedback, memory, slot))
+        memory = trajectories[-1].memory
+    return trajectories
 
 
 def make_rollout(ensemble: Ensemble, arm: TorchArm, kind: str = "auto") -> Rollout:
@@ -202,10 +246,13 @@ def make_rollout(ensemble: Ensemble, arm: TorchArm, kind: str = "auto") -> Rollo
     if kind not in ROLLOUTS:
         raise ValueError(f"unknown rollout {kind!r}; choose from: {', '.join(ROLLOUTS)}")
 
-    def plain(ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None, /) -> Trajectory:
+    def plain(
+        ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None,
+        memory: State | None = None, slot: int = 0, /,
+    ) -> Trajectory:  # fmt: skip
         if feedback is None:
-            return plain_rollout(ensemble, arm, reaches)
-        return local_rollout(ensemble, arm, reaches, feedback)
+            return plain_rollout(ensemble, arm, reaches, memory=memory)
+        return local_rollout(ensemble, arm, reaches, feedback, memory)
 
     if kind == "plain":
         return plain

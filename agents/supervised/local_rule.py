@@ -42,7 +42,7 @@ from typing import Any, Final
 
 import torch
 
-from agents.supervised.networks import Ensemble, derived_seed
+from agents.supervised.networks import Ensemble, State, derived_seed
 from agents.supervised.reaches import Reaches
 from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
@@ -82,7 +82,13 @@ def draw_feedback(ensemble: Ensemble, seed: int) -> torch.Tensor:
     return drawn.to(ensemble.readout_weight)
 
 
-def local_rollout(ensemble: Ensemble, arm: TorchArm, reaches: Reaches, feedback: torch.Tensor) -> Trajectory:
+def local_rollout(
+    ensemble: Ensemble,
+    arm: TorchArm,
+    reaches: Reaches,
+    feedback: torch.Tensor,
+    memory: State | None = None,
+) -> Trajectory:
     """Run trials like ``agents.supervised.rollout.plain_rollout``, with the gradients of the local rule.
 
     Args:
@@ -90,12 +96,13 @@ def local_rollout(ensemble: Ensemble, arm: TorchArm, reaches: Reaches, feedback:
         arm: What they move.
         reaches: Their trials.
         feedback: (n, outputs, units) B; the read-out weight itself for symmetric feedback.
+        memory: State before the first control step; None is the learnt initial state.
     """
     view: Any = copy.copy(ensemble)  # shares the parameters
     cell: Any = type(ensemble)
     view.__class__ = _with_local_gradients(cell)
     view.feedback = feedback.detach()
-    return plain_rollout(view, arm, reaches)
+    return plain_rollout(view, arm, reaches, memory=memory)
 
 
 class _LocalGradients:

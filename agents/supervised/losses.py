@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,6 +61,14 @@ def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tens
         "activity": trajectory.hidden.square().mean((1, 2, 3)),
         "activity_change": trajectory.hidden.diff(dim=1).square().mean((1, 2, 3)),
     }
+
+
+def mean_terms(trajectories: Sequence[Trajectory], trials: Sequence[Reaches]) -> dict[str, torch.Tensor]:
+    """Return the unweighted loss terms as means over batches of equal size, (n,) each."""
+    terms = [loss_terms(*batch) for batch in zip(trajectories, trials, strict=True)]
+    if len(terms) == 1:
+        return terms[0]
+    return {name: torch.stack([each[name] for each in terms]).mean(0) for name in terms[0]}
 
 
 def total_loss(terms: dict[str, torch.Tensor], weights: LossWeights) -> torch.Tensor:

@@ -9,6 +9,7 @@ with the cue.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +110,7 @@ def make_reaches(
     q0: NDArray[np.float64],
     target: NDArray[np.float64],
     go_step: NDArray[np.int64],
-    field: Field,
+    field: Field | Sequence[Field],
     rng: np.random.Generator,
     *,
     noise: Noise,
@@ -124,7 +125,7 @@ def make_reaches(
         q0: (n, m, 2) joint angles at the start [rad].
         target: (n, m, 2) target positions [m].
         go_step: (n, m) control steps of go.
-        field: Field of all trials.
+        field: Field of all trials, or one for each, n * m in the order of the networks.
         rng: Generator of the noise.
         noise: Standard deviations of the noise.
         delays: Delays of the observation.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agents.supervised.networks import Ensemble
+from agents.supervised.networks import Ensemble, State
 from agents.supervised.reaches import Reaches
 from agents.supervised.torch_arm import ArmState, TorchArm
 from savings_gym.activity.displacement import Displacement
@@ -27,6 +27,8 @@ class Trajectory:
         force: (n, T, m, 6) muscle force at the start of each control step [N].
         excitation: (n, T, m, 6) read-out in each control step, without noise.
         hidden: (n, T, m, units) activity in each control step.
+        memory: State after the last control step, from which a further trial may go on: (n, m, units) each,
+            the activity first; none if it was not kept.
     """
 
     hand: torch.Tensor
@@ -34,6 +36,7 @@ class Trajectory:
     force: torch.Tensor
     excitation: torch.Tensor
     hidden: torch.Tensor
+    memory: State = ()
 
     def path(self, start: torch.Tensor) -> NDArray[np.float64]:
         """Return hand paths as the measures take them, (n, m, T + 1, 2) [m].
@@ -46,7 +49,11 @@ class Trajectory:
 
 
 def plain_rollout(
-    ensemble: Ensemble, arm: TorchArm, reaches: Reaches, displacement: Displacement | None = None
+    ensemble: Ensemble,
+    arm: TorchArm,
+    reaches: Reaches,
+    displacement: Displacement | None = None,
+    memory: State | None = None,
 ) -> Trajectory:
     """Simulate all trials of all networks, differentiable with respect to the parameters.
 
@@ -55,13 +62,14 @@ def plain_rollout(
         arm: The arm that they move.
         reaches: m trials per network.
         displacement: What is added to the hidden state (n, m, units), once; None adds nothing.
+        memory: State before the first control step, (n, m, units) each; None is the learnt initial state.
 
     Raises:
         ValueError: If the displacement has another shape, or comes after the end of the trials.
     """
     n, m = reaches.go_step.shape
     state: ArmState = arm.at_rest(reaches.q0)
-    memory = ensemble.initial_state(m)
+    memory = ensemble.initial_state(m) if memory is None else memory
     added = None
     if displacement is not None:
         if displacement.step >= reaches.steps:
@@ -85,7 +93,10 @@ def plain_rollout(
         hand, velocity, _ = arm.hand(state.q, state.v)
         hands.append(hand)
         series.append((hand, velocity, force, excitation, memory[0]))
-    return Trajectory(*(torch.stack(values, 1) for values in zip(*series, strict=True)))
+    hand, velocity, force, excitation, hidden = (
+        torch.stack(values, 1) for values in zip(*series, strict=True)
+    )
+    return Trajectory(hand, velocity, force, excitation, hidden, memory)
 
 
 def observation(

@@ -53,20 +53,20 @@ def hand_paths(path: Path) -> Figure | None:
     figure = look.new_figure(0.3 + 1.62 * len(ROWS), margin=0.03, gap=0.0)
     panels = figure.subplots(len(ROWS), len(PHASES), squeeze=False)
     start = next(iter(cells.values()))[:, :, 0].mean(axis=(0, 1))
-    reach = _half_width(np.concatenate([hand.reshape(-1, 2) for hand in cells.values()]) - start)
+    reach = half_width(np.concatenate([hand.reshape(-1, 2) for hand in cells.values()]) - start)
     for column, phase in enumerate(PHASES):
         for row in range(len(ROWS)):
             axes = panels[row, column]
-            _frame(axes, start, reach)
+            square_window(axes, start, reach)
             if (phase, row) in cells:
                 in_field = row == 2 or (row == 0 and phase.startswith("FF"))
-                _draw(axes, cells[phase, row], targets, look.PHASE_COLOUR[phase], in_field)
+                draw_reaches(axes, cells[phase, row], targets, look.PHASE_COLOUR[phase], in_field)
         if phase in phases:
             name = f"{phase}  {look.PHASE_MEANING[phase]}"
             panels[0, column].set_title(name, color=look.PHASE_COLOUR[phase], fontweight="bold")
     for axes, label in zip(panels[:, 0], ROWS, strict=True):
         axes.set_ylabel(label)
-    _scale_bar(panels[-1, 0], start, reach)
+    scale_bar(panels[-1, 0], start, reach)
     return figure
 
 
@@ -93,13 +93,17 @@ def _read(path: Path) -> tuple[dict[tuple[str, int], Floats], Floats]:
     return cells, data["target_position"].transpose(*NEEDED["target_position"]).values.astype(float)
 
 
-def _half_width(offsets: Floats) -> float:
-    """Half the side of every panel [m]: it contains all paths, unless they run wild."""
+def half_width(offsets: Floats) -> float:
+    """Return half the side of a panel that holds all paths, unless they run wild.
+
+    Args:
+        offsets: (n, 2) positions of the hand from the middle of the panel [m].
+    """
     return float(np.clip(1.06 * np.abs(offsets).max(), 0.115, 0.25))
 
 
-def _frame(axes: Axes, start: Floats, reach: float) -> None:
-    """A square window without ticks."""
+def square_window(axes: Axes, start: Floats, reach: float) -> None:
+    """Make a panel a square of half width `reach` around `start` [m], without ticks."""
     axes.set(
         xlim=(start[0] - reach, start[0] + reach), ylim=(start[1] - reach, start[1] + reach), aspect="equal"
     )
@@ -107,8 +111,16 @@ def _frame(axes: Axes, start: Floats, reach: float) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _draw(axes: Axes, hand: Floats, targets: Floats, colour: str, in_field: bool) -> None:
-    """Single networks faint, their mean bold, targets as circles, a tint where the field acts."""
+def draw_reaches(axes: Axes, hand: Floats, targets: Floats, colour: str, in_field: bool) -> None:
+    """Draw single networks faint, their mean bold, targets as circles, and a tint if the field acts.
+
+    Args:
+        axes: The panel.
+        hand: (networks, targets, time, 2) hand paths [m].
+        targets: (targets, 2) [m].
+        colour: Of the paths.
+        in_field: Whether the field acts.
+    """
     if in_field:
         axes.set_facecolor(look.FIELD_SHADE)
     for centre in targets:
@@ -121,8 +133,8 @@ def _draw(axes: Axes, hand: Floats, targets: Floats, colour: str, in_field: bool
     axes.add_collection(LineCollection(list(hand.mean(axis=0)), colors=colour, linewidths=1.3, zorder=3))
 
 
-def _scale_bar(axes: Axes, start: Floats, reach: float) -> None:
-    """A bar of `BAR` in the lower left corner."""
+def scale_bar(axes: Axes, start: Floats, reach: float) -> None:
+    """Draw a bar of `BAR` in the lower left corner of a `square_window`."""
     x, y = start[0] - 0.94 * reach, start[1] - 0.95 * reach
     axes.plot([x, x + BAR], [y, y], color=look.INK, linewidth=1.5, solid_capstyle="butt", zorder=4)
     axes.text(x + BAR / 2, y + 0.03 * reach, "5 cm", ha="center", va="bottom", fontsize=look.SMALL)

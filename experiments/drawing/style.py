@@ -108,15 +108,21 @@ def save_picture(figure: Figure, path: Path) -> Path:
     Returns:
         The PNG file.
     """
-    drawn, small, vector = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="raw", dpi=DPI)
-    width, height = (round(side * DPI) for side in figure.get_size_inches())
-    image = Image.frombytes("RGBA", (width, height), drawn.getvalue()).convert("RGB")
-    image.quantize(COLOURS).save(small, format="png", optimize=True, dpi=(DPI, DPI))
-    write_atomically(path, small.getvalue())
+    write_atomically(path, png(figure))
+    vector = io.BytesIO()
     figure.savefig(vector, format="svg", metadata={"Date": None})
     write_atomically(path.with_suffix(".svg"), vector.getvalue())
     return path
+
+
+def png(figure: Figure, dpi: int = DPI) -> bytes:
+    """Return the figure as a small PNG; equal figures give equal bytes."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="raw", dpi=dpi)
+    width, height = (round(side * dpi) for side in figure.get_size_inches())
+    image = Image.frombytes("RGBA", (width, height), drawn.getvalue()).convert("RGB")
+    image.quantize(COLOURS).save(small, format="png", optimize=True, dpi=(dpi, dpi))
+    return small.getvalue()
 
 
 def letter_panels(panels: Iterable[Axes]) -> None:

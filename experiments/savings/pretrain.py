@@ -128,11 +128,11 @@ def as_stored(delays: Delays) -> dict[str, float]:
 
 def stored(config: Pretraining) -> dict[str, Any]:
     """Return the arguments as states and weights files store them."""
-    values = dataclasses.asdict(config) | {"delays": as_stored(config.delays)}
+    values = dataclasses.asdict(config) | {"out": config.out.name, "delays": as_stored(config.delays)}
     del values["preset"]  # a set of defaults, which are stored
     if config.criterion is None:
         del values["criterion"]  # which older files lack
-    through_json: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    through_json: dict[str, Any] = json.loads(json.dumps(values))
     return through_json
 
 

@@ -2,7 +2,8 @@
 
 The environments are measured as people use them: with muscles, noise, delays, complete infos and the start of
 new trials, without a field and in a curl field. Bare physics means the same number of physics steps of the
-same model on the same number of threads, and nothing else: no actions, no field, no observations.
+same model on the same number of threads, and nothing else: no actions, no field, no observations. A session
+is measured beside the same trials in the trial environment, with the step, or the reset, that begins a trial.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from experiments.speed.bench import Section
 from experiments.speed.work import Task, ratio, take_turns
 from savings_gym.arm.model import load_arm
 from savings_gym.arrays import Array
+from savings_gym.envs.session import ReachSessionEnv, ReachSessionVectorEnv
 from savings_gym.envs.single import ReachEnv
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.fields import CurlField
+from savings_gym.task.session import MOST_TRIALS, Block, Session
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS
 
 SIZES = (256, 1024)  # arms whose step is compared with bare physics
@@ -45,16 +48,24 @@ def measure_environments(quick: bool) -> Section:
 
     Returns:
         ``vector_step_vs_bare`` and ``single_step_vs_bare``, the largest of the ratios in ``env``; there they
-        are by number of arms and field, beside steps of one arm per second by environment.
+        are by number of arms and field, beside steps of one arm per second by environment, and the time of a
+        session over that of its trials in the trial environment, by number of arms.
     """
     rounds, steps = (5, TRIAL_STEPS // 5) if quick else (9, TRIAL_STEPS)
     vector = {str(n): _vector(n, rounds, steps) for n in SIZES}
     single = _single(60 if quick else 300)
+    session = {str(n): _session(n, 5 if quick else 25) for n in (1, FEW, MANY)}
     speed = {str(n): _steps_per_second(n, 1 if quick else 7) for n in (FEW, MANY)}
     return {
         "vector_step_vs_bare": max(value for by_field in vector.values() for value in by_field.values()),
         "single_step_vs_bare": max(single.values()),
-        "env": {"vector": vector, "single": single, "steps_per_second": speed, "threads": os.cpu_count()},
+        "env": {
+            "vector": vector,
+            "single": single,
+            "session": session,
+            "steps_per_second": speed,
+            "threads": os.cpu_count(),
+        },
     }
 
 
@@ -71,6 +82,10 @@ def report_rows(results: Section) -> list[tuple[str, str]]:
     rows += [
         (f"step of one arm / bare physics, {field} field", f"{value:.2f}")
         for field, value in section["single"].items()
+    ]
+    rows += [
+        (f"trial in a session / trial of its own, {n} arm{'s' * (n != '1')}", f"{value:.2f}")
+        for n, value in section.get("session", {}).items()  # which older results lack
     ]
     return rows + [
         (f"{name}, {n} arms", f"{value:,.0f} steps/s")
@@ -123,6 +138,40 @@ def _single(rounds: int) -> dict[str, float]:
         tasks[name] = _timed(_trial(env.step, actions), env.reset, time.thread_time)
     seconds = take_turns(tasks, rounds)
     return {name: ratio(seconds[name], seconds["bare"]) for name in FIELDS}
+
+
+def _session(n: int, rounds: int) -> float:
+    """Time of a trial of n arms within a session over that of a trial of its own, of single ones for 1."""
+    actions = _actions(n)
+    session = Session((Block("curl", CurlField(8.0), MOST_TRIALS),))
+    trial: Any
+    within: Any
+    trial, within = (
+        (ReachEnv(field=FIELDS["curl"]), ReachSessionEnv(session=session))
+        if n == 1
+        else (
+            ReachVectorEnv(n, field=FIELDS["curl"], autoreset_mode="SameStep"),
+            ReachSessionVectorEnv(n, session=session, autoreset_mode="SameStep"),
+        )
+    )
+    tasks: dict[str, Task] = {}
+    clock = time.thread_time if n == 1 else time.perf_counter
+    for name, env in (("trial", trial), ("session", within)):
+        env.reset(seed=0)
+        run = _trial(env.step, actions[:, 0] if n == 1 else actions)
+        tasks[name] = _timed(_followed_by(run, env.reset) if env is trial and n == 1 else run, clock=clock)
+    seconds = take_turns(tasks, rounds)
+    return ratio(seconds["session"], seconds["trial"])
+
+
+def _followed_by(run: Callable[[], None], end: Callable[[], Any]) -> Callable[[], None]:
+    """A run, then its end."""
+
+    def both() -> None:
+        run()
+        end()
+
+    return both
 
 
 def _steps_per_second(n: int, rounds: int) -> dict[str, float]:

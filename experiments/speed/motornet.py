@@ -98,7 +98,10 @@ class MotorNetLearner:
             observation = environment.step(action, endpoint_load=force)[0]
             cartesian, muscle = environment.states["cartesian"], environment.states["muscle"]
             series.append((cartesian[:, :2], cartesian[:, 2:], muscle[:, MUSCLE_FORCE], action, hidden[0]))
-        return Trajectory(*(torch.stack(values)[None] for values in zip(*series, strict=True)))
+        hand, velocity, force, excitation, hidden = (
+            torch.stack(values)[None] for values in zip(*series, strict=True)
+        )
+        return Trajectory(hand, velocity, force, excitation, hidden)
 
     def update(self, reaches: Reaches) -> None:
         """Do one update: rollout, loss, backward pass, clipping, step."""

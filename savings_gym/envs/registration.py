@@ -20,8 +20,11 @@ _ENVS: dict[str, dict[str, Any]] = {
     "ForceFieldReachTorque-v0": {"field": _CURL, "actuation": "torque"},
     "SavingsReach-v0": {"schedule": four_phase().to_dict()},
 }
+_SESSION_ENVS: dict[str, dict[str, Any]] = {  # of `ReachSessionEnv` and `ReachSessionVectorEnv`
+    "ReachSession-v0": {"session": "savings"},
+}
 
-ENV_IDS = tuple(_ENVS)
+ENV_IDS = (*_ENVS, *_SESSION_ENVS)
 
 
 def register_envs() -> None:
@@ -33,5 +36,13 @@ def register_envs() -> None:
                 entry_point="savings_gym.envs.single:ReachEnv",
                 vector_entry_point="savings_gym.envs.vector:ReachVectorEnv",
                 max_episode_steps=TRIAL_STEPS,
+                kwargs=kwargs,
+            )
+    for env_id, kwargs in _SESSION_ENVS.items():
+        if env_id not in gym.registry:
+            gym.register(
+                id=env_id,
+                entry_point="savings_gym.envs.session:ReachSessionEnv",
+                vector_entry_point="savings_gym.envs.session:ReachSessionVectorEnv",
                 kwargs=kwargs,
             )

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, as_real, as_whole_number
 from savings_gym.fields import Field
+from savings_gym.task.options import TrialOptions
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import (
     N_TARGETS,
@@ -85,6 +86,8 @@ class ReachEnv(gym.Env[Array, Array]):
     | 15 | target position y | -1 | 1 | - | m |
     | 16 | go cue, 70 ms after go | 0 | 1 | - | - |
 
+    With `trial_cue=True`, a last number is 1 in the first observation of a trial, and 0 in all others.
+
     With `actuation="torque"`: `Box(..., (9,), float32)`, joints instead of muscles.
 
     | Num | Observation | Min | Max | Name in MJCF | Unit |
@@ -156,6 +159,8 @@ class ReachEnv(gym.Env[Array, Array]):
     * `delays`: `Delays` or a dict of some of its values, in whole control steps; None means no delay. The go
       cue is as late as the hand, unless it has a delay of its own (`cue`).
     * `reward_weights`: `RewardWeights` or a dict of some of its values.
+    * `trial_cue`: whether the observation has a last number that is 1 when a trial begins. It is meant for
+      `ReachSession-v0`, whose episodes have many trials, and for probes of its agents.
     * `render_mode`: "rgb_array", "human" or None. "human" shows every step in a window, in real time (needs
       pygame, as in `pip install 'savings_gym[render]'`).
 
@@ -178,9 +183,10 @@ class ReachEnv(gym.Env[Array, Array]):
         noise: Noise | Mapping[str, Any] | bool | None = True,
         delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
         reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        trial_cue: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        self.task = SingleReachTask(
+        self.task = self._make_task(
             task_settings(
                 field=field,
                 schedule=schedule,
@@ -192,6 +198,7 @@ class ReachEnv(gym.Env[Array, Array]):
                 noise=noise,
                 delays=delays,
                 reward_weights=reward_weights,
+                trial_cue=trial_cue,
             ),
         )
         self.observation_space = self.task.observation_space
@@ -236,9 +243,9 @@ class ReachEnv(gym.Env[Array, Array]):
         super().reset(seed=None if seed is None else as_whole_number("seed", seed))
         if seed is not None:
             self.task.restart()
-        self.task.begin(self.np_random, chosen)
+        self._begin(chosen)
         self._show()
-        return self.task.observe(), self.task.info()
+        return self.task.observe(), self._info()
 
     def step(self, action: ArrayLike) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Advance by one control step.
@@ -248,9 +255,9 @@ class ReachEnv(gym.Env[Array, Array]):
         """
         task = self.task
         reward = task.step(as_actions(action, task.action_space.shape))
-        truncated = bool(task.t[0] >= TRIAL_STEPS)
+        truncated = self._finish_trial()
         self._show()
-        return task.observe(), reward, False, truncated, task.info()
+        return task.observe(), reward, False, truncated, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
         """Return a picture of the trial, (480, 480, 3).
@@ -272,6 +279,20 @@ class ReachEnv(gym.Env[Array, Array]):
             self._renderer = None
         if self._window is not None:
             self._window.close()
+
+    def _make_task(self, settings: TaskSettings) -> SingleReachTask:
+        return SingleReachTask(settings)
+
+    def _begin(self, chosen: TrialOptions) -> None:
+        """Begin an episode."""
+        self.task.begin(self.np_random, chosen)
+
+    def _finish_trial(self) -> bool:
+        """Return whether the step has ended the episode."""
+        return bool(self.task.t[0] >= TRIAL_STEPS)
+
+    def _info(self) -> dict[str, Any]:
+        return self.task.info()
 
     def _picture(self) -> NDArray[np.uint8]:
         if self._renderer is None:

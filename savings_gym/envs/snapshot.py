@@ -10,7 +10,6 @@ from savings_gym.arrays import Floats
 from savings_gym.fields import ONSETS, Field
 from savings_gym.task.reach import ReachingArms
 from savings_gym.task.settings import CONTROL_STEP
-from savings_gym.task.trials import NO_PHASE
 
 WAIT, GO, CATCH = "wait", "go", "catch"  # states of the go signal; a catch trial has none
 
@@ -75,8 +74,7 @@ def take_snapshot(task: ReachingArms, arm: int) -> Snapshot:
     trials, t = task.trials, max(int(task.t[arm]), 0)
     field, stage = trials.fields[arm], int(task.stage[arm])
     start, target = trials.start[arm].copy(), trials.target_position[arm].copy()
-    schedule = task.settings.schedule
-    phase = "" if schedule is None or trials.phase[arm] == NO_PHASE else schedule.names[trials.phase[arm]]
+    phase = trials.phases[arm]
     return Snapshot(
         joints=task.qpos[arm].copy(),
         activation=task.act[arm].copy(),
@@ -88,7 +86,7 @@ def take_snapshot(task: ReachingArms, arm: int) -> Snapshot:
         arrows=field_arrows(field, start, target),
         acting=acts(field, stage),
         signal=CATCH if trials.catch[arm] else GO if stage > 0 else WAIT,
-        title=f"{phase}  trial {trials.number[arm]}".strip(),
+        title=f"{'' if phase is None else phase.name}  trial {trials.number[arm]}".strip(),
         clock=f"{t * CONTROL_STEP:.2f} s",
         field_name=name_of(field),
     )

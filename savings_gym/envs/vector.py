@@ -85,6 +85,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         noise: See `ReachEnv`.
         delays: See `ReachEnv`.
         reward_weights: See `ReachEnv`.
+        trial_cue: See `ReachEnv`.
         render_mode: See `ReachEnv`; `render` returns one picture per environment, and
             `render_grid` one of all.
         shared_trials: Count the trials of all environments together, so that a phase lasts the same number
@@ -117,6 +118,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         noise: Noise | Mapping[str, Any] | bool | None = True,
         delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
         reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        trial_cue: bool = False,
         render_mode: str | None = None,
         shared_trials: bool = False,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -140,9 +142,10 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             noise=noise,
             delays=delays,
             reward_weights=reward_weights,
+            trial_cue=trial_cue,
         )
         self.num_envs, self.shared_trials = num_envs, shared_trials
-        self.task = ReachTask(num_envs, settings, nthread, shared_trials)
+        self.task = self._make_task(settings, nthread)
         self.single_observation_space = self.task.observation_space
         self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -202,27 +205,26 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             self._rngs[i] = rng
         self.task.restart(seeded)
         self._begin(np.flatnonzero(mask), chosen)
-        return self.task.observe(), self._masked(self.task.info(), mask)
+        return self.task.observe(), self._masked(self._info(), mask)
 
     def step(
         self, actions: ArrayLike
     ) -> tuple[Array, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
         """Advance by one control step; with "NextStep", environments that were over begin a trial instead."""
         actions = as_actions(actions, (self.num_envs, *self.task.action_space.shape))
-        begins = self.autoreset_mode is AutoresetMode.NEXT_STEP and bool(self._over.any())
-        if not begins:
+        if self.autoreset_mode is not AutoresetMode.NEXT_STEP or not self._over.any():
             self.task.step(actions)
         else:
             if not self._over.all():
                 self.task.step(actions, np.flatnonzero(~self._over))
             self._begin(np.flatnonzero(self._over))
         reward = np.asarray(sum(self.task.reward_terms.values()))  # 0 in trials that begin
-        self._over = self.task.t >= self._steps
+        self._over = self._finish_trials()
         observation, truncated = self.task.observe(), self._over.copy()
         ends = bool(truncated.any())
         info: Info = {}
-        if self._full_info or begins or ends:
-            info = self._masked(self.task.info())
+        if self._full_info or ends or not self.task.t.all():
+            info = self._masked(self._info())
         if self.autoreset_mode is AutoresetMode.SAME_STEP and ends:
             observation, info = self._next_trials(observation, info)
         return observation, reward, np.zeros(self.num_envs, dtype=bool), truncated, info
@@ -259,7 +261,18 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             self._renderer = ReachRenderer(self.task)
         return self._renderer
 
+    def _make_task(self, settings: TaskSettings, nthread: int) -> ReachTask:
+        return ReachTask(self.num_envs, settings, nthread, self.shared_trials)
+
+    def _finish_trials(self) -> NDArray[np.bool_]:
+        """Return which environments have ended their episode with this step."""
+        return self.task.t >= self._steps
+
+    def _info(self) -> dict[str, Array]:
+        return self.task.info()
+
     def _begin(self, environments: Indices, chosen: TrialOptions | None = None) -> None:
+        """Begin an episode of some environments."""
         self.task.begin(environments, [self._rngs[i] for i in environments], chosen)
         self._over[environments] = False
 
@@ -271,7 +284,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             final_obs[i] = observation[i]
         final_info = {name: v & ended if name.startswith("_") else v for name, v in info.items()}
         self._begin(np.flatnonzero(ended))
-        return self.task.observe(), self._masked(self.task.info()) | {
+        return self.task.observe(), self._masked(self._info()) | {
             "final_obs": final_obs,
             "_final_obs": ended,
             "final_info": final_info,

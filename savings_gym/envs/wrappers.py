@@ -12,6 +12,7 @@ from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector.utils import batch_space
 
 from savings_gym.arrays import Array, Info
+from savings_gym.envs.session import ReachSessionEnv
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.fields import Field, as_field
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
@@ -56,6 +57,8 @@ class PhaseSchedule(gym.Wrapper[Array, Array, Array, Array], RecordConstructorAr
         checked = as_schedule(schedule)
         if checked is None:
             raise ValueError("PhaseSchedule needs a schedule, got None")
+        if isinstance(env.unwrapped, ReachSessionEnv):
+            raise ValueError(f"PhaseSchedule needs episodes that are trials, not sessions; got {env}")
         RecordConstructorArgs.__init__(self, schedule=checked.to_dict())
         gym.Wrapper.__init__(self, env)
         self.schedule = checked

@@ -199,38 +199,55 @@ class Probe:
         memory = PolicyMemory(policy, self._view)
         for trial in range(self.carried_trials):
             seeds = self._seeds(number, stream, BEFORE) if trial == 0 else None
-            self._trial(memory, field, seeds, None)
-        seeds = self._seeds(number, stream)
-        return self._trial(memory, field, seeds, np.arange(N_TARGETS), record, displacement)
+            run_trial(self._environments, memory, field, seeds, None)
+        seeds, targets = self._seeds(number, stream), np.arange(N_TARGETS)
+        return run_trial(self._environments, memory, field, seeds, targets, record, displacement)
 
-    def _trial(
-        self, memory: PolicyMemory, field: Field, seeds: list[int] | None, targets: Indices | None,
-        record: bool = False, displacement: Displacement | None = None,
-    ) -> ProbeResult:  # fmt: skip
-        observation, state = self._environments.reset(seeds, targets, field)
-        states, hidden, actions = [state], [], []
-        for step in range(TRIAL_STEPS):
-            if displacement is not None and step == displacement.step:
-                memory.displace(displacement)
-            action = memory.act(observation, first=step == 0)
-            if displacement is not None and step == 0:
-                displacement.broadcast(1, *memory.activity().shape)  # a wrong shape fails here, not later
-            if record:
-                hidden.append(memory.activity())
-                actions.append(action.copy())
-            observation, state = self._environments.step(action)
-            states.append(state)
-        series = ProbeState(*(np.stack(values, axis=1) for values in zip(*states, strict=True)))
-        target = self._environments.target
-        return ProbeResult(
-            columns=kinematic_measures(series.hand, target, CONTROL_STEP),
-            path=series.hand,
-            velocity=series.velocity,
-            force=series.field_force[:, 1:],
-            start=series.hand[:, 0],
-            target=target,
-            activity=_recording(self._environments.arm, series, hidden, actions) if record else None,
-        )
+
+def run_trial(
+    environments: ProbeEnvironments,
+    memory: PolicyMemory,
+    field: Field,
+    seeds: list[int] | None,
+    targets: Indices | None,
+    record: bool = False,
+    displacement: Displacement | None = None,
+) -> ProbeResult:
+    """Make a trial of every arm with a policy, whose memory goes on from where it is.
+
+    Args:
+        environments: The arms.
+        memory: The policy with its memory.
+        field: Force field of the trial.
+        seeds: See `ProbeEnvironments.reset`, also for the targets.
+        targets: (8,) indices, or None.
+        record: Whether to record policy, muscles and hand.
+        displacement: What is added to the policy's activity; None adds nothing.
+    """
+    observation, state = environments.reset(seeds, targets, field)
+    states, hidden, actions = [state], [], []
+    for step in range(TRIAL_STEPS):
+        if displacement is not None and step == displacement.step:
+            memory.displace(displacement)
+        action = memory.act(observation, first=step == 0)
+        if displacement is not None and step == 0:
+            displacement.broadcast(1, *memory.activity().shape)  # a wrong shape fails here, not later
+        if record:
+            hidden.append(memory.activity())
+            actions.append(action.copy())
+        observation, state = environments.step(action)
+        states.append(state)
+    series = ProbeState(*(np.stack(values, axis=1) for values in zip(*states, strict=True)))
+    target = environments.target
+    return ProbeResult(
+        columns=kinematic_measures(series.hand, target, CONTROL_STEP),
+        path=series.hand,
+        velocity=series.velocity,
+        force=series.field_force[:, 1:],
+        start=series.hand[:, 0],
+        target=target,
+        activity=_recording(environments.arm, series, hidden, actions) if record else None,
+    )
 
 
 def _recording(arm: Arm, series: ProbeState, hidden: list[Array], actions: list[Array]) -> Recording:

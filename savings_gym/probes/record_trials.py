@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
 from savings_gym.arrays import Array, Columns, Info, as_whole_number
+from savings_gym.envs.session import ReachSessionEnv
 from savings_gym.metrics.kinematics import (
     SETTLED,
     initial_direction_error,
@@ -37,13 +38,15 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
         network: Number of the agent, for the column of that name.
 
     Raises:
-        ValueError: If there is no `ReachEnv` inside, or `network` is no whole number.
+        ValueError: If there is no `ReachEnv` inside, or one of sessions, or `network` is no whole number.
     """
 
     def __init__(self, env: gym.Env[Array, Array], network: int = 0) -> None:
         settings = getattr(env.unwrapped, "settings", None)
         if not isinstance(settings, TaskSettings):
             raise ValueError(f"RecordTrials needs a ReachEnv, wrapped or not, got {env!r}")
+        if isinstance(env.unwrapped, ReachSessionEnv):
+            raise ValueError(f"RecordTrials needs episodes that are trials, not sessions; got {env}")
         network = as_whole_number("network", network)
         RecordConstructorArgs.__init__(self, network=network)
         gym.Wrapper.__init__(self, env)

@@ -160,6 +160,11 @@ class SavingsCallback(BaseCallback):
     def _on_training_start(self) -> None:
         schedule, resumed = self.schedule, self._resumed
         self._env = env = TrainingEnv.of(self.training_env)
+        if env.base.has_attr("session"):
+            raise ValueError(
+                "SavingsCallback needs a training environment whose episodes are trials, not sessions; "
+                "savings_gym.run_sessions measures savings within sessions"
+            )
         schedule_of_arm = env.schedule_of_arm(schedule)
         if resumed is None:
             check_training(self.model, schedule, env.arms)

@@ -20,7 +20,8 @@ FINAL = ("final_obs", "final_info")  # of the trial that a step ends, beside tho
 class ReachVecEnv(VecEnv):
     """A `ReachVectorEnv` for stable-baselines3: ``PPO("MlpPolicy", ReachVecEnv(64)).learn(1_000_000)``.
 
-    Trials end only by time, so every done is a truncation. In the step that ends an arm's trial, its info has
+    A `ReachSessionVectorEnv` is taken as well; its episodes are sessions of many trials. Trials and sessions
+    end only by time, so every done is a truncation. In the step that ends an arm's episode, its info has
     "TimeLimit.truncated" (True), "terminal_observation" and, as from SB3's `Monitor`, "episode" with the
     return "r", length "l" and seconds "t", and the environment's own info of that step ("phase", "trial",
     "target", "hand_position", ...). All other infos are empty. `reset_infos` has the info at the start of

@@ -5,6 +5,7 @@ whatever the noise level, the catch fraction, the go times or the options of `re
 sequence of trials depends only on the seed and on `targets`, and an option for one trial does not
 change the trials after it. A trial that is drawn again, because no step was made in it, keeps its
 place in the block of targets, so that no target is skipped; the rest is drawn again.
+Before its first trial, a session draws its fields and lengths, see `session.Session.draw`.
 The order, from the arm's own generator:
 
 1. target. Centre-out: at the start of every block, one shuffle of all targets (each comes once a

@@ -41,10 +41,11 @@ class ObservationLayout(Mapping[str, slice]):
          'target_position': slice(14, 16), 'go_cue': slice(16, 17)}
 
     Hand and proprioception are sensed late and with noise; the target is always known, and the go cue is late
-    but free of noise.
+    but free of noise. A cue that a trial begins, if there is one, is neither late nor noisy.
 
     Args:
         proprioception: What is felt of the arm.
+        trial_cue: Whether there is a last channel, "trial_cue", 1 in the first observation of a trial.
 
     Attributes:
         size: Number of channels.
@@ -54,10 +55,10 @@ class ObservationLayout(Mapping[str, slice]):
         sensed: Slice of what is late and noisy: the hand position and all that is felt.
     """
 
-    def __init__(self, *proprioception: Channels) -> None:
+    def __init__(self, *proprioception: Channels, trial_cue: bool = False) -> None:
         hand = Channels("hand_position", PLANE, -1.0, 1.0)
         target, cue = Channels("target_position", PLANE, -1.0, 1.0), Channels("go_cue", 1, 0.0, 1.0)
-        groups = (hand, *proprioception, target, cue)
+        groups = [hand, *proprioception, target, cue] + [Channels("trial_cue", 1, 0.0, 1.0)] * trial_cue
         ends = np.cumsum([group.size for group in groups]).tolist()
         starts = (0, *ends[:-1])
         self._slices = {g.name: slice(start, end) for g, start, end in zip(groups, starts, ends, strict=True)}
@@ -92,24 +93,35 @@ class ObservationLayout(Mapping[str, slice]):
         return sd
 
 
-MUSCLE_OBSERVATION: Final = ObservationLayout(
+_FELT_OF_MUSCLES = (
     Channels("muscle_length", len(MUSCLES), 0.0, 2.0),  # optimal lengths
     Channels("muscle_velocity", len(MUSCLES), -5.0, 5.0),  # maximum shortening velocities
 )
-TORQUE_OBSERVATION: Final = ObservationLayout(
+_FELT_OF_JOINTS = (
     Channels("joint_angle", len(JOINTS), -4.0, 4.0),  # rad
     Channels("joint_velocity", len(JOINTS), -5.0, 5.0),  # JOINT_SPEED
 )
+MUSCLE_OBSERVATION: Final = ObservationLayout(*_FELT_OF_MUSCLES)
+TORQUE_OBSERVATION: Final = ObservationLayout(*_FELT_OF_JOINTS)
+_MUSCLE_CUED: Final = ObservationLayout(*_FELT_OF_MUSCLES, trial_cue=True)
+_TORQUE_CUED: Final = ObservationLayout(*_FELT_OF_JOINTS, trial_cue=True)
 
 
-def observation_layout(actuation: str) -> ObservationLayout:
-    """Return the layout of the observation with an actuation, "muscle", "motor" or "torque"."""
-    return TORQUE_OBSERVATION if actuation == "torque" else MUSCLE_OBSERVATION
+def observation_layout(actuation: str, trial_cue: bool = False) -> ObservationLayout:
+    """Return the layout of the observation.
+
+    Args:
+        actuation: "muscle", "motor" or "torque".
+        trial_cue: Whether a cue says that a trial begins.
+    """
+    if actuation == "torque":
+        return _TORQUE_CUED if trial_cue else TORQUE_OBSERVATION
+    return _MUSCLE_CUED if trial_cue else MUSCLE_OBSERVATION
 
 
-def reach_spaces(actuation: str) -> tuple[spaces.Box, spaces.Box]:
+def reach_spaces(actuation: str, trial_cue: bool = False) -> tuple[spaces.Box, spaces.Box]:
     """Return observation and action space of one arm, as tabulated in `envs.ReachEnv`."""
-    layout = observation_layout(actuation)
+    layout = observation_layout(actuation, trial_cue)
     if actuation == "torque":
         action = spaces.Box(-1.0, 1.0, (len(JOINTS),), np.float32)
     else:

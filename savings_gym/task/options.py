@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ class TrialOptions:
     field: list[Field] | None = None
 
 
+AS_DRAWN: Final = TrialOptions()  # the same object for all trials of which nothing is chosen
+
+
 def trial_options(options: Mapping[str, Any] | None, n: int, targets: int) -> TrialOptions:
     """Check the `options` of `reset`.
 
@@ -50,8 +53,8 @@ def trial_options(options: Mapping[str, Any] | None, n: int, targets: int) -> Tr
     Raises:
         ValueError: If a name is unknown or a value is bad; it lists the valid ones.
     """
-    if options is None:
-        return TrialOptions()
+    if not options and isinstance(options, Mapping | None):
+        return AS_DRAWN
     if not isinstance(options, Mapping):
         raise ValueError(f"the options of reset must be a dict or None, got {options!r}")
     unknown = sorted(set(options) - set(OPTIONS), key=str)

@@ -16,9 +16,11 @@ from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats, Indices
 from savings_gym.linear_fields import force_on_hand
 from savings_gym.task.observation import JOINT_SPEED, PLANE, observation_layout, reach_spaces
-from savings_gym.task.options import TrialOptions
+from savings_gym.task.options import AS_DRAWN, TrialOptions
 from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
+from savings_gym.task.session import Session
+from savings_gym.task.session_trials import SessionTrials
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, physics_steps, whole_steps
 from savings_gym.task.trials import Trials
 
@@ -36,6 +38,7 @@ class ReachingArms:
         settings: The task.
         nthread: Threads that step the arms; 0 is one per CPU.
         shared_trials: Count the trials of all arms together, instead of arm by arm.
+        session: What the trials of an arm belong to; None for trials that follow the settings.
 
     Attributes:
         arm: The arm.
@@ -50,18 +53,29 @@ class ReachingArms:
         field_force: (n, 2) the field's mean force on the hand in the last control step [N].
     """
 
-    def __init__(self, n: int, settings: TaskSettings, nthread: int = 1, shared_trials: bool = False) -> None:
+    def __init__(
+        self,
+        n: int,
+        settings: TaskSettings,
+        nthread: int = 1,
+        shared_trials: bool = False,
+        session: Session | None = None,
+    ) -> None:
         self.n, self.settings = n, settings
         self.arm = arm = load_arm(settings.actuation, settings.arm)
-        self.layout = layout = observation_layout(settings.actuation)
-        self.observation_space, self.action_space = reach_spaces(settings.actuation)
+        self.layout = layout = observation_layout(settings.actuation, settings.trial_cue)
+        self.observation_space, self.action_space = reach_spaces(settings.actuation, settings.trial_cue)
         noise = settings.noise
         sd = np.append(
             layout.sensor_noise(noise.vision, noise.proprioception), [noise.excitation] * arm.n_actuators
         )
         low, self._high = arm.control_range.T  # (actuators,) each
         self._least_share = low / self._high
-        self.trials = Trials(n, arm, settings, sd, shared_trials)
+        self.trials: Trials
+        if session is None:
+            self.trials = Trials(n, arm, settings, sd, shared_trials)
+        else:
+            self.trials = SessionTrials(n, arm, settings, sd, session)
         self.simulation = Simulation(arm, n, nthread)
         self.t = np.full(n, -1)
         self.hand = np.zeros((TRIAL_STEPS + 1, n, PLANE))
@@ -108,9 +122,18 @@ class ReachingArms:
         self.settings = replace(self.settings, schedule=schedule)
         self.trials.set_schedule(schedule, np.flatnonzero(self.t == 0))
 
-    def _place(self, arms: Indices, rngs: Sequence[np.random.Generator], chosen: TrialOptions | None) -> None:
-        """Draw the next trial of `arms` and put them at its start, at rest."""
-        joints = self.trials.begin(arms, rngs, self.t[arms] > 0, chosen or TrialOptions())
+    @property
+    def sessions(self) -> SessionTrials:
+        """The trials, of arms in sessions."""
+        assert isinstance(self.trials, SessionTrials)
+        return self.trials
+
+    def _begin(self, arms: Indices, rngs: Sequence[np.random.Generator], chosen: TrialOptions | None) -> None:
+        """Draw the next trial, or session, of `arms` and put them at its start."""
+        self._place(arms, self.trials.begin(arms, rngs, self.t[arms] > 0, chosen or AS_DRAWN))
+
+    def _place(self, arms: Indices, joints: Floats) -> None:
+        """Put `arms` at joint angles [rad], at rest, where a trial of theirs begins."""
         self.simulation.place(None if len(arms) == self.n else arms, joints)
         self.field_force[arms] = 0.0
         self.t[arms] = 0
@@ -161,8 +184,15 @@ class ReachTask(ReachingArms):
         reward_terms: (n,) of each term of the reward in the last control step; 0 before the first one.
     """
 
-    def __init__(self, n: int, settings: TaskSettings, nthread: int = 1, shared_trials: bool = False) -> None:
-        super().__init__(n, settings, nthread, shared_trials)
+    def __init__(
+        self,
+        n: int,
+        settings: TaskSettings,
+        nthread: int = 1,
+        shared_trials: bool = False,
+        session: Session | None = None,
+    ) -> None:
+        super().__init__(n, settings, nthread, shared_trials, session)
         self.reward_terms: dict[str, Floats] = {name: np.zeros(n) for name in REWARD_TERMS}
         self._together: int | None = -1  # t of all arms, if they have the same
         self._all = np.arange(n)
@@ -170,16 +200,24 @@ class ReachTask(ReachingArms):
     def begin(
         self, arms: Indices, rngs: Sequence[np.random.Generator], chosen: TrialOptions | None = None
     ) -> None:
-        """Begin the next trial of `arms`.
+        """Begin the next trial of `arms`, or their next session.
 
         Args:
             arms: (m,) which arms, ascending.
             rngs: m generators, from which the trials are drawn.
             chosen: What not to draw, from `trials.options`.
         """
-        self._place(arms, rngs, chosen)
+        self._begin(arms, rngs, chosen)
         for term in self.reward_terms.values():
             term[arms] = 0.0
+        self._begun()
+
+    def go_on(self, arms: Indices, rngs: Sequence[np.random.Generator]) -> None:
+        """Begin the next trial of `arms` within their sessions; reward terms stay those of the last step."""
+        self._place(arms, self.sessions.go_on(arms, rngs))
+        self._begun()
+
+    def _begun(self) -> None:
         self._together = 0 if not self.t.any() else None
         self._record()
 
@@ -216,6 +254,8 @@ class ReachTask(ReachingArms):
         values[:, layout.sensed] += self._noise()[:, layout.sensed]
         values[:, layout["target_position"]] = self.trials.target_position
         values[:, layout["go_cue"]] = self._cue_seen()[:, None]
+        if self.settings.trial_cue:
+            values[:, layout["trial_cue"]] = (self.t == 0)[:, None]
         observation = values.astype(np.float32)
         np.maximum(observation, space.low, out=observation)
         return np.minimum(observation, space.high, out=observation)

@@ -13,7 +13,7 @@ import numpy as np
 from savings_gym.arm.build import ACTUATIONS
 from savings_gym.arm.changes import ArmChanges, ArmLike
 from savings_gym.arm.model import load_arm
-from savings_gym.arrays import Floats, as_choice, as_number, as_numbers
+from savings_gym.arrays import Floats, as_choice, as_flag, as_number, as_numbers
 from savings_gym.fields import Field, as_field
 from savings_gym.task.schedule import Schedule, as_schedule
 
@@ -232,6 +232,7 @@ class TaskSettings:
         noise: Of actions and observations.
         delays: Of observations.
         reward_weights: Of the reward terms.
+        trial_cue: Whether the observation has a cue that a trial begins.
     """
 
     field: Field
@@ -244,6 +245,7 @@ class TaskSettings:
     noise: Noise
     delays: Delays
     reward_weights: RewardWeights
+    trial_cue: bool
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments that give an environment these settings."""
@@ -267,6 +269,7 @@ def task_settings(
     noise: Noise | Mapping[str, Any] | bool | None = True,
     delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
     reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+    trial_cue: bool = False,
 ) -> TaskSettings:
     """Return the settings that the arguments of an environment describe; see `envs.single.ReachEnv`.
 
@@ -293,4 +296,5 @@ def task_settings(
         noise=as_settings(Noise, noise),
         delays=as_settings(Delays, Delays(0.0, 0.0) if delays is None else delays),
         reward_weights=as_settings(RewardWeights, reward_weights),
+        trial_cue=as_flag("trial_cue", trial_cue),
     )

@@ -19,6 +19,7 @@ from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachingArms
 from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
+from savings_gym.task.session import Session
 from savings_gym.task.settings import CONTROL_STEP, TaskSettings
 
 
@@ -27,18 +28,25 @@ class SingleReachTask(ReachingArms):
 
     Args:
         settings: The task.
+        session: See `reach.ReachingArms`.
     """
 
-    def __init__(self, settings: TaskSettings) -> None:
-        super().__init__(1, settings)
+    def __init__(self, settings: TaskSettings, session: Session | None = None) -> None:
+        super().__init__(1, settings, session=session)
         self._only = np.array([0])
         self._links: list[float] = self.arm.link_lengths.tolist()
         self._terms: dict[str, float] = dict.fromkeys(REWARD_TERMS, 0.0)
 
     def begin(self, rng: np.random.Generator, chosen: TrialOptions | None = None) -> None:
-        """Begin the next trial, drawn from `rng`. See `reach.ReachTask.begin`."""
-        self._place(self._only, [rng], chosen)
+        """Begin the next trial, or session, drawn from `rng`. See `reach.ReachTask.begin`."""
+        self._begin(self._only, [rng], chosen)
         self._terms = dict.fromkeys(REWARD_TERMS, 0.0)
+        self._read_trial()
+        self._record(0)
+
+    def go_on(self, rng: np.random.Generator) -> None:
+        """Begin the next trial within the session. See `reach.ReachTask.go_on`."""
+        self._place(self._only, self.sessions.go_on(self._only, [rng]))
         self._read_trial()
         self._record(0)
 
@@ -69,6 +77,8 @@ class SingleReachTask(ReachingArms):
         values[layout.sensed] += self.trials.noise[0, t, layout.sensed]
         values[layout["target_position"]] = self._target
         values[layout["go_cue"]] = t >= self._cue
+        if self.settings.trial_cue:
+            values[layout["trial_cue"]] = t == 0
         observation = values.astype(np.float32)
         np.maximum(observation, layout.low, out=observation)
         return np.minimum(observation, layout.high, out=observation)

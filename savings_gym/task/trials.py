@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from savings_gym.arrays import Floats, Indices
 from savings_gym.fields import Field, NullField, resolve_fields
 from savings_gym.linear_fields import HandForces
 from savings_gym.task.draws import NO_TARGET, Draw, TrialSampler
-from savings_gym.task.options import TrialOptions, trial_options
+from savings_gym.task.options import AS_DRAWN, TrialOptions, trial_options
 from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import TRIAL_STEPS, TaskSettings
 
@@ -59,6 +58,7 @@ class Trials:
     ) -> None:
         self._arm, self._settings, self._noise_sd = arm, settings, noise_sd
         self._shared, self._next = shared, np.zeros(n, dtype=np.int64)
+        self._schedules = [settings.schedule] * n
         self._directions = np.array(settings.directions or ())
         self._samplers = [
             TrialSampler(arm.start, arm.joint_range, len(self._directions), settings.go_steps)
@@ -70,7 +70,7 @@ class Trials:
         self.done = np.zeros(n, dtype=bool)
         self.phases: list[Phase | None] = [None] * n
         self._catch_draw = np.zeros(n)
-        self._chosen = [TrialOptions()] * n
+        self._chosen = [AS_DRAWN] * n
         self.target = np.full(n, NO_TARGET)
         self.start, self.target_position = np.zeros((n, 2)), np.zeros((n, 2))
         self.go_step, self.cue_step = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
@@ -107,14 +107,10 @@ class Trials:
             waiting: Arms whose trial has begun, but without a step so far. They follow it at once: number,
                 phase, field and catch are set again, and the rest of the trial stays.
         """
-        self._settings = replace(self._settings, schedule=schedule)
+        self._schedules = [schedule] * self.n
         self._next[:] = 0
         self._count(waiting)
-        together: dict[int, list[int]] = {}  # arms whose trials were chosen by one reset
-        for i in waiting:
-            together.setdefault(id(self._chosen[i]), []).append(i)
-        for members in together.values():
-            arms, chosen = np.array(members), self._chosen[members[0]]
+        for arms, chosen in self._by_options(waiting):
             self._set_catch(arms, chosen)
             self._set_fields(arms, chosen)
 
@@ -164,6 +160,14 @@ class Trials:
         self._set_fields(arms, chosen)
         return joints
 
+    def _by_options(self, arms: Indices) -> Iterator[tuple[Indices, TrialOptions]]:
+        """Yield the options by which the trials of `arms` were chosen, and which of the arms."""
+        together: dict[int, list[int]] = {}
+        for i in arms:
+            together.setdefault(id(self._chosen[i]), []).append(i)
+        for members in together.values():
+            yield np.array(members), self._chosen[members[0]]
+
     def _within_reach(self, chosen: TrialOptions) -> None:
         """Raise a ValueError if the arm cannot reach the chosen start and targets."""
         if chosen.target_position is not None:
@@ -196,9 +200,8 @@ class Trials:
         else:
             self.number[counted] = self._next[counted]
             self._next[counted] += 1
-        schedule = self._settings.schedule
         for i in counted:
-            number = int(self.number[i])
+            number, schedule = int(self.number[i]), self._schedules[i]
             if schedule is None:
                 self.phase[i], self.phases[i], self.done[i] = NO_PHASE, None, False
             else:

@@ -16,6 +16,7 @@ from savings_gym import ENV_IDS, Field, ReachEnv, ReachVectorEnv
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.statistics import INTERVALS
 from savings_gym.task.observation import observation_layout
+from savings_gym.task.session import SESSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -87,6 +88,8 @@ def test_the_page_of_an_environment_tabulates_its_spaces(env_id: str) -> None:
         words = {"muscle": "fibre", "go": "go", "hand": "hand", "target": "target", "joint": "joint"}
         assert all(name.startswith(words[group.split("_")[0]]) for name in names[place]), group
     assert "v0: first version" in text and blocks.force_of(env_id) in text
+    for name in inspect.signature(type(env).__init__).parameters:
+        assert name == "self" or f"* `{name}`" in text
 
 
 def test_the_arguments_are_those_of_the_constructors() -> None:
@@ -96,6 +99,17 @@ def test_the_arguments_are_those_of_the_constructors() -> None:
     assert sorted(named) == sorted(single) and single < vector
     arguments = blocks.markdown_section(inspect.cleandoc(ReachEnv.__doc__ or ""), "Arguments", "ReachEnv")
     assert sorted(re.findall(r"^\* `(\w+)`", arguments, re.MULTILINE)) == sorted(single)
+
+
+def test_the_page_of_sessions_tabulates_the_named_ones() -> None:
+    rows = table(filled("environments/reach_session.md"), "`session`")
+    assert [row[0].strip('"') for row in rows] == list(SESSIONS)
+    for row, make in zip(rows, SESSIONS.values(), strict=True):
+        assert [part.split()[0] for part in row[1].split(", ")] == list(make().names)
+        assert row[2] == ", ".join(str(block.trials) for block in make().blocks)
+    info = gym.make("ReachSession-v0").reset(seed=0)[1]
+    text = filled("environments/reach_session.md")
+    assert all(f'"{name}"' in text for name in info if not name.startswith("reward_"))
 
 
 def test_the_tables_of_fields_are_the_fields() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.supervised.learner import FROZEN, Learning, SupervisedLearner, make_rollout
+from agents.supervised.learner import FROZEN, Learning, SupervisedLearner, make_rollout, run_sessions
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import STUDY_DELAYS, centre_out, random_reaches
 from agents.supervised.rollout import Trajectory, plain_rollout
@@ -16,7 +16,7 @@ from savings_gym.task.settings import Delays, Noise
 
 fused = pytest.importorskip("agents.supervised.fused", reason="the fused rollout needs numba")
 
-SERIES = [field.name for field in dataclasses.fields(Trajectory)]
+SERIES = [field.name for field in dataclasses.fields(Trajectory) if field.name != "memory"]
 EVERYTHING = CurlField(8.0) + ElasticField(20.0, onset="start") + ElasticField(-9.0, (0.1, 0.5), onset="cue")
 LOUD = Noise(excitation=0.01, proprioception=0.02, vision=0.005)
 
@@ -234,3 +234,43 @@ def test_the_fast_path_is_chosen_where_it_can_be():
     assert make_rollout(make_ensemble("gru", 1, 4, seed=0), TorchArm(actuation="motor")).arm[1][0, -1] == 1.0
     with pytest.raises(ValueError, match="'fast'.*auto, fused, plain"):
         make_rollout(lstm, arm, "fast")
+
+
+def sessions(trials=3):
+    fields = (EVERYTHING, CurlField(-8.0), ChannelField())
+    return [batch(field, seed=seed) for seed, field in enumerate(fields[:trials])]
+
+
+def test_sessions_carry_memory_and_gradients_like_the_plain_rollout():
+    ensemble, trials = lively(), sessions()
+    results = []
+    for kind in ("fused", "plain"):
+        run = make_rollout(ensemble, TorchArm(dtype=torch.float64), kind)
+        trajectories = run_sessions(run, ensemble, trials)
+        parameters = dict(ensemble.named_parameters())
+        total = sum(a_number_of_everything(each) for each in trajectories)
+        grads = torch.autograd.grad(total, list(parameters.values()))
+        results.append((trajectories, dict(zip(parameters, grads, strict=True))))
+    (ours, our_grads), (theirs, their_grads) = results
+    for trial, expected in zip(ours, theirs, strict=True):
+        for name in SERIES:
+            assert_same(getattr(trial, name), getattr(expected, name), 1e-7)
+    for name, grad in their_grads.items():
+        assert_same(our_grads[name], grad, 1e-6)
+    alone = fused.FusedRollout()(ensemble, trials[1])
+    assert (alone.hidden - ours[1].hidden).abs().max() > 1e-3  # it began elsewhere
+
+
+def test_a_session_of_one_trial_is_a_batch_of_trials():
+    weights = []
+    for trials in (sessions(1), [batch()]):
+        ensemble = lively()
+        SupervisedLearner(ensemble, Learning("sgd", rate=0.1)).update(*trials)
+        weights.append([parameter.detach() for parameter in ensemble.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
+
+
+def test_sessions_of_different_sizes_are_refused():
+    small = random_reaches(2, 3, EVERYTHING, np.random.default_rng(0), dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"one size, got \[\(2, 3\), \(2, 8\)\]"):
+        run_sessions(fused.FusedRollout(), lively(), [batch(), small])

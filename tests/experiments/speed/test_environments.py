@@ -25,7 +25,8 @@ def test_a_quick_run_measures_everything(tiny: None) -> None:
     others = {"SyncVectorEnv", "AsyncVectorEnv", "DummyVecEnv", "SubprocVecEnv"}
     assert set(parts["steps_per_second"]["2"]) == ours | others
     lines = environments.report_rows(results)
-    assert len(lines) == 4 + 2 + 6 + 2 and all(isinstance(cell, str) for line in lines for cell in line)
+    assert set(parts["session"]) == {"1", "2", "3"} and min(parts["session"].values()) > 0
+    assert len(lines) == 4 + 2 + 3 + 6 + 2 and all(isinstance(cell, str) for line in lines for cell in line)
     assert environments.report_rows({}) == []
 
 

@@ -14,10 +14,23 @@ from gymnasium.utils.env_checker import check_env
 from scripted_reach import ScriptedReach, trial_reward
 
 import savings_gym
-from savings_gym import ENV_IDS, CurlField, Delays, Noise, ReachEnv, ReachVectorEnv, RewardWeights, four_phase
+from savings_gym import (
+    ENV_IDS,
+    CurlField,
+    Delays,
+    Noise,
+    ReachEnv,
+    ReachSessionEnv,
+    ReachSessionVectorEnv,
+    ReachVectorEnv,
+    RewardWeights,
+    four_phase,
+    savings_session,
+)
 from savings_gym.task.settings import task_settings
 
 REWARD_TERMS = {"reward_proximity", "reward_effort", "reward_jerk", "reward_lateral"}
+TRIAL_IDS = [env_id for env_id in ENV_IDS if env_id != "ReachSession-v0"]  # whose episodes are trials
 INFO = {
     "phase", "trial", "schedule_done", "target", "target_position", "go_time", "catch",
     "hand_position", "hand_velocity", "muscle_force", "field_force", *REWARD_TERMS,
@@ -40,7 +53,7 @@ def test_stable_baselines3_advises_only_what_the_docstring_explains(env_id, recw
     assert not said or "Torque" not in env_id
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", TRIAL_IDS)
 def test_an_episode_is_one_trial_of_100_steps_that_is_truncated(env_id):
     env = gym.make(env_id)
     assert sum(isinstance(layer, gym.wrappers.TimeLimit) for layer in layers(env)) == 1
@@ -73,6 +86,7 @@ def test_the_registered_environments_are_what_their_names_say():
     assert envs["RandomReach-v0"].task.settings.directions is None
     assert envs["ForceFieldReachTorque-v0"].task.settings.actuation == "torque"
     assert envs["SavingsReach-v0"].task.settings.schedule == four_phase()
+    assert envs["ReachSession-v0"].session == savings_session()
     assert set(ENV_IDS) <= set(gym.registry)
     assert all(hasattr(savings_gym, name) for name in savings_gym.__all__)
 
@@ -137,9 +151,17 @@ def test_the_arguments_are_documented_and_have_one_set_of_defaults():
     assert [vector[name].default for name in single] == [single[name].default for name in single]
     assert all(f"* `{name}`:" in ReachEnv.__doc__ for name in single)
     assert all(f"{name}:" in ReachVectorEnv.__doc__ for name in vector)
+    sessions, many = (inspect.signature(call).parameters for call in (ReachSessionEnv, ReachSessionVectorEnv))
+    assert set(sessions) == set(single) - {"field", "schedule"} | {"session"}
+    other = {"field", "schedule", "shared_trials", "max_episode_steps"}
+    assert set(many) == set(vector) - other | {"session"}
+    for parameters in (sessions, many):
+        assert all(parameters[name].default == vector[name].default for name in set(parameters) - {"session"})
+    assert all(f"* `{name}`:" in ReachSessionEnv.__doc__ for name in set(sessions) - set(single))
+    assert all(f"{name}:" in ReachSessionVectorEnv.__doc__ for name in many)
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", TRIAL_IDS)
 def test_the_spec_goes_through_json(env_id):
     env = gym.make(
         env_id,
@@ -264,6 +286,7 @@ def test_rewards_are_those_of_the_docstring():
             {"schedule": four_phase(), "field": CurlField(2.0)},
             r"a schedule excludes a field, .* got field=CurlField\(.*b=2.0\)",
         ),
+        ({"trial_cue": "yes"}, "trial_cue must be True or False, got 'yes'"),
         ({"reward_weights": {"jerk": "1"}}, "RewardWeights: jerk must be .* got '1'"),
         ({"reward_weights": {"jerk": -1.0}}, "RewardWeights: jerk must be"),
         ({"render_mode": "ansi"}, r"render_mode must be None or one of \['rgb_array'.* got 'ansi'"),

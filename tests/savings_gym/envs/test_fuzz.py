@@ -10,7 +10,18 @@ from fuzzed_values import anything, extreme_floats, mangled, numbers, too_large
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from savings_gym import ENV_IDS, CurlField, NullField, ReachEnv, ReachVectorEnv, four_phase
+from savings_gym import (
+    ENV_IDS,
+    CurlField,
+    NullField,
+    ReachEnv,
+    ReachSessionEnv,
+    ReachSessionVectorEnv,
+    ReachVectorEnv,
+    as_session,
+    four_phase,
+    savings_session,
+)
 from savings_gym.fields import (
     ChannelField,
     ConstantField,
@@ -23,9 +34,10 @@ from savings_gym.task.options import OPTIONS
 from savings_gym.task.schedule import Schedule, as_schedule
 from savings_gym.task.settings import task_settings
 
+TRIAL_IDS = [env_id for env_id in ENV_IDS if env_id != "ReachSession-v0"]  # whose episodes are trials
 ARGUMENTS = (
     "field", "schedule", "actuation", "arm", "targets", "go_time", "catch_fraction", "noise", "delays",
-    "reward_weights", "render_mode",
+    "reward_weights", "trial_cue", "render_mode",
 )  # fmt: skip
 VECTOR_ARGUMENTS = ("num_envs", "shared_trials", "autoreset_mode", "max_episode_steps", "nthread", "info")
 WORDS = {"reward_weights": "RewardWeights", "noise": "Noise", "delays": "Delays|delay", "go_time": "go_time"}
@@ -57,7 +69,7 @@ def check(env, observation, info, reward=0.0):
         assert np.isfinite(np.asarray(state, dtype=float)).all()
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", TRIAL_IDS)
 @pytest.mark.parametrize("make", [ReachEnv, ReachVectorEnv], ids=["single", "vector"])
 @settings(max_examples=25)
 @given(st.sampled_from(ARGUMENTS), anything)
@@ -69,6 +81,31 @@ def test_arguments_are_refused_by_name_or_make_an_environment(env_id, make, name
         check(env, observation, info)
         observation, reward, *_, info = env.step(np.zeros(env.action_space.shape))
         check(env, observation, info, reward)
+
+
+@pytest.mark.parametrize("make", [ReachSessionEnv, ReachSessionVectorEnv], ids=["single", "vector"])
+@settings(max_examples=25)
+@given(st.sampled_from([*ARGUMENTS[2:], "session"]), anything)
+def test_arguments_of_sessions_are_refused_by_name_or_make_an_environment(make, name, value):
+    assume(not too_large(value))
+    with refused_by_name(name):
+        env = make(**{name: value})
+        observation, info = env.reset(seed=1)
+        check(env, observation, info)
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_dicts_of_sessions_are_refused_or_are_what_they_say(data):
+    values = savings_session(2, 3, (1, 2), 2).to_dict()
+    part = data.draw(st.sampled_from(["blocks", "pairs"]))
+    entries = [dict(entry) for entry in values[part]]
+    entries[1] = data.draw(mangled(entries[1]))
+    with refused_by_name("session", "block", "field", "phase", "FieldPair", "must", "onset"):
+        session = as_session(values | {part: entries})
+        assert as_session(session.to_dict()) == session
+    with refused_by_name("session", "block"):
+        as_session(data.draw(mangled(values)))
 
 
 @given(st.sampled_from(VECTOR_ARGUMENTS), anything)

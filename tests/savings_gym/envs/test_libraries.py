@@ -8,6 +8,7 @@ import pytest
 
 from savings_gym import ENV_IDS, Phase, ReachVectorEnv, Schedule
 
+TRIAL_IDS = [env_id for env_id in ENV_IDS if env_id != "ReachSession-v0"]  # whose episodes are trials
 NUMBERS = "biuf"  # NumPy kinds
 
 
@@ -49,7 +50,7 @@ WRAPPERS = {
 }
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", TRIAL_IDS)
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_gymnasiums_wrappers_take_every_environment(env_id, name):
     env = gym.wrappers.Autoreset(WRAPPERS[name](gym.make(env_id)))
@@ -101,7 +102,7 @@ def torchrl():
     return pytest.importorskip("torchrl.envs")
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", TRIAL_IDS)
 @pytest.mark.filterwarnings("ignore")
 def test_torchrl_checks_and_rolls_out_every_environment(torchrl, env_id):
     env = torchrl.GymEnv(env_id).auto_register_info_dict()
@@ -109,6 +110,17 @@ def test_torchrl_checks_and_rolls_out_every_environment(torchrl, env_id):
     rollout = env.rollout(205, break_when_any_done=False)
     assert rollout["next", "truncated"].sum() == 2
     assert rollout["next", "trial"].diff().sum() == 2 and rollout["phase"].unique().numel() == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torchrl_rolls_out_sessions(torchrl):
+    session = {"blocks": [{"name": name, "field": name, "trials": 1} for name in "AB"]}
+    env = torchrl.GymEnv("ReachSession-v0", session=session).auto_register_info_dict()
+    torchrl.check_env_specs(env)
+    rollout = env.rollout(205, break_when_any_done=False)
+    assert rollout["next", "truncated"].flatten().nonzero().tolist() == [[199]]
+    assert rollout["next", "trial_ended"].flatten().nonzero().tolist() == [[99], [199]]
+    assert rollout["session"].unique().numel() == 2 and not rollout["next", "terminated"].any()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -150,7 +162,7 @@ def test_minari_records_the_infos(env_id, tmp_path, monkeypatch):
     env.close()
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", TRIAL_IDS)
 @pytest.mark.filterwarnings("ignore")
 def test_torchrl_trains_on_every_environment(torchrl, env_id):
     import torch
@@ -187,7 +199,7 @@ def test_torchrl_trains_on_every_environment(torchrl, env_id):
     assert torch.isfinite(network[0].weight).all() and not torch.equal(before, network[0].weight)
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", TRIAL_IDS)
 @pytest.mark.filterwarnings("ignore")
 def test_tianshou_trains_on_every_environment(env_id):
     """Tianshou 2 needs pandas below 3, so that it cannot be installed beside this project's pins."""

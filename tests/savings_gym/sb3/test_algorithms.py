@@ -38,7 +38,7 @@ def test_algorithms_go_through_the_phases_on_a_vector_environment(algorithm):
     assert callback.result.complete and callback.result.table["trial"][::8].tolist() == [0, 2, 0, 2]
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", [env_id for env_id in ENV_IDS if env_id != "ReachSession-v0"])
 @pytest.mark.parametrize("algorithm", [TD3, TRPO], ids=lambda algorithm: algorithm.__name__)
 def test_algorithms_train_on_every_id(env_id, algorithm):
     env = gym.make(f"savings_gym:{env_id}")

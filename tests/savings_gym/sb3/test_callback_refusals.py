@@ -34,6 +34,11 @@ REFUSED = {
     "not even": (lambda: arms(3), Schedule((Phase("A", None, 4),)), "'A' has 4 trials, which 3 environments"),
     "no reach": (lambda: DummyVecEnv([lambda: gym.make("Pendulum-v1")]), TWO, "environment that reaches"),
     "overruled": (lambda: DummyVecEnv([lambda: ForceField(single()(), CURL)]), TWO, "ForceField.*overrule"),
+    "sessions": (
+        lambda: DummyVecEnv([lambda: gym.make("ReachSession-v0")]),
+        TWO,
+        "trials, not sessions; .*run_sessions",
+    ),
     "too short": (lambda: arms(2), Schedule((Phase("A", None, 2), Phase("B", None, 1))), "'B' has 1 trials"),
 }
 

@@ -11,8 +11,10 @@ from savings_gym.task.observation import (
     observation_layout,
 )
 
+CUED = [observation_layout(actuation, trial_cue=True) for actuation in ("muscle", "torque")]
 
-@pytest.mark.parametrize("layout", [MUSCLE_OBSERVATION, TORQUE_OBSERVATION])
+
+@pytest.mark.parametrize("layout", [MUSCLE_OBSERVATION, TORQUE_OBSERVATION, *CUED])
 def test_names_share_out_all_channels_in_order(layout):
     channels = np.arange(layout.size)
     assert np.concatenate([channels[layout[name]] for name in layout]).tolist() == channels.tolist()
@@ -21,6 +23,12 @@ def test_names_share_out_all_channels_in_order(layout):
         *channels[layout.proprioception],
     ]
     assert sum(layout.width(name) for name in layout) == layout.size == len(layout.low) == len(layout.high)
+
+
+def test_the_trial_cue_is_one_more_channel_at_the_end():
+    for plain, cued in zip((MUSCLE_OBSERVATION, TORQUE_OBSERVATION), CUED, strict=True):
+        assert dict(cued) == dict(plain) | {"trial_cue": slice(plain.size, plain.size + 1)}
+        assert (cued.low[:-1] == plain.low).all() and (cued.low[-1], cued.high[-1]) == (0.0, 1.0)
 
 
 def test_motors_are_felt_like_muscles():

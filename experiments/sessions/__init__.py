@@ -1,0 +1,1 @@
+"""Memory across trials: networks trained through sessions, then tested with fixed weights."""

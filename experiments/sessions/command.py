@@ -1,0 +1,117 @@
+"""Can activity save? Networks trained through sessions of trials, tested with fixed weights.
+
+    python -m experiments.sessions --preset quick|paper|smoke [--out runs/sessions-quick]
+
+starts from pre-trained networks, trains copies of them by backpropagation through sessions of eight trials,
+with memory carried from trial to trial, and takes all of them, with fixed weights, through sessions that have
+a washout, or the opposite field, between two blocks in a field, and through the same sessions without a field
+in the first block. Writes networks_REGIME.safetensors, probes.parquet, curves.npz, summary.json, sessions.png
+and README.md. The same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+
+import numpy as np
+import pandas as pd
+
+from agents.supervised.checkpoints import load_ensemble
+from experiments.runs.command_line import StopFlag, differing_flags, preset_main
+from experiments.runs.folder import RunFolder, versions
+from experiments.sessions.config import PRESETS, UNTRAINED, Sessions, identity
+from experiments.sessions.measures import Curves, curves, network_values, quantities
+from experiments.sessions.report import PAGE, draw, page, summary
+from experiments.sessions.testing import Outcome, test
+from experiments.sessions.training import networks_file, start_networks, train
+from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Sessions) -> int:
+    """Train, test and report; return the exit status.
+
+    Returns:
+        0; 1 if the learning diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
+    """
+    weights = config.check()
+    with StopFlag() as stop, sole_writer(config.out):
+        folder = RunFolder(config.out, identity(config, weights))
+        if folder.complete:
+            log.info("%s is complete:\n%s", config.out, (config.out / PAGE).read_text())
+            return 0
+        folder.check()
+        for regime in config.regimes:
+            try:
+                if not train(config, weights, regime, stop):
+                    log.warning("interrupted: the same command goes on from there")
+                    return stop.status
+            except FloatingPointError as error:
+                log.error("the learning diverged: %s; try a lower --rate", error)
+                return 1
+        ensembles = {UNTRAINED: start_networks(config, weights)}
+        ensembles |= {regime: load_ensemble(networks_file(config.out, regime)) for regime in config.regimes}
+        tested: dict[str, dict[str, Outcome]] = {}
+        for regime, ensemble in ensembles.items():
+            log.info("testing networks: %s", regime)
+            tested[regime] = {}
+            for kind in config.test_sessions():
+                if stop():
+                    log.warning("interrupted: the same command goes on from there")
+                    return stop.status
+                tested[regime][kind] = test(config, ensemble, kind)
+        _report(config, folder, tested)
+    return 0
+
+
+def command(config: Sessions) -> str:
+    """Return the command line that makes all this."""
+    flags = differing_flags(config, PRESETS[config.preset])
+    return " ".join(["python -m experiments.sessions --preset", config.preset, *flags])
+
+
+def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Outcome]]) -> None:
+    """Write tables, figure, page and summary."""
+    names = {kind: session.names for kind, session in config.test_sessions().items()}
+    found = {regime: curves(its, names) for regime, its in tested.items()}
+    values = {regime: network_values(its) for regime, its in found.items()}
+    numbers = quantities(values, config.seed)
+    tables = [
+        result.table.assign(trained_in=regime, test=kind)
+        for regime, its in tested.items()
+        for kind, result in its.items()
+    ]
+    folder.write_probes(pd.concat(tables, ignore_index=True))
+    write_atomically(config.out / "curves.npz", _stored_curves(found))
+    draw(found, values, config.out)
+    text = page(numbers, command(config), config.networks)
+    write_atomically(config.out / PAGE, text.encode())
+    about = {"complete": True, "command": command(config), "versions": versions()}
+    write_json(config.out / SUMMARY, about | summary(numbers, values))
+    log.info("%s", text)
+
+
+def _stored_curves(found: dict[str, dict[str, Curves]]) -> bytes:
+    """Return the curves of every network as an npz file: REGIME/TEST/SERIES/BLOCK, (networks, trials)."""
+    arrays = {
+        f"{regime}/{kind}/{series}/{block}": values.astype(np.float32)
+        for regime, its in found.items()
+        for kind, curve in its.items()
+        for series in ("deviation", "shift")
+        for block, values in getattr(curve, series).items()
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return preset_main("experiments.sessions", PRESETS, "quick", run, arguments, __doc__)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

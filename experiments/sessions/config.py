@@ -1,0 +1,171 @@
+"""Arguments of the sessions experiment, what networks are trained on, and what they are tested in.
+
+A session used in training is short, since gradients go back through all of its trials. What it rewards
+decides what a memory can be good for: in "adaptation" one field lasts for the whole session; in "relearning"
+the field comes back after a washout.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from agents.supervised.learner import Learning
+from agents.supervised.memory import check_learning_memory
+from agents.supervised.reaches import TRAINING_GO
+from experiments.runs.command_line import choice, choices
+from experiments.savings.config import SHIPPED, Savings, start_weights
+from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.fields import CurlField, NullField
+from savings_gym.task.session import (
+    Block,
+    FieldPair,
+    Session,
+    adaptation_session,
+    interference_session,
+    savings_session,
+)
+from savings_gym.task.settings import Delays, Noise, go_steps
+
+UNTRAINED: Final = "untrained"  # in sessions; pre-trained on single reaches like all others
+ADAPTATION, RELEARNING = REGIMES = ("adaptation", "relearning")
+TRAINED_IN: Final = {
+    ADAPTATION: adaptation_session(8),
+    RELEARNING: Session(
+        (
+            Block("NF1", NullField(), (1, 2)),
+            Block("FF1", "A", (2, 4)),
+            Block("NF2", NullField(), (1, 3)),
+            Block("FF2", "A", 4),
+        )
+    ),
+}
+SAVINGS, SHAM, INTERFERENCE, INTERFERENCE_SHAM = TESTS = (
+    "savings", "savings, sham", "interference", "interference, sham"
+)  # fmt: skip
+PRESET_NAMES: Final = ("quick", "paper", "smoke")
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Arguments of the experiment; the preset sets the defaults."""
+
+    preset: Annotated[str, choice(PRESET_NAMES)] = "quick"
+    """quick (8 shipped networks, 2 000 updates of each kind), paper (10 000), smoke (seconds)."""
+    out: Path = Path("runs/sessions-quick")
+    """Run folder: a new one, or that of an interrupted run to resume."""
+    networks: int = 8
+    """Number of networks."""
+    units: int = 128
+    """Recurrent units of each network."""
+    seed: int = 0
+    """Seed of all random numbers; the weights to start from are alike for every seed."""
+    pretrained: Path = SHIPPED
+    """Weights to start from, of networks pre-trained on single reaches."""
+    regimes: Annotated[tuple[str, ...], choices(REGIMES)] = REGIMES
+    """What networks are trained in, each from the same weights: sessions in one field, or sessions in which
+    a field comes back after a washout."""
+    updates: int = 2_000
+    """Updates of the training in sessions."""
+    sessions: int = 8
+    """Sessions of each network in an update, of 8 trials each."""
+    rate: float = 1e-3
+    """Learning rate of Adam at first; it falls linearly to 0."""
+    clip: float = 1.0
+    """Largest gradient norm of a network."""
+    catch_fraction: float = 0.2
+    """Probability of a training trial without a go cue."""
+    training_go: tuple[float, float] = TRAINING_GO
+    """First and last time of go in training trials [s]."""
+    b: float = 8.0
+    """Strength of the curl field of the tests [N s/m]; they are made with both of its signs."""
+    tests: int = 4
+    """Sessions of every kind of test and sign of the field."""
+    nf1_trials: int = 8
+    """Trials of the baseline in a test."""
+    ff1_trials: int = 16
+    """Trials of the first block in the field."""
+    nf2_trials: int = 16
+    """Trials of the washout, or of the opposite field."""
+    ff2_trials: int = 16
+    """Trials of the second block in the field."""
+    noise: Noise = Noise()
+    """Noise of excitations and senses."""
+    delays: Delays = Delays()
+    """Delays of the senses and of the go cue [s]."""
+    keep_every: int = 200
+    """Updates between saved states, and the most that a kill can lose."""
+
+    def __post_init__(self) -> None:
+        """Check every value before any work starts."""
+        if self.preset not in PRESET_NAMES:
+            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        for name in ("networks", "units", "updates", "sessions", "tests", "nf1_trials", "ff1_trials",
+                     "nf2_trials", "ff2_trials", "keep_every"):  # fmt: skip
+            as_whole_number(name, getattr(self, name), 1)
+        as_seed("seed", self.seed)
+        unknown = [name for name in self.regimes if name not in REGIMES]
+        if unknown or len(set(self.regimes)) != len(self.regimes):
+            raise ValueError(f"regimes must be some of {', '.join(REGIMES)}, each once, got {self.regimes}")
+        as_number("catch_fraction", self.catch_fraction, 0.0, 0.99)
+        go_steps(self.training_go)
+        self.learning()
+        if self.b == 0.0:
+            raise ValueError("b must not be 0: the tests need a field")
+        self.test_sessions()
+
+    def learning(self) -> Learning:
+        """Return how networks learn in sessions."""
+        return Learning("adam", rate=self.rate, clip=self.clip)
+
+    def start(self) -> Savings:
+        """Return the arguments of a run of `experiments.savings` that starts from the same weights."""
+        return Savings(
+            networks=self.networks, units=self.units, pretrained=self.pretrained, noise=self.noise,
+            delays=self.delays,
+        )  # fmt: skip
+
+    def test_sessions(self) -> dict[str, Session]:
+        """Return the sessions of the tests, with the declared field as A; its opposite comes by its sign."""
+        first, second = CurlField(self.b), CurlField(-self.b)
+        pairs = (FieldPair(first, second),)
+        trials = (self.ff1_trials, self.nf2_trials, self.ff2_trials)
+        tests = {
+            SAVINGS: savings_session(self.nf1_trials, *trials, pairs=pairs),
+            INTERFERENCE: interference_session(*trials, pairs=pairs),
+        }
+        shams = {SHAM: tests[SAVINGS], INTERFERENCE_SHAM: tests[INTERFERENCE]}
+        return tests | {name: session.sham("FF1") for name, session in shams.items()}
+
+    def check(self) -> Path:
+        """Refuse what cannot run; return the weights to start from.
+
+        Raises:
+            FileNotFoundError, ValueError: If the weights are missing or do not fit, or memory is too small.
+        """
+        weights = start_weights(self.start())
+        assert weights is not None
+        most = max(session.trials[0] for session in TRAINED_IN.values()) * self.sessions
+        check_learning_memory("gru", self.networks, self.units, most)
+        return weights
+
+
+PRESETS: Final = {
+    "quick": Sessions(),
+    "paper": Sessions("paper", Path("runs/sessions-paper"), updates=10_000, tests=8),
+    "smoke": Sessions(
+        "smoke", Path("runs/sessions-smoke"), networks=2, updates=4, sessions=2, tests=1, nf1_trials=2,
+        ff1_trials=2, nf2_trials=2, ff2_trials=2, keep_every=2,
+    ),
+}  # fmt: skip
+
+
+def identity(config: Sessions, weights: Path) -> dict[str, Any]:
+    """Return the arguments that decide the results, with a digest of the weights."""
+    values = dataclasses.asdict(config) | {"pretrained": config.pretrained.as_posix()}
+    for name in ("out", "keep_every"):
+        del values[name]
+    return values | {"pretrained_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}

@@ -1,0 +1,147 @@
+"""What tests say: adaptation, washout and savings in activity, and the shift of preparatory activity."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from experiments.sessions.config import INTERFERENCE, INTERFERENCE_SHAM, SAVINGS, SHAM
+from experiments.sessions.testing import Outcome
+from experiments.study import Quantity, quantity
+from savings_gym.activity.preparatory import UniformShift, force_axes, uniform_shift
+from savings_gym.arrays import MM, Floats
+from savings_gym.metrics.statistics import Sampling, holm
+
+END: Final = 4  # last trials of a block whose mean is its end
+EARLY: Final = 5  # first trials of a block, of which all but the first follow an encounter with the field
+FIRST, ADAPTED, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_EARLY, DESPITE, SHIFT, SHIFT_BEYOND = MEASURES = (
+    "deviation, first trial of FF1", "adaptation within FF1", "after-effect, first trial of NF2",
+    "end of NF2, less NF1", "savings beyond the sham, first trial", "savings beyond the sham, trials 2 to 5",
+    "savings beyond the sham, trials 2 to 5, after the opposite field", "shift left in NF2",
+    "shift left in NF2, beyond the sham",
+)  # fmt: skip
+CLAIMED: Final = (SAVED_FIRST, SAVED_EARLY, DESPITE, SHIFT_BEYOND)  # with a test, corrected together
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Curves:
+    """A test, averaged over its sessions, signs of the field and targets.
+
+    Attributes:
+        deviation: Block to lateral deviation, on the side to which the field of FF1 pushes, (n, trials) [m].
+        shift: Block to preparatory activity along the shift from NF1 to FF1 of the savings test, (n, trials):
+            0 at the end of NF1, 1 at the end of FF1. Empty for tests of interference.
+    """
+
+    deviation: dict[str, Floats]
+    shift: dict[str, Floats]
+
+
+def curves(tested: Mapping[str, Outcome], names: Mapping[str, tuple[str, ...]]) -> dict[str, Curves]:
+    """Return the curves of every test.
+
+    Args:
+        tested: Results by kind of test.
+        names: Names of the blocks by kind of test.
+    """
+    blocks = {kind: _deviation(result.table, names[kind]) for kind, result in tested.items()}
+    shifts = _shifts(tested, blocks)
+    return {kind: Curves(blocks[kind], shifts.get(kind, {})) for kind in tested}
+
+
+def _deviation(table: pd.DataFrame, names: tuple[str, ...]) -> dict[str, Floats]:
+    signed = table.assign(along=table["lateral_deviation"] * table["sign"])
+    means = signed.groupby(["phase", "network", "update"])["along"].mean()
+    return {name: means[name].unstack("update").to_numpy(dtype=np.float64) for name in names}
+
+
+def _shifts(
+    tested: Mapping[str, Outcome], blocks: Mapping[str, dict[str, Floats]]
+) -> dict[str, dict[str, Floats]]:
+    """Project every trial of the savings test and its sham on the shift of its sign; average over signs."""
+    lengths = [values.shape[1] for values in blocks[SAVINGS].values()]
+    ends = dict(zip(blocks[SAVINGS], np.cumsum(lengths), strict=True))
+    along: dict[str, list[Floats]] = {SAVINGS: [], SHAM: []}
+    for sign in range(len(tested[SAVINGS].prepared)):
+        activity, force = (
+            values[sign].mean(axis=0) for values in (tested[SAVINGS].prepared, tested[SAVINGS].force)
+        )
+        at = {name: activity[:, max(end - END, 0) : end].mean(axis=1) for name, end in ends.items()}
+        first = slice(max(ends["NF1"] - END, 0), ends["NF1"])
+        shift = uniform_shift(at, force_axes(at, force[:, first].mean(axis=1)))
+        for kind, values in along.items():
+            values.append(_project(tested[kind].prepared[sign].mean(axis=0), shift))
+    return {
+        kind: dict(zip(ends, np.split(np.mean(values, axis=0), np.cumsum(lengths)[:-1], axis=1), strict=True))
+        for kind, values in along.items()
+    }
+
+
+def _project(activity: Floats, shift: UniformShift) -> Floats:
+    """Project activity (n, trials, 8, units), mean over targets, on the shift of each network."""
+    moved = activity.mean(axis=2) - shift.origin[:, None]
+    return np.einsum("nku,nu->nk", moved, shift.vector) / shift.scale[:, None]
+
+
+def network_values(found: Mapping[str, Curves]) -> dict[str, Floats]:
+    """Return one value per network for each of `MEASURES`, in SI units.
+
+    Args:
+        found: Curves by kind of test.
+    """
+    main, sham = found[SAVINGS].deviation, found[SHAM].deviation
+    opposed, opposed_sham = found[INTERFERENCE].deviation, found[INTERFERENCE_SHAM].deviation
+    shift, sham_shift = found[SAVINGS].shift, found[SHAM].shift
+    return {
+        FIRST: main["FF1"][:, 0] - _end(main["NF1"]),
+        ADAPTED: main["FF1"][:, 0] - _end(main["FF1"]),
+        AFTER_EFFECT: main["NF2"][:, 0] - _end(main["NF1"]),
+        RESIDUAL: _end(main["NF2"]) - _end(main["NF1"]),
+        SAVED_FIRST: sham["FF2"][:, 0] - main["FF2"][:, 0],
+        SAVED_EARLY: _early(sham["FF2"]) - _early(main["FF2"]),
+        DESPITE: _early(opposed_sham["FF2"]) - _early(opposed["FF2"]),
+        SHIFT: _end(shift["NF2"]),
+        SHIFT_BEYOND: _end(shift["NF2"]) - _end(sham_shift["NF2"]),
+    }
+
+
+def _end(values: Floats) -> Floats:
+    return values[:, -END:].mean(axis=1)
+
+
+def _early(values: Floats) -> Floats:
+    """Mean of trials 2 to `EARLY`, or of the only one."""
+    return values[:, 1:EARLY].mean(axis=1) if values.shape[1] > 1 else values[:, 0]
+
+
+def quantities(values: Mapping[str, Mapping[str, Floats]], seed: int) -> dict[str, dict[str, Quantity]]:
+    """Return means with t intervals; the tests of `CLAIMED` are corrected for all networks together.
+
+    Args:
+        values: `network_values`, by what the networks were trained in.
+        seed: As in `Sampling`.
+    """
+    sampling = Sampling(seed)
+    found = {
+        regime: {
+            name: quantity(
+                name, its[name], _unit(name), sampling, scale=1.0 if _unit(name) == "1" else MM,
+                test=name in CLAIMED,
+            )
+            for name in MEASURES
+        }
+        for regime, its in values.items()
+    }  # fmt: skip
+    tests = [(regime, name) for regime in found for name in CLAIMED if found[regime][name].p is not None]
+    corrected = holm([float(found[regime][name].p or 0.0) for regime, name in tests])
+    for (regime, name), p in zip(tests, corrected, strict=True):
+        found[regime][name] = dataclasses.replace(found[regime][name], p_holm=float(p))
+    return found
+
+
+def _unit(name: str) -> str:
+    return "1" if name in (SHIFT, SHIFT_BEYOND) else "mm"

@@ -1,0 +1,143 @@
+"""The page of the sessions experiment: one table, one figure, and what the tests allow to say."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.drawing import style as look
+from experiments.runs.tables import format_p, format_value, markdown_table
+from experiments.sessions.config import ADAPTATION, RELEARNING, SAVINGS, SHAM, UNTRAINED
+from experiments.sessions.measures import CLAIMED, MEASURES, SAVED_EARLY, SAVED_FIRST, Curves
+from experiments.study import LEVEL, Quantity
+from savings_gym.arrays import MM, Floats
+
+FIGURE: Final = "sessions.png"
+PAGE: Final = "README.md"
+WORDS: Final = {
+    UNTRAINED: "not trained in sessions",
+    ADAPTATION: "trained in sessions in one field",
+    RELEARNING: "trained in sessions in which the field comes back",
+}
+HEADINGS: Final = {
+    UNTRAINED: "Not trained in sessions", ADAPTATION: "One field a session",
+    RELEARNING: "The field comes back",
+}  # fmt: skip
+
+
+def page(numbers: Mapping[str, Mapping[str, Quantity]], command: str, networks: int) -> str:
+    """Return the page as Markdown."""
+    rows = [(measure, *(_cell(found[measure]) for found in numbers.values())) for measure in MEASURES]
+    table = markdown_table(("measure", *(WORDS[regime] for regime in numbers)), rows)
+    return f"""# Sessions: learning in activity
+
+Networks that were pre-trained on single reaches, then trained by backpropagation through sessions of eight
+trials, with memory carried from trial to trial, and tested with fixed weights. Whatever they learn in a test,
+they learn in activity. Command: `{command}`
+
+{networks} networks each, the same at first. Means over networks with 95 % t intervals; p values of t tests,
+corrected (Holm) for all tests of the table. A sham is the same session without a field in FF1. Deviations are
+on the side to which the field of FF1 pushes.
+
+![Deviation and preparatory activity over sessions, with fixed weights]({FIGURE})
+
+{table}
+
+{sentences(numbers)}
+"""
+
+
+def _cell(entry: Quantity) -> str:
+    text = format_value(entry.value, entry.ci, entry.unit)
+    return text if entry.p_holm is None else f"{text}, p = {format_p(entry.p_holm)}"
+
+
+def sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
+    """Return one sentence per kind of training: which of the claimed effects its tests show."""
+    lines = []
+    for regime, found in numbers.items():
+        shown: list[str] = []
+        open_: list[str] = []
+        opposite: list[str] = []
+        for name in CLAIMED:
+            entry = found[name]
+            if entry.value is None or entry.p_holm is None or entry.p_holm >= LEVEL:
+                open_.append(name)
+            else:
+                (shown if entry.value > 0.0 else opposite).append(name)
+        parts = [f"shown: {', '.join(shown)}"] if shown else []
+        parts += [f"the opposite of: {', '.join(opposite)}"] if opposite else []
+        parts += [f"not measurably different from none: {', '.join(open_)}"] if open_ else []
+        lines.append(f"- Networks {WORDS[regime]}: {'; '.join(parts)}.")
+    return "\n".join(lines)
+
+
+def summary(
+    numbers: Mapping[str, Mapping[str, Quantity]], values: Mapping[str, Mapping[str, Floats]]
+) -> dict[str, Any]:
+    """Return everything that the page says, and the values of every network in SI units, JSON-able."""
+    return {
+        "measures": {
+            regime: {name: dataclasses.asdict(entry) for name, entry in found.items()}
+            for regime, found in numbers.items()
+        },
+        "networks": {
+            regime: {name: [float(f"{value:.6g}") for value in its] for name, its in found.items()}
+            for regime, found in values.items()
+        },
+    }
+
+
+def draw(
+    found: Mapping[str, Mapping[str, Curves]], values: Mapping[str, Mapping[str, Floats]], out: Path
+) -> Path:
+    """Draw deviation and shift over the trials of the savings test, and savings beyond the sham."""
+    with look.house_style():
+        return look.save_picture(_figure(found, values), out / FIGURE)
+
+
+def _figure(found: Mapping[str, Mapping[str, Curves]], values: Mapping[str, Mapping[str, Floats]]) -> Figure:
+    figure = look.new_figure(0.6 + 1.75 * len(found), gap=0.03)
+    panels = figure.subplots(
+        len(found), 3, squeeze=False, width_ratios=[1.6, 1.6, 0.8], sharex="col", sharey="col"
+    )
+    for number, ((regime, its), row) in enumerate(zip(found.items(), panels, strict=True)):
+        for axes, series, label in (
+            (row[0], "deviation", "Lateral deviation (mm)"), (row[1], "shift", "Activity on the shift")
+        ):  # fmt: skip
+            _over_trials(axes, its, series)
+            axes.set_ylabel(label)
+        row[0].set_title(HEADINGS[regime], loc="left")
+        for x, name in enumerate((SAVED_FIRST, SAVED_EARLY)):
+            look.draw_dots(row[2], float(x), MM * values[regime][name], look.OURS)
+        row[2].axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
+        row[2].set(xlim=(-0.5, 1.6), xticks=[0, 1], xticklabels=["first", "2 to 5"])
+        row[2].set_ylabel("Savings (mm)")
+        if number == len(found) - 1:
+            row[0].set_xlabel("Trial of the session")
+            row[1].set_xlabel("Trial of the session")
+            row[2].set_xlabel("Trials of FF2")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, borderaxespad=0.2)
+    look.letter_panels(panels.flat)
+    return figure
+
+
+def _over_trials(axes: Axes, its: Mapping[str, Curves], series: str) -> None:
+    """Draw the savings test and its sham, with the blocks in the field shaded."""
+    axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
+    for kind, colour, label in ((SHAM, look.QUIET, "no field in FF1"), (SAVINGS, look.OURS, "field in FF1")):
+        first = 1
+        for block, values in getattr(its[kind], series).items():
+            trials = first + np.arange(values.shape[1], dtype=np.float64)
+            if kind == SAVINGS and block in ("FF1", "FF2"):
+                axes.axvspan(trials[0] - 0.5, trials[-1] + 0.5, color=look.FIELD_SHADE, zorder=0)
+            scale = MM if series == "deviation" else 1.0
+            look.draw_band(axes, trials, scale * values, colour, label if first == 1 else None)
+            first += values.shape[1]

@@ -1,0 +1,103 @@
+"""Training in sessions: backpropagation through trial after trial, with memory carried on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from agents.supervised.checkpoints import load_ensemble, save_ensemble
+from agents.supervised.learner import SupervisedLearner
+from agents.supervised.networks import Ensemble
+from agents.supervised.session_reaches import training_sessions
+from experiments.runs.folder import load_state, write_state
+from experiments.sessions.config import REGIMES, TRAINED_IN, Sessions
+from savings_gym.arrays import MM
+from savings_gym.files import Manifest, verified
+
+log = logging.getLogger(__name__)
+TRAIN = 0  # last key of the generators
+LINE_EVERY = 100  # updates
+
+
+def networks_file(out: Path, regime: str) -> Path:
+    """Return the file of the networks that were trained in a regime."""
+    return out / f"networks_{regime}.safetensors"
+
+
+def start_networks(config: Sessions, weights: Path) -> Ensemble:
+    """Return the networks before any session, all of whose parameters learn."""
+    ensemble = load_ensemble(weights).select(*range(config.networks))
+    ensemble.freeze()
+    return ensemble
+
+
+def train(config: Sessions, weights: Path, regime: str, stopped: Callable[[], bool] = lambda: False) -> bool:
+    """Train networks in the sessions of a regime, from a saved state if there is one.
+
+    Update i depends on the seed, the regime and i alone.
+
+    Args:
+        config: The arguments.
+        weights: File of the networks to start from.
+        regime: One of `REGIMES`.
+        stopped: Called before every update; True saves the state and stops.
+
+    Returns:
+        Whether the end was reached and the networks written.
+
+    Raises:
+        FloatingPointError: If the gradient of a network is not finite.
+    """
+    file, state_file = networks_file(config.out, regime), config.out / f"state_{regime}.pt"
+    if verified(file).is_file():
+        return True
+    learner = SupervisedLearner(start_networks(config, weights), config.learning())
+    first = _resume(learner, state_file)
+    began, key = time.monotonic(), REGIMES.index(regime)
+    for update in range(first, config.updates):
+        if stopped():
+            _save(learner, state_file, update)
+            return False
+        if update > first and update % config.keep_every == 0:
+            _save(learner, state_file, update)
+        for group in learner.optimiser.param_groups:
+            group["lr"] = config.rate * (1.0 - update / config.updates)
+        batch = training_sessions(
+            config.networks, config.sessions, TRAINED_IN[regime],
+            np.random.default_rng((config.seed, key, update, TRAIN)),
+            catch_fraction=config.catch_fraction, go_time=config.training_go, noise=config.noise,
+            delays=config.delays,
+        )  # fmt: skip
+        terms = learner.update(*batch.trials)
+        if update % LINE_EVERY == 0:
+            pace = (time.monotonic() - began) / (update - first + 1)
+            log.info(
+                "%s, update %d of %d: hand to goal %.1f mm, %.0f min left", regime, update, config.updates,
+                MM * float(terms["position"].mean()), pace * (config.updates - update) / 60.0,
+            )  # fmt: skip
+    save_ensemble(file, learner.ensemble, regime=regime)
+    manifest = Manifest.of(state_file)
+    if manifest is not None and state_file.exists():
+        manifest.remove([state_file])
+    state_file.unlink(missing_ok=True)
+    return True
+
+
+def _save(learner: SupervisedLearner, file: Path, update: int) -> None:
+    state = {"ensemble": learner.ensemble.state_dict(), "optimiser": learner.optimiser.state_dict()}
+    write_state(file, state | {"update": update})
+
+
+def _resume(learner: SupervisedLearner, file: Path) -> int:
+    """Load a saved state if there is one; return the update to go on with."""
+    if not verified(file).is_file():
+        return 0
+    state = load_state(file)
+    learner.ensemble.load_state_dict(state["ensemble"])
+    learner.optimiser.load_state_dict(state["optimiser"])
+    log.info("resuming at update %d", state["update"])
+    return int(state["update"])

@@ -1,0 +1,158 @@
+"""The sessions experiment: resumable, paired with its sham, and blind where nothing was learned."""
+
+import dataclasses
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.sessions import command, training
+from experiments.sessions.config import PRESETS, SAVINGS, SHAM, TESTS, UNTRAINED, Sessions
+from experiments.sessions.measures import (
+    ADAPTED,
+    AFTER_EFFECT,
+    CLAIMED,
+    DESPITE,
+    SAVED_EARLY,
+    SAVED_FIRST,
+    SHIFT_BEYOND,
+    Curves,
+    curves,
+    network_values,
+    quantities,
+)
+from experiments.sessions.report import sentences
+from experiments.sessions.testing import Outcome
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("sessions") / "run"
+    assert command.main(["--preset", "smoke", "--out", str(out)]) == 0
+    return out
+
+
+def test_the_run_is_whole_and_shown_again_without_work(run, caplog):
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["complete"] and set(summary["measures"]) == {UNTRAINED, "adaptation", "relearning"}
+    files = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    assert {"README.md", "curves.npz", "probes.parquet", "sessions.png", "sessions.svg"} <= set(files)
+    assert command.main(["--preset", "smoke", "--out", str(run)]) == 0
+    assert files == {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+
+
+def test_sessions_and_shams_are_alike_until_the_field(run):
+    table = pd.read_parquet(run / "probes.parquet")
+    keys = ["trained_in", "sign", "session", "session_trial", "network", "target"]
+    for kind in (SAVINGS, SHAM):
+        assert len(table[table.test == kind]) == 3 * 2 * 1 * 8 * 2 * 8
+    main, sham = (
+        table[table.test == kind].set_index(keys)["lateral_deviation"].unstack("session_trial").to_numpy()
+        for kind in (SAVINGS, SHAM)
+    )
+    assert (main[:, :2] == sham[:, :2]).all() and (main[:, 2] != sham[:, 2]).any()
+
+
+def test_a_run_that_was_interrupted_ends_like_one_that_was_not(run, tmp_path, monkeypatch):
+    updates = []
+
+    class Stopping(training.SupervisedLearner):
+        def update(self, *trials):
+            updates.append(1)
+            if len(updates) == 3:
+                signal.raise_signal(signal.SIGTERM)
+            return super().update(*trials)
+
+    arguments = ["--preset", "smoke", "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "SupervisedLearner", Stopping)
+        assert command.main(arguments) == 143
+    assert (tmp_path / "run/state_adaptation.pt").is_file()
+    assert command.main(arguments) == 0
+    for name in ("probes.parquet", "networks_adaptation.safetensors", "networks_relearning.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (run / name).read_bytes(), name
+    assert not list((tmp_path / "run").glob("state*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--regimes", "adaption"], "regimes must be some of adaptation, relearning"),
+        (["--networks", "9"], "holds 8 networks, --networks is 9"),
+        (["--b", "0"], "b must not be 0"),
+        (["--tests", "0"], "tests must be a whole number of at least 1"),
+        (["--pretrained", "nowhere.safetensors"], "nowhere.safetensors"),
+    ],
+)
+def test_bad_arguments_are_refused_before_any_work(arguments, message, tmp_path, caplog, capsys):
+    try:
+        status = command.main(["--preset", "smoke", "--out", str(tmp_path / "run"), *arguments])
+    except SystemExit as end:
+        status = end.code
+    said = " ".join(f"{caplog.text} {capsys.readouterr().err}".replace("│", " ").split())
+    assert status == 2 and message in said and not (tmp_path / "run").exists()
+
+
+def planted(kind: str, memory: float, networks: int = 6, trials: int = 8, units: int = 12) -> Outcome:
+    """Networks that meet a field with 30 mm, halve it in every trial, and keep a share of it over NF2."""
+    rng = np.random.default_rng(0)
+    field = {"NF1": 0.0, "FF1": 0.0 if "sham" in kind else 30.0, "NF2": 0.0, "FF2": 30.0}
+    if kind.startswith("interference"):
+        field = {"FF1": field["FF1"], "B": -30.0, "FF2": 30.0}
+    rows, prepared, learned = [], [], 0.0
+    tuned, axis = rng.standard_normal((8, 2)), rng.standard_normal(units)
+    tuning = rng.standard_normal((2, units))
+    for block, push in field.items():
+        for trial in range(trials):
+            rows += [
+                {
+                    "sign": sign, "session": 0, "phase": block, "network": network, "update": trial,
+                    "target": target, "lateral_deviation": sign * 1e-3 * (push - learned),
+                }
+                for sign in (1, -1) for network in range(networks) for target in range(8)
+            ]  # fmt: skip
+            prepared.append(tuned @ tuning + learned * axis)
+            learned += 0.5 * (push - learned)
+            if block == "NF2" and trial == trials - 1:
+                learned = 0.0 if "sham" in kind else memory * 30.0
+    shape = (2, 1, networks, len(prepared), 8)
+    activity = np.broadcast_to(np.stack(prepared)[None, None, None], (*shape, units))
+    return Outcome(pd.DataFrame(rows), activity, np.broadcast_to(tuned, (*shape, 2)))
+
+
+def test_planted_savings_are_found():
+    names = {kind: session.names for kind, session in Sessions().test_sessions().items()}
+    found = curves({kind: planted(kind, memory=0.2) for kind in TESTS}, names)
+    values = network_values(found)
+    assert np.allclose(values[SAVED_FIRST], 6e-3)
+    assert np.allclose(values[SAVED_EARLY], 6e-3 * np.mean(0.5 ** np.arange(1, 5)))
+    assert np.allclose(values[DESPITE], 0.0, atol=1e-4)
+    assert np.allclose(values[ADAPTED], 30e-3 * (1 - np.mean(0.5 ** np.arange(4, 8))))
+    assert np.allclose(values[AFTER_EFFECT], -30e-3 * (1 - 0.5**8))
+    assert np.allclose(values[SHIFT_BEYOND], 0.0, atol=0.1)
+
+
+def test_sentences_follow_the_corrected_tests():
+    rng = np.random.default_rng(0)
+    noise = {name: 1e-3 * rng.standard_normal(8) for name in network_values(_nothing())}
+    clear = noise | {SAVED_EARLY: noise[SAVED_EARLY] + 0.02, SHIFT_BEYOND: noise[SHIFT_BEYOND] - 1.0}
+    numbers = quantities({UNTRAINED: noise, "relearning": clear}, seed=0)
+    tested = [entry for found in numbers.values() for name, entry in found.items() if name in CLAIMED]
+    assert all(entry.p_holm >= entry.p for entry in tested)
+    first, second = sentences(numbers).splitlines()
+    assert "shown" not in first and f"shown: {SAVED_EARLY};" in second
+    assert f"the opposite of: {SHIFT_BEYOND}" in second
+
+
+def _nothing() -> dict[str, Curves]:
+    flat = {block: np.zeros((8, 6)) for block in ("NF1", "FF1", "NF2", "FF2", "B")}
+    return {kind: Curves(flat, flat) for kind in TESTS}
+
+
+def test_presets_are_what_they_say():
+    assert {config.preset for config in PRESETS.values()} == set(PRESETS)
+    with pytest.raises(ValueError, match="unknown preset"):
+        dataclasses.replace(Sessions(), preset="fast")
