@@ -165,7 +165,7 @@ class Player {
   }
 
   play() {
-    if (this.time >= this.r.times - 1) this.time = 0;
+    if (this.time >= this.r.times - 1) this.show(0);
     this.playing = true;
     this.button("❚❚ Pause", "Pause");
     let [last, exact] = [performance.now(), this.time];
