@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
@@ -75,14 +77,18 @@ def paste(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @cache
 def help_text(module: str) -> str:
-    """What ``python -m MODULE --help`` prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--help"],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-    )
+    """What ``python -m MODULE --help`` prints; our commands do it in this process, which has loaded torch."""
+    if module.startswith(("experiments.", "savings_gym.")) and not module.startswith("experiments.examples."):
+        found = importlib.import_module(module)
+        command = importlib.import_module(f"{module}.__main__") if hasattr(found, "__path__") else found
+        printed = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+            patch.setenv("COLUMNS", "200")
+            with pytest.raises(SystemExit) as end:
+                command.main(["--help"])
+        assert end.value.code in (None, 0)
+        return printed.getvalue()
+    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

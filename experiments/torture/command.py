@@ -177,5 +177,8 @@ def find_faults(content: dict[str, Any]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that disks are unmounted
-    return command_main("experiments.torture", Torture, run, arguments, __doc__)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # disks are unmounted
+    try:
+        return command_main("experiments.torture", Torture, run, arguments, __doc__)
+    finally:
+        signal.signal(signal.SIGTERM, before)
