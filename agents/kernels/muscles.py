@@ -1,7 +1,7 @@
 """The arm's muscles in numba, in all lanes at once: geometry, force and activation, and their slopes.
 
 The equations of ``savings_gym.arm.tendons`` and ``savings_gym.arm.muscles`` (see there for the symbols).
-Arrays of state are (rows, lanes): one row a variable, one lane an arm. Shoulder paths must be wraps around
+Arrays of state are (variables, lanes), and every lane is an arm. Shoulder paths must be wraps around
 the joint axis, so that only elbow moment arms change; ``muscle_constants`` refuses others.
 """
 

@@ -11,7 +11,8 @@ from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent
 from experiments.benchmark.protocol import Job, Protocol
 from experiments.benchmark.values import NOISE, PROBE_FILES, Values, as_array, seed_values
 from experiments.benchmark.verdicts import Row, add_verdicts
-from savings_gym.metrics.savings import field_side, jsonable
+from savings_gym.files import jsonable
+from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import estimate, ratio_interval
 from savings_gym.task.schedule import PHASES
 

@@ -16,8 +16,8 @@ import numpy as np
 from experiments.benchmark.protocol import REACHED
 from experiments.runs.tables import format_p
 from savings_gym.arrays import MM
+from savings_gym.files import jsonable
 from savings_gym.metrics.power import LEVEL, MOST_NETWORKS, networks_for_effect, smallest_effect
-from savings_gym.metrics.savings import jsonable
 from savings_gym.metrics.statistics import effect_size_of_t, holm
 
 Row = dict[str, Any]

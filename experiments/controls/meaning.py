@@ -23,7 +23,7 @@ SHAM: Final[dict[Effect, str]] = {
     1: "Practice alone looks like savings: what exceeds it is memory of the field, the rest is not.",
     0: "Practice alone does not measurably look like savings.",
     -1: "Practice alone worsens the first trials in a field: savings against the first encounter understate "
-    "what is kept of the field.",
+    "how much of the field is remembered.",
 }
 MEANINGS: Final[dict[str, dict[Effect, str]]] = {  # of savings beyond practice, by control
     "main experiment": {

@@ -1,8 +1,8 @@
 """What decides whether a push of preparatory activity stays: the factors of the protocol, one at a time.
 
 Every condition differs from the main run in one thing, such as the length of a phase or of the pre-training.
-Beside the slope of the displacement stand what is kept of the shift, what it saves, and how fast the networks
-forget (``experiments.figures.persistence``).
+Beside the slope of the displacement stand the share of the shift that is left, the savings, and how fast the
+networks forget (``experiments.figures.persistence``).
 """
 
 from __future__ import annotations

@@ -22,8 +22,7 @@ import pandas as pd
 
 from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import Columns
-from savings_gym.files import write_atomically
-from savings_gym.metrics.savings import jsonable
+from savings_gym.files import jsonable, write_atomically
 from savings_gym.metrics.statistics import holm
 
 DIGITS = "%.6g"  # of the values per network

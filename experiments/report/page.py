@@ -26,7 +26,7 @@ from experiments.report.words import headline, story, tiles
 from experiments.savings.config import ROOT
 from experiments.savings.report import LEGEND
 from experiments.stored.activity import activity_of_run
-from savings_gym.metrics.savings import jsonable
+from savings_gym.files import jsonable
 from savings_gym.task.schedule import PHASES
 
 log = logging.getLogger(__name__)

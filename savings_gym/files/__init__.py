@@ -24,7 +24,14 @@ from savings_gym.files.runs import (
     read_config,
     sole_writer,
 )
-from savings_gym.files.tables import check_tables, check_writable, read_table, write_json, write_table
+from savings_gym.files.tables import (
+    check_tables,
+    check_writable,
+    jsonable,
+    read_table,
+    write_json,
+    write_table,
+)
 from savings_gym.files.versions import versions
 
 __all__ = [
@@ -43,6 +50,7 @@ __all__ = [
     "check_writable",
     "holds_run",
     "is_empty",
+    "jsonable",
     "manifest_bytes",
     "open_folder",
     "read_config",

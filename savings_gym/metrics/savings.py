@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from savings_gym.arrays import Floats, as_whole_number
+from savings_gym.files import jsonable
 from savings_gym.metrics.curves import PhaseCurves, ProbeTable, phase_curves
 from savings_gym.metrics.fractions import (
     all_pairs_fraction,
@@ -271,17 +272,6 @@ def fitted_rates(
     fits, failures = _fits(ff1, ff2, window)
     rates1, rates2 = (_values(fits[phase], "rate") for phase in FIELD_PHASES)
     return rates1, rates2, failures
-
-
-def jsonable(value: Any) -> Any:
-    """Return a value with tuples as lists, and NaN and infinity as None, throughout."""
-    if isinstance(value, dict):
-        return {key: jsonable(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(entry) for entry in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
 
 
 def _known_phases(curves: dict[str, PhaseCurves], partial: bool) -> dict[str, PhaseCurves]:
