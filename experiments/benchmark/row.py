@@ -83,7 +83,7 @@ def make_row(config: MakeRow) -> int:
     out = config.out or OUT / folder_name(about.agent)
     content = write_row(out, about, tables_of(jobs, shams))
     seeds, steps = len(content["seeds"]), content["control_steps"]
-    log.info("wrote %s: %d seeds, %d shams, %d control steps", out / ROW, seeds, len(shams), steps)
+    log.info("wrote %s: seeds %d, shams %d, control steps %d", out / ROW, seeds, len(shams), steps)
     return 0
 
 

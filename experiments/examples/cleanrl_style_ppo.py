@@ -37,7 +37,7 @@ class PPO:
     """Learns trial by trial in the environment that it is given; see `experiments.benchmark.outside`."""
 
     def __init__(
-        self, make_env: Callable[..., gym.vector.VectorEnv], seed: int, arms: int = 64, units: int = 128,
+        self, make_env: Callable[..., gym.vector.VectorEnv], seed: int, arms: int = 32, units: int = 128,
         rate: float = 5e-4, epochs: int = 8, batch: int = 800, gamma: float = 0.97, trace: float = 0.95,
         clip: float = 0.2, log_std: float = -1.9,
     ) -> None:  # fmt: skip

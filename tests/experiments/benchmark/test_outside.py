@@ -1,5 +1,6 @@
 """Agents from elsewhere: found by name, refused before any work, and held to the trials asked for."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -14,11 +15,12 @@ import tyro
 import experiments
 from experiments.benchmark import job as benchmark_job
 from experiments.benchmark.agents import AGENTS, Sb3Agent
-from experiments.benchmark.command import Benchmark, job_arguments
+from experiments.benchmark.command import PRESETS, Benchmark, job_arguments
 from experiments.benchmark.counting import UnequalTrialsError, Workplace, learn_honestly
 from experiments.benchmark.outside import find_agent, folder_name
 from experiments.benchmark.protocol import Job, Protocol
 from experiments.benchmark.row_file import check_row
+from experiments.examples.cleanrl_style_ppo import PPO
 
 CHECKOUT = Path(experiments.__file__).resolve().parents[1]
 TINY = Protocol(nf1=16, ff1=8, nf2=8, ff2=8, probe_every=8, carried_trials=1)
@@ -203,3 +205,8 @@ def test_a_benchmark_from_outside_the_checkout_makes_a_row_and_a_page(place):
     assert "| mine.py:Learner | 1 |" in (place / "out" / "README.md").read_text()
     record = json.loads((place / "out" / "mine.py-Learner" / "seed-0" / "job.json").read_text())
     assert record["identity"]["settings"]["settings"] == {"arms": 4, "surplus": 0}
+
+
+def test_the_example_of_the_documentation_fits_every_preset():
+    arms = inspect.signature(PPO).parameters["arms"].default
+    assert all(preset.protocol.probe_every % arms == 0 for preset in PRESETS.values())
