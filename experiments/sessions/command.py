@@ -21,8 +21,8 @@ import pandas as pd
 from agents.supervised.checkpoints import load_ensemble
 from experiments.runs.command_line import StopFlag, differing_flags, preset_main
 from experiments.runs.folder import RunFolder, versions
-from experiments.sessions.config import PRESETS, UNTRAINED, Sessions, identity
-from experiments.sessions.measures import Curves, curves, network_values, quantities
+from experiments.sessions.config import PRESETS, SAVINGS, UNTRAINED, Sessions, identity
+from experiments.sessions.measures import Curves, curves, network_values, quantities, read_sides
 from experiments.sessions.report import PAGE, draw, page, summary
 from experiments.sessions.testing import Outcome, test
 from experiments.sessions.training import networks_file, start_networks, train
@@ -77,7 +77,11 @@ def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Out
     """Write tables, figure, page and summary."""
     names = {kind: session.names for kind, session in config.test_sessions().items()}
     found = {regime: curves(its, names) for regime, its in tested.items()}
-    values = {regime: network_values(its) for regime, its in found.items()}
+    lengths = {name: getattr(config, f"{name.lower()}_trials") for name in names[SAVINGS]}
+    values = {
+        regime: network_values(its, read_sides(tested[regime][SAVINGS], lengths))
+        for regime, its in found.items()
+    }
     numbers = quantities(values, config.seed)
     tables = [
         result.table.assign(trained_in=regime, test=kind)

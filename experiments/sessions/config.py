@@ -83,7 +83,7 @@ class Sessions:
     b: float = 8.0
     """Strength of the curl field of the tests [N s/m]; they are made with both of its signs."""
     tests: int = 4
-    """Sessions of every kind of test and sign of the field."""
+    """Sessions of every kind of test and sign of the field, at least 2."""
     nf1_trials: int = 8
     """Trials of the baseline in a test."""
     ff1_trials: int = 16
@@ -103,9 +103,10 @@ class Sessions:
         """Check every value before any work starts."""
         if self.preset not in PRESET_NAMES:
             raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
-        for name in ("networks", "units", "updates", "sessions", "tests", "nf1_trials", "ff1_trials",
-                     "nf2_trials", "ff2_trials", "keep_every"):  # fmt: skip
+        for name in ("networks", "units", "updates", "sessions", "nf1_trials", "ff1_trials", "nf2_trials",
+                     "ff2_trials", "keep_every"):  # fmt: skip
             as_whole_number(name, getattr(self, name), 1)
+        as_whole_number("tests", self.tests, 2)
         as_seed("seed", self.seed)
         unknown = [name for name in self.regimes if name not in REGIMES]
         if unknown or len(set(self.regimes)) != len(self.regimes):
@@ -157,7 +158,7 @@ PRESETS: Final = {
     "quick": Sessions(),
     "paper": Sessions("paper", Path("runs/sessions-paper"), updates=10_000, tests=8),
     "smoke": Sessions(
-        "smoke", Path("runs/sessions-smoke"), networks=2, updates=4, sessions=2, tests=1, nf1_trials=2,
+        "smoke", Path("runs/sessions-smoke"), networks=2, updates=4, sessions=2, tests=2, nf1_trials=2,
         ff1_trials=2, nf2_trials=2, ff2_trials=2, keep_every=2,
     ),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What tests say: adaptation, washout and savings in activity, and the shift of preparatory activity."""
+"""What tests say: adaptation, washout and savings in activity, and what preparatory activity knows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.sessions.config import INTERFERENCE, INTERFERENCE_SHAM, SAVINGS, SHAM
-from experiments.sessions.testing import Outcome
+from experiments.sessions.decoding import side_read
+from experiments.sessions.testing import SIGNS, Outcome
 from experiments.study import Quantity, quantity
 from savings_gym.activity.preparatory import UniformShift, force_axes, uniform_shift
 from savings_gym.arrays import MM, Floats
@@ -18,13 +19,19 @@ from savings_gym.metrics.statistics import Sampling, holm
 
 END: Final = 4  # last trials of a block whose mean is its end
 EARLY: Final = 5  # first trials of a block, of which all but the first follow an encounter with the field
-FIRST, ADAPTED, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_EARLY, DESPITE, SHIFT, SHIFT_BEYOND = MEASURES = (
+CHANCE: Final = 0.5  # of reading on which side the field was
+(
+    FIRST, ADAPTED, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_EARLY, DESPITE, SHIFT, SHIFT_BEYOND, READ,
+    READ_LATER,
+) = MEASURES = (
     "deviation, first trial of FF1", "adaptation within FF1", "after-effect, first trial of NF2",
     "end of NF2, less NF1", "savings beyond the sham, first trial", "savings beyond the sham, trials 2 to 5",
     "savings beyond the sham, trials 2 to 5, after the opposite field", "shift left in NF2",
-    "shift left in NF2, beyond the sham",
+    "shift left in NF2, beyond the sham", "side of the field read before go in FF1, less chance",
+    "side of the field read before go at the end of NF2, less chance",
 )  # fmt: skip
-CLAIMED: Final = (SAVED_FIRST, SAVED_EARLY, DESPITE, SHIFT_BEYOND)  # with a test, corrected together
+# with a test, corrected together
+CLAIMED: Final = (SAVED_FIRST, SAVED_EARLY, DESPITE, SHIFT_BEYOND, READ, READ_LATER)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,11 +94,30 @@ def _project(activity: Floats, shift: UniformShift) -> Floats:
     return np.einsum("nku,nu->nk", moved, shift.vector) / shift.scale[:, None]
 
 
-def network_values(found: Mapping[str, Curves]) -> dict[str, Floats]:
+def read_sides(outcome: Outcome, lengths: Mapping[str, int]) -> dict[str, Floats]:
+    """Return how often the side of the field is read before go, less chance, (n,): in FF1, and after washout.
+
+    Args:
+        outcome: Of the savings test.
+        lengths: Trials of its blocks, in their order.
+    """
+    ends = dict(zip(lengths, np.cumsum(list(lengths.values())), strict=True))
+    after_one = (
+        slice(ends["NF1"] + 1, ends["FF1"]) if lengths["FF1"] > 1 else slice(ends["FF1"], ends["FF1"] + 1)
+    )
+    washed_out = slice(max(ends["NF2"] - END, ends["FF1"]), ends["NF2"])
+    return {
+        name: side_read(outcome.prepared[:, :, :, trials], SIGNS) - CHANCE
+        for name, trials in ((READ, after_one), (READ_LATER, washed_out))
+    }
+
+
+def network_values(found: Mapping[str, Curves], read: Mapping[str, Floats]) -> dict[str, Floats]:
     """Return one value per network for each of `MEASURES`, in SI units.
 
     Args:
         found: Curves by kind of test.
+        read: What `read_sides` returned.
     """
     main, sham = found[SAVINGS].deviation, found[SHAM].deviation
     opposed, opposed_sham = found[INTERFERENCE].deviation, found[INTERFERENCE_SHAM].deviation
@@ -106,6 +132,7 @@ def network_values(found: Mapping[str, Curves]) -> dict[str, Floats]:
         DESPITE: _early(opposed_sham["FF2"]) - _early(opposed["FF2"]),
         SHIFT: _end(shift["NF2"]),
         SHIFT_BEYOND: _end(shift["NF2"]) - _end(sham_shift["NF2"]),
+        **read,
     }
 
 
@@ -144,4 +171,4 @@ def quantities(values: Mapping[str, Mapping[str, Floats]], seed: int) -> dict[st
 
 
 def _unit(name: str) -> str:
-    return "1" if name in (SHIFT, SHIFT_BEYOND) else "mm"
+    return "1" if name in (SHIFT, SHIFT_BEYOND, READ, READ_LATER) else "mm"

@@ -11,15 +11,16 @@ import pytest
 
 from experiments.sessions import command, training
 from experiments.sessions.config import PRESETS, SAVINGS, SHAM, TESTS, UNTRAINED, Sessions
+from experiments.sessions.decoding import side_read
 from experiments.sessions.measures import (
     ADAPTED,
     AFTER_EFFECT,
     CLAIMED,
     DESPITE,
+    MEASURES,
     SAVED_EARLY,
     SAVED_FIRST,
     SHIFT_BEYOND,
-    Curves,
     curves,
     network_values,
     quantities,
@@ -48,7 +49,7 @@ def test_sessions_and_shams_are_alike_until_the_field(run):
     table = pd.read_parquet(run / "probes.parquet")
     keys = ["trained_in", "sign", "session", "session_trial", "network", "target"]
     for kind in (SAVINGS, SHAM):
-        assert len(table[table.test == kind]) == 3 * 2 * 1 * 8 * 2 * 8
+        assert len(table[table.test == kind]) == 3 * 2 * 2 * 8 * 2 * 8
     main, sham = (
         table[table.test == kind].set_index(keys)["lateral_deviation"].unstack("session_trial").to_numpy()
         for kind in (SAVINGS, SHAM)
@@ -83,7 +84,7 @@ def test_a_run_that_was_interrupted_ends_like_one_that_was_not(run, tmp_path, mo
         (["--regimes", "adaption"], "regimes must be some of adaptation, relearning"),
         (["--networks", "9"], "holds 8 networks, --networks is 9"),
         (["--b", "0"], "b must not be 0"),
-        (["--tests", "0"], "tests must be a whole number of at least 1"),
+        (["--tests", "1"], "tests must be a whole number of at least 2"),
         (["--pretrained", "nowhere.safetensors"], "nowhere.safetensors"),
     ],
 )
@@ -126,7 +127,7 @@ def planted(kind: str, memory: float, networks: int = 6, trials: int = 8, units:
 def test_planted_savings_are_found():
     names = {kind: session.names for kind, session in Sessions().test_sessions().items()}
     found = curves({kind: planted(kind, memory=0.2) for kind in TESTS}, names)
-    values = network_values(found)
+    values = network_values(found, {})
     assert np.allclose(values[SAVED_FIRST], 6e-3)
     assert np.allclose(values[SAVED_EARLY], 6e-3 * np.mean(0.5 ** np.arange(1, 5)))
     assert np.allclose(values[DESPITE], 0.0, atol=1e-4)
@@ -137,7 +138,7 @@ def test_planted_savings_are_found():
 
 def test_sentences_follow_the_corrected_tests():
     rng = np.random.default_rng(0)
-    noise = {name: 1e-3 * rng.standard_normal(8) for name in network_values(_nothing())}
+    noise = {name: 1e-3 * rng.standard_normal(8) for name in MEASURES}
     clear = noise | {SAVED_EARLY: noise[SAVED_EARLY] + 0.02, SHIFT_BEYOND: noise[SHIFT_BEYOND] - 1.0}
     numbers = quantities({UNTRAINED: noise, "relearning": clear}, seed=0)
     tested = [entry for found in numbers.values() for name, entry in found.items() if name in CLAIMED]
@@ -147,12 +148,19 @@ def test_sentences_follow_the_corrected_tests():
     assert f"the opposite of: {SHIFT_BEYOND}" in second
 
 
-def _nothing() -> dict[str, Curves]:
-    flat = {block: np.zeros((8, 6)) for block in ("NF1", "FF1", "NF2", "FF2", "B")}
-    return {kind: Curves(flat, flat) for kind in TESTS}
-
-
 def test_presets_are_what_they_say():
     assert {config.preset for config in PRESETS.values()} == set(PRESETS)
     with pytest.raises(ValueError, match="unknown preset"):
         dataclasses.replace(Sessions(), preset="fast")
+
+
+@pytest.mark.parametrize(("size", "least", "most"), [(0.0, 0.3, 0.7), (3.0, 0.97, 1.0)])
+def test_the_side_of_a_field_is_read_where_it_is_known(size, least, most):
+    rng = np.random.default_rng(0)
+    activity = rng.standard_normal((2, 4, 5, 6, 8, 20))  # side, session, network, trial, target, unit
+    axis = rng.standard_normal(20) / np.sqrt(20)
+    known = activity + size * np.array([1.0, -1.0])[:, None, None, None, None, None] * axis
+    read = side_read(known, (1, -1))
+    assert read.shape == (5,) and (least <= read).all() and (read <= most).all()
+    with pytest.raises(ValueError, match="at least two sessions"):
+        side_read(known[:, :1], (1, -1))
