@@ -71,10 +71,10 @@ def sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
                 open_.append(name)
             else:
                 (shown if entry.value > 0.0 else opposite).append(name)
-        parts = [f"shown: {', '.join(shown)}"] if shown else []
-        parts += [f"the opposite of: {', '.join(opposite)}"] if opposite else []
-        parts += [f"not measurably different from none: {', '.join(open_)}"] if open_ else []
-        lines.append(f"- Networks {WORDS[regime]}: {'; '.join(parts)}.")
+        parts = [f"Shown: {'; '.join(shown)}."] if shown else []
+        parts += [f"The opposite of: {'; '.join(opposite)}."] if opposite else []
+        parts += [f"Not measurably different from none: {'; '.join(open_)}."] if open_ else []
+        lines.append(f"- Networks {WORDS[regime]}. {' '.join(parts)}")
     return "\n".join(lines)
 
 

@@ -144,8 +144,8 @@ def test_sentences_follow_the_corrected_tests():
     tested = [entry for found in numbers.values() for name, entry in found.items() if name in CLAIMED]
     assert all(entry.p_holm >= entry.p for entry in tested)
     first, second = sentences(numbers).splitlines()
-    assert "shown" not in first and f"shown: {SAVED_EARLY};" in second
-    assert f"the opposite of: {SHIFT_BEYOND}" in second
+    assert "Shown" not in first and f"Shown: {SAVED_EARLY}." in second
+    assert f"The opposite of: {SHIFT_BEYOND}." in second
 
 
 def test_presets_are_what_they_say():
