@@ -17,9 +17,9 @@ from contextlib import nullcontext
 from experiments.benchmark.agents import SupervisedAgent
 from experiments.benchmark.learners import learn
 from experiments.benchmark.protocol import RECORD, Job
-from experiments.benchmark.state import remove_state
+from experiments.benchmark.state import STATE
 from experiments.runs.command_line import command_main
-from experiments.runs.folder import versions
+from experiments.runs.folder import remove_state, versions
 from savings_gym.files import sole_writer, write_json
 from savings_gym.task.settings import TRIAL_STEPS
 
@@ -52,7 +52,7 @@ def run(job: Job) -> int:
     steps = details.get("trials", job.protocol.schedule().trials) * TRIAL_STEPS  # NF1 may end early
     record["steps_per_second"] = round(steps / max(record["core_time_s"], 0.1), 1)  # of one core
     write_json(job.out / RECORD, record)
-    remove_state(job.out)
+    remove_state(job.out / STATE)
     log.info("finished in %.1f min", record["wall_time_s"] / 60)
     return 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import cloudpickle
@@ -68,14 +67,3 @@ class JobState:
         """Replace the file by the state of this moment, that of the shared random generators included."""
         more = {"identity": self._identity, "seconds": self.seconds, "random": random_state()}
         write_atomically(self.file, cloudpickle.dumps(content | more))
-
-    def remove(self) -> None:
-        """Remove the file of a job that is finished."""
-        remove_state(self.file.parent)
-
-
-def remove_state(folder: Path) -> None:
-    """Remove the state of a job that is finished, if it is there."""
-    manifest = Manifest.of(folder / STATE)
-    if manifest is not None and STATE in manifest.names():
-        manifest.remove([folder / STATE])

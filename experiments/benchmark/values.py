@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from experiments.benchmark.protocol import REACHED
 from savings_gym.arrays import Floats
-from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, read_table
+from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, jsonable, read_table
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.learning import WINDOW, trials_to_criterion
 from savings_gym.metrics.savings import final_deviation, fitted_rates
@@ -100,7 +100,9 @@ def values_of_tables(
         columns = {"sham_ff2_initial": sham["FF2"].deviation[:, 0], "sham_ff2_rate": sham_rates}
         for name, column in columns.items():
             measures[name] = [column[place[int(s)]] if int(s) in place else np.nan for s in seeds]
-    values = {name: _jsonable(column) for name, column in measures.items()}
+    values = {
+        name: jsonable(np.asarray(column, dtype=np.float64).tolist()) for name, column in measures.items()
+    }
     return {"seed": seeds.tolist(), **values}, list(failures)
 
 
@@ -108,10 +110,6 @@ def as_array(values: Values, name: str) -> Floats:
     """Return one measure, (n,) over seeds; NaN where a seed has no such value, or none has it."""
     column = values.get(name, [None] * len(values["seed"]))
     return np.array([np.nan if value is None else value for value in column], dtype=np.float64)
-
-
-def _jsonable(column: ArrayLike) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in np.asarray(column, dtype=np.float64)]
 
 
 def _channel_force(jobs: Sequence[Finished], memory: str) -> dict[str, list[Any]]:

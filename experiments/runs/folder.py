@@ -170,6 +170,14 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, content + SEAL + hashlib.sha256(content).hexdigest().encode())
 
 
+def remove_state(path: Path) -> None:
+    """Remove the state of something that is finished, if it is there, and its entry in the manifest."""
+    manifest = Manifest.of(path)
+    if manifest is not None:
+        manifest.remove([path])
+    path.unlink(missing_ok=True)
+
+
 def load_state(path: Path) -> dict[str, Any]:
     """Return the state to resume from in a file; older ones carry no SHA-256.
 

@@ -41,10 +41,10 @@ from agents.supervised.networks import (
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO, TRAINING_GO, centre_out, random_reaches
 from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import StopFlag, choice, preset_main
-from experiments.runs.folder import load_state, write_state
+from experiments.runs.folder import load_state, remove_state, write_state
 from savings_gym.arrays import MM, as_seed, as_whole_number
 from savings_gym.fields import NullField
-from savings_gym.files import Manifest, check_writable
+from savings_gym.files import check_writable
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import Delays, Noise, go_steps
 
@@ -182,10 +182,7 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
     if config.criterion is not None:
         arguments["updates_made"] = made
     _write_weights(config.out, ensemble, arguments, diverged)
-    manifest = Manifest.of(state_file)
-    if manifest is not None:
-        manifest.remove([state_file])
-    state_file.unlink(missing_ok=True)
+    remove_state(state_file)
     log.info("wrote %s", config.out)
     return True
 

@@ -13,10 +13,10 @@ from agents.supervised.checkpoints import load_ensemble, save_ensemble
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.networks import Ensemble
 from agents.supervised.session_reaches import training_sessions
-from experiments.runs.folder import load_state, write_state
+from experiments.runs.folder import load_state, remove_state, write_state
 from experiments.sessions.config import REGIMES, TRAINED_IN, Sessions
 from savings_gym.arrays import MM
-from savings_gym.files import Manifest, verified
+from savings_gym.files import verified
 
 log = logging.getLogger(__name__)
 TRAIN = 0  # last key of the generators
@@ -80,10 +80,7 @@ def train(config: Sessions, weights: Path, regime: str, stopped: Callable[[], bo
                 MM * float(terms["position"].mean()), pace * (config.updates - update) / 60.0,
             )  # fmt: skip
     save_ensemble(file, learner.ensemble, regime=regime)
-    manifest = Manifest.of(state_file)
-    if manifest is not None and state_file.exists():
-        manifest.remove([state_file])
-    state_file.unlink(missing_ok=True)
+    remove_state(state_file)
     return True
 
 

@@ -12,7 +12,7 @@ from experiments import examples
 
 FOLDER = Path(examples.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-MOST_LINES = {"cleanrl_style_ppo": 150}  # an algorithm and its agent
+MOST_LINES = {"cleanrl_style_ppo": 151}  # an algorithm and its agent; all others have less than 60
 
 
 def run(name, **arguments):
@@ -22,7 +22,7 @@ def run(name, **arguments):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_a_page_with_a_quick_mode_and_a_place_in_the_readme(name):
     text = (FOLDER / f"{name}.py").read_text()
-    assert len(text.splitlines()) <= MOST_LINES.get(name, 60)
+    assert len(text.splitlines()) < MOST_LINES.get(name, 60)
     assert f"python -m experiments.examples.{name}" in ast.get_docstring(ast.parse(text))
     assert re.search(r"def main\(.*quick: bool = False", text)
     assert f"`experiments.examples.{name}`" in (FOLDER.parent / "README.md").read_text()
