@@ -121,7 +121,7 @@ def differing_flags(config: Any, default: Any, prefix: str = "") -> list[str]:
         if dataclasses.is_dataclass(value):
             flags += differing_flags(value, usual, f"{flag}.")
         elif isinstance(value, bool):
-            flags.append(f"--{flag}" if value else f"--{'no-' + flag}")
+            flags.append(f"--{flag}" if value else f"--{prefix}no-{flag.removeprefix(prefix)}")
         elif isinstance(value, tuple):
             flags += [f"--{flag}", *(str(entry) for entry in value)]
         else:
