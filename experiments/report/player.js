@@ -168,9 +168,10 @@ class Player {
     if (this.time >= this.r.times - 1) this.show(0);
     this.playing = true;
     this.button("❚❚ Pause", "Pause");
-    let [last, exact] = [performance.now(), this.time];
+    let [last, exact] = [null, this.time];
     const frame = (now) => {
       if (!this.playing) return;
+      last ??= now; // a frame's time may lie before the click
       exact += ((now - last) / 1000) * Number(this.find(".speed").value) / this.r.step;
       last = now;
       this.show(Math.min(this.r.times - 1, Math.floor(exact)));

@@ -115,6 +115,25 @@ def test_a_reach_plays_along_its_stored_path_and_ends_at_its_end(open_page: Any,
     assert len({time for time, *_ in seen}) > 2 and seen[-1][0] == len(path) - 1
 
 
+def test_a_frame_that_is_older_than_the_click_shows_no_time_before_the_first(open_page: Any) -> None:
+    choose(open_page, "target", "3")
+    times = open_page.execute_script("""
+        const player = document.querySelector("article").player, own = requestAnimationFrame, times = [];
+        let frame;
+        window.requestAnimationFrame = (next) => { frame = next; };
+        player.show(0);
+        player.play();
+        for (const age of [200, 150, 0]) {
+          frame(performance.now() - age);
+          times.push(player.time);
+        }
+        player.pause();
+        window.requestAnimationFrame = own;
+        return times;
+    """)
+    assert times[0] == 0 and times == sorted(times) and times[-1] > 0
+
+
 def test_another_phase_shows_other_paths_and_says_which(open_page: Any) -> None:
     paths = "return [...document.querySelectorAll('.arm path')].map(path => path.getAttribute('d')).join()"
     muscles = "return document.querySelector('.muscles').innerHTML"
