@@ -207,7 +207,7 @@ def test_the_code_of_a_card_runs():
 
 
 def test_the_command_of_a_card_pretrains_such_networks():
-    stored = read_metadata(PRETRAINED / "gru128-paper-seed1.safetensors")["pretraining"]
+    stored = read_metadata(PRETRAINED / "gru128-paper.safetensors")["joined"][1]["pretraining"]
     command = pretraining_command(stored, "mine.safetensors")
     assert command == (
         "python -m experiments.pretrain --out mine.safetensors --seed 1 --delays.vision 0.06 "
