@@ -1,4 +1,4 @@
-"""Shared by all tests: an OpenGL back end if there is one, markers that skip, a repeatable hypothesis."""
+"""Shared by all tests: an OpenGL back end if there is one, markers that skip, a repeatable hypothesis, order."""
 
 import os
 import signal
@@ -61,6 +61,22 @@ def _need_gpu() -> None:
 
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
+
+
+# Files that take half a minute of one core or more, the longest first. Workers take a file at a time, in this order
+# (see the Makefile), so that none is left alone with a long one at the end.
+LONG_FILES = (
+    "test_readme.py", "test_benchmark.py", "test_four_phases.py", "test_sweep.py", "test_fused.py",
+    "test_controls.py", "test_torture.py", "test_supervised.py", "test_activity_probes.py", "test_card.py",
+    "test_report_browser.py", "test_recurrent_ppo.py", "test_local_rule.py", "test_drawing.py",
+    "test_figures.py", "test_slurm.py", "test_resume.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; the order is otherwise that of the folders."""
+    rank = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
