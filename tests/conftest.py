@@ -1,4 +1,4 @@
-"""Shared by all tests: an OpenGL back end if there is one, markers that skip, a repeatable hypothesis, order."""
+"""Shared by all tests: an OpenGL back end if there is one, markers that skip, hypothesis, the order of files."""
 
 import os
 import signal
@@ -63,8 +63,8 @@ def _need_gpu() -> None:
         pytest.skip("no CUDA device")
 
 
-# Files that take half a minute of one core or more, the longest first. Workers take a file at a time, in this order
-# (see the Makefile), so that none is left alone with a long one at the end.
+# Files that take half a minute of one core or more, the longest first. Workers take a file at a time, in this
+# order (see the Makefile), so that none is left alone with a long one at the end.
 LONG_FILES = (
     "test_readme.py", "test_benchmark.py", "test_four_phases.py", "test_sweep.py", "test_fused.py",
     "test_controls.py", "test_torture.py", "test_supervised.py", "test_activity_probes.py", "test_card.py",
