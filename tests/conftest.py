@@ -1,4 +1,4 @@
-"""Shared by all tests: an OpenGL back end if there is one, markers that skip, hypothesis, the order of files."""
+"""Shared by all tests: an OpenGL back end if there is one, markers that skip, hypothesis, order of files."""
 
 import os
 import signal
