@@ -3,9 +3,10 @@
     python -m experiments.activity --run runs/savings-quick
 
 Writes activity.nc (no field) or activity_curl.nc (``--field curl``, the run's own curl field) into the
-folder: a data set as in ``savings_gym.activity.recording``, over the phases NF1, FF1, NF2 and FF2. The folder
-belongs to ``experiments.savings``, to a recurrent PPO job of ``experiments.benchmark``, or to several such
-jobs (``runs/benchmark/recurrent-ppo-gru``; every seed is a network). A file that was recorded with other
+folder: a data set as in ``savings_gym.activity.recording``, over the phases NF1, FF1, NF2 and FF2. With
+``--nwb`` there is also a file of Neurodata Without Borders for every network, in nwb_null or nwb_curl. The
+folder belongs to ``experiments.savings``, to a recurrent PPO job of ``experiments.benchmark``, or to several
+such jobs (``runs/benchmark/recurrent-ppo-gru``; every seed is a network). A file that was recorded with other
 weights is replaced.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -21,6 +23,7 @@ from agents.supervised.record import record
 from experiments.runs.command_line import choice, command_main
 from experiments.runs.folder import digest
 from experiments.savings.phases import stored_field
+from experiments.stored.nwb import MISSING, write_nwb, written_at
 from savings_gym.activity.recording import load_activity, save_activity
 from savings_gym.fields import NullField
 from savings_gym.files import read_config
@@ -43,6 +46,8 @@ class Activity:
     """Folder of a finished run."""
     field: Annotated[str, choice(FILES)] = "null"
     """Field of the probes: null (none) or curl (the run's own)."""
+    nwb: bool = False
+    """Also write a file of Neurodata Without Borders for every network; needs pynwb."""
 
     def __post_init__(self) -> None:
         """Check the values before any work starts."""
@@ -50,6 +55,8 @@ class Activity:
             raise ValueError(f"unknown field {self.field!r}; choose from: {', '.join(FILES)}")
         if not self.run.is_dir():
             raise FileNotFoundError(f"--run {self.run} is not a folder")
+        if self.nwb and find_spec("pynwb") is None:
+            raise ImportError(MISSING)
 
 
 def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.Dataset:
@@ -157,6 +164,11 @@ def write_activity(config: Activity) -> int:
     dataset = activity_of_run(config.run, config.field)
     sizes = ", ".join(f"{name} {size}" for name, size in dataset.sizes.items())
     log.info("%s: %s", config.run / FILES[config.field], sizes)
+    if config.nwb:
+        start = written_at(config.run / FILES[config.field])
+        identifier = f"{dataset.attrs['weights'][:12]}-{config.field}"
+        files = write_nwb(dataset, config.run / f"nwb_{config.field}", start, identifier)
+        log.info("%s: %d files", files[0].parent, len(files))
     return 0
 
 
