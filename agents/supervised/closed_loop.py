@@ -43,6 +43,8 @@ class ClosedLoop:
         hand: (n, 2, S) change of the hand position per change of the state [m].
         muscle_stiffness: (n, 2, 2) force with which the muscles alone, at their present activations, resist a
             lasting displacement of the hand [N/m]: J^-T (-d tau / d q) J^-1, with tau the joint torques.
+        muscle_damping: (n, 2, 2) force with which they resist a velocity of the hand [N s/m]:
+            J^-T (-d tau / d qdot) J^-1.
         units: How many of the S entries, the first ones, are activity.
         drift: (n,) relative change of activity in the control step at which the loop is linearised,
             ``|h' - h| / |h|``; 0 in a true hold.
@@ -52,6 +54,7 @@ class ClosedLoop:
     force: Floats
     hand: Floats
     muscle_stiffness: Floats
+    muscle_damping: Floats
     units: int
     drift: Floats
 
@@ -185,14 +188,15 @@ def linearise(
             lambda push: loop.advance(state.expand(-1, 2, -1), push), torch.zeros_like(state[..., :2])
         )
         hand = _derivative(loop.hand, state)
-        stiffness = loop.muscle_stiffness(state)
+        stiffness, damping = loop.muscle_resistance(state)
 
     def array(values: torch.Tensor) -> Floats:
         return values.double().cpu().numpy()
 
     return ClosedLoop(
-        array(jacobian), array(force), array(hand), array(stiffness), ensemble.units, array(drift[:, 0])
-    )
+        array(jacobian), array(force), array(hand), array(stiffness), array(damping), ensemble.units,
+        array(drift[:, 0]),
+    )  # fmt: skip
 
 
 def _derivative(function: Callable[[torch.Tensor], torch.Tensor], at: torch.Tensor) -> torch.Tensor:
@@ -234,17 +238,24 @@ class _Loop:
         state = self._split(flat)[1]
         return self.arm.hand(state.q, state.v)[0]
 
-    def muscle_stiffness(self, flat: torch.Tensor) -> torch.Tensor:
-        """Return stiffnesses of the hand at constant activations, (n, 2, 2) [N/m], in states (n, 1, S)."""
+    def muscle_resistance(self, flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return stiffnesses [N/m] and dampings [N s/m] of the hand at constant activations, (n, 2, 2) each.
+
+        Args:
+            flat: (n, 1, S) states.
+        """
         state = self._split(flat)[1]
         activation = state.activation.expand(-1, 2, -1)
 
-        def torque(q: torch.Tensor) -> torch.Tensor:
-            length, speed, arms = self.arm.muscle_state(q, torch.zeros_like(q))
+        def torque(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            length, speed, arms = self.arm.muscle_state(q, v)
             return -(arms * self.arm.muscle_force(length, speed, activation)[..., None]).sum(-2)
 
+        still = torch.zeros_like(state.q)
         inverse = torch.linalg.inv(self.arm.hand(state.q, state.v)[2][:, 0])
-        return -inverse.mT @ _derivative(torque, state.q) @ inverse
+        stiffness = _derivative(lambda q: torque(q, torch.zeros_like(q)), state.q)
+        damping = _derivative(lambda v: torque(state.q.expand(-1, 2, -1), v), still)
+        return -inverse.mT @ stiffness @ inverse, -inverse.mT @ damping @ inverse
 
     def advance(self, flat: torch.Tensor, force: torch.Tensor | None = None) -> torch.Tensor:
         """Return states (n, trials, S) one control step later, under forces on the hand (n, trials, 2)."""

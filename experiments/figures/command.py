@@ -30,6 +30,7 @@ from experiments.figures.factors import factors
 from experiments.figures.latent import latent
 from experiments.figures.learning import learning
 from experiments.figures.make_figures import Figure, current, make_figures
+from experiments.figures.muscles import muscles
 from experiments.figures.persistence import persistence
 from experiments.figures.preparatory import preparatory
 from experiments.figures.relation import relation
@@ -61,6 +62,7 @@ FIGURES: dict[str, Figure] = {
     "behaviour": behaviour,
     "learning": learning,
     "channel": channel,
+    "muscles": muscles,
     "size": size,
     "preparatory": preparatory,
     "displacement": displacement,

@@ -21,10 +21,11 @@ from savings_gym.files import read_config
 from savings_gym.metrics.cocontraction import co_contraction
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, Delays
 
-HOLD, REACH, MUSCLES, FEEDBACK = KINDS = (
+HOLD, REACH, MUSCLES, FEEDBACK, DAMPING = KINDS = (
     "co-contraction, hold", "co-contraction, reach", "stiffness, muscles", "stiffness, with feedback",
+    "damping, muscles",
 )  # fmt: skip
-UNITS: Final = {HOLD: "N", REACH: "N", MUSCLES: "N/m", FEEDBACK: "N/m"}
+UNITS: Final = {HOLD: "N", REACH: "N", MUSCLES: "N/m", FEEDBACK: "N/m", DAMPING: "N s/m"}
 REACHING: Final = 0.4  # s after the cue is seen; the reach
 PUSHED: Final = 0.15  # s that the force of the stiffness with feedback has lasted
 SHOWN: Final = (0, N_TARGETS // 2)  # targets that are shown while the hand is pushed
@@ -36,7 +37,8 @@ def resistance(run: Path, phase: str) -> dict[str, Floats]:
     Returns:
         Kind (`KINDS`) to (n,) values: co-contraction while the hand is held, from the preparatory time to go,
         and in the reach, mean over targets [N]; stiffness of the held hand, mean over directions [N/m], of
-        the muscles alone and under a force that has lasted `PUSHED`.
+        the muscles alone and under a force that has lasted `PUSHED`; damping of the muscles alone, likewise
+        [N s/m].
 
     Raises:
         FileNotFoundError, ValueError: If the run has no such networks.
@@ -55,6 +57,7 @@ def resistance(run: Path, phase: str) -> dict[str, Floats]:
         REACH: force[:, seen : seen + round(REACHING / CONTROL_STEP)].mean(axis=1),
         MUSCLES: np.mean([_over_directions(loop.muscle_stiffness) for loop in loops], axis=0),
         FEEDBACK: np.mean([_over_directions(loop.stiffness(pushed)) for loop in loops], axis=0),
+        DAMPING: np.mean([_over_directions(loop.muscle_damping) for loop in loops], axis=0),
     }
 
 

@@ -153,6 +153,28 @@ def test_a_hand_that_is_let_go_at_constant_activation_is_pulled_back_by_muscle_s
     )
 
 
+def test_a_hand_that_moves_at_constant_activation_is_slowed_by_muscle_damping(arm):
+    """The muscles' power at a small velocity, by finite differences, is that of the damping."""
+    networks = ensemble()
+    with torch.no_grad():
+        networks.readout_bias.fill_(-1.0)
+        networks.readout_weight.zero_()
+    loop = linearise(networks, arm, 0, step=0)
+    rest = arm.at_rest(torch.tensor(arm.arm.start))
+    jacobian = arm.hand(rest.q, rest.v)[2]
+
+    def power(hand_velocity):
+        v = torch.linalg.solve(jacobian, hand_velocity)
+        length, speed, arms = arm.muscle_state(rest.q, v)
+        return -(arm.muscle_force(length, speed, rest.activation) * (arms @ v)).sum()
+
+    for direction in torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, -0.8]], dtype=F64):
+        small = 1e-4 * direction  # the force without motion does opposite power in opposite motions
+        spent = -(power(small) + power(-small)) / 2.0
+        expected = (small @ torch.tensor(loop.muscle_damping[0]) @ small).item()
+        assert spent.item() == pytest.approx(expected, rel=1e-3) and expected > 0.0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
