@@ -77,6 +77,13 @@ def clip_per_network(parameters: list[torch.nn.Parameter], largest: float) -> to
     return norms
 
 
+class ExtraLoss(Protocol):
+    """A further loss that networks learn from."""
+
+    def __call__(self, trajectories: Sequence[Trajectory], /) -> torch.Tensor:
+        """Return the loss of every network, (n,)."""
+
+
 class SupervisedLearner:
     """An ensemble with its optimiser and the arm that it moves.
 
@@ -125,20 +132,25 @@ class SupervisedLearner:
         self.optimiser: torch.optim.Optimizer = kind(self.plastic, lr=learning.rate)
         self.feedback = draw_feedback(self.ensemble, learning.feedback_seed)
 
-    def update(self, *sessions: Reaches) -> dict[str, torch.Tensor]:
+    def update(self, *sessions: Reaches, extra: ExtraLoss | None = None) -> dict[str, torch.Tensor]:
         """Update every network once on its trials; return loss terms and total before the update, (n,) each.
 
         Args:
             sessions: A batch of trials. Of several batches, the trials at one place are a session: memory is
                 carried from each to the next, gradients go back through all, and the loss is the mean.
+            extra: A further loss of the trajectories, (n,), which is added; it is returned as "extra".
 
         Raises:
             FloatingPointError: If the gradient of a network is not finite, or of the last one that still
                 learns if diverging networks are stopped; nothing is changed then.
         """
         self.optimiser.zero_grad(set_to_none=True)
-        terms = mean_terms(self._trajectories(sessions), sessions)
+        trajectories = self._trajectories(sessions)
+        terms = mean_terms(trajectories, sessions)
         total = total_loss(terms, self.learning.weights)
+        if extra is not None:
+            terms["extra"] = extra(trajectories)
+            total = total + terms["extra"]
         total.sum().backward()
         norms = clip_per_network(self.plastic, self.learning.clip)
         stopped = self.stopped | ~torch.isfinite(norms)

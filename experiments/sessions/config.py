@@ -2,7 +2,9 @@
 
 A session used in training is short, since gradients go back through all of its trials. What it rewards
 decides what a memory can be good for: in "adaptation" one field lasts for the whole session; in "relearning"
-the field comes back after a washout.
+the field comes back after a washout. In both, networks also learn to tell the field
+(``agents.supervised.field_reading``), at first; in "alone" they are trained as in "adaptation", on reaching
+alone.
 """
 
 from __future__ import annotations
@@ -31,9 +33,10 @@ from savings_gym.task.session import (
 from savings_gym.task.settings import Delays, Noise, go_steps
 
 UNTRAINED: Final = "untrained"  # in sessions; pre-trained on single reaches like all others
-ADAPTATION, RELEARNING = REGIMES = ("adaptation", "relearning")
+ADAPTATION, RELEARNING, ALONE = REGIMES = ("adaptation", "relearning", "alone")
 TRAINED_IN: Final = {
     ADAPTATION: adaptation_session(8),
+    ALONE: adaptation_session(8),
     RELEARNING: Session(
         (
             Block("NF1", NullField(), (1, 2)),
@@ -66,8 +69,8 @@ class Sessions:
     pretrained: Path = SHIPPED
     """Weights to start from, of networks pre-trained on single reaches."""
     regimes: Annotated[tuple[str, ...], choices(REGIMES)] = REGIMES
-    """What networks are trained in, each from the same weights: sessions in one field, or sessions in which
-    a field comes back after a washout."""
+    """What networks are trained in, each from the same weights: sessions in one field, sessions in which a
+    field comes back after a washout, or sessions in one field without the loss of `reading`."""
     updates: int = 2_000
     """Updates of the training in sessions."""
     sessions: int = 8
@@ -76,6 +79,13 @@ class Sessions:
     """Learning rate of Adam at first; it falls linearly to 0."""
     clip: float = 1.0
     """Largest gradient norm of a network."""
+    reading: float = 300.0
+    """Weight, at first, of a further loss: the square error of a linear read-out of activity that learns to
+    tell the field, in units of --b. It falls linearly to 0."""
+    reading_share: float = 0.4
+    """Share of the updates after which that weight is 0."""
+    reading_rate: float = 3e-3
+    """Learning rate (Adam) of that read-out."""
     catch_fraction: float = 0.2
     """Probability of a training trial without a go cue."""
     training_go: tuple[float, float] = TRAINING_GO
@@ -112,6 +122,9 @@ class Sessions:
         if unknown or len(set(self.regimes)) != len(self.regimes):
             raise ValueError(f"regimes must be some of {', '.join(REGIMES)}, each once, got {self.regimes}")
         as_number("catch_fraction", self.catch_fraction, 0.0, 0.99)
+        as_number("reading", self.reading, 0.0)
+        for name in ("reading_share", "reading_rate"):
+            as_number(name, getattr(self, name), 0.0, 1.0)
         go_steps(self.training_go)
         self.learning()
         if self.b == 0.0:
@@ -121,6 +134,11 @@ class Sessions:
     def learning(self) -> Learning:
         """Return how networks learn in sessions."""
         return Learning("adam", rate=self.rate, clip=self.clip)
+
+    def reading_weight(self, regime: str, update: int) -> float:
+        """Return the weight of reading the field in an update."""
+        last = self.reading_share * self.updates
+        return self.reading * (1.0 - update / last) if regime != ALONE and update < last else 0.0
 
     def start(self) -> Savings:
         """Return the arguments of a run of `experiments.savings` that starts from the same weights."""

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from experiments.drawing import style as look
 from experiments.runs.tables import format_p, format_value, markdown_table
-from experiments.sessions.config import ADAPTATION, RELEARNING, SAVINGS, SHAM, UNTRAINED
+from experiments.sessions.config import ADAPTATION, ALONE, RELEARNING, SAVINGS, SHAM, UNTRAINED
 from experiments.sessions.measures import CLAIMED, MEASURES, SAVED_EARLY, SAVED_FIRST, Curves
 from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import MM, Floats
@@ -24,10 +24,11 @@ WORDS: Final = {
     UNTRAINED: "not trained in sessions",
     ADAPTATION: "trained in sessions in one field",
     RELEARNING: "trained in sessions in which the field comes back",
+    ALONE: "trained in sessions in one field, on reaching alone",
 }
 HEADINGS: Final = {
     UNTRAINED: "Not trained in sessions", ADAPTATION: "One field a session",
-    RELEARNING: "The field comes back",
+    RELEARNING: "The field comes back", ALONE: "One field, reaching alone",
 }  # fmt: skip
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from agents.supervised.checkpoints import load_ensemble, save_ensemble
+from agents.supervised.field_reading import FieldReading
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.networks import Ensemble
-from agents.supervised.session_reaches import training_sessions
+from agents.supervised.rollout import Trajectory
+from agents.supervised.session_reaches import SessionReaches, training_sessions
 from experiments.runs.folder import load_state, remove_state, write_state
 from experiments.sessions.config import REGIMES, TRAINED_IN, Sessions
 from savings_gym.arrays import MM
@@ -56,14 +59,15 @@ def train(config: Sessions, weights: Path, regime: str, stopped: Callable[[], bo
     if verified(file).is_file():
         return True
     learner = SupervisedLearner(start_networks(config, weights), config.learning())
-    first = _resume(learner, state_file)
+    reading = FieldReading(learner.ensemble, abs(config.b), config.reading_rate)
+    first = _resume(learner, reading, state_file)
     began, key = time.monotonic(), REGIMES.index(regime)
     for update in range(first, config.updates):
         if stopped():
-            _save(learner, state_file, update)
+            _save(learner, reading, state_file, update)
             return False
         if update > first and update % config.keep_every == 0:
-            _save(learner, state_file, update)
+            _save(learner, reading, state_file, update)
         for group in learner.optimiser.param_groups:
             group["lr"] = config.rate * (1.0 - update / config.updates)
         batch = training_sessions(
@@ -72,29 +76,47 @@ def train(config: Sessions, weights: Path, regime: str, stopped: Callable[[], bo
             catch_fraction=config.catch_fraction, go_time=config.training_go, noise=config.noise,
             delays=config.delays,
         )  # fmt: skip
-        terms = learner.update(*batch.trials)
+        terms = _update(learner, reading, batch, config.reading_weight(regime, update))
         if update % LINE_EVERY == 0:
             pace = (time.monotonic() - began) / (update - first + 1)
             log.info(
-                "%s, update %d of %d: hand to goal %.1f mm, %.0f min left", regime, update, config.updates,
-                MM * float(terms["position"].mean()), pace * (config.updates - update) / 60.0,
+                "%s, update %d of %d: hand to goal %.1f mm, reading loss %.1f, %.0f min left", regime, update,
+                config.updates, MM * float(terms["position"].mean()),
+                float(terms["extra"].mean()) if "extra" in terms else 0.0,
+                pace * (config.updates - update) / 60.0,
             )  # fmt: skip
     save_ensemble(file, learner.ensemble, regime=regime)
     remove_state(state_file)
     return True
 
 
-def _save(learner: SupervisedLearner, file: Path, update: int) -> None:
+def _update(
+    learner: SupervisedLearner, reading: FieldReading, batch: SessionReaches, weight: float
+) -> dict[str, torch.Tensor]:
+    """Update networks, and their read-outs while reading has a weight."""
+    if weight == 0.0:
+        return learner.update(*batch.trials)
+
+    def extra(trajectories: Sequence[Trajectory], /) -> torch.Tensor:
+        return weight * reading.loss(trajectories, batch.trials)
+
+    terms = learner.update(*batch.trials, extra=extra)
+    reading.step()
+    return terms
+
+
+def _save(learner: SupervisedLearner, reading: FieldReading, file: Path, update: int) -> None:
     state = {"ensemble": learner.ensemble.state_dict(), "optimiser": learner.optimiser.state_dict()}
-    write_state(file, state | {"update": update})
+    write_state(file, state | {"reading": reading.state_dict(), "update": update})
 
 
-def _resume(learner: SupervisedLearner, file: Path) -> int:
+def _resume(learner: SupervisedLearner, reading: FieldReading, file: Path) -> int:
     """Load a saved state if there is one; return the update to go on with."""
     if not verified(file).is_file():
         return 0
     state = load_state(file)
     learner.ensemble.load_state_dict(state["ensemble"])
     learner.optimiser.load_state_dict(state["optimiser"])
+    reading.load_state_dict(state["reading"])
     log.info("resuming at update %d", state["update"])
     return int(state["update"])

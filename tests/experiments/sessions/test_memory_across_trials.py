@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from experiments.sessions import command, training
-from experiments.sessions.config import PRESETS, SAVINGS, SHAM, TESTS, UNTRAINED, Sessions
+from experiments.sessions.config import PRESETS, REGIMES, SAVINGS, SHAM, TESTS, UNTRAINED, Sessions
 from experiments.sessions.decoding import side_read
 from experiments.sessions.measures import (
     ADAPTED,
@@ -38,7 +38,7 @@ def run(tmp_path_factory) -> Path:
 
 def test_the_run_is_whole_and_shown_again_without_work(run, caplog):
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["complete"] and set(summary["measures"]) == {UNTRAINED, "adaptation", "relearning"}
+    assert summary["complete"] and set(summary["measures"]) == {UNTRAINED, *REGIMES}
     files = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     assert {"README.md", "curves.npz", "probes.parquet", "sessions.png", "sessions.svg"} <= set(files)
     assert command.main(["--preset", "smoke", "--out", str(run)]) == 0
@@ -49,7 +49,7 @@ def test_sessions_and_shams_are_alike_until_the_field(run):
     table = pd.read_parquet(run / "probes.parquet")
     keys = ["trained_in", "sign", "session", "session_trial", "network", "target"]
     for kind in (SAVINGS, SHAM):
-        assert len(table[table.test == kind]) == 3 * 2 * 2 * 8 * 2 * 8
+        assert len(table[table.test == kind]) == 4 * 2 * 2 * 8 * 2 * 8
     main, sham = (
         table[table.test == kind].set_index(keys)["lateral_deviation"].unstack("session_trial").to_numpy()
         for kind in (SAVINGS, SHAM)
@@ -61,11 +61,11 @@ def test_a_run_that_was_interrupted_ends_like_one_that_was_not(run, tmp_path, mo
     updates = []
 
     class Stopping(training.SupervisedLearner):
-        def update(self, *trials):
+        def update(self, *trials, extra=None):
             updates.append(1)
             if len(updates) == 3:
                 signal.raise_signal(signal.SIGTERM)
-            return super().update(*trials)
+            return super().update(*trials, extra=extra)
 
     arguments = ["--preset", "smoke", "--out", str(tmp_path / "run")]
     with monkeypatch.context() as patch:
@@ -81,7 +81,9 @@ def test_a_run_that_was_interrupted_ends_like_one_that_was_not(run, tmp_path, mo
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--regimes", "adaption"], "regimes must be some of adaptation, relearning"),
+        (["--regimes", "adaption"], "regimes must be some of adaptation, relearning, alone"),
+        (["--reading", "-1"], "reading must be a finite number of at least 0"),
+        (["--reading-share", "2"], "reading_share must be a finite number of at least 0 and at most 1"),
         (["--networks", "9"], "holds 8 networks, --networks is 9"),
         (["--b", "0"], "b must not be 0"),
         (["--tests", "1"], "tests must be a whole number of at least 2"),
