@@ -20,6 +20,16 @@ from savings_gym.fields import (
     as_field,
     field_from_dict,
 )
+from savings_gym.perturbations.modified import ForTargets, Pulse, Ramp, Scaled
+from savings_gym.perturbations.position import AssistiveField, ErrorAugmentation, PositionField
+from savings_gym.perturbations.visual import (
+    MirrorReversal,
+    VisualClamp,
+    VisualGain,
+    VisualPerturbation,
+    VisualShift,
+    VisuomotorRotation,
+)
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.record_trials import RecordTrials
@@ -40,6 +50,7 @@ from savings_gym.task.settings import Delays, Noise, RewardWeights
 
 __all__ = [
     "ENV_IDS",
+    "AssistiveField",
     "Block",
     "ChannelField",
     "ConstantField",
@@ -47,15 +58,21 @@ __all__ = [
     "CurlField",
     "Delays",
     "ElasticField",
+    "ErrorAugmentation",
     "Field",
     "FieldPair",
+    "ForTargets",
     "ForceField",
+    "MirrorReversal",
     "Noise",
     "NullField",
     "Phase",
     "PhaseSchedule",
+    "PositionField",
     "Probe",
     "ProbeRecorder",
+    "Pulse",
+    "Ramp",
     "ReachCriterion",
     "ReachEnv",
     "ReachSessionEnv",
@@ -63,11 +80,17 @@ __all__ = [
     "ReachVectorEnv",
     "RecordTrials",
     "RewardWeights",
+    "Scaled",
     "Schedule",
     "Session",
     "SumField",
     "VectorContextCue",
     "ViscousField",
+    "VisualClamp",
+    "VisualGain",
+    "VisualPerturbation",
+    "VisualShift",
+    "VisuomotorRotation",
     "adaptation_session",
     "as_field",
     "as_schedule",

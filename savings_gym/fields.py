@@ -1,6 +1,6 @@
-"""Force fields on the hand, as data.
+"""Perturbations of a reach, as data: force fields on the hand, and the base of all others.
 
-Every field is linear in the hand's velocity v and position x (SI units, world plane),
+Every force field is linear in the hand's velocity v and position x (SI units, world plane),
 
     f = B·v + K·(x0 − x) + c        [N]
 
@@ -11,6 +11,10 @@ may depend on the start and the target of the trial, as those of a channel do.
 A field acts during the whole trial (`onset="start"`), from the go signal on (`onset="go"`), or from when
 the go cue is seen, the delay of the cue later (`onset="cue"`). Fields are added with `+`; the parts of a
 sum keep their own onset.
+
+What is seen of the hand can be perturbed, too (`perturbations.visual`), and every perturbation can have a
+time course or be restricted to some targets (`perturbations.modified`). They are fields like the others: an
+argument `field` takes them, and `+` combines them.
 
 A field of your own is a subclass with a kind. Once it is defined it works everywhere: in the
 environments and their specs, in schedules, and in `field_from_dict`:
@@ -36,6 +40,7 @@ from numpy.typing import ArrayLike
 
 from savings_gym.arrays import Floats, as_choice, as_numbers
 from savings_gym.linear_fields import LinearFields
+from savings_gym.visual_maps import VisualMaps
 
 Vector = tuple[float, float]
 Matrix = tuple[Vector, Vector]
@@ -56,26 +61,32 @@ def _as_tuples(values: Any) -> Any:
 
 @dataclass(frozen=True)
 class Field:
-    """Base of all force fields; see the module for how to write one.
+    """Base of all perturbations; see the module for how to write a force field.
 
     Attributes:
         onset: "start" (acts during the whole trial), "go" (acts from the go signal on) or "cue" (acts from
             when the go cue is seen).
-        kind: Name of the class in `to_dict` and `field_from_dict`, an argument of the class statement.
+        kind: Name of the class in `to_dict` and `field_from_dict`, an argument of the class statement. None
+            there makes a base class, of which there are no objects.
+        scored: Whether rewards, losses and measures score the "cursor" or the "hand", if the perturbation
+            changes what is seen; else None.
     """
 
     onset: str = dataclasses.field(default="go", kw_only=True)
     kind: str = dataclasses.field(default="", init=False, repr=False)  # subclasses have it as an attribute
 
     shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {}  # of the attributes that are finite numbers
+    scored: ClassVar[str | None] = None
 
-    def __init_subclass__(cls, *, kind: str, **arguments: Any) -> None:
+    def __init_subclass__(cls, *, kind: str | None, **arguments: Any) -> None:
         """Register the class, so that fields of this kind can be made from their dicts.
 
         Raises:
             ValueError: If the kind is no name, or belongs to another class.
         """
         super().__init_subclass__(**arguments)
+        if kind is None:
+            return
         if not isinstance(kind, str) or not kind:
             raise ValueError(f"the kind of {cls.__name__} must be a non-empty string, got {kind!r}")
         other = _KINDS.get(kind, cls)
@@ -112,15 +123,33 @@ class Field:
         """
         return LinearFields.zeros(len(start)).filled(**self.terms(start, target))
 
+    def view(self, start: Floats, target: Floats, size: Floats) -> VisualMaps | None:
+        """Return what is seen of the hand in n trials; None if the hand is seen where it is.
+
+        Args:
+            start: (n, 2) see `coefficients`.
+            target: (n, 2) see `coefficients`.
+            size: (n,) share of the perturbation; 0 is none.
+        """
+        return None
+
+    def course(self, time: Floats) -> Floats | None:
+        """Return the size of the perturbation at times after its onset [s]; None if it is always 1."""
+        return None
+
     def parts(self) -> tuple[Field, ...]:
         """Return the fields that add up to this one, each with its own onset."""
         return (self,)
 
     @property
     def is_null(self) -> bool:
-        """Whether the field never exerts a force, however the hand moves."""
+        """Whether the field never changes a force or what is seen, however the hand moves."""
+        parts = self.parts()
+        if parts != (self,):
+            return all(part.is_null for part in parts)
         start, target = np.zeros((1, 2)), np.ones((1, 2))
-        return not any(part.coefficients(start, target).active.any() for part in self.parts())
+        view = self.view(start, target, np.ones(1))
+        return not (self.coefficients(start, target).active.any() or (view is not None and view.active.any()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the field as JSON-able values; `field_from_dict` is the inverse."""
@@ -220,6 +249,16 @@ class ConstantField(Field, kind="constant"):
         return {"c": self.force}
 
 
+def across_line(start: Floats, target: Floats) -> Floats:
+    """Return n nᵀ, (n, 2, 2), with n at right angles to the lines from start to target, (n, 2) m each."""
+    line = target - start
+    length = np.hypot(line[:, 0], line[:, 1])
+    line[length == 0.0], length[length == 0.0] = (1.0, 0.0), 1.0
+    normal = np.stack([-line[:, 1], line[:, 0]], axis=-1) / length[:, None]  # (n, 2)
+    across: Floats = normal[:, :, None] * normal[:, None, :]
+    return across
+
+
 @dataclass(frozen=True)
 class ChannelField(Field, kind="channel"):
     """Error clamp: stiff walls along the line from start to target.
@@ -247,11 +286,7 @@ class ChannelField(Field, kind="channel"):
 
     def terms(self, start: Floats, target: Floats) -> Mapping[str, ArrayLike]:
         """Return the coefficients, see `Field.terms`."""
-        line = target - start
-        length = np.hypot(line[:, 0], line[:, 1])
-        line[length == 0.0], length[length == 0.0] = (1.0, 0.0), 1.0
-        normal = np.stack([-line[:, 1], line[:, 0]], axis=-1) / length[:, None]  # (n, 2)
-        across = normal[:, :, None] * normal[:, None, :]  # (n, 2, 2)
+        across = across_line(start, target)
         return {"B": -self.damping * across, "K": self.stiffness * across, "x0": start}
 
 
@@ -276,6 +311,10 @@ class SumField(Field, kind="sum"):
         if isinstance(fields, str) or not isinstance(fields, Sequence):
             raise ValueError(f"SumField: fields must be a sequence of fields, got {fields!r}")
         parts = tuple(part for field in fields for part in as_field(field).parts())
+        if len(scored := {part.scored for part in parts} - {None}) > 1:
+            raise ValueError(
+                f"SumField: its parts must agree on what is scored, got {sorted(map(str, scored))}"
+            )
         object.__setattr__(self, "fields", parts)
 
     def parts(self) -> tuple[Field, ...]:
@@ -339,6 +378,9 @@ def resolve_fields(
     Returns:
         For each of `ONSETS` n fields, which act from then on; the force on the hand is the sum of those
         that act.
+
+    Raises:
+        ValueError: If a field has a time course after its onset, see `perturbations.trials`.
     """
     n = len(start)
     by_trial = list(fields) if isinstance(fields, Sequence) else [fields] * n
@@ -351,5 +393,9 @@ def resolve_fields(
     for field, members in trials_of.items():
         trials = np.array(members)
         for part in field.parts():
+            if part.course(np.zeros(1)) is not None:
+                raise ValueError(
+                    f"a field that lasts is needed here, got {part!r}, which changes in the trial"
+                )
             by_onset[part.onset].add(trials, part.coefficients(start[trials], target[trials]))
     return by_onset["start"], by_onset["go"], by_onset["cue"]

@@ -58,6 +58,11 @@ class LinearFields:
         """Return copies of the fields of `trials` (m,)."""
         return LinearFields(self.B[trials], self.K[trials], self.x0[trials], self.c[trials])
 
+    def scaled(self, sizes: Floats) -> LinearFields:
+        """Return fields whose forces are `sizes` (n,) times these."""
+        B, K, c = sizes[:, None, None] * self.B, sizes[:, None, None] * self.K, sizes[:, None] * self.c  # noqa: N806
+        return LinearFields(B, K, self.x0, c)
+
     def add(self, trials: Indices, other: LinearFields) -> None:
         """Add the m fields of `other` to those of `trials` (m,).
 
@@ -95,7 +100,8 @@ Number = TypeVar("Number", float, Floats)  # of one hand, or (n,) of n hands
 class HandForces:
     """The fields of n trials as coefficients of `force_on_hand`, for each stage of a trial.
 
-    Stage 0 lasts until go, stage 1 from go until the go cue is seen, stage 2 from then on.
+    Stage 0 lasts until go, stage 1 from go until the go cue is seen, stage 2 from then on. Trials in which a
+    field has a time course have coefficients for every control step instead.
 
     Args:
         n: Number of trials.
@@ -105,6 +111,8 @@ class HandForces:
         self._trials = np.zeros((STAGES, COEFFICIENTS, n))
         self._stage = np.zeros(n, dtype=np.int64)
         self._chosen: Floats | None = None
+        self._timed = np.zeros(n, dtype=bool)
+        self._by_step = np.zeros((0, COEFFICIENTS, n))
 
     def put(self, trials: Indices, *by_onset: LinearFields) -> None:
         """Replace the fields of `trials` (m,) by those that `fields.resolve_fields` returned for them."""
@@ -112,19 +120,45 @@ class HandForces:
         for stage, begins in enumerate(by_onset):
             acting.add(everyone, begins)
             self._trials[stage][:, trials] = _coefficients(acting)
+        self._timed[trials] = False
         self._chosen = self._choose()
 
-    def at(self, stage: Indices) -> Floats | None:
-        """Return the coefficients (12, n) at stages (n,); None if there is no force in any trial."""
+    def put_by_step(self, trials: Indices, fields: LinearFields) -> None:
+        """Replace the fields of `trials` (m,) by those of T control steps, T m one step after the other."""
+        values = _coefficients(fields).reshape(COEFFICIENTS, -1, len(trials)).swapaxes(0, 1)
+        if len(self._by_step) != len(values):
+            self._by_step = np.zeros((len(values), *self._by_step.shape[1:]))
+        self._by_step[:, :, trials] = values
+        self._timed[trials] = True
+
+    def at(self, stage: Indices, step: Indices | None = None) -> Floats | None:
+        """Return the coefficients (12, n); None if there is no force in any trial.
+
+        Args:
+            stage: (n,) stage of each trial.
+            step: (n,) control step of each trial, needed if a field has a time course.
+        """
         if not np.array_equal(stage, self._stage):
             self._stage = stage
             self._chosen = self._choose()
-        return self._chosen
+        timed = np.flatnonzero(self._timed)
+        if step is None or not len(timed):
+            return self._chosen
+        values = np.zeros(self._trials.shape[1:]) if self._chosen is None else self._chosen.copy()
+        last = len(self._by_step) - 1
+        values[:, timed] = self._by_step[np.minimum(step[timed], last), :, timed].T
+        return values
 
-    def of_first(self, stage: int) -> list[float] | None:
-        """Return the coefficients of the first trial at a stage; None if there is no force."""
-        values: list[float] = self._trials[stage, :, 0].tolist()
+    def of_first(self, stage: int, step: int = 0) -> list[float] | None:
+        """Return the coefficients of the first trial at a stage and a control step; None if no force acts."""
+        source = self._by_step[step] if self._timed[0] else self._trials[stage]
+        values: list[float] = source[:, 0].tolist()
         return values if any(values[:X0] + values[CX:]) else None
+
+    @property
+    def first_is_timed(self) -> bool:
+        """Whether a field of the first trial has a time course."""
+        return bool(self._timed[0])
 
     def _choose(self) -> Floats | None:
         values = np.take_along_axis(self._trials, self._stage[None, None], axis=0)[0]

@@ -71,8 +71,9 @@ class ReachSessionEnv(ReachEnv):
     As in `ReachEnv`, NumPy numbers and arrays with the same names, types and shapes after `reset` and `step`.
     They belong to the trial of the returned observation: "trial" (counted from 0 in every session), "phase"
     (the block, its index in `Session.names`), "schedule_done" (False), "target", "target_position",
-    "go_time", "catch", "hand_position", "hand_velocity", "muscle_force" or "joint_torque", "field_force". The
-    reward terms belong to the returned reward, also if it is that of the trial before. More than there:
+    "go_time", "catch", "hand_position", "hand_velocity", "cursor_position", "muscle_force" or
+    "joint_torque", "field_force". The reward terms belong to the returned reward, also if it is that of the
+    trial before. More than there:
 
     | Name | Meaning |
     |------|---------|

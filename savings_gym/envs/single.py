@@ -64,7 +64,8 @@ class ReachEnv(gym.Env[Array, Array]):
     ## Observation space
     `Box(..., (17,), float32)`. The hand is seen 70 ms late and the muscles are felt 20 ms late, both
     with noise; until then, the state at the start of the trial is observed. Values beyond the
-    limits are clipped.
+    limits are clipped. A visual perturbation as `field` shows the hand elsewhere, see
+    `savings_gym.perturbations.visual`.
 
     | Num | Observation | Min | Max | Name in MJCF | Unit |
     |-----|-------------|-----|-----|--------------|------|
@@ -106,8 +107,9 @@ class ReachEnv(gym.Env[Array, Array]):
     `reward_proximity + reward_effort + reward_jerk + reward_lateral`, each in `info`, see
     `task.rewards.reward_terms`: how near the hand is to the goal (the start until the go cue is seen, then
     the target), minus the squared commands, minus a penalty for a shaking hand, minus the distance from the
-    straight line to the target (its weight is 0 unless given). Sums over a trial of `ForceFieldReach-v0`,
-    mean over trials (measured by a test):
+    straight line to the target (its weight is 0 unless given). A visual perturbation decides whether the hand
+    or its cursor, where it is seen, has to be near the goal. Sums over a trial of `ForceFieldReach-v0`, mean
+    over trials (measured by a test):
 
     | Behaviour | Trial with go | Catch trial |
     |-----------|---------------|-------------|
@@ -136,12 +138,13 @@ class ReachEnv(gym.Env[Array, Array]):
     and after every `step`: "phase" (its index in `Schedule.names`; −1 without a schedule), "trial" (counted
     from 0), "schedule_done", "target" (index; −1 if it is not a centre-out target), "target_position" (m),
     "go_time" (s; in a catch trial, the time at which go is withheld), "catch", "hand_position" (m),
-    "hand_velocity" (m/s), "muscle_force" (6 in N; with torques "joint_torque", 2 in N·m), "field_force"
-    (the field's force on the hand, N, mean over the physics steps of this control step) and the reward
-    terms (0 after `reset`).
+    "hand_velocity" (m/s), "cursor_position" (m, where the hand is seen), "muscle_force" (6 in N; with torques
+    "joint_torque", 2 in N·m), "field_force" (the field's force on the hand, N, mean over the physics steps of
+    this control step) and the reward terms (0 after `reset`).
 
     ## Arguments
-    * `field`: the force field of every trial, see `savings_gym.fields`, or its dict; None means no field.
+    * `field`: the perturbation of every trial, a force field (see `savings_gym.fields`), a visual one (see
+      `savings_gym.perturbations.visual`), a sum of several, or its dict; None means none.
       Its `onset` is "start" (of the trial), "go", or "cue" (when the go cue is seen).
     * `schedule`: a `Schedule` or its dict, which sets the field by the number of the trial; excludes `field`.
       A trial counts once a step has been made in it; if it is reset before, it is drawn again, with the

@@ -23,6 +23,7 @@ from savings_gym.task.session import Session
 from savings_gym.task.session_trials import SessionTrials
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, physics_steps, whole_steps
 from savings_gym.task.trials import Trials
+from savings_gym.visual_maps import seen_hand
 
 
 class ReachingArms:
@@ -50,6 +51,7 @@ class ReachingArms:
         t: (n,) control steps done in the trial; −1 before the first trial.
         hand: (101, n, 2) hand position in the states 0 .. t of the trial [m].
         hand_velocity: (101, n, 2) likewise [m/s].
+        cursor: (101, n, 2) likewise, where the hand is seen [m]; the hand, unless a perturbation moves it.
         field_force: (n, 2) the field's mean force on the hand in the last control step [N].
     """
 
@@ -79,7 +81,7 @@ class ReachingArms:
         self.simulation = Simulation(arm, n, nthread)
         self.t = np.full(n, -1)
         self.hand = np.zeros((TRIAL_STEPS + 1, n, PLANE))
-        self.hand_velocity = np.zeros_like(self.hand)
+        self.hand_velocity, self.cursor = np.zeros_like(self.hand), np.zeros_like(self.hand)
         self._felt = np.zeros((TRIAL_STEPS + 1, n, layout.proprioception.stop - layout.proprioception.start))
         self.field_force = np.zeros((n, PLANE))
         self._physics_steps = physics_steps(arm.timestep)
@@ -249,7 +251,7 @@ class ReachTask(ReachingArms):
         """Return the observations (n, channels), late and noisy, as tabulated in `envs.ReachEnv`."""
         layout, space = self.layout, self.observation_space
         values = np.empty((self.n, layout.size))
-        values[:, layout["hand_position"]] = self._past(self.hand, self._vision_delay)
+        values[:, layout["hand_position"]] = self._past(self.cursor, self._vision_delay)
         values[:, layout.proprioception] = self._past(self._felt, self._felt_delay)
         values[:, layout.sensed] += self._noise()[:, layout.sensed]
         values[:, layout["target_position"]] = self.trials.target_position
@@ -273,6 +275,7 @@ class ReachTask(ReachingArms):
             "catch": trials.catch.copy(),
             "hand_position": self._past(self.hand, 0).copy(),
             "hand_velocity": self._past(self.hand_velocity, 0).copy(),
+            "cursor_position": self._past(self.cursor, 0).copy(),
             "field_force": self.field_force.copy(),
             **{name: term.copy() for name, term in self.reward_terms.items()},
         }
@@ -295,7 +298,7 @@ class ReachTask(ReachingArms):
     def _advance(self, arms: Indices | None) -> None:
         """Make the physics steps of a control step, and take the field's mean force on the hand."""
         simulation, steps = self.simulation, self._physics_steps
-        coefficients = self.trials.forces.at(self.stage)
+        coefficients = self.trials.forces.at(self.stage, self.t)
         if coefficients is None:
             self.field_force[:] = 0.0
             simulation.step(arms, steps)
@@ -319,8 +322,10 @@ class ReachTask(ReachingArms):
         simulation = self.simulation
         vectors = kinematics.hand_vectors(self.arm.link_lengths, *simulation.qpos.T)
         velocity = kinematics.hand_velocity(*vectors, *simulation.qvel.T)
+        hand = np.stack(vectors[:2], axis=1)
         for history, values in (
-            (self.hand, np.stack(vectors[:2], axis=1)),
+            (self.hand, hand),
+            (self.cursor, self._cursor_of(hand)),
             (self.hand_velocity, np.stack(velocity, axis=1)),
             (self._felt, self._felt_now()),
         ):
@@ -329,11 +334,23 @@ class ReachTask(ReachingArms):
             else:
                 history[self.t, self._all] = values
 
+    def _cursor_of(self, hand: Floats) -> Floats:
+        """(n, 2) where hands (n, 2) are seen at present [m]."""
+        trials = self.trials
+        if not trials.displaced.any():
+            return hand
+        t = self._together
+        views = trials.views[t] if t is not None else trials.views[np.maximum(self.t, 0), :, self._all].T
+        return np.stack(seen_hand(views, *hand.T), axis=1)
+
+    def _scored(self) -> Floats:
+        """(n, 2) what is scored at present, hands or cursors [m]."""
+        hand, scored = self._past(self.hand, 0), self.trials.cursor_scored
+        return np.where(scored[:, None], self._past(self.cursor, 0), hand) if scored.any() else hand
+
     def _rewards(self) -> dict[str, Floats]:
         trials = self.trials
-        away = self._past(self.hand, 0) - np.where(
-            self._cue_seen()[:, None], trials.target_position, trials.start
-        )
+        away = self._scored() - np.where(self._cue_seen()[:, None], trials.target_position, trials.start)
         command = self.ctrl / self._high
         now, before, last = (self._past(self.hand_velocity, delay) for delay in range(3))
         return reward_terms(
@@ -346,10 +363,10 @@ class ReachTask(ReachingArms):
         )
 
     def _lateral(self) -> Floats:
-        """(n,) distance of the hand from the line through start and target [m]."""
+        """(n,) distance of what is scored from the line through start and target [m]."""
         trials = self.trials
         along = trials.target_position - trials.start
-        away = self._past(self.hand, 0) - trials.start
+        away = self._scored() - trials.start
         cross = along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0]
         lateral: Floats = np.abs(cross) / np.maximum(trials.reach, NO_REACH)
         return lateral

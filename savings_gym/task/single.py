@@ -20,7 +20,8 @@ from savings_gym.task.reach import ReachingArms
 from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.session import Session
-from savings_gym.task.settings import CONTROL_STEP, TaskSettings
+from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings
+from savings_gym.visual_maps import seen_hand
 
 
 class SingleReachTask(ReachingArms):
@@ -62,7 +63,7 @@ class SingleReachTask(ReachingArms):
         self._check_steps(t, t)
         command = self._command(action, self.trials.noise[0, t, self.layout.sensed.stop :])
         self.ctrl[0] = command
-        self._advance(self._fields[(t >= self._go) + (t >= self._cue)])
+        self._advance(self._fields[t if self._timed else (t >= self._go) + (t >= self._cue)])
         self.t[0] = t + 1
         self._record(t + 1)
         self._terms = self._reward(t + 1, command)
@@ -72,7 +73,7 @@ class SingleReachTask(ReachingArms):
         """Return the observation (channels,)."""
         layout, t = self.layout, int(self.t[0])
         values = np.empty(layout.size)
-        values[layout["hand_position"]] = self.hand[max(t - self._vision_delay, 0), 0]
+        values[layout["hand_position"]] = self.cursor[max(t - self._vision_delay, 0), 0]
         values[layout.proprioception] = self._felt[max(t - self._felt_delay, 0), 0]
         values[layout.sensed] += self.trials.noise[0, t, layout.sensed]
         values[layout["target_position"]] = self._target
@@ -94,6 +95,7 @@ class SingleReachTask(ReachingArms):
         info["target_position"] = np.array(self._target)
         info["hand_position"] = self.hand[t, 0].copy()
         info["hand_velocity"] = self.hand_velocity[t, 0].copy()
+        info["cursor_position"] = self.cursor[t, 0].copy()
         info["field_force"] = self.field_force[0].copy()
         info["schedule_done"], info["catch"] = np.array(self._done), np.array(self._catch)
         return info | {name: np.float64(term) for name, term in self._terms.items()}
@@ -105,7 +107,13 @@ class SingleReachTask(ReachingArms):
         self._cue = self._go + self._cue_delay
         self._start, self._target = trials.start[0].tolist(), trials.target_position[0].tolist()
         self._reach = max(float(trials.reach[0]), SHORTEST_REACH)
-        self._fields = [trials.forces.of_first(stage) for stage in range(STAGES)]
+        self._timed = trials.forces.first_is_timed
+        if self._timed:
+            self._fields = [trials.forces.of_first(0, step) for step in range(TRIAL_STEPS)]
+        else:
+            self._fields = [trials.forces.of_first(stage) for stage in range(STAGES)]
+        self._views: list[list[float]] = trials.views[:, :, 0].tolist() if trials.displaced[0] else []
+        self._scored = self.cursor if trials.cursor_scored[0] else self.hand
         self._trial_info: dict[str, Any] = {
             "phase": trials.phase[0],
             "trial": trials.number[0],
@@ -142,12 +150,13 @@ class SingleReachTask(ReachingArms):
         """Store what is seen and felt of the present state."""
         x, y, _, _, vx, vy = self._hand_state()
         self.hand[t, 0] = x, y
+        self.cursor[t, 0] = seen_hand(self._views[t], x, y) if self._views else (x, y)
         self.hand_velocity[t, 0] = vx, vy
         self._felt[t] = self._felt_now()
 
     def _reward(self, t: int, command: Floats) -> dict[str, float]:
         goal = self._target if t >= self._cue else self._start
-        x, y = self.hand[t, 0].tolist()
+        x, y = self._scored[t, 0].tolist()
         dx, dy = x - goal[0], y - goal[1]
         (now_x, now_y), (x1, y1), (x2, y2) = (
             self.hand_velocity[max(t - delay, 0), 0].tolist() for delay in range(3)
@@ -164,7 +173,7 @@ class SingleReachTask(ReachingArms):
         )
 
     def _lateral(self, x: float, y: float) -> float:
-        """Distance of the hand from the line through start and target [m]."""
+        """Distance of a position from the line through start and target [m]."""
         (start_x, start_y), (target_x, target_y) = self._start, self._target
         along_x, along_y = target_x - start_x, target_y - start_y
         cross = along_x * (y - start_y) - along_y * (x - start_x)

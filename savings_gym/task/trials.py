@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from savings_gym.arm.model import Arm
 from savings_gym.arrays import Floats, Indices
-from savings_gym.fields import Field, NullField, resolve_fields
+from savings_gym.fields import Field, NullField
 from savings_gym.linear_fields import HandForces
+from savings_gym.perturbations.trials import TrialPerturbations, forces_in_steps, resolve_perturbations
 from savings_gym.task.draws import NO_TARGET, Draw, TrialSampler
 from savings_gym.task.options import AS_DRAWN, TrialOptions, trial_options
 from savings_gym.task.schedule import Phase, Schedule
-from savings_gym.task.settings import TRIAL_STEPS, TaskSettings
+from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, whole_steps
+from savings_gym.visual_maps import IDENTITY, VIEW
 
 REACH = 0.10  # m, distance of the centre-out targets from the start
 NO_PHASE = -1  # index of the phase of a trial without a schedule
@@ -50,6 +52,9 @@ class Trials:
         fields: n fields.
         reach: (n,) distance from start to target [m].
         forces: The fields, as forces on the hands.
+        views: (TRIAL_STEPS + 1, VIEW, n) where the hand is seen in every state, see `visual_maps.seen_hand`.
+        displaced: (n,) whether that is not always where it is.
+        cursor_scored: (n,) whether what is seen is scored, instead of the hand.
         noise: (n, TRIAL_STEPS + 1, channels) noise of sensors and actions.
     """
 
@@ -77,6 +82,9 @@ class Trials:
         self.catch = np.zeros(n, dtype=bool)
         self.fields: list[Field] = [NullField()] * n
         self.reach, self.forces = np.zeros(n), HandForces(n)
+        self._cue_delay = whole_steps("the delay of the cue", settings.delays.cue_delay)
+        self.views = np.zeros((0, VIEW, n))  # of all states once a trial displaces the cursor
+        self.displaced, self.cursor_scored = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self.noise = np.zeros((n, TRIAL_STEPS + 1, len(noise_sd)))
         if arm.changes:
             start = arm.hand_position(arm.start)
@@ -241,8 +249,27 @@ class Trials:
             phase = self.phases[i]
             planned = self._settings.field if phase is None else phase.field
             self.fields[i] = planned if chosen.field is None else chosen.field[i]
-        fields = [self.fields[i] for i in arms]
-        self.forces.put(arms, *resolve_fields(fields, self.start[arms], self.target_position[arms]))
+        go = self.cue_step[arms]
+        begins = np.stack([np.zeros_like(go), go, go + self._cue_delay])
+        perturbations = resolve_perturbations(
+            [self.fields[i] for i in arms], self.start[arms], self.target_position[arms], begins,
+            TRIAL_STEPS, CONTROL_STEP,
+        )  # fmt: skip
+        self.forces.put(arms, *perturbations.lasting)
+        if perturbations.timed:
+            self.forces.put_by_step(arms, forces_in_steps(perturbations, begins))
+        self._set_views(arms, perturbations)
+
+    def _set_views(self, arms: Indices, perturbations: TrialPerturbations) -> None:
+        """Set where the hands of `arms` are seen in their trials, and what is scored."""
+        self.displaced[arms] = perturbations.views is not None
+        self.cursor_scored[arms] = perturbations.cursor_scored
+        if perturbations.views is not None:
+            if not len(self.views):
+                self.views = np.tile(np.array(IDENTITY)[:, None], (TRIAL_STEPS + 1, 1, self.n))
+            self.views[:, :, arms] = perturbations.views.swapaxes(1, 2)
+        elif len(self.views):
+            self.views[:, :, arms] = np.array(IDENTITY)[:, None]
 
 
 def _whole(arms: Indices, n: int) -> Indices | slice:

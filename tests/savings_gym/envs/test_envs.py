@@ -33,7 +33,7 @@ REWARD_TERMS = {"reward_proximity", "reward_effort", "reward_jerk", "reward_late
 TRIAL_IDS = [env_id for env_id in ENV_IDS if env_id != "ReachSession-v0"]  # whose episodes are trials
 INFO = {
     "phase", "trial", "schedule_done", "target", "target_position", "go_time", "catch",
-    "hand_position", "hand_velocity", "muscle_force", "field_force", *REWARD_TERMS,
+    "hand_position", "hand_velocity", "cursor_position", "muscle_force", "field_force", *REWARD_TERMS,
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Perturbations beyond lasting forces: of what is seen, by position, in time and by target."""
