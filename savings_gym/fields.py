@@ -317,6 +317,11 @@ class SumField(Field, kind="sum"):
             )
         object.__setattr__(self, "fields", parts)
 
+    @property
+    def scored(self) -> str | None:  # type: ignore[override]
+        """What is scored, see `Field`."""
+        return next((part.scored for part in self.fields if part.scored is not None), None)
+
     def parts(self) -> tuple[Field, ...]:
         """Return the fields of the sum."""
         return self.fields

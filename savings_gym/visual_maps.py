@@ -49,10 +49,10 @@ class VisualMaps:
             shift: (2,) m, or (n, 2).
             radial: (2,), or (n, 2).
         """
-        n = len(x0)
-        matrices = np.array(np.broadcast_to(np.asarray(matrix, dtype=np.float64), (n, 2, 2)))
-        moved = x0 - _apply(matrices, x0) + shift
-        return cls(x0, matrices, moved, np.array(np.broadcast_to(np.asarray(radial, np.float64), (n, 2))))
+        maps = cls(x0, *(np.empty((len(x0), *shape)) for shape in ((2, 2), (2,), (2,))))
+        maps.A[:], maps.c[:], maps.u[:] = matrix, shift, radial
+        maps.c += x0 - _apply(maps.A, x0)
+        return maps
 
     def __len__(self) -> int:
         """Return the number of trials."""

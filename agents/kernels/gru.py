@@ -22,6 +22,7 @@ from agents.kernels.compile import inner, parallel_entry
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
 from savings_gym.task.observation import MUSCLE_OBSERVATION, PLANE
+from savings_gym.visual_maps import SMALLEST_SQUARE
 
 N: Final = na.N
 SENSED: Final = MUSCLE_OBSERVATION.sensed.stop
@@ -120,14 +121,28 @@ def _sense_muscles(muscles: Any, state: Any, postures: Any, lengths: Any) -> Non
 
 
 @inner
+def cursor_of(view: Any, x: float, y: float) -> Any:
+    """Return where a hand is seen, as ``savings_gym.visual_maps.seen_hand`` does."""
+    dx, dy = x - view[8], y - view[9]
+    radius = np.sqrt(dx * dx + dy * dy + SMALLEST_SQUARE)
+    return (view[0] * x + view[1] * y + view[4] + radius * view[6],
+            view[2] * x + view[3] * y + view[5] + radius * view[7])  # fmt: skip
+
+
+@inner
 def _observe(i: int, t: int, trials: Any, timing: Any, hands: Any, lengths: Any, out: Any) -> None:
     """Fill out (m, INPUTS) with the delayed and noisy observation of control step t."""
-    _, target, go, _, noise, _ = trials
-    hand, muscle = hands[max(t - timing[0], 0)], lengths[max(t - timing[1], 0)]
+    _, target, go, _, noise, _, _, views = trials
+    shown = max(t - timing[0], 0)
+    hand, muscle = hands[shown], lengths[max(t - timing[1], 0)]
+    perturbed = views.shape[1] > 0
     for b in range(out.shape[0]):
         row, block, lane = out[b], b // ARMS, b % ARMS
+        seen = hand[block, 0, lane], hand[block, 1, lane]
+        if perturbed:
+            seen = cursor_of(views[i, shown, b], seen[0], seen[1])
         for k in range(PLANE):
-            row[HAND + k] = hand[block, k, lane] + noise[i, t, b, HAND + k]
+            row[HAND + k] = seen[k] + noise[i, t, b, HAND + k]
             row[TARGET + k] = target[i, b, k]
         for k in range(2 * N):
             row[MUSCLES + k] = muscle[block, k, lane] + noise[i, t, b, MUSCLES + k]
@@ -145,16 +160,20 @@ def control_of(arm: Any, excitation: Any, noise: Any, block: int, out: Any) -> N
 
 
 @inner
-def field_of(fields: Any, go: Any, cue: int, t: int, block: int, out: Any) -> None:
+def field_of(fields: Any, timed: Any, go: Any, cue: int, t: int, block: int, out: Any) -> None:
     """Fill out (10, lanes) with the field at control step t.
 
-    Fields are (m, 3, 10): before go, from go on, and from ``cue`` control steps after go on.
+    Fields are (m, 3, 10): before go, from go on, and from ``cue`` control steps after go on. Those of every
+    control step, (T, m, 10) if there are any, are added.
     """
     for lane in range(ARMS):
         b = min(block * ARMS + lane, go.shape[0] - 1)
         push = fields[b, (1 if t >= go[b] else 0) + (1 if t >= go[b] + cue else 0)]
         for k in range(push.shape[0]):
             out[k, lane] = push[k]
+        if timed.shape[0] > 0:
+            for k in range(push.shape[0]):
+                out[k, lane] += timed[t, b, k]
 
 
 @inner
@@ -164,7 +183,7 @@ def _move(
 ) -> None:  # fmt: skip
     """Take the physics steps of control step t, from state ``at`` on, under excitations of logits (m, 6)."""
     arm, muscles = constants
-    _, _, go, field, _, noise = trials
+    _, _, go, field, _, noise, timed, _ = trials
     hands, velocities, forces, excitations, _ = series
     m, half = go.shape[1], tanh[0] / (tanh[0] + tanh[0])
     for b in range(m):
@@ -175,7 +194,7 @@ def _move(
     for block in range(postures.shape[0]):
         posture = postures[block]
         control_of(arm, excitations[i, t], noise[i, t], block, control)
-        field_of(field[i], go[i], timing[2], t, block, push)
+        field_of(field[i], timed[i], go[i], timing[2], t, block, push)
         end = at
         for s in range(int(arm[na.SUBSTEPS])):
             begin, end = end, end + 1 if keep else 0

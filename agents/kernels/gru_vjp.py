@@ -19,6 +19,7 @@ from agents.kernels.gru import HAND, INPUTS, MUSCLES, SENSED, N, blocks_of, cont
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
 from savings_gym.task.observation import PLANE
+from savings_gym.visual_maps import SMALLEST_SQUARE
 
 CHUNK: Final = 10  # control steps
 SPARE: Final = 16  # columns, so that rows whose length is a power of two do not share cache lines
@@ -101,7 +102,7 @@ def _move_back(
     Postures come in as those at the end of the control step, and go out as those at its start.
     """
     arm, muscles = constants
-    go, field, noise = trials
+    go, field, noise, timed, views = trials
     g_hand, g_velocity, g_force, g_excitation, _ = grads
     m, substeps = go.shape[1], int(arm[na.SUBSTEPS])
     control, push, g_control = np.empty((N, ARMS)), np.empty((10, ARMS)), np.empty((N, ARMS))
@@ -112,8 +113,13 @@ def _move_back(
         lanes = min(ARMS, m - block * ARMS)
         for lane in range(lanes):
             b = block * ARMS + lane
+            seen = g_seen[block, 0, lane], g_seen[block, 1, lane]
+            if views.shape[1] > 0:
+                seen = cursor_vjp(
+                    views[i, t + 1, b], posture[na.X, lane], posture[na.Y, lane], seen[0], seen[1]
+                )
             for k in range(2):
-                hand[k, lane] = g_hand[i, t, b, k] + g_seen[block, k, lane]
+                hand[k, lane] = g_hand[i, t, b, k] + seen[k]
                 hand[2 + k, lane] = g_velocity[i, t, b, k]
             for k in range(N):
                 first[k, lane] = g_force[i, t, b, k]
@@ -121,7 +127,7 @@ def _move_back(
         na.hand_vjp(end, posture, load(hand, (0, 0)), load(hand, (1, 0)), load(hand, (2, 0)),
                     load(hand, (3, 0)), g)  # fmt: skip
         control_of(arm, excitations[i, t], noise[i, t], block, control)
-        field_of(field[i], go[i], timing[2], t, block, push)
+        field_of(field[i], timed[i], go[i], timing[2], t, block, push)
         clear(g_control)
         for s in range(substeps - 1, -1, -1):
             state = states[i, t * substeps + s, block]
@@ -143,8 +149,17 @@ def _move_back(
 
 
 @inner
+def cursor_vjp(view: Any, x: float, y: float, g_x: float, g_y: float) -> Any:
+    """Return the gradient on a hand at (x, y), given that on where it is seen."""
+    dx, dy = x - view[8], y - view[9]
+    radius = np.sqrt(dx * dx + dy * dy + SMALLEST_SQUARE)
+    along = (g_x * view[6] + g_y * view[7]) / radius
+    return view[0] * g_x + view[2] * g_y + along * dx, view[1] * g_x + view[3] * g_y + along * dy
+
+
+@inner
 def _observe_back(dx: Any, g_hand: Any, g_lengths: Any) -> None:
-    """Add gradients dx (m, SENSED) on an observation to those on the hand and muscles that it shows."""
+    """Add gradients dx (m, SENSED) on an observation to those on the cursor and muscles that it shows."""
     for b in range(dx.shape[0]):
         block, lane = b // ARMS, b % ARMS
         for k in range(PLANE):

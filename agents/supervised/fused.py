@@ -100,7 +100,14 @@ def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
         "field": field.numpy(),
         "sense": reaches.observation_noise.numpy(),
         "control": reaches.excitation_noise.numpy(),
+        "timed": _by_step(reaches.timed, n, m),
+        "views": _by_step(reaches.views, n, m),
     }
+
+
+def _by_step(values: torch.Tensor | None, n: int, m: int) -> NDArray[np.float64]:
+    """Return what a batch holds of every control step, (n, T, m, 10), or no steps if it holds nothing."""
+    return np.empty((n, 0, m, 10)) if values is None else values.double().contiguous().numpy()
 
 
 class _Rollout(torch.autograd.Function):
@@ -130,7 +137,7 @@ class _Rollout(torch.autograd.Function):
         weights = tuple(p.contiguous().numpy() for p in (begin, wi, bi, wh, bh, wo, bo))
         numba_gru.forward(
             owner.arm, tuple(dtype.type(value) for value in numba_cell.TANH), weights[:5], weights[5:],
-            tuple(trials[name] for name in ("q0", "target", "go", "field", "sense", "control")),
+            tuple(trials.values()),
             timing, keep, work, (*series, hidden),
         )  # fmt: skip
         if keep:
@@ -159,8 +166,9 @@ class _Rollout(torch.autograd.Function):
         )
         out = tuple(np.empty_like(weight) for weight in ctx.weights)
         numba_gru_vjp.backward(
-            owner.arm, ctx.reverse_weights, (ctx.trials["go"], ctx.trials["field"], ctx.trials["control"]),
-            ctx.timing, learn, ctx.work, ctx.series, tuple(g.contiguous().numpy() for g in grads), out,
+            owner.arm, ctx.reverse_weights,
+            tuple(ctx.trials[name] for name in ("go", "field", "control", "timed", "views")), ctx.timing,
+            learn, ctx.work, ctx.series, tuple(g.contiguous().numpy() for g in grads), out,
         )  # fmt: skip
         of_begin, *of_weights = (torch.from_numpy(gradient) for gradient in out)
         if ctx.carried:

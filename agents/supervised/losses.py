@@ -32,14 +32,15 @@ class LossWeights:
 def goal_distance(trajectory: Trajectory, reaches: Reaches) -> torch.Tensor:
     """Return the L1 distance of the hand to the goal, averaged over time, (n, m) [m].
 
-    The goal is the start until the go cue reaches the network, then the target.
+    The goal is the start until the go cue reaches the network, then the target. A visual perturbation may
+    score the cursor, where the hand is seen, instead of the hand.
     """
     return _distances(trajectory, reaches).mean(1)
 
 
 def _distances(trajectory: Trajectory, reaches: Reaches) -> torch.Tensor:
-    """L1 distance of the hand to the goal at the end of each control step, (n, T, m) [m]."""
-    return (trajectory.hand - reaches.goal()).abs().sum(-1)
+    """L1 distance of what is scored to the goal at the end of each control step, (n, T, m) [m]."""
+    return (reaches.scored(trajectory.hand) - reaches.goal()).abs().sum(-1)
 
 
 def loss_terms(trajectory: Trajectory, reaches: Reaches) -> dict[str, torch.Tensor]:

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from savings_gym.arm.model import Arm, load_arm
-from savings_gym.fields import Field, resolve_fields
+from savings_gym.fields import Field
+from savings_gym.perturbations.trials import TrialPerturbations, resolve_perturbations
 from savings_gym.task.observation import MUSCLE_OBSERVATION
 from savings_gym.task.settings import (
     CONTROL_STEP,
@@ -31,6 +32,7 @@ from savings_gym.task.settings import (
     whole_steps,
 )
 from savings_gym.task.trials import NO_GO, REACH
+from savings_gym.visual_maps import seen_hand
 
 TRAINING_GO = (0.10, 0.30)  # s, go of training trials is uniform in between
 # The study's code as it ran: the hand is seen a step less late than the cue, and go in steps 11 to 30.
@@ -70,6 +72,11 @@ class Reaches:
         observation_noise: (n, T, m, 14) noise on hand position, muscle lengths and velocities.
         excitation_noise: (n, T, m, 6) noise on excitations.
         timing: Delays of the observation.
+        timed: (n, T, m, 10) B, K and c, row by row, of the force B v - K x + c of fields with a time course,
+            in every control step and in addition to ``fields``; None if there is no such field.
+        views: (n, T + 1, m, 10) where the hand is seen at the start of every control step and at the end, see
+            ``savings_gym.visual_maps.seen_hand``; None if it is always seen where it is.
+        cursor_scored: (n, m) whether what is seen is scored; None if it is the hand in all trials.
     """
 
     q0: torch.Tensor
@@ -80,6 +87,9 @@ class Reaches:
     observation_noise: torch.Tensor
     excitation_noise: torch.Tensor
     timing: Timing
+    timed: torch.Tensor | None = None
+    views: torch.Tensor | None = None
+    cursor_scored: torch.Tensor | None = None
 
     @property
     def steps(self) -> int:
@@ -90,14 +100,30 @@ class Reaches:
         """Return whether fields with onset at go, and at the cue, act in control step t, (n, m) each."""
         return t >= self.go_step, t >= self.go_step + self.timing.cue
 
+    def seen(self, hand: torch.Tensor, t: int) -> torch.Tensor:
+        """Return where hands (n, m, 2) are seen at the start of control step t, (n, m, 2) [m]."""
+        return hand if self.views is None else _seen(self.views[:, t], hand)
+
+    def scored(self, hand: torch.Tensor) -> torch.Tensor:
+        """Return what is scored of hands (n, k, m, 2) at the last k times, they or their cursors [m]."""
+        if self.views is None or self.cursor_scored is None:
+            return hand
+        cursor = _seen(self.views[:, -hand.shape[1] :], hand)
+        return torch.where(self.cursor_scored[:, None, :, None], cursor, hand)
+
     def goal(self) -> torch.Tensor:
-        """Return where the hand should be at the end of each control step, (n, T, m, 2) [m].
+        """Return where the hand, or its cursor, should be at the end of each step, (n, T, m, 2) [m].
 
         It is the start until the go cue reaches the network, and the target from then on.
         """
         time = torch.arange(1, self.steps + 1, device=self.go_step.device)[None, :, None]
         cued = time >= self.go_step[:, None] + self.timing.cue
         return torch.where(cued[..., None], self.target[:, None], self.start[:, None])
+
+
+def _seen(views: torch.Tensor, hand: torch.Tensor) -> torch.Tensor:
+    """Return where hands (..., 2) are seen, given views (..., 10)."""
+    return torch.stack(seen_hand(views.unbind(-1), hand[..., 0], hand[..., 1]), -1)
 
 
 def _noise(
@@ -125,7 +151,8 @@ def make_reaches(
         q0: (n, m, 2) joint angles at the start [rad].
         target: (n, m, 2) target positions [m].
         go_step: (n, m) control steps of go.
-        field: Field of all trials, or one for each, n * m in the order of the networks.
+        field: Field, or visual perturbation, of all trials, or one for each, n * m in the order of the
+            networks.
         rng: Generator of the noise.
         noise: Standard deviations of the noise.
         delays: Delays of the observation.
@@ -136,7 +163,11 @@ def make_reaches(
     arm = arm or load_arm("muscle")
     n, m = go_step.shape
     start = arm.hand_position(q0)
-    by_onset = resolve_fields(field, start.reshape(-1, 2), target.reshape(-1, 2))
+    timing = Timing.of(delays)
+    begins = np.stack([np.zeros_like(go_step), go_step, go_step + timing.cue]).reshape(3, -1)
+    perturbations = resolve_perturbations(
+        field, start.reshape(-1, 2), target.reshape(-1, 2), begins, TRIAL_STEPS, CONTROL_STEP
+    )
     sensor_sd = MUSCLE_OBSERVATION.sensor_noise(noise.vision, noise.proprioception)
 
     def tensor(array: Any) -> torch.Tensor:
@@ -144,8 +175,9 @@ def make_reaches(
 
     fields = tuple(
         tuple(tensor(part.reshape(n, m, *part.shape[1:])) for part in (slot.B, slot.K, slot.x0, slot.c))
-        for slot in by_onset
+        for slot in perturbations.lasting
     )
+    timed, views = _by_step(perturbations, (n, m))
     return Reaches(
         q0=tensor(q0),
         start=tensor(start),
@@ -154,8 +186,32 @@ def make_reaches(
         fields=fields,
         observation_noise=tensor(_noise(rng, sensor_sd, (n, TRIAL_STEPS, m, len(sensor_sd)))),
         excitation_noise=tensor(_noise(rng, noise.excitation, (n, TRIAL_STEPS, m, arm.n_actuators))),
-        timing=Timing.of(delays),
+        timing=timing,
+        timed=None if timed is None else tensor(timed),
+        views=None if views is None else tensor(views),
+        cursor_scored=(
+            torch.as_tensor(perturbations.cursor_scored.reshape(n, m), device=device)
+            if perturbations.cursor_scored.any()
+            else None
+        ),
     )
+
+
+def _by_step(
+    perturbations: TrialPerturbations, shape: tuple[int, int]
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Return timed fields and views of n networks in m trials, as in `Reaches`."""
+    timed, views = None, perturbations.views
+    for fields, shares in perturbations.timed:
+        pull = (fields.K * fields.x0[:, None, :]).sum(-1) + fields.c
+        force = np.concatenate([fields.B.reshape(-1, 4), fields.K.reshape(-1, 4), pull], 1)
+        timed = shares[..., None] * force + (0.0 if timed is None else timed)  # (T, n m, 10)
+    return _by_network(timed, shape), _by_network(views, shape)
+
+
+def _by_network(series: NDArray[np.float64] | None, shape: tuple[int, int]) -> NDArray[np.float64] | None:
+    """Return a series (T, n m, k) as (n, T, m, k)."""
+    return None if series is None else series.reshape(len(series), *shape, -1).swapaxes(0, 1)
 
 
 def _training_go(

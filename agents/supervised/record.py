@@ -23,7 +23,7 @@ from agents.supervised.learner import make_rollout
 from agents.supervised.networks import Ensemble
 from agents.supervised.policy import NetworkPolicy
 from agents.supervised.reaches import Reaches, centre_out
-from agents.supervised.rollout import Trajectory, combined_field, plain_rollout
+from agents.supervised.rollout import Trajectory, acting_field, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, activity_dataset, hand_force, muscle_torque
@@ -160,7 +160,7 @@ def _simulated_joint_angles(trajectory: Trajectory, reaches: Reaches, arm: Torch
     state, angles = arm.at_rest(reaches.q0), []
     for t in range(reaches.steps):
         angles.append(state.q)
-        field = combined_field(reaches.fields, reaches.begun(t))
+        field = acting_field(reaches, t)
         excitation = trajectory.excitation[:, t] + reaches.excitation_noise[:, t]
         state = arm.control_step(state, excitation, field)
     return torch.stack(angles, 1)

@@ -88,7 +88,7 @@ def plain_rollout(
             memory = (memory[0] + added, *memory[1:])
         memory = ensemble.step(inputs, memory)
         excitation = ensemble.readout(memory[0])
-        field = combined_field(reaches.fields, reaches.begun(t))
+        field = acting_field(reaches, t)
         state = arm.control_step(state, excitation + reaches.excitation_noise[:, t], field)
         hand, velocity, _ = arm.hand(state.q, state.v)
         hands.append(hand)
@@ -113,9 +113,26 @@ def observation(
         muscles: Muscle lengths and velocities so far, (n, m, 12) each.
     """
     timing = reaches.timing
-    sensed = torch.cat([hands[max(t - timing.vision, 0)], muscles[max(t - timing.proprioception, 0)]], -1)
+    shown = max(t - timing.vision, 0)
+    cursor, felt = reaches.seen(hands[shown], shown), muscles[max(t - timing.proprioception, 0)]
+    sensed = torch.cat([cursor, felt], -1)
     cue = (t >= reaches.go_step + timing.cue).to(sensed.dtype)[..., None]
     return torch.cat([sensed + reaches.observation_noise[:, t], reaches.target, cue], -1)
+
+
+def scored_path(trajectory: Trajectory, reaches: Reaches) -> NDArray[np.float64]:
+    """Return the paths that measures score, (n, m, T + 1, 2) [m]: of the hands, or of their cursors."""
+    series = torch.cat([reaches.start[:, None], trajectory.hand], 1).detach()
+    return np.ascontiguousarray(reaches.scored(series).double().cpu().numpy().swapaxes(1, 2))
+
+
+def acting_field(reaches: Reaches, t: int) -> tuple[torch.Tensor, ...]:
+    """Return the field B, K, x0, c that acts in control step t, see ``combined_field``."""
+    b, k, x0, c = combined_field(reaches.fields, reaches.begun(t))
+    if reaches.timed is None:
+        return b, k, x0, c
+    more = reaches.timed[:, t]
+    return b + more[..., :4].reshape(b.shape), k + more[..., 4:8].reshape(k.shape), x0, c + more[..., 8:]
 
 
 def combined_field(

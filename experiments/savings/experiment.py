@@ -18,6 +18,7 @@ from agents.supervised.learner import Learning, SupervisedLearner
 from agents.supervised.losses import goal_distance
 from agents.supervised.networks import draw_cue
 from agents.supervised.reaches import TRAINING_GO, Reaches, centre_out, centre_out_targets
+from agents.supervised.rollout import scored_path
 from experiments.runs.folder import RunFolder
 from experiments.savings.phases import TrainingPhase
 from savings_gym.arrays import Columns
@@ -231,7 +232,7 @@ class FourPhases:
         path = trajectory.path(reaches.start)
         if self.update == 0:
             self.paths[f"{phase.name}/first"] = path.astype(np.float32)
-        measures = kinematic_measures(path, self.targets, CONTROL_STEP)
+        measures = kinematic_measures(scored_path(trajectory, reaches), self.targets, CONTROL_STEP)
         measures[GOAL_DISTANCE] = goal_distance(trajectory, reaches).double().cpu().numpy()
         if self.phase == 0 and self.task.criterion is not None:
             whole = [i for i in range(self.networks) if i not in self.stopped]

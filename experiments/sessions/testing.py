@@ -12,6 +12,7 @@ import pandas as pd
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.networks import Ensemble
 from agents.supervised.record import as_recording
+from agents.supervised.rollout import scored_path
 from agents.supervised.session_reaches import SessionReaches, probed_session
 from experiments.sessions.config import Sessions
 from experiments.stored.preparation import FORCE_DELAY, PREPARATORY_TIME
@@ -85,7 +86,7 @@ def _go_through(
     for trial, trajectory in enumerate(learner.probe_sessions(batch.trials)):
         reaches, target = batch.trials[trial], batch.target[trial]
         measures = kinematic_measures(
-            trajectory.path(reaches.start), reaches.target.double().numpy(), CONTROL_STEP
+            scored_path(trajectory, reaches), reaches.target.double().numpy(), CONTROL_STEP
         )
         n, in_block = len(target), batch.in_block[trial, 0, 0]
         numbers = {"update": in_block, "trial": in_block, "session_trial": trial}

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from agents.supervised.learner import make_rollout
 from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches, centre_out, centre_out_targets
-from agents.supervised.rollout import Trajectory, plain_rollout
+from agents.supervised.rollout import Trajectory, plain_rollout, scored_path
 from agents.supervised.torch_arm import TorchArm
 from experiments.savings.phases import stored_field
 from experiments.stored.runs import StoredRuns
@@ -116,7 +116,7 @@ class DisplacedProbes:
         for first in range(0, len(moves), at_once):
             part = moves[first : first + at_once]
             trajectory, reaches = self._probe(part, step, phase)
-            path = trajectory.path(reaches.start)
+            path = scored_path(trajectory, reaches)
             split = path.reshape(len(path), len(part), N_TARGETS, *path.shape[2:])
             deviations.append(lateral_deviation(split, targets).mean(axis=-1).T)
         return np.concatenate(deviations)
@@ -167,6 +167,9 @@ def tiled(reaches: Reaches, times: int) -> Reaches:
     def trials(values: torch.Tensor, axis: int = 1) -> torch.Tensor:
         return torch.cat([values] * times, dim=axis)
 
+    def perturbed(values: torch.Tensor | None, axis: int) -> torch.Tensor | None:
+        return None if values is None else trials(values, axis)
+
     return dataclasses.replace(
         reaches,
         q0=trials(reaches.q0), start=trials(reaches.start), target=trials(reaches.target),
@@ -174,4 +177,6 @@ def tiled(reaches: Reaches, times: int) -> Reaches:
         fields=tuple(tuple(trials(part) for part in field) for field in reaches.fields),
         observation_noise=trials(reaches.observation_noise, 2),
         excitation_noise=trials(reaches.excitation_noise, 2),
+        timed=perturbed(reaches.timed, 2), views=perturbed(reaches.views, 2),
+        cursor_scored=perturbed(reaches.cursor_scored, 1),
     )  # fmt: skip

@@ -52,9 +52,14 @@ def resolve_perturbations(
         begins: (3, n) control step at which each of `ONSETS` comes.
         steps: T, control steps of a trial.
         step_time: Duration of a control step [s].
+
+    Raises:
+        ValueError: If there are neither one nor n perturbations, or visual ones do not combine.
     """
     n = len(start)
     by_trial = list(fields) if isinstance(fields, Sequence) else [fields] * n
+    if len(by_trial) != n:
+        raise ValueError(f"{len(by_trial)} fields were given for {n} trials")
     members: dict[Field, list[int]] = {}
     for trial, field in enumerate(by_trial):
         members.setdefault(field, []).append(trial)

@@ -26,6 +26,7 @@ class ProbeState(NamedTuple):
         field_force: (8, 2) mean force of the field on the hand during the step [N].
         joint_angles: (8, 2) [rad].
         actuator_output: (8, 6) muscle forces [N], or (8, 2) joint torques [N m].
+        cursor: (8, 2) where the hand is seen [m].
     """
 
     hand: Floats
@@ -33,6 +34,7 @@ class ProbeState(NamedTuple):
     field_force: Floats
     joint_angles: Floats
     actuator_output: Floats
+    cursor: Floats
 
 
 class ProbeEnvironments(Protocol):
@@ -167,9 +169,9 @@ class SingleEnvironments:
 def _names(info: Info) -> tuple[str, ...]:
     """Names of what a state takes from an info, in its order."""
     output = "muscle_force" if "muscle_force" in info else "joint_torque"
-    return "hand_position", "hand_velocity", "field_force", output
+    return "hand_position", "hand_velocity", "field_force", output, "cursor_position"
 
 
 def _state(info: Info, joint_angles: Floats) -> ProbeState:
-    hand, velocity, field_force, output = (np.array(info[name]) for name in _names(info))
-    return ProbeState(hand, velocity, field_force, joint_angles.copy(), output)
+    hand, velocity, field_force, output, cursor = (np.array(info[name]) for name in _names(info))
+    return ProbeState(hand, velocity, field_force, joint_angles.copy(), output, cursor)

@@ -37,12 +37,14 @@ class ProbeResult:
     """Measures and movements of the 8 reaches of a probe.
 
     Attributes:
-        columns: Name to (8,) measures, those of `metrics.kinematics.KINEMATIC_COLUMNS`.
+        columns: Name to (8,) measures, those of `metrics.kinematics.KINEMATIC_COLUMNS`, of the hand, or of
+            the cursor if a visual perturbation has that scored.
         path: (8, 101, 2) hand position at 0, 10, ... 1000 ms [m].
         velocity: (8, 101, 2) its velocity [m/s].
         force: (8, 100, 2) mean force of the field on the hand in every control step [N].
         start: (8, 2) [m].
         target: (8, 2) [m].
+        cursor: (8, 101, 2) where the hand is seen, without delay [m].
         activity: Memory, actions, muscles and hand during the same reaches; None unless recorded.
     """
 
@@ -52,6 +54,7 @@ class ProbeResult:
     force: Floats
     start: Floats
     target: Floats
+    cursor: Floats
     activity: Recording | None = None
 
     def mean(self, column: str) -> float:
@@ -240,12 +243,15 @@ def run_trial(
     series = ProbeState(*(np.stack(values, axis=1) for values in zip(*states, strict=True)))
     target = environments.target
     return ProbeResult(
-        columns=kinematic_measures(series.hand, target, CONTROL_STEP),
+        columns=kinematic_measures(
+            series.cursor if field.scored == "cursor" else series.hand, target, CONTROL_STEP
+        ),
         path=series.hand,
         velocity=series.velocity,
         force=series.field_force[:, 1:],
         start=series.hand[:, 0],
         target=target,
+        cursor=series.cursor,
         activity=_recording(environments.arm, series, hidden, actions) if record else None,
     )
 

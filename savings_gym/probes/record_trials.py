@@ -55,18 +55,21 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
         self._counts: Counter[str] = Counter()
         self._rows: list[dict[str, Any]] = []
         self._path: list[Array] = []
+        self._scored = "hand_position"  # or "cursor_position", by the field of the trial
         self._reward = 0.0
 
     def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Array, Info]:
         """Begin the next trial; an unfinished one is not recorded."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._path, self._reward = [info["hand_position"]], 0.0
+        cursor = self.env.get_wrapper_attr("trial_field").scored == "cursor"
+        self._scored = "cursor_position" if cursor else "hand_position"
+        self._path, self._reward = [info[self._scored]], 0.0
         return observation, info
 
     def step(self, action: Array) -> tuple[Array, Any, bool, bool, Info]:
         """Advance by one control step."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self._path.append(info["hand_position"])
+        self._path.append(info[self._scored])
         self._reward += float(reward)
         if terminated or truncated:
             self._record(info)
