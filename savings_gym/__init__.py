@@ -35,6 +35,7 @@ from savings_gym.probes.probe import Probe
 from savings_gym.probes.record_trials import RecordTrials
 from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.probes.sessions import run_sessions, savings_beyond_sham
+from savings_gym.task.protocols import PROTOCOLS, protocol
 from savings_gym.task.schedule import Phase, Schedule, as_schedule, four_phase
 from savings_gym.task.session import (
     Block,
@@ -50,6 +51,7 @@ from savings_gym.task.settings import Delays, Noise, RewardWeights
 
 __all__ = [
     "ENV_IDS",
+    "PROTOCOLS",
     "AssistiveField",
     "Block",
     "ChannelField",
@@ -99,6 +101,7 @@ __all__ = [
     "field_from_dict",
     "four_phase",
     "interference_session",
+    "protocol",
     "register_envs",
     "run_sessions",
     "savings_beyond_sham",

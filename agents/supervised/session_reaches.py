@@ -164,7 +164,7 @@ def _sessions(
     positions, q0 = centre_out_targets(arm), np.broadcast_to(arm.start, (n, m, 2))
     trials = tuple(
         make_reaches(
-            q0, positions[target[k]], go[k], [schedule.phase_at(k).field for _, schedule in drawn], rng,
+            q0, positions[target[k]], go[k], [schedule.field_at(k) for _, schedule in drawn], rng,
             noise=noise, delays=delays, device=device, dtype=dtype, arm=arm,
         )
         for k in range(count)

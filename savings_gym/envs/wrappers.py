@@ -57,6 +57,11 @@ class PhaseSchedule(gym.Wrapper[Array, Array, Array, Array], RecordConstructorAr
         checked = as_schedule(schedule)
         if checked is None:
             raise ValueError("PhaseSchedule needs a schedule, got None")
+        if any(phase.targets is not None for phase in checked.phases):
+            raise ValueError(
+                "PhaseSchedule does not choose targets: give a schedule whose phases have targets to the "
+                "environment itself, as its argument schedule"
+            )
         if isinstance(env.unwrapped, ReachSessionEnv):
             raise ValueError(f"PhaseSchedule needs episodes that are trials, not sessions; got {env}")
         RecordConstructorArgs.__init__(self, schedule=checked.to_dict())
@@ -74,7 +79,7 @@ class PhaseSchedule(gym.Wrapper[Array, Array, Array, Array], RecordConstructorAr
         """Begin the next trial, in the field of its phase."""
         trial = 0 if seed is not None else self.trial + self._performed
         phase = self.schedule.phase_at(trial)
-        chosen: Info = {"field": phase.field}
+        chosen: Info = {"field": self.schedule.field_at(trial)}
         if phase.catch_fraction is not None:
             chosen["catch_fraction"] = phase.catch_fraction
         observation, info = self.env.reset(seed=seed, options={**chosen, **(options or {})})

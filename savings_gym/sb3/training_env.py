@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from savings_gym.arrays import Array, Info
 from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.policy import View
 from savings_gym.probes.probe import Probe
-from savings_gym.task.schedule import Phase, Schedule
+from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import N_TARGETS, TaskSettings
 
 TRANSPARENT = (VecMonitor, VecCheckNan)  # wrappers that leave observations as they are
@@ -92,12 +92,7 @@ class TrainingEnv:
                     f"count separately cannot share evenly: choose a multiple of {self.arms}, or "
                     "ReachVecEnv, whose arms count together"
                 )
-        return Schedule(
-            tuple(
-                Phase(phase.name, phase.field, phase.trials // self.arms, phase.catch_fraction)
-                for phase in schedule.phases
-            )
-        )
+        return Schedule(tuple(replace(phase, trials=phase.trials // self.arms) for phase in schedule.phases))
 
     def probe(self, seed: int = 0, carried_trials: int = 0, probe_env: MakeEnv | None = None) -> Probe:
         """Return a probe in which the agent sees what it sees in training.

@@ -8,8 +8,8 @@ place in the block of targets, so that no target is skipped; the rest is drawn a
 Before its first trial, a session draws its fields and lengths, see `session.Session.draw`.
 The order, from the arm's own generator:
 
-1. target. Centre-out: at the start of every block, one shuffle of all targets (each comes once a
-   block). Random reaches: two uniform numbers, the joint angles at the target.
+1. target. Centre-out: at the start of every block, one shuffle of all targets, or of those of the phase
+   (each comes once a block). Random reaches: two uniform numbers, the joint angles at the target.
 2. catch: one uniform number, to be compared with the catch fraction.
 3. go: one uniform number, scaled to the allowed control steps.
 4. start. Centre-out: nothing. Random reaches: two uniform numbers, the joint angles at the start.
@@ -67,27 +67,38 @@ class TrialSampler:
         self._go_steps = go_steps
         self._block: list[int] = []
         self._target = NO_TARGET
+        self._chosen: tuple[int, ...] | None = None
 
     def restart(self) -> None:
         """Forget the block of targets, as after a new seed."""
         self._block = []
 
-    def draw(self, rng: np.random.Generator, noise: Floats, again: bool = False) -> Draw:
+    def draw(
+        self,
+        rng: np.random.Generator,
+        noise: Floats,
+        again: bool = False,
+        targets: tuple[int, ...] | None = None,
+    ) -> Draw:
         """Draw the next trial.
 
         Args:
             rng: The arm's generator.
             noise: (TRIAL_STEPS + 1, channels), filled with standard normal numbers.
             again: Whether the trial replaces the last one, and takes its place in the block.
+            targets: Indices of the centre-out targets of a block; None is all. Other ones than those of the
+                last trial begin a new block.
         """
         target, start, goal = NO_TARGET, self._start, self._start
         if self._targets == 0:
             goal = self._uniform_joints(rng)
         else:
+            if targets != self._chosen:
+                self._chosen, self._block, again = targets, [], False
             if again:
                 self._block.append(self._target)
             if not self._block:
-                self._block = rng.permutation(self._targets).tolist()
+                self._block = rng.permutation(self._targets if targets is None else targets).tolist()
             target = self._target = self._block.pop()
         catch, go = rng.random(2)
         first, last = self._go_steps

@@ -121,8 +121,8 @@ class ReachingArms:
 
     def set_schedule(self, schedule: Schedule | None) -> None:
         """Follow another schedule. See `trials.Trials.set_schedule`."""
-        self.settings = replace(self.settings, schedule=schedule)
         self.trials.set_schedule(schedule, np.flatnonzero(self.t == 0))
+        self.settings = replace(self.settings, schedule=schedule)
 
     @property
     def sessions(self) -> SessionTrials:

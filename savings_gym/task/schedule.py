@@ -8,31 +8,37 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import accumulate
 from typing import Any
 
-from savings_gym.arrays import as_number, as_whole_number
-from savings_gym.fields import CurlField, Field, NullField, as_field
+from savings_gym.arrays import as_number, as_numbers, as_whole_number
+from savings_gym.fields import LARGEST, CurlField, Field, NullField, as_field
+from savings_gym.perturbations.modified import Scaled
 
 PHASES = ("NF1", "FF1", "NF2", "FF2")  # baseline, adaptation, washout, re-adaptation
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A number of trials in one force field.
+    """A number of trials in one field, or under one visual perturbation.
 
     Attributes:
         name: Name of the phase, such as "FF1".
-        field: The force field, or its dict; None means no force.
+        field: The perturbation, or its dict; None means none.
         trials: Number of trials, at least 1.
         catch_fraction: Probability of a trial without a go signal; None leaves it to the environment.
+        sizes: Size of the field in the first and in the last trial, between which it changes evenly from
+            trial to trial; None is 1 in all. Probes of the phase are in the whole field.
+        targets: Indices of the centre-out targets that come in this phase, each once in a block; None is all.
     """
 
     name: str
     field: Field
     trials: int
     catch_fraction: float | None = None
+    sizes: tuple[float, float] | None = None
+    targets: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check the values, and turn a dict into its field."""
@@ -44,6 +50,30 @@ class Phase:
         if self.catch_fraction is not None:
             fraction = as_number(f"phase {self.name!r}: catch_fraction", self.catch_fraction, 0.0, 1.0)
             object.__setattr__(self, "catch_fraction", fraction)
+        if self.sizes is not None:
+            sizes = as_numbers(f"phase {self.name!r}: sizes", self.sizes, (2,), largest=LARGEST)
+            object.__setattr__(self, "sizes", tuple(sizes.tolist()))
+        if self.targets is not None:
+            object.__setattr__(self, "targets", _target_indices(self.name, self.targets))
+
+    def field_at(self, trial: int) -> Field:
+        """Return the field of a trial of the phase, counted from 0; after the end, that of the last one."""
+        if self.sizes is None:
+            return self.field
+        first, last = self.sizes
+        size = last if self.trials == 1 else first + (last - first) * min(trial / (self.trials - 1), 1.0)
+        return self.field if size == 1.0 else Scaled(self.field, size)
+
+
+def _target_indices(name: str, given: Any) -> tuple[int, ...]:
+    """Return the targets of a phase, checked."""
+    label = f"phase {name!r}: targets"
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence) or not given:
+        raise ValueError(f"{label} must be one or more indices of centre-out targets, got {given!r}")
+    indices = tuple(as_whole_number(label, index) for index in given)
+    if len(set(indices)) < len(indices):
+        raise ValueError(f"{label} must be different, got {given!r}")
+    return indices
 
 
 @dataclass(frozen=True)
@@ -101,17 +131,34 @@ class Schedule:
         """Return the phase of a trial; after the end, the last phase."""
         return self.phases[self.phase_index(trial)]
 
+    def field_at(self, trial: int) -> Field:
+        """Return the field of a trial; after the end, that of the last one."""
+        index = self.phase_index(trial)
+        return self.phases[index].field_at(trial - self.boundaries[index])
+
     def done(self, trial: int) -> bool:
         """Return whether a trial comes after the last one of the last phase."""
         return trial >= self.trials
 
+    def check_targets(self, targets: int) -> None:
+        """Raise a ValueError if a phase needs targets that a task with so many centre-out targets lacks."""
+        for phase in self.phases:
+            if phase.targets is not None and max(phase.targets) >= targets:
+                valid = f"there are {targets}, from 0 on" if targets else "there are none, reaches are random"
+                raise ValueError(f"phase {phase.name!r} has the targets {phase.targets}; {valid}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the schedule as JSON-able values; `as_schedule` is the inverse."""
-        return asdict(self)
+        phases = [asdict(phase) for phase in self.phases]
+        for phase in phases:
+            for name in ("sizes", "targets"):
+                if phase[name] is None:
+                    del phase[name]
+        return {"phases": phases}
 
 
 def _phase_from_dict(values: Mapping[str, Any]) -> Phase:
-    names, needed = {"name", "field", "trials", "catch_fraction"}, {"name", "trials"}
+    names, needed = {f.name for f in fields(Phase)}, {"name", "trials"}
     if not isinstance(values, Mapping) or not needed <= set(values) <= names:
         raise ValueError(
             f"a phase must be a Phase or a dict of {sorted(names)}, of which {sorted(needed)} are needed; "
@@ -153,5 +200,5 @@ def four_phase(
         ff2: Trials of the second adaptation, "FF2".
     """
     force = CurlField(8.0) if field is None else as_field(field)
-    fields, trials = (NullField(), force, NullField(), force), (nf1, ff1, nf2, ff2)
-    return Schedule(tuple(map(Phase, PHASES, fields, trials)))
+    of_phase, trials = (NullField(), force, NullField(), force), (nf1, ff1, nf2, ff2)
+    return Schedule(tuple(map(Phase, PHASES, of_phase, trials)))

@@ -283,6 +283,9 @@ def task_settings(
             f"a schedule excludes a field, because its phases {schedule.names} have their own: use "
             f"SavingsReach-v0 for a schedule, or field=None; got field={field!r}"
         )
+    directions = target_directions(targets)
+    if schedule is not None:
+        schedule.check_targets(len(directions or ()))
     if noise is None or isinstance(noise, bool):
         noise = Noise() if noise else Noise(0.0, 0.0, 0.0)
     return TaskSettings(
@@ -290,7 +293,7 @@ def task_settings(
         schedule=schedule,
         actuation=actuation,
         arm=load_arm(actuation, arm).changes,
-        directions=target_directions(targets),
+        directions=directions,
         go_steps=go_steps(go_time),
         catch_fraction=as_number("catch_fraction", catch_fraction, 0.0, 1.0),
         noise=as_settings(Noise, noise),

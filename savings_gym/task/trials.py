@@ -115,6 +115,8 @@ class Trials:
             waiting: Arms whose trial has begun, but without a step so far. They follow it at once: number,
                 phase, field and catch are set again, and the rest of the trial stays.
         """
+        if schedule is not None:
+            schedule.check_targets(len(self._directions))
         self._schedules = [schedule] * self.n
         self._next[:] = 0
         self._count(waiting)
@@ -147,12 +149,12 @@ class Trials:
             (m, 2) joint angles at the start [rad].
         """
         new = performed | (self.number[arms] < 0)
+        self._count(arms, new)
         draws = [
-            self._samplers[i].draw(rng, self.noise[i], again)
+            self._samplers[i].draw(rng, self.noise[i], again, self._targets_of(i))
             for i, rng, again in zip(arms, rngs, ~new, strict=True)
         ]
         self.noise[_whole(arms, self.n)] *= self._noise_sd
-        self._count(arms, new)
         joints = np.stack([draw.start_joints for draw in draws])
         if chosen.start is not None:
             joints = self._arm.inverse_kinematics(chosen.start[arms])
@@ -217,6 +219,11 @@ class Trials:
                 self.phase[i], self.phases[i] = index, schedule.phases[index]
                 self.done[i] = schedule.done(number)
 
+    def _targets_of(self, arm: int) -> tuple[int, ...] | None:
+        """Return the targets of the phase that an arm is in; None is all."""
+        phase = self.phases[arm]
+        return None if phase is None else phase.targets
+
     def _set_targets(self, arms: Indices, draws: list[Draw], chosen: TrialOptions) -> None:
         if chosen.target_position is not None:
             self.target[arms] = NO_TARGET
@@ -246,8 +253,8 @@ class Trials:
 
     def _set_fields(self, arms: Indices, chosen: TrialOptions) -> None:
         for i in arms:
-            phase = self.phases[i]
-            planned = self._settings.field if phase is None else phase.field
+            schedule = self._schedules[i]
+            planned = self._settings.field if schedule is None else schedule.field_at(int(self.number[i]))
             self.fields[i] = planned if chosen.field is None else chosen.field[i]
         go = self.cue_step[arms]
         begins = np.stack([np.zeros_like(go), go, go + self._cue_delay])

@@ -1,0 +1,253 @@
+"""The field's protocols, as schedules by name.
+
+    schedule = spontaneous_recovery(VisuomotorRotation(30.0))
+    env = gym.make("SavingsReach-v0", schedule=schedule)
+
+Each takes any perturbation A, a force field or a visual one; by default it is `CurlField(8.0)`. Lengths are
+in trials; unless a docstring says whose they are, they are ours, short enough to try a protocol out, and
+learners by gradients need longer ones. B is the opposite of A unless given. An error clamp is a force channel
+for force fields and a clamp of the cursor for visual perturbations, see `error_clamp`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from savings_gym.arrays import as_choice, as_whole_number
+from savings_gym.fields import ChannelField, CurlField, Field, NullField, as_field
+from savings_gym.perturbations.modified import Scaled
+from savings_gym.perturbations.visual import VisualClamp
+from savings_gym.task.schedule import Phase, Schedule, four_phase
+
+FieldLike = Field | Mapping[str, Any] | None
+WHOLE: Final = (0.0, 1.0)  # sizes of a perturbation that sets on gradually
+NONE: Final[Field] = NullField()
+
+
+def error_clamp(field: Field) -> Field:
+    """Return the error clamp in which adaptation to a perturbation is measured.
+
+    A force channel (Scheidt et al. 2000), or for what is seen a cursor that moves straight to the target
+    (Morehead et al. 2017).
+    """
+    return ChannelField() if field.scored is None else VisualClamp()
+
+
+def abrupt(field: FieldLike = None, baseline: int = 80, adaptation: int = 160, washout: int = 80) -> Schedule:
+    """Return A at once: "baseline", "A" and "washout" (Shadmehr & Mussa-Ivaldi 1994).
+
+    Args:
+        field: A.
+        baseline: Trials without it.
+        adaptation: Trials in it.
+        washout: Trials without it, 0 for none.
+    """
+    return _schedule(
+        ("baseline", NONE, baseline), ("A", _perturbation(field), adaptation), ("washout", NONE, washout)
+    )
+
+
+def gradual(
+    field: FieldLike = None, baseline: int = 80, ramp: int = 160, adaptation: int = 80, washout: int = 80
+) -> Schedule:
+    """Return A by steps too small to notice: "baseline", "ramp", "A", "washout" (Kagerer et al. 1997).
+
+    Args:
+        field: A.
+        baseline: Trials without it.
+        ramp: Trials in which it grows evenly from nothing.
+        adaptation: Trials in all of it.
+        washout: Trials without it, 0 for none.
+    """
+    force = _perturbation(field)
+    return _schedule(
+        ("baseline", NONE, baseline), ("ramp", force, ramp, WHOLE), ("A", force, adaptation),
+        ("washout", NONE, washout),
+    )  # fmt: skip
+
+
+def savings(
+    field: FieldLike = None, nf1: int = 80, ff1: int = 160, nf2: int = 160, ff2: int = 160, ramp: int = 0
+) -> Schedule:
+    """Return A-washout-A: "NF1", "FF1", "NF2", "FF2" (Krakauer, Ghez & Ghilardi 2005), as `four_phase`.
+
+    With a ramp the first A sets on gradually, which leaves no strategy to recall (Yin & Wei 2020), and the
+    second at once: a phase "ramp" comes before "FF1".
+
+    Args:
+        field: A.
+        nf1: Trials of the baseline.
+        ff1: Trials in A.
+        nf2: Trials of the washout.
+        ff2: Trials in A again.
+        ramp: Trials in which the first A grows from nothing, 0 for none.
+    """
+    force = _perturbation(field)
+    if as_whole_number("ramp", ramp) == 0:
+        return four_phase(force, nf1, ff1, nf2, ff2)
+    return _schedule(
+        ("NF1", NONE, nf1), ("ramp", force, ramp, WHOLE), ("FF1", force, ff1), ("NF2", NONE, nf2),
+        ("FF2", force, ff2),
+    )  # fmt: skip
+
+
+def interference(
+    field: FieldLike = None, other: FieldLike = None, nf1: int = 80, ff1: int = 160, b: int = 160,
+    ff2: int = 160,
+) -> Schedule:  # fmt: skip
+    """Return A-B-A: "NF1", "FF1", "B", "FF2" (Brashers-Krug, Shadmehr & Bizzi 1996).
+
+    Args:
+        field: A.
+        other: B; None is the opposite of A.
+        nf1: Trials of the baseline.
+        ff1: Trials in A.
+        b: Trials in B.
+        ff2: Trials in A again.
+    """
+    force = _perturbation(field)
+    return _schedule(
+        ("NF1", NONE, nf1), ("FF1", force, ff1), ("B", _opposite(force, other), b), ("FF2", force, ff2)
+    )
+
+
+def spontaneous_recovery(
+    field: FieldLike = None, other: FieldLike = None, baseline: int = 50, adaptation: int = 125, b: int = 15,
+    clamp: int = 150,
+) -> Schedule:  # fmt: skip
+    """Return A-B-clamp: "baseline", "A", "B", "clamp" (Smith, Ghazizadeh & Shadmehr 2006).
+
+    In the error clamp, adaptation to A comes back. The lengths are those of Heald, Lengyel & Wolpert 2021.
+
+    Args:
+        field: A.
+        other: B; None is the opposite of A.
+        baseline: Trials without a perturbation.
+        adaptation: Trials in A.
+        b: Trials in B, enough to bring the adaptation back to about none.
+        clamp: Trials in the error clamp.
+    """
+    force = _perturbation(field)
+    return _schedule(
+        ("baseline", NONE, baseline), ("A", force, adaptation), ("B", _opposite(force, other), b),
+        ("clamp", error_clamp(force), clamp),
+    )  # fmt: skip
+
+
+def error_clamps(
+    field: FieldLike = None, baseline: int = 80, adaptation: int = 160, clamp: int = 80
+) -> Schedule:
+    """Return A and a block of error clamps: "baseline", "A", "clamp" (Scheidt et al. 2000).
+
+    Without errors, adaptation is retained longer than in a washout.
+
+    Args:
+        field: A.
+        baseline: Trials without a perturbation.
+        adaptation: Trials in A.
+        clamp: Trials in the error clamp.
+    """
+    force = _perturbation(field)
+    return _schedule(
+        ("baseline", NONE, baseline), ("A", force, adaptation), ("clamp", error_clamp(force), clamp)
+    )
+
+
+def single_trials(
+    field: FieldLike = None, sizes: Sequence[float] = (1.0, -1.0), rounds: int = 10, between: int = 6,
+    baseline: int = 40,
+) -> Schedule:  # fmt: skip
+    """Return single trials of A, of several sizes, each between two error clamps.
+
+    The difference between the clamps is what one trial teaches: the sensitivity to errors, by their size (as
+    in Marko et al. 2012).
+    The phases are "baseline", and for k = 1, 2, ... "rest k", "before k", "A k" and "after k".
+
+    Args:
+        field: A.
+        sizes: Factors of A, in turn.
+        rounds: How often each of them comes.
+        between: Trials without a perturbation before each.
+        baseline: Trials without a perturbation before all of them.
+    """
+    force = _perturbation(field)
+    clamp, phases = error_clamp(force), [("baseline", NONE, as_whole_number("baseline", baseline))]
+    for k, size in enumerate(tuple(sizes) * as_whole_number("rounds", rounds, 1), 1):
+        phases += [
+            (f"rest {k}", NONE, between), (f"before {k}", clamp, 1), (f"A {k}", Scaled(force, size), 1),
+            (f"after {k}", clamp, 1),
+        ]  # fmt: skip
+    return _schedule(*phases)
+
+
+def generalisation(
+    field: FieldLike = None, trained: Sequence[int] = (0,), baseline: int = 80, adaptation: int = 160,
+    rounds: int = 4, refresh: int = 16, targets: int = 8,
+) -> Schedule:  # fmt: skip
+    """Return A towards some targets, then error clamps towards all (Krakauer et al. 2000).
+
+    What is left of the adaptation at the angle between target and trained target is the generalisation. The
+    phases are "baseline" (all targets), "A" (the trained ones), and for k = 1, 2, ... "probe k" (each target
+    once, in a clamp) and between them "refresh k" (A again).
+
+    Args:
+        field: A.
+        trained: Indices of the targets of A.
+        baseline: Trials without a perturbation.
+        adaptation: Trials in A.
+        rounds: How often all targets are probed.
+        refresh: Trials in A between two rounds, 0 for none.
+        targets: Number of centre-out targets of the task.
+    """
+    force, chosen = _perturbation(field), tuple(trained)
+    phases = [Phase("baseline", NONE, baseline), Phase("A", force, adaptation, targets=chosen)]
+    for k in range(1, as_whole_number("rounds", rounds, 1) + 1):
+        if k > 1 and refresh:
+            phases.append(Phase(f"refresh {k - 1}", force, refresh, targets=chosen))
+        phases.append(Phase(f"probe {k}", error_clamp(force), targets, catch_fraction=0.0))
+    return Schedule(tuple(phases))
+
+
+PROTOCOLS: Final[Mapping[str, Callable[..., Schedule]]] = {
+    "abrupt": abrupt,
+    "gradual": gradual,
+    "savings": savings,
+    "interference": interference,
+    "spontaneous recovery": spontaneous_recovery,
+    "error clamps": error_clamps,
+    "single trials": single_trials,
+    "generalisation": generalisation,
+}
+"""Protocols by name."""
+
+
+def protocol(name: str, field: FieldLike = None, **lengths: Any) -> Schedule:
+    """Return a protocol by its name in `PROTOCOLS`.
+
+    Args:
+        name: The name.
+        field: The perturbation A.
+        **lengths: Other arguments of that protocol.
+
+    Raises:
+        ValueError: If there is no such protocol, or a value is bad; it names the valid choices.
+    """
+    return PROTOCOLS[as_choice("protocol", name, PROTOCOLS)](field, **lengths)
+
+
+def _perturbation(field: FieldLike) -> Field:
+    return CurlField(8.0) if field is None else as_field(field)
+
+
+def _opposite(field: Field, other: FieldLike) -> Field:
+    return Scaled(field, -1.0) if other is None else as_field(other)
+
+
+def _schedule(*phases: tuple[Any, ...]) -> Schedule:
+    """Return a schedule of phases (name, field, trials, sizes); those without trials are left out."""
+    made = []
+    for name, field, trials, *sizes in phases:
+        if as_whole_number(f"phase {name!r}: trials", trials) > 0:
+            made.append(Phase(name, field, trials, sizes=sizes[0] if sizes else None))
+    return Schedule(tuple(made))
