@@ -70,11 +70,11 @@ def conditions(main: Savings, few: int = FEW, networks: int | None = None) -> di
         Condition(MAIN, "main experiment", "Is the field relearned faster than learned?", main, MAIN, SHAM),
         _change(base, SHAM, "sham", "Does practice without any field look like savings?", None, ff1_b=0.0),
         _change(base, "mirror", "main experiment", "The opposite field from the beginning (reference).",
-                "mirror-sham", "mirror", ff1_b=-base.b, ff2_b=-base.b),
+                "mirror-sham", "mirror", ff1_b=-base.size, ff2_b=-base.size),
         _change(base, "mirror-sham", "sham", "The opposite field after practice (reference).",
-                None, "mirror", SHAM, ff1_b=0.0, ff2_b=-base.b),
+                None, "mirror", SHAM, ff1_b=0.0, ff2_b=-base.size),
         _change(base, "opposite", "opposite field", "Does one field help or hinder learning its opposite?",
-                "mirror-sham", "mirror", ff2_b=-base.b),
+                "mirror-sham", "mirror", ff2_b=-base.size),
         _change(base, "other-targets", "different task", "Does training other targets without a field do it?",
                 SHAM, ff1_b=0.0, ff1_turn_deg=22.5),
         _change(base, "other-extent", "different task", "Does training longer reaches without a field do it?",
@@ -84,7 +84,7 @@ def conditions(main: Savings, few: int = FEW, networks: int | None = None) -> di
         _change(base, "assistive", "different task", "Does a field that assists movement do it?",
                 SHAM, ff1_field="resistive", ff1_b=-base.b),
         _change(base, "double", "field strength", "Does a field of twice the strength leave more?",
-                SHAM, ff1_b=2.0 * base.b),
+                SHAM, ff1_b=2.0 * base.size),
     ]  # fmt: skip
     for name, share in WASHOUTS.items():
         updates = max(1, round(share * base.nf2_updates))

@@ -24,6 +24,8 @@ from savings_gym.files import PROBES, jsonable, read_table
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import field_side, final_deviation, savings
 from savings_gym.metrics.statistics import Sampling, estimate
+from savings_gym.perturbations.modified import Scaled
+from savings_gym.perturbations.visual import VisuomotorRotation
 from savings_gym.task.settings import N_TARGETS
 
 log = logging.getLogger(__name__)
@@ -257,8 +259,12 @@ def residual(curves: dict[str, PhaseCurves]) -> Floats:
 
 
 def opposite(first: Field, second: Field) -> bool:
-    """Return whether two fields are curl fields of equal strength that push to opposite sides."""
-    return isinstance(first, CurlField) and second == dataclasses.replace(first, b=-first.b)
+    """Return whether two fields are one perturbation with opposite signs."""
+    if isinstance(first, CurlField):
+        return second == dataclasses.replace(first, b=-first.b)
+    if isinstance(first, VisuomotorRotation):
+        return second == dataclasses.replace(first, angle_deg=-first.angle_deg)
+    return not first.is_null and second == Scaled(first, -1.0)
 
 
 def _others_on_trained(prepared: Preparation, trained: tuple[int, ...]) -> Floats:

@@ -50,7 +50,8 @@ def learning(runs: StoredRuns, out: Path) -> Findings:
         figure = ff1_over_ff2(run.curves, run.initial, run.rate)
         if figure is None:
             raise ValueError(f"{runs.main} has not reached FF1 and FF2")
-        if runs.arguments(runs.main)["b"] > 0.0:  # the study's field turns this way
+        arguments = runs.arguments(runs.main)
+        if arguments["b"] > 0.0 and "perturbation" not in arguments:  # the study's field turns this way
             _add_study(figure, int(min(curves[phase].trials[-1] for phase in FIELDS)))
         picture = look.save_picture(figure, out / "learning.png")
     by_name = {entry.name: entry for entry in quantities}

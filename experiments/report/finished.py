@@ -70,7 +70,12 @@ class FinishedRun:
     @property
     def standard(self) -> bool:
         """Whether no phase differs from the four phases of the main experiment."""
-        return self.arguments is not None and self.arguments.change == PhaseChanges()
+        its = self.arguments
+        return its is not None and (its.change, its.perturbation, its.ff1_ramp) == (
+            PhaseChanges(),
+            "curl",
+            0.0,
+        )
 
     @property
     def pretraining(self) -> list[str]:

@@ -18,7 +18,6 @@ from experiments.stored.preparation import cue_seen, four_phases
 from savings_gym.activity.recording import hand_paths
 from savings_gym.arm.model import load_arm
 from savings_gym.arrays import MM, Floats, Indices
-from savings_gym.metrics.channel import velocity_matrix
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import CONTROL_STEP
 
@@ -60,12 +59,13 @@ def reach_data(
     most = max(1.0, float(np.abs(activity).max()))
     arm, arguments = load_arm("muscle"), run.config["arguments"]
     field = stored_field(arguments)
+    matrix = field.coefficients(np.zeros((1, 2)), np.ones((1, 2))).B[0]
     seen = cue_seen(free)
     return {
         "networks": numbers, "phases": list(PHASES), "step": CONTROL_STEP, "times": hand.shape[4],
         "go": float(free.attrs["go_time"]), "seen": seen, "muscles": _names(free),
         "onset": {"start": 0.0, "go": float(free.attrs["go_time"]), "cue": seen}[field.onset],
-        "field": velocity_matrix(field).tolist(), "links": [MM * length for length in arm.link_lengths],
+        "field": matrix.tolist(), "links": [MM * length for length in arm.link_lengths],
         "targets": (MM * centre_out_targets()).round(3).tolist(),
         "start": (MM * arm.hand_position(arm.start)).round(3).tolist(),
         "units": [[int(unit) for unit in its] for its in order], "allUnits": int(hidden.shape[-1]),

@@ -97,6 +97,8 @@ def _run_in(folder: RunFolder, config: Savings, weights: Path | None, stop: Stop
         "units": ensemble.units, "seed": config.seed, "b": config.b, "cell": ensemble.cell,
         "device": config.device, "rollout": config.rollout,
     }  # fmt: skip
+    if config.perturbation != "curl":
+        metadata["perturbation"] = config.field().to_dict()
     if config.criterion is not None:
         metadata["first_phase"] = {
             "error": config.criterion, "probes": config.criterion_probes, "met": experiment.criterion_met,

@@ -26,10 +26,16 @@ from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import choice, choices, differing_flags
 from experiments.runs.folder import RunFolder
 from experiments.savings.experiment import Task
-from experiments.savings.phases import PhaseChanges, TrainingPhase, curl
+from experiments.savings.phases import (
+    ANGLE_DEG,
+    PhaseChanges,
+    TrainingPhase,
+    perturbation,
+    size_of,
+)
 from experiments.savings.pretrain import Pretraining, as_stored
 from savings_gym.arrays import as_seed, as_whole_number
-from savings_gym.fields import ONSETS, CurlField
+from savings_gym.fields import ONSETS, Field
 from savings_gym.files import is_empty
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
@@ -40,7 +46,7 @@ EXECUTION: Final = ("out", "rollout", "keep_every", "device", "figures", "track"
 # Left out of the identity if they have their defaults, which older runs lack.
 ONLY_IF_CHANGED: Final = (
     "change", "rule", "actuation", "onset", "training_go", "pretraining_anneal", "initial_weights",
-    "criterion", "criterion_probes", "pretraining_criterion",
+    "criterion", "criterion_probes", "pretraining_criterion", "perturbation", "angle_deg", "ff1_ramp",
 )  # fmt: skip
 SHIPPED: Final = Path("experiments/pretrained/gru128.safetensors")
 PRESET_NAMES: Final = ("quick", "paper", "smoke")
@@ -87,6 +93,13 @@ class Savings:
     """Probes in a row that must meet the criterion."""
     b: float = 8.0
     """Strength of the curl field [N s/m]; the sign sets the direction."""
+    perturbation: str = "curl"
+    """What FF1 and FF2 train: curl (a force field of strength b), rotation (of the cursor, by angle-deg), or
+    any other as JSON, such as '{"kind": "gain", "gain": 1.5}'."""
+    angle_deg: float = ANGLE_DEG
+    """Angle of a rotation of the cursor [degrees], counter-clockwise."""
+    ff1_ramp: float = 0.0
+    """Share of FF1 over which its field grows from nothing, update by update; 0 is at once."""
     onset: Annotated[str, choice(ONSETS)] = "go"
     """When fields set on: at the start of the trial, at go, or when the go cue is seen."""
     change: PhaseChanges = PhaseChanges()
@@ -142,6 +155,8 @@ class Savings:
         self.pretraining(self.out)
         self.task()
         self.field()
+        if not 0.0 <= self.ff1_ramp <= 1.0:
+            raise ValueError(f"ff1_ramp must be at least 0 and at most 1, got {self.ff1_ramp}")
         go_steps(self.training_go)
         self.learning()
         check_cell(self.cell)
@@ -153,9 +168,14 @@ class Savings:
         if self.rollout == "fused" and (self.cell != "gru" or self.device != "cpu"):
             raise ValueError(f"the fused rollout runs gru on cpu, not {self.cell} on {self.device}")
 
-    def field(self) -> CurlField:
-        """Return the curl field."""
-        return curl(self.b, self.onset)
+    @property
+    def size(self) -> float:
+        """Size of the perturbation: b [N s/m], the angle of a rotation [degrees], or 1 for any other."""
+        return size_of(self.perturbation, self.b, self.angle_deg)
+
+    def field(self) -> Field:
+        """Return the perturbation, by default the curl field."""
+        return perturbation(self.perturbation)(self.size, self.onset)
 
     def learning(self) -> Learning:
         """Return how the networks learn in the four phases."""
@@ -175,7 +195,9 @@ class Savings:
     def phases(self) -> list[TrainingPhase]:
         """Return the four phases."""
         counts = (self.nf1_updates, self.ff1_updates, self.nf2_updates, self.ff2_updates)
-        return self.change.phases(self.b, counts, self.onset)
+        return self.change.phases(
+            self.b, counts, self.onset, self.ff1_ramp, self.perturbation, self.angle_deg
+        )
 
     def pretraining(self, out: Path) -> Pretraining:
         """Return the arguments with which the networks are pre-trained, if they are, into a file."""

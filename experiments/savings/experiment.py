@@ -26,6 +26,8 @@ from savings_gym.fields import ChannelField, CurlField, Field, NullField
 from savings_gym.files import write_atomically
 from savings_gym.metrics.channel import channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
+from savings_gym.metrics.rotation import rotation_adaptation
+from savings_gym.perturbations.visual import VisualClamp, VisuomotorRotation
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays, Noise
 
@@ -214,7 +216,7 @@ class FourPhases:
             self.cue = cue
 
     def _batch(self, phase: TrainingPhase) -> Reaches:
-        return self._reaches(phase.field, TRAIN, phase.training_targets(self.update))
+        return self._reaches(phase.field_at(self.update), TRAIN, phase.training_targets(self.update))
 
     def _reaches(self, field: Field, stream: int, targets: NDArray[np.float64] | None = None) -> Reaches:
         ensemble = self.learner.ensemble
@@ -227,7 +229,7 @@ class FourPhases:
 
     def _probe(self, phase: TrainingPhase) -> float:
         """Add the rows of one probe; return the mean lateral deviation [m]."""
-        reaches = self._reaches(phase.field, PROBE)
+        reaches = self._reaches(phase.field_at(self.update), PROBE)
         trajectory = self.learner.probe(reaches)
         path = trajectory.path(reaches.start)
         if self.update == 0:
@@ -249,7 +251,7 @@ class FourPhases:
         return float(measures["lateral_deviation"].mean())
 
     def _probe_end(self, phase: TrainingPhase) -> None:
-        """Keep hand paths in and out of the field, adaptation in a channel, and a checkpoint."""
+        """Keep hand paths in and out of the field, adaptation in an error clamp, and a checkpoint."""
         self.update = phase.updates
         for name, field in {"null": NullField(), "curl": self.field}.items():
             reaches = self._reaches(field, PATHS)
@@ -257,6 +259,8 @@ class FourPhases:
             self.paths[f"{phase.name}/{name}"] = path.astype(np.float32)
         if isinstance(self.field, CurlField):
             self.adaptation[phase.name] = self._channel_adaptation(self.field).tolist()
+        elif isinstance(self.field, VisuomotorRotation):
+            self.adaptation[phase.name] = self._clamp_adaptation(self.field).tolist()
         cue = {"cue_in_input_bias": self.cue} if self.cue else {}
         file = self.folder.path / f"networks_{phase.name}.safetensors"
         save_ensemble(file, self.learner.ensemble, phase=phase.name, **cue)
@@ -279,6 +283,12 @@ class FourPhases:
             channel, PROBE_GO,
         )  # fmt: skip
         return result.adaptation.reshape(self.networks, N_TARGETS).mean(1)
+
+    def _clamp_adaptation(self, field: VisuomotorRotation) -> NDArray[np.float64]:
+        """Return the share of a rotation that each network's hand makes up for in an error clamp, (n,)."""
+        reaches = self._reaches(VisualClamp(), PATHS)
+        path = self.learner.probe(reaches).path(reaches.start)
+        return rotation_adaptation(path, self.targets, field.angle_deg, CONTROL_STEP).mean(1)
 
     def _save_state(self, began: float) -> None:
         """Save everything that resuming needs."""

@@ -6,6 +6,7 @@ and figures of every control read like those of the main experiment.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from agents.supervised.reaches import centre_out_targets
 from experiments.runs.command_line import choice
 from savings_gym.arm.model import load_arm
-from savings_gym.fields import CurlField, Field, NullField, ViscousField
+from savings_gym.fields import CurlField, Field, NullField, ViscousField, field_from_dict
+from savings_gym.perturbations.modified import Scaled
+from savings_gym.perturbations.visual import VisuomotorRotation
 from savings_gym.task.settings import N_TARGETS
 from savings_gym.task.trials import REACH
 
@@ -37,6 +40,7 @@ class TrainingPhase:
         turn: Angle by which the targets to train are turned [rad].
         cue: Size of the context cue, in training and probes (``agents.supervised.networks.draw_cue``); 0 is
             none.
+        ramp: Share of the updates over which the field grows evenly from nothing; 0 is at once.
     """
 
     name: str
@@ -46,6 +50,12 @@ class TrainingPhase:
     reach: float = REACH
     turn: float = 0.0
     cue: float = 0.0
+    ramp: float = 0.0
+
+    def field_at(self, update: int) -> Field:
+        """Return the field before an update, which its batch and a probe then are in."""
+        grown = self.ramp * self.updates
+        return self.field if update >= grown else Scaled(self.field, update / grown)
 
     def training_targets(self, update: int) -> NDArray[np.float64]:
         """Return the targets of the batch of an update, (8, 2) [m]."""
@@ -63,9 +73,54 @@ def resistive(b: float, onset: str = "go") -> ViscousField:
     return ViscousField(((-b, 0.0), (0.0, -b)), onset=onset)
 
 
-def stored_field(arguments: Mapping[str, Any]) -> CurlField:
-    """Return the curl field of a run, given the arguments in its folder; older ones lack the onset."""
-    return curl(arguments["b"], arguments.get("onset", "go"))
+def rotation(angle_deg: float, onset: str = "go") -> VisuomotorRotation:
+    """Return the rotation of the cursor by an angle [degrees] with an onset."""
+    return VisuomotorRotation(angle_deg, onset=onset)
+
+
+PERTURBATIONS: Final[dict[str, Callable[[float, str], Field]]] = {"curl": curl, "rotation": rotation}
+ANGLE_DEG: Final = 30.0  # of rotations, unless another is given
+
+
+def perturbation(name: str) -> Callable[[float, str], Field]:
+    """Return what makes the perturbation of a run from its size and onset.
+
+    Args:
+        name: One of `PERTURBATIONS`, whose size is in N s/m or in degrees; or any perturbation as JSON, which
+            has its own onset and whose size is a factor.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if name in PERTURBATIONS:
+        return PERTURBATIONS[name]
+    try:
+        whole = field_from_dict(json.loads(name))
+    except json.JSONDecodeError as error:
+        choices = ", ".join(PERTURBATIONS)
+        raise ValueError(
+            f"unknown perturbation {name!r}; choose from: {choices}, or JSON such as "
+            f'{{"kind": "gain", "gain": 1.5}} ({error})'
+        ) from None
+
+    def scaled(size: float, onset: str = "go") -> Field:
+        if onset != "go":
+            raise ValueError(f"the onset of a perturbation in JSON stands there; leave out onset {onset!r}")
+        return whole if size == 1.0 else Scaled(whole, size)
+
+    return scaled
+
+
+def size_of(name: str, b: float, angle_deg: float) -> float:
+    """Return the size of the perturbation of a run: b [N s/m], an angle [degrees], or the factor 1."""
+    return {"curl": b, "rotation": angle_deg}.get(name, 1.0)
+
+
+def stored_field(arguments: Mapping[str, Any]) -> Field:
+    """Return the perturbation of a run, given the arguments in its folder, which lack usual ones."""
+    name = arguments.get("perturbation", "curl")
+    size = size_of(name, arguments["b"], arguments.get("angle_deg", ANGLE_DEG))
+    return perturbation(name)(size, arguments.get("onset", "go"))
 
 
 FIELDS: Final[dict[str, Callable[[float, str], Field]]] = {"curl": curl, "resistive": resistive}
@@ -76,11 +131,12 @@ class PhaseChanges:
     """What differs from the study in FF1 and FF2; the defaults change nothing."""
 
     ff1_b: float | None = None
-    """Field of FF1 [N s/m] in place of b; 0 is the sham: the same number of updates without a field."""
+    """Size of the field in FF1 in place of b [N s/m] (of a rotation degrees, of others a factor); 0 is the
+    sham: the same number of updates without a field."""
     ff2_b: float | None = None
-    """Field of FF2 [N s/m] in place of b."""
+    """Size of the field in FF2, likewise."""
     ff1_field: Annotated[str, choice(FIELDS)] = "curl"
-    """Kind of field in FF1; resistive acts against the movement."""
+    """Kind of field in FF1: curl is the perturbation of the run, resistive acts against the movement."""
     ff1_targets: tuple[int, ...] = EVERY_TARGET
     """Numbers of the targets that FF1 trains, in turn; a batch still has 8 reaches."""
     ff1_reach: float = REACH
@@ -120,21 +176,31 @@ class PhaseChanges:
         if not in_reach:
             raise ValueError(f"ff1_reach {self.ff1_reach} m puts a target out of the arm's reach")
 
-    def phases(self, b: float, updates: tuple[int, int, int, int], onset: str = "go") -> list[TrainingPhase]:
+    def phases(
+        self, b: float, updates: tuple[int, int, int, int], onset: str = "go", ramp: float = 0.0,
+        name: str = "curl", angle_deg: float = ANGLE_DEG,
+    ) -> list[TrainingPhase]:  # fmt: skip
         """Return the four phases, NF1, FF1, NF2 and FF2.
 
         Args:
             b: Curl field of the phases that are as in the study [N s/m].
             updates: Numbers of updates of the four.
             onset: Onset of all fields.
+            ramp: Share of FF1 over which its field grows from nothing.
+            name: The perturbation in place of the curl field, see `perturbation`.
+            angle_deg: Its angle, if it is a rotation.
         """
-        ff1_b, ff2_b = (b if changed is None else changed for changed in (self.ff1_b, self.ff2_b))
+        make, size = perturbation(name), size_of(name, b, angle_deg)
+        first = make if self.ff1_field == "curl" else FIELDS[self.ff1_field]
+        usual = size if self.ff1_field == "curl" else b
+        ff1_b = usual if self.ff1_b is None else self.ff1_b
+        ff2_b = size if self.ff2_b is None else self.ff2_b
         return [
             TrainingPhase("NF1", NullField(), updates[0]),
             TrainingPhase(
-                "FF1", FIELDS[self.ff1_field](ff1_b, onset), updates[1], self.ff1_targets, self.ff1_reach,
-                math.radians(self.ff1_turn_deg), self.cue,
+                "FF1", first(ff1_b, onset), updates[1], self.ff1_targets, self.ff1_reach,
+                math.radians(self.ff1_turn_deg), self.cue, ramp,
             ),
             TrainingPhase("NF2", NullField(), updates[2]),
-            TrainingPhase("FF2", curl(ff2_b, onset), updates[3], cue=self.cue),
+            TrainingPhase("FF2", make(ff2_b, onset), updates[3], cue=self.cue),
         ]  # fmt: skip

@@ -226,7 +226,10 @@ def report_rows(summary: dict[str, Any]) -> list[Row]:
         values = summary.get("adaptation_networks", {}).get(phase, [])
         values = [each for i, each in enumerate(values) if str(i) not in summary.get("stopped", {})]
         interval = NO_INTERVAL if None in values else mean_interval(values)
-        rows.append(_row(f"channel force, {phase}", value, interval, scale=PERCENT, unit="%"))
+        name = "hand in a clamp" if "perturbation" in summary else "channel force"
+        rows.append(_row(f"{name}, {phase}", value, interval, scale=PERCENT, unit="%"))
+    if "perturbation" in summary:  # the study's numbers are of a curl field
+        rows = [(*row[:-1], MISSING) for row in rows]
     return rows
 
 

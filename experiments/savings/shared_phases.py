@@ -59,7 +59,7 @@ def _as_savings(stored: dict[str, Any], run: Path) -> Savings:
 
 def shared_phases(source: Savings, config: Savings) -> int:
     """Return how many of the first phases two runs have in common; all four if they are equal."""
-    ignored = {"change", "pretrained", "preset", *EXECUTION, *LENGTHS}
+    ignored = {"change", "ff1_ramp", "pretrained", "preset", *EXECUTION, *LENGTHS}
     one, other = (
         {name: value for name, value in dataclasses.asdict(run).items() if name not in ignored}
         for run in (source, config)
@@ -105,7 +105,9 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     state = {
         "phase": count, "update": 0, "seconds": 0.0, "part": 1, "cue": phases[count - 1].cue,
         "ensemble": ensemble.state_dict(), "optimiser": learner.optimiser.state_dict(),
-        "adaptation": {name: summary["adaptation_networks"][name] for name in names},
+        "adaptation": {
+            name: values for name, values in summary["adaptation_networks"].items() if name in names
+        },
         "paths": {name: torch.from_numpy(path) for name, path in _paths(run, names).items()},
     }  # fmt: skip
     for name in names:

@@ -24,7 +24,7 @@ from experiments.savings.phases import stored_field
 from experiments.stored.runs import StoredRuns
 from savings_gym.activity.displacement import Displacement
 from savings_gym.arrays import Floats, as_finite
-from savings_gym.fields import CurlField, Field
+from savings_gym.fields import Field
 from savings_gym.metrics.kinematics import lateral_deviation
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import N_TARGETS, Delays, Noise
@@ -34,7 +34,7 @@ DISPLACED_STREAM: Final = 11  # the same for displaced probes
 LARGEST: Final = 4096  # trials at a time, of all networks together
 
 
-def learned_field(runs: StoredRuns, run: Path) -> CurlField:
+def learned_field(runs: StoredRuns, run: Path) -> Field:
     """Return the field that the networks of a run met in FF1."""
     return stored_field(runs.arguments(run))
 
