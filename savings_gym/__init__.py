@@ -35,6 +35,7 @@ from savings_gym.probes.probe import Probe
 from savings_gym.probes.record_trials import RecordTrials
 from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.probes.sessions import run_sessions, savings_beyond_sham
+from savings_gym.task.impairments import Fatigue, Impairments
 from savings_gym.task.protocols import PROTOCOLS, protocol
 from savings_gym.task.schedule import Phase, Schedule, as_schedule, four_phase
 from savings_gym.task.session import (
@@ -61,10 +62,12 @@ __all__ = [
     "Delays",
     "ElasticField",
     "ErrorAugmentation",
+    "Fatigue",
     "Field",
     "FieldPair",
     "ForTargets",
     "ForceField",
+    "Impairments",
     "MirrorReversal",
     "Noise",
     "NullField",

@@ -57,6 +57,8 @@ def build_model(actuation: str, changes: ArmChanges) -> mujoco.MjModel:
         body.inertia = body.inertia * factor
     if changes.length:
         _scale_lengths(spec, dict(changes.length))
+    if changes.tool:
+        _hold(spec, changes.tool)
     return spec.compile()
 
 
@@ -127,6 +129,16 @@ def _stretch(spec: Any, segment: str, factor: float) -> None:
         for end in (0, 3):  # of capsules that are drawn from a point to a point; NaN for others
             if geom.fromto[end] > middle:
                 geom.fromto[end] += extra
+
+
+def _hold(spec: Any, mass: float) -> None:
+    """Put a point mass [kg] into the hand: the forearm's mass, centre of mass and inertia change."""
+    body, hand = spec.body("forearm"), float(spec.site("hand").pos[0])
+    total, centre = body.mass + mass, float(body.ipos[0])
+    moved = (body.mass * centre + mass * hand) / total
+    farther = body.mass * (centre - moved) ** 2 + mass * (hand - moved) ** 2
+    body.inertia = body.inertia + np.array([0.0, farther, farther])
+    body.mass, body.ipos[0] = total, moved
 
 
 def _tendon_lengths(spec: Any) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Other arms: changed strengths, lengths and masses, or an MJCF file of your own.
+"""Other arms: changed strengths, lengths and masses, a tool, or an MJCF file of your own.
 
 The environments, `load_arm`, the torch arm and the fused rollout all take the same argument ``arm``:
 
@@ -43,17 +43,20 @@ class ArmChanges:
             so that fibres are as long as before at every posture. The centre of mass moves in proportion, and
             the moment of inertia about it grows with the square of the factor.
         mass: Factors of the mass of a segment and of its moment of inertia.
+        tool: Mass in the hand, a point that moves with the forearm [kg].
     """
 
     file: str | None = None
     strength: Factors = ()
     length: Factors = ()
     mass: Factors = ()
+    tool: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the changes as JSON-able values, without those that change nothing."""
-        factors = {name: dict(getattr(self, name)) for name in ELEMENTS if getattr(self, name)}
-        return factors if self.file is None else {"file": self.file, **factors}
+        changes: dict[str, Any] = {} if self.file is None else {"file": self.file}
+        changes |= {name: dict(getattr(self, name)) for name in ELEMENTS if getattr(self, name)}
+        return changes | ({"tool": self.tool} if self.tool else {})
 
     def __bool__(self) -> bool:
         """Return whether anything differs from the standard arm."""
@@ -68,11 +71,12 @@ def as_arm_changes(value: ArmLike) -> ArmChanges:
     """Return the argument ``arm``, checked.
 
     Args:
-        value: The path of an MJCF file, or a dict with some of "file", "strength", "length" and "mass",
-            see `ArmChanges`; None is the standard arm.
+        value: The path of an MJCF file, or a dict with some of "file", "strength", "length", "mass" and
+            "tool", see `ArmChanges`; None is the standard arm.
 
     Raises:
-        ValueError: For another type, an unknown name, or a factor that is not a number from 0.001 to 1000.
+        ValueError: For another type, an unknown name, a factor that is not a number from 0.001 to 1000, or a
+            tool that is not a mass from 0 to 1000 kg.
         FileNotFoundError: If there is no such file.
     """
     if value is None or isinstance(value, ArmChanges):
@@ -85,7 +89,10 @@ def as_arm_changes(value: ArmLike) -> ArmChanges:
             f"arm must be the path of an MJCF file or a dict with some of {names}, got {value!r}"
         )
     file = None if value.get("file") is None else _checked_file(value["file"])
-    return ArmChanges(file, **{name: _factors(name, value.get(name, ())) for name in ELEMENTS})
+    factors = {name: _factors(name, value.get(name, ())) for name in ELEMENTS}
+    return ArmChanges(
+        file, **factors, tool=as_number("arm: tool", value.get("tool", 0.0), 0.0, LARGEST_FACTOR)
+    )
 
 
 def _checked_file(file: Any) -> str:

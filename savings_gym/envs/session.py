@@ -13,6 +13,7 @@ from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, Floats, Indices
 from savings_gym.envs.single import ReachEnv
 from savings_gym.envs.vector import ReachVectorEnv
+from savings_gym.task.impairments import Impairments
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachTask
 from savings_gym.task.session import Session, as_session
@@ -112,6 +113,7 @@ class ReachSessionEnv(ReachEnv):
         delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
         reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
         trial_cue: bool = False,
+        impairments: Impairments | Mapping[str, Any] | None = None,
         render_mode: str | None = None,
     ) -> None:
         self.session = as_session(session)
@@ -126,6 +128,7 @@ class ReachSessionEnv(ReachEnv):
             delays=delays,
             reward_weights=reward_weights,
             trial_cue=trial_cue,
+            impairments=impairments,
             render_mode=render_mode,
         )
 
@@ -185,6 +188,7 @@ class ReachSessionVectorEnv(ReachVectorEnv):
         delays: See `ReachEnv`.
         reward_weights: See `ReachEnv`.
         trial_cue: See `ReachSessionEnv`.
+        impairments: See `ReachEnv`.
         render_mode: See `ReachVectorEnv`.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium: what follows the end of a
             session. With "NextStep", the step after it begins the next session and is idle.
@@ -207,6 +211,7 @@ class ReachSessionVectorEnv(ReachVectorEnv):
         delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
         reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
         trial_cue: bool = False,
+        impairments: Impairments | Mapping[str, Any] | None = None,
         render_mode: str | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         nthread: int = 0,
@@ -224,6 +229,7 @@ class ReachSessionVectorEnv(ReachVectorEnv):
             delays=delays,
             reward_weights=reward_weights,
             trial_cue=trial_cue,
+            impairments=impairments,
             render_mode=render_mode,
             autoreset_mode=autoreset_mode,
             nthread=nthread,

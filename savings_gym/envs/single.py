@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, as_real, as_whole_number
 from savings_gym.fields import Field
+from savings_gym.task.impairments import Impairments
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import (
@@ -164,6 +165,9 @@ class ReachEnv(gym.Env[Array, Array]):
     * `reward_weights`: `RewardWeights` or a dict of some of its values.
     * `trial_cue`: whether the observation has a last number that is 1 when a trial begins. It is meant for
       `ReachSession-v0`, whose episodes have many trials, and for probes of its agents.
+    * `impairments`: `task.impairments.Impairments`, or a dict of some of its values: noise in proportion to
+      the action, a stretch reflex by muscle (spasticity), fatigue. `info` then has "fatigued", too: the share
+      of fatigued motor units by muscle, if muscles tire. None means none.
     * `render_mode`: "rgb_array", "human" or None. "human" shows every step in a window, in real time (needs
       pygame, as in `pip install 'savings_gym[render]'`).
 
@@ -187,6 +191,7 @@ class ReachEnv(gym.Env[Array, Array]):
         delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
         reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
         trial_cue: bool = False,
+        impairments: Impairments | Mapping[str, Any] | None = None,
         render_mode: str | None = None,
     ) -> None:
         self.task = self._make_task(
@@ -202,6 +207,7 @@ class ReachEnv(gym.Env[Array, Array]):
                 delays=delays,
                 reward_weights=reward_weights,
                 trial_cue=trial_cue,
+                impairments=impairments,
             ),
         )
         self.observation_space = self.task.observation_space

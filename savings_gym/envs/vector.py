@@ -16,6 +16,7 @@ from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, Indices, Info, as_choice, as_flag, as_whole_number
 from savings_gym.envs.single import as_actions, as_render_mode
 from savings_gym.fields import Field
+from savings_gym.task.impairments import Impairments
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachTask
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
@@ -86,6 +87,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         delays: See `ReachEnv`.
         reward_weights: See `ReachEnv`.
         trial_cue: See `ReachEnv`.
+        impairments: See `ReachEnv`.
         render_mode: See `ReachEnv`; `render` returns one picture per environment, and
             `render_grid` one of all.
         shared_trials: Count the trials of all environments together, so that a phase lasts the same number
@@ -119,6 +121,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
         reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
         trial_cue: bool = False,
+        impairments: Impairments | Mapping[str, Any] | None = None,
         render_mode: str | None = None,
         shared_trials: bool = False,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -143,6 +146,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             delays=delays,
             reward_weights=reward_weights,
             trial_cue=trial_cue,
+            impairments=impairments,
         )
         self.num_envs, self.shared_trials = num_envs, shared_trials
         self.task = self._make_task(settings, nthread)

@@ -311,8 +311,9 @@ class SavingsCallback(BaseCallback):
         """Return what defines the run, JSON-able."""
         settings = replace(env.settings, schedule=None).arguments()  # the schedule is the callback's
         settings.pop("schedule")
-        if not settings["arm"]:
-            settings.pop("arm")  # the standard one, of which configs of old runs say nothing
+        for name in ("arm", "impairments"):
+            if not settings[name]:
+                settings.pop(name)  # the standard one and none, of which configs of old runs say nothing
         criterion = {} if self.criterion is None else {"criterion": asdict(self.criterion)}
         return (
             describe(self.model)

@@ -15,6 +15,7 @@ from savings_gym.arm.model import load_arm
 from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats, Indices
 from savings_gym.linear_fields import force_on_hand
+from savings_gym.task.impairments import ImpairedMuscles
 from savings_gym.task.observation import JOINT_SPEED, PLANE, observation_layout, reach_spaces
 from savings_gym.task.options import AS_DRAWN, TrialOptions
 from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
@@ -73,6 +74,13 @@ class ReachingArms:
         )
         low, self._high = arm.control_range.T  # (actuators,) each
         self._least_share = low / self._high
+        impairments = settings.impairments
+        if impairments.signal_noise:
+            sd = np.append(sd, [impairments.signal_noise] * arm.n_actuators)
+        self.muscles: ImpairedMuscles | None = None
+        if impairments.spasticity or impairments.fatigue:
+            self.muscles = ImpairedMuscles(n, impairments, CONTROL_STEP)
+        self._reflex_delay = whole_steps("the delay of the reflex", impairments.reflex_delay)
         self.trials: Trials
         if session is None:
             self.trials = Trials(n, arm, settings, sd, shared_trials)
@@ -117,7 +125,10 @@ class ReachingArms:
 
     def restart(self, arms: Indices | None = None) -> None:
         """Restart the experiment of `arms`, None for all, as after a new seed: the next trial is trial 0."""
-        self.trials.restart(np.arange(self.n) if arms is None else arms)
+        arms = np.arange(self.n) if arms is None else arms
+        self.trials.restart(arms)
+        if self.muscles is not None:
+            self.muscles.restart(arms)
 
     def set_schedule(self, schedule: Schedule | None) -> None:
         """Follow another schedule. See `trials.Trials.set_schedule`."""
@@ -136,6 +147,8 @@ class ReachingArms:
 
     def _place(self, arms: Indices, joints: Floats) -> None:
         """Put `arms` at joint angles [rad], at rest, where a trial of theirs begins."""
+        if self.muscles is not None:
+            self.muscles.rest(arms[self.t[arms] > 0])
         self.simulation.place(None if len(arms) == self.n else arms, joints)
         self.field_force[arms] = 0.0
         self.t[arms] = 0
@@ -149,13 +162,24 @@ class ReachingArms:
 
     def _pull(self) -> dict[str, Floats]:
         """(n, actuators) what the actuators do at present, by its name in `info`."""
-        if self.arm.pulls:
-            return {"muscle_force": self.simulation.muscle_force()}
-        return {"joint_torque": self.ctrl.copy()}
+        if not self.arm.pulls:
+            return {"joint_torque": self.ctrl.copy()}
+        pull = {"muscle_force": self.simulation.muscle_force()}
+        if self.settings.impairments.fatigue is not None and self.muscles is not None:
+            pull["fatigued"] = self.muscles.fatigued.copy()
+        return pull
 
     def _command(self, actions: Floats, noise: Floats) -> Floats:
-        """Return the commands (..., actuators) of actions with noise, within the control range."""
-        share = actions + noise
+        """Return the commands (..., actuators) of actions with noise, within the control range.
+
+        Args:
+            actions: (..., actuators).
+            noise: (..., actuators), or twice as many channels, of which the last are shares of the actions.
+        """
+        n = self.arm.n_actuators
+        share = actions + noise[..., :n]
+        if self.settings.impairments.signal_noise:
+            share += actions * noise[..., n:]
         np.maximum(share, self._least_share, out=share)
         np.minimum(share, 1.0, out=share)
         return share * self._high  # after the limits, so that nothing overflows
@@ -236,7 +260,11 @@ class ReachTask(ReachingArms):
         """
         t = self.t if arms is None else self.t[arms]
         self._check_steps(int(t.min()), int(t.max()))
-        self.ctrl[:] = self._command(actions, self._noise()[:, self.layout.sensed.stop :])
+        command = self._command(actions, self._noise()[:, self.layout.sensed.stop :])
+        if self.muscles is not None:
+            velocity = self._past(self._felt, self._reflex_delay)[:, -self.arm.n_actuators :]
+            command = self.muscles.excite(command, velocity, arms)
+        self.ctrl[:] = command
         self._advance(arms)
         if arms is None:
             self.t += 1

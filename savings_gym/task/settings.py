@@ -15,6 +15,7 @@ from savings_gym.arm.changes import ArmChanges, ArmLike
 from savings_gym.arm.model import load_arm
 from savings_gym.arrays import Floats, as_choice, as_flag, as_number, as_numbers
 from savings_gym.fields import Field, as_field
+from savings_gym.task.impairments import Impairments, as_impairments
 from savings_gym.task.schedule import Schedule, as_schedule
 
 CONTROL_STEP = 0.01  # s, one action
@@ -233,6 +234,7 @@ class TaskSettings:
         delays: Of observations.
         reward_weights: Of the reward terms.
         trial_cue: Whether the observation has a cue that a trial begins.
+        impairments: Of the muscles and the actions.
     """
 
     field: Field
@@ -246,6 +248,7 @@ class TaskSettings:
     delays: Delays
     reward_weights: RewardWeights
     trial_cue: bool
+    impairments: Impairments = Impairments()  # noqa: RUF009, frozen
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments that give an environment these settings."""
@@ -270,6 +273,7 @@ def task_settings(
     delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
     reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
     trial_cue: bool = False,
+    impairments: Impairments | Mapping[str, Any] | None = None,
 ) -> TaskSettings:
     """Return the settings that the arguments of an environment describe; see `envs.single.ReachEnv`.
 
@@ -286,6 +290,9 @@ def task_settings(
     directions = target_directions(targets)
     if schedule is not None:
         schedule.check_targets(len(directions or ()))
+    impaired = as_impairments(impairments)
+    impaired.check_actuation(actuation)
+    whole_steps("Impairments: reflex_delay", impaired.reflex_delay)
     if noise is None or isinstance(noise, bool):
         noise = Noise() if noise else Noise(0.0, 0.0, 0.0)
     return TaskSettings(
@@ -300,4 +307,5 @@ def task_settings(
         delays=as_settings(Delays, Delays(0.0, 0.0) if delays is None else delays),
         reward_weights=as_settings(RewardWeights, reward_weights),
         trial_cue=as_flag("trial_cue", trial_cue),
+        impairments=impaired,
     )

@@ -62,6 +62,9 @@ class SingleReachTask(ReachingArms):
         t = int(self.t[0])
         self._check_steps(t, t)
         command = self._command(action, self.trials.noise[0, t, self.layout.sensed.stop :])
+        if self.muscles is not None:
+            velocity = self._felt[max(t - self._reflex_delay, 0), :, -self.arm.n_actuators :]
+            command = self.muscles.excite(command[None], velocity, None)[0]
         self.ctrl[0] = command
         self._advance(self._fields[t if self._timed else (t >= self._go) + (t >= self._cue)])
         self.t[0] = t + 1

@@ -1,0 +1,201 @@
+"""Impaired bodies: signal-dependent noise, spasticity and fatigue, between an action and the muscles.
+
+    gym.make("ForceFieldReach-v0", impairments={"signal_noise": 0.2, "spasticity": {"biceps": 2.0}})
+    gym.make("ForceFieldReach-v0", impairments=Impairments(fatigue=Fatigue(0.0182, 0.00168)))
+
+Weak muscles and heavy limbs are changes of the arm, `arm={"strength": ..., "mass": ..., "tool": ...}`, see
+`arm.changes`, and long delays are `delays`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from savings_gym.arm.anatomy import MUSCLES
+from savings_gym.arrays import Floats, Indices, as_number
+
+LARGEST: Final = 1e3  # gains, rates and coefficients
+
+S = TypeVar("S", "Fatigue", "Impairments")
+
+
+def _from_dict(cls: type[S], value: Any) -> S:
+    """Return an object of a class, given as itself or as a dict of some of its values."""
+    if isinstance(value, cls):
+        return value
+    names = [f.name for f in fields(cls)]
+    if not isinstance(value, Mapping) or not set(value) <= set(names):
+        raise ValueError(f"expected {cls.__name__} or a dict with some of the names {names}, got {value!r}")
+    return cls(**value)
+
+
+@dataclass(frozen=True)
+class Fatigue:
+    """Three-compartment fatigue of every muscle (Xia & Frey Law 2008, doi 10.1016/j.jbiomech.2008.07.013).
+
+    The motor units of a muscle are resting, active (M_A) or fatigued (M_F), as shares of all:
+
+        dM_F/dt = F·M_A − R·M_F,        M_A = min(excitation, 1 − M_F)
+
+    Active units are those that the command asks for, if so many are left. Their recruitment and its end are
+    immediate here; in the source they take 0.1 s, which the muscles' own activation takes the place of. The
+    shares go on from trial to trial until the environment is seeded again.
+
+    Attributes:
+        rate: F [1/s]. Frey Law, Looft & Heitsman 2012 give 0.0182 for the shoulder, 0.00912 for the elbow.
+        recovery: R [1/s]; 0.00168 and 0.00094.
+        rest: Time between trials, in which all units rest [s].
+    """
+
+    rate: float = 0.0182
+    recovery: float = 0.00168
+    rest: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name in ("rate", "recovery", "rest"):
+            value = as_number(f"Fatigue: {name}", getattr(self, name), 0.0, LARGEST)
+            object.__setattr__(self, name, value)
+
+    def after(self, fatigued: Floats, excitation: Floats, seconds: float) -> Floats:
+        """Return the fatigued shares after some time at a constant excitation, exactly.
+
+        Args:
+            fatigued: (...) M_F at the beginning.
+            excitation: (...) 0 to 1.
+            seconds: Time in which M_A does not change sides of 1 − M_F, such as a control step [s].
+        """
+        limited = excitation > 1.0 - fatigued
+        rate = self.recovery + np.where(limited, self.rate, 0.0)
+        source = self.rate * np.where(limited, 1.0, excitation)
+        decay = np.exp(-rate * seconds)
+        grown = np.where(rate > 0.0, source * -np.expm1(-rate * seconds) / np.maximum(rate, 1e-300), 0.0)
+        still = np.where(rate > 0.0, 0.0, source * seconds)
+        after: Floats = fatigued * decay + grown + still
+        return after
+
+
+@dataclass(frozen=True)
+class Impairments:
+    """What is impaired between an action and the muscles; by default nothing.
+
+    Attributes:
+        signal_noise: Standard deviation of the noise on an action, as a share of the action, in addition to
+            `Noise.excitation` (Harris & Wolpert 1998).
+        spasticity: Gain of a stretch reflex by muscle, (name, gain) pairs or a dict, or one for all: a muscle
+            that is stretched faster than the threshold is excited by gain·(velocity − threshold), with the
+            velocity in largest shortening speeds (as in van der Krogt et al. 2016). It is added to the
+            command.
+        threshold: Velocity at which the reflex begins [largest shortening speeds].
+        reflex_delay: Delay of the reflex, whole control steps [s].
+        fatigue: `Fatigue` or a dict of its values; None is none.
+    """
+
+    signal_noise: float = 0.0
+    spasticity: tuple[tuple[str, float], ...] = ()
+    threshold: float = 0.0
+    reflex_delay: float = 0.03
+    fatigue: Fatigue | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name in ("signal_noise", "threshold", "reflex_delay"):
+            value = as_number(f"Impairments: {name}", getattr(self, name), 0.0, LARGEST)
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "spasticity", _gains(self.spasticity))
+        if self.fatigue is not None:
+            object.__setattr__(self, "fatigue", _from_dict(Fatigue, self.fatigue))
+
+    def __bool__(self) -> bool:
+        """Return whether anything is impaired."""
+        return bool(self.signal_noise or self.spasticity or self.fatigue)
+
+    @property
+    def gains(self) -> Floats:
+        """(6,) gains of the stretch reflex by muscle."""
+        gains = dict(self.spasticity)
+        return np.array([gains.get(muscle, 0.0) for muscle in MUSCLES])
+
+    def check_actuation(self, actuation: str) -> None:
+        """Raise a ValueError if an actuation has no muscles to impair."""
+        if actuation == "torque" and (self.spasticity or self.fatigue):
+            raise ValueError(
+                "impairments: spasticity and fatigue are of muscles; actuation 'torque' has none"
+            )
+
+
+def _gains(given: Any) -> tuple[tuple[str, float], ...]:
+    """Return the gains of muscles that are not 0, by name."""
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        given = dict.fromkeys(MUSCLES, given)
+    try:
+        gains = dict(given)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Impairments: spasticity must be a gain or gains by muscle, got {given!r}"
+        ) from None
+    for name, gain in gains.items():
+        if name not in MUSCLES:
+            raise ValueError(f"Impairments: spasticity knows {', '.join(MUSCLES)}; got {name!r}")
+        gains[name] = as_number(f"Impairments: spasticity of {name}", gain, 0.0, LARGEST)
+    return tuple(sorted((name, gain) for name, gain in gains.items() if gain != 0.0))
+
+
+def as_impairments(value: Impairments | Mapping[str, Any] | None) -> Impairments:
+    """Return impairments, given as themselves, as a dict of some of their values, or as None.
+
+    Raises:
+        ValueError: If `value` is none of these, or has an unknown name; it lists the valid names.
+    """
+    return Impairments() if value is None else _from_dict(Impairments, value)
+
+
+class ImpairedMuscles:
+    """The muscles of n arms between commands and excitations.
+
+    Args:
+        n: Number of arms.
+        impairments: What is impaired.
+        step_time: Duration of a control step [s].
+
+    Attributes:
+        fatigued: (n, 6) shares of fatigued motor units.
+    """
+
+    def __init__(self, n: int, impairments: Impairments, step_time: float) -> None:
+        self._fatigue, self._threshold = impairments.fatigue, impairments.threshold
+        self._gains = impairments.gains
+        self._step_time = step_time
+        self.fatigued = np.zeros((n, len(MUSCLES)))
+
+    def restart(self, arms: Indices) -> None:
+        """Wake up rested, as after a new seed."""
+        self.fatigued[arms] = 0.0
+
+    def rest(self, arms: Indices) -> None:
+        """Rest between two trials."""
+        if self._fatigue is not None:
+            idle = np.zeros_like(self.fatigued[arms])
+            self.fatigued[arms] = self._fatigue.after(self.fatigued[arms], idle, self._fatigue.rest)
+
+    def excite(self, command: Floats, velocity: Floats, arms: Indices | None) -> Floats:
+        """Return the excitations in a control step, (n, 6), and tire the muscles by them.
+
+        Args:
+            command: (n, 6) commands, 0 to 1.
+            velocity: (n, 6) lengthening velocities a reflex delay ago [largest shortening speeds].
+            arms: (m,) arms that make the step; None is all.
+        """
+        reflex = self._gains * np.maximum(velocity - self._threshold, 0.0)
+        excitation = np.minimum(command + reflex, 1.0)
+        if self._fatigue is None:
+            return excitation
+        tired = self._fatigue.after(self.fatigued, excitation, self._step_time)
+        left = np.minimum(excitation, 1.0 - self.fatigued)
+        chosen = slice(None) if arms is None else arms
+        self.fatigued[chosen] = tired[chosen]
+        return left
