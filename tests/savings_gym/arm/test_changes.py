@@ -141,7 +141,10 @@ def test_an_arm_is_shared_and_copies_are_the_same_arm():
 @pytest.mark.parametrize(
     ("arm", "message"),
     [
-        ({"strenght": {}}, r"a dict with some of \['file', 'strength', 'length', 'mass', 'tool'\], got .*strenght"),
+        (
+            {"strenght": {}},
+            r"a dict with some of \['file', 'strength', 'length', 'mass', 'tool'\], got .*strenght",
+        ),
         (3, "arm must be the path of an MJCF file or a dict .*, got 3"),
         ({"strength": {"bizeps": 0.5}}, "strength knows pectoralis, .*; got 'bizeps'"),
         ({"strength": {"elbow": 0.5}}, "with actuation 'muscle' strength knows .*; got 'elbow'"),

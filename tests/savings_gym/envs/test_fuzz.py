@@ -37,10 +37,11 @@ from savings_gym.task.settings import task_settings
 TRIAL_IDS = [env_id for env_id in ENV_IDS if env_id != "ReachSession-v0"]  # whose episodes are trials
 ARGUMENTS = (
     "field", "schedule", "actuation", "arm", "targets", "go_time", "catch_fraction", "noise", "delays",
-    "reward_weights", "trial_cue", "render_mode",
+    "reward_weights", "trial_cue", "impairments", "render_mode",
 )  # fmt: skip
 VECTOR_ARGUMENTS = ("num_envs", "shared_trials", "autoreset_mode", "max_episode_steps", "nthread", "info")
-WORDS = {"reward_weights": "RewardWeights", "noise": "Noise", "delays": "Delays|delay", "go_time": "go_time"}
+WORDS = {"reward_weights": "RewardWeights", "noise": "Noise", "delays": "Delays|delay", "go_time": "go_time",
+         "impairments": "Impairments"}  # fmt: skip
 single, vector = ReachEnv(field=CurlField(8.0)), ReachVectorEnv(3, field=CurlField(8.0), nthread=1)
 torques = ReachEnv(actuation="torque"), ReachVectorEnv(3, actuation="torque", nthread=1)
 
