@@ -95,6 +95,7 @@ class ReachSessionEnv(ReachEnv):
       `schedule` of `ReachEnv`; the others are the same here.
     * `trial_cue`: whether the observation has a last number, 1 in the first observation of a trial and 0 in
       all others.
+    * `impairments`: see `ReachEnv`; fatigue goes on over all sessions.
 
     ## Version history
     * v0: first version.

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import savings_gym
-from savings_gym import ENV_IDS, Field, ReachEnv, ReachVectorEnv
+from savings_gym import ENV_IDS, PROTOCOLS, Field, ReachEnv, ReachVectorEnv, VisualPerturbation
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.statistics import INTERVALS
+from savings_gym.perturbations.modified import ModifiedField
 from savings_gym.task.observation import observation_layout
 from savings_gym.task.session import SESSIONS
 
@@ -48,14 +49,24 @@ def field_of(name: str) -> Field:
         "ViscousField": ([[-1.0, 0.0], [0.0, -1.0]],),
         "ElasticField": (5.0,),
         "ConstantField": ((1.0, 2.0),),
+        "PositionField": (5.0,),
+        "AssistiveField": (5.0, 1.0),
+        "ErrorAugmentation": (5.0,),
     }
     return getattr(savings_gym, name)(*arguments.get(name, ()))
 
 
-FIELDS = {
-    name for name in savings_gym.__all__
-    if isinstance(value := getattr(savings_gym, name), type) and issubclass(value, Field)
-} - {"Field", "SumField"}  # fmt: skip
+def exported(base: type) -> set[str]:
+    """Names of the public subclasses of a class."""
+    public = {name: getattr(savings_gym, name) for name in savings_gym.__all__}
+    return {
+        name for name, value in public.items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    }  # fmt: skip
+
+
+VISUAL, MODIFIED = exported(VisualPerturbation), exported(ModifiedField)
+FIELDS = exported(Field) - VISUAL - MODIFIED - {"SumField", "VisualPerturbation"}
 
 
 def environment_pages() -> dict[str, str]:
@@ -123,6 +134,14 @@ def test_the_tables_of_fields_are_the_fields() -> None:
             name for name, cell in zip(("B", "K", "x0", "c"), row[1:], strict=True) if cell not in "0-"
         }
         assert present == set(field_of(row[0].split("(")[0].strip("`")).terms(start, target)), row[0]
+
+
+def test_the_tables_of_perturbations_are_the_perturbations() -> None:
+    text = filled("perturbations.md")
+    for first, names in (("visual perturbation", VISUAL), ("change", {*MODIFIED, "Phase"})):
+        rows = table(text, first)
+        assert {match[1] for row in rows if (match := re.match(r"`(\w+)\(", row[0]))} == names
+    assert [row[0].strip('`"') for row in table(text, "protocol")] == list(PROTOCOLS)
 
 
 def test_the_measures_are_all_there() -> None:
