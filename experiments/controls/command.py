@@ -14,6 +14,7 @@ import dataclasses
 import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -130,7 +131,8 @@ def _run(config: Controls, stop: StopFlag) -> int:
     for each in missing:
         check_memory(each.config)
     log.info("%d conditions, %d of them complete", len(every), len(every) - len(missing))
-    failed = run_side_by_side([_command(config, each) for each in missing], config.jobs, stop)
+    commands = [condition_command(each, config.out, config.folder) for each in missing]
+    failed = run_side_by_side(commands, config.jobs, stop)
     if not stop():
         for file in write_table(config.out, config.done()):
             log.info("wrote %s", file)
@@ -142,18 +144,24 @@ def is_complete(run: Path) -> bool:
     return (run / SUMMARY).is_file() and bool(RunFolder.read_summary(run).get("complete"))
 
 
-def _command(config: Controls, condition: Condition) -> Command:
-    """The process that runs a condition, after the condition whose first phases it takes over."""
+def condition_command(condition: Condition, out: Path, folder: Callable[[str], Path]) -> Command:
+    """Return the process that runs a condition, after the condition whose first phases it takes over.
+
+    Args:
+        condition: What to run.
+        out: Folder of its log.
+        folder: Run folder of a condition, by its name.
+    """
 
     def prepare() -> None:
-        source = config.folder(condition.shares) if condition.shares else None
+        source = folder(condition.shares) if condition.shares else None
         if source is not None and is_complete(source):
             names = begin_from(source, condition.config)
             if names:
                 log.info("  takes over %s of %s", ", ".join(names), condition.shares)
 
     arguments = ["experiments.savings", *savings_arguments(condition.config)]
-    file = config.out / f"{condition.name}.log"
+    file = out / f"{condition.name}.log"
     return Command(condition.name, arguments, file, condition.shares, prepare)
 
 

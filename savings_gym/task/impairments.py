@@ -3,7 +3,7 @@
     gym.make("ForceFieldReach-v0", impairments={"signal_noise": 0.2, "spasticity": {"biceps": 2.0}})
     gym.make("ForceFieldReach-v0", impairments=Impairments(fatigue=Fatigue(0.0182, 0.00168)))
 
-Weak muscles and heavy limbs are changes of the arm, `arm={"strength": ..., "mass": ..., "tool": ...}`, see
+The environments have them; the torch arm of the supervised learners has none. Weak muscles and heavy limbs are changes of the arm, `arm={"strength": ..., "mass": ..., "tool": ...}`, see
 `arm.changes`, and long delays are `delays`.
 """
 

@@ -1,0 +1,1 @@
+"""Savings under a visuomotor rotation, learnt at once or gradually."""

@@ -1,0 +1,159 @@
+"""What abrupt and gradual learning of a rotation leave: numbers, one table, one figure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.controls.conditions import Condition
+from experiments.controls.rows import ControlRows
+from experiments.drawing import style as look
+from experiments.drawing.curves import thinned
+from experiments.runs.folder import RunFolder, versions
+from experiments.runs.tables import format_p, format_value, markdown_table
+from experiments.study import Quantity
+from savings_gym.arrays import MM, Floats
+from savings_gym.files import jsonable, write_atomically, write_json
+from savings_gym.metrics.curves import PhaseCurves, phase_curves
+from savings_gym.metrics.savings import field_side
+from savings_gym.metrics.statistics import Sampling, estimate, holm
+
+ABRUPT: Final = "abrupt"
+GRADUAL: Final = "gradual"
+SHAM: Final = "sham"
+PERCENT: Final = 100.0
+FIGURE: Final = "rotations.png"
+COLOURS: Final = {ABRUPT: look.OURS, GRADUAL: look.SECOND, SHAM: look.QUIET}
+Curves = Mapping[str, Mapping[str, PhaseCurves]]  # of every run by phase
+
+
+def write_results(out: Path, done: dict[str, Condition], angle_deg: float, command: str) -> str:
+    """Write rotations.json, the figure and README.md of three complete runs; return the page."""
+    rows = ControlRows(done)
+    curves = {name: phase_curves(rows.table(name)) for name in done}
+    summaries = {name: RunFolder.read_summary(each.config.out) for name, each in done.items()}
+    numbers = quantities(rows, curves, summaries)
+    with look.house_style():
+        look.save_picture(_figure(curves), out / FIGURE)
+    text = page(numbers, angle_deg, command)
+    write_atomically(out / "README.md", text.encode())
+    about = {"command": command, "versions": versions()}
+    write_json(out / "rotations.json", about | {"measures": [jsonable(vars(entry)) for entry in numbers]})
+    return text
+
+
+def quantities(
+    rows: ControlRows, curves: Curves, summaries: Mapping[str, Mapping[str, Any]]
+) -> list[Quantity]:
+    """Return the numbers of the page: errors, what was learnt, and savings; p values corrected (Holm)."""
+    sampling, side = Sampling(0), field_side(curves[ABRUPT]["FF1"].deviation[:, 0])
+    numbers = []
+    for name in (ABRUPT, GRADUAL):
+        largest = np.max(side * curves[name]["FF1"].deviation, axis=1)
+        numbers.append(_mean(f"largest error in FF1, {name}", MM * largest, "mm", sampling))
+    for name in (ABRUPT, GRADUAL):
+        learnt = np.array(summaries[name]["adaptation_networks"]["FF1"], dtype=np.float64)
+        numbers.append(_mean(f"rotation learnt in FF1, {name}", PERCENT * learnt, "%", sampling))
+    for name in (ABRUPT, GRADUAL):
+        after = -side * curves[name]["NF2"].deviation[:, 0]
+        numbers.append(_mean(f"after-effect in NF2, {name}", MM * after, "mm", sampling))
+    tests = []
+    for label, first in (("first encounter", (ABRUPT, "FF1")), ("equal practice", (SHAM, "FF2"))):
+        for name in (ABRUPT, GRADUAL):
+            saved = rows.compare(first, (name, "FF2"))
+            if saved is not None:
+                tests += _savings(
+                    saved, f"{name} learning, against {label}", len(curves[name]["FF2"].networks)
+                )
+    tests.append(_mean("initial savings, gradual less abrupt", MM * _less(curves, side), "mm", sampling))
+    corrected = holm([np.nan if entry.p is None else entry.p for entry in tests])
+    return numbers + [
+        dataclasses.replace(entry, p_holm=float(p) if np.isfinite(p) else None)
+        for entry, p in zip(tests, corrected, strict=True)
+    ]
+
+
+def _less(curves: Curves, side: float) -> Floats:
+    """(n,) how much closer to the target FF2 begins after gradual than after abrupt learning [m]."""
+    abrupt, gradual = (curves[name]["FF2"] for name in (ABRUPT, GRADUAL))
+    shared = np.intersect1d(abrupt.networks, gradual.networks)
+    of_abrupt, of_gradual = (
+        curve.deviation[np.isin(curve.networks, shared), 0] for curve in (abrupt, gradual)
+    )
+    nearer: Floats = side * (of_abrupt - of_gradual)
+    return nearer
+
+
+def _mean(name: str, values: Floats, unit: str, sampling: Sampling) -> Quantity:
+    """A mean over networks, of those that have a value."""
+    values = values[np.isfinite(values)]
+    result = estimate(values, sampling)
+    mean = result.mean if np.isfinite(result.mean) else None
+    return Quantity(name, mean, result.ci, values.size, unit, p=result.p)
+
+
+def _savings(saved: Mapping[str, Any], label: str, networks: int) -> list[Quantity]:
+    """Initial savings and the ratio of the learning rates."""
+    initial, rate = saved["initial"], saved["rate"]
+    numbers = []
+    if initial:
+        low, high = (None if end is None else MM * end for end in initial["ci"])
+        value = MM * initial["difference"]
+        name = f"initial savings, {label}"
+        numbers.append(Quantity(name, value, (low, high), networks, "mm", p=initial["p"]))
+    if rate and rate["ratio"] is not None:
+        numbers.append(
+            Quantity(f"rate ratio, {label}", rate["ratio"], rate["ci"], networks, "1", p=rate["p"])
+        )
+    return numbers
+
+
+def page(numbers: list[Quantity], angle_deg: float, command: str) -> str:
+    """Return the page as Markdown."""
+    rows = [
+        (entry.name, format_value(entry.value, entry.ci, entry.unit), format_p(entry.p_holm))
+        for entry in numbers
+    ]
+    table = markdown_table(("measure", "mean [95 % interval]", "p (Holm)"), rows)
+    return f"""# Savings under a rotation of {angle_deg:g} degrees, learnt at once or gradually
+
+The same networks in three runs: *abrupt*, a rotation in FF1; *gradual*, a rotation that grows from nothing
+in FF1; *sham*, no rotation in FF1. In FF2 all meet the whole rotation at once. Errors are deviations of the
+cursor. *Rotation learnt*: initial direction of the hand in an error clamp of the cursor. Savings are
+positive; intervals over networks; p of t tests, corrected over the tests of savings.
+
+Yin & Wei (2020, doi 10.1152/jn.00524.2019) report savings under a rotation in people without an explicit
+strategy. Networks have no strategy to recall. Command: `{command}`
+
+![Errors of the cursor in FF1 and FF2]({FIGURE})
+
+{table}
+"""
+
+
+def _figure(curves: Curves) -> Figure:
+    figure = look.new_figure(2.3)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, phase, names in ((left, "FF1", (ABRUPT, GRADUAL)), (right, "FF2", (ABRUPT, GRADUAL, SHAM))):
+        _errors(axes, curves, phase, names)
+    left.set(ylabel="Deviation of the cursor (mm)", title="FF1: a rotation, learnt at once or gradually")
+    right.set(title="FF2: the rotation at once")
+    handles, labels = right.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    look.letter_panels((left, right))
+    return figure
+
+
+def _errors(axes: Axes, curves: Curves, phase: str, names: tuple[str, ...]) -> None:
+    axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
+    scale, unit = look.trial_unit(float(curves[ABRUPT][phase].trials[-1]))
+    for name in names:
+        trials, deviation = thinned(curves[name][phase])
+        look.draw_band(axes, trials / scale, deviation, COLOURS[name], name)
+    axes.set_xlabel(f"Trial{unit}")
