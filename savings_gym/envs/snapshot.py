@@ -118,6 +118,9 @@ def acts(field: Field, stage: int) -> bool:
 
 
 def name_of(field: Field) -> str:
-    """Return the kinds of a field's parts in words, such as "curl field"."""
-    kinds = [part.kind for part in field.parts() if not part.is_null]
-    return f"{' + '.join(kinds)} field" if kinds else "no field"
+    """Return the kinds of a field's parts in words, such as "curl field" or "rotation of the cursor"."""
+    parts = [part for part in field.parts() if not part.is_null]
+    if not parts:
+        return "no field"
+    seen = all(part.scored is not None for part in parts)
+    return f"{' + '.join(part.kind for part in parts)}{' of the cursor' if seen else ' field'}"

@@ -138,7 +138,7 @@ def _session(
         targets = (order[trial % N_TARGETS] + first) % N_TARGETS
         phase = schedule.phase_index(trial)
         seeds = np.random.SeedSequence((*key, NOISE, trial)).generate_state(N_TARGETS).tolist()
-        result = run_trial(environments, memory, schedule.phases[phase].field, seeds, targets)
+        result = run_trial(environments, memory, schedule.field_at(trial), seeds, targets)
         in_block = trial - schedule.boundaries[phase]
         numbers = {**index, "update": in_block, "trial": in_block, "session_trial": trial, "pair": pair}
         names = {
