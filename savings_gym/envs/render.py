@@ -38,6 +38,7 @@ TARGET_AFTER_GO: Colour = (0.16, 0.62, 0.36, 1.0)
 OTHER_TARGETS: Colour = (0.45, 0.47, 0.50, 0.30)  # the centre-out targets of other trials
 PATH_BEGIN, PATH_END = np.array([0.55, 0.70, 0.93]), np.array([0.07, 0.25, 0.63])
 HAND: Colour = (0.10, 0.11, 0.14, 1.0)
+SEEN: Colour = (0.88, 0.38, 0.05, 1.0)  # the cursor, where a visual perturbation shows the hand
 HAND_RIM: Colour = (1.0, 1.0, 1.0, 1.0)
 FORCE: Colour = (0.80, 0.16, 0.16, 1.0)
 FORCE_SCALE = 0.02  # m/N, of the force on the hand
@@ -278,6 +279,8 @@ class SnapshotRenderer:
             self._arrow(path[-1], path[-1] + vector, 0.008, FORCE, LAYERS[4])
         self._disc(path[-1], 0.0085, HAND_RIM, CURSOR[0])
         self._disc(path[-1], 0.006, HAND, CURSOR[1])
+        if snapshot.cursor is not None:
+            self._disc(snapshot.cursor, 0.0085, SEEN, CURSOR[1])
 
     def _write(self, snapshot: Snapshot, fine: int) -> None:
         """Write trial, time and signal into the upper left corner, the field into the upper right one."""

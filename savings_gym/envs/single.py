@@ -272,8 +272,9 @@ class ReachEnv(gym.Env[Array, Array]):
         """Return a picture of the trial, (480, 480, 3).
 
         It shows the arm with its muscles, which take on colour as they are activated; start, target (a ring
-        before go) and hand path; the force on the hand in red; and on the table, the field as it acts on
-        hands that move away from the start (see `snapshot.FieldArrows`), pale until it sets on.
+        before go) and hand path; the cursor in orange, if a visual perturbation moves it; the force on the
+        hand in red; and on the table, the field as it acts on hands that move away from the start (see
+        `snapshot.FieldArrows`), pale until it sets on.
 
         None with "human", whose window every reset and step keep up to date, and without a render mode.
         """

@@ -52,6 +52,7 @@ class Snapshot:
         title: Which trial it is.
         clock: Time in the trial.
         field_name: Which field it is.
+        cursor: (2,) where the hand is seen [m]; None if that is where it is in the whole trial.
     """
 
     joints: Floats
@@ -67,6 +68,7 @@ class Snapshot:
     title: str
     clock: str
     field_name: str
+    cursor: Floats | None = None
 
 
 def take_snapshot(task: ReachingArms, arm: int) -> Snapshot:
@@ -89,6 +91,7 @@ def take_snapshot(task: ReachingArms, arm: int) -> Snapshot:
         title=f"{'' if phase is None else phase.name}  trial {trials.number[arm]}".strip(),
         clock=f"{t * CONTROL_STEP:.2f} s",
         field_name=name_of(field),
+        cursor=task.cursor[t, arm].copy() if trials.displaced[arm] else None,
     )
 
 

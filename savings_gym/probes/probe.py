@@ -19,6 +19,8 @@ from savings_gym.arrays import Array, Floats, Indices, as_whole_number
 from savings_gym.fields import ChannelField, Field, as_field
 from savings_gym.metrics.channel import ChannelResult, channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
+from savings_gym.metrics.rotation import rotation_adaptation
+from savings_gym.perturbations.visual import VisualClamp, VisuomotorRotation
 from savings_gym.probes.environments import (
     MakeEnv,
     ProbeEnvironments,
@@ -161,6 +163,28 @@ class Probe:
         return channel_result(
             reach.path[:, 1:], reach.velocity[:, 1:], reach.start, reach.target, matrix, walls, PROBE_GO
         )
+
+    def clamp(
+        self, policy: Policy | Callable[[Any], Any], rotation: VisuomotorRotation, number: int | None = None
+    ) -> Floats:
+        """Measure the adaptation of a policy to a rotation, by reaches in an error clamp of the cursor.
+
+        Args:
+            policy: See the class.
+            rotation: The rotation that the policy may have learnt.
+            number: See `__call__`; counted with the channel probes.
+
+        Returns:
+            (8,) share that the hand makes up for, see `metrics.rotation.rotation_adaptation`.
+
+        Raises:
+            TypeError: If the policy has no `predict` and is no function.
+            ValueError: If the perturbation is of another kind.
+        """
+        if not isinstance(rotation, VisuomotorRotation):
+            raise ValueError(f"a clamp measures adaptation to a VisuomotorRotation, got {rotation!r}")
+        reach = self._reaches(policy, VisualClamp(), self._number(CHANNEL, number), CHANNEL)
+        return rotation_adaptation(reach.path, reach.target, rotation.angle_deg, CONTROL_STEP)
 
     @property
     def observation_shape(self) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import savings_gym
+from agents.baselines.agents import ModelBasedController
 from savings_gym import (
     CurlField,
     MirrorReversal,
@@ -26,7 +27,10 @@ from savings_gym import (
     as_field,
     field_from_dict,
 )
+from savings_gym.arm.model import load_arm
+from savings_gym.envs.snapshot import take_snapshot
 from savings_gym.perturbations.trials import resolve_perturbations
+from savings_gym.task.observation import observation_layout
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS
 from savings_gym.visual_maps import VisualMaps, seen_hand
 
@@ -178,6 +182,26 @@ def test_a_probe_measures_what_is_scored():
     assert of_hand.columns["lateral_deviation"].tolist() != of_cursor.columns["lateral_deviation"].tolist()
 
 
+def test_a_clamp_probe_measures_where_the_hand_goes():
+    """A controller that reaches for targets turned by half of a rotation has learnt half of it."""
+    settings = ReachEnv(noise=None, actuation="torque").settings
+    arm, layout = load_arm("torque"), observation_layout("torque")
+    controller, start = ModelBasedController(settings), arm.hand_position(arm.start)
+
+    class Adapted:
+        def predict(self, observation, state=None, episode_start=None, deterministic=True):
+            aimed = observation.copy()
+            away = observation[:, layout["target_position"]] - start
+            aimed[:, layout["target_position"]] = start + turned(away.T, -15.0).T
+            aimed[:, layout["hand_position"]] = arm.hand_position(observation[:, layout["joint_angle"]])
+            return controller.predict(aimed, state, episode_start, deterministic)
+
+    probe = Probe(settings)
+    assert probe.clamp(Adapted(), VisuomotorRotation(30.0)) == pytest.approx(np.full(8, 0.5), abs=0.1)
+    with pytest.raises(ValueError, match="adaptation to a VisuomotorRotation, got CurlField"):
+        probe.clamp(Adapted(), CurlField(8.0))
+
+
 def test_trials_of_a_batch_have_their_own():
     n = len(VISUAL)
     start, target = np.tile(START, (n, 1)), np.tile(TARGET, (n, 1))
@@ -201,6 +225,29 @@ def test_a_vector_row_without_a_perturbation_sees_its_hand():
     vector.reset(seed=0, options={"field": None})
     info = vector.step(np.full((2, 6), 0.3))[4]
     assert np.array_equal(info["cursor_position"], info["hand_position"])
+
+
+def test_pictures_know_the_cursor_and_its_perturbation():
+    env = ReachEnv(field=VisuomotorRotation(90.0), noise=None)
+    env.reset(seed=0)
+    info = env.step(np.full(6, 0.5))[4]
+    snapshot = take_snapshot(env.task, 0)
+    assert snapshot.cursor.tolist() == info["cursor_position"].tolist() != info["hand_position"].tolist()
+    assert snapshot.field_name == "rotation of the cursor"
+    env.reset(options={"field": CurlField(8.0)})
+    assert take_snapshot(env.task, 0).cursor is None
+
+
+@pytest.mark.render
+def test_the_cursor_is_drawn_where_the_hand_is_seen():
+    env = ReachEnv(field=VisualShift((0.05, 0.0)), noise=None, render_mode="rgb_array")
+    env.reset(seed=0)
+    with_cursor = env.render().astype(int)
+    env.reset(seed=0, options={"field": None})
+    changed = np.abs(with_cursor - env.render().astype(int)).sum(-1)[60:] > 200  # below the text
+    rows, columns = np.nonzero(changed)
+    assert 20 < changed.sum() < 2000 and np.ptp(rows) < 40 and np.ptp(columns) < 40
+    env.close()
 
 
 def test_environments_by_name_and_spec():
