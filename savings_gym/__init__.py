@@ -3,10 +3,13 @@
 Importing the package registers the environments, so that `gymnasium.make("ForceFieldReach-v0")` works.
 """
 
-from savings_gym.envs.registration import ENV_IDS, register_envs
+from savings_gym.bci.decoder import Decoder
+from savings_gym.envs.bci import BCIReachEnv, BCIReachVectorEnv
+from savings_gym.envs.registration import BCI_ENV_IDS, ENV_IDS, register_envs
 from savings_gym.envs.session import ReachSessionEnv, ReachSessionVectorEnv
 from savings_gym.envs.single import ReachEnv
-from savings_gym.envs.vector import ReachVectorEnv, spawn_seeds
+from savings_gym.envs.trials import spawn_seeds
+from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.envs.wrappers import ContextCue, ForceField, PhaseSchedule, VectorContextCue
 from savings_gym.fields import (
     ChannelField,
@@ -51,14 +54,18 @@ from savings_gym.task.session import (
 from savings_gym.task.settings import Delays, Noise, RewardWeights
 
 __all__ = [
+    "BCI_ENV_IDS",
     "ENV_IDS",
     "PROTOCOLS",
     "AssistiveField",
+    "BCIReachEnv",
+    "BCIReachVectorEnv",
     "Block",
     "ChannelField",
     "ConstantField",
     "ContextCue",
     "CurlField",
+    "Decoder",
     "Delays",
     "ElasticField",
     "ErrorAugmentation",

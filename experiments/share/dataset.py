@@ -33,7 +33,7 @@ from experiments.share.episodes import Episodes, record_episodes, reference_retu
 from experiments.share.loading import load_agent
 from experiments.share.provenance import AUTHOR, code_link
 from savings_gym.arrays import as_seed, as_whole_number
-from savings_gym.envs.vector import spawn_seeds
+from savings_gym.envs.trials import spawn_seeds
 from savings_gym.files import check_writable
 from savings_gym.probes.policy import Policy
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.share.demonstrators import demonstrator, make_environment
 from savings_gym.arrays import Array, Floats
-from savings_gym.envs.vector import spawn_seeds
+from savings_gym.envs.trials import spawn_seeds
 from savings_gym.probes.policy import Policy
 from savings_gym.task.settings import TRIAL_STEPS
 

@@ -20,7 +20,8 @@ from experiments.savings.pretrain import as_stored
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.runs import RunFolder
 from savings_gym.arrays import MM, Floats
-from savings_gym.envs.vector import ReachVectorEnv, spawn_seeds
+from savings_gym.envs.trials import spawn_seeds
+from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.fields import CurlField, Field, NullField
 from savings_gym.files import PROBES, read_config, read_table
 from savings_gym.metrics.savings import savings

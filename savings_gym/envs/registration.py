@@ -24,7 +24,8 @@ _SESSION_ENVS: dict[str, dict[str, Any]] = {  # of `ReachSessionEnv` and `ReachS
     "ReachSession-v0": {"session": "savings"},
 }
 
-ENV_IDS = (*_ENVS, *_SESSION_ENVS)
+ENV_IDS = (*_ENVS, *_SESSION_ENVS)  # of the arm
+BCI_ENV_IDS = ("BCIReach-v0",)  # of the cursor, see `envs.bci`
 
 
 def register_envs() -> None:
@@ -45,4 +46,12 @@ def register_envs() -> None:
                 entry_point="savings_gym.envs.session:ReachSessionEnv",
                 vector_entry_point="savings_gym.envs.session:ReachSessionVectorEnv",
                 kwargs=kwargs,
+            )
+    for env_id in BCI_ENV_IDS:
+        if env_id not in gym.registry:
+            gym.register(
+                id=env_id,
+                entry_point="savings_gym.envs.bci:BCIReachEnv",
+                vector_entry_point="savings_gym.envs.bci:BCIReachVectorEnv",
+                max_episode_steps=TRIAL_STEPS,
             )

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import gymnasium as gym
 import numpy as np
-from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from savings_gym.arm.changes import ArmLike
-from savings_gym.arrays import Array, Indices, Info, as_choice, as_flag, as_whole_number
-from savings_gym.envs.single import as_actions, as_render_mode
+from savings_gym.arrays import as_choice, as_flag, as_whole_number
+from savings_gym.envs.single import as_render_mode
+from savings_gym.envs.trials import INFOS, MOST_ENVS, TrialVectorEnv, as_autoreset_mode
 from savings_gym.fields import Field
 from savings_gym.task.impairments import Impairments
 from savings_gym.task.options import TrialOptions
@@ -22,7 +20,6 @@ from savings_gym.task.reach import ReachTask
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 from savings_gym.task.settings import (
     N_TARGETS,
-    RENDER_FPS,
     TRIAL_STEPS,
     Delays,
     Noise,
@@ -34,26 +31,11 @@ from savings_gym.task.settings import (
 if TYPE_CHECKING:  # imported when something is drawn
     from savings_gym.envs.render import ReachRenderer
 
-INFOS = ("full", "trial")
 TILE_SIZE = 240  # pixels, width and height of one environment in a grid
-MOST_ENVS, MOST_THREADS = 1_000_000, 1024  # a million arms need some 30 GB
+MOST_THREADS = 1024
 
 
-def spawn_seeds(seed: int, n: int) -> list[int]:
-    """Return the seeds that `ReachVectorEnv.reset(seed=seed)` gives to its n environments.
-
-    `numpy.random.SeedSequence` makes them, so that environments of different seeds are independent, also if
-    the seeds are neighbours. The first seeds are the same for every n.
-
-    Args:
-        seed: Any whole number of at least 0.
-        n: Number of environments.
-    """
-    sequence = np.random.SeedSequence(as_whole_number("seed", seed))
-    return sequence.generate_state(as_whole_number("n", n), np.uint64).tolist()
-
-
-class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
+class ReachVectorEnv(TrialVectorEnv):
     """`num_envs` arms on one thread pool; see `envs.single.ReachEnv` for the task and its arguments.
 
     Environment i of `reset(seed=seed)` goes through the same trials as a `ReachEnv` that is seeded with
@@ -99,11 +81,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             step, which is a little faster.
     """
 
-    metadata: dict[str, Any] = {
-        "render_modes": ["rgb_array"],
-        "render_fps": RENDER_FPS,
-        "autoreset_mode": AutoresetMode.NEXT_STEP,
-    }
+    task: ReachTask
     _renderer: ReachRenderer | None = None
 
     def __init__(
@@ -132,7 +110,7 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         num_envs = as_whole_number("num_envs", num_envs, 1, MOST_ENVS)
         nthread = as_whole_number("nthread", nthread, 0, MOST_THREADS)
         max_episode_steps = as_whole_number("max_episode_steps", max_episode_steps, 1, TRIAL_STEPS)
-        shared_trials, autoreset_mode = as_flag("shared_trials", shared_trials), _as_mode(autoreset_mode)
+        shared_trials, mode = as_flag("shared_trials", shared_trials), as_autoreset_mode(autoreset_mode)
         info = as_choice("info", info, INFOS)
         settings = task_settings(
             field=field,
@@ -149,17 +127,8 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
             impairments=impairments,
         )
         self.num_envs, self.shared_trials = num_envs, shared_trials
-        self.task = self._make_task(settings, nthread)
-        self.single_observation_space = self.task.observation_space
-        self.single_action_space = self.task.action_space
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
         self.render_mode = as_render_mode(render_mode, self.metadata)
-        self.autoreset_mode = autoreset_mode
-        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
-        self._steps, self._full_info = max_episode_steps, info == "full"
-        self._rngs: list[np.random.Generator] = []
-        self._over = np.zeros(num_envs, dtype=bool)
+        self._take(self._make_task(settings, nthread), mode, max_episode_steps, info == "full")
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle without the renderer; a copy makes its own when it renders."""
@@ -183,55 +152,6 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
     def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
         """Follow another schedule from the next trials on; see `ReachEnv.set_schedule`."""
         self.task.set_schedule(as_schedule(schedule))
-
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array, Info]:
-        """Begin the next trial, in all environments or in those of the option "reset_mask".
-
-        Args:
-            seed: One seed, see `spawn_seeds`; or one per environment, of which None goes on with the random
-                numbers. A seed begins the experiment of its environment anew, with trial 0.
-            options: See the class.
-        """
-        seeds, mask = self._as_seeds(seed), self._as_mask(None)
-        if isinstance(options, Mapping) and "reset_mask" in options:
-            mask = self._as_mask(options["reset_mask"])
-            options = {name: value for name, value in options.items() if name != "reset_mask"}
-        chosen = self.task.trials.options(options)
-        seeded = np.array([i for i in np.flatnonzero(mask) if seeds[i] is not None], dtype=np.intp)
-        rngs = [seeding.np_random(seeds[i])[0] for i in seeded]
-        if isinstance(seed, (int, np.integer)):  # from here on nothing is refused
-            super().reset(seed=int(seed))
-        if not self._rngs:
-            self._rngs = [seeding.np_random()[0] for _ in range(self.num_envs)]
-        for i, rng in zip(seeded, rngs, strict=True):
-            self._rngs[i] = rng
-        self.task.restart(seeded)
-        self._begin(np.flatnonzero(mask), chosen)
-        return self.task.observe(), self._masked(self._info(), mask)
-
-    def step(
-        self, actions: ArrayLike
-    ) -> tuple[Array, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
-        """Advance by one control step; with "NextStep", environments that were over begin a trial instead."""
-        actions = as_actions(actions, (self.num_envs, *self.task.action_space.shape))
-        if self.autoreset_mode is not AutoresetMode.NEXT_STEP or not self._over.any():
-            self.task.step(actions)
-        else:
-            if not self._over.all():
-                self.task.step(actions, np.flatnonzero(~self._over))
-            self._begin(np.flatnonzero(self._over))
-        reward = np.asarray(sum(self.task.reward_terms.values()))  # 0 in trials that begin
-        self._over = self._finish_trials()
-        observation, truncated = self.task.observe(), self._over.copy()
-        ends = bool(truncated.any())
-        info: Info = {}
-        if self._full_info or ends or not self.task.t.all():
-            info = self._masked(self._info())
-        if self.autoreset_mode is AutoresetMode.SAME_STEP and ends:
-            observation, info = self._next_trials(observation, info)
-        return observation, reward, np.zeros(self.num_envs, dtype=bool), truncated, info
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """Return one picture per environment, see `ReachEnv.render`."""
@@ -268,69 +188,5 @@ class ReachVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
     def _make_task(self, settings: TaskSettings, nthread: int) -> ReachTask:
         return ReachTask(self.num_envs, settings, nthread, self.shared_trials)
 
-    def _finish_trials(self) -> NDArray[np.bool_]:
-        """Return which environments have ended their episode with this step."""
-        return self.task.t >= self._steps
-
-    def _info(self) -> dict[str, Array]:
-        return self.task.info()
-
-    def _begin(self, environments: Indices, chosen: TrialOptions | None = None) -> None:
-        """Begin an episode of some environments."""
-        self.task.begin(environments, [self._rngs[i] for i in environments], chosen)
-        self._over[environments] = False
-
-    def _next_trials(self, observation: Array, info: Info) -> tuple[Array, Info]:
-        """Begin the next trials, and keep the last observation and info of those that ended ("SameStep")."""
-        ended = self._over.copy()
-        final_obs = np.full(self.num_envs, None, dtype=object)
-        for i in np.flatnonzero(ended):
-            final_obs[i] = observation[i]
-        final_info = {name: v & ended if name.startswith("_") else v for name, v in info.items()}
-        self._begin(np.flatnonzero(ended))
-        return self.task.observe(), self._masked(self._info()) | {
-            "final_obs": final_obs,
-            "_final_obs": ended,
-            "final_info": final_info,
-            "_final_info": ended.copy(),
-        }
-
-    def _masked(self, values: Mapping[str, Array], mask: NDArray[np.bool_] | None = None) -> Info:
-        """Return an info with a mask for each value; where the mask is False, the value is 0."""
-        info: Info = {}
-        for name, value in values.items():
-            if mask is None or mask.all():
-                info[name], info[f"_{name}"] = value, np.ones(self.num_envs, dtype=bool)
-            else:
-                info[name], info[f"_{name}"] = np.zeros_like(value), mask.copy()
-                info[name][mask] = value[mask]
-        return info
-
-    def _as_mask(self, mask: Any) -> NDArray[np.bool_]:
-        """Return the option "reset_mask"; None means all environments."""
-        try:
-            array = np.ones(self.num_envs, dtype=bool) if mask is None else np.asarray(mask)
-        except ValueError:  # of a ragged nest
-            array = np.array(None)
-        if array.shape != (self.num_envs,) or array.dtype != bool or not array.any():
-            raise ValueError(
-                f"option 'reset_mask' must be {self.num_envs} booleans, one of them True, got {mask!r}"
-            )
-        return array
-
-    def _as_seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
-        """Return one seed per environment, of the argument of `reset`."""
-        if seed is None:
-            return [None] * self.num_envs
-        if not isinstance(seed, (list, tuple, np.ndarray)) or np.ndim(np.array(seed, dtype=object)) == 0:
-            return list(spawn_seeds(seed, self.num_envs))  # type: ignore[arg-type]
-        seeds = list(seed)
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"got {len(seeds)} seeds for num_envs={self.num_envs}: {seed!r}")
-        return [None if each is None else as_whole_number("seed", each) for each in seeds]
-
-
-def _as_mode(mode: str | AutoresetMode) -> AutoresetMode:
-    if isinstance(mode, AutoresetMode):
-        return mode
-    return AutoresetMode(as_choice("autoreset_mode", mode, [choice.value for choice in AutoresetMode]))
+    def _options(self, options: Mapping[str, Any] | None) -> TrialOptions:
+        return self.task.trials.options(options)

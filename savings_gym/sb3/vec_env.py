@@ -12,7 +12,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from savings_gym.arrays import Array, Info
-from savings_gym.envs.vector import ReachVectorEnv, spawn_seeds
+from savings_gym.envs.trials import spawn_seeds
+from savings_gym.envs.vector import ReachVectorEnv
 
 FINAL = ("final_obs", "final_info")  # of the trial that a step ends, beside those of the next one
 

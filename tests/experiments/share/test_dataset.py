@@ -22,7 +22,7 @@ from experiments.share.demonstrators import (
 )
 from experiments.share.episodes import record_episodes
 from experiments.share.loading import load_agent
-from savings_gym.envs.vector import spawn_seeds
+from savings_gym.envs.trials import spawn_seeds
 
 ROOT = Path(__file__).resolve().parents[3]
 FEW = ("--episodes", "3", "--reference-episodes", "2")
