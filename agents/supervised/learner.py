@@ -67,6 +67,12 @@ PRETRAINING: Final = Learning("adam", rate=3e-3, decay=0.9999)
 ADAPTATION: Final = Learning("sgd", rate=5e-3)
 
 
+def make_optimiser(learning: Learning, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """Return a fresh optimiser of parameters."""
+    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[learning.optimiser]
+    return kind(parameters, lr=learning.rate)
+
+
 def clip_per_network(parameters: list[torch.nn.Parameter], largest: float) -> torch.Tensor:
     """Scale each network's gradient down to a norm of at most ``largest``; return the norms before, (n,)."""
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -128,8 +134,7 @@ class SupervisedLearner:
         self.plastic = [parameter for parameter in self.ensemble.parameters() if parameter.requires_grad]
         if not self.plastic:
             raise ValueError("every parameter is frozen: nothing can learn")
-        kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[learning.optimiser]
-        self.optimiser: torch.optim.Optimizer = kind(self.plastic, lr=learning.rate)
+        self.optimiser = make_optimiser(learning, self.plastic)
         self.feedback = draw_feedback(self.ensemble, learning.feedback_seed)
 
     def update(self, *sessions: Reaches, extra: ExtraLoss | None = None) -> dict[str, torch.Tensor]:

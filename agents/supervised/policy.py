@@ -66,7 +66,7 @@ class NetworkPolicy:
         if episode_start is not None:
             old = self._restart(old, episode_start, k)
         new = self._ensemble.step(self._by_network(values.reshape(k, inputs)), old)
-        action = self._ensemble.readout(new[0]).reshape(k, -1).cpu().numpy().astype(np.float32)
+        action = self._action(new[0]).reshape(k, -1).cpu().numpy().astype(np.float32)
         memory = tuple(part.reshape(k, -1).cpu().numpy() for part in new)
         return action[0] if values.ndim == 1 else action, memory
 
@@ -78,6 +78,9 @@ class NetworkPolicy:
         """
         self._check_number(k)
         return tuple(part.reshape(k, -1).cpu().numpy() for part in self._state(None, k))
+
+    def _action(self, activity: torch.Tensor) -> torch.Tensor:
+        return self._ensemble.readout(activity)
 
     def _check_number(self, k: int) -> None:
         networks = self._ensemble.networks
@@ -107,6 +110,13 @@ class NetworkPolicy:
         fresh = fresh.to(self._ensemble.initial.device)
         initial = self._ensemble.initial_state(k // self._ensemble.networks)
         return tuple(torch.where(fresh, new, old) for new, old in zip(initial, state, strict=True))
+
+
+class ActivityPolicy(NetworkPolicy):
+    """Networks whose activity is the action, for `BCIReach-v0`."""
+
+    def _action(self, activity: torch.Tensor) -> torch.Tensor:
+        return activity
 
 
 def mujoco_probe(

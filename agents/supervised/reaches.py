@@ -214,7 +214,7 @@ def _by_network(series: NDArray[np.float64] | None, shape: tuple[int, int]) -> N
     return None if series is None else series.reshape(len(series), *shape, -1).swapaxes(0, 1)
 
 
-def _training_go(
+def training_go(
     rng: np.random.Generator, n: int, m: int, catch_fraction: float, go_time: tuple[float, float]
 ) -> NDArray[np.int64]:
     """Draw go steps (n, m); exactly the catch fraction of each network's batch, rounded, is without go."""
@@ -276,7 +276,7 @@ def centre_out(
     if probe:
         go = np.full((n, N_TARGETS), round(PROBE_GO / CONTROL_STEP))
     else:
-        go = _training_go(rng, n, N_TARGETS, catch_fraction, go_time)
+        go = training_go(rng, n, N_TARGETS, catch_fraction, go_time)
     return make_reaches(
         q0, target, go, field, rng, noise=noise, delays=delays, device=device, dtype=dtype, arm=arm
     )
@@ -318,7 +318,7 @@ def random_reaches(
     arm = arm or load_arm("muscle")
     low, high = arm.joint_range.T
     q = rng.uniform(low, high, (2, n, m, 2))
-    go = _training_go(rng, n, m, catch_fraction, go_time)
+    go = training_go(rng, n, m, catch_fraction, go_time)
     return make_reaches(
         q[0], arm.hand_position(q[1]), go, field, rng,
         noise=noise, delays=delays, device=device, dtype=dtype, arm=arm,

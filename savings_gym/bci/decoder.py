@@ -94,6 +94,11 @@ class Decoder:
         return np.array(self.smoothing)
 
     @cached_property
+    def accumulation(self) -> Floats:
+        """(2, 2) (I − A)⁻¹, velocity in steady state per drive K u + b."""
+        return np.linalg.inv(np.eye(2) - self.decay)
+
+    @cached_property
     def constant(self) -> Floats:
         """(2,) b as an array."""
         return np.array(self.offset)
@@ -113,8 +118,7 @@ class Decoder:
         Args:
             activity: (..., units).
         """
-        steady: Floats = np.linalg.solve(np.eye(2) - self.decay, self._drive(activity)[..., None])[..., 0]
-        return steady
+        return self._drive(activity) @ self.accumulation.T
 
     def rotated(self, angle: float) -> Decoder:
         """Return the decoder whose cursor moves in directions turned by an angle, a visuomotor rotation.
@@ -207,7 +211,6 @@ def readout_of(decoders: Sequence[Decoder]) -> VelocityReadout:
     units = {decoder.units for decoder in decoders}
     if len(units) != 1:
         raise ValueError(f"a read-out needs decoders of one number of units, got {sorted(units)}")
-    steady = np.stack([np.linalg.inv(np.eye(2) - decoder.decay) for decoder in decoders])  # (n, 2, 2)
-    weights = np.swapaxes(steady @ np.stack([decoder.matrix for decoder in decoders]), -1, -2)
-    offset = (steady @ np.stack([decoder.constant for decoder in decoders])[..., None])[..., 0]
+    weights = np.stack([(decoder.accumulation @ decoder.matrix).T for decoder in decoders])
+    offset = np.stack([decoder.accumulation @ decoder.constant for decoder in decoders])
     return VelocityReadout(weights, np.zeros(weights.shape[:2]), offset, np.ones(len(decoders)))

@@ -104,8 +104,7 @@ def factor_analysis(activity: ArrayLike, factors: int = FACTORS) -> FactorModel:
 def _posterior(loading: Floats, private: Floats) -> Floats:
     """β = (I + Λᵀ Ψ⁻¹ Λ)⁻¹ Λᵀ Ψ⁻¹, which equals Λᵀ (Λ Λᵀ + Ψ)⁻¹ (the matrix inversion lemma)."""
     weighted = loading.T / private
-    beta: Floats = np.linalg.solve(np.eye(loading.shape[1]) + weighted @ loading, weighted)
-    return beta
+    return np.linalg.inv(np.eye(loading.shape[1]) + weighted @ loading) @ weighted
 
 
 def _maximise(covariance: Floats, factors: int) -> tuple[Floats, Floats, Floats]:
