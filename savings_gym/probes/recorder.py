@@ -30,6 +30,7 @@ from savings_gym.metrics.channel import ChannelResult
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.savings import final_deviation, savings
+from savings_gym.probes.cursor import CursorProbeResult
 from savings_gym.probes.probe import ProbeResult
 from savings_gym.task.settings import N_TARGETS
 
@@ -78,7 +79,9 @@ class ProbeRecorder:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _started=time.monotonic() - state["_started"])
 
-    def add(self, result: ProbeResult, phase: str, update: int, trial: int, network: int = 0) -> None:
+    def add(
+        self, result: ProbeResult | CursorProbeResult, phase: str, update: int, trial: int, network: int = 0
+    ) -> None:
         """Add the 8 rows of a probe.
 
         Args:
