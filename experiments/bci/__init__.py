@@ -1,0 +1,1 @@
+"""A brain-computer interface: perturbed decoders, savings, and the trace that learning leaves."""

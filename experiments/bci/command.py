@@ -1,0 +1,90 @@
+"""Learning with a brain-computer interface: the activity of networks moves a cursor through a decoder.
+
+    python -m experiments.bci --preset quick|smoke [--out runs/bci-quick]
+
+trains networks to move a cursor, calibrates an intuitive decoder for each, and takes them through intuitive,
+perturbed, intuitive and perturbed decoders, with perturbations within and outside the manifold of activity,
+and with shams that practise the intuitive decoder instead. Writes probes.parquet, decoders.json,
+summary.json, bci.png and README.md. A run takes some minutes and is written at its end: one that is
+interrupted starts again.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import numpy as np
+import pandas as pd
+
+from experiments.bci.config import PRESETS, Bci, identity
+from experiments.bci.measures import error_curves, network_values, quantities
+from experiments.bci.phases import Experiment, Outcome, Stopped
+from experiments.bci.report import PAGE, draw, page, summary
+from experiments.runs.command_line import StopFlag, differing_flags, preset_main
+from experiments.runs.folder import RunFolder, versions
+from savings_gym.bci.perturbations import KINDS
+from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
+
+log = logging.getLogger(__name__)
+DECODERS = "decoders.json"
+
+
+def run(config: Bci) -> int:
+    """Train, perturb and report; return the exit status.
+
+    Returns:
+        0; 1 if the learning diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
+    """
+    with StopFlag() as stop, sole_writer(config.out):
+        folder = RunFolder(config.out, identity(config))
+        if folder.complete:
+            log.info("%s is complete:\n%s", config.out, (config.out / PAGE).read_text())
+            return 0
+        folder.check()
+        try:
+            outcome = Experiment(config, stop).run()
+        except Stopped:
+            log.warning("interrupted: the same command starts again")
+            return stop.status
+        except FloatingPointError as error:
+            log.error("the learning diverged: %s; try a lower --rate", error)
+            return 1
+        _report(config, folder, outcome)
+    return 0
+
+
+def command(config: Bci) -> str:
+    """Return the command line that makes all this."""
+    flags = differing_flags(config, PRESETS[config.preset])
+    return " ".join(["python -m experiments.bci --preset", config.preset, *flags])
+
+
+def _report(config: Bci, folder: RunFolder, outcome: Outcome) -> None:
+    """Write tables, decoders, figure, page and summary."""
+    table = pd.DataFrame(
+        {name: np.concatenate([row[name] for row in outcome.rows]) for name in outcome.rows[0]}
+    )
+    folder.write_probes(table)
+    curves = error_curves(table)
+    values = network_values(outcome, curves)
+    numbers = quantities(values, config.seed)
+    decoders = {"intuitive": [each.decoder().to_dict() for each in outcome.intuitive]}
+    decoders |= {kind: [each.to_dict() for each in outcome.perturbed(kind)] for kind in KINDS}
+    write_json(config.out / DECODERS, decoders)
+    draw(curves, values, config, config.out)
+    fit = float(np.mean([each.fit for each in outcome.intuitive]))
+    text = page(numbers, config, command(config), fit)
+    write_atomically(config.out / PAGE, text.encode())
+    about = {"complete": True, "command": command(config), "versions": versions(), "calibration_fit": fit}
+    write_json(config.out / SUMMARY, about | summary(numbers, values))
+    log.info("%s", text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return preset_main("experiments.bci", PRESETS, "quick", run, arguments, __doc__)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
