@@ -3,7 +3,8 @@
 Importing the package registers the environments, so that `gymnasium.make("ForceFieldReach-v0")` works.
 """
 
-from savings_gym.bci.decoder import Decoder
+from savings_gym.bci.decoder import Decoder, population_vector
+from savings_gym.bci.schedule import DecoderPhase, perturbed_phases
 from savings_gym.envs.bci import BCIReachEnv, BCIReachVectorEnv
 from savings_gym.envs.registration import BCI_ENV_IDS, ENV_IDS, register_envs
 from savings_gym.envs.session import ReachSessionEnv, ReachSessionVectorEnv
@@ -34,6 +35,7 @@ from savings_gym.perturbations.visual import (
     VisuomotorRotation,
 )
 from savings_gym.probes.criterion import ReachCriterion
+from savings_gym.probes.cursor import CursorProbe
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.record_trials import RecordTrials
 from savings_gym.probes.recorder import ProbeRecorder
@@ -65,7 +67,9 @@ __all__ = [
     "ConstantField",
     "ContextCue",
     "CurlField",
+    "CursorProbe",
     "Decoder",
+    "DecoderPhase",
     "Delays",
     "ElasticField",
     "ErrorAugmentation",
@@ -111,6 +115,8 @@ __all__ = [
     "field_from_dict",
     "four_phase",
     "interference_session",
+    "perturbed_phases",
+    "population_vector",
     "protocol",
     "register_envs",
     "run_sessions",

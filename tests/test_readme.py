@@ -179,5 +179,5 @@ def test_the_table_of_measures_names_what_exists() -> None:
 
 
 def test_environments_and_fields_exist() -> None:
-    assert set(re.findall(r"\b\w*Reach\w*-v\d+", TEXT)) <= set(savings_gym.ENV_IDS)
+    assert set(re.findall(r"\b\w*Reach\w*-v\d+", TEXT)) <= {*savings_gym.ENV_IDS, *savings_gym.BCI_ENV_IDS}
     assert set(re.findall(r"\b([A-Z]\w*Field)\(", TEXT)) <= set(savings_gym.__all__)

@@ -46,7 +46,7 @@ def error_curves(table: pd.DataFrame) -> Curves:
 
 
 def network_values(outcome: Outcome, curves: Curves) -> dict[str, dict[str, Floats]]:
-    """Return one value per network for each of `MEASURES`, by kind, in SI units, and the paired difference."""
+    """Return one value per network for each of `MEASURES`, by kind, in SI units, and their difference."""
     values = {kind: _of_kind(outcome, curves, kind) for kind in KINDS}
     return values | {DIFFERENCE: {name: values[WITHIN][name] - values[OUTSIDE][name] for name in MEASURES}}
 

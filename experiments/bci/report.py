@@ -44,8 +44,8 @@ factors (within the manifold) or units (outside it), after Sadtler et al. (2014)
 {config.networks} networks, each in every condition. Means over networks with 95 % t intervals; p values of
 t tests, corrected (Holm) for all tests of the table. A sham practises the intuitive decoder in FF1, with the
 same trials. The error is the distance of the cursor from the target at the end of the trial. Progress is the
-velocity towards the target that activity makes through the perturbed decoder; the memory trace is that of NF2,
-under the intuitive decoder, less that of NF1 (Losey et al. 2024).
+velocity towards the target that activity makes through the perturbed decoder; the memory trace is that of
+NF2, under the intuitive decoder, less that of NF1 (Losey et al. 2024).
 
 ![Errors over the phases, savings and memory traces]({FIGURE})
 
