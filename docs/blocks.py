@@ -11,8 +11,8 @@ stands for a section of a Markdown file, without its heading, or without ``:sect
     ```{environment} ForceFieldReach-v0
     ```
 
-stands for the specification of a registered environment, made from the docstring of `ReachEnv`, and of
-`ReachSessionEnv` for sessions;
+stands for the specification of a registered environment, made from the docstring of `ReachEnv`, of
+`ReachSessionEnv` for sessions, or of `BCIReachEnv`;
 
     ```{colab} docs/notebooks/first_reach.ipynb
     ```
@@ -33,7 +33,15 @@ from pathlib import Path, PurePosixPath
 import gymnasium as gym
 import numpy as np
 
-from savings_gym import ReachEnv, ReachSessionEnv, Session, as_schedule, as_session
+from savings_gym import (
+    BCI_ENV_IDS,
+    BCIReachEnv,
+    ReachEnv,
+    ReachSessionEnv,
+    Session,
+    as_schedule,
+    as_session,
+)
 from savings_gym.fields import as_field
 
 BLOCK = re.compile(r"^```\{(repository|environment|colab)\} (\S+)\n(?::section: (.+)\n)?```$", re.MULTILINE)
@@ -138,7 +146,8 @@ def environment_specification(env_id: str) -> str:
     """
     spec = gym.spec(env_id)
     torque = spec.kwargs.get("actuation") == "torque"
-    sections = _sections(inspect.cleandoc(ReachEnv.__doc__ or ""))
+    described = BCIReachEnv if env_id in BCI_ENV_IDS else ReachEnv
+    sections = _sections(inspect.cleandoc(described.__doc__ or ""))
     if "session" in spec.kwargs:
         sections = _session_sections(sections)
     for name in ("Action space", "Observation space"):
@@ -165,7 +174,10 @@ def _summary(env_id: str) -> str:
     for name, box in spaces.items():
         assert isinstance(box, gym.spaces.Box)
         rows[name] = f"`Box({_bound(box.low)}, {_bound(box.high)}, {box.shape}, {box.dtype})`"
-    rows["Force"] = force_of(env_id)
+    if env_id in BCI_ENV_IDS:
+        rows["Decoder"] = f"population vector of {env.unwrapped.settings.units} units"
+    else:
+        rows["Force"] = force_of(env_id)
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
 

@@ -96,7 +96,8 @@ class Decoder:
     @cached_property
     def accumulation(self) -> Floats:
         """(2, 2) (I − A)⁻¹, velocity in steady state per drive K u + b."""
-        return np.linalg.inv(np.eye(2) - self.decay)
+        accumulation: Floats = np.asarray(np.linalg.inv(np.eye(2) - self.decay), dtype=np.float64)
+        return accumulation
 
     @cached_property
     def constant(self) -> Floats:

@@ -72,9 +72,11 @@ def decoder_of(phase: Phase) -> Decoder:
 
 
 def perturbed_phases(
-    intuitive: Decoder, perturbed: Decoder, nf1: int = 400, ff1: int = 3200, nf2: int = 3200, ff2: int = 3200
+    intuitive: Decoder, perturbed: Decoder, nf1: int = 800, ff1: int = 3200, nf2: int = 3200, ff2: int = 3200
 ) -> Schedule:
     """Return the schedule intuitive, perturbed, intuitive (washout), perturbed.
+
+    The default lengths are those of `python -m experiments.bci --preset quick`, 8 trials per update.
 
     Args:
         intuitive: Decoder of NF1 and NF2.

@@ -23,6 +23,7 @@ from savings_gym.task.settings import (
     as_settings,
     go_steps,
     target_directions,
+    targets_argument,
 )
 
 UNITS: Final = 90  # about as many as Sadtler et al. (2014) recorded
@@ -65,7 +66,7 @@ class CursorSettings:
         same = ("catch_fraction", "noise", "delays", "reward_weights", "schedule")
         return {name: getattr(self, name) for name in same} | {
             "decoder": self.decoder if self.schedule is None else None,
-            "targets": np.rad2deg(self.directions).tolist(),
+            "targets": targets_argument(self.directions),
             "go_time": (self.go_steps[0] * CONTROL_STEP, self.go_steps[1] * CONTROL_STEP),
         }
 

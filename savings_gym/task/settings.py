@@ -201,7 +201,7 @@ def _target_degrees(targets: Any) -> Floats | None:
     return degrees if 0 < len(different) == len(degrees) else None
 
 
-def _targets(directions: tuple[float, ...] | None) -> int | str | list[float]:
+def targets_argument(directions: tuple[float, ...] | None) -> int | str | list[float]:
     """Return the argument from which `target_directions` makes exactly these directions."""
     if directions is None:
         return "random"
@@ -255,7 +255,7 @@ class TaskSettings:
         same = [f.name for f in dataclasses.fields(self) if f.name not in ("directions", "go_steps")]
         return {name: getattr(self, name) for name in same} | {
             "field": self.field if self.schedule is None else None,
-            "targets": _targets(self.directions),
+            "targets": targets_argument(self.directions),
             "go_time": (self.go_steps[0] * CONTROL_STEP, self.go_steps[1] * CONTROL_STEP),
         }
 

@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 
 import savings_gym
-from savings_gym import ENV_IDS, PROTOCOLS, Field, ReachEnv, ReachVectorEnv, VisualPerturbation
+from savings_gym import (
+    ENV_IDS,
+    PROTOCOLS,
+    BCIReachEnv,
+    Field,
+    ReachEnv,
+    ReachVectorEnv,
+    VisualPerturbation,
+)
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.statistics import INTERVALS
 from savings_gym.perturbations.modified import ModifiedField
@@ -101,6 +109,17 @@ def test_the_page_of_an_environment_tabulates_its_spaces(env_id: str) -> None:
     assert "v0: first version" in text and blocks.force_of(env_id) in text
     for name in inspect.signature(type(env).__init__).parameters:
         assert name == "self" or f"* `{name}`" in text
+
+
+def test_the_page_of_the_cursor_tabulates_its_spaces_and_arguments() -> None:
+    text, env = filled("bci.md"), gym.make("BCIReach-v0").unwrapped
+    rows = table(text, "Num | Observation")
+    bounds = [[float(cell) for cell in row[2:4]] for row in rows]
+    assert np.allclose(bounds, np.transpose([env.observation_space.low, env.observation_space.high]))
+    assert "`Box(-1, 1, (90,), float32)`" in text and "population vector of 90 units" in text
+    info = env.reset(seed=0)[1]
+    assert all(f'"{name}"' in text for name in info if not name.startswith("reward_"))
+    assert all(f"* `{name}`" in text for name in inspect.signature(BCIReachEnv).parameters)
 
 
 def test_the_arguments_are_those_of_the_constructors() -> None:

@@ -46,6 +46,14 @@ def test_a_trial_is_100_steps_and_a_spec_rebuilds_the_environment():
     assert isinstance(vector, BCIReachVectorEnv) and vector.single_action_space.shape == (5,)
 
 
+@pytest.mark.parametrize("targets", [7, [10.0, 33.3, 351.7]])
+def test_settings_give_the_arguments_that_make_them(targets):
+    env = BCIReachEnv(units=3, targets=targets, go_time=0.13, catch_fraction=0.2, delays={"cue": 0.02})
+    arguments = env.settings.arguments()
+    assert BCIReachVectorEnv(2, **arguments).settings == env.settings
+    assert arguments["targets"] == targets
+
+
 def test_the_table_of_the_docstring_is_the_space():
     rows = re.findall(r"^ *\| (\d) \| ([^|]+) \| (\S+) \| (\S+) \|", BCIReachEnv.__doc__, re.MULTILINE)
     space = BCIReachEnv(units=3).observation_space

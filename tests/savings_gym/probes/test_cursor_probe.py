@@ -42,12 +42,12 @@ def test_equal_numbers_have_equal_noise():
 
 def test_probes_of_a_planted_learner_give_its_savings():
     """A learner that turns its tuning by a rate per trial, and keeps some of that through the washout."""
-    schedule = perturbed_phases(INTUITIVE, INTUITIVE.rotated(30.0), 30, 30, 30, 30)
+    schedule = perturbed_phases(INTUITIVE, INTUITIVE.rotated(30.0), 15, 15, 15, 15)
     probe, recorder, turn = CursorProbe(BCIReachEnv(schedule=schedule).settings), ProbeRecorder(), 0.0
     for phase, left in zip(schedule.phases, (0.0, -np.pi / 6, -0.1, -np.pi / 6), strict=True):
-        for update in range(6):
+        for update in range(4):
             recorder.add(probe(lambda seen: tuned(seen, turn), phase.decoder), phase.name, update, 5 * update)  # noqa: B023
-            turn += 0.5 * (left - turn)
+            turn += 0.7 * (left - turn)
     summary = savings(recorder.table(), window=1)
     assert summary.initial.difference > 1e-3
 
