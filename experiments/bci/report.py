@@ -53,9 +53,11 @@ NF2, under the intuitive decoder, less that of NF1 (Losey et al. 2024).
 
 {sentences(numbers)}
 
-Networks learn by gradients through time, which know the decoder. What they find easy says nothing about what
-a brain, which has to find out, finds easy: that perturbations outside the manifold are hard to learn in a day
-(Sadtler et al. 2014) need not hold here.
+In monkeys, activity under the familiar decoder was more apt for a new one after that had been learned than
+before, and control under the familiar decoder stayed proficient (Losey et al. 2024). Perturbations within the
+manifold were learned within a day, those outside it hardly (Sadtler et al. 2014). The networks here learn by
+gradients through time, which know the decoder; what they find easy says nothing about what a brain, which has
+to find out, finds easy.
 """
 
 
@@ -109,7 +111,7 @@ def draw(curves: Curves, values: Mapping[str, Mapping[str, Floats]], config: Bci
 
 def _figure(curves: Curves, values: Mapping[str, Mapping[str, Floats]], config: Bci) -> Figure:
     figure = look.new_figure(2.6, gap=0.03)
-    panels = figure.subplots(1, 4, width_ratios=[1.7, 1.7, 0.8, 1.1])
+    panels = figure.subplots(1, 4, width_ratios=[1.7, 1.7, 1.1, 1.1])
     for axes, kind in zip(panels[:2], KINDS, strict=True):
         _over_updates(axes, curves, kind, config)
         axes.set_title(f"{kind.capitalize()} the manifold", loc="left")
