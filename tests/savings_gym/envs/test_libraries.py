@@ -6,9 +6,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from savings_gym import ENV_IDS, Phase, ReachVectorEnv, Schedule
+from savings_gym import BCI_ENV_IDS, ENV_IDS, Phase, ReachVectorEnv, Schedule
 
 TRIAL_IDS = [env_id for env_id in ENV_IDS if env_id != "ReachSession-v0"]  # whose episodes are trials
+ALL_IDS = (*ENV_IDS, *BCI_ENV_IDS)
 NUMBERS = "biuf"  # NumPy kinds
 
 
@@ -19,7 +20,7 @@ def numbers(info):
     return {name: (value.dtype, value.shape) for name, value in info.items()}
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", ALL_IDS)
 def test_info_has_the_same_numbers_after_reset_and_after_every_step(env_id):
     env = gym.make(env_id)
     first = numbers(env.reset(seed=0)[1])
@@ -28,7 +29,7 @@ def test_info_has_the_same_numbers_after_reset_and_after_every_step(env_id):
     assert numbers(env.reset()[1]) == first
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("env_id", ALL_IDS)
 def test_info_of_a_vector_env_is_that_of_gymnasiums_own(env_id):
     batched, sync = (gym.make_vec(env_id, 2, vectorization_mode=mode) for mode in (None, "sync"))
     first = numbers(batched.reset(seed=0)[1])
@@ -50,7 +51,7 @@ WRAPPERS = {
 }
 
 
-@pytest.mark.parametrize("env_id", TRIAL_IDS)
+@pytest.mark.parametrize("env_id", [*TRIAL_IDS, *BCI_ENV_IDS])
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_gymnasiums_wrappers_take_every_environment(env_id, name):
     env = gym.wrappers.Autoreset(WRAPPERS[name](gym.make(env_id)))
@@ -102,7 +103,7 @@ def torchrl():
     return pytest.importorskip("torchrl.envs")
 
 
-@pytest.mark.parametrize("env_id", TRIAL_IDS)
+@pytest.mark.parametrize("env_id", [*TRIAL_IDS, *BCI_ENV_IDS])
 @pytest.mark.filterwarnings("ignore")
 def test_torchrl_checks_and_rolls_out_every_environment(torchrl, env_id):
     env = torchrl.GymEnv(env_id).auto_register_info_dict()
