@@ -8,11 +8,12 @@ from sb3_contrib import ARS, TQC, TRPO, CrossQ
 from small_learners import TWO, small
 from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 
-from savings_gym import ENV_IDS
+from savings_gym import BCI_ENV_IDS, ENV_IDS
 from savings_gym.sb3.callback import SavingsCallback
 from savings_gym.sb3.vec_env import ReachVecEnv
 from savings_gym.task.settings import TRIAL_STEPS
 
+TRIAL_IDS = [env_id for env_id in (*ENV_IDS, *BCI_ENV_IDS) if env_id != "ReachSession-v0"]
 OFF_POLICY = {"learning_starts": 20, "train_freq": 25, "batch_size": 8, "buffer_size": 500}
 ON_POLICY = {"n_steps": TRIAL_STEPS}
 ALGORITHMS = {
@@ -38,7 +39,7 @@ def test_algorithms_go_through_the_phases_on_a_vector_environment(algorithm):
     assert callback.result.complete and callback.result.table["trial"][::8].tolist() == [0, 2, 0, 2]
 
 
-@pytest.mark.parametrize("env_id", [env_id for env_id in ENV_IDS if env_id != "ReachSession-v0"])
+@pytest.mark.parametrize("env_id", TRIAL_IDS)
 @pytest.mark.parametrize("algorithm", [TD3, TRPO], ids=lambda algorithm: algorithm.__name__)
 def test_algorithms_train_on_every_id(env_id, algorithm):
     env = gym.make(f"savings_gym:{env_id}")
