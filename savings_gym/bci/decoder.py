@@ -32,9 +32,7 @@ from savings_gym.arrays import Floats, as_finite, as_number, as_numbers, as_whol
 
 LARGEST: Final = 1e6  # magnitude of the numbers of a decoder
 MOST_UNITS: Final = 10_000
-SMOOTHING: Final = (
-    0.8  # share of the velocity that is kept in a control step of 10 ms: a time constant of 45 ms
-)
+SMOOTHING: Final = 0.8  # of the velocity is kept in a control step of 10 ms: a time constant of 45 ms
 GAIN: Final = 0.5  # m/s, speed of the cursor when activity is tuned to its direction, with peaks of 1
 GOLDEN_ANGLE: Final = math.pi * (3.0 - math.sqrt(5.0))  # rad; spreads any number of directions evenly
 
@@ -66,7 +64,7 @@ class Decoder:
             )
         weights = as_numbers("Decoder: weights", self.weights, shape, largest=LARGEST)
         offset = as_numbers("Decoder: offset", self.offset, (2,), largest=LARGEST)
-        smoothing = as_numbers("Decoder: smoothing", self.smoothing, (), (2, 2))
+        smoothing = as_numbers("Decoder: smoothing", self.smoothing, (), (2, 2), largest=LARGEST)
         if smoothing.shape == ():
             smoothing = smoothing * np.eye(2)
         if np.abs(np.linalg.eigvals(smoothing)).max() >= 1.0:
