@@ -17,7 +17,7 @@ from experiments.drawing import style as look
 from experiments.drawing.curves import thinned
 from experiments.runs.folder import RunFolder, versions
 from experiments.runs.tables import format_p, format_value, markdown_table
-from experiments.study import Quantity
+from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import MM, Floats
 from savings_gym.files import jsonable, write_atomically, write_json
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
@@ -125,8 +125,9 @@ def page(numbers: list[Quantity], angle_deg: float, command: str) -> str:
 
 The same networks in three runs: *abrupt*, a rotation in FF1; *gradual*, a rotation that grows from nothing
 in FF1; *sham*, no rotation in FF1. In FF2 all meet the whole rotation at once. Errors are deviations of the
-cursor. *Rotation learnt*: initial direction of the hand in an error clamp of the cursor. Savings are
-positive; intervals over networks; p of t tests, corrected over the tests of savings.
+cursor. *Rotation learnt*: initial direction of the hand in an error clamp of the cursor. Savings are how much
+closer to the line FF2 begins, and by which factor it is learnt faster. Means over {numbers[0].networks}
+networks with 95 % intervals; p of t tests, corrected over the tests of savings.
 
 Yin & Wei (2020, doi 10.1152/jn.00524.2019) report savings under a rotation in people without an explicit
 strategy. Networks have no strategy to recall. Command: `{command}`
@@ -134,7 +135,19 @@ strategy. Networks have no strategy to recall. Command: `{command}`
 ![Errors of the cursor in FF1 and FF2]({FIGURE})
 
 {table}
+
+{sentence(numbers)}
 """
+
+
+def sentence(numbers: list[Quantity]) -> str:
+    """Return which savings the corrected tests show."""
+    tests = [entry for entry in numbers if entry.name.startswith(("initial savings", "rate ratio"))]
+    shown = [entry.name for entry in tests if entry.p_holm is not None and entry.p_holm < LEVEL]
+    others = [entry.name for entry in tests if entry.name not in shown]
+    parts = [f"Different from none: {'; '.join(shown)}."] if shown else []
+    parts += [f"Not measurably different from none: {'; '.join(others)}."] if others else []
+    return " ".join(parts)
 
 
 def _figure(curves: Curves) -> Figure:
