@@ -12,10 +12,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.drawing import style as look
+from experiments.figures.controls import MEANING, PRACTICE
+from experiments.figures.findings import Findings
+from experiments.figures.preparatory import BEYOND_SHAM
+from experiments.figures.results_page import RESULTS
 from experiments.runs.tables import format_p, format_value, markdown_table
 from experiments.sessions.config import ADAPTATION, ALONE, RELEARNING, SAVINGS, SHAM, UNTRAINED
-from experiments.sessions.measures import CLAIMED, MEASURES, SAVED_EARLY, SAVED_FIRST, Curves
-from experiments.study import LEVEL, Quantity
+from experiments.sessions.measures import (
+    CLAIMED,
+    MEASURES,
+    SAVED_EARLY,
+    SAVED_FIRST,
+    SHIFT,
+    SHIFT_BEYOND,
+    Curves,
+)
+from experiments.study import LEVEL, SHIFT_NF2, Quantity
 from savings_gym.arrays import MM, Floats
 
 FIGURE: Final = "sessions.png"
@@ -30,6 +42,11 @@ HEADINGS: Final = {
     UNTRAINED: "Not trained in sessions", ADAPTATION: "One field a session",
     RELEARNING: "The field comes back", ALONE: "One field, reaching alone",
 }  # fmt: skip
+IN_WEIGHTS: Final = {  # measure: figure of the four-phase experiment that has it, and its name there
+    SAVED_FIRST: ("controls", f"main: initial savings, {MEANING[PRACTICE]}"),
+    SHIFT: ("preparatory", SHIFT_NF2),
+    SHIFT_BEYOND: ("preparatory", BEYOND_SHAM),
+}
 
 
 def page(numbers: Mapping[str, Mapping[str, Quantity]], command: str, networks: int) -> str:
@@ -51,6 +68,30 @@ on the side to which the field of FF1 pushes.
 {table}
 
 {sentences(numbers)}
+{beside_weights(RESULTS)}"""
+
+
+def beside_weights(results: Path) -> str:
+    """Return the same measures of networks that learn in their weights, from the results of the four phases.
+
+    Args:
+        results: Folder of committed figures; if a figure is missing there, the text is empty.
+    """
+    rows = []
+    for measure, (figure, name) in IN_WEIGHTS.items():
+        try:
+            found = {entry.name: entry for entry in Findings.load(results, figure).quantities}[name]
+        except (FileNotFoundError, KeyError):
+            return ""
+        rows.append((measure, format_value(found.value, found.ci, found.unit), str(found.networks)))
+    table = markdown_table(("measure", "learned in weights", "networks"), rows)
+    return f"""
+## Beside learning in weights
+
+The same measures of networks whose memory is reset in every trial and whose recurrent weights learn from
+update to update, in the four phases of `experiments.savings`; from the page of all results, `RESULTS.md`.
+
+{table}
 """
 
 

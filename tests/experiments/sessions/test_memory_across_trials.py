@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.figures.findings import Findings
+from experiments.figures.results_page import RESULTS
+from experiments.runs.tables import format_value
 from experiments.sessions import command, training
 from experiments.sessions.config import PRESETS, REGIMES, SAVINGS, SHAM, TESTS, UNTRAINED, Sessions
 from experiments.sessions.decoding import side_read
@@ -25,7 +28,7 @@ from experiments.sessions.measures import (
     network_values,
     quantities,
 )
-from experiments.sessions.report import sentences
+from experiments.sessions.report import beside_weights, sentences
 from experiments.sessions.testing import Outcome
 
 
@@ -136,6 +139,14 @@ def test_planted_savings_are_found():
     assert np.allclose(values[ADAPTED], 30e-3 * (1 - np.mean(0.5 ** np.arange(4, 8))))
     assert np.allclose(values[AFTER_EFFECT], -30e-3 * (1 - 0.5**8))
     assert np.allclose(values[SHIFT_BEYOND], 0.0, atol=0.1)
+
+
+def test_learning_in_weights_stands_beside_it_with_its_committed_numbers(tmp_path):
+    text = beside_weights(RESULTS)
+    stored = {entry.name: entry for entry in Findings.load(RESULTS, "preparatory").quantities}
+    beyond = stored["shift in NF2 beyond the sham"]
+    assert f"| {SHIFT_BEYOND} | {format_value(beyond.value, beyond.ci, '1')} | {beyond.networks} |" in text
+    assert text.count("| ") > 9 and beside_weights(tmp_path) == ""
 
 
 def test_sentences_follow_the_corrected_tests():
