@@ -169,6 +169,63 @@ def broadcast(typing: Any, array: Any, index: Any) -> Any:
     return kind(array, index), emit
 
 
+@intrinsic(prefer_literal=True)
+def add_rows(typing: Any, rows: Any, left: Any, at: Any, right: Any, panel: Any, out: Any) -> Any:
+    """Add a few rows of left @ right[panel] to out, with all sums in registers.
+
+    With at = (b, i), right (panels, k, width) and a width of two vectors, rows b, b + 1, ... of
+    left[:, i : i + k] meet the panel. The number of rows is a literal: each has code of its own.
+    """
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _, left_kind, at_kind, right_kind, panel_kind, out_kind = sig.args
+        kind = _lanes_of(out_kind)
+        vector, align = context.get_value_type(kind), out_kind.dtype.bitwidth // 8
+        first, column = (
+            context.cast(builder, index, given, types.intp)
+            for index, given in zip(cgutils.unpack_tuple(builder, args[2]), at_kind.types, strict=True)
+        )
+        number = context.cast(builder, args[4], panel_kind, types.intp)
+        size = ir.IntType(64)
+
+        def address(kind_: Any, array: Any, *indices: Any) -> Any:
+            made = context.make_array(kind_)(context, builder, array)
+            return cgutils.get_item_pointer(context, builder, kind_, made, indices, wraparound=False)
+
+        def place(row: int, half: int) -> Any:
+            start = builder.add(builder.mul(number, size(2 * kind.count)), size(half * kind.count))
+            return builder.bitcast(
+                address(out_kind, args[5], builder.add(first, size(row)), start), vector.as_pointer()
+            )
+
+        places = [place(row, half) for row in range(rows.literal_value) for half in (0, 1)]
+        sums = [cgutils.alloca_once_value(builder, builder.load(spot, align=align)) for spot in places]
+        depth = context.make_array(right_kind)(context, builder, args[3]).shape
+        with cgutils.for_range(builder, builder.extract_value(depth, 1)) as loop:
+            halves = [
+                builder.load(
+                    builder.bitcast(
+                        address(right_kind, args[3], number, loop.index, size(half * kind.count)),
+                        vector.as_pointer(),
+                    ),
+                    align=align,
+                )
+                for half in (0, 1)
+            ]
+            for row in range(rows.literal_value):
+                where_ = address(
+                    left_kind, args[1], builder.add(first, size(row)), builder.add(column, loop.index)
+                )
+                value = _filled(builder.load(where_), builder, kind.count)
+                for total, half in zip(sums[2 * row : 2 * row + 2], halves, strict=True):
+                    builder.store(builder.fadd(builder.load(total), builder.fmul(value, half)), total)
+        for total, spot in zip(sums, places, strict=True):
+            builder.store(builder.load(total), spot, align=align)
+        return context.get_dummy_value()
+
+    return types.void(rows, left, at, right, panel, out), emit
+
+
 # Functions
 
 

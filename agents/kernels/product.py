@@ -1,7 +1,7 @@
 """Products of a few rows with a matrix of weights that stays in a core's cache, in numba.
 
 ``pack`` arranges weights in panels two vectors wide, which ``add_packed`` reads in sequence while it keeps
-four rows of results in registers. Sizes need not be multiples of anything.
+a few rows of results in registers. Sizes need not be multiples of anything.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from agents.kernels.compile import inner
-from agents.kernels.lanes import VECTOR, broadcast, load, store
+from agents.kernels.lanes import VECTOR, add_rows
 
-ROWS: Final = 4  # rows of results at a time in add_packed
+ROWS: Final = 6  # most rows of results at a time in add_packed; with two vectors each they fit 16 registers
 
 
 @inner
@@ -24,17 +24,26 @@ def panels(columns: int, like: Any) -> tuple[int, int]:
 
 
 @inner
+def aligned(size: int, like: Any) -> Any:
+    """Return zeros with the dtype of an array that begin at a cache line, where vectors load fastest."""
+    spare = VECTOR // like.itemsize
+    values = np.zeros(size + spare, like.dtype)
+    start = (-values.ctypes.data) % VECTOR // like.itemsize
+    return values[start : start + size]
+
+
+@inner
 def padded(rows: int, columns: int, like: Any) -> Any:
     """Return a matrix of zeros with the dtype of an array, wide enough for a result of ``add_packed``."""
     count, width = panels(columns, like)
-    return np.zeros((rows, count * width), like.dtype)
+    return aligned(rows * count * width, like).reshape((rows, count * width))
 
 
 @inner
 def packed(rows: int, columns: int, like: Any) -> Any:
     """Return zeros (panels, rows, width) with the dtype of an array, for ``pack`` to fill."""
     count, width = panels(columns, like)
-    return np.zeros((count, rows, width), like.dtype)
+    return aligned(count * rows * width, like).reshape((count, rows, width))
 
 
 @inner
@@ -53,31 +62,25 @@ def pack(matrix: Any, out: Any) -> None:
 def add_packed(left: Any, at: int, right: Any, out: Any) -> None:
     """Add left[:, at : at + k] @ right to out (rows, padded columns).
 
-    ``right`` is packed, (panels, k, width). Rows are taken four at a time; if fewer are left, the last one is
-    computed several times, with the same result.
+    ``right`` is packed, (panels, k, width). Rows are taken up to six at a time, in shares as equal as can be,
+    so that the weights of a panel are read rarely and no row is computed twice.
     """
-    rows, half = left.shape[0], right.shape[2] // 2
+    rows = left.shape[0]
+    shares = (rows + ROWS - 1) // ROWS
     for p in range(right.shape[0]):
-        i, j = 2 * p * half, (2 * p + 1) * half
-        for b in range(0, rows, ROWS):
-            c, d, e = min(b + 1, rows - 1), min(b + 2, rows - 1), min(b + 3, rows - 1)
-            bi, ci, di, ei = load(out, (b, i)), load(out, (c, i)), load(out, (d, i)), load(out, (e, i))
-            bj, cj, dj, ej = load(out, (b, j)), load(out, (c, j)), load(out, (d, j)), load(out, (e, j))
-            for k in range(right.shape[1]):
-                x, y = load(right, (p, k, 0)), load(right, (p, k, half))
-                value = broadcast(left, (b, at + k))
-                bi, bj = bi + value * x, bj + value * y
-                value = broadcast(left, (c, at + k))
-                ci, cj = ci + value * x, cj + value * y
-                value = broadcast(left, (d, at + k))
-                di, dj = di + value * x, dj + value * y
-                value = broadcast(left, (e, at + k))
-                ei, ej = ei + value * x, ej + value * y
-            store(out, (b, i), bi)
-            store(out, (b, j), bj)
-            store(out, (c, i), ci)
-            store(out, (c, j), cj)
-            store(out, (d, i), di)
-            store(out, (d, j), dj)
-            store(out, (e, i), ei)
-            store(out, (e, j), ej)
+        b = 0
+        for share in range(shares):
+            count = (rows * (share + 1)) // shares - b
+            if count == 6:
+                add_rows(6, left, (b, at), right, p, out)
+            elif count == 5:
+                add_rows(5, left, (b, at), right, p, out)
+            elif count == 4:
+                add_rows(4, left, (b, at), right, p, out)
+            elif count == 3:
+                add_rows(3, left, (b, at), right, p, out)
+            elif count == 2:
+                add_rows(2, left, (b, at), right, p, out)
+            else:
+                add_rows(1, left, (b, at), right, p, out)
+            b += count

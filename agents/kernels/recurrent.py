@@ -1,23 +1,32 @@
 """Recurrent layers through time in numba: LSTM, GRU and tanh RNN, forward and backward.
 
-One call runs all steps of a block of sequences: the weights stay in the core's cache, every load is used
-twice (``cell.add_product``), and blocks on several threads need not wait for each other. The products with
-inputs and the gradients on weights are left to torch, which computes one large product for each.
+One call runs all steps of a block of sequences: the weights stay in the core's cache, gates are computed in
+lanes, and blocks on several threads need not wait for each other. The gradients on weights are left to torch,
+which computes one large product for each layer.
 
-A block has r sequences, the longest first, with S steps in total, and H units. Its rows are ordered by time,
-then sequence; ``counts`` (T,) is the number of sequences that still run in each step, so nothing is padded.
-``drive`` (S, gates · H) comes in as the input's share of the gates, biases included, and goes out as what the
-backward pass needs. ``hidden`` (r + S, H) and ``cell`` hold the states before the first step, then those
-after each step. Gates are in torch's order, and arrays C-contiguous.
+A layer has n sequences of S steps in all, one after the other, I inputs, H units and G gates. Arrays:
+
+- ``inputs`` (S, I), ``outputs`` (S, H), and for an LSTM ``cells`` (S, H), the cell states after each step;
+- ``joint`` (S, I + 1 + H): what weights meet in each step, inputs, a one, and the state before it;
+- ``gates`` (S, G · H): values of the gates after the forward pass, gradients on them after the backward pass;
+- ``first`` and ``last``: states (n, H) before and after each sequence, as a pair of hidden and cell.
+
+A block is ``chosen`` (r,), some of the sequences, the longest first; ``starts`` (r,), their first rows; and
+``counts`` (T,), how many of them still run in each step. Gates are those of torch, in its order, except for
+the GRU: there they are the recurrent part of n, r, z, and n. Within a block, every gate has H columns rounded
+up to whole panels (``agents.kernels.product``), so that lanes never cross from one gate into the next.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
+
 from agents.kernels.cell import TANH as SHARED_TANH
-from agents.kernels.cell import add_product, one, quarters
 from agents.kernels.compile import entry, inlined, inner
+from agents.kernels.lanes import VECTOR, load, maximum, minimum, store
+from agents.kernels.product import add_packed, aligned, packed, panels
 
 # tanh(x) = x P(x^2) / Q(x^2): the fit of ``cell`` with the scale of x in the coefficients
 LIMIT: Final = SHARED_TANH[11]
@@ -30,214 +39,352 @@ TANH: Final = (
 
 @inlined
 def _tanh(x: Any, c: Any) -> Any:
-    """Return the hyperbolic tangent of x; c is ``TANH`` in its dtype, a tuple, which no array can alias."""
-    x = min(max(x, -c[11]), c[11])
+    """Return the tanh of lanes; c is ``TANH`` in their dtype, a tuple, which no array can alias."""
+    x = minimum(maximum(x, -c[11]), c[11])
     s = x * x
     p = c[0] + s * (c[1] + s * (c[2] + s * (c[3] + s * (c[4] + s * c[5]))))
     q = c[0] + s * (c[6] + s * (c[7] + s * (c[8] + s * (c[9] + s * c[10]))))
     return x * p / q
 
 
-@inner
-def _sigmoids(row: Any, tanh: Any) -> None:
-    """Replace a row by its sigmoids."""
-    half = tanh[0] / (tanh[0] + tanh[0])
-    for j in range(row.shape[0]):
-        row[j] = half + half * _tanh(half * row[j], tanh)
+@inlined
+def _sigmoid(x: Any, c: Any) -> Any:
+    """Return the sigmoid of lanes; c as in ``_tanh``."""
+    return 0.5 + 0.5 * _tanh(0.5 * x, c)
+
+
+@inlined
+def _lanes(like: Any) -> int:
+    """Return how many numbers of an array's dtype are lanes of one vector."""
+    return VECTOR // like.itemsize
 
 
 @inner
-def _tanhs(row: Any, tanh: Any, out: Any) -> None:
-    """Write the hyperbolic tangents of a row into ``out``."""
-    for j in range(row.shape[0]):
-        out[j] = _tanh(row[j], tanh)
+def _zeros(rows: int, gates: int, states: Any) -> Any:
+    """Return zeros (rows, gates · wide) for gates of states (n, H)."""
+    count, width = panels(states.shape[1], states)
+    return aligned(rows * gates * count * width, states).reshape((rows, gates * count * width))
+
+
+@inner
+def _copy(values: Any, out: Any) -> None:
+    """Copy all numbers of an array to the front of another; a slice would be checked for overlap."""
+    for j in range(values.shape[0]):
+        out[j] = values[j]
+
+
+@inner
+def _read(rows: Any, gates: int, row: int, work: Any, b: int) -> None:
+    """Copy a row (gates · H) to row b of wide gates."""
+    units, wide = rows.shape[1] // gates, work.shape[1] // gates
+    source, target = rows[row], work[b]
+    for gate in range(gates):
+        _copy(source[gate * units : (gate + 1) * units], target[gate * wide :])
+
+
+@inner
+def _write(work: Any, b: int, gates: int, rows: Any, row: int) -> None:
+    """Copy row b of wide gates to a row (gates · H)."""
+    units, wide = rows.shape[1] // gates, work.shape[1] // gates
+    source, target = work[b], rows[row]
+    for gate in range(gates):
+        _copy(source[gate * wide : gate * wide + units], target[gate * units :])
+
+
+@inner
+def _join(inputs: Any, row: int, left: Any, b: int) -> None:
+    """Put the inputs of a step in front of the state in row b."""
+    _copy(inputs[row], left[b])
+
+
+@inner
+def _pack_rows(weight: Any, units: int, row: int, out: Any) -> None:
+    """Write the transpose of weights (gates · H, k) into packed rows, from ``row`` on, gate by gate."""
+    width = out.shape[2]
+    share = (units + width - 1) // width
+    for column in range(weight.shape[0]):
+        gate, unit = column // units, column % units
+        p, j, source = gate * share + unit // width, unit % width, weight[column]
+        for k in range(source.shape[0]):
+            out[p, row + k, j] = source[k]
 
 
 @entry
-def rnn_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, cell: Any) -> None:
-    """Run an RNN of tanh units.
+def pack_forward(parts: Any, units: int, out: Any) -> None:
+    """Pack weights for the product with rows of ``joint``: their gates begin panels.
 
     Args:
-        drive: (S, H), see the module.
-        weight: (H, H), transposed with respect to torch.
-        counts: (T,).
+        parts: Weights (G · H, k) one below the other, of inputs, the one, and the state.
+        units: H.
+        out: Zeros (panels, sum of k, width).
+    """
+    row = 0
+    for weight in parts:
+        _pack_rows(weight, units, row, out)
+        row += weight.shape[1]
+
+
+@inner
+def _pack_backward(weight: Any) -> Any:
+    """Return weights of the state (G · H, H) packed for products with gradients on wide gates."""
+    units = weight.shape[1]
+    share, width = panels(units, weight)
+    gates, wide = weight.shape[0] // units, share * width
+    out = packed(gates * wide, units, weight)
+    for row in range(weight.shape[0]):
+        at, source = row // units * wide + row % units, weight[row]
+        for p in range(share):
+            start, target = p * width, out[p, at]
+            for j in range(min(width, units - start)):
+                target[j] = source[start + j]
+    return out
+
+
+@entry
+def lstm_forward(
+    block: Any, inputs: Any, weights: Any, tanh: Any, first: Any, last: Any, keep: bool, series: Any
+) -> None:
+    """Run an LSTM.
+
+    Args:
+        block: ``chosen``, ``starts`` and ``counts``.
+        inputs: (S, I).
+        weights: A tuple of one set of packed weights, see ``pack_forward``.
         tanh: ``TANH`` in the dtype of the arrays.
-        hidden: (r + S, H), of which the first r rows are given.
-        cell: Unused.
+        first: Pair of states (n, H).
+        last: Pair of states (n, H), to be filled.
+        keep: Whether a backward pass may follow; else only ``outputs`` and ``last`` are filled.
+        series: ``joint``, ``gates``, ``cells`` and ``outputs``.
     """
-    at, before, first = 0, 0, hidden.shape[0] - drive.shape[0]
-    for m in counts:
-        now = drive[at : at + m]
-        add_product(hidden[before : before + m], 0, weight, now, 0)
-        for b in range(m):
-            _tanhs(now[b], tanh, hidden[first + at + b])
-        before = first + at
-        at += m
-
-
-@entry
-def rnn_backward(
-    drive: Any,
-    weight: Any,
-    counts: Any,
-    tanh: Any,
-    hidden: Any,
-    cell: Any,
-    out: Any,
-    d_hidden: Any,
-    d_cell: Any,
-) -> None:
-    """Turn ``drive`` into the gradients on it.
-
-    Args:
-        drive: (S, gates · H), as left by the forward pass.
-        weight: (gates · H, H), as in torch.
-        counts: (T,).
-        tanh: As in the forward pass.
-        hidden: As left by the forward pass.
-        cell: Likewise, for an LSTM.
-        out: (S, H) gradient on the states after each step; overwritten.
-        d_hidden: (r, H) further gradient on the last states; becomes that on the first.
-        d_cell: The same for ``cell``.
-    """
-    at, first = drive.shape[0], hidden.shape[0] - drive.shape[0]
-    for t in range(len(counts) - 1, -1, -1):
+    chosen, starts, counts = block
+    joint, gates, cells, outputs = series
+    r, state = len(chosen), inputs.shape[1] + 1
+    work, h, c = _zeros(r, 4, outputs), _zeros(r, 1, outputs), _zeros(r, 1, outputs)
+    left = np.ones((r, state + outputs.shape[1]), inputs.dtype)
+    for b in range(r):
+        _copy(first[0][chosen[b]], left[b][state:])
+        _copy(first[1][chosen[b]], c[b])
+    wide = h.shape[1]
+    for t in range(len(counts)):
         m = counts[t]
-        at -= m
-        now = drive[at : at + m]
+        work[:m] = 0
         for b in range(m):
-            row, g, carried, new = now[b], out[at + b], d_hidden[b], hidden[first + at + b]
-            for j in range(row.shape[0]):
-                row[j] = (g[j] + carried[j]) * (one(new[j]) - new[j] * new[j])
-            carried[:] = 0
-        add_product(now, 0, weight, d_hidden[:m], 0)
-
-
-@entry
-def gru_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, cell: Any) -> None:
-    """Run a GRU; drive (S, 4 H) is that of r, z, n and the recurrent part of n (its bias).
-
-    ``weight`` is a pair: the columns of r and z, and those of n, whose product the reset gate multiplies.
-    """
-    units = hidden.shape[1]
-    at, before, first = 0, 0, hidden.shape[0] - drive.shape[0]
-    for m in counts:
-        now, old = drive[at : at + m], hidden[before : before + m]
-        add_product(old, 0, weight[0], now, 0)
-        add_product(old, 0, weight[1], now, 3 * units)
+            _join(inputs, starts[b] + t, left, b)
+        add_packed(left[:m], 0, weights[0], work)
         for b in range(m):
-            row, last, new = now[b], old[b], hidden[first + at + b]
-            _sigmoids(row[: 2 * units], tanh)
-            r, z, n, recurrent = quarters(row, units)
-            for j in range(units):
-                n[j] += r[j] * recurrent[j]
-            _tanhs(n, tanh, n)
-            for j in range(units):
-                new[j] = n[j] + z[j] * (last[j] - n[j])
-        before = first + at
-        at += m
-
-
-@entry
-def gru_backward(
-    drive: Any,
-    weight: Any,
-    counts: Any,
-    tanh: Any,
-    hidden: Any,
-    cell: Any,
-    out: Any,
-    d_hidden: Any,
-    d_cell: Any,
-) -> None:
-    """Like ``rnn_backward``; ``drive`` becomes gradients on r, z, the recurrent part of n, and n's drive."""
-    units = hidden.shape[1]
-    at, first = drive.shape[0], hidden.shape[0] - drive.shape[0]
-    for t in range(len(counts) - 1, -1, -1):
-        m = counts[t]
-        at -= m
-        now = drive[at : at + m]
-        before = first + at - counts[t - 1] if t else 0
-        for b in range(m):
-            carried, g, old = d_hidden[b], out[at + b], hidden[before + b]
-            r, z, n, recurrent = quarters(now[b], units)
-            for j in range(units):
-                carried[j] += g[j]
-            for j in range(units):  # gradients on n's drive, kept in `g`, and on z's
-                unit = one(z[j])
-                g[j] = carried[j] * (unit - z[j]) * (unit - n[j] * n[j])
-                carried[j] = carried[j] * z[j]
-                z[j] = (old[j] - n[j]) * (unit - z[j]) * carried[j]
-            for j in range(units):
-                n[j] = g[j] * r[j]
-                r[j] = g[j] * recurrent[j] * r[j] * (one(r[j]) - r[j])
-            for j in range(units):
-                recurrent[j] = g[j]
-        add_product(now, 0, weight, d_hidden[:m], 0)
-
-
-@entry
-def lstm_forward(drive: Any, weight: Any, counts: Any, tanh: Any, hidden: Any, cell: Any) -> None:
-    """Run an LSTM; drive (S, 4 H) is that of i, f, g and o, weight (H, 4 H), cell like hidden."""
-    units = hidden.shape[1]
-    at, before, first = 0, 0, hidden.shape[0] - drive.shape[0]
-    for m in counts:
-        now = drive[at : at + m]
-        add_product(hidden[before : before + m], 0, weight, now, 0)
-        for b in range(m):
-            row, old = now[b], cell[before + b]
-            kept, new = cell[first + at + b], hidden[first + at + b]
-            _sigmoids(row[: 2 * units], tanh)
-            _sigmoids(row[3 * units :], tanh)
-            i, f, g, o = quarters(row, units)
-            _tanhs(g, tanh, g)
-            for j in range(units):
-                kept[j] = f[j] * old[j] + i[j] * g[j]
-            for j in range(units):
-                new[j] = o[j] * _tanh(kept[j], tanh)
-        before = first + at
-        at += m
+            for j in range(0, wide, _lanes(h)):
+                i, f = _sigmoid(load(work, (b, j)), tanh), _sigmoid(load(work, (b, wide + j)), tanh)
+                g = _tanh(load(work, (b, 2 * wide + j)), tanh)
+                o = _sigmoid(load(work, (b, 3 * wide + j)), tanh)
+                kept = f * load(c, (b, j)) + i * g
+                store(work, (b, j), i)
+                store(work, (b, wide + j), f)
+                store(work, (b, 2 * wide + j), g)
+                store(work, (b, 3 * wide + j), o)
+                store(c, (b, j), kept)
+                store(h, (b, j), o * _tanh(kept, tanh))
+            row = starts[b] + t
+            if keep:
+                _copy(left[b], joint[row])
+                _write(work, b, 4, gates, row)
+                _write(c, b, 1, cells, row)
+            _write(h, b, 1, outputs, row)
+            _copy(outputs[row], left[b][state:])
+    for b in range(r):
+        _copy(left[b][state:], last[0][chosen[b]])
+        _write(c, b, 1, last[1], chosen[b])
 
 
 @entry
 def lstm_backward(
-    drive: Any,
-    weight: Any,
-    counts: Any,
-    tanh: Any,
-    hidden: Any,
-    cell: Any,
-    out: Any,
-    d_hidden: Any,
-    d_cell: Any,
+    block: Any, weight: Any, tanh: Any, first: Any, series: Any, out: Any, d_last: Any, d_first: Any
 ) -> None:
-    """Like ``rnn_backward``, for an LSTM."""
-    units = hidden.shape[1]
-    at, first = drive.shape[0], hidden.shape[0] - drive.shape[0]
+    """Turn ``gates`` into the gradients on them.
+
+    Args:
+        block: ``chosen``, ``starts`` and ``counts``.
+        weight: (G · H, H) of the state, as in torch.
+        tanh: ``TANH`` in the dtype of the arrays.
+        first: Pair of states (n, H).
+        series: ``joint``, ``gates``, ``cells`` and ``outputs``, as left by the forward pass.
+        out: (S, H) gradient on the outputs.
+        d_last: Pair of further gradients (n, H) on the last states.
+        d_first: Pair of gradients (n, H) on the first states, to be filled.
+    """
+    chosen, starts, counts = block
+    _, gates, cells, _ = series
+    r, of_gates = len(chosen), _pack_backward(weight)
+    work, g, carried, kept = _zeros(r, 4, out), _zeros(1, 1, out), _zeros(r, 1, out), _zeros(r, 1, out)
+    old, new, wide = _zeros(1, 1, out), _zeros(1, 1, out), g.shape[1]
+    for b in range(r):
+        _read(d_last[0], 1, chosen[b], carried, b)
+        _read(d_last[1], 1, chosen[b], kept, b)
     for t in range(len(counts) - 1, -1, -1):
         m = counts[t]
-        at -= m
-        now = drive[at : at + m]
-        before = first + at - counts[t - 1] if t else 0
         for b in range(m):
-            grad, carried, d_kept = out[at + b], d_hidden[b], d_cell[b]
-            new, old = cell[first + at + b], cell[before + b]
-            i, f, g, o = quarters(now[b], units)
-            for j in range(units):
-                carried[j] += grad[j]
-            _tanhs(new, tanh, grad)
-            for j in range(units):
-                through = carried[j] * o[j]
-                d_kept[j] += through * (one(through) - grad[j] * grad[j])
-                o[j] = through * grad[j] * (one(through) - o[j])
-            for j in range(units):
-                unit = one(i[j])
-                share = d_kept[j] * i[j]
-                i[j] = share * g[j] * (unit - i[j])
-                g[j] = share * (unit - g[j] * g[j])
-            for j in range(units):
-                passed = d_kept[j] * f[j]
-                f[j] = passed * old[j] * (one(f[j]) - f[j])
-                d_kept[j] = passed
-            carried[:] = 0
-        add_product(now, 0, weight, d_hidden[:m], 0)
+            row = starts[b] + t
+            _read(gates, 4, row, work, b)
+            _read(out, 1, row, g, 0)
+            _read(cells, 1, row, new, 0)
+            if t > 0:
+                _read(cells, 1, row - 1, old, 0)
+            else:
+                _read(first[1], 1, chosen[b], old, 0)
+            for j in range(0, wide, _lanes(g)):
+                i, f = load(work, (b, j)), load(work, (b, wide + j))
+                candidate, o = load(work, (b, 2 * wide + j)), load(work, (b, 3 * wide + j))
+                grad = load(g, (0, j)) + load(carried, (b, j))
+                shown = _tanh(load(new, (0, j)), tanh)
+                on_cell = load(kept, (b, j)) + grad * o * (1.0 - shown * shown)
+                store(work, (b, j), on_cell * candidate * i * (1.0 - i))
+                store(work, (b, wide + j), on_cell * load(old, (0, j)) * f * (1.0 - f))
+                store(work, (b, 2 * wide + j), on_cell * i * (1.0 - candidate * candidate))
+                store(work, (b, 3 * wide + j), grad * shown * o * (1.0 - o))
+                store(kept, (b, j), on_cell * f)
+                store(carried, (b, j), 0.0)
+            _write(work, b, 4, gates, row)
+        add_packed(work[:m], 0, of_gates, carried)
+    for b in range(r):
+        _write(carried, b, 1, d_first[0], chosen[b])
+        _write(kept, b, 1, d_first[1], chosen[b])
+
+
+@entry
+def gru_forward(
+    block: Any, inputs: Any, weights: Any, tanh: Any, first: Any, last: Any, keep: bool, series: Any
+) -> None:
+    """Like ``lstm_forward``, for a GRU.
+
+    ``weights`` are two sets of packed weights: of the one and the state, for the recurrent part of n, r and
+    z; and of the inputs and the one, for r, z and n.
+    """
+    chosen, starts, counts = block
+    joint, gates, _, outputs = series
+    r, state = len(chosen), inputs.shape[1] + 1
+    work, h = _zeros(r, 4, outputs), _zeros(r, 1, outputs)
+    left = np.ones((r, state + outputs.shape[1]), inputs.dtype)
+    for b in range(r):
+        _copy(first[0][chosen[b]], left[b][state:])
+        _copy(first[0][chosen[b]], h[b])
+    wide = h.shape[1]
+    for t in range(len(counts)):
+        m = counts[t]
+        work[:m] = 0
+        for b in range(m):
+            _join(inputs, starts[b] + t, left, b)
+        add_packed(left[:m], state - 1, weights[0], work)
+        add_packed(left[:m], 0, weights[1], work[:, wide:])
+        for b in range(m):
+            for j in range(0, wide, _lanes(h)):
+                r_, z = (
+                    _sigmoid(load(work, (b, wide + j)), tanh),
+                    _sigmoid(load(work, (b, 2 * wide + j)), tanh),
+                )
+                n = _tanh(load(work, (b, 3 * wide + j)) + r_ * load(work, (b, j)), tanh)
+                store(work, (b, wide + j), r_)
+                store(work, (b, 2 * wide + j), z)
+                store(work, (b, 3 * wide + j), n)
+                store(h, (b, j), n + z * (load(h, (b, j)) - n))
+            row = starts[b] + t
+            if keep:
+                _copy(left[b], joint[row])
+                _write(work, b, 4, gates, row)
+            _write(h, b, 1, outputs, row)
+            _copy(outputs[row], left[b][state:])
+    for b in range(r):
+        _copy(left[b][state:], last[0][chosen[b]])
+
+
+@entry
+def gru_backward(
+    block: Any, weight: Any, tanh: Any, first: Any, series: Any, out: Any, d_last: Any, d_first: Any
+) -> None:
+    """Like ``lstm_backward``, for a GRU; ``weight`` (3 · H, H) in the order n, r, z."""
+    chosen, starts, counts = block
+    _, gates, _, outputs = series
+    r, of_gates = len(chosen), _pack_backward(weight)
+    work, g, carried, old = _zeros(r, 4, out), _zeros(1, 1, out), _zeros(r, 1, out), _zeros(1, 1, out)
+    wide = g.shape[1]
+    for b in range(r):
+        _read(d_last[0], 1, chosen[b], carried, b)
+    for t in range(len(counts) - 1, -1, -1):
+        m = counts[t]
+        for b in range(m):
+            row = starts[b] + t
+            _read(gates, 4, row, work, b)
+            _read(out, 1, row, g, 0)
+            if t > 0:
+                _read(outputs, 1, row - 1, old, 0)
+            else:
+                _read(first[0], 1, chosen[b], old, 0)
+            for j in range(0, wide, _lanes(g)):
+                recurrent, r_ = load(work, (b, j)), load(work, (b, wide + j))
+                z, n = load(work, (b, 2 * wide + j)), load(work, (b, 3 * wide + j))
+                grad = load(g, (0, j)) + load(carried, (b, j))
+                on_n = grad * (1.0 - z) * (1.0 - n * n)
+                store(work, (b, j), on_n * r_)
+                store(work, (b, wide + j), on_n * recurrent * r_ * (1.0 - r_))
+                store(work, (b, 2 * wide + j), grad * (load(old, (0, j)) - n) * z * (1.0 - z))
+                store(work, (b, 3 * wide + j), on_n)
+                store(carried, (b, j), grad * z)
+            _write(work, b, 4, gates, row)
+        add_packed(work[:m], 0, of_gates, carried)
+    for b in range(r):
+        _write(carried, b, 1, d_first[0], chosen[b])
+
+
+@entry
+def rnn_forward(
+    block: Any, inputs: Any, weights: Any, tanh: Any, first: Any, last: Any, keep: bool, series: Any
+) -> None:
+    """Like ``lstm_forward``, for an RNN of tanh units."""
+    chosen, starts, counts = block
+    joint, _, _, outputs = series
+    r, state = len(chosen), inputs.shape[1] + 1
+    work = _zeros(r, 1, outputs)
+    left = np.ones((r, state + outputs.shape[1]), inputs.dtype)
+    for b in range(r):
+        _copy(first[0][chosen[b]], left[b][state:])
+    for t in range(len(counts)):
+        m = counts[t]
+        work[:m] = 0
+        for b in range(m):
+            _join(inputs, starts[b] + t, left, b)
+        add_packed(left[:m], 0, weights[0], work)
+        for b in range(m):
+            for j in range(0, work.shape[1], _lanes(work)):
+                store(work, (b, j), _tanh(load(work, (b, j)), tanh))
+            row = starts[b] + t
+            if keep:
+                _copy(left[b], joint[row])
+            _write(work, b, 1, outputs, row)
+            _copy(outputs[row], left[b][state:])
+    for b in range(r):
+        _copy(left[b][state:], last[0][chosen[b]])
+
+
+@entry
+def rnn_backward(
+    block: Any, weight: Any, tanh: Any, first: Any, series: Any, out: Any, d_last: Any, d_first: Any
+) -> None:
+    """Like ``lstm_backward``, for an RNN of tanh units."""
+    chosen, starts, counts = block
+    _, gates, _, outputs = series
+    r, of_gates = len(chosen), _pack_backward(weight)
+    work, g, carried, new = _zeros(r, 1, out), _zeros(1, 1, out), _zeros(r, 1, out), _zeros(1, 1, out)
+    for b in range(r):
+        _read(d_last[0], 1, chosen[b], carried, b)
+    for t in range(len(counts) - 1, -1, -1):
+        m = counts[t]
+        for b in range(m):
+            row = starts[b] + t
+            _read(out, 1, row, g, 0)
+            _read(outputs, 1, row, new, 0)
+            for j in range(0, work.shape[1], _lanes(g)):
+                shown = load(new, (0, j))
+                store(work, (b, j), (load(g, (0, j)) + load(carried, (b, j))) * (1.0 - shown * shown))
+                store(carried, (b, j), 0.0)
+            _write(work, b, 1, gates, row)
+        add_packed(work[:m], 0, of_gates, carried)
+    for b in range(r):
+        _write(carried, b, 1, d_first[0], chosen[b])

@@ -13,14 +13,17 @@ import torch
 from torch import nn
 
 from agents.kernels import recurrent as kernels
+from agents.kernels.lanes import VECTOR
 from savings_gym.arrays import Array, Indices
 
 Tensor = torch.Tensor
+States = tuple[Tensor, Tensor]
 
 DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 MODES = {"LSTM": "lstm", "GRU": "gru", "RNN_TANH": "rnn"}
+GATES = {"lstm": 4, "gru": 4, "rnn": 1}
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of a layer of torch
-BLOCK = 16  # sequences per call of a kernel
+BLOCK = 32  # most sequences per call of a kernel
 
 
 def supports(layers: nn.RNNBase, inputs: Tensor) -> bool:
@@ -35,70 +38,73 @@ def supports(layers: nn.RNNBase, inputs: Tensor) -> bool:
 
 
 def run_kernels(
-    layers: nn.RNNBase, inputs: Tensor, states: tuple[Tensor, Tensor], lengths: Indices
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Run layers over all steps of n sequences, see `agents.ppo.layers.run_layers`."""
-    last: list[tuple[Tensor, Tensor]] = []
-    for layer in range(layers.num_layers):
-        weights = [getattr(layers, f"{name}_l{layer}", None) for name in PARAMETERS]
-        inputs, hidden, cell = RecurrentLayer.apply(
-            layers.mode,
-            torch.is_grad_enabled(),
-            lengths,
-            inputs,
-            states[0][layer],
-            states[1][layer],
-            *weights,
-        )
-        last.append((hidden, cell))
-    hidden, cell = (torch.stack(part) for part in zip(*last, strict=True))
-    return inputs, (hidden, cell if layers.mode == "LSTM" else states[1])
+    networks: Sequence[nn.RNNBase],
+    inputs: Sequence[Tensor],
+    states: Sequence[States],
+    lengths: Indices,
+    packed: dict[tuple[int, ...], Any] | None = None,
+) -> list[tuple[Tensor, States]]:
+    """Run networks over all steps of n sequences, see `agents.ppo.layers.run_networks`."""
+    name, plan = MODES[networks[0].mode], _plan(lengths, len(networks))
+    outputs = list(inputs)
+    last: list[list[Tensor]] = [[] for _ in networks]
+    for layer in range(networks[0].num_layers):
+        tensors: list[Tensor | None] = []
+        weights: list[Any] = []
+        for network, series, (h, c) in zip(networks, outputs, states, strict=True):
+            parameters = [getattr(network, f"{part}_l{layer}", None) for part in PARAMETERS]
+            tensors += [series, h[layer], c[layer], *parameters]
+            key = (id(network), layer, *(0 if p is None else p._version for p in parameters))
+            if packed is None or key not in packed:
+                made = _packed(name, *parameters)
+                if packed is not None:
+                    packed[key] = made
+            else:
+                made = packed[key]
+            weights.append(made)
+        results = RecurrentLayers.apply(name, torch.is_grad_enabled(), plan, weights, *tensors)
+        outputs = list(results[::3])
+        for k, ends in enumerate(last):
+            ends += results[3 * k + 1 : 3 * k + 3]
+    return [
+        (series, (_stacked(ends[::2]), _stacked(ends[1::2]) if name == "lstm" else before[1]))
+        for series, ends, before in zip(outputs, last, states, strict=True)
+    ]
+
+
+def _stacked(states: list[Tensor]) -> Tensor:
+    """Return the states (layers, n, units) of all layers."""
+    return states[0][None] if len(states) == 1 else torch.stack(states)
 
 
 class _Plan:
-    """A division of n sequences of S steps in all into blocks, which run on several threads.
-
-    Rows of a block are ordered by time, then sequence, so that nothing is padded.
+    """A division of n sequences into blocks, which run on several threads.
 
     Attributes:
         threads: Number of threads.
-        blocks: For each block its r sequences, the longest first; how many of them still run in each step
-            (T,); and the first and last of its rows among all S.
-        order: (S,) step of each row of the blocks, with steps counted one sequence after the other.
-        before: (S,) row of the state before each step, among the first states of its block and then its rows.
-        last: (n,) row of the last state of each sequence, likewise.
+        blocks: For each block its r sequences, the longest first; their first rows, with steps counted one
+            sequence after the other; and how many of them still run in each step (T,).
     """
 
-    def __init__(self, lengths: Array, threads: int) -> None:
+    def __init__(self, lengths: Array, threads: int, networks: int) -> None:
         n = len(lengths)
-        count = max(-(-n // BLOCK), 1)
-        count = min(-(-count // threads) * threads, max(n // 2, 1))
-        ranked = np.argsort(-lengths, kind="stable")
-        starts = np.cumsum(lengths) - lengths
-        self.threads, self.blocks, at = threads, [], 0
-        order, before, self.last = [], [], np.empty(n, dtype=np.intp)
+        count = max(-(-n // BLOCK), -(-threads // networks))
+        count = min(count, max(n // 2, 1))
+        ranked, starts = np.argsort(-lengths, kind="stable"), np.cumsum(lengths) - lengths
+        self.threads, self.blocks = threads, []
         for k in range(count):
             chosen = ranked[k::count]  # every block gets its share of long sequences
             runs = np.arange(lengths[chosen[0]])[:, None] < lengths[chosen]  # (T, r)
-            row = np.cumsum(runs).reshape(runs.shape) - 1 + len(chosen)
-            above = np.concatenate([np.arange(len(chosen))[None], row[:-1]])
-            order.append((starts[chosen] + np.arange(len(runs))[:, None])[runs])
-            before.append(above[runs])
-            self.last[chosen] = row[lengths[chosen] - 1, np.arange(len(chosen))]
-            rows = len(order[-1])
-            self.blocks.append((torch.from_numpy(chosen), runs.sum(1), at, at + rows))
-            at += rows
-        self.order = torch.from_numpy(np.concatenate(order))
-        self.before = torch.from_numpy(np.concatenate(before))
+            self.blocks.append((np.ascontiguousarray(chosen), starts[chosen], runs.sum(1)))
 
 
 @lru_cache(maxsize=64)
-def _cached_plan(lengths: bytes, threads: int) -> _Plan:
-    return _Plan(np.frombuffer(lengths, dtype=np.int64), threads)
+def _cached_plan(lengths: bytes, threads: int, networks: int) -> _Plan:
+    return _Plan(np.frombuffer(lengths, dtype=np.int64), threads, networks)
 
 
-def _plan(lengths: Array) -> _Plan:
-    return _cached_plan(np.asarray(lengths, dtype=np.int64).tobytes(), torch.get_num_threads())
+def _plan(lengths: Array, networks: int) -> _Plan:
+    return _cached_plan(np.asarray(lengths, dtype=np.int64).tobytes(), torch.get_num_threads(), networks)
 
 
 @lru_cache
@@ -113,7 +119,7 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
 
 
 def _call_each(kernel: Callable[..., None], arguments: Sequence[Any], threads: int) -> None:
-    """Call a kernel for every block, in turn or on threads (kernels release Python's lock)."""
+    """Call a kernel with each of several arguments, in turn or on threads (kernels release Python's lock)."""
     if threads == 1 or len(arguments) == 1:
         for block in arguments:
             kernel(*block)
@@ -121,114 +127,129 @@ def _call_each(kernel: Callable[..., None], arguments: Sequence[Any], threads: i
         list(_pool(threads, os.getpid()).map(lambda block: kernel(*block), arguments))
 
 
-class RecurrentLayer(torch.autograd.Function):
-    """From inputs (S, inputs), first states (n, units) and parameters to outputs (S, units) and last states.
+def _packed(name: str, w_in: Tensor, w_rec: Tensor, b_in: Tensor | None, b_rec: Tensor | None) -> Any:
+    """Return the packed weights of the forward pass, and those of the state for the backward pass."""
+    units = w_rec.shape[1]
+    none = w_in.new_zeros((len(w_in), 1))
+    of_inputs, of_state = (none if bias is None else bias[:, None] for bias in (b_in, b_rec))
+    if name != "gru":
+        sets: list[Any] = [(w_in, of_inputs + of_state, w_rec)]
+    else:
+        w_rec, of_state = (torch.cat([part[2 * units :], part[: 2 * units]]) for part in (w_rec, of_state))
+        sets = [(of_state, w_rec), (w_in, of_inputs)]
+    width = 2 * VECTOR // w_in.element_size()
+    panels = -(-units // width) * len(w_in) // units
+    packed = []
+    for parts in sets:
+        out = w_in.new_zeros((panels, sum(part.shape[1] for part in parts), width)).numpy()
+        kernels.pack_forward(tuple(part.detach().numpy() for part in parts), units, out)
+        packed.append(out)
+    return tuple(packed), w_rec
 
-    It can be differentiated once: ``drive`` holds the gates after the forward pass, and the backward pass
-    overwrites them with gradients.
+
+STRIDE = 3 + len(PARAMETERS)  # tensors per network among the arguments of `RecurrentLayers.forward`
+NO_TENSORS = 4  # arguments before them
+
+
+class RecurrentLayers(torch.autograd.Function):
+    """A layer of each of several networks of one kind, which run side by side.
+
+    Per network, inputs (S, inputs), first states (n, units) and parameters go to outputs (S, units) and last
+    states. It can be differentiated once: the gates of the forward pass are overwritten by the gradients on
+    them in the backward pass.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, mode: str, keep: bool, lengths: Array, inputs: Tensor, hidden: Tensor, cell: Tensor,
-        *parameters: Tensor | None,
-    ) -> Any:  # fmt: skip
-        """Run all blocks through time.
+        ctx: Any, name: str, keep: bool, plan: _Plan, packed: Sequence[Any], *tensors: Tensor | None
+    ) -> Any:
+        """Run all blocks of all networks through time.
 
         Args:
             ctx: Keeps what the backward pass needs.
-            mode: Of the torch module, one of `MODES`.
+            name: Of the cell, a value of `MODES`.
             keep: Whether a backward pass may follow.
-            lengths: (n,) steps of each sequence.
-            inputs: (S, inputs), one sequence after the other.
-            hidden: (n, units) before the first steps.
-            cell: (n, units) likewise; only an LSTM changes it.
-            parameters: Input and recurrent weights and biases, as torch has them; None for no bias.
+            plan: The division into blocks.
+            packed: Per network what `_packed` returns.
+            tensors: Per network its inputs (S, inputs), hidden and cell states (n, units) before the first
+                steps, input and recurrent weights, and their biases, None for no bias.
 
         Returns:
-            Outputs (S, units), and hidden and cell states (n, units) after the last steps.
+            Per network outputs (S, units), and hidden and cell states (n, units) after the last steps.
         """
-        w_in, w_rec, b_in, b_rec = parameters
-        assert w_in is not None and w_rec is not None
-        plan, units, name = _plan(lengths), w_rec.shape[1], MODES[mode]
-        ordered = inputs.index_select(0, plan.order)
-        drive = _drive(name, ordered, w_in, b_in, b_rec, units)
-        parts = w_rec.split([2 * units, units]) if name == "gru" else (w_rec,)
-        # copied by torch: arrays of numpy do not start at cache lines, which halves the kernels' speed
-        weights = tuple(part.t().contiguous().numpy() for part in parts)
-        weight = weights if name == "gru" else weights[0]
-        tanh = _tanh_constants(inputs.dtype)
-        first_states = (hidden, cell) if name == "lstm" else (hidden,)
-        paths, arguments = [], []
-        for chosen, counts, a, b in plan.blocks:
-            path = [first.new_empty((len(chosen) + b - a, units)) for first in first_states]
-            for states, first in zip(path, first_states, strict=True):
-                torch.index_select(first, 0, chosen, out=states[: len(chosen)])
-            paths.append(path)
-            arguments.append((drive[a:b].numpy(), weight, counts, tanh, path[0].numpy(), path[-1].numpy()))
+        results: list[Tensor] = []
+        arguments, kept = [], []
+        for k, (weights, of_state) in enumerate(packed):
+            inputs, hidden, cell, w_in, w_rec, *_ = tensors[STRIDE * k : STRIDE * (k + 1)]
+            assert inputs is not None and hidden is not None and cell is not None
+            assert w_in is not None and w_rec is not None
+            steps, units = len(inputs), w_rec.shape[1]
+            rows = steps if keep else 0
+            joint = inputs.new_empty((rows, inputs.shape[1] + 1 + units))
+            gates = inputs.new_empty((rows, GATES[name] * units))
+            cells = inputs.new_empty((rows if name == "lstm" else 0, units))
+            outputs, last = (
+                inputs.new_empty((steps, units)),
+                (torch.empty_like(hidden), torch.empty_like(cell)),
+            )
+            series = tuple(part.numpy() for part in (joint, gates, cells, outputs))
+            first = hidden.contiguous(), cell.contiguous()
+            states = [tuple(part.numpy() for part in pair) for pair in (first, last)]
+            constants = _tanh_constants(inputs.dtype)
+            inputs_ = inputs.contiguous().numpy()
+            arguments += [
+                (block, inputs_, weights, constants, *states, keep, series) for block in plan.blocks
+            ]
+            kept.append((joint, gates, cells, outputs, of_state, w_in, first))
+            results += [outputs, *last]
         _call_each(getattr(kernels, f"{name}_forward"), arguments, plan.threads)
         if keep:
-            ctx.name, ctx.plan, ctx.drive, ctx.paths = name, plan, drive, paths
-            ctx.save_for_backward(ordered, *parameters)
-        outputs = inputs.new_empty((len(inputs), units))
-        last = [torch.empty_like(hidden), torch.empty_like(cell)]
-        for (chosen, _, a, b), path in zip(plan.blocks, paths, strict=True):
-            outputs.index_copy_(0, plan.order[a:b], path[0][len(chosen) :])
-            for states, out in zip((path[0], path[-1]), last, strict=True):
-                out[chosen] = states[plan.last[chosen]]
-        return outputs, *last
+            ctx.name, ctx.plan, ctx.kept = name, plan, kept
+        return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         """Return the gradients on inputs, first states and parameters."""
-        plan, drive, name = ctx.plan, ctx.drive, ctx.name
-        if drive is None:
+        if ctx.kept is None:
             raise RuntimeError("a recurrent layer can be differentiated only once")
-        ctx.drive = None  # the kernels overwrite it
-        ordered, w_in, w_rec, _, _ = ctx.saved_tensors
-        units, out = w_rec.shape[1], grads[0].index_select(0, plan.order)
-        weight, tanh = w_rec.contiguous().numpy(), _tanh_constants(w_rec.dtype)
-        arguments, carried = [], []
-        for (chosen, counts, a, b), path in zip(plan.blocks, ctx.paths, strict=True):
-            carried.append([grad.index_select(0, chosen) for grad in grads[1:]])
-            arguments.append((
-                drive[a:b].numpy(), weight, counts, tanh, path[0].numpy(), path[-1].numpy(),
-                out[a:b].numpy(), *(part.numpy() for part in carried[-1]),
-            ))  # fmt: skip
-        _call_each(getattr(kernels, f"{name}_backward"), arguments, plan.threads)
-        recurrent = driven = drive
-        if name == "gru":
-            recurrent = drive[:, : 3 * units]
-            driven = torch.cat([drive[:, : 2 * units], drive[:, 3 * units :]], 1)
-        # The transposes are computed because products with few columns are slow, and with few rows fast.
-        d_rec = w_rec.new_zeros((units, w_rec.shape[0]))
-        firsts = [torch.empty_like(grad) for grad in grads[1:]]
-        for (chosen, _, a, b), path, parts in zip(plan.blocks, ctx.paths, carried, strict=True):
-            d_rec.addmm_(path[0].index_select(0, plan.before[a:b]).t(), recurrent[a:b])
-            for first, part in zip(firsts, parts, strict=True):
-                first[chosen] = part
-        need, d_inputs, d_bias = ctx.needs_input_grad, None, None
-        if need[3]:
-            d_inputs = torch.empty_like(ordered)
-            d_inputs[plan.order] = driven @ w_in
-        if need[8]:
-            d_bias = driven.sum(0)
-        d_bias_rec = recurrent.sum(0) if need[9] and name == "gru" else d_bias
-        return None, None, None, d_inputs, *firsts, (ordered.t() @ driven).t(), d_rec.t(), d_bias, d_bias_rec
+        kept, ctx.kept = ctx.kept, None  # the kernels overwrite it
+        arguments, d_firsts = [], []
+        for k, (joint, gates, cells, outputs, of_state, _, first) in enumerate(kept):
+            out, *d_last = (grad.contiguous() for grad in grads[3 * k : 3 * k + 3])
+            d_first = (
+                torch.empty_like(d_last[0]),
+                torch.empty_like(d_last[1]) if ctx.name == "lstm" else d_last[1],
+            )
+            d_firsts.append(d_first)
+            series = tuple(part.detach().numpy() for part in (joint, gates, cells, outputs))
+            pairs = [tuple(part.numpy() for part in pair) for pair in (first, d_last, d_first)]
+            weight, constants = of_state.detach().numpy(), _tanh_constants(gates.dtype)
+            arguments += [
+                (block, weight, constants, pairs[0], series, out.numpy(), *pairs[1:])
+                for block in ctx.plan.blocks
+            ]
+        _call_each(getattr(kernels, f"{ctx.name}_backward"), arguments, ctx.plan.threads)
+        gradients: list[Tensor | None] = [None] * NO_TENSORS
+        for k, ((joint, gates, _, _, _, w_in, _), d_first) in enumerate(zip(kept, d_firsts, strict=True)):
+            needed = ctx.needs_input_grad[NO_TENSORS + STRIDE * k :]
+            driven = gates if ctx.name != "gru" else gates[:, d_first[0].shape[1] :]
+            gradients += [driven @ w_in if needed[0] else None, *d_first]
+            on_parameters = _on_parameters(ctx.name, joint, gates, w_in.shape[1])
+            gradients += [
+                d if need else None for d, need in zip(on_parameters, needed[3:STRIDE], strict=True)
+            ]
+        return tuple(gradients)
 
 
-def _drive(
-    name: str, inputs: Tensor, w_in: Tensor, b_in: Tensor | None, b_rec: Tensor | None, units: int
-) -> Tensor:
-    """Return the input's share of the gates with the biases, (S, gates * units), as the kernels take it."""
+def _on_parameters(name: str, joint: Tensor, gates: Tensor, inputs: int) -> list[Tensor]:
+    """Return the gradients on weights and biases, from ``joint`` and those on gates (see the kernels)."""
     if name != "gru":
-        if b_in is None or b_rec is None:
-            return inputs @ w_in.t()
-        return torch.addmm(b_in + b_rec, inputs, w_in.t())
-    drive = inputs.new_empty((len(inputs), 4 * units))
-    bias = drive.new_zeros(3 * units) if b_in is None else b_in.clone()
-    if b_rec is not None:
-        bias[: 2 * units] += b_rec[: 2 * units]
-    torch.addmm(bias, inputs, w_in.t(), out=drive[:, : 3 * units])
-    drive[:, 3 * units :] = 0.0 if b_rec is None else b_rec[2 * units :]
-    return drive
+        d_in = (joint[:, : inputs + 1].t() @ gates).t()  # products with few columns are slow
+        d_rec = gates.t() @ joint[:, inputs + 1 :]
+        bias = d_in[:, -1]  # one object: torch would let two views of it be the gradients of both biases
+        return [d_in[:, :-1], d_rec, bias, bias]
+    units = gates.shape[1] // 4
+    d_rec = gates[:, : 3 * units].t() @ joint[:, inputs:]
+    d_rec = torch.cat([d_rec[units:], d_rec[:units]])
+    d_in = (joint[:, : inputs + 1].t() @ gates[:, units:]).t()
+    return [d_in[:, :-1], d_rec[:, 1:], d_in[:, -1], d_rec[:, 0]]

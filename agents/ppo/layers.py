@@ -7,7 +7,7 @@ values. `run_layers` computes what calling them would, to rounding, and keeps th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ if HAS_KERNELS:
 
 Tensor = torch.Tensor
 States = tuple[Tensor, Tensor]
+PackedWeights = dict[tuple[int, ...], Any]  # by network, layer and versions of its weights
 
 
 class SequenceStates(NamedTuple):
@@ -82,13 +83,37 @@ def run_layers(
     Returns:
         Outputs (S, units) in the order of the inputs, and the states after the last steps.
     """
+    return run_networks([layers], [inputs], [states], lengths, fused)[0]
+
+
+def run_networks(
+    networks: Sequence[nn.RNNBase],
+    inputs: Sequence[Tensor],
+    states: Sequence[States],
+    lengths: Indices,
+    fused: bool = True,
+    packed: PackedWeights | None = None,
+) -> list[tuple[Tensor, States]]:
+    """Run several networks of one kind and size over the same sequences, see `run_layers`.
+
+    Args:
+        networks: The modules.
+        inputs: Of each.
+        states: Of each.
+        lengths: (n,) steps of each sequence.
+        fused: Whether kernels may be used.
+        packed: Where kernels keep their form of the weights for the next call; without it they make it anew,
+            and single steps are left to torch.
+    """
+    several = len(inputs[0]) > len(lengths) or packed is not None
+    if fused and several and HAS_KERNELS and all(map(supports, networks, inputs)):
+        return run_kernels(networks, inputs, states, lengths, packed)
+    return [_run_alone(*given, lengths) for given in zip(networks, inputs, states, strict=True)]
+
+
+def _run_alone(layers: nn.RNNBase, inputs: Tensor, states: States, lengths: Indices) -> tuple[Tensor, States]:
     longest, n, width = int(lengths.max()), len(lengths), inputs.shape[1]
-    equal = len(inputs) == n * longest
-    # torch is as fast for single steps, and for an LSTM if nothing has to be padded
-    slow = not equal or (longest > 1 and not isinstance(layers, nn.LSTM))
-    if fused and HAS_KERNELS and slow and supports(layers, inputs):
-        return run_kernels(layers, inputs, states, lengths)
-    if equal:
+    if len(inputs) == n * longest:
         outputs, states = _run_torch(layers, inputs.view(n, longest, width).swapaxes(0, 1), states)
         return outputs.transpose(0, 1).reshape(n * longest, -1), states
     packed = nn.utils.rnn.pack_sequence(list(inputs.split(lengths.tolist())), enforce_sorted=False)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
-from agents.ppo.layers import SequenceStates, States, check_cell, make_layers, run_layers, same_lengths
+from agents.ppo.layers import (
+    PackedWeights,
+    SequenceStates,
+    States,
+    check_cell,
+    make_layers,
+    run_layers,
+    run_networks,
+    same_lengths,
+)
 
 Tensor = torch.Tensor
 BOUNDS = ("clip", "squash")
@@ -50,6 +62,8 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
     Raises:
         ValueError: If a choice is unknown, or the policy has no network for a space.
     """
+
+    _packed: PackedWeights | None = None  # while weights stay the same
 
     def __init__(
         self,
@@ -111,6 +125,57 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
             return low + (high - low) * torch.sigmoid(actions)
         return torch.clamp(actions, low, high)
 
+    @contextmanager
+    def fixed_weights(self) -> Iterator[None]:
+        """Promise that weights stay the same, which makes single steps faster."""
+        self._packed = {}
+        try:
+            yield
+        finally:
+            self._packed = None
+
+    def latents(
+        self, obs: Any, lstm_states: RNNStates, episode_starts: Tensor
+    ) -> tuple[Tensor, Tensor, RNNStates]:
+        """Return what the last layers of actor and critic see, (S, units) each, and the last states."""
+        features = self.extract_features(obs)
+        of_actor, of_critic = (features, features) if self.share_features_extractor else features
+        if self.lstm_critic is not None:
+            (latent_pi, states_pi), (latent_vf, states_vf) = self._process_sequences(
+                (of_actor, of_critic), lstm_states, episode_starts, (self.lstm_actor, self.lstm_critic)
+            )
+        else:
+            latent_pi, states_pi = self._process_sequence(
+                of_actor, lstm_states.pi, episode_starts, self.lstm_actor
+            )
+            states_vf = states_pi
+            if self.shared_lstm:
+                latent_vf, states_vf = latent_pi.detach(), (states_pi[0].detach(), states_pi[1].detach())
+            else:
+                assert self.critic is not None
+                latent_vf = self.critic(of_critic)
+        latent_pi = self.mlp_extractor.forward_actor(latent_pi)
+        return latent_pi, self.mlp_extractor.forward_critic(latent_vf), RNNStates(states_pi, states_vf)
+
+    def forward(
+        self, obs: Any, lstm_states: RNNStates, episode_starts: Tensor, deterministic: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor, RNNStates]:
+        """Return actions of the distribution, values, logarithms of the actions' probability, and states."""
+        latent_pi, latent_vf, states = self.latents(obs, lstm_states, episode_starts)
+        distribution = self._get_action_dist_from_latent(latent_pi)
+        actions = distribution.get_actions(deterministic=deterministic)
+        log_prob = distribution.log_prob(actions)
+        shape: Any = self.action_space.shape
+        return actions.reshape((-1, *shape)), self.value_net(latent_vf), log_prob, states
+
+    def evaluate_actions(  # type: ignore[override]
+        self, obs: Any, actions: Tensor, lstm_states: RNNStates, episode_starts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return values, logarithms of the actions' probability, and the entropy of their distribution."""
+        latent_pi, latent_vf, _ = self.latents(obs, lstm_states, episode_starts)
+        distribution = self._get_action_dist_from_latent(latent_pi)
+        return self.value_net(latent_vf), distribution.log_prob(actions), distribution.entropy()
+
     def _process_sequence(  # type: ignore[override]
         self, features: Tensor, lstm_states: Any, episode_starts: Tensor, lstm: nn.RNNBase
     ) -> tuple[Tensor, States]:
@@ -123,20 +188,36 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
             episode_starts: (S,) 1 where an episode starts.
             lstm: The layers.
         """
-        states, n = (lstm_states[0], lstm_states[1]), lstm_states[0].shape[1]
-        if isinstance(lstm_states, SequenceStates):
-            lengths = lstm_states.lengths
+        return self._process_sequences((features,), (lstm_states,), episode_starts, (lstm,))[0]
+
+    def _process_sequences(
+        self,
+        features: Sequence[Tensor],
+        lstm_states: Sequence[Any],
+        episode_starts: Tensor,
+        networks: Sequence[nn.RNNBase],
+    ) -> list[tuple[Tensor, States]]:
+        """Do the same for several networks at once."""
+        n = lstm_states[0][0].shape[1]
+        ragged = isinstance(lstm_states[0], SequenceStates)
+        if ragged:
+            lengths = lstm_states[0].lengths
             first = episode_starts[torch.from_numpy(np.cumsum(lengths) - lengths)]
         else:
-            lengths = same_lengths(n, len(features) // n)
+            lengths = same_lengths(n, len(features[0]) // n)
             first = episode_starts[:: lengths[0]]
+        states = [(of_network[0], of_network[1]) for of_network in lstm_states]
         starts = int(episode_starts.count_nonzero())
         if not starts or (self.fast and starts == int(first.count_nonzero())):
-            states = _reset(states, first) if starts else states
-            return run_layers(lstm, features, states, lengths, self.fast)
-        if isinstance(lstm_states, SequenceStates):
+            if starts:
+                states = [_reset(before, first) for before in states]
+            return run_networks(networks, features, states, lengths, self.fast, self._packed)
+        if ragged:
             raise ValueError("no episode may start within a sequence unless all are padded to one length")
-        return self._step_by_step(features, states, episode_starts, lstm)
+        return [
+            self._step_by_step(*given, episode_starts, network)
+            for *given, network in zip(features, states, networks, strict=True)
+        ]
 
     def _step_by_step(
         self, features: Tensor, states: States, starts: Tensor, lstm: nn.RNNBase

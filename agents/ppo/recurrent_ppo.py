@@ -9,6 +9,7 @@ Algorithm, arguments and random numbers are those of the stock class; parameters
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, ClassVar
 
@@ -24,8 +25,13 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import explained_variance, obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 
+from agents.ppo.layers import HAS_KERNELS
 from agents.ppo.recurrent_policy import GruPolicy, RecurrentPolicy, RnnPolicy
 from agents.ppo.trial_buffer import MINIBATCHES, TrialBuffer
+
+if HAS_KERNELS:
+    from agents.ppo.gaussian_loss import gaussian_loss
+    from agents.ppo.gaussian_loss import supports as gaussian_kernel_supports
 
 LOGGED = ("policy_gradient_loss", "value_loss", "entropy_loss", "clip_fraction")
 log = logging.getLogger(__name__)
@@ -76,7 +82,9 @@ class RecurrentPPO(StockRecurrentPPO):
             n_envs=self.n_envs,
         )
         self.rollout_buffer.minibatches = self.minibatches
-        self.rollout_buffer.padded = not getattr(self.policy, "fast", False)
+        fast = getattr(self.policy, "fast", False)
+        self.rollout_buffer.padded = not fast
+        self._has_gaussian_kernel = fast and HAS_KERNELS and gaussian_kernel_supports(self.policy)
 
     def collect_rollouts(
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
@@ -90,6 +98,17 @@ class RecurrentPPO(StockRecurrentPPO):
         if self.use_sde:
             policy.reset_noise(env.num_envs)
         callback.on_rollout_start()
+        with policy.fixed_weights():
+            if not self._fill(env, callback, rollout_buffer, n_rollout_steps):
+                return False
+        callback.on_rollout_end()
+        return True
+
+    def _fill(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: TrialBuffer, n_rollout_steps: int
+    ) -> bool:
+        """Make the steps of a rollout; return False if the callback stops the training."""
+        policy: Any = self.policy
         lstm_states: Any = deepcopy(self._last_lstm_states)
         for n_steps in range(n_rollout_steps):
             if self.use_sde and self.sde_sample_freq > 0 and n_steps % self.sde_sample_freq == 0:
@@ -120,7 +139,6 @@ class RecurrentPPO(StockRecurrentPPO):
             starts = torch.as_tensor(dones, dtype=torch.float32, device=self.device)
             values = policy.predict_values(obs_as_tensor(new_obs, self.device), lstm_states.vf, starts)  # type: ignore[arg-type]
         rollout_buffer.compute_returns_and_advantage(last_values=values, dones=dones)
-        callback.on_rollout_end()
         return True
 
     def _add_values_at_truncation(
@@ -156,8 +174,9 @@ class RecurrentPPO(StockRecurrentPPO):
         for epoch in range(self.n_epochs):
             divergences: list[float] = []
             for sample in self.rollout_buffer.get(self.batch_size):
-                loss, terms = self._loss(sample, *clips)  # type: ignore[arg-type]
+                backward, terms = self._loss(sample, clips)  # type: ignore[arg-type]
                 divergences.append(terms.pop("approx_kl"))
+                loss = terms.pop("loss")
                 for name, value in terms.items():
                     logged[name].append(value)
                 if self.target_kl is not None and divergences[-1] > 1.5 * self.target_kl:
@@ -166,14 +185,14 @@ class RecurrentPPO(StockRecurrentPPO):
                         log.info("epoch %d: stopped early, KL %.2f", epoch, divergences[-1])
                     break
                 self.policy.optimizer.zero_grad()
-                loss.backward()
+                backward()
                 torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
                 self.policy.optimizer.step()
             self._n_updates += 1
             if stopped:
                 break
         means = {name: float(np.mean(values)) for name, values in logged.items()}
-        self._log_training(means | {"approx_kl": float(np.mean(divergences)), "loss": loss.item()}, clips)
+        self._log_training(means | {"approx_kl": float(np.mean(divergences)), "loss": loss}, clips)
 
     def _clip_ranges(self) -> tuple[float, float | None]:
         """Return the current clip ranges of the ratio and of values."""
@@ -182,9 +201,13 @@ class RecurrentPPO(StockRecurrentPPO):
         return self.clip_range(remaining), of_values(remaining) if callable(of_values) else None  # type: ignore[operator]
 
     def _loss(
-        self, sample: RecurrentRolloutBufferSamples, clip: float, clip_values: float | None
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return the loss of a minibatch, and its terms for the log."""
+        self, sample: RecurrentRolloutBufferSamples, clips: tuple[float, float | None]
+    ) -> tuple[Callable[[], None], dict[str, float]]:
+        """Return what computes the gradients of a minibatch, and its loss and terms for the log."""
+        if self._has_gaussian_kernel:
+            weights = float(self.ent_coef), float(self.vf_coef)
+            return gaussian_loss(self.policy, sample, clips, weights, self.normalize_advantage)
+        clip, clip_values = clips
         actions = sample.actions
         if isinstance(self.action_space, spaces.Discrete):
             actions = actions.long().flatten()
@@ -214,13 +237,14 @@ class RecurrentPPO(StockRecurrentPPO):
         loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
         with torch.no_grad():
             terms = {
+                "loss": loss,
                 "policy_gradient_loss": policy_loss,
                 "value_loss": value_loss,
                 "entropy_loss": entropy_loss,
                 "clip_fraction": ((ratio - 1).abs() > clip).float().mean(),
                 "approx_kl": (ratio - 1 - log_ratio).mean(),
             }
-        return loss, {name: value.item() for name, value in terms.items()}
+        return loss.backward, {name: value.item() for name, value in terms.items()}
 
     def _log_training(self, values: dict[str, float], clips: tuple[float, float | None]) -> None:
         """Log what the stock class logs."""

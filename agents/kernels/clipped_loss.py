@@ -1,0 +1,75 @@
+"""The loss of PPO and its gradients in numba, for Gaussian actions: one pass over a minibatch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from agents.kernels.compile import entry, inner
+
+# Indices of what `clipped_loss` reports: terms of the loss, the share of clipped ratios, the KL divergence
+POLICY, VALUE, ENTROPY, CLIPPED, DIVERGENCE = range(5)
+TERMS: Final = 5
+HALF_LOG_TURN: Final = 0.5 * math.log(2.0 * math.pi)
+
+
+@entry
+def clipped_loss(
+    means: Any, log_std: Any, values: Any, sample: Any, clip: float, clip_values: float, weights: Any,
+    gradients: Any, terms: Any,
+) -> None:  # fmt: skip
+    """Compute the clipped loss of PPO (Schulman et al. 2017, arXiv:1707.06347, equations 7 and 9).
+
+    Args:
+        means: (S, A) of the actions' distribution.
+        log_std: (A,) logarithm of its standard deviation.
+        values: (S,).
+        sample: Actions (S, A), and (S,) each: logarithms of their probability when they were taken, values
+            then, advantages and returns.
+        clip: Of the ratio of probabilities.
+        clip_values: Of values around those of then; infinite for none.
+        weights: Of the entropy and of the values.
+        gradients: On ``means``, ``log_std`` and ``values``, to be filled.
+        terms: (TERMS,), to be filled.
+    """
+    actions, old_log_prob, old_values, advantages, returns = sample
+    d_means, d_log_std, d_values = gradients
+    steps, size = means.shape
+    precision = np.exp(-log_std)
+    constant = size * HALF_LOG_TURN + log_std.sum()
+    policy = value = clipped = divergence = 0.0
+    d_log_std[:] = -weights[0]
+    for s in range(steps):
+        square = 0.0
+        for a in range(size):
+            d_means[s, a] = (actions[s, a] - means[s, a]) * precision[a]
+            square += d_means[s, a] * d_means[s, a]
+        log_ratio = -0.5 * square - constant - old_log_prob[s]
+        ratio = math.exp(log_ratio)
+        gain, bounded = advantages[s] * ratio, advantages[s] * min(max(ratio, 1.0 - clip), 1.0 + clip)
+        policy -= min(gain, bounded)
+        clipped += abs(ratio - 1.0) > clip
+        divergence += ratio - 1.0 - log_ratio
+        slope = -gain / steps if gain <= bounded else 0.0
+        for a in range(size):
+            d_log_std[a] += slope * (d_means[s, a] * d_means[s, a] - 1.0)
+            d_means[s, a] *= slope * precision[a]
+        value += _value_error(
+            values[s], old_values[s], returns[s], clip_values, 2.0 * weights[1] / steps, d_values, s
+        )
+    terms[POLICY], terms[VALUE] = policy / steps, value / steps
+    terms[ENTROPY] = -(constant + 0.5 * size)
+    terms[CLIPPED], terms[DIVERGENCE] = clipped / steps, divergence / steps
+
+
+@inner
+def _value_error(
+    value: float, old: float, target: float, clip: float, weight: float, gradients: Any, s: int
+) -> float:
+    """Return the squared error of a value, and store its gradient."""
+    change = value - old
+    error = (old + min(max(change, -clip), clip) if abs(change) > clip else value) - target
+    gradients[s] = weight * error if abs(change) <= clip else 0.0
+    return error * error
