@@ -17,7 +17,7 @@ HALF_LOG_TURN: Final = 0.5 * math.log(2.0 * math.pi)
 
 @entry
 def clipped_loss(
-    means: Any, log_std: Any, values: Any, sample: Any, clip: float, clip_values: float, weights: Any,
+    means: Any, log_std: Any, values: Any, sample: Any, normalise: bool, clip: float, clip_values: float, weights: Any,
     gradients: Any, terms: Any,
 ) -> None:  # fmt: skip
     """Compute the clipped loss of PPO (Schulman et al. 2017, arXiv:1707.06347, equations 7 and 9).
@@ -28,6 +28,7 @@ def clipped_loss(
         values: (S,).
         sample: Actions (S, A), and (S,) each: logarithms of their probability when they were taken, values
             then, advantages and returns.
+        normalise: Whether to normalise advantages.
         clip: Of the ratio of probabilities.
         clip_values: Of values around those of then; infinite for none.
         weights: Of the entropy and of the values.
@@ -35,6 +36,7 @@ def clipped_loss(
         terms: (TERMS,), to be filled.
     """
     actions, old_log_prob, old_values, advantages, returns = sample
+    centre, scale = _normalisation(advantages) if normalise else (0.0, 1.0)
     d_means, d_log_std, d_values = gradients
     steps, size = means.shape
     precision = np.exp(-log_std)
@@ -48,7 +50,8 @@ def clipped_loss(
             square += d_means[s, a] * d_means[s, a]
         log_ratio = -0.5 * square - constant - old_log_prob[s]
         ratio = math.exp(log_ratio)
-        gain, bounded = advantages[s] * ratio, advantages[s] * min(max(ratio, 1.0 - clip), 1.0 + clip)
+        advantage = (advantages[s] - centre) * scale
+        gain, bounded = advantage * ratio, advantage * min(max(ratio, 1.0 - clip), 1.0 + clip)
         policy -= min(gain, bounded)
         clipped += abs(ratio - 1.0) > clip
         divergence += ratio - 1.0 - log_ratio
@@ -62,6 +65,21 @@ def clipped_loss(
     terms[POLICY], terms[VALUE] = policy / steps, value / steps
     terms[ENTROPY] = -(constant + 0.5 * size)
     terms[CLIPPED], terms[DIVERGENCE] = clipped / steps, divergence / steps
+
+
+@inner
+def _normalisation(values: Any) -> tuple[float, float]:
+    """Return the mean of values and the inverse of their standard deviation; 0 and 1 for a single one."""
+    n = values.shape[0]
+    if n < 2:
+        return 0.0, 1.0
+    total = 0.0
+    for value in values:
+        total += value
+    mean, squares = total / n, 0.0
+    for value in values:
+        squares += (value - mean) ** 2
+    return mean, 1.0 / (math.sqrt(squares / (n - 1)) + 1e-8)
 
 
 @inner

@@ -56,17 +56,20 @@ def gaussian_loss(
     gradients = [torch.empty_like(output, memory_format=torch.contiguous_format) for output in outputs]
     means, log_std, values = (output.detach().contiguous().numpy() for output in outputs)
     d_means, d_log_std, d_values = (gradient.numpy() for gradient in gradients)
-    advantages = sample.advantages.numpy()
-    if normalise and len(advantages) > 1:
-        advantages = (advantages - advantages.mean()) / (advantages.std(ddof=1) + np.float32(1e-8))
-    data = (
-        sample.actions.numpy(), sample.old_log_prob.numpy(), sample.old_values.numpy(), advantages,
-        sample.returns.numpy(),
-    )  # fmt: skip
+    data = tuple(
+        series.numpy()
+        for series in (
+            sample.actions,
+            sample.old_log_prob,
+            sample.old_values,
+            sample.advantages,
+            sample.returns,
+        )
+    )
     terms = np.empty(kernel.TERMS)
     clip, clip_values = clips[0], math.inf if clips[1] is None else clips[1]
     kernel.clipped_loss(
-        means, log_std, values.ravel(), data, clip, clip_values, weights,
+        means, log_std, values.ravel(), data, normalise, clip, clip_values, weights,
         (d_means, d_log_std, d_values.ravel()), terms,
     )  # fmt: skip
     named = {name: float(terms[index]) for name, index in NAMES.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
+from stable_baselines3.common.distributions import DiagGaussianDistribution
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
@@ -27,6 +29,7 @@ from agents.ppo.layers import (
 
 Tensor = torch.Tensor
 BOUNDS = ("clip", "squash")
+HALF_LOG_TURN = 0.5 * math.log(2.0 * math.pi)
 
 
 class RecurrentPolicy(RecurrentActorCriticPolicy):
@@ -162,9 +165,12 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
     ) -> tuple[Tensor, Tensor, Tensor, RNNStates]:
         """Return actions of the distribution, values, logarithms of the actions' probability, and states."""
         latent_pi, latent_vf, states = self.latents(obs, lstm_states, episode_starts)
-        distribution = self._get_action_dist_from_latent(latent_pi)
-        actions = distribution.get_actions(deterministic=deterministic)
-        log_prob = distribution.log_prob(actions)
+        if type(self.action_dist) is DiagGaussianDistribution:
+            actions, log_prob = _gaussian_actions(self.action_net(latent_pi), self.log_std, deterministic)
+        else:
+            distribution = self._get_action_dist_from_latent(latent_pi)
+            actions = distribution.get_actions(deterministic=deterministic)
+            log_prob = distribution.log_prob(actions)
         shape: Any = self.action_space.shape
         return actions.reshape((-1, *shape)), self.value_net(latent_vf), log_prob, states
 
@@ -270,6 +276,20 @@ def _reset(states: States, starts: Tensor) -> States:
     """Return states (layers, n, units), zero where an episode starts (n,)."""
     continues = (1.0 - starts)[None, :, None]
     return continues * states[0], continues * states[1]
+
+
+def _gaussian_actions(means: Tensor, log_std: Tensor, deterministic: bool) -> tuple[Tensor, Tensor]:
+    """Return the actions that `DiagGaussianDistribution` would draw, and the logarithms of their probability.
+
+    Raises:
+        ValueError: If a mean or a standard deviation is not a number.
+    """
+    std = log_std.exp()
+    actions = means if deterministic else means + torch.empty_like(means).normal_() * std
+    log_prob = (-(((actions - means) / std) ** 2) / 2 - log_std - HALF_LOG_TURN).sum(1)
+    if bool(log_prob.isnan().any()):
+        raise ValueError("the policy gives actions that are not numbers: its weights have diverged")
+    return actions, log_prob
 
 
 def _check_spaces(

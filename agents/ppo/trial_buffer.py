@@ -94,10 +94,16 @@ class TrialBuffer(RecurrentRolloutBuffer):
             first: (n,) index in ``steps`` at which each sequence begins.
             lengths: (n,) steps of each sequence.
         """
-        within = np.arange(lengths.max())
-        real = within < lengths[:, None]  # (n, longest)
-        at = np.where(real, first[:, None] + within, 0)
-        chosen = np.where(real, steps[at], len(self._starts)) if self.padded else steps[at[real]]
+        if self.padded:
+            within = np.arange(lengths.max())
+            real = within < lengths[:, None]  # (n, longest)
+            chosen = np.where(real, steps[np.where(real, first[:, None] + within, 0)], len(self._starts))
+            mask = real.astype(np.float32).ravel()
+        else:
+            chosen = steps[
+                np.repeat(first - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+            ]
+            mask = np.ones(len(chosen), np.float32)
         rows = torch.from_numpy(chosen.ravel()).to(self.device)
         series = {name: values.index_select(0, rows) for name, values in self._with_zeros.items()}
         env, t = np.divmod(steps[first], self.buffer_size)
@@ -109,7 +115,6 @@ class TrialBuffer(RecurrentRolloutBuffer):
             )
             return (hidden, cell) if self.padded else SequenceStates(hidden, cell, lengths)
 
-        mask = real.astype(np.float32).ravel() if self.padded else np.ones(len(chosen), np.float32)
         return RecurrentRolloutBufferSamples(
             observations=series["observations"],
             actions=series["actions"],
