@@ -17,8 +17,8 @@ HALF_LOG_TURN: Final = 0.5 * math.log(2.0 * math.pi)
 
 @entry
 def clipped_loss(
-    means: Any, log_std: Any, values: Any, sample: Any, normalise: bool, clip: float, clip_values: float, weights: Any,
-    gradients: Any, terms: Any,
+    means: Any, log_std: Any, values: Any, sample: Any, normalise: bool, clip: float, clip_values: float,
+    weights: Any, gradients: Any, terms: Any,
 ) -> None:  # fmt: skip
     """Compute the clipped loss of PPO (Schulman et al. 2017, arXiv:1707.06347, equations 7 and 9).
 

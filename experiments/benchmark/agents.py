@@ -1,14 +1,16 @@
-"""The agents of the benchmark, each declared with all its hyper-parameters.
+"""The agents of the benchmark.
 
-The benchmark's page, ``experiments/results/benchmark/README.md``, describes how the hyper-parameters were
-found; `experiments.benchmark.search` looks for better ones. A learning rate may fall during NF1, while an
+Their hyper-parameters stand in ``hyperparameters.toml``, with where each comes from;
+`experiments.benchmark.search` looks for better ones. A learning rate may fall during NF1, while an
 agent learns to reach, but not afterwards: a lower rate in FF2 than in FF1 would hide savings.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from savings_gym.fields import CurlField, Field
@@ -22,7 +24,7 @@ class Sb3Agent:
 
     Attributes:
         description: One line for the page.
-        algorithm: "PPO", "SAC", "RecurrentPPO", or a class from elsewhere as "module:Class".
+        algorithm: "PPO", "SAC", "TQC", "RecurrentPPO", or a class from elsewhere as "module:Class".
         policy: Name of its policy.
         arms: Training environments side by side.
         settings: Arguments of the algorithm's class.
@@ -116,81 +118,48 @@ class FixedAgent:
 
 Agent = Sb3Agent | OutsideAgent | PlainAgent | SupervisedAgent | FixedAgent
 
-RECURRENT: dict[str, Any] = {
-    "n_steps": 100,
-    "batch_size": 400,
-    "n_epochs": 5,
-    "learning_rate": 1e-3,
-    "gamma": 0.97,
-    "minibatches": "sequences",
-    "policy_kwargs": {
-        "net_arch": [],
-        "lstm_hidden_size": 128,
-        "log_std_init": -0.5,
-        "bounds": "squash",
-        "action_init": 0.05,
-    },
-}
-FEEDFORWARD = {
-    "n_steps": 100,
-    "batch_size": 800,
-    "n_epochs": 8,
-    "learning_rate": 5e-4,
-    "gamma": 0.97,
-    "policy_kwargs": {"net_arch": [128, 128], "log_std_init": -0.5, "action_init": 0.05},
-}
-OFF_POLICY = {
-    "train_freq": 1,
-    "gradient_steps": 1,  # per 64 control steps, one of each arm
-    "n_steps": 10,  # vision is 70 ms late, so a single step hardly informs the critic
-    "batch_size": 256,
-    "learning_starts": 6_400,
-    "buffer_size": 100_000,  # 1000 trials, so that it soon holds the current phase only
-    "learning_rate": 1e-3,
-    "gamma": 0.97,
-    "ent_coef": "auto_0.001",  # the reward per control step is about 0.01
-    "policy_kwargs": {"net_arch": [128, 128]},
-}
-PPO_SEARCH = {
-    "learning_rate": (2e-4, 5e-4, 1e-3, 2e-3),
-    "gamma": (0.93, 0.95, 0.97, 0.99),
-    "n_epochs": (5, 8, 10),
-    "batch_size": (400, 800, 1600),
-    "policy_kwargs.log_std_init": (-1.0, -0.7, -0.5, 0.0),
-}
-SAC_SEARCH = {
-    "learning_rate": (3e-4, 5e-4, 1e-3),
-    "gamma": (0.93, 0.95, 0.97, 0.99),
-    "gradient_steps": (1, 2, 4, 8),
-    "n_steps": (1, 5, 10, 20),
-    "batch_size": (128, 256, 512),
-    "ent_coef": ("auto_0.001", "auto_0.01", "auto"),
-}
+HYPERPARAMETERS: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("hyperparameters.toml").read_text(encoding="utf-8")
+)
+RECURRENT: dict[str, Any] = HYPERPARAMETERS["recurrent-ppo"]["settings"]
+
+
+def _sb3(description: str, algorithm: str, policy: str, table: str, recurrent: bool = False) -> Sb3Agent:
+    """Return an agent with the hyper-parameters of a table of ``hyperparameters.toml``."""
+    values = dict(HYPERPARAMETERS[table])
+    choices = {name: tuple(choice) for name, choice in values.pop("search").items()}
+    del values["found"], values["origin"]
+    return Sb3Agent(description, algorithm, policy, recurrent=recurrent, search=choices, **values)
+
 
 AGENTS: dict[str, Agent] = {
-    "recurrent-ppo-lstm": Sb3Agent(
-        "recurrent PPO, LSTM of 128 units",
-        "RecurrentPPO", "LstmPolicy", 64, RECURRENT, 2e-4, normalise_rewards=False, recurrent=True,
-        search=PPO_SEARCH,
+    "recurrent-ppo-lstm": _sb3(
+        "recurrent PPO, LSTM of 128 units", "RecurrentPPO", "LstmPolicy", "recurrent-ppo", recurrent=True
     ),
-    "recurrent-ppo-gru": Sb3Agent(
-        "recurrent PPO, GRU of 128 units",
-        "RecurrentPPO", "GruPolicy", 64, RECURRENT, 2e-4, normalise_rewards=False, recurrent=True,
-        search=PPO_SEARCH,
+    "recurrent-ppo-gru": _sb3(
+        "recurrent PPO, GRU of 128 units", "RecurrentPPO", "GruPolicy", "recurrent-ppo", recurrent=True
     ),
-    "ppo": Sb3Agent(
-        "PPO, two layers of 128 units on the last 4 observations",
-        "PPO", "SquashedMlpPolicy", 64, FEEDFORWARD, 2e-4, stack=4, normalise_rewards=False,
-        search={**PPO_SEARCH, "stack": (1, 2, 4, 8)},
+    "ppo": _sb3(
+        "PPO, two layers of 128 units on the last 4 observations", "PPO", "SquashedMlpPolicy", "ppo"
     ),
-    "sac": Sb3Agent(
-        "SAC, two layers of 128 units, one observation",
-        "SAC", "MlpPolicy", 64, OFF_POLICY, 2e-4, normalise_rewards=False, search=SAC_SEARCH,
+    "sac": _sb3("SAC, two layers of 128 units, one observation", "SAC", "MlpPolicy", "sac"),
+    "tqc": _sb3(
+        "TQC (truncated quantile critics), two layers of 128 units, one observation",
+        "TQC", "MlpPolicy", "tqc",
     ),
-    "plain-ppo": PlainAgent("PPO in plain PyTorch (agents/ppo/plain_ppo.py), one observation", 64),
-    "supervised": SupervisedAgent("GRU of 128 units, backpropagation through the arm, pre-trained", 8),
+    "plain-ppo": PlainAgent(
+        "PPO in plain PyTorch (agents/ppo/plain_ppo.py), one observation",
+        HYPERPARAMETERS["plain-ppo"]["arms"],
+        HYPERPARAMETERS["plain-ppo"]["settings"],
+    ),
+    "supervised": SupervisedAgent(
+        "GRU of 128 units, backpropagation through the arm, pre-trained",
+        HYPERPARAMETERS["supervised"]["networks"],
+    ),
     "supervised-from-nothing": SupervisedAgent(
-        "the same, pre-trained only until it meets the criterion", 8, pretraining_updates=20_000
+        "the same, pre-trained only until it meets the criterion",
+        HYPERPARAMETERS["supervised"]["networks"],
+        pretraining_updates=20_000,
     ),
     "zero": FixedAgent("no excitation", "zero"),
     "random": FixedAgent("uniformly random excitations", "random"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sb3_contrib import TQC
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
@@ -55,7 +56,9 @@ from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS
 
 log = logging.getLogger(__name__)
-ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {"PPO": PPO, "SAC": SAC, "RecurrentPPO": RecurrentPPO}
+ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {
+    "PPO": PPO, "SAC": SAC, "TQC": TQC, "RecurrentPPO": RecurrentPPO,
+}  # fmt: skip
 POLICIES = {"SquashedMlpPolicy": SquashedMlpPolicy}  # the algorithms know the others by name
 LOG_EVERY = 640  # trials between the lines of a job's log
 SIGNALLED = 128  # exit statuses above it are those of runs that a signal stopped

@@ -1,10 +1,16 @@
-"""A search for hyper-parameters: random draws from the choices of an agent, ranked by how well they reach.
+"""A search for hyper-parameters: random draws from the choices of an agent, halved by how well they reach.
 
-    python -m experiments.benchmark.search --agent ppo --draws 12 --trials 5000 --out runs/search/ppo
+    python -m experiments.benchmark.search --agent recurrent-ppo-gru [--preset smoke|quick|full]
+    python -m experiments.benchmark.search --agent ppo --draws 12 --trials 5000 --rungs 1 --out runs/search/ppo
 
-Every draw learns to reach without a field, once per seed. Its score is the mean end-point error of the last
-probes, so that savings take no part in the choice. Draw 0 is what `experiments.benchmark.agents` declares.
-Repeated, the command does what is missing. It writes search.json and search.md into ``--out``.
+Every draw learns to reach without a field, once per seed, with a learning rate that falls over its trials.
+Its score is the mean end-point error of the last probes, so that savings take no part in the choice. On every
+rung but the last, runs are shorter, and the best third goes on to the next rung, where it starts anew with
+three times the trials (successive halving, Jamieson & Talwalkar 2016, arXiv:1502.07943). Draw 0, what
+``hyperparameters.toml`` declares, always goes on.
+
+Every finished run is a file in ``--out``/runs. Repeated, the command does what is missing. It writes
+search.json and search.md.
 """
 
 from __future__ import annotations
@@ -35,9 +41,16 @@ from savings_gym.task.settings import TRIAL_STEPS
 log = logging.getLogger(__name__)
 PROBES = 10  # per run
 SCORED = 3  # last probes, whose mean error is the score
+KEPT = 3  # one in so many draws goes on, to so many times the trials
 DECLARED = "declared"
+OWN = ("arms", "stack", "last_rate")  # of the agent, not of its algorithm
 Values = dict[str, Any]
 SEARCHABLE = {name: agent for name, agent in AGENTS.items() if isinstance(agent, Sb3Agent) and agent.search}
+PRESETS: dict[str, Values] = {
+    "smoke": {"draws": 2, "trials": 64, "rungs": 1, "seeds": (100,)},
+    "quick": {"draws": 6, "trials": 4_800, "rungs": 2, "seeds": (100, 101)},
+    "full": {"draws": 27, "trials": 13_440, "rungs": 3, "seeds": (100, 101, 102)},
+}
 
 
 @dataclass(frozen=True)
@@ -46,13 +59,17 @@ class Search:
 
     agent: Annotated[str, choice(SEARCHABLE)]
     """Name in `experiments.benchmark.agents`, of an algorithm of stable-baselines3."""
-    out: Path
+    out: Path = Path("runs/search")
     """Folder of the results."""
-    draws: int = 12
+    preset: Annotated[str, choice(PRESETS)] = "quick"
+    """Decides the arguments below that are not given: smoke (seconds), quick (a core-hour), full (days)."""
+    draws: int | None = None
     """Draws, including the declared settings."""
-    trials: int = 5_000
-    """Trials of every run."""
-    seeds: tuple[int, ...] = (100, 101)
+    trials: int | None = None
+    """Trials of the runs on the last rung."""
+    rungs: int | None = None
+    """Rungs; with one, all draws have all trials."""
+    seeds: tuple[int, ...] | None = None
     """Seeds of every draw; none of them is a seed of the benchmark."""
     seed: int = 0
     """Seed of the draws."""
@@ -66,12 +83,26 @@ class Search:
             raise ValueError(
                 f"agent {self.agent!r} declares no values to search; choose from: {', '.join(SEARCHABLE)}"
             )
-        for name in ("draws", "trials", "jobs"):
-            as_whole_number(name, getattr(self, name), least=1)
-        check_seeds(self.seeds)
+        if self.preset not in PRESETS:
+            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESETS)}")
+        for name in ("draws", "trials", "rungs", "jobs"):
+            if getattr(self, name) is not None:
+                as_whole_number(name, getattr(self, name), least=1)
+        if self.seeds is not None:
+            check_seeds(self.seeds)
         check_seeds((self.seed,))
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
+
+    def size(self, name: str) -> Any:
+        """Return an argument, or what the preset says."""
+        given = getattr(self, name)
+        return PRESETS[self.preset][name] if given is None else given
+
+    def rung_trials(self) -> list[int]:
+        """Return the trials of the runs on every rung."""
+        rungs = self.size("rungs")
+        return [max(self.size("trials") // KEPT ** (rungs - 1 - k), 1) for k in range(rungs)]
 
 
 def draw_values(agent: Sb3Agent, draws: int, seed: int) -> list[Values]:
@@ -84,8 +115,8 @@ def draw_values(agent: Sb3Agent, draws: int, seed: int) -> list[Values]:
 
 
 def with_values(agent: Sb3Agent, values: Values) -> Sb3Agent:
-    """Return the agent with other values; "a.b" is setting b of a, "arms" and "stack" are its own fields."""
-    own = {name: value for name, value in values.items() if name in ("arms", "stack")}
+    """Return the agent with other values; "a.b" is setting b of a, and those of `OWN` are its own fields."""
+    own = {name: value for name, value in values.items() if name in OWN}
     settings = json.loads(json.dumps(dict(agent.settings)))
     for name, value in values.items():
         if name in own:
@@ -106,7 +137,8 @@ def probe_errors(name: str, values: Values, trials: int, seed: int) -> list[floa
     agent = with_values(SEARCHABLE[name], values)
     schedule = Schedule((Phase("NF1", NullField(), trials),))
     callback = SavingsCallback(schedule, max(trials // PROBES, 1), seed=seed)
-    make_model(agent, seed).learn((trials + 2 * agent.arms) * TRIAL_STEPS, callback)
+    steps = (trials + 2 * agent.arms) * TRIAL_STEPS
+    make_model(agent, seed, trials * TRIAL_STEPS, steps).learn(steps, callback)
     assert callback.result is not None
     table = callback.result.table
     return [
@@ -116,69 +148,97 @@ def probe_errors(name: str, values: Values, trials: int, seed: int) -> list[floa
 
 def run(config: Search) -> int:
     """Run what is missing and write the table; return the exit status, 1 if a run failed."""
-    agent = SEARCHABLE[config.agent]
-    draws = draw_values(agent, config.draws, config.seed)
-    missing = [
-        (number, seed)
-        for number, values in enumerate(draws)
-        for seed in config.seeds
-        if not run_file(config, values, seed).is_file()
-    ]
-    log.info("%d runs, %d of them missing", len(draws) * len(config.seeds), len(missing))
-    failures = 0
-    context = multiprocessing.get_context("spawn")
+    draws = draw_values(SEARCHABLE[config.agent], config.size("draws"), config.seed)
+    numbers, failures = list(range(len(draws))), 0
     os.environ["OMP_NUM_THREADS"] = "1"  # inherited by the workers
-    with ProcessPoolExecutor(config.jobs, mp_context=context) as pool:
-        futures = {
-            pool.submit(probe_errors, config.agent, draws[number], config.trials, seed): (number, seed)
-            for number, seed in missing
-        }
-        for future in as_completed(futures):
-            number, seed = futures[future]
-            try:
-                errors = future.result()
-            except Exception as error:
-                failures += 1
-                log.error("draw %d, seed %d failed: %s", number, seed, error)
-                continue
-            content = {"values": draws[number], "errors": errors}
-            write_json(run_file(config, draws[number], seed), content)
-            log.info("draw %d, seed %d: %.1f mm  %s", number, seed, MM * errors[-1], draws[number])
-    _report(config, agent, draws)
+    with ProcessPoolExecutor(config.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for trials in config.rung_trials():
+            failures += _run_rung(config, {number: draws[number] for number in numbers}, trials, pool)
+            numbers = survivors(scores(config, draws, numbers, trials))
+    _report(config, draws)
     return 1 if failures else 0
 
 
-def run_file(config: Search, values: Values, seed: int) -> Path:
+def survivors(errors: dict[int, float]) -> list[int]:
+    """Return the draws that go on to the next rung: the declared one, and the best of the others."""
+    others = sorted((number for number in errors if number), key=errors.__getitem__)
+    return [0, *others[: max((len(others) + 1) // KEPT, 1)]]
+
+
+def scores(config: Search, draws: list[Values], numbers: list[int], trials: int) -> dict[int, float]:
+    """Return the mean errors of draws whose runs of a rung have all been made [m]."""
+    by_seed = {number: _seed_scores(config, draws[number], trials) for number in numbers}
+    complete = len(config.size("seeds"))
+    return {number: float(np.mean(errors)) for number, errors in by_seed.items() if len(errors) == complete}
+
+
+def run_file(config: Search, values: Values, trials: int, seed: int) -> Path:
     """Return the file of one run, named after its values, so that a repeated search finds it."""
     text = "_".join(f"{name}={value}" for name, value in sorted(values.items())) or DECLARED
-    return config.out / "runs" / f"{config.trials}_{seed}_{text.replace('/', '-')}.json"
+    return config.out / "runs" / f"{config.agent}_{trials}_{seed}_{text.replace('/', '-')}.json"
 
 
-def _report(config: Search, agent: Sb3Agent, draws: list[Values]) -> None:
-    """Write the draws that have runs, best first."""
+def _run_rung(config: Search, draws: dict[int, Values], trials: int, pool: ProcessPoolExecutor) -> int:
+    """Make the missing runs of a rung; return how many failed."""
+    missing = [
+        (number, seed)
+        for number, values in draws.items()
+        for seed in config.size("seeds")
+        if not run_file(config, values, trials, seed).is_file()
+    ]
+    log.info("%d trials: %d draws, %d runs missing", trials, len(draws), len(missing))
+    futures = {
+        pool.submit(probe_errors, config.agent, draws[number], trials, seed): (number, seed)
+        for number, seed in missing
+    }
+    failures = 0
+    for future in as_completed(futures):
+        number, seed = futures[future]
+        try:
+            errors = future.result()
+        except Exception as error:
+            failures += 1
+            log.error("draw %d, seed %d failed: %s", number, seed, error)
+            continue
+        content = {"values": draws[number], "errors": errors}
+        write_json(run_file(config, draws[number], trials, seed), content)
+        log.info("draw %d, seed %d: %.1f mm  %s", number, seed, MM * errors[-1], draws[number])
+    return failures
+
+
+def _seed_scores(config: Search, values: Values, trials: int) -> list[float]:
+    """Return the scores of the runs of a draw that have been made, seed by seed [m]."""
+    files = [run_file(config, values, trials, seed) for seed in config.size("seeds")]
+    errors = [json.loads(file.read_text())["errors"] for file in files if file.is_file()]
+    return [float(np.mean(series[-SCORED:])) for series in errors]
+
+
+def _report(config: Search, draws: list[Values]) -> None:
+    """Write the draws that have runs: the last rung first, and the best of each rung first."""
+    agent = SEARCHABLE[config.agent]
     rows: list[Values] = []
-    for number, values in enumerate(draws):
-        files = [run_file(config, values, seed) for seed in config.seeds]
-        errors = [json.loads(file.read_text())["errors"] for file in files if file.is_file()]
-        if errors:
-            scores = [float(np.mean(series[-SCORED:])) for series in errors]
-            row = {"draw": number, "values": values, "error": float(np.mean(scores)), "by_seed": scores}
-            rows.append(row)
-    rows.sort(key=lambda row: row["error"])
+    for trials in reversed(config.rung_trials()):
+        rung = []
+        for number, values in enumerate(draws):
+            by_seed = _seed_scores(config, values, trials)
+            if by_seed:
+                row = {"draw": number, "trials": trials, "values": values, "by_seed": by_seed}
+                rung.append(row | {"error": float(np.mean(by_seed))})
+        rows += sorted(rung, key=lambda row: row["error"])
     content = {
         "agent": config.agent,
-        "declared": dict(agent.settings),
-        "trials": config.trials,
-        "seeds": list(config.seeds),
+        "declared": dict(agent.settings) | {name: getattr(agent, name) for name in OWN},
+        "seeds": list(config.size("seeds")),
         "rows": rows,
     }
     write_json(config.out / "search.json", content)
     cells = [
-        [str(row["draw"]), f"{MM * row['error']:.1f}"]
+        [str(row["draw"]), str(row["trials"]), f"{MM * row['error']:.1f}"]
+        + [", ".join(f"{MM * error:.1f}" for error in row["by_seed"])]
         + [str(row["values"].get(name, DECLARED)) for name in agent.search]
         for row in rows
     ]
-    table = markdown_table(("draw", "error (mm)", *agent.search), cells)
+    table = markdown_table(("draw", "trials", "error (mm)", "by seed", *agent.search), cells)
     write_atomically(config.out / "search.md", (table + "\n").encode())
     log.info(table)
 
