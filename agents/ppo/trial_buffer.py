@@ -100,9 +100,8 @@ class TrialBuffer(RecurrentRolloutBuffer):
             chosen = np.where(real, steps[np.where(real, first[:, None] + within, 0)], len(self._starts))
             mask = real.astype(np.float32).ravel()
         else:
-            chosen = steps[
-                np.repeat(first - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
-            ]
+            moved = first - (np.cumsum(lengths) - lengths)  # from places in the minibatch to those in `steps`
+            chosen = steps[np.repeat(moved, lengths) + np.arange(lengths.sum())]
             mask = np.ones(len(chosen), np.float32)
         rows = torch.from_numpy(chosen.ravel()).to(self.device)
         series = {name: values.index_select(0, rows) for name, values in self._with_zeros.items()}

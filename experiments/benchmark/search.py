@@ -1,7 +1,7 @@
 """A search for hyper-parameters: random draws from the choices of an agent, halved by how well they reach.
 
     python -m experiments.benchmark.search --agent recurrent-ppo-gru [--preset smoke|quick|full]
-    python -m experiments.benchmark.search --agent ppo --draws 12 --trials 5000 --rungs 1 --out runs/search/ppo
+    python -m experiments.benchmark.search --agent ppo --draws 12 --trials 5000 --rungs 1
 
 Every draw learns to reach without a field, once per seed, with a learning rate that falls over its trials.
 Its score is the mean end-point error of the last probes, so that savings take no part in the choice. On every
@@ -100,9 +100,10 @@ class Search:
         return PRESETS[self.preset][name] if given is None else given
 
     def rung_trials(self) -> list[int]:
-        """Return the trials of the runs on every rung."""
-        rungs = self.size("rungs")
-        return [max(self.size("trials") // KEPT ** (rungs - 1 - k), 1) for k in range(rungs)]
+        """Return the trials of the runs on every rung, whole rollouts of all arms."""
+        rungs, arms = self.size("rungs"), SEARCHABLE[self.agent].arms
+        shares = [self.size("trials") / KEPT ** (rungs - 1 - k) for k in range(rungs)]
+        return [max(round(share / arms), 1) * arms for share in shares]
 
 
 def draw_values(agent: Sb3Agent, draws: int, seed: int) -> list[Values]:

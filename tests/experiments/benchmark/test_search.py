@@ -35,7 +35,9 @@ def test_values_reach_their_settings():
     ("changes", "message"),
     [
         ({"agent": "zero"}, "agent 'zero' declares no values to search; choose from: recurrent-ppo-lstm"),
+        ({"preset": "tiny"}, "unknown preset 'tiny'; choose from: smoke, quick, full"),
         ({"draws": 0}, "draws must be a whole number of at least 1, got 0"),
+        ({"rungs": 0}, "rungs must be a whole number of at least 1, got 0"),
         ({"seeds": ()}, "seeds must be different whole numbers"),
         ({"seed": -1}, "seeds must be different whole numbers"),
     ],
@@ -45,15 +47,46 @@ def test_bad_arguments_are_named(changes, message, tmp_path):
         Search(**{"agent": "ppo", "out": tmp_path} | changes)
 
 
-def test_a_finished_search_ranks_its_draws_by_error(tmp_path):
-    config = Search("ppo", tmp_path, draws=2, trials=64, seeds=(100,), jobs=1)
-    draws = draw_values(search.SEARCHABLE["ppo"], 2, 0)
-    for values, error in zip(draws, (0.02, 0.01), strict=True):
-        file = search.run_file(config, values, 100)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"values": values, "errors": [0.5, error, error, error]}))
+def test_arguments_that_are_not_given_are_those_of_the_preset():
+    config = Search("ppo", preset="smoke", trials=1280, rungs=3)
+    assert config.size("draws") == 2 and config.size("seeds") == (100,)
+    assert config.rung_trials() == [128, 448, 1280]
+
+
+def test_the_declared_settings_and_the_best_third_of_the_others_go_on():
+    assert search.survivors({0: 0.9, 1: 0.3, 2: 0.1, 3: 0.2, 4: 0.5, 5: 0.4}) == [0, 2, 3]
+    assert search.survivors({0: 0.1, 1: 0.2}) == [0, 1]
+
+
+def plant(config, values, trials, errors):
+    file = search.run_file(config, values, trials, 100)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"values": values, "errors": errors}))
+
+
+def test_a_finished_search_ranks_its_draws_by_error_the_longest_runs_first(tmp_path):
+    config = Search("ppo", tmp_path, draws=3, trials=192, rungs=2, seeds=(100,), jobs=1)
+    draws = draw_values(search.SEARCHABLE["ppo"], 3, 0)
+    for values, error in zip(draws, (0.05, 0.03, 0.04), strict=True):
+        plant(config, values, 64, [0.5, error, error, error])
+    for values, error in zip(draws[:2], (0.02, 0.01), strict=True):
+        plant(config, values, 192, [0.5, error, error, error])
     assert search.run(config) == 0
     rows = json.loads((tmp_path / "search.json").read_text())["rows"]
-    assert [(row["draw"], row["error"]) for row in rows] == [(1, 0.01), (0, 0.02)]
+    expected = [(1, 192, 0.01), (0, 192, 0.02), (1, 64, 0.03), (2, 64, 0.04), (0, 64, 0.05)]
+    assert [(row["draw"], row["trials"], round(row["error"], 6)) for row in rows] == expected
     table = (tmp_path / "search.md").read_text().splitlines()
-    assert table[2].startswith("| 1 | 10.0 |") and "declared" in table[3]
+    assert table[2].startswith("| 1 | 192 | 10.0 | 10.0 |") and "declared" in table[3]
+
+
+def test_a_smoke_search_makes_its_runs_once(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("sb3_contrib")
+    arguments = ["--agent", "recurrent-ppo-gru", "--preset", "smoke", "--trials", "64", "--jobs", "1"]
+    arguments += ["--out", str(tmp_path)]
+    assert search.main(arguments) == 0
+    rows = json.loads((tmp_path / "search.json").read_text())["rows"]
+    assert [row["trials"] for row in rows] == [64, 64] and {row["draw"] for row in rows} == {0, 1}
+    files = {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").iterdir()}
+    assert search.main(arguments) == 0 and len(files) == 2
+    assert files == {file: file.stat().st_mtime_ns for file in (tmp_path / "runs").iterdir()}
