@@ -12,6 +12,7 @@ from agents.kernels.compile import entry, inner
 # Indices of what `clipped_loss` reports: terms of the loss, the share of clipped ratios, the KL divergence
 POLICY, VALUE, ENTROPY, CLIPPED, DIVERGENCE = range(5)
 TERMS: Final = 5
+UNCLIPPED: Final = 1e30  # finite, since the compiler takes all numbers to be
 HALF_LOG_TURN: Final = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -30,7 +31,7 @@ def clipped_loss(
             then, advantages and returns.
         normalise: Whether to normalise advantages.
         clip: Of the ratio of probabilities.
-        clip_values: Of values around those of then; infinite for none.
+        clip_values: Of values around those of then; ``UNCLIPPED`` for none.
         weights: Of the entropy and of the values.
         gradients: On ``means``, ``log_std`` and ``values``, to be filled.
         terms: (TERMS,), to be filled.
@@ -42,7 +43,7 @@ def clipped_loss(
     precision = np.exp(-log_std)
     constant = size * HALF_LOG_TURN + log_std.sum()
     policy = value = clipped = divergence = 0.0
-    d_log_std[:] = -weights[0]
+    d_logs = np.full(size, -weights[0])
     for s in range(steps):
         square = 0.0
         for a in range(size):
@@ -57,11 +58,13 @@ def clipped_loss(
         divergence += ratio - 1.0 - log_ratio
         slope = -gain / steps if gain <= bounded else 0.0
         for a in range(size):
-            d_log_std[a] += slope * (d_means[s, a] * d_means[s, a] - 1.0)
+            d_logs[a] += slope * (d_means[s, a] * d_means[s, a] - 1.0)
             d_means[s, a] *= slope * precision[a]
         value += _value_error(
             values[s], old_values[s], returns[s], clip_values, 2.0 * weights[1] / steps, d_values, s
         )
+    for a in range(size):
+        d_log_std[a] = d_logs[a]
     terms[POLICY], terms[VALUE] = policy / steps, value / steps
     terms[ENTROPY] = -(constant + 0.5 * size)
     terms[CLIPPED], terms[DIVERGENCE] = clipped / steps, divergence / steps

@@ -92,12 +92,6 @@ def _write(work: Any, b: int, gates: int, rows: Any, row: int) -> None:
 
 
 @inner
-def _join(inputs: Any, row: int, left: Any, b: int) -> None:
-    """Put the inputs of a step in front of the state in row b."""
-    _copy(inputs[row], left[b])
-
-
-@inner
 def _pack_rows(weight: Any, units: int, row: int, out: Any) -> None:
     """Write the transpose of weights (gates · H, k) into packed rows, from ``row`` on, gate by gate."""
     width = out.shape[2]
@@ -169,7 +163,7 @@ def lstm_forward(
         m = counts[t]
         work[:m] = 0
         for b in range(m):
-            _join(inputs, starts[b] + t, left, b)
+            _copy(inputs[starts[b] + t], left[b])
         add_packed(left[:m], 0, weights[0], work)
         for b in range(m):
             for j in range(0, wide, _lanes(h)):
@@ -271,17 +265,17 @@ def gru_forward(
         m = counts[t]
         work[:m] = 0
         for b in range(m):
-            _join(inputs, starts[b] + t, left, b)
+            _copy(inputs[starts[b] + t], left[b])
         add_packed(left[:m], state - 1, weights[0], work)
         add_packed(left[:m], 0, weights[1], work[:, wide:])
         for b in range(m):
             for j in range(0, wide, _lanes(h)):
-                r_, z = (
+                reset, z = (
                     _sigmoid(load(work, (b, wide + j)), tanh),
                     _sigmoid(load(work, (b, 2 * wide + j)), tanh),
                 )
-                n = _tanh(load(work, (b, 3 * wide + j)) + r_ * load(work, (b, j)), tanh)
-                store(work, (b, wide + j), r_)
+                n = _tanh(load(work, (b, 3 * wide + j)) + reset * load(work, (b, j)), tanh)
+                store(work, (b, wide + j), reset)
                 store(work, (b, 2 * wide + j), z)
                 store(work, (b, 3 * wide + j), n)
                 store(h, (b, j), n + z * (load(h, (b, j)) - n))
@@ -318,12 +312,12 @@ def gru_backward(
             else:
                 _read(first[0], 1, chosen[b], old, 0)
             for j in range(0, wide, _lanes(g)):
-                recurrent, r_ = load(work, (b, j)), load(work, (b, wide + j))
+                recurrent, reset = load(work, (b, j)), load(work, (b, wide + j))
                 z, n = load(work, (b, 2 * wide + j)), load(work, (b, 3 * wide + j))
                 grad = load(g, (0, j)) + load(carried, (b, j))
                 on_n = grad * (1.0 - z) * (1.0 - n * n)
-                store(work, (b, j), on_n * r_)
-                store(work, (b, wide + j), on_n * recurrent * r_ * (1.0 - r_))
+                store(work, (b, j), on_n * reset)
+                store(work, (b, wide + j), on_n * recurrent * reset * (1.0 - reset))
                 store(work, (b, 2 * wide + j), grad * (load(old, (0, j)) - n) * z * (1.0 - z))
                 store(work, (b, 3 * wide + j), on_n)
                 store(carried, (b, j), grad * z)
@@ -349,7 +343,7 @@ def rnn_forward(
         m = counts[t]
         work[:m] = 0
         for b in range(m):
-            _join(inputs, starts[b] + t, left, b)
+            _copy(inputs[starts[b] + t], left[b])
         add_packed(left[:m], 0, weights[0], work)
         for b in range(m):
             for j in range(0, work.shape[1], _lanes(work)):

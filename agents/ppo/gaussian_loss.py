@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -67,7 +66,7 @@ def gaussian_loss(
         )
     )
     terms = np.empty(kernel.TERMS)
-    clip, clip_values = clips[0], math.inf if clips[1] is None else clips[1]
+    clip, clip_values = clips[0], kernel.UNCLIPPED if clips[1] is None else clips[1]
     kernel.clipped_loss(
         means, log_std, values.ravel(), data, normalise, clip, clip_values, weights,
         (d_means, d_log_std, d_values.ravel()), terms,

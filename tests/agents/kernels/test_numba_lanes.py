@@ -65,7 +65,9 @@ def packed_product(left, at, right):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("rows", "inner", "columns"), [(8, 128, 384), (1, 3, 1), (3, 7, 33), (11, 5, 40)])
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns"), [(8, 128, 384), *((rows, 2 + rows, 33) for rows in range(1, 14))]
+)
 def test_a_packed_product_is_the_matrix_product_for_any_sizes(rows, inner, columns, dtype):
     rng = np.random.default_rng(0)
     left, right = rng.normal(size=(rows, inner + 2)), rng.normal(size=(inner, columns))
@@ -73,3 +75,4 @@ def test_a_packed_product_is_the_matrix_product_for_any_sizes(rows, inner, colum
     error = np.abs(out[:, :columns] - 1 - left[:, 2:] @ right).max()
     assert error < inner * 10 * np.finfo(dtype).eps
     assert (out[:, columns:] == 1).all() and out.shape[1] >= columns
+    assert out.ctypes.data % lanes.VECTOR == 0

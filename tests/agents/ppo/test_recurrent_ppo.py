@@ -14,6 +14,7 @@ pytest.importorskip("sb3_contrib")
 from gymnasium import spaces  # noqa: E402
 from sb3_contrib import RecurrentPPO as StockRecurrentPPO  # noqa: E402
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy  # noqa: E402
+from sb3_contrib.common.recurrent.type_aliases import RNNStates  # noqa: E402
 from stable_baselines3 import PPO  # noqa: E402
 from stable_baselines3.common.env_util import make_vec_env  # noqa: E402
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
@@ -266,6 +267,37 @@ def test_unknown_choices_are_refused_with_the_known_ones(arguments: dict[str, An
     env = make_vec_env(arguments.pop("env", Follow))
     with pytest.raises(ValueError, match=message):
         RecurrentPPO(arguments.pop("policy", "LstmPolicy"), env, device="cpu", **arguments)
+
+
+def test_gaussian_actions_are_those_of_the_distribution_of_stable_baselines3() -> None:
+    policy = learner(RecurrentPPO, Follow, "GruPolicy", log_std_init=-0.7).policy
+    states = (torch.zeros(1, 4, 16), torch.zeros(1, 4, 16))
+    given = torch.randn(4, 2), RNNStates(states, states), torch.ones(4)
+    with torch.no_grad():
+        torch.manual_seed(3)
+        actions, _, log_prob, _ = policy(*given)
+        distribution, _ = policy.get_distribution(given[0], states, given[2])
+        torch.manual_seed(3)
+        assert torch.equal(distribution.sample(), actions)
+        torch.testing.assert_close(distribution.log_prob(actions), log_prob)
+        assert torch.equal(policy(*given, deterministic=True)[0], distribution.mode())
+        policy.action_net.bias.fill_(torch.nan)
+        with pytest.raises(ValueError, match="not numbers"):
+            policy(*given)
+
+
+def test_a_change_of_weights_is_seen_at_once() -> None:
+    policy = learner(RecurrentPPO, Follow, "LstmPolicy").policy
+    states = (torch.zeros(1, 4, 16), torch.zeros(1, 4, 16))
+    given = torch.randn(4, 2), RNNStates(states, states), torch.zeros(4)
+    with torch.no_grad(), policy.fixed_weights():
+        before = policy(*given, deterministic=True)[0]
+        torch.testing.assert_close(policy.get_distribution(given[0], states, given[2])[0].mode(), before)
+        policy.lstm_actor.weight_ih_l0 *= 2.0
+        after = policy(*given, deterministic=True)[0]
+    assert not torch.equal(before, after)
+    with torch.no_grad():  # outside, torch computes single steps
+        torch.testing.assert_close(policy(*given, deterministic=True)[0], after)
 
 
 def test_images_and_dicts_are_refused() -> None:
