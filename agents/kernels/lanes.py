@@ -169,7 +169,7 @@ def broadcast(typing: Any, array: Any, index: Any) -> Any:
     return kind(array, index), emit
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic(prefer_literal=True)
 def add_rows(typing: Any, rows: Any, left: Any, at: Any, right: Any, panel: Any, out: Any) -> Any:
     """Add a few rows of left @ right[panel] to out, with all sums in registers.
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def run_kernels(
     inputs: Sequence[Tensor],
     states: Sequence[States],
     lengths: Indices,
-    packed: dict[tuple[int, ...], Any] | None = None,
+    kept: dict[tuple[int, ...], PackedWeights] | None = None,
 ) -> list[tuple[Tensor, States]]:
     """Run networks over all steps of n sequences, see `agents.ppo.layers.run_networks`."""
     name, plan = MODES[networks[0].mode], _plan(lengths, len(networks))
@@ -50,18 +50,17 @@ def run_kernels(
     last: list[list[Tensor]] = [[] for _ in networks]
     for layer in range(networks[0].num_layers):
         tensors: list[Tensor | None] = []
-        weights: list[Any] = []
+        weights: list[PackedWeights] = []
         for network, series, (h, c) in zip(networks, outputs, states, strict=True):
             parameters = [getattr(network, f"{part}_l{layer}", None) for part in PARAMETERS]
             tensors += [series, h[layer], c[layer], *parameters]
             key = (id(network), layer, *(0 if p is None else p._version for p in parameters))
-            if packed is None or key not in packed:
-                made = _packed(name, *parameters)
-                if packed is not None:
-                    packed[key] = made
-            else:
-                made = packed[key]
-            weights.append(made)
+            packed = None if kept is None else kept.get(key)
+            if packed is None:
+                packed = _packed(name, *parameters)  # type: ignore[arg-type]
+                if kept is not None:
+                    kept[key] = packed
+            weights.append(packed)
         results = RecurrentLayers.apply(name, torch.is_grad_enabled(), plan, weights, *tensors)
         outputs = list(results[::3])
         for k, ends in enumerate(last):
@@ -127,14 +126,27 @@ def _call_each(kernel: Callable[..., None], arguments: Sequence[Any], threads: i
         list(_pool(threads, os.getpid()).map(lambda block: kernel(*block), arguments))
 
 
-def _packed(name: str, w_in: Tensor, w_rec: Tensor, b_in: Tensor | None, b_rec: Tensor | None) -> Any:
-    """Return the packed weights of the forward pass, and those of the state for the backward pass."""
+class PackedWeights(NamedTuple):
+    """Weights of a layer as the kernels take them.
+
+    Attributes:
+        forward: Sets of weights packed for the forward pass.
+        of_state: Those of the state, for the backward pass, in the order of the kernels' gates.
+    """
+
+    forward: tuple[Array, ...]
+    of_state: Tensor
+
+
+def _packed(
+    name: str, w_in: Tensor, w_rec: Tensor, b_in: Tensor | None, b_rec: Tensor | None
+) -> PackedWeights:
     units = w_rec.shape[1]
+    w_in, w_rec = w_in.detach(), w_rec.detach()
     none = w_in.new_zeros((len(w_in), 1))
-    of_inputs, of_state = (none if bias is None else bias[:, None] for bias in (b_in, b_rec))
-    if name != "gru":
-        sets: list[Any] = [(w_in, of_inputs + of_state, w_rec)]
-    else:
+    of_inputs, of_state = (none if bias is None else bias.detach()[:, None] for bias in (b_in, b_rec))
+    sets: list[tuple[Tensor, ...]] = [(w_in, of_inputs + of_state, w_rec)]
+    if name == "gru":
         w_rec, of_state = (torch.cat([part[2 * units :], part[: 2 * units]]) for part in (w_rec, of_state))
         sets = [(of_state, w_rec), (w_in, of_inputs)]
     width = 2 * VECTOR // w_in.element_size()
@@ -142,9 +154,32 @@ def _packed(name: str, w_in: Tensor, w_rec: Tensor, b_in: Tensor | None, b_rec: 
     packed = []
     for parts in sets:
         out = w_in.new_zeros((panels, sum(part.shape[1] for part in parts), width)).numpy()
-        kernels.pack_forward(tuple(part.detach().numpy() for part in parts), units, out)
+        kernels.pack_forward(tuple(part.numpy() for part in parts), units, out)
         packed.append(out)
-    return tuple(packed), w_rec
+    return PackedWeights(tuple(packed), w_rec)
+
+
+class _Run(NamedTuple):
+    """What the backward pass of a network needs, see `agents.kernels.recurrent`; tensors without history."""
+
+    series: tuple[Tensor, Tensor, Tensor, Tensor]
+    first: States
+    of_state: Tensor
+
+    def arrays(self) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Return the series and the first states as arrays."""
+        return tuple(part.numpy() for part in self.series), tuple(part.numpy() for part in self.first)
+
+
+def _series(
+    name: str, inputs: Tensor, units: int, keep: bool
+) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
+    """Return the series of a run, to be filled, and its outputs once more, for autograd to track."""
+    rows, outputs = len(inputs) if keep else 0, inputs.new_empty((len(inputs), units))
+    joint = inputs.new_empty((rows, inputs.shape[1] + 1 + units))
+    gates = inputs.new_empty((rows, GATES[name] * units))
+    cells = inputs.new_empty((rows if name == "lstm" else 0, units))
+    return (joint, gates, cells, outputs.detach()), outputs
 
 
 STRIDE = 3 + len(PARAMETERS)  # tensors per network among the arguments of `RecurrentLayers.forward`
@@ -161,7 +196,7 @@ class RecurrentLayers(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, name: str, keep: bool, plan: _Plan, packed: Sequence[Any], *tensors: Tensor | None
+        ctx: Any, name: str, keep: bool, plan: _Plan, packed: Sequence[PackedWeights], *tensors: Any
     ) -> Any:
         """Run all blocks of all networks through time.
 
@@ -170,7 +205,7 @@ class RecurrentLayers(torch.autograd.Function):
             name: Of the cell, a value of `MODES`.
             keep: Whether a backward pass may follow.
             plan: The division into blocks.
-            packed: Per network what `_packed` returns.
+            packed: The weights of each network once more.
             tensors: Per network its inputs (S, inputs), hidden and cell states (n, units) before the first
                 steps, input and recurrent weights, and their biases, None for no bias.
 
@@ -178,66 +213,49 @@ class RecurrentLayers(torch.autograd.Function):
             Per network outputs (S, units), and hidden and cell states (n, units) after the last steps.
         """
         results: list[Tensor] = []
-        arguments, kept = [], []
-        for k, (weights, of_state) in enumerate(packed):
-            inputs, hidden, cell, w_in, w_rec, *_ = tensors[STRIDE * k : STRIDE * (k + 1)]
-            assert inputs is not None and hidden is not None and cell is not None
-            assert w_in is not None and w_rec is not None
-            steps, units = len(inputs), w_rec.shape[1]
-            rows = steps if keep else 0
-            joint = inputs.new_empty((rows, inputs.shape[1] + 1 + units))
-            gates = inputs.new_empty((rows, GATES[name] * units))
-            cells = inputs.new_empty((rows if name == "lstm" else 0, units))
-            outputs, last = (
-                inputs.new_empty((steps, units)),
-                (torch.empty_like(hidden), torch.empty_like(cell)),
-            )
-            series = tuple(part.numpy() for part in (joint, gates, cells, outputs))
-            first = hidden.contiguous(), cell.contiguous()
-            states = [tuple(part.numpy() for part in pair) for pair in (first, last)]
-            constants = _tanh_constants(inputs.dtype)
-            inputs_ = inputs.contiguous().numpy()
-            arguments += [
-                (block, inputs_, weights, constants, *states, keep, series) for block in plan.blocks
-            ]
-            kept.append((joint, gates, cells, outputs, of_state, w_in, first))
+        arguments, runs = [], []
+        for k, weights in enumerate(packed):
+            inputs, hidden, cell = tensors[STRIDE * k : STRIDE * k + 3]
+            series, outputs = _series(name, inputs, hidden.shape[1], keep)
+            last = torch.empty_like(hidden), torch.empty_like(cell)
+            run = _Run(series, (hidden.contiguous(), cell.contiguous()), weights.of_state)
+            to_fill, first = run.arrays()
+            given = inputs.contiguous().numpy(), weights.forward, _tanh_constants(inputs.dtype)
+            ends = tuple(part.numpy() for part in last)
+            arguments += [(block, *given, first, ends, keep, to_fill) for block in plan.blocks]
+            runs.append(run)
             results += [outputs, *last]
         _call_each(getattr(kernels, f"{name}_forward"), arguments, plan.threads)
         if keep:
-            ctx.name, ctx.plan, ctx.kept = name, plan, kept
+            ctx.name, ctx.plan, ctx.runs = name, plan, runs
+            ctx.save_for_backward(*(w for k in range(len(packed)) for w in tensors[STRIDE * k + 3 :][:2]))
         return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         """Return the gradients on inputs, first states and parameters."""
-        if ctx.kept is None:
+        if ctx.runs is None:
             raise RuntimeError("a recurrent layer can be differentiated only once")
-        kept, ctx.kept = ctx.kept, None  # the kernels overwrite it
-        arguments, d_firsts = [], []
-        for k, (joint, gates, cells, outputs, of_state, _, first) in enumerate(kept):
+        runs, ctx.runs = ctx.runs, None  # the kernels overwrite them
+        saved, arguments, d_firsts = ctx.saved_tensors, [], []  # raises if weights have changed
+        for k, run in enumerate(runs):
             out, *d_last = (grad.contiguous() for grad in grads[3 * k : 3 * k + 3])
-            d_first = (
-                torch.empty_like(d_last[0]),
-                torch.empty_like(d_last[1]) if ctx.name == "lstm" else d_last[1],
-            )
-            d_firsts.append(d_first)
-            series = tuple(part.detach().numpy() for part in (joint, gates, cells, outputs))
-            pairs = [tuple(part.numpy() for part in pair) for pair in (first, d_last, d_first)]
-            weight, constants = of_state.detach().numpy(), _tanh_constants(gates.dtype)
-            arguments += [
-                (block, weight, constants, pairs[0], series, out.numpy(), *pairs[1:])
-                for block in ctx.plan.blocks
-            ]
+            d_cell = torch.empty_like(d_last[1]) if ctx.name == "lstm" else d_last[1]
+            d_firsts.append((torch.empty_like(d_last[0]), d_cell))
+            series, first = run.arrays()
+            given = run.of_state.numpy(), _tanh_constants(out.dtype), first, series, out.numpy()
+            ends = [tuple(part.numpy() for part in pair) for pair in (d_last, d_firsts[-1])]
+            arguments += [(block, *given, *ends) for block in ctx.plan.blocks]
         _call_each(getattr(kernels, f"{ctx.name}_backward"), arguments, ctx.plan.threads)
         gradients: list[Tensor | None] = [None] * NO_TENSORS
-        for k, ((joint, gates, _, _, _, w_in, _), d_first) in enumerate(zip(kept, d_firsts, strict=True)):
-            needed = ctx.needs_input_grad[NO_TENSORS + STRIDE * k :]
+        for k, (run, d_first) in enumerate(zip(runs, d_firsts, strict=True)):
+            needed = ctx.needs_input_grad[NO_TENSORS + STRIDE * k :][:STRIDE]
+            joint, gates, *_ = run.series
+            w_in: Tensor = saved[2 * k]
             driven = gates if ctx.name != "gru" else gates[:, d_first[0].shape[1] :]
             gradients += [driven @ w_in if needed[0] else None, *d_first]
             on_parameters = _on_parameters(ctx.name, joint, gates, w_in.shape[1])
-            gradients += [
-                d if need else None for d, need in zip(on_parameters, needed[3:STRIDE], strict=True)
-            ]
+            gradients += [d if need else None for d, need in zip(on_parameters, needed[3:], strict=True)]
         return tuple(gradients)
 
 

@@ -24,7 +24,7 @@ if HAS_KERNELS:
 
 Tensor = torch.Tensor
 States = tuple[Tensor, Tensor]
-PackedWeights = dict[tuple[int, ...], Any]  # by network, layer and versions of its weights
+KeptWeights = dict[tuple[int, ...], Any]  # `PackedWeights` by network, layer and versions of its weights
 
 
 class SequenceStates(NamedTuple):
@@ -92,7 +92,7 @@ def run_networks(
     states: Sequence[States],
     lengths: Indices,
     fused: bool = True,
-    packed: PackedWeights | None = None,
+    kept: KeptWeights | None = None,
 ) -> list[tuple[Tensor, States]]:
     """Run several networks of one kind and size over the same sequences, see `run_layers`.
 
@@ -102,12 +102,12 @@ def run_networks(
         states: Of each.
         lengths: (n,) steps of each sequence.
         fused: Whether kernels may be used.
-        packed: Where kernels keep their form of the weights for the next call; without it they make it anew,
+        kept: Where kernels keep their form of the weights for the next call; without it they make it anew,
             and single steps are left to torch.
     """
-    several = len(inputs[0]) > len(lengths) or packed is not None
+    several = len(inputs[0]) > len(lengths) or kept is not None
     if fused and several and HAS_KERNELS and all(map(supports, networks, inputs)):
-        return run_kernels(networks, inputs, states, lengths, packed)
+        return run_kernels(networks, inputs, states, lengths, kept)
     return [_run_alone(*given, lengths) for given in zip(networks, inputs, states, strict=True)]
 
 

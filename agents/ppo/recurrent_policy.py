@@ -17,7 +17,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
 from agents.ppo.layers import (
-    PackedWeights,
+    KeptWeights,
     SequenceStates,
     States,
     check_cell,
@@ -66,7 +66,7 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
         ValueError: If a choice is unknown, or the policy has no network for a space.
     """
 
-    _packed: PackedWeights | None = None  # while weights stay the same
+    _kept: KeptWeights | None = None  # while weights stay the same
 
     def __init__(
         self,
@@ -131,17 +131,17 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
     @contextmanager
     def fixed_weights(self) -> Iterator[None]:
         """Promise that weights stay the same, which makes single steps faster."""
-        self._packed = {}
+        self._kept = {}
         try:
             yield
         finally:
-            self._packed = None
+            self._kept = None
 
     def latents(
         self, obs: Any, lstm_states: RNNStates, episode_starts: Tensor
     ) -> tuple[Tensor, Tensor, RNNStates]:
         """Return what the last layers of actor and critic see, (S, units) each, and the last states."""
-        features = self.extract_features(obs)
+        features: Any = self.extract_features(obs)
         of_actor, of_critic = (features, features) if self.share_features_extractor else features
         if self.lstm_critic is not None:
             (latent_pi, states_pi), (latent_vf, states_vf) = self._process_sequences(
@@ -160,7 +160,7 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
         latent_pi = self.mlp_extractor.forward_actor(latent_pi)
         return latent_pi, self.mlp_extractor.forward_critic(latent_vf), RNNStates(states_pi, states_vf)
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, obs: Any, lstm_states: RNNStates, episode_starts: Tensor, deterministic: bool = False
     ) -> tuple[Tensor, Tensor, Tensor, RNNStates]:
         """Return actions of the distribution, values, logarithms of the actions' probability, and states."""
@@ -217,13 +217,11 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
         if not starts or (self.fast and starts == int(first.count_nonzero())):
             if starts:
                 states = [_reset(before, first) for before in states]
-            return run_networks(networks, features, states, lengths, self.fast, self._packed)
+            return run_networks(networks, features, states, lengths, self.fast, self._kept)
         if ragged:
             raise ValueError("no episode may start within a sequence unless all are padded to one length")
-        return [
-            self._step_by_step(*given, episode_starts, network)
-            for *given, network in zip(features, states, networks, strict=True)
-        ]
+        given = zip(features, states, networks, strict=True)
+        return [self._step_by_step(series, before, episode_starts, lstm) for series, before, lstm in given]
 
     def _step_by_step(
         self, features: Tensor, states: States, starts: Tensor, lstm: nn.RNNBase
