@@ -25,44 +25,6 @@ def tanh_of(x: Any, c: Any) -> Any:
     return x * p / q
 
 
-@inner
-def add_product(left: Any, left_at: int, right: Any, out: Any, out_at: int) -> None:
-    """Add columns of left (m, k), from ``left_at``, @ right (k, j) to columns of out (m, j), from ``out_at``.
-
-    Meant for weights that are not used often enough to be packed (see ``agents.kernels.product``). It takes
-    offsets instead of slices, because a slice of columns would hide from the compiler that rows are
-    contiguous. Four rows of weights meet two of ``left`` at a time, so that every load is used twice.
-    """
-    rows = left.shape[0]
-    depth, columns = right.shape
-    whole, paired = depth - depth % 4, rows - rows % 2
-    for k in range(0, whole, 4):
-        w0, w1, w2, w3 = right[k], right[k + 1], right[k + 2], right[k + 3]
-        at = left_at + k
-        for b in range(0, paired, 2):
-            a, c = left[b], left[b + 1]
-            a0, a1, a2, a3 = a[at], a[at + 1], a[at + 2], a[at + 3]
-            c0, c1, c2, c3 = c[at], c[at + 1], c[at + 2], c[at + 3]
-            row, next_row = out[b][out_at : out_at + columns], out[b + 1][out_at : out_at + columns]
-            for j in range(columns):
-                x0, x1, x2, x3 = w0[j], w1[j], w2[j], w3[j]
-                row[j] += a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3
-                next_row[j] += c0 * x0 + c1 * x1 + c2 * x2 + c3 * x3
-        for b in range(paired, rows):
-            a = left[b]
-            a0, a1, a2, a3 = a[at], a[at + 1], a[at + 2], a[at + 3]
-            row = out[b][out_at : out_at + columns]
-            for j in range(columns):
-                row[j] += a0 * w0[j] + a1 * w1[j] + a2 * w2[j] + a3 * w3[j]
-    for k in range(whole, depth):
-        w0 = right[k]
-        for b in range(rows):
-            a0 = left[b, left_at + k]
-            row = out[b][out_at : out_at + columns]
-            for j in range(columns):
-                row[j] += a0 * w0[j]
-
-
 @inlined
 def quarters(row: Any, units: int) -> tuple[Any, Any, Any, Any]:
     """Return the four parts of a row (4 H,) of gates."""

@@ -9,8 +9,8 @@ rung but the last, runs are shorter, and the best third goes on to the next rung
 three times the trials (successive halving, Jamieson & Talwalkar 2016, arXiv:1502.07943). Draw 0, what
 ``hyperparameters.toml`` declares, always goes on.
 
-Every finished run is a file in ``--out``/runs. Repeated, the command does what is missing. It writes
-search.json and search.md.
+Every finished run is a file in ``--out``/runs. Repeated, the command does what is missing. It keeps the table
+of all runs in search.json and search.md.
 """
 
 from __future__ import annotations
@@ -154,9 +154,9 @@ def run(config: Search) -> int:
     os.environ["OMP_NUM_THREADS"] = "1"  # inherited by the workers
     with ProcessPoolExecutor(config.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         for trials in config.rung_trials():
-            failures += _run_rung(config, {number: draws[number] for number in numbers}, trials, pool)
+            failures += _run_rung(config, draws, numbers, trials, pool)
             numbers = survivors(scores(config, draws, numbers, trials))
-    _report(config, draws)
+    log.info(report(config, draws))
     return 1 if failures else 0
 
 
@@ -179,15 +179,17 @@ def run_file(config: Search, values: Values, trials: int, seed: int) -> Path:
     return config.out / "runs" / f"{config.agent}_{trials}_{seed}_{text.replace('/', '-')}.json"
 
 
-def _run_rung(config: Search, draws: dict[int, Values], trials: int, pool: ProcessPoolExecutor) -> int:
+def _run_rung(
+    config: Search, draws: list[Values], numbers: list[int], trials: int, pool: ProcessPoolExecutor
+) -> int:
     """Make the missing runs of a rung; return how many failed."""
     missing = [
         (number, seed)
-        for number, values in draws.items()
+        for number in numbers
         for seed in config.size("seeds")
-        if not run_file(config, values, trials, seed).is_file()
+        if not run_file(config, draws[number], trials, seed).is_file()
     ]
-    log.info("%d trials: %d draws, %d runs missing", trials, len(draws), len(missing))
+    log.info("%d trials: %d draws, %d runs missing", trials, len(numbers), len(missing))
     futures = {
         pool.submit(probe_errors, config.agent, draws[number], trials, seed): (number, seed)
         for number, seed in missing
@@ -203,6 +205,7 @@ def _run_rung(config: Search, draws: dict[int, Values], trials: int, pool: Proce
             continue
         content = {"values": draws[number], "errors": errors}
         write_json(run_file(config, draws[number], trials, seed), content)
+        report(config, draws)  # so that a search that is stopped leaves its table
         log.info("draw %d, seed %d: %.1f mm  %s", number, seed, MM * errors[-1], draws[number])
     return failures
 
@@ -214,8 +217,8 @@ def _seed_scores(config: Search, values: Values, trials: int) -> list[float]:
     return [float(np.mean(series[-SCORED:])) for series in errors]
 
 
-def _report(config: Search, draws: list[Values]) -> None:
-    """Write the draws that have runs: the last rung first, and the best of each rung first."""
+def report(config: Search, draws: list[Values]) -> str:
+    """Write the draws that have runs, the last rung and the best first, and return their table."""
     agent = SEARCHABLE[config.agent]
     rows: list[Values] = []
     for trials in reversed(config.rung_trials()):
@@ -241,7 +244,7 @@ def _report(config: Search, draws: list[Values]) -> None:
     ]
     table = markdown_table(("draw", "trials", "error (mm)", "by seed", *agent.search), cells)
     write_atomically(config.out / "search.md", (table + "\n").encode())
-    log.info(table)
+    return table
 
 
 def main(arguments: list[str] | None = None) -> int:
