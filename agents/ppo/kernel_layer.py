@@ -23,7 +23,7 @@ DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 MODES = {"LSTM": "lstm", "GRU": "gru", "RNN_TANH": "rnn"}
 GATES = {"lstm": 4, "gru": 4, "rnn": 1}
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of a layer of torch
-BLOCK = 64  # most sequences per call of a kernel
+BLOCK = 24  # most sequences per call of a kernel
 
 
 def supports(layers: nn.RNNBase, inputs: Tensor) -> bool:
