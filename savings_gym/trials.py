@@ -1,0 +1,339 @@
+"""Trials of people, or of any other learner, from a table: one row per reach.
+
+A trial table has one row per participant and trial, with these columns, in any order and beside any others:
+
+=====================  =======  =================================================================
+column                 type     meaning
+=====================  =======  =================================================================
+``participant``        text     who reached; numbers are read as text
+``phase``              text     NF1, FF1, NF2 or FF2 for the measures of savings; any others are possible
+``trial``              int      order of the participant's trials, numbered through; or anew in every
+                                phase, and phases then come in the order of the file
+``target``             text     optional; name or number of the target
+``lateral_deviation``  float    distance from the straight line, positive to the right, in the unit given
+``angle``              float    angular error, in the unit given
+``force_index``        float    share of a field that the force on a channel would cancel; no unit
+``perturbation``       float    optional; size in units of the one to be learned: 0, 1, -1, ...
+``clamp``              float    optional; error that was shown whatever the reach, same unit; empty on others
+``channel``            0 or 1   optional; whether the hand was in a force channel
+=====================  =======  =================================================================
+
+At least one of the three measures is needed. An empty cell, or ``nan``, is a trial without that value.
+`TrialTable.probe_table` turns the table into what learning curves, savings and figures are made from, and
+`TrialTable.series` into what the models of `savings_gym.models` take.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from savings_gym.arrays import Array, Columns, Floats, as_choice, as_whole_number
+from savings_gym.files import read_table
+from savings_gym.models.design import Design
+
+KEYS: Final = ("participant", "phase", "trial")
+MEASURES: Final = ("lateral_deviation", "angle", "force_index")
+OPTIONAL: Final = ("target", *MEASURES, "perturbation", "clamp", "channel")
+UNITS: Final[Mapping[str, Mapping[str, float]]] = {  # unit to what a number in it is in SI
+    "lateral_deviation": {"m": 1.0, "cm": 0.01, "mm": 0.001},
+    "angle": {"rad": 1.0, "deg": math.pi / 180.0},
+}
+SEPARATORS: Final = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+EMPTY: Final = ("", "na", "n/a", "nan", "none")  # cells without a value
+
+
+@dataclass(frozen=True, eq=False)
+class TrialTable:
+    """Trials in the order of participants and trials; see `read_trials`.
+
+    Attributes:
+        participant: (n,) names.
+        phase: (n,) names.
+        trial: (n,) numbers.
+        target: (n,) names; empty strings without such a column.
+        values: Measures, and what else is numeric, (n,) each, by the name of the column; SI, NaN if missing.
+    """
+
+    participant: Array
+    phase: Array
+    trial: Array
+    target: Array
+    values: Mapping[str, Floats]
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """Names of the participants, in the order of the file."""
+        return tuple(dict.fromkeys(self.participant.tolist()))
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Names of the phases, in the order of the first participant's trials."""
+        return tuple(dict.fromkeys(self.phase.tolist()))
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that the table has."""
+        return tuple(name for name in MEASURES if name in self.values)
+
+    def probe_table(self, measure: str | None = None, block: int = 1) -> Columns:
+        """Return means of blocks of trials as a probe table, for `phase_curves`, `savings` and figures.
+
+        Block k of a phase stands for a probe after k blocks of trials; what is left of a phase after its last
+        whole block, and what only some participants have, is left out. The measure becomes the column
+        ``lateral_deviation``: for an angle, read rad where the measures of savings say m.
+
+        Args:
+            measure: Its name; None takes the first that the table has.
+            block: Trials per block, for example the number of targets.
+
+        Returns:
+            The columns network (position in `participants`), phase, update, trial, target (0) and
+            lateral_deviation.
+
+        Raises:
+            ValueError: If there is no such measure, a participant lacks a phase, a phase is shorter than a
+                block, or a block has no value.
+        """
+        values, block = self.values[self._measure(measure)], as_whole_number("block", block, least=1)
+        parts = []
+        for phase in self.phases:
+            trials = [values[self._rows(name, phase)] for name in self.participants]
+            blocks = min(len(own) for own in trials) // block
+            if not blocks:
+                fewest = min(range(len(trials)), key=lambda i: len(trials[i]))
+                raise ValueError(
+                    f"participant {self.participants[fewest]} has {len(trials[fewest])} trials in phase "
+                    f"{phase}, expected at least {block}, one block"
+                )
+            mean = np.stack([_block_means(own, blocks, block) for own in trials])
+            self._refuse_empty(np.isnan(mean), phase)
+            participant, update = (index.ravel() for index in np.indices(mean.shape))
+            parts.append((participant, np.full(mean.size, phase), update, mean.ravel()))
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        table: Columns = dict(zip(("network", "phase", "update", "lateral_deviation"), columns, strict=True))
+        return table | {"trial": block * table["update"], "target": np.zeros_like(table["update"])}
+
+    def series(
+        self,
+        participant: str,
+        perturbation: Mapping[str, float] | None = None,
+        measure: str | None = None,
+    ) -> tuple[Design, Floats, Array]:
+        """Return the trials of one participant for a model of learning.
+
+        Args:
+            participant: Name of the participant.
+            perturbation: Phase to the size of its perturbation, such as ``{"NF1": 0, "FF1": 1}``; None takes
+                the column of that name.
+            measure: Its name; None takes the first that the table has. A force index is adaptation, the
+                others are errors.
+
+        Returns:
+            The design, the measure of every trial (T,), NaN where there is none, and the phases (T,).
+
+        Raises:
+            ValueError: If there is no such participant or measure, or a phase has no perturbation.
+        """
+        if participant not in self.participants:
+            raise ValueError(f"no participant {participant!r}; choose from: {', '.join(self.participants)}")
+        rows = self._rows(participant)
+        observed, phase = self.values[self._measure(measure)][rows], self.phase[rows]
+        channel = np.nan_to_num(self._column("channel", rows)) == 1.0
+        clamp = np.where(channel, np.nan, self._column("clamp", rows))
+        return Design(self._perturbation(rows, channel, perturbation), clamp, channel), observed, phase
+
+    def _perturbation(self, rows: Array, channel: Array, sizes: Mapping[str, float] | None) -> Floats:
+        """Size of the perturbation of every trial; 0 in a channel."""
+        if sizes is None:
+            if "perturbation" not in self.values:
+                raise ValueError(
+                    "the table has no column perturbation: give the size of every phase, such as "
+                    f"perturbation={ {phase: 0 for phase in self.phases} }"
+                )
+            size = np.where(channel, 0.0, self.values["perturbation"][rows])
+            if np.isnan(size).any():
+                raise ValueError(f"trial {self.trial[rows][np.isnan(size)][0]} has no perturbation")
+            return size
+        if missing := [name for name in self.phases if name not in sizes]:
+            raise ValueError(f"perturbation has no size for the phases {missing}; it has {sorted(sizes)}")
+        return np.where(channel, 0.0, np.array([float(sizes[name]) for name in self.phase[rows]]))
+
+    def _measure(self, name: str | None) -> str:
+        return self.measures[0] if name is None else as_choice("measure", name, self.measures)
+
+    def _rows(self, participant: str, phase: str | None = None) -> Array:
+        chosen = self.participant == participant
+        return np.flatnonzero(chosen if phase is None else chosen & (self.phase == phase))
+
+    def _column(self, name: str, rows: Array) -> Floats:
+        return self.values[name][rows] if name in self.values else np.full(rows.size, np.nan)
+
+    def _refuse_empty(self, empty: Array, phase: str) -> None:
+        if empty.any():
+            i, k = np.argwhere(empty)[0]
+            raise ValueError(
+                f"participant {self.participants[i]}, phase {phase}: block {k} has no value; "
+                "use larger blocks"
+            )
+
+
+def _block_means(values: Floats, blocks: int, block: int) -> Floats:
+    """Means of consecutive blocks without their NaN; NaN for a block of nothing else."""
+    rows = values[: blocks * block].reshape(blocks, block)
+    count = np.isfinite(rows).sum(axis=-1)
+    return np.where(count > 0, np.nansum(rows, axis=-1) / np.maximum(count, 1), np.nan)
+
+
+def read_trials(
+    path: str | Path,
+    columns: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    phases: Mapping[str, str] | None = None,
+) -> TrialTable:
+    """Read a trial table; the module's documentation lists its columns.
+
+    Args:
+        path: A .csv file, a .tsv or .txt file with tabs, or a .parquet file (needs pandas and pyarrow).
+        columns: Name of a column here to its name in the file, if they differ, such as
+            ``{"participant": "subj", "lateral_deviation": "max perp dist"}``.
+        units: Unit of every measure that has one, such as ``{"lateral_deviation": "mm"}``: m, cm or mm, and
+            rad or deg for ``angle``. There is no default.
+        phases: Name of a phase in the file to its name here, such as ``{"baseline": "NF1"}``; others stay.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a column, a unit or a value is missing, unknown or repeated; the message names it.
+    """
+    file, names = Path(path), {**{name: name for name in (*KEYS, *OPTIONAL)}, **(columns or {})}
+    if unknown := sorted(set(names) - {*KEYS, *OPTIONAL}):
+        raise ValueError(f"unknown column {unknown[0]!r}; choose from: {', '.join((*KEYS, *OPTIONAL))}")
+    cells = _cells(file)
+    wanted = {*KEYS, *(columns or {})}
+    if lacking := [names[name] for name in names if name in wanted and names[name] not in cells]:
+        raise ValueError(f"{file} has no column {lacking[0]!r}; it has {', '.join(cells)}")
+    measures = [name for name in MEASURES if names[name] in cells]
+    if not measures:
+        raise ValueError(f"{file} has none of the measures {', '.join(MEASURES)}; map one with columns=")
+    factors = {name: _factor(file, name, units or {}) for name in measures}
+    numeric = [name for name in OPTIONAL if name != "target" and names[name] in cells]
+    values = {
+        name: factors.get(name, 1.0) * _numbers(file, names[name], cells[names[name]]) for name in numeric
+    }
+    for name in ("perturbation", "clamp"):
+        if name in values and np.isinf(values[name]).any():
+            raise ValueError(f"{file}, column {names[name]!r}: infinite values")
+    text = {name: _text(file, names[name], cells[names[name]]) for name in ("participant", "phase")}
+    target = cells.get(names["target"], [""] * text["phase"].size)
+    phase = np.array([(phases or {}).get(name, name) for name in text["phase"]])
+    trial = _trials(file, names["trial"], cells[names["trial"]])
+    table = TrialTable(
+        text["participant"], phase, trial, np.array([str(cell).strip() for cell in target]), values
+    )
+    return _in_order(file, table)
+
+
+def _cells(file: Path) -> dict[str, Sequence[object]]:
+    """Columns of a file by their names, cells as they stand."""
+    if not file.is_file():
+        raise FileNotFoundError(f"no file {str(file)!r}")
+    if file.suffix == ".parquet":
+        frame = read_table(file)
+        return {str(name): frame[name].tolist() for name in frame.columns}
+    if file.suffix not in SEPARATORS:
+        raise ValueError(f"{file} is of an unknown kind; choose from: {', '.join(SEPARATORS)}, .parquet")
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        rows = [row for row in csv.reader(stream, delimiter=SEPARATORS[file.suffix]) if row]
+    if len(rows) < 2:
+        raise ValueError(f"{file} has {len(rows)} rows, expected a heading and at least one trial")
+    heading = [name.strip() for name in rows[0]]
+    if len(set(heading)) < len(heading):
+        raise ValueError(f"{file} has a column name twice: {', '.join(heading)}")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(heading):
+            raise ValueError(f"{file}, row {number}: {len(row)} cells, expected {len(heading)}")
+    return dict(zip(heading, zip(*rows[1:], strict=True), strict=True))
+
+
+def _factor(file: Path, measure: str, units: Mapping[str, str]) -> float:
+    """What a number of a measure is in SI."""
+    if measure not in UNITS:
+        return 1.0
+    valid = UNITS[measure]
+    if measure not in units:
+        raise ValueError(
+            f"{file}: the unit of {measure} is not given; choose from: {', '.join(valid)}, as in "
+            f"units={{{measure!r}: {list(valid)[-1]!r}}}"
+        )
+    return valid[as_choice(f"the unit of {measure}", units[measure], valid)]
+
+
+def _numbers(file: Path, name: str, cells: Sequence[object]) -> Floats:
+    """Numbers of a column, NaN for empty cells."""
+    numbers = np.full(len(cells), np.nan)
+    for row, cell in enumerate(cells):
+        text = str(cell).strip()
+        if text.lower() not in EMPTY:
+            try:
+                numbers[row] = float(text)
+            except ValueError:
+                raise ValueError(
+                    f"{file}, row {row + 2}, column {name!r}: {cell!r} is not a number"
+                ) from None
+    return numbers
+
+
+def _text(file: Path, name: str, cells: Sequence[object]) -> Array:
+    """Texts of a column; none may be empty."""
+    texts = np.array([str(cell).strip() for cell in cells])
+    if (texts == "").any():
+        raise ValueError(f"{file}, row {int(np.argmax(texts == '')) + 2}, column {name!r}: the cell is empty")
+    return texts
+
+
+def _trials(file: Path, name: str, cells: Sequence[object]) -> Array:
+    """Whole numbers of a column."""
+    numbers = _numbers(file, name, cells)
+    wrong = ~np.isfinite(numbers) | (numbers != np.floor(numbers))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(f"{file}, row {row + 2}, column {name!r}: {cells[row]!r} is not a whole number")
+    return numbers.astype(np.int64)
+
+
+def _in_order(file: Path, table: TrialTable) -> TrialTable:
+    """The table by participant, in the order of the file, and trial; refuses repeats and split phases."""
+    person, place = _ranks(table.participant), np.zeros(table.trial.size, dtype=np.int64)
+    if len(set(zip(person.tolist(), table.trial.tolist(), strict=True))) < person.size:
+        place = _ranks(table.phase)  # trials are numbered anew in every phase
+    order = np.lexsort((table.trial, place, person))
+    person, place, trial, phase = person[order], place[order], table.trial[order], table.phase[order]
+    twice = (np.diff(person) == 0) & (np.diff(place) == 0) & (np.diff(trial) == 0)
+    if twice.any():
+        row = order[int(np.argmax(twice))]
+        raise ValueError(
+            f"{file}: participant {table.participant[row]}, phase {table.phase[row]}: trial "
+            f"{table.trial[row]} occurs twice"
+        )
+    begins = np.flatnonzero((np.diff(person) != 0) | (phase[1:] != phase[:-1])) + 1
+    blocks = [(int(person[row]), str(phase[row])) for row in (0, *begins)]
+    if len(set(blocks)) < len(blocks):
+        i, name = next(block for block in blocks if blocks.count(block) > 1)
+        raise ValueError(
+            f"{file}: phase {name} of participant {table.participants[i]} is interrupted by another phase; "
+            "give every block of trials a name of its own"
+        )
+    values = {name: column[order] for name, column in table.values.items()}
+    return TrialTable(table.participant[order], phase, trial, table.target[order], values)
+
+
+def _ranks(names: Array) -> Array:
+    """Numbers of names in the order of their first appearance, (n,)."""
+    number = {name: i for i, name in enumerate(dict.fromkeys(names.tolist()))}
+    return np.array([number[name] for name in names.tolist()])
