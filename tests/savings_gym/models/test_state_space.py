@@ -69,8 +69,11 @@ def joint_normal(model, design):
 
 @pytest.mark.parametrize("kind", MODELS)
 @given(
-    seed=st.integers(0, 1000), process=st.floats(0.0, 0.3), motor=st.floats(0.0, 0.3), measured=st.floats(0.02, 0.3)
-)  # fmt: skip
+    seed=st.integers(0, 1000),
+    process=st.floats(0.0, 0.3),
+    motor=st.floats(0.0, 0.3),
+    measured=st.floats(0.02, 0.3),
+)
 @settings(max_examples=12)
 def test_the_likelihood_is_that_of_a_multivariate_normal(kind, seed, process, motor, measured):
     design = mixed_design(25, seed)
@@ -125,7 +128,7 @@ def spontaneous_recovery(model):
 
 
 def test_only_more_than_one_rate_recovers_spontaneously():
-    """Smith et al. 2006: two rates rebound in error clamps towards what was learned first, one rate does not."""
+    """Smith et al. 2006: two rates rebound in error clamps, one rate does not."""
     rebound = spontaneous_recovery(TwoRate())
     assert rebound[0] <= 0.05 and 5 < np.argmax(rebound) < 40  # at once, then slow decay
     assert 0.1 < rebound.max() - rebound[0] < 0.5

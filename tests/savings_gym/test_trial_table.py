@@ -1,0 +1,186 @@
+"""Trial tables of people: what is read, what is refused, and planted savings that are found again."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from experiments.drawing.curves import learning_curves
+from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.learning import learning_rate
+from savings_gym.metrics.savings import savings
+from savings_gym.models.fitting import fit
+from savings_gym.models.state_space import TwoRate
+from savings_gym.trials import read_trials
+
+LENGTHS = {"baseline": 16, "adapt 1": 80, "washout": 80, "adapt 2": 80}
+PHASES = {"baseline": "NF1", "adapt 1": "FF1", "washout": "NF2", "adapt 2": "FF2"}
+SIZES = {"NF1": 0.0, "FF1": 1.0, "NF2": 0.0, "FF2": 1.0}
+COLUMNS = {"participant": "subj", "phase": "block name", "trial": "trl", "lateral_deviation": "max PD (mm)"}
+UNITS = {"lateral_deviation": "mm"}
+START, RATE, NOISE = {"FF1": 25.0, "NF2": -20.0, "FF2": 20.0}, {"FF1": 0.05, "NF2": 0.08, "FF2": 0.1}, 1.0
+
+
+def people(n=10, seed=0, restart=False):
+    """Rows as a lab shares them: other names, millimetres, a target in words, missing cells."""
+    rng, rows = np.random.default_rng(seed), []
+    for person in range(n):
+        first = 1
+        for block, trials in LENGTHS.items():
+            phase = PHASES[block]
+            decay = START.get(phase, 0.0) * np.exp(-RATE.get(phase, 0.0) * np.arange(trials))
+            deviation = decay + rng.normal(0.0, NOISE, trials) + rng.normal(0.0, 0.3)
+            for k, value in enumerate(deviation):
+                cell = "" if rng.random() < 0.01 and k % 8 else f"{value:.3f}"
+                trial = k if restart else first + k
+                rows.append([f"S{person:02d}", block, trial, ("far", "near")[k % 2], cell, "ok"])
+            first += trials
+    return rows
+
+
+def written(path, rows, heading=("subj", "block name", "trl", "tgt", "max PD (mm)", "note"), separator=","):
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator).writerows([heading, *rows])
+    path.write_text(text.getvalue(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    return read_trials(written(tmp_path / "people.csv", people()), COLUMNS, UNITS, PHASES)
+
+
+def test_planted_savings_are_recovered(table):
+    summary = savings(table.probe_table(block=4), window=1)
+    mean = [START[p] * np.exp(-RATE[p] * np.arange(4)).mean() for p in ("FF1", "FF2")]
+    low, high = summary.initial.ci
+    assert low < (mean[0] - mean[1]) / 1000.0 < high and summary.initial.p_holm < 0.01
+    assert summary.rate.ratio == pytest.approx(2.0, rel=0.3) and summary.rate.ci[0] > 1.0
+    assert summary.after_effect.mean < -0.01 and abs(summary.washout_residual.mean) < 0.001
+
+
+def test_every_participant_has_a_learning_curve(table):
+    curves = phase_curves(table.probe_table(block=8))
+    assert list(curves) == ["NF1", "FF1", "NF2", "FF2"] and curves["FF1"].deviation.shape == (10, 10)
+    for deviation in curves["FF2"].deviation:
+        assert learning_rate(curves["FF2"].trials, deviation).rate == pytest.approx(RATE["FF2"], rel=0.6)
+    assert len(learning_curves(curves).axes) == 4
+
+
+def test_a_model_takes_the_trials_of_a_participant(table):
+    design, observed, phase = table.series("S03", SIZES)
+    assert design.trials == sum(LENGTHS.values()) == observed.size
+    assert design.perturbation.tolist() == [SIZES[name] for name in phase]
+    model = TwoRate(process_noise=0.05, motor_noise=0.1, measure="error")
+    result = fit(model, design, observed, starts=1, intervals=False)
+    assert result.model.scale == pytest.approx(0.025, rel=0.2)  # m that the field pushes at first
+
+
+def test_trials_come_in_order_whatever_the_order_of_the_rows(tmp_path, table):
+    rows = people()
+    np.random.default_rng(1).shuffle(rows)
+    first = [row for row in rows if row[0] == "S00"]  # decides the order of participants
+    again = read_trials(
+        written(tmp_path / "b.tsv", first + [r for r in rows if r[0] != "S00"], separator="\t"),
+        COLUMNS,
+        UNITS,
+        PHASES,
+    )
+    assert sorted(again.participants) == sorted(table.participants)
+    for name in table.participants:
+        np.testing.assert_array_equal(again.series(name, SIZES)[1], table.series(name, SIZES)[1])
+
+
+def test_trials_may_be_numbered_anew_in_every_phase(tmp_path, table):
+    again = read_trials(written(tmp_path / "c.csv", people(restart=True)), COLUMNS, UNITS, PHASES)
+    assert again.phases == table.phases
+    np.testing.assert_array_equal(again.values["lateral_deviation"], table.values["lateral_deviation"])
+
+
+def test_parquet_holds_the_same_trials(tmp_path, table):
+    pd = pytest.importorskip("pandas")
+    frame = pd.read_csv(written(tmp_path / "d.csv", people()))
+    frame.to_parquet(tmp_path / "d.parquet")
+    again = read_trials(tmp_path / "d.parquet", COLUMNS, UNITS, PHASES)
+    np.testing.assert_allclose(again.values["lateral_deviation"], table.values["lateral_deviation"])
+
+
+@pytest.mark.parametrize(
+    ("measure", "unit", "factor"),
+    [
+        ("lateral_deviation", "cm", 0.01),
+        ("lateral_deviation", "m", 1.0),
+        ("angle", "deg", np.pi / 180),
+        ("angle", "rad", 1.0),
+    ],
+)
+def test_units_become_si(tmp_path, measure, unit, factor):
+    path = written(tmp_path / "a.csv", [["1", "A", "1", "30"]], ("participant", "phase", "trial", measure))
+    assert read_trials(path, units={measure: unit}).values[measure][0] == pytest.approx(30 * factor)
+
+
+def test_channels_clamps_and_perturbations_reach_the_design(tmp_path):
+    heading = ("participant", "phase", "trial", "angle", "force_index", "perturbation", "clamp", "channel")
+    rows = [
+        ("1", "A", 1, 30, "", 1, "", 0),
+        ("1", "A", 2, "", 0.4, "", "", 1),
+        ("1", "A", 3, 15, "nan", 1, 0.5, 0),
+    ]
+    table = read_trials(written(tmp_path / "a.csv", rows, heading), units={"angle": "deg"})
+    design, observed, _ = table.series("1", measure="force_index")
+    assert design.perturbation.tolist() == [1.0, 0.0, 1.0] and design.channel.tolist() == [False, True, False]
+    np.testing.assert_array_equal(design.imposed_error, [np.nan, 0.0, 0.5])
+    np.testing.assert_array_equal(observed, [np.nan, 0.4, np.nan])
+    assert table.measures == ("angle", "force_index")
+
+
+ROW, HEADING = ["S1", "A", "1", "2.0"], ("participant", "phase", "trial", "lateral_deviation")
+
+
+@pytest.mark.parametrize(
+    ("rows", "heading", "arguments", "message"),
+    [
+        ([ROW], HEADING, {}, r"unit of lateral_deviation is not given; choose from: m, cm, mm"),
+        ([ROW], HEADING, {"units": {"lateral_deviation": "inch"}}, "must be one of .*'mm'.*, got 'inch'"),
+        ([ROW], ("who", *HEADING[1:]), {}, "no column 'participant'; it has who, phase, trial"),
+        ([ROW], HEADING, {"columns": {"target": "tgt"}}, "no column 'tgt'; it has participant"),
+        ([ROW], HEADING, {"columns": {"goal": "tgt"}}, "unknown column 'goal'; choose from: participant"),
+        ([ROW], (*HEADING[:3], "reward"), {}, "none of the measures lateral_deviation, angle, force_index"),
+        ([[*ROW[:3], "2,0"]], HEADING, {}, "row 2, column 'lateral_deviation': '2,0' is not a number"),
+        ([[*ROW[:2], "1.5", "2"]], HEADING, {}, "row 2, column 'trial': '1.5' is not a whole number"),
+        ([["", *ROW[1:]]], HEADING, {}, "row 2, column 'participant': the cell is empty"),
+        ([ROW, ROW], HEADING, {}, "participant S1, phase A: trial 1 occurs twice"),
+        ([ROW[:3]], HEADING, {}, "row 2: 3 cells, expected 4"),
+        ([], HEADING, {}, "has 1 rows, expected a heading and at least one trial"),
+        ([ROW], (*HEADING[:3], "trial"), {}, "column name twice"),
+        (
+            [["S1", p, str(k), "1"] for k, p in enumerate("ABA")], HEADING, {},
+            "phase A of participant S1 is interrupted",
+        ),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_refused_by_name(tmp_path, rows, heading, arguments, message):
+    path = written(tmp_path / "bad.csv", rows, heading)
+    if "unit" not in message and "units" not in arguments:
+        arguments = {**arguments, "units": {"lateral_deviation": "mm"}}
+    with pytest.raises(ValueError, match=message):
+        read_trials(path, **arguments)
+
+
+def test_what_a_table_does_not_hold_is_refused(tmp_path, table):
+    with pytest.raises(FileNotFoundError, match="no file 'nowhere.csv'"):
+        read_trials("nowhere.csv")
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"unknown kind; choose from: .csv, .tsv, .txt, .parquet"):
+        read_trials(tmp_path / "a.xlsx")
+    with pytest.raises(ValueError, match="no participant 'S99'; choose from: S00, S01"):
+        table.series("S99", SIZES)
+    with pytest.raises(ValueError, match="no column perturbation: give the size of every phase"):
+        table.series("S00")
+    with pytest.raises(ValueError, match=r"no size for the phases \['FF2'\]"):
+        table.series("S00", {name: 0.0 for name in ("NF1", "FF1", "NF2")})
+    with pytest.raises(ValueError, match=r"measure must be one of \('lateral_deviation',\), got 'angle'"):
+        table.probe_table("angle")
+    with pytest.raises(ValueError, match="has 16 trials in phase NF1, expected at least 17, one block"):
+        table.probe_table(block=17)
