@@ -1,0 +1,1 @@
+"""Which theory of savings predicts relearning: of networks, and of people."""

@@ -1,0 +1,164 @@
+"""Which theory of savings predicts relearning?
+
+    python -m experiments.theories runs/savings-quick people.csv --unit mm [--out runs/theories]
+
+fits models of learning to every learner up to the end of NF2, lets them forecast FF2, and compares the
+forecasts with what happened. Sources are folders of finished runs of experiments.savings, and trial tables of
+people (.csv, .tsv, .txt or .parquet, see ``savings_gym.trials``) with the phases FF1, NF2 and FF2, and NF1 if
+there is one. Writes theories.parquet (every fit), forecasts.parquet, theories.png and README.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import tyro
+
+from experiments.runs.command_line import choice, choices, differing_flags, preset_main
+from experiments.theories.learners import SIZES, Source, networks, people
+from experiments.theories.prediction import THEORIES, tested, verdicts
+from experiments.theories.report import write
+from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.files import open_folder
+from savings_gym.trials import MEASURES, UNITS, read_trials
+
+log = logging.getLogger(__name__)
+ALL_UNITS: Final = tuple(unit for units in UNITS.values() for unit in units)
+
+
+@dataclass(frozen=True)
+class Theories:
+    """Arguments of the command; the preset sets the defaults."""
+
+    sources: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of finished runs, and trial tables."""
+    preset: Annotated[str, choice(("quick", "smoke"))] = "quick"
+    """quick (every theory from three starts), smoke (two theories from one start, at most two learners)."""
+    out: Path = Path("runs/theories")
+    """Folder of the results."""
+    theories: Annotated[tuple[str, ...], choices(THEORIES)] = tuple(THEORIES)
+    """Theories to test."""
+    every: int = 10
+    """Of a run: updates per trial of the models; it must divide the lengths of the phases."""
+    start: int = 8
+    """Of a trial table: trials that count as the start of a phase."""
+    measure: str | None = None
+    """Of a trial table: lateral_deviation, angle or force_index; None takes the first that it has."""
+    unit: Annotated[str, choice(ALL_UNITS)] | None = None
+    """Of a trial table: unit of the measure."""
+    columns: tuple[str, ...] = ()
+    """Of a trial table: names of columns, such as participant=subj."""
+    phases: tuple[str, ...] = ()
+    """Of a trial table: names of phases in the file and here, such as baseline=NF1."""
+    perturbation: tuple[str, ...] = ()
+    """Of a trial table without such a column: sizes other than FF1=1 and FF2=1, such as FF2=-1."""
+    most: int | None = None
+    """Largest number of learners per source; None takes all."""
+    starts: int = 3
+    """Starts of each search for a maximum."""
+    seed: int = 0
+    """Of the starts, and of sign flips."""
+
+    def __post_init__(self) -> None:
+        """Check every value before any work starts."""
+        if not self.sources:
+            raise ValueError("sources must name one or more run folders or trial tables")
+        if not self.theories:
+            raise ValueError(f"theories must name one or more of: {', '.join(THEORIES)}")
+        if unknown := [name for name in self.theories if name not in THEORIES]:
+            raise ValueError(f"unknown theory {unknown[0]!r}; choose from: {', '.join(THEORIES)}")
+        if self.measure is not None and self.measure not in MEASURES:
+            raise ValueError(f"unknown measure {self.measure!r}; choose from: {', '.join(MEASURES)}")
+        if self.unit is not None and self.unit not in ALL_UNITS:
+            raise ValueError(f"unknown unit {self.unit!r}; choose from: {', '.join(ALL_UNITS)}")
+        for name in ("every", "start", "starts", *(["most"] if self.most is not None else [])):
+            as_whole_number(name, getattr(self, name), least=1)
+        as_seed("seed", self.seed)
+        for name in ("columns", "phases", "perturbation"):
+            _pairs(name, getattr(self, name))
+        self.sizes()
+
+    def sizes(self) -> dict[str, float]:
+        """Return the size of the perturbation of every phase of a trial table."""
+        sizes = dict(SIZES)
+        for phase, text in _pairs("perturbation", self.perturbation).items():
+            try:
+                sizes[phase] = as_number(f"perturbation of {phase}", float(text))
+            except ValueError:
+                raise ValueError(f"perturbation of {phase} must be a number, got {text!r}") from None
+        return sizes
+
+
+def _pairs(name: str, texts: tuple[str, ...]) -> dict[str, str]:
+    """Pairs such as a=b of an argument."""
+    pairs = dict(text.partition("=")[::2] for text in texts)
+    if wrong := [text for text in texts if not text.partition("=")[2]]:
+        raise ValueError(f"{name} must be pairs such as NAME=VALUE, got {wrong[0]!r}")
+    return pairs
+
+
+PRESETS: Final = {
+    "quick": Theories((Path("runs/savings-quick"),)),
+    "smoke": Theories(
+        (Path("runs/savings-smoke"),),
+        preset="smoke",
+        out=Path("runs/theories-smoke"),
+        theories=("one-rate", "two-rate"),
+        every=1,
+        most=2,
+        starts=1,
+    ),
+}
+
+
+def source_of(config: Theories, path: Path) -> Source:
+    """Return the learners of a run folder or a trial table."""
+    if path.is_dir():
+        source = networks(path, config.every)
+    else:
+        table = read_trials(
+            path,
+            _pairs("columns", config.columns),
+            {}
+            if config.unit is None
+            else {name: config.unit for name in UNITS if config.unit in UNITS[name]},
+            _pairs("phases", config.phases),
+        )
+        measure = config.measure or table.measures[0]
+        source = people(path.stem, table, measure, config.sizes(), config.start)
+    return dataclasses.replace(source, learners=source.learners[: config.most])
+
+
+def run(config: Theories) -> int:
+    """Test the theories and write what comes out; return the exit status."""
+    sources = [source_of(config, path) for path in config.sources]  # all are read before any is fitted
+    names = tuple(name for name in THEORIES if name in config.theories)
+    folder = config.out
+    open_folder(
+        folder,
+        {**dataclasses.asdict(config), "sources": [str(p) for p in config.sources], "out": str(folder)},
+    )
+    parts = []
+    for source in sources:
+        log.info("%s: %d %s, %d theories", source.name, len(source.learners), source.kind, len(names))
+        outcomes = tested(source, names, config.starts, config.seed)
+        parts.append((source, outcomes, verdicts(outcomes, config.seed)))
+    log.info("%s", write(folder, command(config), parts))
+    return 0
+
+
+def command(config: Theories) -> str:
+    """Return the command line that makes all this."""
+    preset = dataclasses.replace(PRESETS[config.preset], sources=config.sources)
+    paths = " ".join(str(path) for path in config.sources)
+    flags = differing_flags(config, preset)
+    return " ".join([f"python -m experiments.theories {paths} --preset {config.preset}", *flags])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return preset_main("experiments.theories", PRESETS, "quick", run, arguments, __doc__)

@@ -1,0 +1,185 @@
+"""The learners that theories are tested on: networks of finished runs, and people in trial tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from savings_gym.arrays import MM, Array, Floats
+from savings_gym.files import PROBES, read_config, read_table
+from savings_gym.metrics.curves import PhaseCurves, phase_curves
+from savings_gym.metrics.savings import field_side
+from savings_gym.models.design import Design
+from savings_gym.models.model import NOISES, Model
+from savings_gym.task.schedule import PHASES
+from savings_gym.trials import TrialTable
+
+HELD_OUT: Final = "FF2"
+TRAINED: Final = ("FF1", "NF2")  # what a theory must have seen; NF1 besides, if there is one
+SIZES: Final[Mapping[str, float]] = {"NF1": 0.0, "FF1": 1.0, "NF2": 0.0, "FF2": 1.0}
+NETWORK_NOISE: Final = {"process_noise": 0.02, "motor_noise": 0.0, "measurement_noise": 0.05}  # first guesses
+PEOPLE_NOISE: Final = {"process_noise": 0.02, "motor_noise": 0.1, "measurement_noise": 0.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """One learner through the four phases.
+
+    Attributes:
+        name: Number of the network, or name of the participant.
+        design: Trials, of FF2 last.
+        observed: (T,) deviation on the side to which FF1 pushes, or force index.
+        phase: (T,) names.
+        measure: What `observed` is to a model, "error" or "adaptation".
+        noise: First guess of every noise; one of 0 stays 0.
+    """
+
+    name: str
+    design: Design
+    observed: Floats
+    phase: Array
+    measure: str
+    noise: Mapping[str, float]
+
+    @property
+    def held_out(self) -> int:
+        """Index of the first trial of FF2."""
+        return int(np.argmax(self.phase == HELD_OUT))
+
+    @property
+    def bias(self) -> float:
+        """Deviation of the second half of NF1, which no theory explains; 0 without NF1."""
+        baseline = self.observed[self.phase == PHASES[0]]
+        late = baseline[len(baseline) // 2 :]
+        return float(np.nanmean(late)) if np.isfinite(late).any() else 0.0
+
+    def naive(self, kind: type[Model]) -> Model:
+        """Return a model that knows what the data are and has not been fitted."""
+        noise = {name: value for name, value in self.noise.items() if name in kind.kinds}
+        return kind(measure=self.measure, bias=self.bias, **noise)
+
+    def start(self, phase: str, trials: int) -> float:
+        """Return the mean of the first trials of a phase."""
+        return float(np.nanmean(self.observed[self.phase == phase][:trials]))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Learners of one run or table.
+
+    Attributes:
+        name: Of the folder or file.
+        kind: "networks" or "people".
+        learners: All of them.
+        start: Trials that count as the start of a phase.
+        unit: Of what is observed.
+        factor: What turns SI into the unit.
+    """
+
+    name: str
+    kind: str
+    learners: tuple[Learner, ...]
+    start: int
+    unit: str
+    factor: float
+
+
+def networks(run: Path, every: int) -> Source:
+    """Return the networks of a finished run of `experiments.savings`.
+
+    A trial of a model is a probe, and what is learned until the next one; the first probe of a phase, in its
+    field, comes before any learning in it. The last probe of a phase before FF2 shows networks that the first
+    of the next phase shows again, and is left out.
+
+    Args:
+        run: Run folder.
+        every: Updates per trial; a linear model of every k-th update is again a linear model.
+
+    Raises:
+        FileNotFoundError, ValueError: If it is no such run, lacks a phase, or has no such probes.
+    """
+    arguments = read_config(run, needed=("b", "ff1_updates"))
+    curves = phase_curves(read_table(run / PROBES))
+    if lacking := [phase for phase in PHASES if phase not in curves]:
+        raise ValueError(f"{run} has not reached {', '.join(lacking)}")
+    chosen = {phase: _probes_of(run, phase, curves[phase], every) for phase in PHASES}
+    sizes = _sizes(arguments)
+    perturbation = np.concatenate([np.full(len(chosen[phase]), sizes[phase]) for phase in PHASES])
+    phases = np.concatenate([np.full(len(chosen[phase]), phase) for phase in PHASES])
+    deviation = np.concatenate([curves[p].deviation[:, chosen[p]] for p in PHASES], axis=1)
+    side = field_side(curves["FF1"].deviation[:, 0])
+    learners = tuple(
+        Learner(str(number), Design(perturbation), side * own, phases, "error", NETWORK_NOISE)
+        for number, own in zip(curves["FF1"].networks, deviation, strict=True)
+    )
+    return Source(run.name, "networks", learners, 1, "mm", MM)
+
+
+def _probes_of(run: Path, phase: str, curve: PhaseCurves, every: int) -> Array:
+    """Positions of every k-th probe of a phase but the last of all."""
+    last = int(curve.updates[-1])
+    positions = np.flatnonzero((curve.updates % every == 0) & (curve.updates < last))
+    if last % every or positions.size != last // every:
+        raise ValueError(
+            f"{run}: phase {phase} of {last} updates has no probe at every {every}-th of them; choose "
+            "a divisor of its length at which there are probes (--every)"
+        )
+    return positions
+
+
+def _sizes(arguments: Mapping[str, Any]) -> dict[str, float]:
+    """Perturbation of every phase of a run, in units of its field."""
+    change, b = arguments.get("change") or {}, float(arguments["b"])
+    changed = {phase: change.get(f"{phase.lower()}_b") for phase in ("FF1", "FF2")}
+    return {**SIZES, **{phase: float(value) / b for phase, value in changed.items() if value is not None}}
+
+
+def people(
+    name: str, table: TrialTable, measure: str | None, sizes: Mapping[str, float], start: int
+) -> Source:
+    """Return the participants of a trial table.
+
+    Args:
+        name: Of the table.
+        table: Trials of the four phases.
+        measure: Name of the measure; None takes the first of the table.
+        sizes: Phase to the size of its perturbation, if the table has no such column.
+        start: Trials that count as the start of a phase.
+
+    Raises:
+        ValueError: If a participant lacks FF1, NF2 or FF2, or FF2 is not the last phase.
+    """
+    measure = table.measures[0] if measure is None else measure
+    column = None if "perturbation" in table.values else sizes
+    learners = []
+    for person in table.participants:
+        design, observed, phase = table.series(person, column, measure)
+        if lacking := [p for p in (*TRAINED, HELD_OUT) if p not in phase]:
+            raise ValueError(f"{name}: participant {person} has no trials of {', '.join(lacking)}")
+        if phase[-1] != HELD_OUT:
+            raise ValueError(f"{name}: participant {person} ends with {phase[-1]}, expected {HELD_OUT}")
+        kind = "adaptation" if measure == "force_index" else "error"
+        learners.append(Learner(person, design, observed, phase, kind, PEOPLE_NOISE))
+    unit, factor = {"lateral_deviation": ("mm", MM), "angle": ("deg", 180.0 / np.pi)}.get(measure, ("", 1.0))
+    return Source(name, "people", _turned(learners, start), start, unit, factor)
+
+
+def _turned(learners: Sequence[Learner], start: int) -> tuple[Learner, ...]:
+    """The same learners, with errors positive on the side to which FF1 pushes them."""
+    side = field_side([learner.start("FF1", start) for learner in learners])
+    return tuple(
+        dataclasses.replace(learner, observed=side * learner.observed)
+        if learner.measure == "error"
+        else learner
+        for learner in learners
+    )
+
+
+def with_noises(model: Model) -> list[str]:
+    """Return the names of the noises that a model has, for its page."""
+    return [name.replace("_", " ") for name in NOISES if getattr(model, name, 0.0) > 0.0]

@@ -1,0 +1,160 @@
+"""The decisive test: a theory that was fitted before FF2 says what happens in FF2.
+
+After Zarahn, Weston, Liang, Mazzoni & Krakauer 2008 (J Neurophysiol 100, 2537, doi
+10.1152/jn.90529.2008), who asked it of two rates and people: parameters come from the trials up to the end of
+NF2, and stay. What then happens in FF2 beyond the forecast is what the theory does not explain.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from experiments.theories.learners import HELD_OUT, Learner, Source
+from savings_gym.arrays import Floats
+from savings_gym.metrics.statistics import Estimate, Sampling, estimate, holm
+from savings_gym.models.fitting import Fit, fit
+from savings_gym.models.memory_of_errors import MemoryOfErrors
+from savings_gym.models.model import Model
+from savings_gym.models.state_space import OneRate, ThreeRate, TwoRate
+
+THEORIES: Final[dict[str, type[Model]]] = {
+    "one-rate": OneRate, "two-rate": TwoRate, "three-rate": ThreeRate, "memory-of-errors": MemoryOfErrors,
+}  # fmt: skip
+WHEN: Final = ("start", "early")
+EARLY: Final = 0.25  # of FF2
+REFERENCE: Final = "one-rate"  # to which held-out likelihoods are compared
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One theory and one learner.
+
+    Attributes:
+        learner: Its name.
+        fit: Of the trials before FF2.
+        held_out: Log density of a datum of FF2, mean over the phase.
+        start: Mean observed at the start of FF2, SI.
+        forecast_start: The same, forecast.
+        saved: Less error, or more adaptation, at the start of FF2 than at that of FF1, SI.
+        beyond_start: Savings at the start of FF2 beyond the forecast, SI; positive is better than forecast.
+        beyond_early: The same over the first `EARLY` of FF2.
+        observed: (t,) FF2, SI.
+        forecast: (t,) forecast of it.
+    """
+
+    learner: str
+    fit: Fit
+    held_out: float
+    start: float
+    forecast_start: float
+    saved: float
+    beyond_start: float
+    beyond_early: float
+    observed: Floats
+    forecast: Floats
+
+
+def outcome(learner: Learner, kind: type[Model], start: int, starts: int, seed: int) -> Outcome:
+    """Fit a theory to a learner before FF2, and let it forecast FF2.
+
+    Args:
+        learner: The learner.
+        kind: Class of the theory.
+        start: Trials that count as the start of a phase.
+        starts: Of the search for the maximum.
+        seed: Of the search.
+    """
+    first = learner.held_out
+    fitted = fit(
+        learner.naive(kind), learner.design[:first], learner.observed[:first], starts=starts, seed=seed,
+        intervals=False,
+    )  # fmt: skip
+    ahead = fitted.model.forecast(learner.design, learner.observed, first)
+    observed = learner.observed[first:]
+    mean, forecast_mean = learner.start(HELD_OUT, start), _mean_where(ahead.mean, observed, start)
+    better, early = -1.0 if learner.measure == "error" else 1.0, math.ceil(EARLY * observed.size)
+    return Outcome(
+        learner=learner.name,
+        fit=fitted,
+        held_out=float(np.nanmean(ahead.log_density)),
+        start=mean,
+        forecast_start=forecast_mean,
+        saved=better * (mean - learner.start("FF1", start)),
+        beyond_start=better * (mean - forecast_mean),
+        beyond_early=better * float(np.nanmean((observed - ahead.mean)[:early])),
+        observed=observed,
+        forecast=ahead.mean,
+    )
+
+
+def _mean_where(values: Floats, observed: Floats, start: int) -> float:
+    """Mean of the first values at which something was observed."""
+    return float(np.nanmean(np.where(np.isfinite(observed), values, np.nan)[:start]))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One theory over all learners of a source.
+
+    Attributes:
+        theory: Name of the model.
+        forecast: Mean forecast of the start of FF2, SI.
+        beyond: "start" and "early" to savings beyond the forecast, over learners, SI.
+        p_holm: The same two to the p of none, corrected for all theories and both.
+        gain: Held-out log density per datum, less that of one rate, over learners; None for one rate itself.
+        best: Number of learners whose FF2 is most probable under this theory.
+        parameters: Number of fitted parameters.
+    """
+
+    theory: str
+    forecast: float
+    beyond: dict[str, Estimate]
+    p_holm: dict[str, float]
+    gain: Estimate | None
+    best: int
+    parameters: int
+
+
+def verdicts(outcomes: dict[str, list[Outcome]], seed: int) -> dict[str, Verdict]:
+    """Return what the outcomes of all learners say about every theory.
+
+    Args:
+        outcomes: Name of a theory to its outcomes, learners in one order.
+        seed: Of sign flips.
+    """
+    sampling = Sampling(seed)
+    beyond = {
+        (name, when): estimate([getattr(o, f"beyond_{when}") for o in its], sampling)
+        for name, its in outcomes.items() for when in WHEN
+    }  # fmt: skip
+    p = dict(zip(beyond, holm([value.p for value in beyond.values()]).tolist(), strict=True))
+    density = {name: np.array([o.held_out for o in its]) for name, its in outcomes.items()}
+    best = np.argmax(np.stack(list(density.values())), axis=0)
+    gains = {
+        name: estimate(values - density[REFERENCE], sampling)
+        for name, values in density.items() if REFERENCE in density and name != REFERENCE
+    }  # fmt: skip
+    return {
+        name: Verdict(
+            theory=THEORIES[name].name,
+            forecast=float(np.mean([o.forecast_start for o in its])),
+            beyond={when: beyond[name, when] for when in WHEN},
+            p_holm={when: p[name, when] for when in WHEN},
+            gain=gains.get(name),
+            best=int(np.sum(best == i)),
+            parameters=len(its[0].fit.fitted),
+        )
+        for i, (name, its) in enumerate(outcomes.items())
+    }
+
+
+def tested(source: Source, names: tuple[str, ...], starts: int, seed: int) -> dict[str, list[Outcome]]:
+    """Return the outcomes of theories for all learners of a source."""
+    return {
+        name: [outcome(learner, THEORIES[name], source.start, starts, seed) for learner in source.learners]
+        for name in names
+    }
