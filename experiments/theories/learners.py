@@ -14,6 +14,7 @@ from savings_gym.arrays import MM, Array, Floats
 from savings_gym.files import PROBES, read_config, read_table
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import field_side
+from savings_gym.metrics.statistics import mean_interval
 from savings_gym.models.design import Design
 from savings_gym.models.model import NOISES, Model
 from savings_gym.task.schedule import PHASES
@@ -53,10 +54,12 @@ class Learner:
 
     @property
     def bias(self) -> float:
-        """Deviation of the second half of NF1, which no theory explains; 0 without NF1."""
+        """Mean of the second half of NF1, which no theory explains; 0 if that is within its interval."""
         baseline = self.observed[self.phase == PHASES[0]]
         late = baseline[len(baseline) // 2 :]
-        return float(np.nanmean(late)) if np.isfinite(late).any() else 0.0
+        late = late[np.isfinite(late)]
+        low, high = mean_interval(late)
+        return float(late.mean()) if low > 0.0 or high < 0.0 else 0.0
 
     def naive(self, kind: type[Model]) -> Model:
         """Return a model that knows what the data are and has not been fitted."""

@@ -13,8 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from experiments.theories.learners import HELD_OUT, Learner, Source
+from experiments.theories.learners import Learner, Source
 from savings_gym.arrays import Floats
+from savings_gym.metrics.savings import FIELD_PHASES
 from savings_gym.metrics.statistics import Estimate, Sampling, estimate, holm
 from savings_gym.models.fitting import Fit, fit
 from savings_gym.models.memory_of_errors import MemoryOfErrors
@@ -37,25 +38,24 @@ class Outcome:
         learner: Its name.
         fit: Of the trials before FF2.
         held_out: Log density of a datum of FF2, mean over the phase.
-        start: Mean observed at the start of FF2, SI.
-        forecast_start: The same, forecast.
-        saved: Less error, or more adaptation, at the start of FF2 than at that of FF1, SI.
-        beyond_start: Savings at the start of FF2 beyond the forecast, SI; positive is better than forecast.
-        beyond_early: The same over the first `EARLY` of FF2.
+        saved: "start" and "early" to how much less error, or more adaptation, the learner has then in FF2 than
+            in FF1, SI; early is the first `EARLY` of a phase.
+        forecast: The same of the theory: its forecast of FF2 less that of FF1, each from the data before.
         observed: (t,) FF2, SI.
-        forecast: (t,) forecast of it.
+        expected: (t,) forecast of it.
     """
 
     learner: str
     fit: Fit
     held_out: float
-    start: float
-    forecast_start: float
-    saved: float
-    beyond_start: float
-    beyond_early: float
+    saved: dict[str, float]
+    forecast: dict[str, float]
     observed: Floats
-    forecast: Floats
+    expected: Floats
+
+    def beyond(self, when: str) -> float:
+        """Return the savings that the theory does not explain, SI; positive is more than it says."""
+        return self.saved[when] - self.forecast[when]
 
 
 def outcome(learner: Learner, kind: type[Model], start: int, starts: int, seed: int) -> Outcome:
@@ -74,26 +74,37 @@ def outcome(learner: Learner, kind: type[Model], start: int, starts: int, seed: 
         intervals=False,
     )  # fmt: skip
     ahead = fitted.model.forecast(learner.design, learner.observed, first)
-    observed = learner.observed[first:]
-    mean, forecast_mean = learner.start(HELD_OUT, start), _mean_where(ahead.mean, observed, start)
-    better, early = -1.0 if learner.measure == "error" else 1.0, math.ceil(EARLY * observed.size)
+    better = -1.0 if learner.measure == "error" else 1.0
+    observed = {phase: better * learner.observed[learner.phase == phase] for phase in FIELD_PHASES}
+    expected = {"FF1": better * _first_learning(learner, fitted.model), "FF2": better * ahead.mean}
+    lengths = {"start": start, "early": math.ceil(EARLY * min(len(its) for its in observed.values()))}
     return Outcome(
         learner=learner.name,
         fit=fitted,
         held_out=float(np.nanmean(ahead.log_density)),
-        start=mean,
-        forecast_start=forecast_mean,
-        saved=better * (mean - learner.start("FF1", start)),
-        beyond_start=better * (mean - forecast_mean),
-        beyond_early=better * float(np.nanmean((observed - ahead.mean)[:early])),
-        observed=observed,
-        forecast=ahead.mean,
+        saved={when: _gain(observed, observed, n) for when, n in lengths.items()},
+        forecast={when: _gain(expected, observed, n) for when, n in lengths.items()},
+        observed=better * observed["FF2"],
+        expected=ahead.mean,
     )
 
 
-def _mean_where(values: Floats, observed: Floats, start: int) -> float:
-    """Mean of the first values at which something was observed."""
-    return float(np.nanmean(np.where(np.isfinite(observed), values, np.nan)[:start]))
+def _first_learning(learner: Learner, model: Model) -> Floats:
+    """What a model says of FF1 from the data before it."""
+    inside = np.flatnonzero(learner.phase == "FF1")
+    first, last = int(inside[0]), int(inside[-1]) + 1
+    if first == 0:
+        return model.simulate(learner.design[:last]).observed
+    return model.forecast(learner.design[:last], learner.observed[:last], first).mean
+
+
+def _gain(values: dict[str, Floats], observed: dict[str, Floats], trials: int) -> float:
+    """Mean of the first trials of FF2 less that of FF1, of trials at which something was observed."""
+    means = [
+        float(np.nanmean(np.where(np.isfinite(observed[phase]), values[phase], np.nan)[:trials]))
+        for phase in FIELD_PHASES
+    ]
+    return means[1] - means[0]
 
 
 @dataclass(frozen=True)
@@ -102,8 +113,8 @@ class Verdict:
 
     Attributes:
         theory: Name of the model.
-        forecast: Mean forecast of the start of FF2, SI.
-        beyond: "start" and "early" to savings beyond the forecast, over learners, SI.
+        forecast: "start" and "early" to the savings that the theory says, mean over learners, SI.
+        beyond: The same two to the savings that learners show beyond them, SI.
         p_holm: The same two to the p of none, corrected for all theories and both.
         gain: Held-out log density per datum, less that of one rate, over learners; None for one rate itself.
         best: Number of learners whose FF2 is most probable under this theory.
@@ -111,7 +122,7 @@ class Verdict:
     """
 
     theory: str
-    forecast: float
+    forecast: dict[str, float]
     beyond: dict[str, Estimate]
     p_holm: dict[str, float]
     gain: Estimate | None
@@ -128,7 +139,7 @@ def verdicts(outcomes: dict[str, list[Outcome]], seed: int) -> dict[str, Verdict
     """
     sampling = Sampling(seed)
     beyond = {
-        (name, when): estimate([getattr(o, f"beyond_{when}") for o in its], sampling)
+        (name, when): estimate([o.beyond(when) for o in its], sampling)
         for name, its in outcomes.items() for when in WHEN
     }  # fmt: skip
     p = dict(zip(beyond, holm([value.p for value in beyond.values()]).tolist(), strict=True))
@@ -141,7 +152,7 @@ def verdicts(outcomes: dict[str, list[Outcome]], seed: int) -> dict[str, Verdict
     return {
         name: Verdict(
             theory=THEORIES[name].name,
-            forecast=float(np.mean([o.forecast_start for o in its])),
+            forecast={when: float(np.mean([o.forecast[when] for o in its])) for when in WHEN},
             beyond={when: beyond[name, when] for when in WHEN},
             p_holm={when: p[name, when] for when in WHEN},
             gain=gains.get(name),

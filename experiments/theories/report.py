@@ -17,7 +17,7 @@ from experiments.study import LEVEL
 from experiments.theories.learners import HELD_OUT, Source
 from experiments.theories.prediction import REFERENCE, THEORIES, WHEN, Outcome, Verdict
 from savings_gym.files import write_atomically, write_table
-from savings_gym.metrics.statistics import Estimate
+from savings_gym.metrics.statistics import Estimate, estimate
 
 PAGE, FIGURE = "README.md", "theories.png"
 WHEN_WORDS: Final = (" at the start of FF2", " over its first quarter")
@@ -31,12 +31,13 @@ Outcomes = Mapping[str, list[Outcome]]
 INTRODUCTION: Final = """# Theories of savings
 
 Every theory is fitted to each learner up to the end of NF2, and then says, with these parameters, what
-happens in FF2 (the test of Zarahn et al. 2008, doi 10.1152/jn.90529.2008). *Savings beyond the forecast*: how
-much better a learner does in FF2 than the theory says, at the start and over the first quarter; 0 if the
-theory explains its savings. p values of t tests over learners, corrected (Holm) for all theories and both
-times. *Held-out gain*: natural logarithm of the probability density of a datum of FF2, given all data before
-it, less that under one rate; the larger, the better. *Best*: learners whose FF2 is most probable under the
-theory. Means over learners with 95 % t intervals.
+happens in FF2 (the test of Zarahn et al. 2008, doi 10.1152/jn.90529.2008). *Savings*: how much better FF2 is
+than FF1, at the start and over the first quarter. *Forecast*: the same of the theory, which says FF1 from
+NF1, and FF2 from all trials before it. *Beyond*: savings of learners less the forecast; 0 if the theory
+explains them. p values of t tests over learners, corrected (Holm) for all theories and both times. *Held-out
+gain*: natural logarithm of the probability density of a datum of FF2, given all data before it, less that
+under one rate; the larger, the better. *Best*: learners whose FF2 is most probable under the theory. Means
+over learners with 95 % t intervals.
 """
 
 
@@ -46,9 +47,9 @@ def rows(source: Source, outcomes: Outcomes) -> pd.DataFrame:
     for name, its in outcomes.items():
         for o in its:
             table.append({
-                "source": source.name, "theory": name, "learner": o.learner, "start": o.start,
-                "forecast_start": o.forecast_start, "saved": o.saved, "beyond_start": o.beyond_start,
-                "beyond_early": o.beyond_early,
+                "source": source.name, "theory": name, "learner": o.learner,
+                **{f"saved_{when}": o.saved[when] for when in WHEN},
+                **{f"forecast_{when}": o.forecast[when] for when in WHEN},
                 "held_out": o.held_out, "log_likelihood": o.fit.log_likelihood,
                 "observations": o.fit.observations, "bic": o.fit.bic, "converged": o.fit.converged,
                 **o.fit.model.parameters(),
@@ -61,7 +62,7 @@ def forecasts(source: Source, outcomes: Outcomes) -> pd.DataFrame:
     return pd.concat([
         pd.DataFrame({
             "source": source.name, "theory": name, "learner": o.learner, "trial": np.arange(o.observed.size),
-            "observed": o.observed, "forecast": o.forecast,
+            "observed": o.observed, "forecast": o.expected,
         })
         for name, its in outcomes.items() for o in its
     ], ignore_index=True)  # fmt: skip
@@ -76,28 +77,28 @@ def page(command: str, parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verd
 def _section(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> str:
     """The table of one source, and a sentence for every theory."""
     first = next(iter(outcomes.values()))
-    observed = source.factor * np.mean([o.start for o in first])
-    saved = source.factor * np.mean([o.saved for o in first])
+    saved = [estimate([o.saved[when] for o in first]) for when in WHEN]
     headings = (
-        "theory", "parameters", "forecast start", "savings beyond it, start", "p", "first quarter", "p",
+        "theory", "parameters", "savings forecast, start", "beyond", "p", "first quarter", "beyond", "p",
         "held-out gain", "best",
     )  # fmt: skip
     table = markdown_table(headings, [_row(source, verdict) for verdict in its.values()])
     sentences = "\n".join(f"- {sentence(source, verdict)}" for verdict in its.values())
     return (
-        f"## {source.name}\n\n{len(first)} {source.kind}; FF2 starts at {observed:.3g} {source.unit}, with "
-        f"savings of {saved:.3g} {source.unit} against the start of FF1.\n\n{table}\n\n{sentences}\n"
+        f"## {source.name}\n\n{len(first)} {source.kind}. Savings at the start of FF2: "
+        f"{_scaled(source, saved[0])}; over the first quarter: {_scaled(source, saved[1])}.\n\n{table}\n\n"
+        f"{sentences}\n"
     )
 
 
 def _row(source: Source, verdict: Verdict) -> tuple[str, ...]:
-    forecast = f"{source.factor * verdict.forecast:.3g} {source.unit}".strip()
     gain = MISSING if verdict.gain is None else format_value(verdict.gain.mean, verdict.gain.ci)
-    tests = (
-        text for when in WHEN
-        for text in (_scaled(source, verdict.beyond[when]), format_p(finite_or_none(verdict.p_holm[when])))
-    )  # fmt: skip
-    return verdict.theory, str(verdict.parameters), forecast, *tests, gain, str(verdict.best)
+    cells = []
+    for when in WHEN:
+        forecast = format_value(source.factor * verdict.forecast[when], unit=source.unit)
+        cells += [forecast, _scaled(source, verdict.beyond[when])]
+        cells.append(format_p(finite_or_none(verdict.p_holm[when])))
+    return verdict.theory, str(verdict.parameters), *cells, gain, str(verdict.best)
 
 
 def _scaled(source: Source, value: Estimate) -> str:
@@ -136,8 +137,7 @@ def figure(parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> F
         _draw_forecasts(axes[0], source, outcomes)
         for panel, when, words in zip(axes[1:], WHEN, WHEN_WORDS, strict=False):
             beyond = {
-                n: source.factor * np.array([getattr(o, f"beyond_{when}") for o in its])
-                for n, its in outcomes.items()
+                n: source.factor * np.array([o.beyond(when) for o in its]) for n, its in outcomes.items()
             }
             _draw_values(
                 panel, beyond, f"Savings beyond forecast\n{words.strip()} ({source.unit or 'index'})"
@@ -161,7 +161,7 @@ def _draw_forecasts(axes: Axes, source: Source, outcomes: Outcomes) -> None:
     x = np.flatnonzero(whole).astype(float)
     look.draw_band(axes, x, observed[:, whole], look.INK, f"{len(first)} {source.kind}")
     for name, its in outcomes.items():
-        mean = source.factor * np.mean([o.forecast[:trials] for o in its], axis=0)
+        mean = source.factor * np.mean([o.expected[:trials] for o in its], axis=0)
         axes.plot(
             mean,
             color=COLOURS[name],

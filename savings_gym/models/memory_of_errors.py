@@ -11,7 +11,8 @@ and the share of the last error grows if this one has its sign, and falls if it 
 
 There is no process noise. Under motor noise alone every error is known from the data, and under measurement
 noise alone every error follows from the parameters, so the likelihood is exact in both cases. With motor
-noise, the errors of trials without data are taken as expected, without noise.
+noise, the errors of trials without data are taken as expected, without noise. The sign of small errors makes
+this likelihood jump with `bias`, which should therefore be 0 unless a baseline shows otherwise.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ class MemoryOfErrors(Model):
         at_zero = self._basis(np.zeros(1)).sum()
         return np.repeat(sensitivity[:, None] / at_zero, self.bases, axis=1)
 
-    def _simulate(self, design: Design, noise: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    def _simulate(
+        self, design: Design, noise: Floats, rng: np.random.Generator | None
+    ) -> tuple[Floats, Floats]:
         values = self.lanes()
         expectation, sensitivity = self._run(values, design, noise[None], np.full((1, design.trials), np.nan))
         return expectation[0], np.stack([expectation[0], sensitivity[0]], axis=-1)

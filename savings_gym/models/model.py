@@ -208,13 +208,15 @@ class Model(ABC):
         """
 
     @abstractmethod
-    def _simulate(self, design: Design, noise: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    def _simulate(
+        self, design: Design, noise: Floats, rng: np.random.Generator | None
+    ) -> tuple[Floats, Floats]:
         """Expectation (T,) and states (T, k) of one learner.
 
         Args:
             design: The trials.
             noise: (T,) what execution adds.
-            rng: Of all other randomness.
+            rng: Of all other noise; None is a learner without noise.
         """
 
     def simulate(self, design: Design, seed: int | None = None) -> Simulation:
@@ -224,13 +226,13 @@ class Model(ABC):
             design: The trials.
             seed: Of all noise; None is a learner without noise.
         """
-        rng = np.random.default_rng(None if seed is None else as_seed("seed", seed))
-        quiet = self if seed is not None else self.replace(**{n: 0.0 for n in NOISES if n in self.kinds})
-        motor, measured = rng.standard_normal((2, design.trials))
-        motor, measured = quiet.motor_noise * motor, quiet.measurement_noise * measured
-        x, states = quiet._simulate(design, motor, rng)
+        rng = None if seed is None else np.random.default_rng(as_seed("seed", seed))
+        motor, measured = (
+            np.zeros((2, design.trials)) if rng is None else rng.standard_normal((2, design.trials))
+        )
+        motor, measured = self.motor_noise * motor, self.measurement_noise * measured
+        x, states = self._simulate(design, motor, rng)
         a = x + motor
         error = np.where(design.free, design.perturbation - a, design.imposed_error)
-        values = self.lanes()
-        observed, _ = self._as_data(values, design, (a + measured)[None], np.zeros((1, a.size)))
+        observed, _ = self._as_data(self.lanes(), design, (a + measured)[None], np.zeros((1, a.size)))
         return Simulation(x, a, error, states, observed[0])

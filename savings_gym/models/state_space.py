@@ -60,10 +60,13 @@ class StateSpace(Model):
         )
         return retention, learning
 
-    def _simulate(self, design: Design, noise: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    def _simulate(
+        self, design: Design, noise: Floats, rng: np.random.Generator | None
+    ) -> tuple[Floats, Floats]:
         (kept,), (learned,) = self._rates(self.lanes())
-        drift = self.process_noise * rng.standard_normal((design.trials, kept.size))
-        states = np.zeros((design.trials, kept.size))
+        states, drift = np.zeros((2, design.trials, kept.size))
+        if rng is not None:
+            drift = self.process_noise * rng.standard_normal(states.shape)
         free, imposed = design.free, design.imposed_error
         for t in range(design.trials - 1):
             error = design.perturbation[t] - states[t].sum() - noise[t] if free[t] else imposed[t]
