@@ -16,15 +16,15 @@ from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import mean_interval
 from savings_gym.models.design import Design
-from savings_gym.models.model import NOISES, Model
+from savings_gym.models.model import Model
 from savings_gym.task.schedule import PHASES
 from savings_gym.trials import TrialTable
 
 HELD_OUT: Final = "FF2"
 TRAINED: Final = ("FF1", "NF2")  # what a theory must have seen; NF1 besides, if there is one
 SIZES: Final[Mapping[str, float]] = {"NF1": 0.0, "FF1": 1.0, "NF2": 0.0, "FF2": 1.0}
-NETWORK_NOISE: Final = {"process_noise": 0.02, "motor_noise": 0.0, "measurement_noise": 0.05}  # first guesses
-PEOPLE_NOISE: Final = {"process_noise": 0.02, "motor_noise": 0.1, "measurement_noise": 0.0}
+NETWORK_NOISE: Final = {"motor_noise": 0.0, "measurement_noise": 0.05}  # first guesses; probes teach nothing
+PEOPLE_NOISE: Final = {"motor_noise": 0.05, "measurement_noise": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Learner:
         observed: (T,) deviation on the side to which FF1 pushes, or force index.
         phase: (T,) names.
         measure: What `observed` is to a model, "error" or "adaptation".
-        noise: First guess of every noise; one of 0 stays 0.
+        noise: First guess of motor and measurement noise; one of 0 stays 0.
     """
 
     name: str
@@ -61,10 +61,9 @@ class Learner:
         low, high = mean_interval(late)
         return float(late.mean()) if low > 0.0 or high < 0.0 else 0.0
 
-    def naive(self, kind: type[Model]) -> Model:
-        """Return a model that knows what the data are and has not been fitted."""
-        noise = {name: value for name, value in self.noise.items() if name in kind.kinds}
-        return kind(measure=self.measure, bias=self.bias, **noise)
+    def naive(self, theory: Model) -> Model:
+        """Return a theory that knows what the data are and has not been fitted."""
+        return theory.replace(measure=self.measure, bias=self.bias, **self.noise)
 
     def start(self, phase: str, trials: int) -> float:
         """Return the mean of the first trials of a phase."""
@@ -181,8 +180,3 @@ def _turned(learners: Sequence[Learner], start: int) -> tuple[Learner, ...]:
         else learner
         for learner in learners
     )
-
-
-def with_noises(model: Model) -> list[str]:
-    """Return the names of the noises that a model has, for its page."""
-    return [name.replace("_", " ") for name in NOISES if getattr(model, name, 0.0) > 0.0]

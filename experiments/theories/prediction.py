@@ -17,14 +17,19 @@ from experiments.theories.learners import Learner, Source
 from savings_gym.arrays import Floats
 from savings_gym.metrics.savings import FIELD_PHASES
 from savings_gym.metrics.statistics import Estimate, Sampling, estimate, holm
+from savings_gym.models.coin import Coin
 from savings_gym.models.fitting import Fit, fit
 from savings_gym.models.memory_of_errors import MemoryOfErrors
 from savings_gym.models.model import Model
 from savings_gym.models.state_space import OneRate, ThreeRate, TwoRate
 
-THEORIES: Final[dict[str, type[Model]]] = {
-    "one-rate": OneRate, "two-rate": TwoRate, "three-rate": ThreeRate, "memory-of-errors": MemoryOfErrors,
-}  # fmt: skip
+THEORIES: Final[dict[str, Model]] = {  # with first guesses
+    "one-rate": OneRate(process_noise=0.02),
+    "two-rate": TwoRate(process_noise=0.02),
+    "three-rate": ThreeRate(process_noise=0.02),
+    "memory-of-errors": MemoryOfErrors(),
+    "coin": Coin(particles=50, runs=4),
+}
 WHEN: Final = ("start", "early")
 EARLY: Final = 0.25  # of FF2
 REFERENCE: Final = "one-rate"  # to which held-out likelihoods are compared
@@ -38,8 +43,8 @@ class Outcome:
         learner: Its name.
         fit: Of the trials before FF2.
         held_out: Log density of a datum of FF2, mean over the phase.
-        saved: "start" and "early" to how much less error, or more adaptation, the learner has then in FF2 than
-            in FF1, SI; early is the first `EARLY` of a phase.
+        saved: "start" and "early" to how much less error, or more adaptation, the learner has then in FF2
+            than in FF1, SI; early is the first `EARLY` of a phase.
         forecast: The same of the theory: its forecast of FF2 less that of FF1, each from the data before.
         observed: (t,) FF2, SI.
         expected: (t,) forecast of it.
@@ -58,19 +63,19 @@ class Outcome:
         return self.saved[when] - self.forecast[when]
 
 
-def outcome(learner: Learner, kind: type[Model], start: int, starts: int, seed: int) -> Outcome:
+def outcome(learner: Learner, theory: Model, start: int, starts: int, seed: int) -> Outcome:
     """Fit a theory to a learner before FF2, and let it forecast FF2.
 
     Args:
         learner: The learner.
-        kind: Class of the theory.
+        theory: The theory, not fitted.
         start: Trials that count as the start of a phase.
         starts: Of the search for the maximum.
         seed: Of the search.
     """
     first = learner.held_out
     fitted = fit(
-        learner.naive(kind), learner.design[:first], learner.observed[:first], starts=starts, seed=seed,
+        learner.naive(theory), learner.design[:first], learner.observed[:first], starts=starts, seed=seed,
         intervals=False,
     )  # fmt: skip
     ahead = fitted.model.forecast(learner.design, learner.observed, first)

@@ -3,8 +3,8 @@
 Shares are searched on the logit scale, positive parameters on the logarithmic one. Likelihoods that are
 smooth are climbed by L-BFGS-B from the most probable of many random points, with gradients from one batch of
 learners side by side; others by Nelder-Mead. Intervals are Wald intervals on those scales: the curvature of
-the log likelihood is that of a quadratic through points about one standard error away from the maximum. A
-parameter that ends at a bound has no interval (NaN), and if the curvature is not positive, none has.
+the log likelihood is that of a quadratic through points about one standard error away from the maximum, or
+farther if the likelihood is drawn. A parameter that ends at a bound has no interval (NaN), and if the curvature is not positive, none has.
 ``python -m experiments.theories.recovery`` measures how often intervals hold the truth.
 """
 
@@ -31,6 +31,7 @@ SPREAD: Final = 1.5  # SD of these points around the first start, on the scale o
 STEP: Final = 1e-4  # of a difference for the gradient, on the scale of the search
 AT_BOUND: Final = 1e-3  # distance from a bound, on the scale of the search
 FALL: Final = 0.5  # of the log likelihood at one standard error
+ROUGH_FALL: Final = 4.0  # the same where differences of likelihoods that are drawn are measured
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class _Search:
         bounds = list(zip(self.low, self.high, strict=True))
         if not self.model.smooth:
             options = {
-                "xatol": 1e-3, "fatol": 1e-2, "maxfev": 60 * self.start.size,
+                "xatol": 1e-2, "fatol": 0.1, "maxfev": 60 * self.start.size,
                 "initial_simplex": self._simplex(),
             }  # fmt: skip
             result = minimize(
@@ -224,7 +225,7 @@ class _Search:
 
     def _hessian(self, u: Floats, inside: Indices) -> Floats:
         """Curvature of the negative log likelihood in some parameters, (m, m)."""
-        steps = np.diag(self._one_standard_error(u))[inside]  # (m, k)
+        steps = np.diag(self._steps(u))[inside]  # (m, k)
         m, centre = len(steps), float(self.log_likelihoods(u[None])[0])
         rows, columns = np.tril_indices(m)
         points = [u + a * steps[rows] + b * steps[columns] for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
@@ -237,13 +238,14 @@ class _Search:
         hessian /= size[:, None] * size
         return np.tril(hessian) + np.tril(hessian, -1).T
 
-    def _one_standard_error(self, u: Floats) -> Floats:
-        """Step of every parameter by itself at which the log likelihood has fallen by about a half, (k,)."""
+    def _steps(self, u: Floats) -> Floats:
+        """Step of every parameter by itself at which the log likelihood has fallen by `FALL`, (k,)."""
         step, centre = np.full(u.size, 0.05), float(self.log_likelihoods(u[None])[0])
+        wanted = FALL if self.model.smooth else ROUGH_FALL
         for _ in range(4):
             ahead, behind = (self.log_likelihoods(u + sign * np.diag(step)) for sign in (1.0, -1.0))
             fall = np.maximum(centre - 0.5 * (ahead + behind), 1e-6)
-            step = np.clip(step * np.clip(np.sqrt(FALL / fall), 0.1, 10.0), 1e-4, 0.5)
+            step = np.clip(step * np.clip(np.sqrt(wanted / fall), 0.1, 10.0), 1e-4, 0.5)
         return step
 
     def in_order(self, u: Floats, covariance: Floats) -> tuple[Floats, Floats]:
