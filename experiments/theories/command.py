@@ -20,7 +20,7 @@ import tyro
 
 from experiments.runs.command_line import choice, choices, differing_flags, preset_main
 from experiments.theories.learners import SIZES, Source, networks, people
-from experiments.theories.prediction import THEORIES, tested, verdicts
+from experiments.theories.prediction import THEORIES, check_theories, outcomes_of, verdicts
 from experiments.theories.report import write
 from savings_gym.arrays import as_number, as_seed, as_whole_number
 from savings_gym.files import open_folder
@@ -67,10 +67,7 @@ class Theories:
         """Check every value before any work starts."""
         if not self.sources:
             raise ValueError("sources must name one or more run folders or trial tables")
-        if not self.theories:
-            raise ValueError(f"theories must name one or more of: {', '.join(THEORIES)}")
-        if unknown := [name for name in self.theories if name not in THEORIES]:
-            raise ValueError(f"unknown theory {unknown[0]!r}; choose from: {', '.join(THEORIES)}")
+        check_theories(self.theories)
         if self.measure is not None and self.measure not in MEASURES:
             raise ValueError(f"unknown measure {self.measure!r}; choose from: {', '.join(MEASURES)}")
         if self.unit is not None and self.unit not in ALL_UNITS:
@@ -145,7 +142,7 @@ def run(config: Theories) -> int:
     parts = []
     for source in sources:
         log.info("%s: %d %s, %d theories", source.name, len(source.learners), source.kind, len(names))
-        outcomes = tested(source, names, config.starts, config.seed)
+        outcomes = outcomes_of(source, names, config.starts, config.seed)
         parts.append((source, outcomes, verdicts(outcomes, config.seed)))
     log.info("%s", write(folder, command(config), parts))
     return 0

@@ -6,15 +6,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from experiments.savings.config import command
+from experiments.savings.shared_phases import stored_arguments
 from savings_gym.arrays import MM, Array, Floats
-from savings_gym.files import PROBES, read_config, read_table
+from savings_gym.files import PROBES, read_table
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import field_side
-from savings_gym.metrics.statistics import mean_interval
+from savings_gym.metrics.statistics import Sampling, mean_interval
 from savings_gym.models.design import Design
 from savings_gym.models.model import Model
 from savings_gym.task.schedule import PHASES
@@ -54,11 +56,11 @@ class Learner:
 
     @property
     def bias(self) -> float:
-        """Mean of the second half of NF1, which no theory explains; 0 if that is within its interval."""
+        """Mean of the second half of NF1, which no theory explains; 0 if its 99.9 % interval holds 0."""
         baseline = self.observed[self.phase == PHASES[0]]
         late = baseline[len(baseline) // 2 :]
         late = late[np.isfinite(late)]
-        low, high = mean_interval(late)
+        low, high = mean_interval(late, Sampling(confidence=0.999))
         return float(late.mean()) if low > 0.0 or high < 0.0 else 0.0
 
     def naive(self, theory: Model) -> Model:
@@ -76,6 +78,7 @@ class Source:
 
     Attributes:
         name: Of the folder or file.
+        origin: What made it, in words or as a command.
         kind: "networks" or "people".
         learners: All of them.
         start: Trials that count as the start of a phase.
@@ -84,6 +87,7 @@ class Source:
     """
 
     name: str
+    origin: str
     kind: str
     learners: tuple[Learner, ...]
     start: int
@@ -105,12 +109,14 @@ def networks(run: Path, every: int) -> Source:
     Raises:
         FileNotFoundError, ValueError: If it is no such run, lacks a phase, or has no such probes.
     """
-    arguments = read_config(run, needed=("b", "ff1_updates"))
+    arguments = stored_arguments(run)
     curves = phase_curves(read_table(run / PROBES))
     if lacking := [phase for phase in PHASES if phase not in curves]:
         raise ValueError(f"{run} has not reached {', '.join(lacking)}")
     chosen = {phase: _probes_of(run, phase, curves[phase], every) for phase in PHASES}
-    sizes = _sizes(arguments)
+    change = arguments.change
+    changed = {"FF1": change.ff1_b, "FF2": change.ff2_b}
+    sizes = {**SIZES, **{phase: b / arguments.b for phase, b in changed.items() if b is not None}}
     perturbation = np.concatenate([np.full(len(chosen[phase]), sizes[phase]) for phase in PHASES])
     phases = np.concatenate([np.full(len(chosen[phase]), phase) for phase in PHASES])
     deviation = np.concatenate([curves[p].deviation[:, chosen[p]] for p in PHASES], axis=1)
@@ -119,7 +125,7 @@ def networks(run: Path, every: int) -> Source:
         Learner(str(number), Design(perturbation), side * own, phases, "error", NETWORK_NOISE)
         for number, own in zip(curves["FF1"].networks, deviation, strict=True)
     )
-    return Source(run.name, "networks", learners, 1, "mm", MM)
+    return Source(run.name, f"`{command(arguments)}`", "networks", learners, 1, "mm", MM)
 
 
 def _probes_of(run: Path, phase: str, curve: PhaseCurves, every: int) -> Array:
@@ -132,13 +138,6 @@ def _probes_of(run: Path, phase: str, curve: PhaseCurves, every: int) -> Array:
             "a divisor of its length at which there are probes (--every)"
         )
     return positions
-
-
-def _sizes(arguments: Mapping[str, Any]) -> dict[str, float]:
-    """Perturbation of every phase of a run, in units of its field."""
-    change, b = arguments.get("change") or {}, float(arguments["b"])
-    changed = {phase: change.get(f"{phase.lower()}_b") for phase in ("FF1", "FF2")}
-    return {**SIZES, **{phase: float(value) / b for phase, value in changed.items() if value is not None}}
 
 
 def people(
@@ -160,15 +159,16 @@ def people(
     column = None if "perturbation" in table.values else sizes
     learners = []
     for person in table.participants:
-        design, observed, phase = table.series(person, column, measure)
-        if lacking := [p for p in (*TRAINED, HELD_OUT) if p not in phase]:
+        own = table.phase[table.participant == person]
+        if lacking := [phase for phase in (*TRAINED, HELD_OUT) if phase not in own]:
             raise ValueError(f"{name}: participant {person} has no trials of {', '.join(lacking)}")
+        design, observed, phase = table.series(person, column, measure)
         if phase[-1] != HELD_OUT:
             raise ValueError(f"{name}: participant {person} ends with {phase[-1]}, expected {HELD_OUT}")
         kind = "adaptation" if measure == "force_index" else "error"
         learners.append(Learner(person, design, observed, phase, kind, PEOPLE_NOISE))
     unit, factor = {"lateral_deviation": ("mm", MM), "angle": ("deg", 180.0 / np.pi)}.get(measure, ("", 1.0))
-    return Source(name, "people", _turned(learners, start), start, unit, factor)
+    return Source(name, "a trial table", "people", _turned(learners, start), start, unit, factor)
 
 
 def _turned(learners: Sequence[Learner], start: int) -> tuple[Learner, ...]:

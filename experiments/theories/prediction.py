@@ -8,6 +8,7 @@ NF2, and stay. What then happens in FF2 beyond the forecast is what the theory d
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +34,14 @@ THEORIES: Final[dict[str, Model]] = {  # with first guesses
 WHEN: Final = ("start", "early")
 EARLY: Final = 0.25  # of FF2
 REFERENCE: Final = "one-rate"  # to which held-out likelihoods are compared
+
+
+def check_theories(names: Collection[str]) -> None:
+    """Raise a ValueError if there are no theories of these names, or no names."""
+    unknown = [name for name in names if name not in THEORIES]
+    if unknown or not names:
+        given = f"unknown theory {unknown[0]!r}" if unknown else "no theories"
+        raise ValueError(f"{given}; choose from: {', '.join(THEORIES)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +131,7 @@ class Verdict:
         beyond: The same two to the savings that learners show beyond them, SI.
         p_holm: The same two to the p of none, corrected for all theories and both.
         gain: Held-out log density per datum, less that of one rate, over learners; None for one rate itself.
+        gain_p_holm: p of no gain, corrected for all theories; NaN without a test.
         best: Number of learners whose FF2 is most probable under this theory.
         parameters: Number of fitted parameters.
     """
@@ -131,6 +141,7 @@ class Verdict:
     beyond: dict[str, Estimate]
     p_holm: dict[str, float]
     gain: Estimate | None
+    gain_p_holm: float
     best: int
     parameters: int
 
@@ -154,6 +165,7 @@ def verdicts(outcomes: dict[str, list[Outcome]], seed: int) -> dict[str, Verdict
         name: estimate(values - density[REFERENCE], sampling)
         for name, values in density.items() if REFERENCE in density and name != REFERENCE
     }  # fmt: skip
+    gain_p = dict(zip(gains, holm([gain.p for gain in gains.values()]).tolist(), strict=True))
     return {
         name: Verdict(
             theory=THEORIES[name].name,
@@ -161,6 +173,7 @@ def verdicts(outcomes: dict[str, list[Outcome]], seed: int) -> dict[str, Verdict
             beyond={when: beyond[name, when] for when in WHEN},
             p_holm={when: p[name, when] for when in WHEN},
             gain=gains.get(name),
+            gain_p_holm=gain_p.get(name, np.nan),
             best=int(np.sum(best == i)),
             parameters=len(its[0].fit.fitted),
         )
@@ -168,7 +181,7 @@ def verdicts(outcomes: dict[str, list[Outcome]], seed: int) -> dict[str, Verdict
     }
 
 
-def tested(source: Source, names: tuple[str, ...], starts: int, seed: int) -> dict[str, list[Outcome]]:
+def outcomes_of(source: Source, names: tuple[str, ...], starts: int, seed: int) -> dict[str, list[Outcome]]:
     """Return the outcomes of theories for all learners of a source."""
     return {
         name: [outcome(learner, THEORIES[name], source.start, starts, seed) for learner in source.learners]

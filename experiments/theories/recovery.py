@@ -3,8 +3,8 @@
     python -m experiments.theories.recovery [--preset smoke] [--out runs/recovery]
 
 simulates learners of every theory through the four phases, with other parameters than those that fits start
-from, and fits each of them. Writes recovery.parquet (every estimate) and README.md: median, error and coverage
-of 95 % intervals.
+from, and fits each of them. Writes recovery.parquet (every estimate) and README.md: median, error and
+coverage of 95 % intervals.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pandas as pd
 from experiments.runs.command_line import choice, choices, differing_flags, preset_main
 from experiments.runs.tables import MISSING, markdown_table
 from experiments.theories.learners import PEOPLE_NOISE
-from experiments.theories.prediction import THEORIES
+from experiments.theories.prediction import THEORIES, check_theories
 from savings_gym.arrays import as_seed, as_whole_number
 from savings_gym.files import open_folder, write_atomically, write_table
 from savings_gym.models.design import Design
@@ -68,9 +68,7 @@ class Recovery:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        if unknown := [name for name in self.theories if name not in THEORIES] or not self.theories:
-            named = f"unknown theory {unknown[0]!r}" if isinstance(unknown, list) else "theories is empty"
-            raise ValueError(f"{named}; choose from: {', '.join(THEORIES)}")
+        check_theories(self.theories)
         for name in ("samples", "coin_samples", "starts"):
             as_whole_number(name, getattr(self, name), least=1)
         as_seed("seed", self.seed)
@@ -105,9 +103,9 @@ def estimates(name: str, samples: int, starts: int, seed: int) -> pd.DataFrame:
         result = fit(first_guess, DESIGN, observed, starts=starts)
         table += [
             {
-                "theory": name, "sample": sample, "parameter": parameter, "planted": getattr(planted, parameter),
-                "estimate": fitted.value, "low": fitted.ci[0], "high": fitted.ci[1],
-                "converged": result.converged,
+                "theory": name, "sample": sample, "parameter": parameter,
+                "planted": getattr(planted, parameter), "estimate": fitted.value,
+                "low": fitted.ci[0], "high": fitted.ci[1], "converged": result.converged,
             }
             for parameter, fitted in result.fitted.items()
         ]  # fmt: skip
@@ -133,10 +131,11 @@ def page(table: pd.DataFrame, command: str) -> str:
     learners = ", ".join(f"{count} of {THEORIES[name].name}" for name, count in counts.items())
     return f"""# Recovery of planted parameters
 
-Learners whose parameters are known ({learners}) go through 20 trials of NF1, 100 of FF1, 60 of NF2 and 60 of
-FF2, and are fitted by maximum likelihood, from other first guesses. *Median error*: of the estimate, relative
-to the planted value. *Coverage*: share of the 95 % intervals that hold the planted value. *No interval*: share
-of fits that end at a bound, or whose likelihood does not curve, so that the data do not determine the parameter.
+Learners whose parameters are known ({learners})
+go through 20 trials of NF1, 100 of FF1, 60 of NF2 and 60 of FF2, and are fitted by maximum likelihood, from
+other first guesses. *Median error*: of the estimate, relative to the planted value. *Coverage*: 95 %
+intervals that hold the planted value. *No interval*: fits that end at a bound, or whose likelihood does not
+curve, so that the data do not determine the parameter.
 
 Command: `{command}`
 
@@ -152,7 +151,8 @@ def _row(theory: str, parameter: str, its: pd.DataFrame) -> tuple[str, ...]:
     )
     error = np.median(np.abs(its["estimate"] / its["planted"] - 1.0))
     return (
-        theory, parameter.replace("_", " "), f"{its['planted'].iloc[0]:.3g}", f"{its['estimate'].median():.3g}",
+        theory, parameter.replace("_", " "),
+        f"{its['planted'].iloc[0]:.3g}", f"{its['estimate'].median():.3g}",
         f"{error:.1%}", f"{held.sum()} of {len(held)}" if len(held) else MISSING,
         f"{len(its) - len(with_interval)} of {len(its)}",
     )  # fmt: skip

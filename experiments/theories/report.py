@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -85,7 +86,7 @@ def _section(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> 
     table = markdown_table(headings, [_row(source, verdict) for verdict in its.values()])
     sentences = "\n".join(f"- {sentence(source, verdict)}" for verdict in its.values())
     return (
-        f"## {source.name}\n\n{len(first)} {source.kind}. Savings at the start of FF2: "
+        f"## {source.name}\n\n{len(first)} {source.kind} from {source.origin}. Savings at the start of FF2: "
         f"{_scaled(source, saved[0])}; over the first quarter: {_scaled(source, saved[1])}.\n\n{table}\n\n"
         f"{sentences}\n"
     )
@@ -112,7 +113,7 @@ def sentence(source: Source, verdict: Verdict) -> str:
     theory = verdict.theory[0].upper() + verdict.theory[1:]
     text = f"{theory}: {parts[0]}; {parts[1]}"
     gain = verdict.gain
-    if gain is not None and np.isfinite(gain.p) and gain.p < LEVEL:
+    if gain is not None and verdict.gain_p_holm < LEVEL:
         text += f". FF2 is {'more' if gain.mean > 0.0 else 'less'} probable than under one rate"
     return f"{text}."
 
@@ -126,7 +127,9 @@ def _claim(source: Source, verdict: Verdict, when: str) -> str:
         return f"no savings beyond the forecast are shown, {size},"
     if verdict.beyond[when].mean > 0.0:
         return f"savings exceed the forecast by {size}"
-    return f"savings fall short of the forecast, {size},"
+    low, high = verdict.beyond[when].ci
+    shortfall = dataclasses.replace(verdict.beyond[when], mean=-verdict.beyond[when].mean, ci=(-high, -low))
+    return f"savings fall short of the forecast by {_scaled(source, shortfall)}"
 
 
 def figure(parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> Figure:

@@ -4,7 +4,8 @@ Shares are searched on the logit scale, positive parameters on the logarithmic o
 smooth are climbed by L-BFGS-B from the most probable of many random points, with gradients from one batch of
 learners side by side; others by Nelder-Mead. Intervals are Wald intervals on those scales: the curvature of
 the log likelihood is that of a quadratic through points about one standard error away from the maximum, or
-farther if the likelihood is drawn. A parameter that ends at a bound has no interval (NaN), and if the curvature is not positive, none has.
+farther if the likelihood is drawn. A parameter that ends at a bound has no interval (NaN), and if the
+curvature is not positive, none has.
 ``python -m experiments.theories.recovery`` measures how often intervals hold the truth.
 """
 

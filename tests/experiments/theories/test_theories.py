@@ -1,0 +1,208 @@
+"""Forecasts of relearning: learners whose theory is planted, runs of networks, and what is refused."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted_runs import planted_folder
+
+from experiments.theories import recovery
+from experiments.theories.command import PRESETS, main, source_of
+from experiments.theories.learners import networks
+from experiments.theories.prediction import THEORIES, outcomes_of, verdicts
+from experiments.theories.report import FORECASTS, PAGE, TABLE, sentence
+from savings_gym.metrics.statistics import Estimate
+from savings_gym.models.design import Design
+from savings_gym.models.memory_of_errors import MemoryOfErrors
+from savings_gym.models.state_space import OneRate
+
+BLOCKS = {"NF1": (0.0, 16), "FF1": (1.0, 60), "NF2": (0.0, 60), "FF2": (1.0, 40)}
+ONE = OneRate(
+    retention=0.97, learning=0.12, process_noise=0.01, motor_noise=0.04, measure="error", scale=25.0
+)
+ERRORS = MemoryOfErrors(
+    retention=0.97, sensitivity=0.05, sensitivity_gain=0.01, motor_noise=0.04, measure="error", scale=25.0
+)
+
+
+def people(path, model, count=5, side=1.0):
+    """A trial table in mm of learners of a model; a field that pushes to the left has side -1."""
+    design = Design.of_blocks(*BLOCKS.values())
+    phases = [phase for phase, (_, trials) in BLOCKS.items() for _ in range(trials)]
+    with path.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["participant", "phase", "trial", "lateral_deviation"])
+        for person in range(count):
+            observed = side * model.simulate(design, person).observed
+            rows.writerows([f"S{person}", phases[t], t, f"{observed[t]:.4f}"] for t in range(design.trials))
+    return path
+
+
+def source(path, **changes):
+    config = dataclasses.replace(PRESETS["smoke"], sources=(path,), unit="mm", most=None, **changes)
+    return source_of(config, path)
+
+
+def test_savings_that_one_rate_cannot_forecast_are_found_and_their_theory_explains_them(tmp_path):
+    names = ("one-rate", "memory-of-errors")
+    its = verdicts(outcomes_of(source(people(tmp_path / "people.csv", ERRORS)), names, 1, 0), seed=0)
+    one, errors = (its[name] for name in names)
+    assert one.beyond["early"].mean > 0.001 and one.p_holm["early"] < 0.05
+    assert errors.p_holm["early"] > 0.05 and abs(errors.beyond["early"].mean) < one.beyond["early"].mean / 2.0
+    assert errors.gain.mean > 0.0 and one.gain is None and errors.best + one.best == 5
+
+
+def test_a_theory_forecasts_learners_of_its_own(tmp_path):
+    its = verdicts(outcomes_of(source(people(tmp_path / "people.csv", ONE, 6)), ("one-rate",), 1, 0), seed=0)
+    low, high = its["one-rate"].beyond["early"].ci
+    assert low < 0.0 < high and high - low < 0.005
+
+
+def test_a_field_to_the_other_side_changes_nothing(tmp_path):
+    sides = [source(people(tmp_path / f"{side}.csv", ONE, 2, side)).learners for side in (1.0, -1.0)]
+    for right, left in zip(*sides, strict=True):
+        np.testing.assert_allclose(right.observed, left.observed, atol=1e-9)
+
+
+def test_the_command_writes_every_fit_and_a_sentence_for_each_theory(tmp_path):
+    path, out = people(tmp_path / "people.csv", ONE, 2), tmp_path / "out"
+    command = [
+        str(path),
+        "--preset",
+        "smoke",
+        "--unit",
+        "mm",
+        "--out",
+        str(out),
+        "--theories",
+        "one-rate",
+        "memory-of-errors",
+    ]
+    assert main(command) == 0
+    table, forecasts = pd.read_parquet(out / TABLE), pd.read_parquet(out / FORECASTS)
+    assert len(table) == 4 and set(table["theory"]) == {"one-rate", "memory-of-errors"}
+    assert len(forecasts) == 4 * 40 and np.isfinite(forecasts["forecast"]).all()
+    text = (out / PAGE).read_text()
+    assert "- One rate: " in text and "- Memory of errors: " in text and "2 people" in text
+    assert all((out / name).stat().st_size > 1000 for name in ("theories.png", "theories.svg"))
+    assert main([*command, "--seed", "1"]) == 2  # the folder holds another test
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return planted_folder(tmp_path_factory.mktemp("runs") / "planted", networks=3, updates=121)
+
+
+def test_networks_of_a_run_are_learners(run):
+    its = networks(run, every=12)
+    assert its.kind == "networks" and "experiments.savings" in its.origin and len(its.learners) == 3
+    learner = its.learners[0]
+    assert learner.phase.tolist() == [phase for phase in ("NF1", "FF1", "NF2", "FF2") for _ in range(10)]
+    assert learner.design.perturbation.tolist() == [0.0] * 10 + [1.0] * 10 + [0.0] * 10 + [1.0] * 10
+    probes = pd.read_parquet(run / "probes.parquet").query(
+        "network == 0 and phase == 'FF2' and update % 12 == 0"
+    )
+    means = probes.groupby("update")["lateral_deviation"].mean().to_numpy()[:-1]  # the last is left out
+    np.testing.assert_allclose(learner.observed[learner.held_out :], means)
+
+
+def test_one_rate_forecasts_the_savings_that_the_washout_has_left(run):
+    its = networks(run, every=12)
+    found = outcomes_of(its, ("one-rate",), 1, 0)["one-rate"]
+    assert np.mean([o.saved["start"] for o in found]) == pytest.approx(0.001, abs=3e-4)
+    for o, learner in zip(found, its.learners, strict=True):
+        washed_out = learner.observed[learner.held_out - 1]  # of the after-effect
+        assert o.forecast["start"] == pytest.approx(-washed_out, abs=1e-3)
+
+
+def test_a_coin_forecasts_too(run):
+    its = networks(run, every=60)
+    fast = THEORIES["coin"].replace(particles=10, runs=2)
+    learner = its.learners[0]
+    prediction = learner.naive(fast).forecast(learner.design, learner.observed, learner.held_out)
+    assert prediction.mean.shape == (2,) and np.isfinite(prediction.log_density).all()
+
+
+def estimate(mean, low, high, p):
+    return Estimate(mean, (low, high), p, 1.0, p, 8)
+
+
+@pytest.mark.parametrize(
+    ("mean", "p", "gain", "words"),
+    [
+        (0.002, 0.001, 1.0, "savings exceed the forecast by 2.00 mm [1.00, 3.00] at the start of FF2"),
+        (
+            -0.002,
+            0.001,
+            1.0,
+            "savings fall short of the forecast by 2.00 mm [1.00, 3.00] at the start of FF2",
+        ),
+        (
+            0.002,
+            0.2,
+            1.0,
+            "no savings beyond the forecast are shown, 2.00 mm [1.00, 3.00], at the start of FF2",
+        ),
+        (0.002, np.nan, 1.0, "savings beyond the forecast of 2.00 mm [1.00, 3.00], without an interval"),
+        (0.002, 0.2, 0.01, "FF2 is more probable than under one rate."),
+    ],
+)
+def test_a_sentence_claims_what_its_interval_allows(run, tmp_path, mean, p, gain, words):
+    its = verdicts(outcomes_of(networks(run, every=60), ("one-rate",), 1, 0), seed=0)["one-rate"]
+    ends = sorted((mean - 0.001 * np.sign(mean), mean + 0.001 * np.sign(mean)))
+    beyond = {when: estimate(mean, *ends, p) for when in ("start", "early")}
+    verdict = dataclasses.replace(
+        its,
+        beyond=beyond,
+        p_holm=dict.fromkeys(beyond, p),
+        gain=estimate(0.5, 0.1, 0.9, gain),
+        gain_p_holm=gain,
+    )
+    assert words in sentence(networks(run, every=60), verdict)
+
+
+def test_recovery_finds_what_was_planted(tmp_path):
+    assert recovery.main(["--preset", "smoke", "--theories", "one-rate", "--out", str(tmp_path / "out")]) == 0
+    table = pd.read_parquet(tmp_path / "out" / recovery.TABLE)
+    rates = table[table["parameter"].isin(["retention", "learning", "scale"])]
+    assert np.all(np.abs(rates["estimate"] / rates["planted"] - 1.0) < 0.35) and len(rates) == 6
+    assert np.all(
+        (table["low"] < table["estimate"]) & (table["estimate"] < table["high"]) | table["low"].isna()
+    )
+    assert "| one rate | learning | 0.1 |" in (tmp_path / "out" / recovery.PAGE).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "no file 'nowhere'"),
+        (["{run}", "--every", "7"], "phase NF1 of 120 updates has no probe at every 7-th of them"),
+        (["{people}"], "unit of lateral_deviation is not given"),
+        (["{people}", "--unit", "mm", "--phases", "FF2=FF3"], "participant S0 has no trials of FF2"),
+    ],
+)
+def test_sources_that_do_not_fit_are_refused_before_any_work(run, tmp_path, caplog, arguments, message):
+    names = {"run": run, "people": people(tmp_path / "people.csv", ONE, 1)}
+    given = [text.format(**names) for text in arguments]
+    assert main([*given, "--preset", "smoke", "--out", str(tmp_path / "out")]) == 2
+    assert message in caplog.text and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sources": ()}, "sources must name one or more run folders or trial tables"),
+        ({"theories": ("bayes",)}, "unknown theory 'bayes'; choose from: one-rate"),
+        ({"theories": ()}, "no theories; choose from: one-rate"),
+        ({"measure": "force"}, "unknown measure 'force'; choose from: lateral_deviation"),
+        ({"unit": "inch"}, "unknown unit 'inch'; choose from: m, cm, mm, rad, deg"),
+        ({"columns": ("participant",)}, "columns must be pairs such as NAME=VALUE, got 'participant'"),
+        ({"perturbation": ("FF1=A",)}, "perturbation of FF1 must be a number, got 'A'"),
+        ({"starts": 0}, "starts must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(PRESETS["smoke"], **arguments)
