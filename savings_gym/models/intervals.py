@@ -20,7 +20,7 @@ import numpy as np
 
 from savings_gym.arrays import Floats, Indices
 from savings_gym.metrics.statistics import Interval
-from savings_gym.models.search import Search, natural_value
+from savings_gym.models.search import Search
 
 AT_BOUND: Final = 1e-3  # distance from a bound, on the scale of the search
 FALL: Final = 0.5  # of the log likelihood at one standard error
@@ -49,7 +49,7 @@ def likelihood_intervals(search: Search, u: Floats, confidence: float, seed: int
         if 1.0 / np.sum(weights**2) >= LEAST_EFFECTIVE:
             for i in np.flatnonzero(inside):
                 ends[i] = _quantiles(points[:, i], weights, tail)
-    pairs = [natural_value(search.kind(i), its) for i, its in enumerate(ends)]
+    pairs = [search.value(i, its) for i, its in enumerate(ends)]
     return [(float(low), float(high)) for low, high in pairs]
 
 

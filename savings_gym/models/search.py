@@ -1,8 +1,8 @@
 """The likelihood of a model as a function of its free parameters, and the search for its maximum.
 
-Shares are searched on the logit scale, positive parameters on the logarithmic one. Likelihoods that are
-smooth are climbed by L-BFGS-B from the most probable of many random points, with gradients from one batch of
-learners side by side; others by Nelder-Mead.
+Shares are searched on the logit scale, positive parameters on the logarithmic one, others in standard
+deviations of the data. Likelihoods that are smooth are climbed by L-BFGS-B from the most probable of many
+random points, with gradients from one batch of learners side by side; others by Nelder-Mead.
 """
 
 from __future__ import annotations
@@ -35,14 +35,11 @@ class Search:
 
     def __init__(self, model: Model, names: tuple[str, ...], design: Design, data: Floats) -> None:
         self.model, self.names, self.design, self.data = model, names, design, data
+        self.unit = float(np.nanstd(data)) or 1.0  # of parameters that are any real number
         self.start = np.array([self._to_search(name, self._start_of(name)) for name in names])
         low, high = np.array([self._bounds(name, u) for name, u in zip(names, self.start, strict=True)]).T
         self.low, self.high = low, high
         self.start = np.clip(self.start, low, high)
-
-    def kind(self, i: int) -> str:
-        """Return the kind of a free parameter by its position."""
-        return self.model.kinds[self.names[i]]
 
     def _start_of(self, name: str) -> float:
         """First value of a parameter; a noise of 0 that was named starts at 0.05."""
@@ -58,7 +55,7 @@ class Search:
         if kind == SHARE:
             share = min(max(value, 1e-4), 1.0 - 1e-4)
             return math.log(share / (1.0 - share))
-        return math.log(max(value, 1e-6)) if kind == POSITIVE else value
+        return math.log(max(value, 1e-6)) if kind == POSITIVE else value / self.unit
 
     def _bounds(self, name: str, start: float) -> tuple[float, float]:
         kind = self.model.kinds[name]
@@ -68,9 +65,16 @@ class Search:
             return math.log(LEAST_SD), math.log(MOST_SD)
         return (start - 5.0, start + 5.0) if kind == POSITIVE else (-math.inf, math.inf)
 
+    def value(self, i: int, u: Floats) -> Floats:
+        """Return values of a free parameter, given by its position, from those on the scale of the search."""
+        kind = self.model.kinds[self.names[i]]
+        if kind == SHARE:
+            return 1.0 / (1.0 + np.exp(-u))
+        return self.unit * u if kind == REAL else np.exp(np.minimum(u, 700.0))
+
     def natural(self, u: Floats) -> dict[str, Floats]:
         """Return the free parameters of (L, k) points, (L,) each."""
-        return {name: natural_value(self.kind(i), u[:, i]) for i, name in enumerate(self.names)}
+        return {name: self.value(i, u[:, i]) for i, name in enumerate(self.names)}
 
     def log_likelihoods(self, u: Floats) -> Floats:
         """Return the log likelihood of (L, k) points, (L,)."""
@@ -130,10 +134,3 @@ class Search:
         sources = self.model.renamed(values)
         position = {name: i for i, name in enumerate(self.names)}
         return np.array([position.get(sources.get(name, name), position[name]) for name in self.names])
-
-
-def natural_value(kind: str, u: Floats) -> Floats:
-    """Return values of a parameter from those on the scale of the search."""
-    if kind == SHARE:
-        return 1.0 / (1.0 + np.exp(-u))
-    return u if kind == REAL else np.exp(np.minimum(u, 700.0))

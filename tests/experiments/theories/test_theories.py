@@ -27,10 +27,10 @@ ERRORS = MemoryOfErrors(
 )
 
 
-def people(path, model, count=5, side=1.0):
+def people(path, model, count=5, side=1.0, blocks=BLOCKS):
     """A trial table in mm of learners of a model; a field that pushes to the left has side -1."""
-    design = Design.of_blocks(*BLOCKS.values())
-    phases = [phase for phase, (_, trials) in BLOCKS.items() for _ in range(trials)]
+    design = Design.of_blocks(*blocks.values())
+    phases = [phase for phase, (_, trials) in blocks.items() for _ in range(trials)]
     with path.open("w", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(["participant", "phase", "trial", "lateral_deviation"])
@@ -58,6 +58,14 @@ def test_a_theory_forecasts_learners_of_its_own(tmp_path):
     its = verdicts(outcomes_of(source(people(tmp_path / "people.csv", ONE, 6)), ("one-rate",), 1, 0), seed=0)
     low, high = its["one-rate"].beyond["early"].ci
     assert low < 0.0 < high and high - low < 0.005
+
+
+def test_a_baseline_is_not_needed(tmp_path):
+    blocks = {phase: BLOCKS[phase] for phase in ("FF1", "NF2", "FF2")}
+    learners = source(people(tmp_path / "people.csv", ONE, 2, blocks=blocks))
+    found = outcomes_of(learners, ("one-rate",), 1, 0)["one-rate"]
+    assert all(learner.bias == 0.0 and learner.held_out == 120 for learner in learners.learners)
+    assert all(abs(o.beyond("early")) < 0.01 for o in found)
 
 
 def test_a_field_to_the_other_side_changes_nothing(tmp_path):

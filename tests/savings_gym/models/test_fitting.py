@@ -76,6 +76,17 @@ def test_only_what_is_free_changes():
     assert start.free == (*TwoRate.rates, "motor_noise")  # noise of 0 stays 0
 
 
+def test_a_bias_is_found_in_any_unit():
+    for scale, bias in ((0.03, -0.004), (30.0, -4.0)):
+        planted = OneRate(
+            retention=0.97, learning=0.1, motor_noise=0.05, measure="error", scale=scale, bias=bias
+        )
+        guess = OneRate(motor_noise=0.1, measure="error")
+        result = fit(guess, SAVINGS, observed_of(planted, 1), (*guess.free, "bias"), starts=1)
+        low, high = result.fitted["bias"].ci
+        assert low < bias < high < 0.0 and high - low < 0.3 * scale
+
+
 def test_an_estimate_at_a_bound_has_no_interval():
     observed = observed_of(OneRate(retention=0.97, motor_noise=0.1), 3)
     result = fit(
