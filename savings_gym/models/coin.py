@@ -160,9 +160,6 @@ class Coin(Model):
         density = moments[2] - np.log(values["scale"])[:, None]
         return *self._as_data(values, design, moments[0], np.sqrt(moments[1])), density
 
-    def _adaptation(self, values: Values, design: Design, adaptation: Floats) -> tuple[Floats, Floats]:
-        raise NotImplementedError  # its predictions are no single normal distribution
-
     def _filtered(self, design: Design, adaptation: Floats) -> Floats:
         """Mean, variance and log density of measured adaptation given that before, (3, T)."""
         rng = np.random.default_rng(self.seed)

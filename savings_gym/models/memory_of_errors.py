@@ -24,11 +24,11 @@ import numpy as np
 
 from savings_gym.arrays import Floats, as_positive, as_whole_number
 from savings_gym.models.design import Design
-from savings_gym.models.model import POSITIVE, SHARE, Model, Values
+from savings_gym.models.model import POSITIVE, SHARE, GaussianModel, Model, Values
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryOfErrors(Model):
+class MemoryOfErrors(GaussianModel):
     """A learner that remembers which errors went together.
 
     The number, place and width of the basis functions are ours; errors are in units of the perturbation.

@@ -176,14 +176,9 @@ class Model(ABC):
         same = {name: np.full(count, value) for name, value in self.parameters().items()}
         return same | dict(changes or {})
 
+    @abstractmethod
     def predictions(self, values: Values, design: Design, observed: Floats) -> tuple[Floats, Floats, Floats]:
         """Return mean, SD and log density of checked data for many learners, (L, T) each; see `predict`."""
-        adaptation = self._as_adaptation(values, design, observed)
-        mean, variance = self._adaptation(values, design, adaptation)
-        sd = np.sqrt(np.maximum(variance, LEAST_NOISE))
-        z = (adaptation - mean) / sd
-        density = -0.5 * z**2 - np.log(sd * values["scale"][:, None]) - 0.5 * math.log(2.0 * math.pi)
-        return *self._as_data(values, design, mean, sd), density
 
     def _as_adaptation(self, values: Values, design: Design, observed: Floats) -> Floats:
         """(L, T) data in units of adaptation; NaN where the measure has none."""
@@ -196,16 +191,6 @@ class Model(ABC):
         if self.measure == "adaptation":
             return bias + scale * mean, scale * sd
         return bias + np.where(design.free, scale * (design.perturbation - mean), np.nan), scale * sd
-
-    @abstractmethod
-    def _adaptation(self, values: Values, design: Design, adaptation: Floats) -> tuple[Floats, Floats]:
-        """Mean and variance of the measured adaptation of every trial given those before, (L, T) each.
-
-        Args:
-            values: Parameters, (L,) each.
-            design: The trials.
-            adaptation: (L, T) measured adaptation, NaN where there is none.
-        """
 
     @abstractmethod
     def _simulate(
@@ -236,3 +221,27 @@ class Model(ABC):
         error = np.where(design.free, design.perturbation - a, design.imposed_error)
         observed, _ = self._as_data(self.lanes(), design, (a + measured)[None], np.zeros((1, a.size)))
         return Simulation(x, a, error, states, observed[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianModel(Model):
+    """A model that predicts each trial, given those before, by one normal distribution."""
+
+    def predictions(self, values: Values, design: Design, observed: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return mean, SD and log density of checked data for many learners, (L, T) each; see `predict`."""
+        adaptation = self._as_adaptation(values, design, observed)
+        mean, variance = self._adaptation(values, design, adaptation)
+        sd = np.sqrt(np.maximum(variance, LEAST_NOISE))
+        z = (adaptation - mean) / sd
+        density = -0.5 * z**2 - np.log(sd * values["scale"][:, None]) - 0.5 * math.log(2.0 * math.pi)
+        return *self._as_data(values, design, mean, sd), density
+
+    @abstractmethod
+    def _adaptation(self, values: Values, design: Design, adaptation: Floats) -> tuple[Floats, Floats]:
+        """Mean and variance of the measured adaptation of every trial given those before, (L, T) each.
+
+        Args:
+            values: Parameters, (L,) each.
+            design: The trials.
+            adaptation: (L, T) measured adaptation, NaN where there is none.
+        """

@@ -21,11 +21,11 @@ import numpy as np
 
 from savings_gym.arrays import Floats
 from savings_gym.models.design import Design
-from savings_gym.models.model import POSITIVE, SHARE, Model, Values
+from savings_gym.models.model import POSITIVE, SHARE, GaussianModel, Model, Values
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateSpace(Model):
+class StateSpace(GaussianModel):
     """What `OneRate`, `TwoRate` and `ThreeRate` share.
 
     Attributes:
