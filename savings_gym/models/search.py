@@ -92,7 +92,7 @@ class Search:
         bounds = list(zip(self.low, self.high, strict=True))
         if not self.model.smooth:
             options = {
-                "xatol": 1e-2, "fatol": 0.1, "maxfev": 60 * self.start.size,
+                "xatol": 1e-2, "fatol": 0.1, "maxfev": 40 * self.start.size,
                 "initial_simplex": self._simplex(),
             }  # fmt: skip
             result = minimize(
