@@ -38,7 +38,7 @@ NF1, and FF2 from all trials before it. *Beyond*: savings of learners less the f
 explains them. p values of t tests over learners, corrected (Holm) for all theories and both times. *Held-out
 gain*: natural logarithm of the probability density of a datum of FF2, given all data before it, less that
 under one rate; the larger, the better. *Best*: learners whose FF2 is most probable under the theory. Means
-over learners with 95 % t intervals.
+over learners with 95 % t intervals. Sentences claim what the corrected p values allow.
 """
 
 
@@ -138,7 +138,7 @@ def figure(parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> F
     panels = drawn.subplots(len(parts), 4, squeeze=False, width_ratios=[2.0, 1.0, 1.0, 1.0])
     for (source, outcomes, _), axes in zip(parts, panels, strict=True):
         _draw_forecasts(axes[0], source, outcomes)
-        for panel, when, words in zip(axes[1:], WHEN, WHEN_WORDS, strict=False):
+        for panel, when, words in zip(axes[1:3], WHEN, WHEN_WORDS, strict=True):
             beyond = {
                 n: source.factor * np.array([o.beyond(when) for o in its]) for n, its in outcomes.items()
             }
@@ -149,7 +149,8 @@ def figure(parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> F
         gains = {
             n: np.array([o.held_out for o in its]) - one for n, its in outcomes.items() if n != REFERENCE
         }
-        _draw_values(axes[2], gains, "Held-out gain over one rate")
+        _draw_values(axes[3], gains, "Held-out gain over one rate\n(nats per datum)")
+        axes[3].set_yscale("symlog", linthresh=0.1)  # theories without process noise lose much
     panels[0, 0].legend(loc="best")
     look.letter_panels(panels.ravel())
     return drawn
@@ -173,10 +174,8 @@ def _draw_forecasts(axes: Axes, source: Source, outcomes: Outcomes) -> None:
             label=THEORIES[name].name,
             zorder=5,
         )
-    axes.set(
-        xlabel=f"Trials of {HELD_OUT} (of the models)",
-        ylabel=f"Error ({source.unit})" if source.unit else "Index",
-    )
+    label = f"Error ({source.unit})" if source.unit else "Force index"
+    axes.set(xlabel=f"Trials of {HELD_OUT}, as the models count", ylabel=label)
     axes.set_title(source.name, loc="left")
 
 
