@@ -15,7 +15,7 @@ from experiments.savings.shared_phases import stored_arguments
 from savings_gym.arrays import MM, Array, Floats
 from savings_gym.files import PROBES, read_table
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
-from savings_gym.metrics.savings import field_side
+from savings_gym.metrics.savings import FIELD_PHASES, field_side
 from savings_gym.metrics.statistics import Sampling, mean_interval
 from savings_gym.models.design import Design
 from savings_gym.models.model import Model
@@ -36,7 +36,7 @@ class Learner:
     Attributes:
         name: Number of the network, or name of the participant.
         design: Trials, of FF2 last.
-        observed: (T,) deviation on the side to which FF1 pushes, or force index.
+        observed: (T,) deviation, turned so that a positive perturbation makes it positive, or force index.
         phase: (T,) names.
         measure: What `observed` is to a model, "error" or "adaptation".
         noise: First guess of motor and measurement noise; one of 0 stays 0.
@@ -70,6 +70,11 @@ class Learner:
     def start(self, phase: str, trials: int) -> float:
         """Return the mean of the first trials of a phase."""
         return float(np.nanmean(self.observed[self.phase == phase][:trials]))
+
+    def side(self, phase: str) -> float:
+        """Return the sign of the perturbation of a phase, 1 or -1; 0 if it has none."""
+        sizes = self.design.perturbation[self.phase == phase]
+        return float(np.sign(sizes[np.argmax(np.abs(sizes))]))
 
 
 @dataclass(frozen=True)
@@ -120,12 +125,11 @@ def networks(run: Path, every: int) -> Source:
     perturbation = np.concatenate([np.full(len(chosen[phase]), sizes[phase]) for phase in PHASES])
     phases = np.concatenate([np.full(len(chosen[phase]), phase) for phase in PHASES])
     deviation = np.concatenate([curves[p].deviation[:, chosen[p]] for p in PHASES], axis=1)
-    side = field_side(curves["FF1"].deviation[:, 0])
-    learners = tuple(
-        Learner(str(number), Design(perturbation), side * own, phases, "error", NETWORK_NOISE)
+    learners = [
+        Learner(str(number), Design(perturbation), own, phases, "error", NETWORK_NOISE)
         for number, own in zip(curves["FF1"].networks, deviation, strict=True)
-    )
-    return Source(run.name, f"`{command(arguments)}`", "networks", learners, 1, "mm", MM)
+    ]
+    return Source(run.name, f"`{command(arguments)}`", "networks", _turned(learners, 1), 1, "mm", MM)
 
 
 def _probes_of(run: Path, phase: str, curve: PhaseCurves, every: int) -> Array:
@@ -172,11 +176,9 @@ def people(
 
 
 def _turned(learners: Sequence[Learner], start: int) -> tuple[Learner, ...]:
-    """The same learners, with errors positive on the side to which FF1 pushes them."""
-    side = field_side([learner.start("FF1", start) for learner in learners])
-    return tuple(
-        dataclasses.replace(learner, observed=side * learner.observed)
-        if learner.measure == "error"
-        else learner
-        for learner in learners
-    )
+    """The same learners, with errors that have the sign of the perturbation, of FF1 or else of FF2."""
+    phase = next((name for name in FIELD_PHASES if any(learner.side(name) for learner in learners)), None)
+    if phase is None or learners[0].measure != "error":
+        return tuple(learners)
+    side = field_side([learner.side(phase) * learner.start(phase, start) for learner in learners])
+    return tuple(dataclasses.replace(learner, observed=side * learner.observed) for learner in learners)

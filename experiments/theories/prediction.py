@@ -88,9 +88,14 @@ def outcome(learner: Learner, theory: Model, start: int, starts: int, seed: int)
         intervals=False,
     )  # fmt: skip
     ahead = fitted.model.forecast(learner.design, learner.observed, first)
-    better = -1.0 if learner.measure == "error" else 1.0
-    observed = {phase: better * learner.observed[learner.phase == phase] for phase in FIELD_PHASES}
-    expected = {"FF1": better * _first_learning(learner, fitted.model), "FF2": better * ahead.mean}
+    better = {  # what makes errors that shrink, and adaptation that grows, rise
+        phase: (learner.side(phase) or 1.0) * (-1.0 if learner.measure == "error" else 1.0)
+        for phase in FIELD_PHASES
+    }
+    observed = {phase: sign * learner.observed[learner.phase == phase] for phase, sign in better.items()}
+    expected = {
+        "FF1": better["FF1"] * _first_learning(learner, fitted.model), "FF2": better["FF2"] * ahead.mean,
+    }  # fmt: skip
     lengths = {"start": start, "early": math.ceil(EARLY * min(len(its) for its in observed.values()))}
     return Outcome(
         learner=learner.name,
@@ -98,7 +103,7 @@ def outcome(learner: Learner, theory: Model, start: int, starts: int, seed: int)
         held_out=float(np.nanmean(ahead.log_density)),
         saved={when: _gain(observed, observed, n) for when, n in lengths.items()},
         forecast={when: _gain(expected, observed, n) for when, n in lengths.items()},
-        observed=better * observed["FF2"],
+        observed=learner.observed[first:],
         expected=ahead.mean,
     )
 

@@ -68,6 +68,16 @@ def test_a_baseline_is_not_needed(tmp_path):
     assert all(abs(o.beyond("early")) < 0.01 for o in found)
 
 
+def test_an_opposite_field_first_leaves_the_sign_of_savings(tmp_path):
+    """A learner that met -A first, and starts A from the after-effect, saves less than nothing."""
+    blocks = {**BLOCKS, "FF1": (-1.0, 60), "NF2": (0.0, 4)}
+    path = people(tmp_path / "people.csv", ONE, 2, blocks=blocks)
+    learners = source(path, perturbation=("FF1=-1",), start=2)
+    assert all(learner.start("FF1", 2) < 0.0 < learner.start("FF2", 2) for learner in learners.learners)
+    for o in outcomes_of(learners, ("one-rate",), 1, 0)["one-rate"]:
+        assert o.saved["start"] < -0.005 and abs(o.beyond("start")) < 0.008
+
+
 def test_a_field_to_the_other_side_changes_nothing(tmp_path):
     sides = [source(people(tmp_path / f"{side}.csv", ONE, 2, side)).learners for side in (1.0, -1.0)]
     for right, left in zip(*sides, strict=True):
