@@ -29,7 +29,7 @@ THEORIES: Final[dict[str, Model]] = {  # with first guesses
     "two-rate": TwoRate(process_noise=0.02),
     "three-rate": ThreeRate(process_noise=0.02),
     "memory-of-errors": MemoryOfErrors(),
-    "coin": Coin(particles=40, runs=4),
+    "coin": Coin(particles=12, runs=32),
 }
 WHEN: Final = ("start", "early")
 EARLY: Final = 0.25  # of FF2

@@ -42,7 +42,7 @@ PLANTED: Final[dict[str, dict[str, float]]] = {
         "ultraslow_retention": 0.998, "ultraslow_learning": 0.01, "process_noise": 0.01,
     },
     "memory-of-errors": {"retention": 0.98, "sensitivity": 0.08, "sensitivity_gain": 0.008},
-    "coin": {"retention": 0.95, "process_noise": 0.015},
+    "coin": {"process_noise": 0.015},
 }  # fmt: skip
 TABLE, PAGE = "recovery.parquet", "README.md"
 
@@ -59,8 +59,8 @@ class Recovery:
     """Theories to recover."""
     samples: int = 40
     """Learners of each theory."""
-    coin_samples: int = 8
-    """Learners of COIN, whose fit takes 20 seconds."""
+    coin_samples: int = 6
+    """Learners of COIN, whose fit takes half a minute."""
     starts: int = 2
     """Starts of each search for a maximum."""
     seed: int = 0
