@@ -115,13 +115,15 @@ def networks(run: Path, every: int) -> Source:
         FileNotFoundError, ValueError: If it is no such run, lacks a phase, or has no such probes.
     """
     arguments = stored_arguments(run)
+    if arguments.ff1_ramp:
+        raise ValueError(f"{run} has a field that grows over FF1; theories need one that is there at once")
     curves = phase_curves(read_table(run / PROBES))
     if lacking := [phase for phase in PHASES if phase not in curves]:
         raise ValueError(f"{run} has not reached {', '.join(lacking)}")
     chosen = {phase: _probes_of(run, phase, curves[phase], every) for phase in PHASES}
     change = arguments.change
     changed = {"FF1": change.ff1_b, "FF2": change.ff2_b}
-    sizes = {**SIZES, **{phase: b / arguments.b for phase, b in changed.items() if b is not None}}
+    sizes = {**SIZES, **{phase: b / arguments.size for phase, b in changed.items() if b is not None}}
     perturbation = np.concatenate([np.full(len(chosen[phase]), sizes[phase]) for phase in PHASES])
     phases = np.concatenate([np.full(len(chosen[phase]), phase) for phase in PHASES])
     deviation = np.concatenate([curves[p].deviation[:, chosen[p]] for p in PHASES], axis=1)

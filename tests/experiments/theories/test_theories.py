@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -124,6 +125,14 @@ def test_networks_of_a_run_are_learners(run):
     )
     means = probes.groupby("update")["lateral_deviation"].mean().to_numpy()[:-1]  # the last is left out
     np.testing.assert_allclose(learner.observed[learner.held_out :], means)
+
+
+def test_a_field_that_grows_is_refused(run, tmp_path):
+    config = json.loads((run / "config.json").read_text())
+    config["arguments"]["ff1_ramp"] = 0.5
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="has a field that grows over FF1"):
+        networks(tmp_path, every=12)
 
 
 def test_one_rate_forecasts_the_savings_that_the_washout_has_left(run):
