@@ -42,7 +42,7 @@ from savings_gym import (
     as_schedule,
     as_session,
 )
-from savings_gym.fields import as_field
+from savings_gym.perturbations.fields import as_field
 
 BLOCK = re.compile(r"^```\{(repository|environment|colab)\} (\S+)\n(?::section: (.+)\n)?```$", re.MULTILINE)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")

@@ -12,7 +12,7 @@ from savings_gym.envs.single import ReachEnv
 from savings_gym.envs.trials import spawn_seeds
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.envs.wrappers import ContextCue, ForceField, PhaseSchedule, VectorContextCue
-from savings_gym.fields import (
+from savings_gym.perturbations.fields import (
     ChannelField,
     ConstantField,
     CurlField,

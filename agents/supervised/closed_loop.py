@@ -25,7 +25,7 @@ from agents.supervised.networks import Ensemble, State
 from agents.supervised.reaches import Reaches, Timing, centre_out
 from agents.supervised.torch_arm import ArmState, TorchArm
 from savings_gym.arrays import Floats, as_finite, as_whole_number
-from savings_gym.fields import NullField
+from savings_gym.perturbations.fields import NullField
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, TRIAL_STEPS, Delays, Noise
 from savings_gym.task.trials import NO_GO
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from agents.supervised.networks import Ensemble, State
 from savings_gym.arrays import Array
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.fields import Field, NullField
+from savings_gym.perturbations.fields import Field, NullField
 from savings_gym.task.settings import N_TARGETS, PROBE_GO, TRIAL_STEPS, Delays, Noise
 
 

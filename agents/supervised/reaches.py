@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from savings_gym.arm.model import Arm, load_arm
-from savings_gym.fields import Field
+from savings_gym.perturbations.fields import Field
 from savings_gym.perturbations.trials import TrialPerturbations, resolve_perturbations
 from savings_gym.task.observation import MUSCLE_OBSERVATION
 from savings_gym.task.settings import (

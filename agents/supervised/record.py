@@ -30,7 +30,7 @@ from savings_gym.activity.recording import Recording, activity_dataset, hand_for
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arrays import as_seed
-from savings_gym.fields import Field, NullField
+from savings_gym.perturbations.fields import Field, NullField
 from savings_gym.probes.probe import Probe
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, task_settings
 

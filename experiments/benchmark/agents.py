@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from savings_gym.fields import CurlField, Field
+from savings_gym.perturbations.fields import CurlField, Field
 
 Settings = Mapping[str, Any]
 

@@ -14,8 +14,8 @@ from experiments.benchmark.agents import AGENTS, Agent
 from experiments.benchmark.outside import find_agent
 from experiments.runs.command_line import choice
 from savings_gym.arrays import as_number, as_whole_number
-from savings_gym.fields import CurlField, NullField
 from savings_gym.files import verified
+from savings_gym.perturbations.fields import CurlField, NullField
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.schedule import Schedule, four_phase
 from savings_gym.task.settings import RewardWeights

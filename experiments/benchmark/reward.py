@@ -23,8 +23,8 @@ from experiments.runs.command_line import command_main
 from experiments.runs.tables import markdown_table
 from savings_gym.arrays import Floats, as_seed, as_whole_number
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.fields import CurlField
 from savings_gym.files import write_atomically
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.rewards import REWARD_TERMS
 from savings_gym.task.settings import TRIAL_STEPS
 

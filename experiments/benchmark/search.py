@@ -33,8 +33,8 @@ from experiments.benchmark.protocol import check_seeds
 from experiments.runs.command_line import choice, command_main
 from experiments.runs.tables import markdown_table
 from savings_gym.arrays import MM, as_whole_number
-from savings_gym.fields import NullField
 from savings_gym.files import write_atomically, write_json
+from savings_gym.perturbations.fields import NullField
 from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import TRIAL_STEPS
 

@@ -19,11 +19,11 @@ from experiments.stored.preparation import Preparation, preparation
 from experiments.stored.resistance import resistance
 from savings_gym.activity.preparatory import common_share, retained_fraction, uniform_shift
 from savings_gym.arrays import Floats
-from savings_gym.fields import CurlField, Field
 from savings_gym.files import PROBES, jsonable, read_table
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.savings import field_side, final_deviation, savings
 from savings_gym.metrics.statistics import Sampling, estimate
+from savings_gym.perturbations.fields import CurlField, Field
 from savings_gym.perturbations.modified import Scaled
 from savings_gym.perturbations.visual import VisuomotorRotation
 from savings_gym.task.settings import N_TARGETS

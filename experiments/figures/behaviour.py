@@ -29,11 +29,11 @@ from experiments.study import (
     quantity,
 )
 from savings_gym.arrays import MM, Columns, Floats
-from savings_gym.fields import NullField
 from savings_gym.metrics.curves import PhaseCurves, phase_curves
 from savings_gym.metrics.kinematics import hand_speed
 from savings_gym.metrics.savings import final_deviation
 from savings_gym.metrics.statistics import Sampling
+from savings_gym.perturbations.fields import NullField
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO
 

@@ -17,9 +17,9 @@ from experiments.stored.probes import learned_field, probe_stored
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.arrays import Columns, Floats
-from savings_gym.fields import ChannelField
 from savings_gym.metrics.channel import channel_result, velocity_matrix
 from savings_gym.metrics.statistics import Sampling
+from savings_gym.perturbations.fields import ChannelField
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO
 

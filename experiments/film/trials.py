@@ -21,8 +21,8 @@ from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arm.muscles import activation_rate
 from savings_gym.arrays import Floats
 from savings_gym.envs.snapshot import GO, WAIT, FieldArrows, Snapshot, acts, field_arrows, name_of
-from savings_gym.fields import Field, as_field
 from savings_gym.metrics.kinematics import SETTLED, lateral_deviation
+from savings_gym.perturbations.fields import Field, as_field
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, Delays, physics_steps, whole_steps
 
 if TYPE_CHECKING:

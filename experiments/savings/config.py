@@ -35,8 +35,8 @@ from experiments.savings.phases import (
 )
 from experiments.savings.pretrain import Pretraining, as_stored
 from savings_gym.arrays import as_seed, as_whole_number
-from savings_gym.fields import ONSETS, Field
 from savings_gym.files import is_empty
+from savings_gym.perturbations.fields import ONSETS, Field
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
 

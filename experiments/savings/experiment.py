@@ -22,11 +22,11 @@ from agents.supervised.rollout import scored_path
 from experiments.runs.folder import RunFolder
 from experiments.savings.phases import TrainingPhase
 from savings_gym.arrays import Columns
-from savings_gym.fields import ChannelField, CurlField, Field, NullField
 from savings_gym.files import write_atomically
 from savings_gym.metrics.channel import channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.metrics.rotation import rotation_adaptation
+from savings_gym.perturbations.fields import ChannelField, CurlField, Field, NullField
 from savings_gym.perturbations.visual import VisualClamp, VisuomotorRotation
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays, Noise

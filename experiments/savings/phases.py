@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from agents.supervised.reaches import centre_out_targets
 from experiments.runs.command_line import choice
 from savings_gym.arm.model import load_arm
-from savings_gym.fields import CurlField, Field, NullField, ViscousField, field_from_dict
+from savings_gym.perturbations.fields import CurlField, Field, NullField, ViscousField, field_from_dict
 from savings_gym.perturbations.modified import Scaled
 from savings_gym.perturbations.visual import VisuomotorRotation
 from savings_gym.task.settings import N_TARGETS

@@ -43,8 +43,8 @@ from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import StopFlag, choice, preset_main
 from experiments.runs.folder import load_state, remove_state, write_state
 from savings_gym.arrays import MM, as_seed, as_whole_number
-from savings_gym.fields import NullField
 from savings_gym.files import check_writable
+from savings_gym.perturbations.fields import NullField
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import Delays, Noise, go_steps
 

@@ -21,7 +21,7 @@ from agents.supervised.reaches import TRAINING_GO
 from experiments.runs.command_line import choice, choices
 from experiments.savings.config import SHIPPED, Savings, start_weights
 from savings_gym.arrays import as_number, as_seed, as_whole_number
-from savings_gym.fields import CurlField, NullField
+from savings_gym.perturbations.fields import CurlField, NullField
 from savings_gym.task.session import (
     Block,
     FieldPair,

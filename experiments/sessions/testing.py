@@ -17,8 +17,8 @@ from agents.supervised.session_reaches import SessionReaches, probed_session
 from experiments.sessions.config import Sessions
 from experiments.stored.preparation import FORCE_DELAY, PREPARATORY_TIME
 from savings_gym.arrays import Columns, Floats
-from savings_gym.fields import CurlField
 from savings_gym.metrics.kinematics import kinematic_measures
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.session import FieldPair, Session
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 import savings_gym
 from agents.baselines.agents import ModelBasedController, RandomAgent
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.fields import CurlField, Field, NullField, as_field
+from savings_gym.perturbations.fields import CurlField, Field, NullField, as_field
 from savings_gym.probes.policy import Policy
 
 ENVIRONMENTS: Final = (

@@ -22,10 +22,10 @@ from experiments.stored.runs import RunFolder
 from savings_gym.arrays import MM, Floats
 from savings_gym.envs.trials import spawn_seeds
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.fields import CurlField, Field, NullField
 from savings_gym.files import PROBES, read_config, read_table
 from savings_gym.metrics.savings import savings
 from savings_gym.metrics.statistics import mean_interval
+from savings_gym.perturbations.fields import CurlField, Field, NullField
 from savings_gym.probes.probe import Probe
 from savings_gym.task.settings import TRIAL_STEPS, Delays
 

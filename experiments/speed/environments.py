@@ -29,7 +29,7 @@ from savings_gym.arrays import Array
 from savings_gym.envs.session import ReachSessionEnv, ReachSessionVectorEnv
 from savings_gym.envs.single import ReachEnv
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.session import MOST_TRIALS, Block, Session
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS
 

@@ -23,7 +23,7 @@ from agents.supervised.learner import ADAPTATION
 from agents.supervised.losses import loss_terms, total_loss
 from agents.supervised.reaches import Reaches, centre_out
 from agents.supervised.rollout import Trajectory
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, Delays, Noise
 
 HOW_TO_GET = 'pip install "motornet>=0.2,<0.4"'

@@ -25,7 +25,7 @@ from experiments.savings.config import PRESETS, Savings
 from experiments.savings.experiment import FourPhases
 from experiments.savings.pretrain import Pretraining, pretrain
 from experiments.speed.motornet import peak_memory
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 
 WARM_UP = 2  # updates that do not count, because they touch memory for the first time
 FIELD_PHASE = 1  # index of FF1, the first phase with a field

@@ -19,7 +19,7 @@ from agents.supervised.losses import loss_terms, total_loss
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import Reaches, centre_out, random_reaches
 from experiments.speed.motornet import CURL
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, TRIAL_STEPS
 
 Task = Callable[[], float]

@@ -25,8 +25,8 @@ from experiments.runs.folder import digest
 from experiments.savings.phases import stored_field
 from experiments.stored.nwb import MISSING, write_nwb, written_at
 from savings_gym.activity.recording import load_activity, save_activity
-from savings_gym.fields import NullField
 from savings_gym.files import read_config
+from savings_gym.perturbations.fields import NullField
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import Delays, Noise
 

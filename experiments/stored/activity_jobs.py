@@ -17,8 +17,8 @@ from agents.ppo.recurrent_policy import GruPolicy, RecurrentPolicy, RnnPolicy
 from agents.ppo.recurrent_ppo import RecurrentPPO
 from experiments.runs.folder import digest
 from savings_gym.activity.recording import Recording, activity_dataset
-from savings_gym.fields import Field, NullField, as_field
 from savings_gym.files import read_config, verified
+from savings_gym.perturbations.fields import Field, NullField, as_field
 from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import task_settings

@@ -24,8 +24,8 @@ from experiments.savings.phases import stored_field
 from experiments.stored.runs import StoredRuns
 from savings_gym.activity.displacement import Displacement
 from savings_gym.arrays import Floats, as_finite
-from savings_gym.fields import Field
 from savings_gym.metrics.kinematics import lateral_deviation
+from savings_gym.perturbations.fields import Field
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import N_TARGETS, Delays, Noise
 

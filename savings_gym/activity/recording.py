@@ -40,8 +40,8 @@ from numpy.typing import ArrayLike
 from savings_gym.activity.displacement import Displacement
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arrays import Array, Floats, as_finite
-from savings_gym.fields import as_field
 from savings_gym.files import verified, write_atomically
+from savings_gym.perturbations.fields import as_field
 from savings_gym.task.settings import CONTROL_STEP, PROBE_GO
 
 if TYPE_CHECKING:

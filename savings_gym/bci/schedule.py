@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from savings_gym.bci.decoder import Decoder, as_decoder
-from savings_gym.fields import Field, NullField
+from savings_gym.perturbations.fields import Field, NullField
 from savings_gym.task.schedule import PHASES, Phase, Schedule
 
 NULL: Final = NullField()

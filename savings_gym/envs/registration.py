@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.schedule import four_phase
 from savings_gym.task.settings import TRIAL_STEPS
 

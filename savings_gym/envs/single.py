@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, as_real, as_whole_number
-from savings_gym.fields import Field
+from savings_gym.perturbations.fields import Field
 from savings_gym.task.impairments import Impairments
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
@@ -144,8 +144,8 @@ class ReachEnv(gym.Env[Array, Array]):
     this control step) and the reward terms (0 after `reset`).
 
     ## Arguments
-    * `field`: the perturbation of every trial, a force field (see `savings_gym.fields`), a visual one (see
-      `savings_gym.perturbations.visual`), a sum of several, or its dict; None means none.
+    * `field`: the perturbation of every trial, a force field (see `savings_gym.perturbations.fields`), a
+      visual one (see `savings_gym.perturbations.visual`), a sum of several, or its dict; None means none.
       Its `onset` is "start" (of the trial), "go", or "cue" (when the go cue is seen).
     * `schedule`: a `Schedule` or its dict, which sets the field by the number of the trial; excludes `field`.
       A trial counts once a step has been made in it; if it is reset before, it is drawn again, with the

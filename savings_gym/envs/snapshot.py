@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from savings_gym.arrays import Floats
-from savings_gym.fields import ONSETS, Field
+from savings_gym.perturbations.fields import ONSETS, Field
 from savings_gym.task.reach import ReachingArms
 from savings_gym.task.settings import CONTROL_STEP
 

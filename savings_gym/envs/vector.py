@@ -13,7 +13,7 @@ from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import as_choice, as_flag, as_whole_number
 from savings_gym.envs.single import as_render_mode
 from savings_gym.envs.trials import INFOS, MOST_ENVS, TrialVectorEnv, as_autoreset_mode
-from savings_gym.fields import Field
+from savings_gym.perturbations.fields import Field
 from savings_gym.task.impairments import Impairments
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachTask

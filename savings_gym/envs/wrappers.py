@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from savings_gym.arrays import Array, Info
 from savings_gym.envs.session import ReachSessionEnv
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.fields import Field, as_field
+from savings_gym.perturbations.fields import Field, as_field
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 
 Contexts = tuple[Field, ...] | None

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from savings_gym.arrays import Floats, as_finite, as_points, broadcast_leading
-from savings_gym.fields import ChannelField, CurlField, Field, ViscousField
 from savings_gym.metrics.kinematics import lateral_component
+from savings_gym.perturbations.fields import ChannelField, CurlField, Field, ViscousField
 from savings_gym.task.settings import CONTROL_STEP
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from savings_gym.arrays import Floats
-from savings_gym.fields import Field, across_line
+from savings_gym.perturbations.fields import Field, across_line
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from savings_gym.arrays import Floats, as_choice
-from savings_gym.fields import Field, Vector
+from savings_gym.perturbations.fields import Field, Vector
 from savings_gym.visual_maps import VisualMaps
 
 SCORED: Final = ("cursor", "hand")

@@ -12,8 +12,8 @@ from typing import Any
 from gymnasium.error import DependencyNotInstalled
 
 from savings_gym.arm.build import ACTUATIONS
-from savings_gym.fields import CurlField
 from savings_gym.files import open_folder, sole_writer
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.play.game import Game, Player
 from savings_gym.play.record import check_folder, save, score
 from savings_gym.play.scripted import ScriptedPlayer

@@ -11,7 +11,7 @@ import numpy as np
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arrays import Array, Floats, Indices, Info
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.fields import Field
+from savings_gym.perturbations.fields import Field
 from savings_gym.task.settings import N_TARGETS, PROBE_GO, TaskSettings, target_directions
 
 MakeEnv = Callable[[], gym.Env[Any, Any]]

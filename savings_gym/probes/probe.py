@@ -16,10 +16,10 @@ from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, hand_force, muscle_torque
 from savings_gym.arm.model import Arm
 from savings_gym.arrays import Array, Floats, Indices, as_whole_number
-from savings_gym.fields import ChannelField, Field, as_field
 from savings_gym.metrics.channel import ChannelResult, channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.metrics.rotation import rotation_adaptation
+from savings_gym.perturbations.fields import ChannelField, Field, as_field
 from savings_gym.perturbations.visual import VisualClamp, VisuomotorRotation
 from savings_gym.probes.environments import (
     MakeEnv,

@@ -14,8 +14,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
 
 from savings_gym.arrays import MM, as_whole_number
-from savings_gym.fields import CurlField, Field, ViscousField
 from savings_gym.files import check_tables, holds_run, open_folder, versions
+from savings_gym.perturbations.fields import CurlField, Field, ViscousField
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.probe import Probe

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savings_gym.arrays import Floats, as_flag, as_numbers
-from savings_gym.fields import Field, as_field
+from savings_gym.perturbations.fields import Field, as_field
 from savings_gym.task.settings import whole_steps
 
 OPTIONS = ("target", "start", "go_time", "catch", "catch_fraction", "field")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from savings_gym.arrays import as_choice, as_whole_number
-from savings_gym.fields import ChannelField, CurlField, Field, NullField, as_field
+from savings_gym.perturbations.fields import ChannelField, CurlField, Field, NullField, as_field
 from savings_gym.perturbations.modified import Scaled
 from savings_gym.perturbations.visual import VisualClamp
 from savings_gym.task.schedule import Phase, Schedule, four_phase

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any
 
 from savings_gym.arrays import as_number, as_numbers, as_whole_number
-from savings_gym.fields import LARGEST, CurlField, Field, NullField, as_field
+from savings_gym.perturbations.fields import LARGEST, CurlField, Field, NullField, as_field
 from savings_gym.perturbations.modified import Scaled
 
 PHASES = ("NF1", "FF1", "NF2", "FF2")  # baseline, adaptation, washout, re-adaptation

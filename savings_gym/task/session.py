@@ -24,7 +24,7 @@ from typing import Any, Final
 import numpy as np
 
 from savings_gym.arrays import as_choice, as_number, as_whole_number
-from savings_gym.fields import CurlField, Field, NullField, as_field
+from savings_gym.perturbations.fields import CurlField, Field, NullField, as_field
 from savings_gym.task.schedule import PHASES, Phase, Schedule
 
 DRAWN: Final = ("A", "B")  # fields that are drawn for each session

@@ -14,7 +14,7 @@ from savings_gym.arm.build import ACTUATIONS
 from savings_gym.arm.changes import ArmChanges, ArmLike
 from savings_gym.arm.model import load_arm
 from savings_gym.arrays import Floats, as_choice, as_flag, as_number, as_numbers
-from savings_gym.fields import Field, as_field
+from savings_gym.perturbations.fields import Field, as_field
 from savings_gym.task.impairments import Impairments, as_impairments
 from savings_gym.task.schedule import Schedule, as_schedule
 

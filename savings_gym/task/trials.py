@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from savings_gym.arm.model import Arm
 from savings_gym.arrays import Floats, Indices
-from savings_gym.fields import Field, NullField
 from savings_gym.linear_fields import HandForces
+from savings_gym.perturbations.fields import Field, NullField
 from savings_gym.perturbations.trials import TrialPerturbations, forces_in_steps, resolve_perturbations
 from savings_gym.task.draws import NO_TARGET, Draw, TrialSampler
 from savings_gym.task.options import AS_DRAWN, TrialOptions, trial_options

@@ -8,7 +8,7 @@ import pytest
 
 from experiments import soak
 from experiments.soak import CONDITIONS, Soak, main, memory_growth
-from savings_gym.fields import _KINDS
+from savings_gym.perturbations.fields import _KINDS
 
 
 def test_a_short_soak_finds_nothing_and_says_what_it_did(tmp_path):
@@ -26,7 +26,7 @@ def test_a_short_soak_finds_nothing_and_says_what_it_did(tmp_path):
 
 
 def test_every_kind_of_field_of_the_package_is_soaked():
-    own = {kind for kind, cls in _KINDS.items() if cls.__module__ == "savings_gym.fields"}
+    own = {kind for kind, cls in _KINDS.items() if cls.__module__ == "savings_gym.perturbations.fields"}
     assert {arguments["field"].kind for arguments in CONDITIONS.values()} == own
 
 

@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 
-from savings_gym.fields import ChannelField, ConstantField, CurlField, ElasticField, NullField, resolve_fields
 from savings_gym.linear_fields import STAGES, HandForces, force_on_hand
+from savings_gym.perturbations.fields import (
+    ChannelField,
+    ConstantField,
+    CurlField,
+    ElasticField,
+    NullField,
+    resolve_fields,
+)
 
 FIELDS = [
     NullField(),

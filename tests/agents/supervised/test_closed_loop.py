@@ -11,7 +11,7 @@ from agents.supervised.reaches import centre_out
 from agents.supervised.rollout import plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
-from savings_gym.fields import NullField
+from savings_gym.perturbations.fields import NullField
 from savings_gym.task.settings import Delays, Noise
 from savings_gym.task.trials import NO_GO
 

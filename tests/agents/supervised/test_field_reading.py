@@ -8,7 +8,7 @@ from agents.supervised.field_reading import FieldReading, curl_strength
 from agents.supervised.learner import Learning, SupervisedLearner
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import Reaches, centre_out
-from savings_gym.fields import CurlField, Field, NullField, ViscousField
+from savings_gym.perturbations.fields import CurlField, Field, NullField, ViscousField
 
 
 def probe(field: Field, seed: int = 0) -> Reaches:

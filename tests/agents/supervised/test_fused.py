@@ -11,7 +11,7 @@ from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import STUDY_DELAYS, centre_out, random_reaches
 from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
-from savings_gym.fields import ChannelField, CurlField, ElasticField
+from savings_gym.perturbations.fields import ChannelField, CurlField, ElasticField
 from savings_gym.task.settings import Delays, Noise
 
 fused = pytest.importorskip("agents.supervised.fused", reason="the fused rollout needs numba")

@@ -14,7 +14,7 @@ from agents.supervised.networks import PARAMETERS, make_ensemble
 from agents.supervised.reaches import centre_out
 from agents.supervised.rollout import Trajectory, combined_field, observation, plain_rollout
 from agents.supervised.torch_arm import TorchArm
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 
 UNITS = 6
 ACTIVITY = ("activity", "activity_change")  # terms of the loss that a unit's own activity costs

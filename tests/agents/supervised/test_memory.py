@@ -22,7 +22,7 @@ def test_the_estimate_covers_parameters_optimiser_and_work_space(networks, units
     import numpy as np
 
     from agents.supervised.reaches import random_reaches
-    from savings_gym.fields import NullField
+    from savings_gym.perturbations.fields import NullField
 
     ensemble = make_ensemble("gru", networks, units, seed=0)
     rollout = fused.FusedRollout()

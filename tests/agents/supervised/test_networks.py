@@ -20,7 +20,7 @@ from agents.supervised.networks import (
 )
 from agents.supervised.reaches import random_reaches
 from experiments.savings.pretrain import Pretraining, main
-from savings_gym.fields import NullField
+from savings_gym.perturbations.fields import NullField
 
 CELL = pytest.mark.parametrize("cell", list(CELLS))
 TORCH_CELLS = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}

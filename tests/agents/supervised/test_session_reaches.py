@@ -9,7 +9,7 @@ from agents.supervised.networks import make_ensemble
 from agents.supervised.policy import NetworkPolicy
 from agents.supervised.session_reaches import probed_session, training_sessions
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.fields import CurlField, NullField
+from savings_gym.perturbations.fields import CurlField, NullField
 from savings_gym.task.session import (
     Block,
     FieldPair,

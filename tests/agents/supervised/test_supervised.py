@@ -19,7 +19,7 @@ from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import centre_out
 from agents.supervised.rollout import Trajectory
 from savings_gym.activity.displacement import Displacement
-from savings_gym.fields import CurlField, NullField
+from savings_gym.perturbations.fields import CurlField, NullField
 
 UNITS = 8
 

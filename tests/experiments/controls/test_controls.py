@@ -19,9 +19,9 @@ from experiments.controls.rows import ControlRows
 from experiments.controls.table import page, write_table
 from experiments.runs.side_by_side import Command, run_side_by_side
 from experiments.savings.config import PRESETS, Savings, arguments
-from savings_gym.fields import CurlField
 from savings_gym.files import write_json
 from savings_gym.metrics.savings import savings
+from savings_gym.perturbations.fields import CurlField
 
 EVERY = conditions(PRESETS["quick"])
 UPDATES = 120

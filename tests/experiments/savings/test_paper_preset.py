@@ -16,8 +16,8 @@ from experiments.savings.experiment import PROBE, TRAIN, FourPhases
 from experiments.savings.phases import stored_field
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.activity import activity_of_run
-from savings_gym.fields import CurlField
 from savings_gym.files import read_config
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.settings import Delays
 from savings_gym.task.trials import NO_GO
 

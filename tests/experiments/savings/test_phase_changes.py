@@ -19,7 +19,7 @@ from experiments.savings.config import Savings, identity
 from experiments.savings.experiment import PROBE, TRAIN, FourPhases, Task
 from experiments.savings.phases import PhaseChanges, TrainingPhase, resistive
 from savings_gym.arm.model import load_arm
-from savings_gym.fields import CurlField, NullField
+from savings_gym.perturbations.fields import CurlField, NullField
 
 PHASES = ("NF1", "FF1", "NF2", "FF2")
 SMALL = ["--preset", "smoke", *(f"--{phase.lower()}-updates=3" for phase in PHASES)]

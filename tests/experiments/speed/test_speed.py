@@ -24,7 +24,7 @@ from experiments.speed import motornet as speed_motornet
 from experiments.speed import projection as speed_projection
 from experiments.speed.report import render
 from experiments.speed.work import PIECES, Floor, Work, ratio, repeated, set_substeps, take_turns, threads
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 
 TINY = ["--quick", "--networks", "2", "--units", "4"]
 PROMISED = {

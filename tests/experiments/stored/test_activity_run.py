@@ -22,7 +22,7 @@ from experiments.stored import activity_jobs
 from experiments.stored.activity import activity_of_run, main
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import by_phase, load_activity
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.settings import Delays, Noise
 
 PHASES = ("NF1", "FF1", "NF2", "FF2")

@@ -7,7 +7,7 @@ from tiny_grids import FIXED, grid_file
 
 from experiments.sweep.grid import Cell, Grid, read_grid
 from experiments.sweep.subjects import SUBJECTS
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 
 SHIPPED = ("smoke", "size_and_field", "algorithms")
 SHIPPED_FOLDER = Path(__file__).parents[3] / "experiments" / "sweeps"

@@ -19,7 +19,7 @@ from savings_gym.activity.recording import (
 )
 from savings_gym.arm.anatomy import MUSCLES
 from savings_gym.arm.model import load_arm
-from savings_gym.fields import CurlField
+from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.settings import Noise
 
 N, TARGETS, STEPS, UNITS = 3, 8, 5, 4

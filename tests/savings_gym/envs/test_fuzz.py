@@ -22,7 +22,7 @@ from savings_gym import (
     four_phase,
     savings_session,
 )
-from savings_gym.fields import (
+from savings_gym.perturbations.fields import (
     ChannelField,
     ConstantField,
     ElasticField,

@@ -11,7 +11,7 @@ from agents.supervised.record import record, record_in_mujoco
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import activity_dataset, by_phase, hand_paths
 from savings_gym.arm.model import load_arm
-from savings_gym.fields import CurlField, NullField
+from savings_gym.perturbations.fields import CurlField, NullField
 from savings_gym.probes.probe import Probe
 from savings_gym.task.settings import Delays, task_settings
 

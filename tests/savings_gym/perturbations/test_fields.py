@@ -9,7 +9,7 @@ from gymnasium.envs.registration import EnvSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from savings_gym.fields import (
+from savings_gym.perturbations.fields import (
     ChannelField,
     ConstantField,
     CurlField,
@@ -216,7 +216,7 @@ def test_a_field_of_ones_own_goes_through_spec_schedule_and_vector():
 
 
 def test_a_kind_belongs_to_one_class():
-    with pytest.raises(ValueError, match="kind 'curl' .* belongs to savings_gym.fields.CurlField"):
+    with pytest.raises(ValueError, match=r"kind 'curl' .* belongs to savings_gym\..*\.CurlField"):
 
         class Impostor(Field, kind="curl"):
             pass
