@@ -19,6 +19,7 @@ from experiments.figures.results_page import RESULTS
 from experiments.runs.tables import format_p, format_value, markdown_table
 from experiments.sessions.config import ADAPTATION, ALONE, RELEARNING, SAVINGS, SHAM, UNTRAINED
 from experiments.sessions.measures import (
+    ADAPTED,
     CLAIMED,
     MEASURES,
     SAVED_EARLY,
@@ -42,6 +43,7 @@ HEADINGS: Final = {
     UNTRAINED: "Not trained in sessions", ADAPTATION: "One field a session",
     RELEARNING: "The field comes back", ALONE: "One field, reaching alone",
 }  # fmt: skip
+LEAST_SCALE: Final = 2.0  # mm, of the axis of savings, so that none do not look like some
 IN_WEIGHTS: Final = {  # measure: figure of the four-phase experiment that has it, and its name there
     SAVED_FIRST: ("controls", f"main: initial savings, {MEANING[PRACTICE]}"),
     SHIFT: ("preparatory", SHIFT_NF2),
@@ -113,7 +115,9 @@ def sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
                 open_.append(name)
             else:
                 (shown if entry.value > 0.0 else opposite).append(name)
-        parts = [f"Shown: {'; '.join(shown)}."] if shown else []
+        adapted = found[ADAPTED]
+        parts = [f"They adapt within FF1 by {format_value(adapted.value, adapted.ci, adapted.unit)}."]
+        parts += [f"Shown: {'; '.join(shown)}."] if shown else []
         parts += [f"The opposite of: {'; '.join(opposite)}."] if opposite else []
         parts += [f"Not measurably different from none: {'; '.join(open_)}."] if open_ else []
         lines.append(f"- Networks {WORDS[regime]}. {' '.join(parts)}")
@@ -149,6 +153,8 @@ def _figure(found: Mapping[str, Mapping[str, Curves]], values: Mapping[str, Mapp
     panels = figure.subplots(
         len(found), 3, squeeze=False, width_ratios=[1.6, 1.6, 0.8], sharex="col", sharey="col"
     )
+    saved = [MM * its[name] for its in values.values() for name in (SAVED_FIRST, SAVED_EARLY)]
+    most = max(LEAST_SCALE, 1.2 * float(np.abs(saved).max()))
     for number, ((regime, its), row) in enumerate(zip(found.items(), panels, strict=True)):
         for axes, series, label in (
             (row[0], "deviation", "Lateral deviation (mm)"), (row[1], "shift", "Activity on the shift")
@@ -159,7 +165,7 @@ def _figure(found: Mapping[str, Mapping[str, Curves]], values: Mapping[str, Mapp
         for x, name in enumerate((SAVED_FIRST, SAVED_EARLY)):
             look.draw_dots(row[2], float(x), MM * values[regime][name], look.OURS)
         row[2].axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
-        row[2].set(xlim=(-0.5, 1.6), xticks=[0, 1], xticklabels=["first", "2 to 5"])
+        row[2].set(xlim=(-0.5, 1.6), xticks=[0, 1], xticklabels=["first", "2 to 5"], ylim=(-most, most))
         row[2].set_ylabel("Savings (mm)")
         if number == len(found) - 1:
             row[0].set_xlabel("Trial of the session")
