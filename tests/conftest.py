@@ -63,19 +63,21 @@ def _need_gpu() -> None:
         pytest.skip("no CUDA device")
 
 
-# Files that take half a minute of one core or more, the longest first. Workers take a file at a time, in this
-# order (see the Makefile), so that none is left alone with a long one at the end.
-LONG_FILES = (
-    "test_readme.py", "test_benchmark.py", "test_four_phases.py", "test_sweep.py", "test_fused.py",
-    "test_controls.py", "test_torture.py", "test_supervised.py", "test_activity_probes.py", "test_card.py",
-    "test_report_browser.py", "test_recurrent_ppo.py", "test_local_rule.py", "test_drawing.py",
-    "test_figures.py", "test_slurm.py", "test_resume.py",
+# Files that take half a minute of one core or more, the longest first, after those that compile the kernels of
+# supervised and of recurrent learners: two workers that begin with these compile each kernel once. They take
+# a file at a time, in this order (see the Makefile), so that none is left alone with a long one at the end.
+FIRST_FILES = (
+    "test_fused.py", "test_recurrent_ppo.py", "test_local_rule.py", "test_recurrent_cells.py",
+    "test_activity_probes.py", "test_readme.py", "test_benchmark.py", "test_sweep.py", "test_four_phases.py",
+    "test_torture.py", "test_figures.py", "test_slurm.py", "test_controls.py", "test_drawing.py",
+    "test_resume.py", "test_card.py", "test_supervised.py", "test_report_browser.py",
+    "test_memory_across_trials.py", "test_persistence.py",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first; the order is otherwise that of the folders."""
-    rank = {name: number for number, name in enumerate(LONG_FILES)}
+    """Put some files first; the order is otherwise that of the folders."""
+    rank = {name: number for number, name in enumerate(FIRST_FILES)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 

@@ -229,7 +229,7 @@ def test_a_gradient_that_is_not_finite_is_named_and_changes_nothing():
 @pytest.mark.parametrize("learning", [ADAPTATION, PRETRAINING])
 def test_a_diverging_network_stops_alone(learning):
     """The others learn as if it were not there, and its weights stay those before the update."""
-    pair, alone, reaches = lively(), lively().select(0), batch()
+    pair, alone, reaches = lively("gru"), lively("gru").select(0), batch()  # whose rollout is the fast one
     learner = SupervisedLearner(pair, learning, stop_diverging=True)
     reference = SupervisedLearner(alone, learning)
     for update in range(3):
