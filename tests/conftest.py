@@ -63,9 +63,9 @@ def _need_gpu() -> None:
         pytest.skip("no CUDA device")
 
 
-# Files that take half a minute of one core or more, the longest first, after those that compile the kernels of
-# supervised and of recurrent learners: two workers that begin with these compile each kernel once. They take
-# a file at a time, in this order (see the Makefile), so that none is left alone with a long one at the end.
+# Files that take half a minute of one core or more, the longest first, after those that compile the kernels
+# of supervised and of recurrent learners: two workers that begin with these compile each kernel once. They
+# take a file at a time, in this order (see the Makefile), so that none is left alone with a long one.
 FIRST_FILES = (
     "test_fused.py", "test_recurrent_ppo.py", "test_local_rule.py", "test_recurrent_cells.py",
     "test_activity_probes.py", "test_readme.py", "test_benchmark.py", "test_sweep.py", "test_four_phases.py",
