@@ -418,7 +418,7 @@ def test_the_plain_rollout_gives_the_same_results_as_the_fused_one(tmp_path: Pat
     summaries, tables = [], []
     for path in ("fused", "plain"):
         out = tmp_path / path
-        choices = ["--pretraining-updates", "1", "--rollout", path, "--out", str(out)]
+        choices = ["--pretraining-updates", "1", "--rollout", path, "--no-figures", "--out", str(out)]
         assert main([*SMOKE, *updates, *choices]) == 0
         tables.append(pd.read_parquet(out / "probes.parquet"))
         summaries.append(json.loads((out / "summary.json").read_text()))
