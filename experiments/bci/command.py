@@ -20,7 +20,8 @@ import pandas as pd
 from experiments.bci.config import PRESETS, Bci, identity
 from experiments.bci.measures import error_curves, network_values, quantities
 from experiments.bci.phases import Experiment, Outcome, Stopped
-from experiments.bci.report import PAGE, draw, page, summary
+from experiments.bci.report import PAGE, draw, page
+from experiments.claims import as_summary
 from experiments.runs.command_line import StopFlag, differing_flags, preset_main
 from experiments.runs.folder import RunFolder, versions
 from savings_gym.bci.perturbations import KINDS
@@ -77,7 +78,7 @@ def _report(config: Bci, folder: RunFolder, outcome: Outcome) -> None:
     text = page(numbers, config, command(config), fit)
     write_atomically(config.out / PAGE, text.encode())
     about = {"complete": True, "command": command(config), "versions": versions(), "calibration_fit": fit}
-    write_json(config.out / SUMMARY, about | summary(numbers, values))
+    write_json(config.out / SUMMARY, about | as_summary(numbers, values))
     log.info("%s", text)
 
 

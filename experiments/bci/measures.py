@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,13 +11,14 @@ import pandas as pd
 from agents.supervised.cursor import cursor_targets
 from experiments.bci.config import SHAM
 from experiments.bci.phases import Outcome
+from experiments.claims import corrected
 from experiments.study import Quantity, quantity
 from savings_gym.activity.memory_trace import memory_trace
 from savings_gym.arrays import MM, Floats
 from savings_gym.bci.decoder import readout_of
 from savings_gym.bci.perturbations import KINDS, OUTSIDE, WITHIN
 from savings_gym.metrics.curves import phase_curves
-from savings_gym.metrics.statistics import Sampling, holm
+from savings_gym.metrics.statistics import Sampling
 
 END: Final = 5  # last probes of a phase whose mean is its end
 ERROR: Final = "endpoint_error"  # distance of the cursor from the target at the end of the trial
@@ -95,11 +95,7 @@ def quantities(values: Mapping[str, Mapping[str, Floats]], seed: int) -> dict[st
         }
         for kind, its in values.items()
     }  # fmt: skip
-    tests = [(kind, name) for kind in KINDS for name in CLAIMED if found[kind][name].p is not None]
-    corrected = holm([float(found[kind][name].p or 0.0) for kind, name in tests])
-    for (kind, name), p in zip(tests, corrected, strict=True):
-        found[kind][name] = dataclasses.replace(found[kind][name], p_holm=float(p))
-    return found
+    return corrected(found, CLAIMED)
 
 
 def unit_of(name: str) -> str:

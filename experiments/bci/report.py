@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,9 +12,10 @@ from matplotlib.figure import Figure
 
 from experiments.bci.config import SHAM, Bci
 from experiments.bci.measures import CLAIMED, MEASURES, SAVED_ALL, TRACE, TRACE_SHAM, Curves
+from experiments.claims import cell, stated
 from experiments.drawing import style as look
-from experiments.runs.tables import format_p, format_value, markdown_table
-from experiments.study import LEVEL, Quantity
+from experiments.runs.tables import markdown_table
+from experiments.study import Quantity
 from savings_gym.arrays import MM, Floats
 from savings_gym.bci.perturbations import KINDS
 
@@ -32,7 +32,7 @@ def page(numbers: Mapping[str, Mapping[str, Quantity]], config: Bci, command: st
         command: The command line.
         fit: Mean R² of the calibrated decoders.
     """
-    rows = [(measure, *(_cell(found[measure]) for found in numbers.values())) for measure in MEASURES]
+    rows = [(measure, *(cell(found[measure]) for found in numbers.values())) for measure in MEASURES]
     table = markdown_table(("measure", *numbers), rows)
     return f"""# Brain-computer interface: perturbed decoders
 
@@ -61,46 +61,11 @@ to find out, finds easy.
 """
 
 
-def _cell(entry: Quantity) -> str:
-    text = format_value(entry.value, entry.ci, entry.unit)
-    return text if entry.p_holm is None else f"{text}, p = {format_p(entry.p_holm)}"
-
-
 def sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
     """Return one sentence per kind of perturbation: which of the claimed effects its tests show."""
-    lines = []
-    for kind in KINDS:
-        said: dict[str, list[str]] = {
-            "Shown": [],
-            "The opposite of": [],
-            "Not measurably different from none": [],
-        }
-        shown, opposite, open_ = said
-        for name in CLAIMED:
-            entry = numbers[kind][name]
-            if entry.value is None or entry.p_holm is None or entry.p_holm >= LEVEL:
-                said[open_].append(name)
-            else:
-                said[shown if entry.value > 0.0 else opposite].append(name)
-        parts = [f"{words}: {'; '.join(names)}." for words, names in said.items() if names]
-        lines.append(f"- {kind.capitalize()} the manifold. {' '.join(parts)}")
-    return "\n".join(lines)
-
-
-def summary(
-    numbers: Mapping[str, Mapping[str, Quantity]], values: Mapping[str, Mapping[str, Floats]]
-) -> dict[str, Any]:
-    """Return everything that the page says, and the values of every network in SI units, JSON-able."""
-    return {
-        "measures": {
-            kind: {name: dataclasses.asdict(entry) for name, entry in found.items()}
-            for kind, found in numbers.items()
-        },
-        "networks": {
-            kind: {name: [float(f"{value:.6g}") for value in its] for name, its in found.items()}
-            for kind, found in values.items()
-        },
-    }
+    return "\n".join(
+        f"- {kind.capitalize()} the manifold. {stated(numbers[kind], CLAIMED)}" for kind in KINDS
+    )
 
 
 def draw(curves: Curves, values: Mapping[str, Mapping[str, Floats]], config: Bci, out: Path) -> Path:

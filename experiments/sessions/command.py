@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 
 from agents.supervised.checkpoints import load_ensemble
+from experiments.claims import as_summary
 from experiments.runs.command_line import StopFlag, differing_flags, preset_main
 from experiments.runs.folder import RunFolder, versions
 from experiments.sessions.config import PRESETS, SAVINGS, UNTRAINED, Sessions, identity
 from experiments.sessions.measures import Curves, curves, network_values, quantities, read_sides
-from experiments.sessions.report import PAGE, draw, page, summary
+from experiments.sessions.report import PAGE, draw, page
 from experiments.sessions.testing import Outcome, test
 from experiments.sessions.training import networks_file, start_networks, train
 from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
@@ -94,7 +95,7 @@ def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Out
     text = page(numbers, command(config), config.networks)
     write_atomically(config.out / PAGE, text.encode())
     about = {"complete": True, "command": command(config), "versions": versions()}
-    write_json(config.out / SUMMARY, about | summary(numbers, values))
+    write_json(config.out / SUMMARY, about | as_summary(numbers, values))
     log.info("%s", text)
 
 

@@ -9,13 +9,14 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from experiments.claims import corrected
 from experiments.sessions.config import INTERFERENCE, INTERFERENCE_SHAM, SAVINGS, SHAM
 from experiments.sessions.decoding import side_read
 from experiments.sessions.testing import SIGNS, Outcome
 from experiments.study import Quantity, quantity
 from savings_gym.activity.preparatory import UniformShift, force_axes, uniform_shift
 from savings_gym.arrays import MM, Floats
-from savings_gym.metrics.statistics import Sampling, holm
+from savings_gym.metrics.statistics import Sampling
 
 END: Final = 4  # last trials of a block whose mean is its end
 EARLY: Final = 5  # first trials of a block, of which all but the first follow an encounter with the field
@@ -163,11 +164,7 @@ def quantities(values: Mapping[str, Mapping[str, Floats]], seed: int) -> dict[st
         }
         for regime, its in values.items()
     }  # fmt: skip
-    tests = [(regime, name) for regime in found for name in CLAIMED if found[regime][name].p is not None]
-    corrected = holm([float(found[regime][name].p or 0.0) for regime, name in tests])
-    for (regime, name), p in zip(tests, corrected, strict=True):
-        found[regime][name] = dataclasses.replace(found[regime][name], p_holm=float(p))
-    return found
+    return corrected(found, CLAIMED)
 
 
 def _unit(name: str) -> str:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.claims import cell, stated
 from experiments.drawing import style as look
 from experiments.figures.controls import MEANING, PRACTICE
 from experiments.figures.findings import Findings
 from experiments.figures.preparatory import BEYOND_SHAM
 from experiments.figures.results_page import RESULTS
-from experiments.runs.tables import format_p, format_value, markdown_table
+from experiments.runs.tables import format_value, markdown_table
 from experiments.sessions.config import ADAPTATION, ALONE, RELEARNING, SAVINGS, SHAM, UNTRAINED
 from experiments.sessions.measures import (
     ADAPTED,
@@ -28,7 +28,7 @@ from experiments.sessions.measures import (
     SHIFT_BEYOND,
     Curves,
 )
-from experiments.study import LEVEL, SHIFT_NF2, Quantity
+from experiments.study import SHIFT_NF2, Quantity
 from savings_gym.arrays import MM, Floats
 
 FIGURE: Final = "sessions.png"
@@ -53,7 +53,7 @@ IN_WEIGHTS: Final = {  # measure: figure of the four-phase experiment that has i
 
 def page(numbers: Mapping[str, Mapping[str, Quantity]], command: str, networks: int) -> str:
     """Return the page as Markdown."""
-    rows = [(measure, *(_cell(found[measure]) for found in numbers.values())) for measure in MEASURES]
+    rows = [(measure, *(cell(found[measure]) for found in numbers.values())) for measure in MEASURES]
     table = markdown_table(("measure", *(WORDS[regime] for regime in numbers)), rows)
     return f"""# Sessions: learning in activity
 
@@ -97,47 +97,14 @@ update to update, in the four phases of `experiments.savings`; from the page of 
 """
 
 
-def _cell(entry: Quantity) -> str:
-    text = format_value(entry.value, entry.ci, entry.unit)
-    return text if entry.p_holm is None else f"{text}, p = {format_p(entry.p_holm)}"
-
-
 def sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
     """Return one sentence per kind of training: which of the claimed effects its tests show."""
     lines = []
     for regime, found in numbers.items():
-        shown: list[str] = []
-        open_: list[str] = []
-        opposite: list[str] = []
-        for name in CLAIMED:
-            entry = found[name]
-            if entry.value is None or entry.p_holm is None or entry.p_holm >= LEVEL:
-                open_.append(name)
-            else:
-                (shown if entry.value > 0.0 else opposite).append(name)
         adapted = found[ADAPTED]
-        parts = [f"They adapt within FF1 by {format_value(adapted.value, adapted.ci, adapted.unit)}."]
-        parts += [f"Shown: {'; '.join(shown)}."] if shown else []
-        parts += [f"The opposite of: {'; '.join(opposite)}."] if opposite else []
-        parts += [f"Not measurably different from none: {'; '.join(open_)}."] if open_ else []
-        lines.append(f"- Networks {WORDS[regime]}. {' '.join(parts)}")
+        by = format_value(adapted.value, adapted.ci, adapted.unit)
+        lines.append(f"- Networks {WORDS[regime]}. They adapt within FF1 by {by}. {stated(found, CLAIMED)}")
     return "\n".join(lines)
-
-
-def summary(
-    numbers: Mapping[str, Mapping[str, Quantity]], values: Mapping[str, Mapping[str, Floats]]
-) -> dict[str, Any]:
-    """Return everything that the page says, and the values of every network in SI units, JSON-able."""
-    return {
-        "measures": {
-            regime: {name: dataclasses.asdict(entry) for name, entry in found.items()}
-            for regime, found in numbers.items()
-        },
-        "networks": {
-            regime: {name: [float(f"{value:.6g}") for value in its] for name, its in found.items()}
-            for regime, found in values.items()
-        },
-    }
 
 
 def draw(

@@ -1,0 +1,62 @@
+"""Claims of a table of measures: how an entry is shown, and what corrected tests allow to state."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from experiments.runs.tables import format_p, format_value
+from experiments.study import LEVEL, Quantity
+from savings_gym.arrays import Floats
+from savings_gym.metrics.statistics import holm
+
+
+def cell(entry: Quantity) -> str:
+    """Return value, interval and corrected p, if there is one."""
+    text = format_value(entry.value, entry.ci, entry.unit)
+    return text if entry.p_holm is None else f"{text}, p = {format_p(entry.p_holm)}"
+
+
+def stated(found: Mapping[str, Quantity], claimed: Iterable[str]) -> str:
+    """Return which of the claimed effects, which are positive, are shown, reversed, or not measurable."""
+    shown: list[str] = []
+    opposite: list[str] = []
+    open_: list[str] = []
+    for name in claimed:
+        entry = found[name]
+        if entry.value is None or entry.p_holm is None or entry.p_holm >= LEVEL:
+            open_.append(name)
+        else:
+            (shown if entry.value > 0.0 else opposite).append(name)
+    words = {"Shown": shown, "The opposite of": opposite, "Not measurably different from none": open_}
+    return " ".join(f"{begins}: {'; '.join(names)}." for begins, names in words.items() if names)
+
+
+def corrected(
+    found: dict[str, dict[str, Quantity]], claimed: Iterable[str]
+) -> dict[str, dict[str, Quantity]]:
+    """Return the groups of measures with the p of all claimed tests corrected together (Holm)."""
+    names = tuple(claimed)
+    tests = {(group, name): found[group][name].p for group in found for name in names}
+    tested = {key: p for key, p in tests.items() if p is not None}
+    result = {group: dict(its) for group, its in found.items()}
+    for (group, name), p in zip(tested, holm(list(tested.values())), strict=True):
+        result[group][name] = dataclasses.replace(result[group][name], p_holm=float(p))
+    return result
+
+
+def as_summary(
+    numbers: Mapping[str, Mapping[str, Quantity]], values: Mapping[str, Mapping[str, Floats]]
+) -> dict[str, Any]:
+    """Return all measures of every group, and the values of its networks in SI units, JSON-able."""
+    return {
+        "measures": {
+            group: {name: dataclasses.asdict(entry) for name, entry in found.items()}
+            for group, found in numbers.items()
+        },
+        "networks": {
+            group: {name: [float(f"{value:.6g}") for value in its] for name, its in found.items()}
+            for group, found in values.items()
+        },
+    }

@@ -1,0 +1,46 @@
+"""Claims: tests are corrected together over all groups, and a sentence says no more than they allow."""
+
+import numpy as np
+
+from experiments.claims import as_summary, cell, corrected, stated
+from experiments.study import Quantity
+
+
+def measured(name: str, value: float, p: float | None) -> Quantity:
+    return Quantity(name, value, (value - 1.0, value + 1.0), 8, "mm", p=p)
+
+
+def test_claimed_tests_of_all_groups_are_corrected_together():
+    found = {
+        "one": {"a": measured("a", 2.0, 0.01), "b": measured("b", 3.0, 0.04)},
+        "two": {"a": measured("a", -2.0, 0.02), "b": measured("b", 0.1, None)},
+    }
+    result = corrected(found, ("a",))
+    assert result["one"]["a"].p_holm == 0.02 and result["two"]["a"].p_holm == 0.02  # of two tests
+    assert result["one"]["b"].p_holm is None and found["one"]["a"].p_holm is None
+    three = corrected(found, ("a", "b"))
+    assert [three["one"]["a"].p_holm, three["two"]["a"].p_holm, three["one"]["b"].p_holm] == [
+        0.03,
+        0.04,
+        0.04,
+    ]
+    assert three["two"]["b"].p_holm is None
+
+
+def test_a_sentence_tells_effects_from_their_opposites_and_from_nothing():
+    found = {"g": {name: measured(name, v, p) for name, v, p in (("up", 5.0, 1e-4), ("down", -5.0, 1e-4))}}
+    found["g"]["none"] = measured("none", 0.1, 0.8)
+    found["g"]["unmeasured"] = measured("unmeasured", 9.0, None)
+    group = corrected(found, tuple(found["g"]))["g"]
+    assert stated(group, found["g"]) == (
+        "Shown: up. The opposite of: down. Not measurably different from none: none; unmeasured."
+    )
+    assert stated(group, ("up",)) == "Shown: up."
+    assert cell(group["up"]).endswith(", p = 0.0003") and ", p" not in cell(group["unmeasured"])
+
+
+def test_a_summary_keeps_the_values_of_every_network():
+    numbers = {"g": {"a": measured("a", 2.0, 0.01)}}
+    summary = as_summary(numbers, {"g": {"a": np.array([0.1, 1 / 3])}})
+    assert summary["networks"] == {"g": {"a": [0.1, 0.333333]}}
+    assert summary["measures"]["g"]["a"]["value"] == 2.0 and summary["measures"]["g"]["a"]["networks"] == 8
