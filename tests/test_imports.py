@@ -32,5 +32,5 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_no_module_but_those_for_stable_baselines3_loads_anything_heavy():
     names = modules_without_sb3()
-    assert "savings_gym.tracking" in names and "savings_gym.activity.recording" in names
+    assert "savings_gym.probes.tracking" in names and "savings_gym.activity.recording" in names
     assert packages_loaded_by(f"import {', '.join(names)}") & HEAVY == set()

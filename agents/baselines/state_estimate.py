@@ -17,7 +17,7 @@ from savings_gym.arm.anatomy import SMALLEST_ACTIVATION
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats
-from savings_gym.linear_fields import LinearFields
+from savings_gym.perturbations.linear_fields import LinearFields
 from savings_gym.task.inverse_dynamics import nearest_joint_angles
 from savings_gym.task.observation import JOINT_SPEED, observation_layout
 from savings_gym.task.settings import TaskSettings, physics_steps, whole_steps

@@ -21,8 +21,8 @@ from agents.kernels import muscles as nm
 from agents.kernels.compile import inner, parallel_entry
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
+from savings_gym.perturbations.visual_maps import SMALLEST_SQUARE
 from savings_gym.task.observation import MUSCLE_OBSERVATION, PLANE
-from savings_gym.visual_maps import SMALLEST_SQUARE
 
 N: Final = na.N
 SENSED: Final = MUSCLE_OBSERVATION.sensed.stop
@@ -122,7 +122,7 @@ def _sense_muscles(muscles: Any, state: Any, postures: Any, lengths: Any) -> Non
 
 @inner
 def cursor_of(view: Any, x: float, y: float) -> Any:
-    """Return where a hand is seen, as ``savings_gym.visual_maps.seen_hand`` does."""
+    """Return where a hand is seen, as ``savings_gym.perturbations.visual_maps.seen_hand`` does."""
     dx, dy = x - view[8], y - view[9]
     radius = np.sqrt(dx * dx + dy * dy + SMALLEST_SQUARE)
     return (view[0] * x + view[1] * y + view[4] + radius * view[6],

@@ -18,8 +18,8 @@ from agents.kernels.compile import inner, parallel_entry
 from agents.kernels.gru import HAND, INPUTS, MUSCLES, SENSED, N, blocks_of, control_of, field_of
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
+from savings_gym.perturbations.visual_maps import SMALLEST_SQUARE
 from savings_gym.task.observation import PLANE
-from savings_gym.visual_maps import SMALLEST_SQUARE
 
 CHUNK: Final = 10  # control steps
 SPARE: Final = 16  # columns, so that rows whose length is a power of two do not share cache lines

@@ -23,7 +23,7 @@ from agents.supervised.reaches import Reaches
 from agents.supervised.rollout import Trajectory, combined_field
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arm.model import load_arm
-from savings_gym.linear_fields import STAGES
+from savings_gym.perturbations.linear_fields import STAGES
 from savings_gym.task.observation import PLANE
 
 
@@ -85,7 +85,7 @@ class FusedRollout:
 def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
     """Return a batch as the kernels take it, with the field at every stage (n, m, 3, 10) in float64.
 
-    The stages are those of ``savings_gym.linear_fields.HandForces``.
+    The stages are those of ``savings_gym.perturbations.linear_fields.HandForces``.
     """
     n, m = reaches.go_step.shape
     field = torch.empty((n, m, STAGES, 10), dtype=torch.float64)

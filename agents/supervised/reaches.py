@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.perturbations.fields import Field
 from savings_gym.perturbations.trials import TrialPerturbations, resolve_perturbations
+from savings_gym.perturbations.visual_maps import seen_hand
 from savings_gym.task.observation import MUSCLE_OBSERVATION
 from savings_gym.task.settings import (
     CONTROL_STEP,
@@ -32,7 +33,6 @@ from savings_gym.task.settings import (
     whole_steps,
 )
 from savings_gym.task.trials import NO_GO, REACH
-from savings_gym.visual_maps import seen_hand
 
 TRAINING_GO = (0.10, 0.30)  # s, go of training trials is uniform in between
 # The study's code as it ran: the hand is seen a step less late than the cue, and go in steps 11 to 30.
@@ -75,7 +75,7 @@ class Reaches:
         timed: (n, T, m, 10) B, K and c, row by row, of the force B v - K x + c of fields with a time course,
             in every control step and in addition to ``fields``; None if there is no such field.
         views: (n, T + 1, m, 10) where the hand is seen at the start of every control step and at the end, see
-            ``savings_gym.visual_maps.seen_hand``; None if it is always seen where it is.
+            ``savings_gym.perturbations.visual_maps.seen_hand``; None if it is always seen where it is.
         cursor_scored: (n, m) whether what is seen is scored; None if it is the hand in all trials.
     """
 

@@ -24,8 +24,8 @@ from experiments.savings.experiment import FourPhases
 from experiments.savings.pretrain import pretrain
 from experiments.savings.report import ProgressDisplay, draw, finish_report, missing_figures, show_report
 from savings_gym.files import sole_writer
+from savings_gym.probes.tracking import mirror
 from savings_gym.task.settings import N_TARGETS
-from savings_gym.tracking import mirror
 
 log = logging.getLogger(__name__)
 

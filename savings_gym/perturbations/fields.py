@@ -39,8 +39,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from savings_gym.arrays import Floats, as_choice, as_numbers
-from savings_gym.linear_fields import LinearFields
-from savings_gym.visual_maps import VisualMaps
+from savings_gym.perturbations.linear_fields import LinearFields
+from savings_gym.perturbations.visual_maps import VisualMaps
 
 Vector = tuple[float, float]
 Matrix = tuple[Vector, Vector]

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savings_gym.arrays import Floats, as_number, as_numbers
-from savings_gym.linear_fields import LinearFields
 from savings_gym.perturbations.fields import LARGEST, ONSETS, Field, as_field
-from savings_gym.visual_maps import VisualMaps
+from savings_gym.perturbations.linear_fields import LinearFields
+from savings_gym.perturbations.visual_maps import VisualMaps
 
 LONGEST: Final = 1.0  # s, a trial
 TOLERANCE_DEG: Final = 0.5  # between the direction of a target and that of a perturbation for it

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savings_gym.arrays import Floats, Indices
-from savings_gym.linear_fields import LinearFields
 from savings_gym.perturbations.fields import ONSETS, Field, SumField, resolve_fields
-from savings_gym.visual_maps import VisualMaps
+from savings_gym.perturbations.linear_fields import LinearFields
+from savings_gym.perturbations.visual_maps import VisualMaps
 
 
 @dataclass(frozen=True, eq=False)

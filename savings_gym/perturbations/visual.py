@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike
 
 from savings_gym.arrays import Floats, as_choice
 from savings_gym.perturbations.fields import Field, Vector
-from savings_gym.visual_maps import VisualMaps
+from savings_gym.perturbations.visual_maps import VisualMaps
 
 SCORED: Final = ("cursor", "hand")
 IDENTITY: Final = np.eye(2)

@@ -21,6 +21,7 @@ from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder, SavingsResult, unmeasured
 from savings_gym.probes.times import DueProbe, ProbeTimes
+from savings_gym.probes.tracking import Tracker
 from savings_gym.sb3.training import (
     TrialCount,
     check_criterion,
@@ -30,7 +31,6 @@ from savings_gym.sb3.training import (
 )
 from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import Schedule, as_schedule
-from savings_gym.tracking import Tracker
 
 PACKAGES = ("stable_baselines3", "sb3_contrib", "torch")
 STATISTICS = ("obs_rms", "ret_rms")  # of VecNormalize

@@ -14,7 +14,8 @@ from savings_gym.arm import kinematics
 from savings_gym.arm.model import load_arm
 from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats, Indices
-from savings_gym.linear_fields import force_on_hand
+from savings_gym.perturbations.linear_fields import force_on_hand
+from savings_gym.perturbations.visual_maps import seen_hand
 from savings_gym.task.impairments import ImpairedMuscles
 from savings_gym.task.observation import JOINT_SPEED, PLANE, observation_layout, reach_spaces
 from savings_gym.task.options import AS_DRAWN, TrialOptions
@@ -24,7 +25,6 @@ from savings_gym.task.session import Session
 from savings_gym.task.session_trials import SessionTrials
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, physics_steps, whole_steps
 from savings_gym.task.trials import Trials
-from savings_gym.visual_maps import seen_hand
 
 
 class ReachingArms:

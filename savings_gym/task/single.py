@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from savings_gym.arm import kinematics
 from savings_gym.arrays import Floats
-from savings_gym.linear_fields import STAGES, force_on_hand
+from savings_gym.perturbations.linear_fields import STAGES, force_on_hand
+from savings_gym.perturbations.visual_maps import seen_hand
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachingArms
 from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.session import Session
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings
-from savings_gym.visual_maps import seen_hand
 
 
 class SingleReachTask(ReachingArms):

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from savings_gym.arm.model import Arm
 from savings_gym.arrays import Floats, Indices
-from savings_gym.linear_fields import HandForces
 from savings_gym.perturbations.fields import Field, NullField
+from savings_gym.perturbations.linear_fields import HandForces
 from savings_gym.perturbations.trials import TrialPerturbations, forces_in_steps, resolve_perturbations
+from savings_gym.perturbations.visual_maps import IDENTITY, VIEW
 from savings_gym.task.draws import NO_TARGET, Draw, TrialSampler
 from savings_gym.task.options import AS_DRAWN, TrialOptions, trial_options
 from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, whole_steps
-from savings_gym.visual_maps import IDENTITY, VIEW
 
 REACH = 0.10  # m, distance of the centre-out targets from the start
 NO_PHASE = -1  # index of the phase of a trial without a schedule

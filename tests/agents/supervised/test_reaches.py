@@ -17,8 +17,8 @@ from agents.supervised.rollout import combined_field, observation, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.arm.model import load_arm
 from savings_gym.envs.single import ReachEnv
-from savings_gym.linear_fields import LinearFields
 from savings_gym.perturbations.fields import ConstantField, CurlField, ElasticField, NullField
+from savings_gym.perturbations.linear_fields import LinearFields
 from savings_gym.task.settings import TRIAL_STEPS, Delays, Noise
 from savings_gym.task.trials import NO_GO
 

@@ -30,9 +30,9 @@ from savings_gym import (
 from savings_gym.arm.model import load_arm
 from savings_gym.envs.snapshot import take_snapshot
 from savings_gym.perturbations.trials import resolve_perturbations
+from savings_gym.perturbations.visual_maps import VisualMaps, seen_hand
 from savings_gym.task.observation import observation_layout
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS
-from savings_gym.visual_maps import VisualMaps, seen_hand
 
 VISUAL = [
     VisuomotorRotation(30.0),

@@ -15,7 +15,7 @@ from planted_probes import plant
 from savings_gym.files import open_folder, write_json, write_table
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.savings import savings
-from savings_gym.tracking import Tracker, mirror
+from savings_gym.probes.tracking import Tracker, mirror
 
 
 class FakeRun:

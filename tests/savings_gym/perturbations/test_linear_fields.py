@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from savings_gym.linear_fields import STAGES, HandForces, force_on_hand
 from savings_gym.perturbations.fields import (
     ChannelField,
     ConstantField,
@@ -12,6 +11,7 @@ from savings_gym.perturbations.fields import (
     NullField,
     resolve_fields,
 )
+from savings_gym.perturbations.linear_fields import STAGES, HandForces, force_on_hand
 
 FIELDS = [
     NullField(),
