@@ -85,6 +85,8 @@ class FusedRollout:
 def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
     """Return a batch as the kernels take it, with the field at every stage (n, m, 3, 10) in float64.
 
+    Memory is contiguous, since kernels are compiled anew for every other layout.
+
     The stages are those of ``savings_gym.perturbations.linear_fields.HandForces``.
     """
     n, m = reaches.go_step.shape
@@ -94,12 +96,12 @@ def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
         b, k, _, c = combined_field(reaches.fields, begun)
         field[:, :, stage] = torch.cat([b.reshape(n, m, 4), k.reshape(n, m, 4), c], -1)
     return {
-        "q0": reaches.q0.double().numpy(),
-        "target": reaches.target.numpy(),
-        "go": reaches.go_step.numpy(),
+        "q0": reaches.q0.double().contiguous().numpy(),
+        "target": reaches.target.contiguous().numpy(),
+        "go": reaches.go_step.contiguous().numpy(),
         "field": field.numpy(),
-        "sense": reaches.observation_noise.numpy(),
-        "control": reaches.excitation_noise.numpy(),
+        "sense": reaches.observation_noise.contiguous().numpy(),
+        "control": reaches.excitation_noise.contiguous().numpy(),
         "timed": _by_step(reaches.timed, n, m),
         "views": _by_step(reaches.views, n, m),
     }

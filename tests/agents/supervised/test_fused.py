@@ -270,6 +270,19 @@ def test_a_session_of_one_trial_is_a_batch_of_trials():
     assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
 
 
+def test_a_slice_of_a_batch_needs_no_other_kernel():
+    reaches, ensemble = batch(), lively()
+    names = ("observation_noise", "excitation_noise")
+    sliced = {name: getattr(reaches, name)[:, :25] for name in names}
+    assert not any(noise.is_contiguous() for noise in sliced.values())
+    whole = {name: noise.contiguous() for name, noise in sliced.items()}
+    one = fused.FusedRollout()(ensemble, dataclasses.replace(reaches, **whole))
+    compiled = list(fused.numba_gru.forward.signatures)
+    other = fused.FusedRollout()(ensemble, dataclasses.replace(reaches, **sliced))
+    assert torch.equal(one.hand, other.hand)
+    assert fused.numba_gru.forward.signatures == compiled
+
+
 def test_sessions_of_different_sizes_are_refused():
     small = random_reaches(2, 3, EVERYTHING, np.random.default_rng(0), dtype=torch.float64)
     with pytest.raises(ValueError, match=r"one size, got \[\(2, 3\), \(2, 8\)\]"):
