@@ -85,9 +85,8 @@ class FusedRollout:
 def _trials(reaches: Reaches) -> dict[str, NDArray[Any]]:
     """Return a batch as the kernels take it, with the field at every stage (n, m, 3, 10) in float64.
 
-    Memory is contiguous, since kernels are compiled anew for every other layout.
-
-    The stages are those of ``savings_gym.perturbations.linear_fields.HandForces``.
+    The stages are those of ``savings_gym.perturbations.linear_fields.HandForces``. All arrays are contiguous:
+    numba would compile the kernels anew for any other layout.
     """
     n, m = reaches.go_step.shape
     field = torch.empty((n, m, STAGES, 10), dtype=torch.float64)

@@ -276,11 +276,13 @@ def test_a_slice_of_a_batch_needs_no_other_kernel():
     sliced = {name: getattr(reaches, name)[:, :25] for name in names}
     assert not any(noise.is_contiguous() for noise in sliced.values())
     whole = {name: noise.contiguous() for name, noise in sliced.items()}
-    one = fused.FusedRollout()(ensemble, dataclasses.replace(reaches, **whole))
-    compiled = list(fused.numba_gru.forward.signatures)
-    other = fused.FusedRollout()(ensemble, dataclasses.replace(reaches, **sliced))
+    kernels = fused.numba_gru.forward, fused.numba_gru_vjp.backward
+    one, grads = with_gradients(fused.FusedRollout(), ensemble, dataclasses.replace(reaches, **whole))
+    compiled = [list(kernel.signatures) for kernel in kernels]
+    other, same = with_gradients(fused.FusedRollout(), ensemble, dataclasses.replace(reaches, **sliced))
     assert torch.equal(one.hand, other.hand)
-    assert fused.numba_gru.forward.signatures == compiled
+    assert all(torch.equal(grad, same[name]) for name, grad in grads.items())
+    assert [list(kernel.signatures) for kernel in kernels] == compiled
 
 
 def test_sessions_of_different_sizes_are_refused():
