@@ -200,7 +200,7 @@ def _initial_text(section: Section) -> str:
     name = "FF1 − FF2" if section["ff1"] >= 0.0 else "FF2 − FF1"
     lower = section["paired_fraction"] * section["networks"]
     difference = f"{name} = {MM * section['difference']:.2f} mm\n{_brackets(section['ci'], MM)}"
-    return f"{difference.replace('-', '−')}, lower in {lower:g} of {section['networks']}"
+    return f"{difference.replace('-', '−')}\nlower in {lower:g} of {section['networks']}"
 
 
 def _rate_text(section: Section) -> str:
@@ -211,7 +211,7 @@ def _rate_text(section: Section) -> str:
         return "no rate determined"
     faster = section["paired_fraction"] * section["networks"]
     ratio = f"FF2 / FF1 = {section['ratio']:.2f}\n{_brackets(section['ci'], 1.0)}"
-    return f"{ratio}, faster in {faster:g} of {section['networks']}"
+    return f"{ratio}\nfaster in {faster:g} of {section['networks']}"
 
 
 def _brackets(interval: list[float | None], unit: float) -> str:

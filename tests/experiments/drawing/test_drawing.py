@@ -168,6 +168,14 @@ def test_the_dots_are_the_values_of_every_network_and_the_squares_their_means():
             )
 
 
+def test_titles_for_many_networks_stay_within_the_figure():
+    panels, _ = drawn_numbers(plant(40, 30, rate_spread=0.05))
+    figure = panels["rate"].figure
+    figure.canvas.draw()
+    for axes in panels.values():
+        assert axes._left_title.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_the_titles_name_difference_interval_and_count():
     table = plant(8, 120, rate_spread=0.05)
     panels, numbers = drawn_numbers(table)
