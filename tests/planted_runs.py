@@ -72,7 +72,7 @@ def planted_runs(data=None, sham=None, seed=0):
     datasets = {MAIN: dataset(data)}
     if sham is not None:
         datasets[SHAM] = dataset(data, **sham)
-    return PlantedRuns(MAIN, {}, {}, seed, None if sham is None else SHAM, datasets)
+    return PlantedRuns(MAIN, {}, {}, seed, None if sham is None else SHAM, datasets=datasets)
 
 
 def planted_folder(folder, networks=12, updates=120, pretraining_updates=4, **probes):

@@ -32,6 +32,7 @@ from experiments.figures.learning import learning
 from experiments.figures.make_figures import Figure, current, make_figures
 from experiments.figures.muscles import muscles
 from experiments.figures.persistence import persistence
+from experiments.figures.practice import practice
 from experiments.figures.preparatory import preparatory
 from experiments.figures.relation import relation
 from experiments.figures.runs import (
@@ -39,11 +40,13 @@ from experiments.figures.runs import (
     MAIN,
     SHAM,
     SIZE,
+    SIZE_SHAM,
     PlannedRun,
     check,
     describe,
     make_missing,
     plan_main,
+    plan_size_shams,
     plan_sizes,
     stored,
 )
@@ -64,6 +67,7 @@ FIGURES: dict[str, Figure] = {
     "channel": channel,
     "muscles": muscles,
     "size": size,
+    "practice": practice,
     "preparatory": preparatory,
     "displacement": displacement,
     "persistence": persistence,
@@ -74,6 +78,7 @@ FIGURES: dict[str, Figure] = {
 }
 NEEDS = {  # kinds of runs from which a figure is drawn; figures that are not listed need the main run alone
     "size": (MAIN, SIZE),
+    "practice": (MAIN, SHAM, SIZE, SIZE_SHAM),
     "relation": (MAIN, SIZE),
     "preparatory": (MAIN, SHAM),
     "latent": (MAIN, SHAM),
@@ -169,7 +174,7 @@ class Figures:
         return dataclasses.replace(RUN_PRESETS[self.preset], seed=self.seed)
 
     def runs(self) -> list[PlannedRun]:
-        """Return the main run and those of all sizes."""
+        """Return the main run, those of all sizes, and the shams of these."""
         base, how = self.base(), (self.ship, self.pretraining_updates)
         if self.main is not None:
             in_run = base.pretrained == self.main / "pretrained.safetensors"
@@ -177,7 +182,8 @@ class Figures:
         else:
             main = plan_main(dataclasses.replace(base, out=self.main_folder), self.networks, *how)
         shared = dataclasses.replace(base, out=self.out / "runs")
-        return [main, *plan_sizes(shared, main.config, self.sizes, self.size_networks, *how)]
+        sizes = plan_sizes(shared, main.config, self.sizes, self.size_networks, *how)
+        return [main, *sizes, *plan_size_shams(sizes)]
 
     def sham(self) -> PlannedRun:
         """Return the main run without a field in FF1; it is one of the controls if they have its networks.
@@ -189,7 +195,7 @@ class Figures:
         shared = self.control_networks in (None, main.networks)
         out = self.out / "runs" / (f"controls/{SHAM_CONDITION}" if shared else SHAM)
         config = conditions(main)[SHAM_CONDITION].config
-        return PlannedRun(SHAM, SHAM, dataclasses.replace(config, out=out))
+        return PlannedRun(SHAM, SHAM, dataclasses.replace(config, out=out), self.main_folder)
 
     def conditions(self) -> Controls:
         """Return the arguments of the controls."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments.controls.table import TABLE
 from experiments.figures.findings import Findings
-from experiments.figures.runs import CONTROL, MAIN, SHAM, SIZE
+from experiments.figures.runs import CONTROL, MAIN, SHAM, SIZE, SIZE_SHAM
 from experiments.stored.runs import StoredRuns
 from savings_gym.files import SUMMARY, write_json
 
@@ -89,7 +89,8 @@ def _digest(runs: StoredRuns, kinds: Kinds) -> str:
     """Changes whenever a run that a figure needs is replaced, or another one joins it."""
     folders = {
         MAIN: [runs.main], SHAM: [] if runs.sham is None else [runs.sham],
-        SIZE: list(runs.sizes.values()), CONTROL: list(runs.controls.values()),
+        SIZE: list(runs.sizes.values()), SIZE_SHAM: list(runs.size_shams.values()),
+        CONTROL: list(runs.controls.values()),
     }  # fmt: skip
     digest = hashlib.sha256(str(runs.seed).encode())
     for kind in kinds:

@@ -18,7 +18,7 @@ from experiments.savings.shared_phases import begin_from
 from experiments.stored.runs import StoredRuns, pretraining
 
 log = logging.getLogger(__name__)
-MAIN, SHAM, SIZE, CONTROL = KINDS = ("main", "sham", "size", "control")
+MAIN, SHAM, SIZE, SIZE_SHAM, CONTROL = KINDS = ("main", "sham", "size", "size-sham", "control")
 SIZE_WEIGHTS: Final = {  # of networks that were pre-trained alike, see experiments/pretrained/README.md
     32: Path("experiments/pretrained/gru32.safetensors"),
     64: Path("experiments/pretrained/gru64.safetensors"),
@@ -32,14 +32,16 @@ class PlannedRun:
     """One run of the experiment that figures are drawn from.
 
     Attributes:
-        name: Name of its folder in ``runs/``, such as main, units-32, sham.
-        kind: main, sham (of the main run), size or control.
+        name: Name of its folder in ``runs/``, such as main, units-32, units-32-sham.
+        kind: main, sham (of the main run), size, size-sham (of a run of another size) or control.
         config: Its arguments.
+        begins_as: Folder of the run whose first phases are also its own, and are taken over.
     """
 
     name: str
     kind: str
     config: Savings
+    begins_as: Path | None = None
 
 
 def plan_main(base: Savings, networks: int, ship: bool, pretraining_updates: int) -> PlannedRun:
@@ -109,6 +111,21 @@ def plan_sizes(
     return planned
 
 
+def plan_size_shams(sizes: Iterable[PlannedRun]) -> list[PlannedRun]:
+    """Return, for each run of a size, the same without a field in FF1."""
+    return [
+        PlannedRun(f"{run.name}-sham", SIZE_SHAM, sham_of(run.config, f"{run.name}-sham"), run.config.out)
+        for run in sizes
+        if run.kind == SIZE
+    ]
+
+
+def sham_of(run: Savings, name: str) -> Savings:
+    """Return the arguments of a run without a field in FF1, in a folder beside it."""
+    change = dataclasses.replace(run.change, ff1_b=0.0)
+    return dataclasses.replace(run, change=change, out=run.out.parent / name)
+
+
 def _started(
     base: Savings, units: int, networks: int, weights: Path | None, pretraining_updates: int
 ) -> Savings:
@@ -128,22 +145,20 @@ def _check_count(weights: Path, networks: int, available: int) -> None:
 def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:
     """Make the runs that are not complete; one that fails does not stop the others.
 
-    The sham takes over the phases that it shares with the main run before it.
+    Shams take over the phases that they share with a run before them.
 
     Returns:
         Names of the runs that failed, and whether a signal interrupted them.
     """
     failed: list[str] = []
-    main: Path | None = None
     for run in planned:
-        main = run.config.out if run.kind == MAIN else main
         if finished(run.config):
             log.info("run %s is complete", run.name)
             continue
         log.info("run %s: %s", run.name, command(run.config))
         try:
-            if run.kind == SHAM and main is not None:
-                begin_from(main, run.config)
+            if run.begins_as is not None and run.begins_as.is_dir():
+                begin_from(run.begins_as, run.config)
             status = run_savings(run.config)
         except Exception:
             log.exception("run %s failed", run.name)
@@ -171,7 +186,10 @@ def stored(planned: Iterable[PlannedRun], seed: int) -> StoredRuns:
     controls = {run.name: run.config.out for run in complete if run.kind == CONTROL}
     sham = next((run.config.out for run in complete if run.kind == SHAM), None)
     folders = {units: config.out for units, config in sorted(sizes.items())}
-    return StoredRuns(main.out, folders, controls, seed, sham)
+    shams = {run.config.units: run.config.out for run in complete if run.kind == SIZE_SHAM}
+    if sham is not None and folders.get(main.units) == main.out:
+        shams[main.units] = sham
+    return StoredRuns(main.out, folders, controls, seed, sham, dict(sorted(shams.items())))
 
 
 def check(planned: Iterable[PlannedRun]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class StoredRuns:
         controls: Name of a control to its run.
         seed: Seed of sign flips, noise and random directions in the figures.
         sham: The main experiment without a field in FF1, with the same networks.
+        size_shams: Units to the run of that size without a field in FF1.
     """
 
     main: Path
@@ -50,6 +51,7 @@ class StoredRuns:
     controls: dict[str, Path]
     seed: int
     sham: Path | None = None
+    size_shams: dict[int, Path] = field(default_factory=dict)
 
     def table(self, run: Path) -> pd.DataFrame:
         """Return the probe table of a run.

@@ -65,7 +65,7 @@ def test_one_command_makes_every_figure(smoke):
     assert all(f"| {row['name']} |" in page for row in rows)
     index = json.loads((config.out / "runs.json").read_text())
     assert index["command"].startswith("python -m experiments.figures --preset smoke --out")
-    assert [row["name"] for row in index["runs"]] == ["main", "units-4", "sham"]
+    assert [row["name"] for row in index["runs"]] == ["main", "units-4", "units-4-sham", "sham"]
 
 
 @pytest.mark.slow
