@@ -202,6 +202,7 @@ _LOSSES = {
     "FF1": {100: (29.03, 0.55), 500: (23.01, 0.43), 3200: (21.31, 0.29)},
     "FF2": {100: (28.23, 0.67), 500: (22.34, 0.42), 3200: (21.15, 0.26)},
 }  # and their printed +-
+PHASES_OF_LOSSES: Final = tuple((phase, batch) for phase, its in _LOSSES.items() for batch in its)
 
 
 def _read_mm(

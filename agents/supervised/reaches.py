@@ -241,7 +241,7 @@ def centre_out_targets(
 
 def centre_out(
     n: int,
-    field: Field,
+    field: Field | Sequence[Field],
     rng: np.random.Generator,
     *,
     probe: bool,
@@ -258,7 +258,7 @@ def centre_out(
 
     Args:
         n: Number of networks.
-        field: Field of all trials.
+        field: Field of all trials, or one for each, 8 n in the order of the networks.
         rng: Generator of go times and noise.
         probe: Whether go always comes at 0.44 s; else it is that of training, with catch trials.
         catch_fraction: Share of a training batch without go.

@@ -42,7 +42,7 @@ from experiments.benchmark.returns import Returns
 from experiments.benchmark.state import KEEP_EVERY, JobState
 from experiments.runs.folder import PACKAGES
 from experiments.savings.command import run as run_savings
-from experiments.savings.config import SHIPPED, Savings, start_weights
+from experiments.savings.config import FOR_ENVIRONMENTS, Savings, start_weights
 from experiments.savings.phases import PhaseChanges
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.files import SUMMARY, open_folder, write_atomically
@@ -288,7 +288,7 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Details:
         criterion=protocol.criterion,
         criterion_probes=protocol.criterion_probes,
         catch_fraction=protocol.catch_fraction,
-        pretrained=SHIPPED if agent.pretraining_updates is None else None,
+        pretrained=FOR_ENVIRONMENTS if agent.pretraining_updates is None else None,
         pretraining_criterion=None if agent.pretraining_updates is None else protocol.criterion,
         **updates,
     )

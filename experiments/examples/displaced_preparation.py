@@ -18,7 +18,7 @@ from savings_gym.arrays import MM
 from savings_gym.metrics.kinematics import lateral_deviation
 from savings_gym.task.settings import CONTROL_STEP, PROBE_GO
 
-WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128-paper.safetensors"
 PREPARED, MOVING, GO = 16, 60, round(PROBE_GO / CONTROL_STEP)  # control steps
 
 
@@ -29,7 +29,7 @@ def main(quick: bool = False, seed: int = 0) -> dict[str, float]:
         quick: Two networks and few updates.
         seed: Of trials, noise and the random direction.
     """
-    ensemble = load_ensemble(WEIGHTS).select(*range(2 if quick else 8))
+    ensemble = load_ensemble(WEIGHTS, 2 if quick else 8)
     ensemble.freeze(*FROZEN)
     naive, learner = copy.deepcopy(ensemble), SupervisedLearner(ensemble)
     rng, field = np.random.default_rng(seed), CurlField(8.0)

@@ -11,7 +11,7 @@ from savings_gym import Probe
 from savings_gym.arrays import MM
 from savings_gym.task.settings import task_settings
 
-WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128-paper.safetensors"
 ARMS = {
     "the arm of training": {},
     "half the biceps": {"strength": {"biceps": 0.5}},
@@ -27,7 +27,7 @@ def main(quick: bool = False) -> dict[str, float]:
     Args:
         quick: One network and three arms.
     """
-    ensemble = load_ensemble(WEIGHTS)
+    ensemble = load_ensemble(WEIGHTS, 8)
     errors = {}
     for name, changes in list(ARMS.items())[: 3 if quick else None]:
         probe = Probe(task_settings(arm=changes))

@@ -15,7 +15,7 @@ from savings_gym.activity.preparatory import force_axes
 from savings_gym.activity.recording import by_phase, load_activity, save_activity
 from savings_gym.activity.subspaces import principal_subspace
 
-WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128-paper.safetensors"
 PREPARED, MOVING = slice(25, 44), 60  # control steps: before go at 0.44 s, and early in the reach
 
 
@@ -27,7 +27,7 @@ def main(out: Path = Path("runs/activity.nc"), quick: bool = False, seed: int = 
         quick: Two networks and few updates.
         seed: Of the noise.
     """
-    ensemble = load_ensemble(WEIGHTS).select(*range(2 if quick else 8))
+    ensemble = load_ensemble(WEIGHTS, 2 if quick else 8)
     ensemble.freeze(*FROZEN)
     naive, learner, rng = copy.deepcopy(ensemble), SupervisedLearner(ensemble), np.random.default_rng(seed)
     for _ in range(20 if quick else 400):

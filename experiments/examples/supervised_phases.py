@@ -13,7 +13,7 @@ from savings_gym import Probe, ProbeRecorder, four_phase
 from savings_gym.arrays import MM
 from savings_gym.task.settings import N_TARGETS, task_settings
 
-WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128-paper.safetensors"
 
 
 def main(quick: bool = False, networks: int = 2, seed: int = 0) -> ProbeRecorder:
@@ -26,7 +26,7 @@ def main(quick: bool = False, networks: int = 2, seed: int = 0) -> ProbeRecorder
     """
     updates, every = (4, 4) if quick else (600, 20)
     trials = updates * N_TARGETS  # every update is a batch of the 8 reaches
-    ensemble = load_ensemble(WEIGHTS).select(*range(networks))
+    ensemble = load_ensemble(WEIGHTS, networks)
     ensemble.freeze(*FROZEN)  # only the recurrent layer learns, as in the study
     learner, rng = SupervisedLearner(ensemble), np.random.default_rng(seed)
     probe, recorder = Probe(task_settings(), seed), ProbeRecorder(seed)

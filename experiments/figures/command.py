@@ -27,6 +27,7 @@ from experiments.figures.comparison import tally, write_comparison
 from experiments.figures.controls import controls
 from experiments.figures.displacement import displacement
 from experiments.figures.factors import factors
+from experiments.figures.integrator import integrator
 from experiments.figures.latent import latent
 from experiments.figures.learning import learning
 from experiments.figures.make_figures import Figure, current, make_figures
@@ -54,7 +55,7 @@ from experiments.figures.size import size
 from experiments.runs.command_line import choice, choices, preset_main
 from experiments.runs.folder import versions
 from experiments.savings.config import PRESETS as RUN_PRESETS
-from experiments.savings.config import Savings
+from experiments.savings.config import SIZE_WEIGHTS, Savings
 from experiments.savings.shared_phases import stored_arguments
 from savings_gym.arrays import as_seed
 from savings_gym.files import write_json
@@ -71,6 +72,7 @@ FIGURES: dict[str, Figure] = {
     "preparatory": preparatory,
     "displacement": displacement,
     "persistence": persistence,
+    "integrator": integrator,
     "relation": relation,
     "latent": latent,
     "controls": controls,
@@ -86,6 +88,8 @@ NEEDS = {  # kinds of runs from which a figure is drawn; figures that are not li
     "factors": (MAIN, SHAM, CONTROL),
 }
 PRESET_NAMES = ("quick", "paper", "smoke")
+# What is compared with the main run on the study's schedule; each takes an hour or two of one core.
+STUDY_CONTROLS = ("sham", "opposite", "other-field", "assistive", "double")
 
 
 @dataclass(frozen=True)
@@ -102,10 +106,10 @@ class Figures:
     """Names of figures to draw; all of them by default."""
     networks: int = 8
     """Networks of a main run that is made here."""
-    sizes: tuple[int, ...] = (32, 64, 128, 256)
+    sizes: tuple[int, ...] = tuple(SIZE_WEIGHTS)
     """Units of the networks that are compared by size; all of them are pre-trained alike."""
     size_networks: int = 12
-    """Networks of every size (of those that ship, 8 have 128 units)."""
+    """Networks of every other size than that of the main run."""
     control_networks: int | None = None
     """Networks of the controls, the first ones of the main run; all of them by default."""
     controls: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["paper"]))] = ()
@@ -114,7 +118,7 @@ class Figures:
     """Seed of all that is random in figures and new runs; runs beside --main take the seed of that run."""
     ship: bool = True
     """Start from the weights in experiments/pretrained; --no-ship pre-trains all networks in their runs."""
-    pretraining_updates: int = 10_500
+    pretraining_updates: int = 20_000
     """Batches of pre-training in a run."""
     again: bool = False
     """Draw figures again that are up to date; runs are kept."""
@@ -208,8 +212,7 @@ class Figures:
 PRESETS = {
     "quick": Figures(),
     "paper": Figures(
-        "paper", Path("runs/figures-paper"), networks=40, sizes=(16, 32, 64, 128, 256, 512), size_networks=40,
-        ship=False, pretraining_updates=20_000,
+        "paper", Path("runs/figures-paper"), networks=40, size_networks=24, controls=STUDY_CONTROLS,
     ),
     "smoke": Figures(
         "smoke", Path("runs/figures-smoke"), networks=2, sizes=(4, 8), size_networks=2, controls=("sham",),

@@ -1,13 +1,15 @@
 """The results page of the repository, experiments/RESULTS.md, made from the results that are committed.
 
-    python -m experiments.figures.results_page --take runs/figures-quick
+    python -m experiments.figures.results_page --take runs/figures-paper --quick runs/savings-quick
 
 copies numbers and pictures of up-to-date figures into experiments/results/figures, those of their main run
-into experiments/results/quick, and writes the page. Without ``--take`` it writes only the page.
+into experiments/results/paper, those of the run that ``make savings`` makes into experiments/results/quick,
+and writes the page. Without arguments it writes only the page.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import shutil
@@ -28,17 +30,21 @@ from experiments.figures.findings import Findings
 from experiments.figures.latent import BEYOND_SHAM as TRACE_BEYOND_SHAM
 from experiments.figures.make_figures import RECORD, read_record
 from experiments.figures.preparatory import BEYOND_SHAM
+from experiments.figures.reasons import why_they_differ
 from experiments.figures.size import INITIAL, TRENDS
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.savings.config import EXECUTION, PRESETS, command
 from experiments.savings.report import LEGEND, markdown_report
+from experiments.savings.shared_phases import stored_arguments
 from savings_gym.files import PROBES, SUMMARY, read_table, write_atomically, write_json
 from savings_gym.metrics.savings import savings
 
 log = logging.getLogger(__name__)
 HERE: Final = Path(__file__).resolve().parents[1]
-PAGE, RESULTS, QUICK = HERE / "RESULTS.md", HERE / "results" / "figures", HERE / "results" / "quick"
+PAGE, RESULTS = HERE / "RESULTS.md", HERE / "results" / "figures"
+MAIN_RUN, QUICK = HERE / "results" / "paper", HERE / "results" / "quick"
 INDEX, REFERENCE = "runs.json", "reference.json"
 SVG_LIMIT: Final = 250_000  # bytes; larger ones stay in the folder of the figures
 INTRODUCTION: Final = """\
@@ -48,12 +54,6 @@ Our networks in the four phases of Shahbazi, Codol, Michaels & Gribble, *A conte
 motor learning*, eLife 14:RP107423 (2026), beside the study's numbers. \
 `python -m experiments.figures.results_page` writes this page from the files in `results/`. One command \
 makes all of them:"""
-STATUS: Final = """\
-These runs were made before the path of triceps long was refitted (its moment arm was up to 1.1 mm off, \
-now 0.05 mm) and start from networks whose initial weights were drawn gate by gate. `make savings` now \
-gives initial savings of 1.45 mm [1.33, 1.57] instead of 1.52 mm [1.37, 1.67], and a rate ratio of 1.24 \
-[1.00, 1.48] instead of 1.25 [1.01, 1.49]. The main run on the study's own schedule and initial weights, \
-with 40 networks, is [here](results/paper/README.md); the others will follow, and replace these."""
 SUMMARY_ROWS: Final = (  # figure, quantity, what it means
     ("learning", study.INITIAL_SAVINGS, "FF2 starts closer to the line than FF1 by"),
     (
@@ -92,6 +92,8 @@ class ResultsPage:
 
     take: Path | None = None
     """Folder of ``experiments.figures`` whose results are to be committed."""
+    quick: Path | None = None
+    """Run folder of ``make savings`` that is to be committed."""
 
 
 def take(source: Path, results: Path = RESULTS) -> list[Path]:
@@ -121,7 +123,7 @@ def take(source: Path, results: Path = RESULTS) -> list[Path]:
     return [Path(shutil.copyfile(path, results / path.name)) for path in files]
 
 
-def take_run(run: Path, results: Path = QUICK) -> list[Path]:
+def take_run(run: Path, results: Path) -> list[Path]:
     """Copy arguments, summary and figures of a finished run; they replace what was there.
 
     Summary and figures are made again from the probes, so that they follow the measures as they are now.
@@ -136,6 +138,9 @@ def take_run(run: Path, results: Path = QUICK) -> list[Path]:
     pictures = draw_figures(run)
     summary = RunFolder.read_summary(run)
     summary |= savings(read_table(run / PROBES), seed=summary["seed"]).to_dict()
+    arguments = stored_arguments(run)
+    usual = {name: getattr(PRESETS[arguments.preset], name) for name in EXECUTION}
+    summary["command"] = command(dataclasses.replace(arguments, **usual))
     results.mkdir(parents=True, exist_ok=True)
     for old in results.iterdir():
         if old.suffix in (".json", ".png", ".svg"):
@@ -146,12 +151,13 @@ def take_run(run: Path, results: Path = QUICK) -> list[Path]:
     )]  # fmt: skip
 
 
-def render(results: Path = RESULTS, quick: Path = QUICK) -> str:
+def render(results: Path = RESULTS, main: Path = MAIN_RUN, quick: Path = QUICK) -> str:
     """Return the page.
 
     Args:
         results: Folder of committed figures, beside the page as ``results/figures``.
-        quick: Folder of the committed main run, ``results/quick``.
+        main: Folder of their main run, ``results/paper``.
+        quick: Folder of the run that ``make savings`` makes, ``results/quick``.
 
     Raises:
         FileNotFoundError: If there are no results.
@@ -161,14 +167,16 @@ def render(results: Path = RESULTS, quick: Path = QUICK) -> str:
     record = read_record(results)
     findings = {name: Findings.load(results, name) for name in _figures_of(results)}
     parts = [
-        f"{INTRODUCTION}\n\n```\n{index['command']}\n```\n\n{STATUS}",
+        f"{INTRODUCTION}\n\n```\n{index['command']}\n```",
         f"## Summary\n\n{_summary(findings, index['runs'], rows)}",
-        f"## What `make savings` shows\n\n{_quick_section(quick)}",
+        f"## The main run\n\n{_run_section(main)}",
+        f"## What `make savings` shows\n\n{_run_section(quick)}",
     ]
     parts += [_section(name, findings.get(name), index, record.get(name, {})) for name in FIGURES]
     parts += [
         "## Every number of the study\n\n"
         f"{tally(rows).capitalize()}.\n\n{MEANING}\n\n{comparison_table(rows)}",
+        f"## Why numbers differ\n\n{why_they_differ(rows)}",
         f"## Runs\n\n{_run_table(index['runs'])}\n\n{_versions(index['versions'])}",
     ]
     return "\n\n".join(parts) + "\n"
@@ -207,17 +215,18 @@ def _summary(findings: dict[str, Findings], runs: list[dict[str, Any]], rows: li
     return f"{text}\n\n{markdown_table(headings, lines)}"
 
 
-def _quick_section(quick: Path) -> str:
-    """The table and pictures of the run that a new user makes first."""
-    summary = RunFolder.read_summary(quick)
-    pictures = [f"![{p.stem.replace('_', ' ')}](results/quick/{p.name})" for p in sorted(quick.glob("*.png"))]
+def _run_section(folder: Path) -> str:
+    """The table and pictures of a run, and the command that makes it."""
+    summary = RunFolder.read_summary(folder)
+    pictures = sorted(folder.glob("*.png"))
+    shown = [f"![{p.stem.replace('_', ' ')}](results/{folder.name}/{p.name})" for p in pictures]
     text = (
-        f"`python -m experiments.savings --preset quick`, seed {summary['seed']}, "
-        f"{summary['wall_time_s'] / 60:.1f} min. {LEGEND} *Pairs of networks*: FF1 of one network against "
-        "FF2 of another, as in the study's figure. *Channel force*: share of the field that networks cancel "
-        "in an error clamp. `results/quick/` holds the summary and all versions."
+        f"`{summary['command']}`, {summary['networks']} networks of {summary['units']} units, seed "
+        f"{summary['seed']}, {summary['wall_time_s'] / 60:.0f} min. {LEGEND} *Pairs of networks*: FF1 of one "
+        "network against FF2 of another, as in the study's figure. *Channel force*: share of the field that "
+        f"networks cancel in an error clamp. `results/{folder.name}/` holds the summary and all versions."
     )
-    return "\n\n".join([text, markdown_report(summary), *pictures])
+    return "\n\n".join([text, markdown_report(summary), *shown])
 
 
 def _section(name: str, findings: Findings | None, index: dict[str, Any], record: dict[str, Any]) -> str:
@@ -287,8 +296,13 @@ def _versions(versions: dict[str, str]) -> str:
 
 def run(config: ResultsPage) -> int:
     """Write the page, with new results if there are any; return the exit status."""
+    taken: list[Path] = []
     if config.take is not None:
-        log.info("took %d files", len(take_run(config.take / "runs" / "main")) + len(take(config.take)))
+        taken += take_run(config.take / "runs" / "main", MAIN_RUN) + take(config.take)
+    if config.quick is not None:
+        taken += take_run(config.quick, QUICK)
+    if taken:
+        log.info("took %d files", len(taken))
     write_atomically(PAGE, render().encode())
     log.info("wrote %s", PAGE)
     return 0

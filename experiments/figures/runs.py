@@ -8,23 +8,25 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from agents.supervised.checkpoints import read_metadata
 from experiments.runs.folder import RunFolder
 from experiments.savings.command import run as run_savings
-from experiments.savings.config import ROOT, SHIPPED, Savings, check_memory, command, finished
+from experiments.savings.config import (
+    ROOT,
+    SHIPPED,
+    SIZE_WEIGHTS,
+    Savings,
+    check_memory,
+    command,
+    finished,
+)
 from experiments.savings.shared_phases import begin_from
 from experiments.stored.runs import StoredRuns, pretraining
 
 log = logging.getLogger(__name__)
 MAIN, SHAM, SIZE, SIZE_SHAM, CONTROL = KINDS = ("main", "sham", "size", "size-sham", "control")
-SIZE_WEIGHTS: Final = {  # of networks that were pre-trained alike, see experiments/pretrained/README.md
-    32: Path("experiments/pretrained/gru32.safetensors"),
-    64: Path("experiments/pretrained/gru64.safetensors"),
-    128: Path("experiments/pretrained/gru128-4500.safetensors"),
-    256: Path("experiments/pretrained/gru256.safetensors"),
-}
 
 
 @dataclass(frozen=True)

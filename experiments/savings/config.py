@@ -48,7 +48,11 @@ ONLY_IF_CHANGED: Final = (
     "change", "rule", "actuation", "onset", "training_go", "pretraining_anneal", "initial_weights",
     "criterion", "criterion_probes", "pretraining_criterion", "perturbation", "angle_deg", "ff1_ramp",
 )  # fmt: skip
-SHIPPED: Final = Path("experiments/pretrained/gru128.safetensors")
+SIZE_WEIGHTS: Final = {  # of networks that were pre-trained alike, see experiments/pretrained/README.md
+    units: Path(f"experiments/pretrained/gru{units}-paper.safetensors") for units in (32, 64, 128)
+}
+SHIPPED: Final = SIZE_WEIGHTS[128]
+FOR_ENVIRONMENTS: Final = Path("experiments/pretrained/gru128.safetensors")  # with those of the environments
 PRESET_NAMES: Final = ("quick", "paper", "smoke")
 
 
@@ -57,8 +61,9 @@ class Savings:
     """Arguments of the experiment; the preset sets the defaults."""
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "quick"
-    """quick (shipped networks and short phases: 2 minutes of one core), paper (40 networks, and schedule,
-    delays and onsets of the study's code: 4 hours of one core), smoke (a second)."""
+    """quick (8 of the shipped networks and short phases: 2 minutes of one core), paper (40 of them on the
+    schedule of the study: 2 hours of one core), both with delays, go times and onset of the field as in the
+    study's code; smoke (a second), with those of the environments."""
     out: Path = Path("runs/savings-quick")
     """Run folder: a new one, or that of an interrupted run to resume."""
     networks: int = 8
@@ -69,7 +74,7 @@ class Savings:
     """Recurrent cell; weights that are loaded must have the same."""
     seed: int = 0
     """Seed of all random numbers; networks pre-trained elsewhere start alike for every seed."""
-    pretrained: Path | None = SHIPPED
+    pretrained: Path | None = None
     """Weights to start from; None pre-trains first."""
     pretraining_updates: int = 20_000
     """Batches of 32 random reaches, if networks are pre-trained first."""
@@ -209,12 +214,12 @@ class Savings:
         )  # fmt: skip
 
 
+QUICK: Final = Savings(pretrained=SHIPPED, onset="cue", training_go=STUDY_TRAINING_GO, delays=STUDY_DELAYS)
 PRESETS: Final = {
-    "quick": Savings(),
-    "paper": Savings(
-        "paper", Path("runs/savings-paper"), networks=40, pretrained=None,
-        nf1_updates=10_000, ff1_updates=3_200, nf2_updates=10_000, ff2_updates=3_200, keep_every=500,
-        onset="cue", training_go=STUDY_TRAINING_GO, delays=STUDY_DELAYS,
+    "quick": QUICK,
+    "paper": dataclasses.replace(
+        QUICK, preset="paper", out=Path("runs/savings-paper"), networks=40, nf1_updates=10_000,
+        ff1_updates=3_200, nf2_updates=10_000, ff2_updates=3_200, keep_every=500,
     ),
     "smoke": Savings(
         "smoke", Path("runs/savings-smoke"), networks=2, units=8, pretrained=None, pretraining_updates=4,
@@ -280,7 +285,7 @@ def identity(config: Savings, weights: Path | None) -> dict[str, Any]:
     values["delays"] = as_stored(config.delays)
     if weights is not None:
         values["pretrained_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    usual = PRESETS["quick"]
+    usual = Savings()
     unchanged = {name for name in ONLY_IF_CHANGED if getattr(config, name) == getattr(usual, name)}
     return {name: value for name, value in values.items() if name not in {*EXECUTION, *unchanged}}
 

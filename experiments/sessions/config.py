@@ -19,7 +19,7 @@ from agents.supervised.learner import Learning
 from agents.supervised.memory import check_learning_memory
 from agents.supervised.reaches import TRAINING_GO
 from experiments.runs.command_line import choice, choices
-from experiments.savings.config import SHIPPED, Savings, start_weights
+from experiments.savings.config import FOR_ENVIRONMENTS, Savings, start_weights
 from savings_gym.arrays import as_number, as_seed, as_whole_number
 from savings_gym.perturbations.fields import CurlField, NullField
 from savings_gym.task.session import (
@@ -66,7 +66,7 @@ class Sessions:
     """Recurrent units of each network."""
     seed: int = 0
     """Seed of all random numbers; the weights to start from are alike for every seed."""
-    pretrained: Path = SHIPPED
+    pretrained: Path = FOR_ENVIRONMENTS
     """Weights to start from, of networks pre-trained on single reaches."""
     regimes: Annotated[tuple[str, ...], choices(REGIMES)] = REGIMES
     """What networks are trained in, each from the same weights: sessions in one field, sessions in which a

@@ -22,9 +22,7 @@ TEMPLATE: Final = Path(__file__).with_name("card.md")
 PICTURE: Final = "reaches.png"  # beside the card
 DIGITS: Final = 4  # significant ones of the numbers for machines
 USUAL_DELAYS: Final = "Delays are those of the environments."
-OTHER_DELAYS: Final = (
-    "Delays are not those of the environments: give them as above, or the networks reach badly."
-)
+OTHER_DELAYS: Final = "Delays are not those of the environments: give them as above."
 
 
 def check_hub() -> None:

@@ -52,7 +52,7 @@ class Dataset:
     """Who reaches: expert (a model-based controller that knows the field), medium (the same with a wrong
     expectation and noise) or random."""
     agent: str | None = None
-    """Reaches instead: an agent by its name, as for load_agent, such as gru128."""
+    """Reaches instead: an agent by its name, as for load_agent, such as gru128-paper."""
     network: int = 0
     """Number of the network in an ensemble."""
     episodes: int = 1000

@@ -2,7 +2,7 @@
 
     from experiments.share.loading import load_agent
 
-    agent = load_agent("gru128")  # one of experiments/pretrained
+    agent = load_agent("gru128-paper")  # one of experiments/pretrained
     agent = load_agent("runs/savings-quick/networks_FF1.safetensors")
     agent = load_agent("hf:owner/repository")  # needs pip install 'savings_gym[hub]'
 

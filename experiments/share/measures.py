@@ -15,6 +15,7 @@ import pandas as pd
 from agents.supervised.checkpoints import actuation_of, delays_of, load_ensemble
 from agents.supervised.networks import Ensemble
 from agents.supervised.policy import NetworkPolicy
+from experiments import study
 from experiments.savings.config import ROOT, command
 from experiments.savings.pretrain import as_stored
 from experiments.savings.shared_phases import stored_arguments
@@ -200,17 +201,24 @@ def shown_metrics(path: Path, results: Path = RESULTS) -> list[Metric]:
     both = (run["command"],) if sham is None else (run["command"], sham)
     quantities = {
         quantity["name"]: quantity
-        for name in ("size", "controls")
+        for name in ("learning", "size", "practice", "controls")
+        if (results / f"{name}.json").is_file()
         for quantity in _read_json(results / f"{name}.json")["quantities"]
     }
+    units, practice = run["units"], f"initial savings beyond practice, {run['units']} units"
     names = [
-        (kind, ending, f"{run['name']}: {kind} savings, against {reference}")
-        for ending, reference in ((WITHIN, FIRST), (BEYOND_SHAM, PRACTICE))
-        for kind in KEYS
+        ("initial", WITHIN, f"savings, initial deviation, {units} units"),
+        ("rate", WITHIN, f"savings, rate, {units} units"),
+        ("initial", BEYOND_SHAM, practice),
     ]
-    if run["kind"] == "size":
-        sized = {"initial": "initial deviation", "rate": "rate"}
-        names = [(kind, WITHIN, f"savings, {name}, {run['units']} units") for kind, name in sized.items()]
+    if run["kind"] == "main":
+        names = [("initial", WITHIN, study.INITIAL_SAVINGS), ("rate", WITHIN, study.RATE_RATIO), names[-1]]
+    elif run["kind"] != "size":
+        names = [
+            (kind, ending, f"{run['name']}: {kind} savings, against {reference}")
+            for ending, reference in ((WITHIN, FIRST), (BEYOND_SHAM, PRACTICE))
+            for kind in KEYS
+        ]
     return [
         _saved(kind, ending, found["value"], found["ci"], found["networks"], both if ending else both[:1])
         for kind, ending, name in names

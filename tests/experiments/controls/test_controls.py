@@ -74,7 +74,10 @@ def test_every_control_of_the_list_is_there_with_enough_networks():
     smoke = conditions(PRESETS["smoke"], few=1)["motor"].config
     assert (smoke.pretrained, smoke.networks, smoke.actuation) == (None, 1, "motor")
     mirrored = conditions(dataclasses.replace(PRESETS["quick"], b=-5.0))["opposite"].config.phases()
-    assert (mirrored[1].field, mirrored[3].field) == (CurlField(-5.0), CurlField(5.0))
+    assert (mirrored[1].field, mirrored[3].field) == (
+        CurlField(-5.0, onset="cue"),
+        CurlField(5.0, onset="cue"),
+    )
 
 
 @pytest.mark.parametrize("name", list(EVERY))

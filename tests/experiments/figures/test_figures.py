@@ -18,11 +18,11 @@ from experiments.figures.channel import channel_force
 from experiments.figures.command import FIGURES, PRESETS, Figures, command, run
 from experiments.figures.findings import Findings
 from experiments.figures.learning import learning, learning_quantities
-from experiments.figures.runs import MAIN, SIZE
+from experiments.figures.runs import MAIN, SIZE, SIZE_SHAM
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import PRESETS as RUNS
 from experiments.savings.experiment import GOAL_DISTANCE
-from experiments.stored.runs import StoredRuns
+from experiments.stored.runs import StoredRuns, pretraining
 from savings_gym.files import write_json
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.savings import savings
@@ -135,8 +135,8 @@ def test_without_noise_the_channel_is_that_of_the_run_itself(tmp_path):
         (["--sizes", "32", "0"], "sizes must be at least 1"),
         (["--seed", "-1"], "seed"),
         (["--controls", "none"], "choose from: main, sham"),
-        (["--networks", "9"], "gru128.safetensors holds 8 networks, 9 are wanted"),
-        (["--size-networks", "13"], "holds 12 networks, 13 are wanted"),
+        (["--networks", "41"], "gru128-paper.safetensors holds 40 networks, 41 are wanted"),
+        (["--size-networks", "41"], "holds 40 networks, 41 are wanted"),
         (["--sizes", "16", "32"], "no networks of 16 units ship"),
         (["--control-networks", "9"], "--control-networks is 9, but the main run has 8 networks"),
         (["--main", "no/such/run"], "has no config.json"),
@@ -171,20 +171,22 @@ def test_the_command_names_what_differs():
 def test_sizes_run_once_each_and_the_main_run_is_its_own_size():
     planned = PRESETS["paper"].runs()
     assert [(run.name, run.config.units, run.config.networks) for run in planned] == [
-        ("main", 128, 40), *((f"units-{units}", units, 40) for units in (16, 32, 64, 256, 512)),
+        ("main", 128, 40), ("units-32", 32, 24), ("units-64", 64, 24), ("units-32-sham", 32, 24),
+        ("units-64-sham", 64, 24),
     ]  # fmt: skip
-    assert {run.config.pretraining_updates for run in planned} == {20_000}
+    assert {run.config.pretrained.name for run in planned} == {
+        f"gru{units}-paper.safetensors" for units in (32, 64, 128)
+    }
     assert len({run.config.out for run in planned}) == len(planned)
 
 
 def test_the_quick_preset_compares_sizes_of_networks_that_were_pretrained_alike():
     planned = PRESETS["quick"].runs()
     assert [(run.name, run.kind, run.config.networks) for run in planned] == [
-        ("main", MAIN, 8), ("units-32", SIZE, 12), ("units-64", SIZE, 12), ("units-128", SIZE, 8),
-        ("units-256", SIZE, 12),
+        ("main", MAIN, 8), ("units-32", SIZE, 12), ("units-64", SIZE, 12),
+        ("units-32-sham", SIZE_SHAM, 12), ("units-64-sham", SIZE_SHAM, 12),
     ]  # fmt: skip
-    main, *sizes = (run.config.pretrained.name for run in planned)
-    assert main == "gru128.safetensors" and sizes[2] == "gru128-4500.safetensors"
+    assert len({words for run in planned for words in pretraining(run.config)}) == 1
 
 
 def test_the_sham_is_one_of_the_controls_only_if_they_have_the_networks_of_the_main_run(tmp_path):

@@ -12,7 +12,7 @@ from planted_runs import planted_folder
 from experiments import study
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.findings import Findings
-from experiments.figures.results_page import PAGE, QUICK, RESULTS, render, take, take_run
+from experiments.figures.results_page import MAIN_RUN, PAGE, QUICK, RESULTS, render, take, take_run
 from experiments.figures.runs import KINDS
 from experiments.figures.size import INITIAL
 from experiments.runs.folder import RunFolder
@@ -51,8 +51,9 @@ def test_the_page_is_that_of_the_committed_results():
     assert PAGE.read_text() == render(), "run python -m experiments.figures.results_page"
 
 
-def test_the_table_of_the_first_run_is_that_of_its_committed_summary():
-    summary = RunFolder.read_summary(QUICK)
+@pytest.mark.parametrize("folder", [MAIN_RUN, QUICK], ids=["main", "quick"])
+def test_the_table_of_a_run_is_that_of_its_committed_summary(folder):
+    summary = RunFolder.read_summary(folder)
     assert markdown_report(summary) in PAGE.read_text()
     assert "not installed" not in json.dumps(summary["versions"])
 
@@ -60,7 +61,7 @@ def test_the_table_of_the_first_run_is_that_of_its_committed_summary():
 def test_its_pictures_are_there_and_none_is_unused():
     shown = set(re.findall(r"\]\(results/([^)]+\.png)\)", PAGE.read_text()))
     assert shown == {
-        f"{folder.name}/{path.name}" for folder in (RESULTS, QUICK) for path in folder.glob("*.png")
+        f"{folder.name}/{path.name}" for folder in (RESULTS, MAIN_RUN, QUICK) for path in folder.glob("*.png")
     }
 
 

@@ -10,7 +10,7 @@ from experiments.rotations.measures import ABRUPT, GRADUAL, SHAM, write_results
 from experiments.savings.command import run
 from savings_gym import VisuomotorRotation
 
-TURN = VisuomotorRotation(30.0, onset="go")
+TURN = VisuomotorRotation(30.0, onset="cue")
 
 
 def test_the_runs_differ_in_ff1_alone():

@@ -23,8 +23,9 @@ from savings_gym.task.trials import NO_GO
 
 PAPER = PRESETS["paper"]
 TINY = [
-    "--preset", "paper", "--networks", "1", "--units", "8", "--pretraining-updates", "2",
-    "--nf1-updates", "3", "--ff1-updates", "3", "--nf2-updates", "3", "--ff2-updates", "3",
+    "--preset", "paper", "--pretrained", "None", "--networks", "1", "--units", "8",
+    "--pretraining-updates", "2", "--nf1-updates", "3", "--ff1-updates", "3",
+    "--nf2-updates", "3", "--ff2-updates", "3",
 ]  # fmt: skip
 
 
@@ -77,12 +78,18 @@ def test_a_run_of_the_preset_keeps_its_protocol(run):
     assert main([*TINY, "--out", str(run)]) == 0  # complete: shown again
 
 
-def test_other_presets_say_nothing_new_in_their_config():
-    for name in ("quick", "smoke"):
-        config = PRESETS[name]
-        assert set(identity(config, None)["delays"]) == {"vision", "proprioception"}
-        assert not {"onset", "training_go"} & set(identity(config, None))
-        assert config.field() == CurlField(8.0) and config.delays == Delays()
+def test_the_quick_preset_is_the_same_protocol_in_short_phases():
+    short, long = ({**vars(PRESETS[name])} for name in ("quick", "paper"))
+    differing = {name for name, value in short.items() if value != long[name]}
+    phases = {f"{phase}_updates" for phase in ("nf1", "ff1", "nf2", "ff2")}
+    assert differing == {"preset", "out", "networks", "keep_every", *phases}
+
+
+def test_the_protocol_of_the_environments_says_nothing_new_in_its_config():
+    config = PRESETS["smoke"]
+    assert set(identity(config, None)["delays"]) == {"vision", "proprioception"}
+    assert not {"onset", "training_go"} & set(identity(config, None))
+    assert config.field() == CurlField(8.0) and config.delays == Delays()
 
 
 def test_arguments_of_the_protocol_go_through_the_command_line():

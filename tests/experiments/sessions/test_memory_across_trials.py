@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from experiments.figures.findings import Findings
-from experiments.figures.results_page import RESULTS
 from experiments.runs.tables import format_value
 from experiments.sessions import command, training
 from experiments.sessions.config import PRESETS, REGIMES, SAVINGS, SHAM, TESTS, UNTRAINED, Sessions
@@ -28,8 +27,9 @@ from experiments.sessions.measures import (
     network_values,
     quantities,
 )
-from experiments.sessions.report import beside_weights, sentences
+from experiments.sessions.report import IN_WEIGHTS, beside_weights, sentences
 from experiments.sessions.testing import Outcome
+from experiments.study import Quantity
 
 
 @pytest.fixture(scope="module")
@@ -141,12 +141,16 @@ def test_planted_savings_are_found():
     assert np.allclose(values[SHIFT_BEYOND], 0.0, atol=0.1)
 
 
-def test_learning_in_weights_stands_beside_it_with_its_committed_numbers(tmp_path):
-    text = beside_weights(RESULTS)
-    stored = {entry.name: entry for entry in Findings.load(RESULTS, "preparatory").quantities}
-    beyond = stored["shift in NF2 beyond the sham"]
-    assert f"| {SHIFT_BEYOND} | {format_value(beyond.value, beyond.ci, '1')} | {beyond.networks} |" in text
-    assert text.count("| ") > 9 and beside_weights(tmp_path) == ""
+def test_learning_in_weights_stands_beside_it_once_its_figures_are_there(tmp_path):
+    assert beside_weights(tmp_path) == ""
+    by_figure = {}
+    for number, (figure, name) in enumerate(IN_WEIGHTS.values()):
+        by_figure.setdefault(figure, []).append(Quantity(name, float(number), (-1.0, 9.0), 8, "mm"))
+    for figure, numbers in by_figure.items():
+        Findings(numbers, {}, []).save(tmp_path, figure)
+    text = beside_weights(tmp_path)
+    for number, measure in enumerate(IN_WEIGHTS):
+        assert f"| {measure} | {format_value(float(number), (-1.0, 9.0), 'mm')} | 8 |" in text
 
 
 def test_sentences_follow_the_corrected_tests():

@@ -108,7 +108,7 @@ def test_to_know_the_field_pays():
 
 
 def test_equal_seeds_give_equal_episodes_however_many():
-    policy = load_agent("gru32")
+    policy = load_agent("gru32-paper")
     few, many = (record_episodes("NullFieldReach-v0", policy, spawn_seeds(1, n)) for n in (2, 4))
     np.testing.assert_allclose(few.actions, many.actions[:2], atol=1e-5)
 
@@ -124,9 +124,10 @@ def known_references(monkeypatch):
 
 
 def test_an_agent_reaches_in_a_dataset_of_its_own(known_references, tmp_path):
-    dataset = read(tmp_path, "--agent", "gru32", "--network", "1", "--env", "NullFieldReach-v0", "--no-infos")
-    assert dataset.spec.dataset_id == "savings_gym/NullFieldReach-v0/gru32-network1-v0"
-    assert not dataset[0].infos and "gru32, network 1" in dataset.storage.metadata["algorithm_name"]
+    given = ["--agent", "gru32-paper", "--network", "1", "--env", "NullFieldReach-v0", "--no-infos"]
+    dataset = read(tmp_path, *given)
+    assert dataset.spec.dataset_id == "savings_gym/NullFieldReach-v0/gru32-paper-network1-v0"
+    assert not dataset[0].infos and "gru32-paper, network 1" in dataset.storage.metadata["algorithm_name"]
 
 
 def test_the_files_have_minaris_layout(dataset):
@@ -180,7 +181,7 @@ def test_a_dataset_is_not_overwritten_and_an_unknown_agent_not_looked_for(tmp_pa
     pytest.importorskip("minari")
     (tmp_path / Dataset().dataset_id).mkdir(parents=True)
     assert main([*FEW, "--out", str(tmp_path)]) == 2 and "exists already" in caplog.text
-    assert main(["--agent", "gru31", "--out", str(tmp_path)]) == 2 and "gru32" in caplog.text
+    assert main(["--agent", "gru31", "--out", str(tmp_path)]) == 2 and "gru32-paper" in caplog.text
 
 
 def test_every_environment_with_one_field_has_demonstrators():

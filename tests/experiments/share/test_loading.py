@@ -26,7 +26,9 @@ def same_actions(first, second):
 def folder(tmp_path):
     """A folder with weights and a manifest, as it lies on the hub."""
     Manifest.begin(tmp_path, "test")
-    write_atomically(tmp_path / "gru32.safetensors", (PRETRAINED / "gru32.safetensors").read_bytes())
+    write_atomically(
+        tmp_path / "gru32-paper.safetensors", (PRETRAINED / "gru32-paper.safetensors").read_bytes()
+    )
     return tmp_path
 
 
@@ -38,19 +40,19 @@ def test_every_shipped_agent_loads_by_its_name(name):
 
 def test_a_loaded_agent_can_be_probed_and_all_networks_can_act():
     settings = ReachVectorEnv(1).settings
-    result = Probe(settings)(load_agent("gru32", 2), CurlField(8.0), record=True)
+    result = Probe(settings)(load_agent("gru32-paper", 2), CurlField(8.0), record=True)
     assert result.mean("lateral_deviation") > 0.01 and result.activity is not None
-    assert load_agent("gru32", None).predict(np.tile(OBSERVATIONS, (3, 1)))[0].shape == (12, 6)
+    assert load_agent("gru32-paper", None).predict(np.tile(OBSERVATIONS, (6, 1)))[0].shape == (24, 6)
 
 
 def test_a_file_and_a_folder_give_the_same_agent(folder):
-    expected = load_agent("gru32")
+    expected = load_agent("gru32-paper")
     assert same_actions(load_agent(folder), expected)
-    assert same_actions(load_agent(folder / "gru32.safetensors"), expected)
+    assert same_actions(load_agent(folder / "gru32-paper.safetensors"), expected)
 
 
 def test_weights_that_are_not_those_of_the_manifest_are_refused(folder):
-    shutil.copy(PRETRAINED / "gru64.safetensors", folder / "gru32.safetensors")
+    shutil.copy(PRETRAINED / "gru64-paper.safetensors", folder / "gru32-paper.safetensors")
     with pytest.raises(ValueError, match="not what the run wrote"):
         load_agent(folder)
 
@@ -74,7 +76,7 @@ def test_the_hub_is_asked_for_safe_files_of_one_revision(folder, monkeypatch):
         return str(folder)
 
     monkeypatch.setattr(hub, "snapshot_download", download)
-    assert same_actions(load_agent("hf:someone/arm"), load_agent("gru32"))
+    assert same_actions(load_agent("hf:someone/arm"), load_agent("gru32-paper"))
     load_agent("hf:someone/arm@v1.0", trust_pickles=True)
     (first, revision, safe), (_, tag, every) = calls
     assert (first, revision, tag) == ("someone/arm", None, "v1.0")
@@ -153,7 +155,7 @@ def test_an_agent_that_sees_stacked_observations_is_refused(sb3_folder, tmp_path
     [
         ("gru129", "unknown agent 'gru129'; choose from: gru128, .*hf:owner/repository"),
         ("hf:arm", "expected hf:owner/repository .*got 'hf:arm'"),
-        (PRETRAINED, "holds gru128-4500.safetensors, .*name one of them"),
+        (PRETRAINED, "holds gru128-motor.safetensors, .*name one of them"),
         (PRETRAINED / "README.md", "README.md is no agent"),
     ],
 )
@@ -164,5 +166,5 @@ def test_what_is_no_agent_is_refused_with_the_choices(name, message):
 
 
 def test_a_network_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="12.*0 to 11"):
-        load_agent("gru32", 12)
+    with pytest.raises(ValueError, match="24.*0 to 23"):
+        load_agent("gru32-paper", 24)

@@ -1,0 +1,1 @@
+"""Lesion, therapy and relearning: networks that lose units, practise, and meet a field."""

@@ -1,0 +1,102 @@
+"""Rehabilitation: lesion, courses of therapy, and relearning of a force field, against network size.
+
+    python -m experiments.rehabilitation --preset quick|smoke [--out runs/rehabilitation-quick]
+
+takes networks that reach, lesions them, and takes each through several courses of practice and everyday life:
+more or less of it, at once or spaced out, with a robot that helps as needed or makes errors larger. After
+some courses the networks meet a curl field twice, with a washout between, and with shams. Writes probes and
+networks of every course, run folders in ``relearning``, summary.json, rehabilitation.png and README.md. The
+same command goes on with what is missing; a kill loses one course at most.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import pandas as pd
+
+from experiments.claims import as_summary
+from experiments.rehabilitation.config import PRESETS, Rehabilitation, identity
+from experiments.rehabilitation.courses import Stopped, take_course
+from experiments.rehabilitation.measures import (
+    Values,
+    course_values,
+    quantities,
+    relearning_values,
+    trends,
+)
+from experiments.rehabilitation.relearning import relearn
+from experiments.rehabilitation.report import PAGE, draw, page
+from experiments.runs.command_line import StopFlag, differing_flags, preset_main
+from experiments.runs.folder import RunFolder, versions
+from savings_gym.files import PROBES, SUMMARY, read_table, sole_writer, write_atomically, write_json
+
+log = logging.getLogger(__name__)
+Courses = dict[int, dict[str, pd.DataFrame]]  # units to therapy to probes
+
+
+def run(config: Rehabilitation) -> int:
+    """Lesion, treat, relearn and report; return the exit status.
+
+    Returns:
+        0; 1 if the learning diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
+    """
+    weights = config.check()
+    with StopFlag() as stop, sole_writer(config.out):
+        folder = RunFolder(config.out, identity(config, weights))
+        if folder.complete:
+            log.info("%s is complete:\n%s", config.out, (config.out / PAGE).read_text())
+            return 0
+        folder.check()
+        try:
+            courses: Courses = {units: {} for units in config.sizes}
+            for units in config.sizes:
+                for therapy in config.therapies:
+                    log.info("%d units, %s", units, therapy)
+                    courses[units][therapy] = take_course(config, weights[units], units, therapy, stop)
+            values = {units: course_values(tables) for units, tables in courses.items()}
+            for units in config.sizes:
+                found = {
+                    course: tuple(
+                        read_table(relearn(config, weights[units], units, course, sham, stop) / PROBES)
+                        for sham in (False, True)
+                    )
+                    for course in config.relearn
+                }
+                values[units] |= relearning_values(found)
+        except Stopped:
+            log.warning("interrupted: the same command goes on from there")
+            return stop.status
+        except FloatingPointError as error:
+            log.error("the learning diverged: %s; try a lower --learning-rate", error)
+            return 1
+        _report(config, courses, values)
+    return 0
+
+
+def command(config: Rehabilitation) -> str:
+    """Return the command line that makes all this."""
+    flags = differing_flags(config, PRESETS[config.preset])
+    return " ".join(["python -m experiments.rehabilitation --preset", config.preset, *flags])
+
+
+def _report(config: Rehabilitation, courses: Courses, values: Values) -> None:
+    """Write figure, page and summary."""
+    numbers = quantities(values, config.seed)
+    draw(courses, values, config, config.out)
+    text = page(numbers, trends(values), config, command(config))
+    write_atomically(config.out / PAGE, text.encode())
+    about = {"complete": True, "command": command(config), "versions": versions()}
+    by_size = {f"{units} units": its for units, its in values.items()}
+    write_json(config.out / SUMMARY, about | as_summary(numbers, by_size))
+    log.info("%s", text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return preset_main("experiments.rehabilitation", PRESETS, "quick", run, arguments, __doc__)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

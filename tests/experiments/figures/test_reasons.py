@@ -1,0 +1,19 @@
+"""Every number of the study has one reason that would be given if ours differed."""
+
+from collections import Counter
+
+from experiments.figures.reasons import REASONS, why_they_differ
+from experiments.study import INITIAL_FF1, REFERENCE, SLOPE
+
+
+def test_every_number_of_the_study_has_exactly_one_reason():
+    assert Counter(name for reason in REASONS for name in reason.names) == dict.fromkeys(REFERENCE, 1)
+
+
+def test_reasons_are_given_for_what_differs_and_for_nothing_else():
+    rows = [{"name": name, "verdict": "agrees"} for name in REFERENCE]
+    assert why_they_differ(rows) == "None of them does."
+    rows = [row | {"verdict": "differs"} if row["name"] in (SLOPE, INITIAL_FF1) else row for row in rows]
+    first, second = why_they_differ(rows).splitlines()
+    assert first.startswith(f"- *{INITIAL_FF1}*: The study makes") and "*integrator*" in first
+    assert second.startswith(f"- *{SLOPE}*: Of a push")
