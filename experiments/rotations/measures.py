@@ -130,7 +130,9 @@ closer to the line FF2 begins, and by which factor it is learnt faster. Means ov
 networks with 95 % intervals; p of t tests, corrected over the tests of savings.
 
 Yin & Wei (2020, doi 10.1152/jn.00524.2019) report savings under a rotation in people without an explicit
-strategy. Networks have no strategy to recall. Command: `{command}`
+strategy. Avraham et al. (2021, doi 10.1371/journal.pbio.3001147) find the opposite: people relearn faster by
+strategy alone, and implicit adaptation is weaker the second time. Networks have no strategy to recall.
+Command: `{command}`
 
 ![Errors of the cursor in FF1 and FF2]({FIGURE})
 
