@@ -19,7 +19,7 @@ from matplotlib.ticker import NullLocator
 from experiments.drawing import style as look
 from experiments.figures.findings import Findings, correct, effect, p_text
 from experiments.figures.preparatory import sham_projection
-from experiments.figures.size import APART, networks_of, per_doubling
+from experiments.figures.size import APART, per_doubling
 from experiments.runs.tables import format_p, format_value, markdown_table
 from experiments.stored.memory_trace import stored_trace
 from experiments.stored.preparation import preparation
@@ -27,6 +27,8 @@ from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.activity.preparatory import retained_fraction
 from savings_gym.arrays import MM, Columns, Floats
+from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.savings import field_side, fitted_rates
 from savings_gym.metrics.statistics import Sampling
 
 SAVED, FASTER, SHIFT, TRACE = MEASURES = (
@@ -84,11 +86,13 @@ def beyond_practice(runs: StoredRuns, run: Path, sham: Path) -> dict[str, Floats
 
     Shift and trace are left out if the networks of the sham are not those of the run.
     """
-    own, theirs = networks_of(runs, run), networks_of(runs, sham)
-    m = min(len(own.ff2), len(theirs.ff2))
+    own, theirs = (phase_curves(runs.table(each)) for each in (run, sham))
+    m = min(len(own["FF2"].networks), len(theirs["FF2"].networks))
+    ours, practised_only = own["FF2"].deviation[:m, 0], theirs["FF2"].deviation[:m, 0]
+    slower, faster, _ = fitted_rates(theirs["FF2"], own["FF2"])
     values = {
-        SAVED: theirs.ff2[:m] - own.ff2[:m],
-        FASTER: np.log2(own.rate2[:m] / theirs.rate2[:m]),
+        SAVED: field_side(own["FF1"].deviation[:, 0]) * (practised_only - ours),
+        FASTER: np.log2(faster[:m] / slower[:m]),
     }
     paired = dataclasses.replace(runs, main=run, sham=sham)
     prepared = preparation(runs.activity(run))

@@ -27,8 +27,9 @@ def runs(monkeypatch, tmp_path):
     for units, difference in BEYOND.items():
         for place, ff2 in ((folders, 0.030), (shams, 0.030 + 1e-3 * difference)):
             name = f"{units}-{'sham' if place is shams else 'run'}"
+            met = {} if place is folders else {"FF1": -0.001}  # no field: a little to the other side
             place[units] = planted_folder(
-                tmp_path / name, networks=N, spread=2e-3, noise=1e-5, start=TRUE_START | {"FF2": ff2},
+                tmp_path / name, networks=N, spread=2e-4, noise=1e-5, start=TRUE_START | met | {"FF2": ff2},
                 rate=dict.fromkeys(("FF1", "FF2"), 2e-3),
             )  # fmt: skip
     return StoredRuns(folders[64], folders, {}, 0, shams[64], shams)
