@@ -88,7 +88,7 @@ def test_the_sham_of_the_shipped_grid_has_no_field(tmp_path):
     shams = [cell for cell in read_grid(SHIPPED_FOLDER / "size_and_field.toml").cells()
              if "change.ff1_b" in cell.arguments]  # fmt: skip
     config = SUBJECTS["savings"].config(shams[0].arguments, tmp_path)
-    assert len(shams) == 45 and config.phases()[1].field == CurlField(0.0)
+    assert len(shams) == 45 and config.phases()[1].field == CurlField(0.0, onset="cue")
 
 
 @pytest.mark.parametrize(
