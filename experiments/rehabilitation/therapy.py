@@ -26,7 +26,7 @@ MEANING: Final = {
     EVERYDAY: "everyday life alone",
     PRACTICE: "the dose at once, then everyday life",
     DOUBLE: "twice the dose at once, then everyday life",
-    SPACED: "the dose in parts between parts of everyday life",
+    SPACED: "the dose in parts between parts of everyday life, the last of them nearer to the end",
     ASSISTED: "the dose at once, with a robot that helps as needed, then everyday life",
     AUGMENTED: "the dose at once, with a robot that makes errors larger, then everyday life",
 }
