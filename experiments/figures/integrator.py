@@ -28,6 +28,7 @@ from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.arrays import MM, Columns, Floats
 from savings_gym.metrics.kinematics import lateral_deviation
+from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import Sampling
 from savings_gym.perturbations.fields import Field, NullField
 from savings_gym.task.settings import CONTROL_STEP, Delays, Noise
@@ -99,19 +100,13 @@ def added(measure: str, arm: str) -> str:
 
 def measured(runs: StoredRuns, run: Path, name: str) -> dict[str, Floats]:
     """Return the measures of a run's networks with one of `ARMS`, one value per network, in SI units."""
-    field = learned_field(runs, run)
-    deviation = {
-        later: _deviation(*_probe(runs, run, name, phase, field))
-        for later, phase in ((FF1, "NF1"), (FF2, "NF2"))
-    }
+    field, targets = learned_field(runs, run), centre_out_targets()
+    paths = {FF1: _probe(runs, run, name, "NF1", field)[0], FF2: _probe(runs, run, name, "NF2", field)[0]}
+    deviation = {later: lateral_deviation(path, targets).mean(axis=1) for later, path in paths.items()}
     _, distance = _probe(runs, run, name, "NF1", NullField())
-    side = np.sign(deviation[FF1].mean())
+    side = field_side(deviation[FF1])
     first, second = side * deviation[FF1], side * deviation[FF2]
     return {FF1: first, FF2: second, SAVED: first - second, LOSS: distance}
-
-
-def _deviation(path: Floats, distance: Floats) -> Floats:
-    return lateral_deviation(path, centre_out_targets()).mean(axis=1)
 
 
 def _probe(runs: StoredRuns, run: Path, name: str, phase: str, field: Field) -> tuple[Floats, Floats]:

@@ -18,6 +18,7 @@ from matplotlib.ticker import NullLocator
 
 from experiments.drawing import style as look
 from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.figures.latent import CM, COMPONENTS
 from experiments.figures.preparatory import sham_projection
 from experiments.figures.size import APART, per_doubling
 from experiments.runs.tables import format_p, format_value, markdown_table
@@ -37,9 +38,8 @@ SAVED, FASTER, SHIFT, TRACE = MEASURES = (
     "shift left in NF2 beyond practice",
     "memory trace beyond practice",
 )
-UNIT: Final = {SAVED: "mm", FASTER: "1", SHIFT: "1", TRACE: "m/s"}
-SCALE: Final = {SAVED: MM}
-TRACE_COMPONENTS: Final = 10  # of activity, as in `experiments.figures.latent`
+UNIT: Final = {SAVED: "mm", FASTER: "1", SHIFT: "1", TRACE: "cm/s"}
+SCALE: Final = {SAVED: MM, FASTER: 1.0, SHIFT: 1.0, TRACE: CM}
 
 
 def practice(runs: StoredRuns, out: Path) -> Findings:
@@ -59,7 +59,7 @@ def practice(runs: StoredRuns, out: Path) -> Findings:
             finite(its[measure]),
             UNIT[measure],
             sampling,
-            scale=SCALE.get(measure, 1.0),
+            scale=SCALE[measure],
         )  # fmt: skip
         for measure in MEASURES
         for units, its in found.items()
@@ -67,9 +67,7 @@ def practice(runs: StoredRuns, out: Path) -> Findings:
     ]
     claimed = [entry.name for entry in quantities]
     for measure in MEASURES:
-        values = {
-            u: SCALE.get(measure, 1.0) * finite(its[measure]) for u, its in found.items() if measure in its
-        }
+        values = {u: SCALE[measure] * finite(its[measure]) for u, its in found.items() if measure in its}
         if values:
             quantities.append(per_doubling(trend(measure), values, UNIT[measure]))
             claimed.append(trend(measure))
@@ -100,7 +98,7 @@ def beyond_practice(runs: StoredRuns, run: Path, sham: Path) -> dict[str, Floats
     if practised is not None:
         kept = retained_fraction(prepared.activity, prepared.shift)
         values[SHIFT] = kept[: len(practised)] - practised
-        most = min(TRACE_COMPONENTS, prepared.shift.vector.shape[-1])
+        most = min(COMPONENTS, prepared.shift.vector.shape[-1])
         trace = stored_trace(paired, run, prepared, most)
         assert trace.sham is not None
         values[TRACE] = trace.trace[: len(trace.sham)] - trace.sham
@@ -129,7 +127,7 @@ def practice_figure(found: Mapping[int, Mapping[str, Floats]], by_name: Mapping[
     for axes, measure in zip(panels.flat, MEASURES, strict=True):
         axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
         for units, its in found.items():
-            values = SCALE.get(measure, 1.0) * finite(its.get(measure, np.empty(0)))
+            values = SCALE[measure] * finite(its.get(measure, np.empty(0)))
             axes.scatter(
                 np.full(values.shape, units / APART), values, s=9.0, color=look.OURS, linewidths=0.0,
                 alpha=0.5, zorder=2,
@@ -195,8 +193,7 @@ def _columns(found: Mapping[int, Mapping[str, Floats]]) -> Columns:
     }
     for measure in MEASURES:
         parts = [
-            SCALE.get(measure, 1.0) * its.get(measure, np.full(counts[units], np.nan))
-            for units, its in found.items()
+            SCALE[measure] * its.get(measure, np.full(counts[units], np.nan)) for units, its in found.items()
         ]
         columns[measure if UNIT[measure] == "1" else f"{measure} ({UNIT[measure]})"] = np.concatenate(parts)
     return columns

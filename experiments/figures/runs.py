@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.supervised.checkpoints import read_metadata
+from experiments.controls.conditions import SHAM as SHAM_CONDITION
+from experiments.controls.conditions import conditions
 from experiments.runs.folder import RunFolder
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import (
@@ -115,17 +117,15 @@ def plan_sizes(
 
 def plan_size_shams(sizes: Iterable[PlannedRun]) -> list[PlannedRun]:
     """Return, for each run of a size, the same without a field in FF1."""
-    return [
-        PlannedRun(f"{run.name}-sham", SIZE_SHAM, sham_of(run.config, f"{run.name}-sham"), run.config.out)
-        for run in sizes
-        if run.kind == SIZE
-    ]
-
-
-def sham_of(run: Savings, name: str) -> Savings:
-    """Return the arguments of a run without a field in FF1, in a folder beside it."""
-    change = dataclasses.replace(run.change, ff1_b=0.0)
-    return dataclasses.replace(run, change=change, out=run.out.parent / name)
+    planned = []
+    for run in sizes:
+        if run.kind == SIZE:
+            name = f"{run.name}-{SHAM}"
+            sham = dataclasses.replace(
+                conditions(run.config)[SHAM_CONDITION].config, out=run.config.out.parent / name
+            )
+            planned.append(PlannedRun(name, SIZE_SHAM, sham, run.config.out))
+    return planned
 
 
 def _started(

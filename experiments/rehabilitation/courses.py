@@ -17,7 +17,7 @@ from agents.supervised.reaches import Reaches, centre_out, centre_out_targets, r
 from experiments.rehabilitation.config import INTACT, Rehabilitation
 from experiments.rehabilitation.therapy import EVERYDAY, THERAPIES, Robot, course
 from savings_gym.arrays import Columns
-from savings_gym.files import verified, write_table
+from savings_gym.files import read_table, verified, write_table
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.perturbations.fields import NullField
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS
@@ -54,7 +54,7 @@ def start_networks(config: Rehabilitation, weights: Path, units: int, course_nam
 def learner_of(config: Rehabilitation, ensemble: Ensemble, course_name: str) -> SupervisedLearner:
     """Return the learner of these networks, with the arm that they then have."""
     arm = None if course_name == INTACT else config.arm()
-    return SupervisedLearner(ensemble, config.learning(), arm=arm, stop_diverging=True)
+    return SupervisedLearner(ensemble, config.learning(), arm=arm)
 
 
 def take_course(
@@ -70,11 +70,11 @@ def take_course(
 
     Raises:
         Stopped: If asked to stop; the course begins anew the next time.
-        FloatingPointError: If all networks diverged.
+        FloatingPointError: If a network diverged.
     """
     file, probes = networks_file(config.out, units, therapy), probes_file(config.out, units, therapy)
     if verified(file).is_file() and verified(probes).is_file():
-        return pd.read_parquet(probes)
+        return read_table(probes)
     ensemble = load_ensemble(weights, config.networks)
     ensemble.freeze(*FROZEN)
     rows = [_probe(config, learner_of(config, ensemble, INTACT), BEFORE, INTACT)]

@@ -37,7 +37,7 @@ def relearn(
 
     Raises:
         Stopped: If asked to stop; what was done is kept.
-        FloatingPointError: If all networks diverged.
+        FloatingPointError: If a network diverged.
     """
     out = folder_of(config.out, units, course, sham)
     run = config.relearning(units, sham, out)
@@ -57,10 +57,8 @@ def relearn(
             raise Stopped
         table = folder.table(before=experiment.part)
         folder.write_probes(table)
-        kept = table[~table["network"].isin(experiment.stopped)].reset_index(drop=True)
-        summary = savings(kept, seed=config.seed, partial=True).to_dict()
-        diverged = sorted(experiment.stopped)
-        write_json(folder.summary_file, summary | {"diverged": diverged, "complete": True})
+        summary = savings(table, seed=config.seed, partial=True).to_dict()
+        write_json(folder.summary_file, summary | {"complete": True})
         folder.finish()
     log.info("%d units, %s%s: four phases are done", units, course, ", sham" if sham else "")
     return out

@@ -82,7 +82,7 @@ class Robot:
     ) -> None:
         self.kind, self.augmentation, self.forgetting = kind, augmentation, forgetting
         self.stiffness: Floats = np.full(networks, assistance)
-        self._first: Floats | None = None
+        self._gain: Floats | None = None
 
     def fields(self) -> Field | list[Field]:
         """Return the field of all trials, or of each of the n times 8, network by network."""
@@ -94,7 +94,6 @@ class Robot:
         """Take in the errors (n,) of the trials of an update, which set the assistance of the next."""
         if self.kind != ASSISTED:
             return
-        if self._first is None:
-            gain = (1.0 - self.forgetting) * self.stiffness / np.maximum(errors, 1e-9)
-            self._first = gain
-        self.stiffness = self.forgetting * self.stiffness + self._first * errors
+        if self._gain is None:
+            self._gain = (1.0 - self.forgetting) * self.stiffness / np.maximum(errors, 1e-9)
+        self.stiffness = self.forgetting * self.stiffness + self._gain * errors
