@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+from experiments.runs.folder import versions
 from experiments.runs.tables import format_p, format_value
 from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import Floats
+from savings_gym.files import SUMMARY, write_atomically, write_json
 from savings_gym.metrics.statistics import holm
+
+log = logging.getLogger(__name__)
+PAGE: Final = "README.md"
 
 
 def cell(entry: Quantity) -> str:
@@ -36,9 +43,9 @@ def stated(found: Mapping[str, Quantity], claimed: Iterable[str]) -> str:
 def corrected(
     found: dict[str, dict[str, Quantity]], claimed: Iterable[str]
 ) -> dict[str, dict[str, Quantity]]:
-    """Return the groups of measures with the p of all claimed tests corrected together (Holm)."""
+    """Return the groups of measures with the p of all claimed tests that they have corrected (Holm)."""
     names = tuple(claimed)
-    tests = {(group, name): found[group][name].p for group in found for name in names}
+    tests = {(group, name): its[name].p for group, its in found.items() for name in names if name in its}
     tested = {key: p for key, p in tests.items() if p is not None}
     result = {group: dict(its) for group, its in found.items()}
     for (group, name), p in zip(tested, holm(list(tested.values())), strict=True):
@@ -60,3 +67,19 @@ def as_summary(
             for group, found in values.items()
         },
     }
+
+
+def write_report(out: Path, text: str, command: str, claims: Mapping[str, Any], **more: Any) -> None:
+    """Write and show the page of an experiment, then the summary that makes its folder complete.
+
+    Args:
+        out: Run folder.
+        text: The page.
+        command: What made it.
+        claims: What `as_summary` returned.
+        **more: Further entries of the summary.
+    """
+    write_atomically(out / PAGE, text.encode())
+    about = {"complete": True, "command": command, "versions": versions()}
+    write_json(out / SUMMARY, about | more | dict(claims))
+    log.info("%s", text)

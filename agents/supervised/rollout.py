@@ -15,6 +15,9 @@ from agents.supervised.networks import Ensemble, State
 from agents.supervised.reaches import Reaches
 from agents.supervised.torch_arm import ArmState, TorchArm
 from savings_gym.activity.displacement import Displacement
+from savings_gym.metrics.channel import ChannelResult, channel_result, velocity_matrix
+from savings_gym.perturbations.fields import ChannelField, Field
+from savings_gym.task.settings import PROBE_GO
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,26 @@ def scored_path(trajectory: Trajectory, reaches: Reaches) -> NDArray[np.float64]
     """Return the paths that measures score, (n, m, T + 1, 2) [m]: of the hands, or of their cursors."""
     series = torch.cat([reaches.start[:, None], trajectory.hand], 1).detach()
     return np.ascontiguousarray(reaches.scored(series).double().cpu().numpy().swapaxes(1, 2))
+
+
+def wall_forces(trajectory: Trajectory, reaches: Reaches, walls: ChannelField, field: Field) -> ChannelResult:
+    """Return the forces of the hands on the walls of a channel, and the adaptation to a field.
+
+    Args:
+        trajectory: n networks in m reaches between the walls.
+        reaches: These reaches, with go at the time of probes.
+        walls: The channel that they are in.
+        field: `CurlField` or `ViscousField` that the networks may have learnt.
+
+    Returns:
+        Of n * m reaches, in the order of the networks.
+    """
+    hand, velocity = (
+        series.detach().double().cpu().numpy().swapaxes(1, 2).reshape(-1, reaches.steps, 2)
+        for series in (trajectory.hand, trajectory.velocity)
+    )
+    start, target = (at.double().cpu().numpy().reshape(-1, 2) for at in (reaches.start, reaches.target))
+    return channel_result(hand, velocity, start, target, velocity_matrix(field), walls, PROBE_GO)
 
 
 def acting_field(reaches: Reaches, t: int) -> tuple[torch.Tensor, ...]:

@@ -20,12 +20,12 @@ import pandas as pd
 from experiments.bci.config import PRESETS, Bci, identity
 from experiments.bci.measures import error_curves, network_values, quantities
 from experiments.bci.phases import Experiment, Outcome, Stopped
-from experiments.bci.report import PAGE, draw, page
-from experiments.claims import as_summary
-from experiments.runs.command_line import StopFlag, differing_flags, preset_main
-from experiments.runs.folder import RunFolder, versions
+from experiments.bci.report import draw, page
+from experiments.claims import PAGE, as_summary, write_report
+from experiments.runs.command_line import StopFlag, command_text, preset_main
+from experiments.runs.folder import RunFolder
 from savings_gym.bci.perturbations import KINDS
-from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
+from savings_gym.files import sole_writer, write_json
 
 log = logging.getLogger(__name__)
 DECODERS = "decoders.json"
@@ -55,12 +55,6 @@ def run(config: Bci) -> int:
     return 0
 
 
-def command(config: Bci) -> str:
-    """Return the command line that makes all this."""
-    flags = differing_flags(config, PRESETS[config.preset])
-    return " ".join(["python -m experiments.bci --preset", config.preset, *flags])
-
-
 def _report(config: Bci, folder: RunFolder, outcome: Outcome) -> None:
     """Write tables, decoders, figure, page and summary."""
     table = pd.DataFrame(
@@ -75,11 +69,9 @@ def _report(config: Bci, folder: RunFolder, outcome: Outcome) -> None:
     write_json(config.out / DECODERS, decoders)
     draw(curves, values, config, config.out)
     fit = float(np.mean([each.fit for each in outcome.intuitive]))
-    text = page(numbers, config, command(config), fit)
-    write_atomically(config.out / PAGE, text.encode())
-    about = {"complete": True, "command": command(config), "versions": versions(), "calibration_fit": fit}
-    write_json(config.out / SUMMARY, about | as_summary(numbers, values))
-    log.info("%s", text)
+    made_by = command_text("experiments.bci", config, PRESETS)
+    text = page(numbers, config, made_by, fit)
+    write_report(config.out, text, made_by, as_summary(numbers, values), calibration_fit=fit)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,7 +20,6 @@ from savings_gym.arrays import MM, Floats
 from savings_gym.bci.perturbations import KINDS
 
 FIGURE: Final = "bci.png"
-PAGE: Final = "README.md"
 
 
 def page(numbers: Mapping[str, Mapping[str, Quantity]], config: Bci, command: str, fit: float) -> str:

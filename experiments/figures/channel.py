@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from agents.supervised.reaches import centre_out_targets
+from agents.supervised.rollout import wall_forces
 from experiments.drawing import style as look
 from experiments.figures.comparison import beside_study
 from experiments.figures.findings import Findings, correct, effect, p_text
@@ -17,11 +17,10 @@ from experiments.stored.probes import learned_field, probe_stored
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.arrays import Columns, Floats
-from savings_gym.metrics.channel import channel_result, velocity_matrix
 from savings_gym.metrics.statistics import Sampling
 from savings_gym.perturbations.fields import ChannelField
 from savings_gym.task.schedule import PHASES
-from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS
 
 DRAWN_FROM = 0.4  # s
 NOTE = "The study's published channel is viscous only, so there is no number of its own to compare with."
@@ -50,13 +49,7 @@ def channel_force(runs: StoredRuns, run: Path) -> dict[str, ChannelForce]:
     forces = {}
     for phase, (trajectory, reaches) in probe_stored(runs, run, walls).items():
         n = trajectory.hand.shape[0]
-        series = (trajectory.hand, trajectory.velocity)
-        hand, velocity = (
-            x.double().cpu().numpy().swapaxes(1, 2).reshape(n * N_TARGETS, -1, 2) for x in series
-        )
-        start = reaches.start.double().cpu().numpy().reshape(-1, 2)
-        target = np.tile(centre_out_targets(), (n, 1))
-        result = channel_result(hand, velocity, start, target, velocity_matrix(field), walls, PROBE_GO)
+        result = wall_forces(trajectory, reaches, walls, field)
         slope, across, ideal = (
             values.reshape(n, N_TARGETS, -1).mean(axis=1)
             for values in (result.adaptation, result.across, result.ideal)

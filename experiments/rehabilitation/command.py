@@ -16,7 +16,7 @@ import sys
 
 import pandas as pd
 
-from experiments.claims import as_summary
+from experiments.claims import PAGE, as_summary, write_report
 from experiments.rehabilitation.config import PRESETS, Rehabilitation, identity
 from experiments.rehabilitation.courses import Stopped, take_course
 from experiments.rehabilitation.measures import (
@@ -27,10 +27,10 @@ from experiments.rehabilitation.measures import (
     trends,
 )
 from experiments.rehabilitation.relearning import relearn
-from experiments.rehabilitation.report import PAGE, draw, page
-from experiments.runs.command_line import StopFlag, differing_flags, preset_main
-from experiments.runs.folder import RunFolder, versions
-from savings_gym.files import PROBES, SUMMARY, read_table, sole_writer, write_atomically, write_json
+from experiments.rehabilitation.report import draw, page
+from experiments.runs.command_line import StopFlag, command_text, preset_main
+from experiments.runs.folder import RunFolder
+from savings_gym.files import PROBES, read_table, sole_writer
 
 log = logging.getLogger(__name__)
 Courses = dict[int, dict[str, pd.DataFrame]]  # units to therapy to probes
@@ -75,22 +75,14 @@ def run(config: Rehabilitation) -> int:
     return 0
 
 
-def command(config: Rehabilitation) -> str:
-    """Return the command line that makes all this."""
-    flags = differing_flags(config, PRESETS[config.preset])
-    return " ".join(["python -m experiments.rehabilitation --preset", config.preset, *flags])
-
-
 def _report(config: Rehabilitation, courses: Courses, values: Values) -> None:
     """Write figure, page and summary."""
     numbers = quantities(values, config.seed)
     draw(courses, values, config, config.out)
-    text = page(numbers, trends(values), config, command(config))
-    write_atomically(config.out / PAGE, text.encode())
-    about = {"complete": True, "command": command(config), "versions": versions()}
+    made_by = command_text("experiments.rehabilitation", config, PRESETS)
+    text = page(numbers, trends(values), config, made_by)
     by_size = {f"{units} units": its for units, its in values.items()}
-    write_json(config.out / SUMMARY, about | as_summary(numbers, by_size))
-    log.info("%s", text)
+    write_report(config.out, text, made_by, as_summary(numbers, by_size))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -22,7 +22,6 @@ from experiments.study import Quantity
 from savings_gym.arrays import MM
 
 FIGURE: Final = "rehabilitation.png"
-PAGE: Final = "README.md"
 COLOURS: Final = dict(
     zip(THERAPIES, (look.QUIET, look.OURS, "#7fb2dd", look.SECOND, look.THIRD, look.FOURTH), strict=True)
 )

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Final
 from experiments.controls.command import condition_command
 from experiments.controls.conditions import Condition
 from experiments.rotations.measures import ABRUPT, GRADUAL, SHAM, write_results
-from experiments.runs.command_line import StopFlag, choice, differing_flags, preset_main
+from experiments.runs.command_line import StopFlag, choice, command_text, preset_main
 from experiments.runs.side_by_side import run_side_by_side
 from experiments.savings.config import PRESETS as RUN_PRESETS
 from experiments.savings.config import check_memory, finished
@@ -100,10 +100,8 @@ PRESETS: Final = {"quick": Rotations(), "smoke": Rotations("smoke", Path("runs/r
 
 def command(config: Rotations) -> str:
     """Return the command line that makes all this."""
-    flags = differing_flags(
-        dataclasses.replace(config, jobs=PRESETS[config.preset].jobs), PRESETS[config.preset]
-    )
-    return " ".join(["python -m experiments.rotations --preset", config.preset, *flags])
+    usual_jobs = dataclasses.replace(config, jobs=PRESETS[config.preset].jobs)
+    return command_text("experiments.rotations", usual_jobs, PRESETS)
 
 
 def run(config: Rotations) -> int:

@@ -129,6 +129,18 @@ def differing_flags(config: Any, default: Any, prefix: str = "") -> list[str]:
     return flags
 
 
+def command_text(module: str, config: Any, presets: Mapping[str, Any]) -> str:
+    """Return the command line that has these arguments, with its preset.
+
+    Args:
+        module: Its name after ``python -m``.
+        config: The arguments, of which `preset` is one.
+        presets: As in `preset_main`.
+    """
+    flags = differing_flags(config, presets[config.preset])
+    return " ".join([f"python -m {module} --preset", config.preset, *flags])
+
+
 class StopFlag:
     """Whether Ctrl-C, a kill or a closed terminal has asked the process to stop.
 

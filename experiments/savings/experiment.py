@@ -18,18 +18,17 @@ from agents.supervised.learner import Learning, SupervisedLearner
 from agents.supervised.losses import goal_distance
 from agents.supervised.networks import draw_cue
 from agents.supervised.reaches import TRAINING_GO, Reaches, centre_out, centre_out_targets
-from agents.supervised.rollout import scored_path
+from agents.supervised.rollout import scored_path, wall_forces
 from experiments.runs.folder import RunFolder
 from experiments.savings.phases import TrainingPhase
 from savings_gym.arrays import Columns
 from savings_gym.files import write_atomically
-from savings_gym.metrics.channel import channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.metrics.rotation import rotation_adaptation
 from savings_gym.perturbations.fields import ChannelField, CurlField, Field, NullField
 from savings_gym.perturbations.visual import VisualClamp, VisuomotorRotation
 from savings_gym.probes.criterion import ReachCriterion
-from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays, Noise
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, Delays, Noise
 
 log = logging.getLogger(__name__)
 TRAIN, PROBE, PATHS = range(3)  # last key of the generators
@@ -272,16 +271,7 @@ class FourPhases:
         """
         channel = ChannelField()
         reaches = self._reaches(channel, PATHS)
-        trajectory = self.learner.probe(reaches)
-        velocity = trajectory.velocity.double().cpu().numpy().swapaxes(1, 2)
-        hand = trajectory.hand.double().cpu().numpy().swapaxes(1, 2)
-        ends = hand.shape[2:]
-        start = reaches.start.double().cpu().numpy().reshape(-1, 2)
-        target = np.tile(self.targets, (self.networks, 1))
-        result = channel_result(
-            hand.reshape(-1, *ends), velocity.reshape(-1, *ends), start, target, velocity_matrix(field),
-            channel, PROBE_GO,
-        )  # fmt: skip
+        result = wall_forces(self.learner.probe(reaches), reaches, channel, field)
         return result.adaptation.reshape(self.networks, N_TARGETS).mean(1)
 
     def _clamp_adaptation(self, field: VisuomotorRotation) -> NDArray[np.float64]:

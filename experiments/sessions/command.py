@@ -19,15 +19,15 @@ import numpy as np
 import pandas as pd
 
 from agents.supervised.checkpoints import load_ensemble
-from experiments.claims import as_summary
-from experiments.runs.command_line import StopFlag, differing_flags, preset_main
-from experiments.runs.folder import RunFolder, versions
+from experiments.claims import PAGE, as_summary, write_report
+from experiments.runs.command_line import StopFlag, command_text, preset_main
+from experiments.runs.folder import RunFolder
 from experiments.sessions.config import PRESETS, SAVINGS, UNTRAINED, Sessions, identity
 from experiments.sessions.measures import Curves, curves, network_values, quantities, read_sides
-from experiments.sessions.report import PAGE, draw, page
+from experiments.sessions.report import draw, page
 from experiments.sessions.testing import Outcome, test
 from experiments.sessions.training import networks_file, start_networks, train
-from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
+from savings_gym.files import sole_writer, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +68,6 @@ def run(config: Sessions) -> int:
     return 0
 
 
-def command(config: Sessions) -> str:
-    """Return the command line that makes all this."""
-    flags = differing_flags(config, PRESETS[config.preset])
-    return " ".join(["python -m experiments.sessions --preset", config.preset, *flags])
-
-
 def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Outcome]]) -> None:
     """Write tables, figure, page and summary."""
     names = {kind: session.names for kind, session in config.test_sessions().items()}
@@ -92,11 +86,9 @@ def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Out
     folder.write_probes(pd.concat(tables, ignore_index=True))
     write_atomically(config.out / "curves.npz", _stored_curves(found))
     draw(found, values, config.out)
-    text = page(numbers, command(config), config.networks)
-    write_atomically(config.out / PAGE, text.encode())
-    about = {"complete": True, "command": command(config), "versions": versions()}
-    write_json(config.out / SUMMARY, about | as_summary(numbers, values))
-    log.info("%s", text)
+    made_by = command_text("experiments.sessions", config, PRESETS)
+    text = page(numbers, made_by, config.networks)
+    write_report(config.out, text, made_by, as_summary(numbers, values))
 
 
 def _stored_curves(found: dict[str, dict[str, Curves]]) -> bytes:

@@ -32,7 +32,6 @@ from experiments.study import SHIFT_NF2, Quantity
 from savings_gym.arrays import MM, Floats
 
 FIGURE: Final = "sessions.png"
-PAGE: Final = "README.md"
 WORDS: Final = {
     UNTRAINED: "not trained in sessions",
     ADAPTATION: "trained in sessions in one field",

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 import pandas as pd
 
-from experiments.runs.command_line import choice, choices, differing_flags, preset_main
+from experiments.runs.command_line import choice, choices, command_text, preset_main
 from experiments.runs.tables import MISSING, markdown_table
 from experiments.theories.learners import PEOPLE_NOISE
 from experiments.theories.prediction import THEORIES, check_theories
@@ -168,9 +168,7 @@ def run(config: Recovery) -> int:
         tables.append(estimates(name, samples, config.starts, config.seed))
     table = pd.concat(tables, ignore_index=True)
     write_table(config.out / TABLE, {str(column): table[column] for column in table.columns})
-    flags = differing_flags(config, PRESETS[config.preset])
-    command = " ".join(["python -m experiments.theories.recovery --preset", config.preset, *flags])
-    text = page(table, command)
+    text = page(table, command_text("experiments.theories.recovery", config, PRESETS))
     write_atomically(config.out / PAGE, text.encode())
     log.info("%s", text)
     return 0

@@ -23,6 +23,7 @@ from experiments.bci.measures import (
 )
 from experiments.bci.phases import Experiment, Outcome, Stopped
 from experiments.bci.report import sentences
+from experiments.runs.command_line import command_text
 from savings_gym import Decoder
 from savings_gym.bci.decoder import as_decoder, make_decoder
 from savings_gym.bci.perturbations import KINDS, Perturbation
@@ -145,5 +146,6 @@ def test_bad_arguments_are_refused_by_name(arguments, message):
 
 
 def test_the_preset_and_the_identity_say_all():
-    assert command.command(dataclasses.replace(Bci(), units=30)).endswith("--preset quick --units 30")
+    made_by = command_text("experiments.bci", dataclasses.replace(Bci(), units=30), PRESETS)
+    assert made_by == "python -m experiments.bci --preset quick --units 30"
     assert json.dumps(identity(SMOKE)) and isinstance(as_decoder(Decoder([[1.0], [0.0]]).to_dict()), Decoder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import os
 import signal
@@ -374,7 +375,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, caplog: pytest.LogC
 
 
 def test_every_argument_has_a_help_line() -> None:
-    source = Path(sys.modules[Savings.__module__].__file__ or "").read_text()
+    source = inspect.getsource(Savings)
     for field in dataclasses.fields(Savings):
         declared = source.split(f"\n    {field.name}: ", 1)[1]
         assert declared.split("\n")[1].strip().startswith('"""'), field.name

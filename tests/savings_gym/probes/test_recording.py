@@ -23,7 +23,8 @@ from savings_gym.task.settings import TRIAL_STEPS, task_settings
 CURL = CurlField(8.0)
 SHIPPED = Path(__file__).resolve().parents[3] / "experiments/results/quick/summary.json"
 COLUMNS = ("network", "phase", "update", "trial", "target", *KINEMATIC_COLUMNS)
-OWN = {"adaptation_networks", "cell", "device", "rollout", "units"}  # what only the supervised ensemble has
+# What only the supervised ensemble has, and the command that made it, which a shipped summary carries.
+OWN = {"adaptation_networks", "cell", "command", "device", "rollout", "units"}
 
 
 class Learner:

@@ -1,0 +1,1 @@
+"""The field's protocols on networks: gradual learning, interference, recovery, retention, generalisation."""

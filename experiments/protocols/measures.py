@@ -1,0 +1,237 @@
+"""What every protocol says: one value per network and measure, beyond the sham where practice could do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from experiments.claims import corrected
+from experiments.protocols.config import Protocols
+from experiments.study import Quantity, quantity
+from savings_gym.arrays import MM, Floats
+from savings_gym.metrics.savings import field_side
+from savings_gym.metrics.statistics import Sampling
+from savings_gym.task.settings import N_TARGETS
+
+PERCENT: Final = 100.0
+LEARNT: Final = "A made up for at its end, beyond practice"
+LARGEST: Final = "largest deviation in A"
+AFTER: Final = "after-effect, beyond practice"
+MORE_AFTER: Final = "after-effect, more than after A at once"
+AFTER_B: Final = "A after B starts nearer to the line than after B alone"
+AFTER_NOTHING: Final = "A after B starts nearer to the line than at first"
+MEAN_AFTER_B: Final = "less deviation in A again than after B alone"
+MEAN_AFTER_NOTHING: Final = "less deviation in A again than at first"
+END_OF_B: Final = "A made up for at the end of B"
+RISE: Final = "rise in the clamp"
+RISE_OF_SHAM: Final = "rise in the clamp after B alone"
+LEFT: Final = "A made up for at the end of the clamp, beyond B alone"
+KEPT: Final = "share kept through the clamp"
+WASHED: Final = "share kept through as long a washout"
+MORE_KEPT: Final = "share kept, more than through the washout"
+BROAD: Final = "learnt per size, largest size less smallest"
+IN_MM: Final = (
+    LARGEST,
+    AFTER,
+    MORE_AFTER,
+    AFTER_B,
+    AFTER_NOTHING,
+    MEAN_AFTER_B,
+    MEAN_AFTER_NOTHING,
+)  # the others are shares, in %
+DEVIATION, ADAPTATION = "lateral_deviation", "adaptation"
+Values = dict[str, dict[str, Floats]]  # course to measure to (n,), in m or as a share
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """Probes of one phase of a course, of n networks and 8 targets.
+
+    Attributes:
+        updates: (p,) of the phase.
+        deviation: (n, p, 8) lateral deviation in the field of the phase [m].
+        adaptation: (n, p, 8) share of A that is made up for in an error clamp.
+    """
+
+    updates: Floats
+    deviation: Floats
+    adaptation: Floats
+
+
+Course = Mapping[str, Probes]  # by phase, in order
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A course and its sham."""
+
+    run: Course
+    sham: Course
+
+    def beyond(self, phase: str, probe: int) -> Floats:
+        """Return the adaptation at a probe of a phase, less that of the sham, (n,)."""
+        return mean(self.run[phase].adaptation)[:, probe] - mean(self.sham[phase].adaptation)[:, probe]
+
+    def deviations(self, phase: str) -> tuple[Floats, Floats]:
+        """Return the mean deviation at all probes of a phase and of the same one of the sham, (n, p) each."""
+        return mean(self.run[phase].deviation), mean(self.sham[phase].deviation)
+
+
+def read(table: pd.DataFrame) -> Course:
+    """Return the probes of a course by phase."""
+    networks = table["network"].nunique()
+    phases = {}
+    for name, its in table.groupby("phase", sort=False):
+        ordered = its.sort_values(["network", "update", "target"])
+        deviation, adaptation = (
+            ordered[column].to_numpy(dtype=np.float64).reshape(networks, -1, N_TARGETS)
+            for column in (DEVIATION, ADAPTATION)
+        )
+        phases[str(name)] = Probes(np.sort(its["update"].unique()).astype(float), deviation, adaptation)
+    return phases
+
+
+def mean(values: Floats) -> Floats:
+    """Return the mean over targets, (n, p)."""
+    average: Floats = values.mean(axis=-1)
+    return average
+
+
+def of_size(size: float) -> str:
+    """Return the name of what a single update in A of some size teaches."""
+    return f"learnt of one update in A of size {size:g}"
+
+
+def at_angle(degrees: float) -> str:
+    """Return the name of the adaptation at an angle from the trained target."""
+    return f"A made up for at {degrees:g} degrees from the trained target"
+
+
+def _first_side(pair: Pair) -> float:
+    """Side to which A pushes at first, or as it grows."""
+    learnt = next(name for name in ("FF1", "ramp", "A") if name in pair.run)
+    deviation = mean(pair.run[learnt].deviation)
+    return field_side(deviation[:, int(np.argmax(np.abs(deviation.mean(axis=0))))])
+
+
+def _in_a(pair: Pair, config: Protocols) -> dict[str, Floats]:
+    """Of A at once or by steps, and a washout."""
+    side = _first_side(pair)
+    pushed = np.concatenate(
+        [side * mean(pair.run[phase].deviation) for phase in ("ramp", "A") if phase in pair.run], axis=1
+    )
+    ours, sham = pair.deviations("washout")
+    return {
+        LARGEST: pushed.max(axis=1),
+        LEARNT: pair.beyond("A", -1),
+        AFTER: side * (sham[:, 0] - ours[:, 0]),
+    }
+
+
+def _interference(pair: Pair, config: Protocols) -> dict[str, Floats]:
+    side = _first_side(pair)
+    first, again = (side * mean(pair.run[phase].deviation) for phase in ("FF1", "FF2"))
+    sham = side * pair.deviations("FF2")[1]
+    most = min(first.shape[1], again.shape[1])
+    return {
+        AFTER_NOTHING: first[:, 0] - again[:, 0],
+        MEAN_AFTER_NOTHING: first[:, :most].mean(axis=1) - again[:, :most].mean(axis=1),
+        AFTER_B: sham[:, 0] - again[:, 0],
+        MEAN_AFTER_B: sham.mean(axis=1) - again.mean(axis=1),
+    }
+
+
+def _recovery(pair: Pair, config: Protocols) -> dict[str, Floats]:
+    clamp, sham = (mean(course["clamp"].adaptation) for course in (pair.run, pair.sham))
+    before = mean(pair.run["baseline"].adaptation)[:, -1]
+    return {
+        END_OF_B: clamp[:, 0] - before,
+        RISE: clamp[:, -1] - clamp[:, 0],
+        RISE_OF_SHAM: sham[:, -1] - sham[:, 0],
+        LEFT: pair.beyond("clamp", -1),
+    }
+
+
+def _clamps(pair: Pair, config: Protocols) -> dict[str, Floats]:
+    learnt = pair.beyond("A", -1)
+    return {LEARNT: learnt, KEPT: pair.beyond("clamp", -1) / learnt}
+
+
+def _single(pair: Pair, config: Protocols) -> dict[str, Floats]:
+    def taught(course: Course, k: int) -> Floats:
+        after, before = (mean(course[f"{name} {k}"].adaptation)[:, 0] for name in ("after", "before"))
+        change: Floats = after - before
+        return change
+
+    count = len(config.sizes)
+    singles = range(1, count * config.rounds + 1)
+    beyond = np.array([taught(pair.run, k) - taught(pair.sham, k) for k in singles])
+    learnt = beyond.reshape(config.rounds, count, -1).mean(axis=0)  # (sizes, n)
+    smallest, largest = int(np.argmin(config.sizes)), int(np.argmax(config.sizes))
+    values = {of_size(size): its for size, its in zip(config.sizes, learnt, strict=True)}
+    per_size = [its / size for size, its in zip(config.sizes, learnt, strict=True)]
+    return values | {BROAD: per_size[largest] - per_size[smallest]}
+
+
+def _generalisation(pair: Pair, config: Protocols) -> dict[str, Floats]:
+    rounds = range(1, config.rounds + 1)
+    ours, sham = (
+        np.mean([course[f"probe {k}"].adaptation[:, 0] for k in rounds], axis=0)
+        for course in (pair.run, pair.sham)
+    )
+    beyond = ours - sham  # (n, 8), the trained target first
+    half = N_TARGETS // 2
+    return {at_angle(360.0 / N_TARGETS * i): 0.5 * (beyond[:, i] + beyond[:, -i]) for i in range(half + 1)}
+
+
+MEASURES: Final[Mapping[str, Callable[[Pair, Protocols], dict[str, Floats]]]] = {
+    "abrupt": _in_a,
+    "gradual": _in_a,
+    "interference": _interference,
+    "spontaneous-recovery": _recovery,
+    "error-clamps": _clamps,
+    "single-trials": _single,
+    "generalisation": _generalisation,
+}
+NOT_CLAIMED: Final = (LARGEST, END_OF_B, RISE_OF_SHAM, KEPT, WASHED)
+
+
+def course_values(pairs: Mapping[str, Pair], config: Protocols) -> Values:
+    """Return every measure of every protocol, one value per network [m or share].
+
+    Args:
+        pairs: Name of the protocol to its course and sham.
+        config: The arguments.
+    """
+    values = {name: MEASURES[name](pair, config) for name, pair in pairs.items()}
+    if {"abrupt", "gradual"} <= set(values):
+        values["gradual"][MORE_AFTER] = values["gradual"][AFTER] - values["abrupt"][AFTER]
+    if {"abrupt", "error-clamps"} <= set(values):
+        washed = pairs["abrupt"].beyond("washout", -1) / pairs["abrupt"].beyond("A", -1)
+        kept = values["error-clamps"]
+        kept |= {WASHED: washed, MORE_KEPT: kept[KEPT] - washed}
+    return values
+
+
+def claimed(name: str) -> bool:
+    """Return whether the page says of a measure that it differs, or does not differ, from none."""
+    return name not in NOT_CLAIMED
+
+
+def quantities(values: Values, seed: int) -> dict[str, dict[str, Quantity]]:
+    """Return all measures by protocol; the tests of those that are claimed are corrected together (Holm)."""
+    sampling = Sampling(seed)
+    found = {
+        course: {name: _quantity(name, of_networks, sampling) for name, of_networks in its.items()}
+        for course, its in values.items()
+    }
+    return corrected(found, dict.fromkeys(name for its in found.values() for name in its if claimed(name)))
+
+
+def _quantity(name: str, values: Floats, sampling: Sampling) -> Quantity:
+    unit, scale = ("mm", MM) if name in IN_MM else ("%", PERCENT)
+    return quantity(name, values, unit, sampling, scale=scale, test=claimed(name))

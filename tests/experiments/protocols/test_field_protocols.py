@@ -1,0 +1,325 @@
+"""The field's protocols on networks: shams lack A alone, planted effects are found, stopped runs go on."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.protocols import command
+from experiments.protocols.command import main
+from experiments.protocols.config import COURSES, PRESETS, Protocols
+from experiments.protocols.courses import Stopped, batch, course_file, take_course
+from experiments.protocols.measures import (
+    AFTER,
+    AFTER_B,
+    AFTER_NOTHING,
+    BROAD,
+    END_OF_B,
+    KEPT,
+    LARGEST,
+    LEARNT,
+    LEFT,
+    MEAN_AFTER_B,
+    MORE_AFTER,
+    MORE_KEPT,
+    RISE,
+    RISE_OF_SHAM,
+    WASHED,
+    Pair,
+    at_angle,
+    course_values,
+    of_size,
+    quantities,
+    read,
+)
+from experiments.protocols.report import MEANING, PEOPLE
+from savings_gym.perturbations.fields import ChannelField, CurlField
+from savings_gym.perturbations.visual import VisualClamp
+from savings_gym.task.protocols import PROTOCOLS
+
+SMOKE = PRESETS["smoke"]
+
+
+def test_every_protocol_by_name_is_a_course_but_the_main_experiment():
+    assert {name.replace("-", " ") for name in COURSES} == set(PROTOCOLS) - {"savings"}
+    assert set(MEANING) == set(PEOPLE) == set(COURSES)
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_a_sham_has_the_same_phases_without_a(course):
+    config = Protocols()
+    run, sham = (config.schedule(course, which).phases for which in (False, True))
+    assert [(p.name, p.trials, p.targets) for p in run] == [(p.name, p.trials, p.targets) for p in sham]
+    changed = {
+        ours.name.partition(" ")[0]
+        for ours, other in zip(run, sham, strict=True)
+        if ours.field != other.field
+    }
+    assert changed <= {"A", "ramp", "FF1", "refresh"} and changed
+    assert all(
+        other.field.is_null for ours, other in zip(run, sham, strict=True) if ours.field != other.field
+    )
+
+
+def test_gradual_learning_lasts_as_long_as_learning_at_once():
+    config = Protocols(adaptation=37)
+    assert config.schedule("abrupt").trials == config.schedule("gradual").trials
+
+
+@pytest.mark.parametrize(("perturbation", "clamp"), [("curl", ChannelField), ("rotation", VisualClamp)])
+def test_the_clamp_is_that_of_the_perturbation(perturbation, clamp):
+    schedule = Protocols(perturbation=perturbation).schedule("error-clamps")
+    assert isinstance(schedule.phases[-1].field, clamp)
+
+
+def test_only_the_trained_target_is_trained():
+    phases = {phase.name: phase for phase in SMOKE.schedule("generalisation").phases}
+    aims = batch(SMOKE, phases["A"], update=0, made=0).target
+    assert (aims == aims[:, :1]).all()
+    every = batch(SMOKE, phases["baseline"], update=0, made=0).target
+    assert len(np.unique(every[0].numpy().round(6), axis=0)) == 8
+    assert (every[:, 0] == aims[:, 0]).all()
+
+
+def planted(phases, networks=6):
+    """A course: phase to (deviations [m], adaptations, each per probe or (probes, 8)), plus small noise."""
+    rng, rows = np.random.default_rng(0), []
+    for phase, (deviations, adaptations) in phases.items():
+        its = [
+            np.broadcast_to(np.asarray(v, float).reshape(len(v), -1), (len(v), 8))
+            for v in (deviations, adaptations)
+        ]
+        for network in range(networks):
+            for update, (deviation, adaptation) in enumerate(zip(*its, strict=True)):
+                for target in range(8):
+                    small = 1e-6 * rng.standard_normal(2)
+                    rows.append(
+                        (
+                            network,
+                            phase,
+                            update,
+                            target,
+                            deviation[target] + small[0],
+                            adaptation[target] + small[1],
+                        )
+                    )
+    names = ["network", "phase", "update", "target", "lateral_deviation", "adaptation"]
+    return read(pd.DataFrame(rows, columns=names))
+
+
+def test_planted_effects_are_found_beyond_the_sham():
+    """Every number of the page follows from what was planted; signs are those of A."""
+    nothing = ([0.0], [0.05])
+    pairs = {
+        "abrupt": Pair(
+            planted(
+                {
+                    "baseline": nothing,
+                    "A": ([-0.03, -0.01], [0.05, 0.65]),
+                    "washout": ([0.02, 0.0], [0.65, 0.2]),
+                }
+            ),
+            planted(
+                {
+                    "baseline": nothing,
+                    "A": ([0.0, 0.001], [0.05, 0.05]),
+                    "washout": ([0.001, 0.0], [0.05, 0.05]),
+                }
+            ),
+        ),
+        "gradual": Pair(
+            planted(
+                {
+                    "baseline": nothing,
+                    "ramp": ([0.0, -0.012], [0.05, 0.5]),
+                    "A": ([-0.013, -0.012], [0.5, 0.6]),
+                    "washout": ([0.024, 0.0], [0.6, 0.1]),
+                }
+            ),
+            planted(
+                {
+                    "baseline": nothing,
+                    "ramp": ([0.0, 0.0], [0.05, 0.05]),
+                    "A": ([0.0, 0.0], [0.05, 0.05]),
+                    "washout": ([0.001, 0.0], [0.05, 0.05]),
+                }
+            ),
+        ),
+        "error-clamps": Pair(
+            planted(
+                {"baseline": nothing, "A": ([-0.03, -0.01], [0.05, 0.65]), "clamp": ([0.0, 0.0], [0.65, 0.5])}
+            ),
+            planted(
+                {"baseline": nothing, "A": ([0.0, 0.0], [0.05, 0.05]), "clamp": ([0.0, 0.0], [0.05, 0.05])}
+            ),
+        ),
+        "interference": Pair(
+            planted(
+                {
+                    "NF1": nothing,
+                    "FF1": ([-0.03, -0.01], [0, 1]),
+                    "B": ([0.04], [0]),
+                    "FF2": ([-0.035, -0.02], [0, 1]),
+                }
+            ),
+            planted(
+                {
+                    "NF1": nothing,
+                    "FF1": ([0.0, 0.0], [0, 0]),
+                    "B": ([0.03], [0]),
+                    "FF2": ([-0.039, -0.028], [0, 1]),
+                }
+            ),
+        ),
+        "spontaneous-recovery": Pair(
+            planted(
+                {
+                    "baseline": nothing,
+                    "A": ([-0.03], [0.6]),
+                    "B": ([0.03], [0.05]),
+                    "clamp": ([0, 0], [0.05, 0.15]),
+                }
+            ),
+            planted(
+                {
+                    "baseline": nothing,
+                    "A": ([0.0], [0.05]),
+                    "B": ([0.03], [-0.4]),
+                    "clamp": ([0, 0], [-0.4, -0.35]),
+                }
+            ),
+        ),
+    }
+    numbers = quantities(course_values(pairs, Protocols()), seed=0)
+    expected = {
+        ("abrupt", LARGEST): 30.0, ("abrupt", LEARNT): 60.0, ("abrupt", AFTER): 19.0,
+        ("gradual", LARGEST): 13.0, ("gradual", AFTER): 23.0, ("gradual", MORE_AFTER): 4.0,
+        ("error-clamps", KEPT): 75.0, ("error-clamps", WASHED): 25.0, ("error-clamps", MORE_KEPT): 50.0,
+        ("interference", AFTER_NOTHING): -5.0, ("interference", AFTER_B): 4.0,
+        ("interference", MEAN_AFTER_B): 6.0,
+        ("spontaneous-recovery", END_OF_B): 0.0, ("spontaneous-recovery", RISE): 10.0,
+        ("spontaneous-recovery", RISE_OF_SHAM): 5.0, ("spontaneous-recovery", LEFT): 50.0,
+    }  # fmt: skip
+    found = {key: numbers[key[0]][key[1]].value for key in expected}
+    assert found == pytest.approx(expected, abs=0.01)
+    assert numbers["abrupt"][LARGEST].p is None and numbers["abrupt"][AFTER].p_holm < 1e-6
+
+
+def test_single_updates_are_sorted_by_size_and_drift_is_taken_off():
+    sizes, drift = (2.0, 0.5), 0.01
+    config = Protocols(sizes=sizes, rounds=2)
+
+    def course(taught):
+        phases = {"baseline": ([0.0], [0.0])}
+        for k, size in enumerate(sizes * 2, 1):
+            phases |= {
+                f"before {k}": ([0.0], [0.1]),
+                f"after {k}": ([0.0], [0.1 + taught * size**0.5 + drift]),
+            }
+        return planted(phases)
+
+    values = course_values({"single-trials": Pair(course(0.04), course(0.0))}, config)["single-trials"]
+    assert values[of_size(2.0)] == pytest.approx(np.full(6, 0.04 * 2.0**0.5), abs=1e-5)
+    assert values[of_size(0.5)] == pytest.approx(np.full(6, 0.04 * 0.5**0.5), abs=1e-5)
+    less = 0.04 * (2.0**-0.5 - 0.5**-0.5)
+    assert values[BROAD] == pytest.approx(np.full(6, less), abs=1e-5)
+
+
+def test_generalisation_is_the_mean_of_both_sides():
+    by_target = 0.6 * np.array([1.0, 0.6, 0.2, 0.1, 0.3, 0.0, 0.0, 0.4])
+    rest = np.zeros(8)
+    pair = Pair(
+        *(
+            planted({"probe 1": ([rest], [its]), "probe 2": ([rest], [its])})
+            for its in (by_target + 0.05, rest + 0.05)
+        )
+    )
+    values = course_values({"generalisation": pair}, Protocols(rounds=2))["generalisation"]
+    means = {angle: values[at_angle(angle)].mean() for angle in (0, 45, 90, 135, 180)}
+    assert means == pytest.approx({0: 0.6, 45: 0.3, 90: 0.06, 135: 0.03, 180: 0.18}, abs=1e-5)
+
+
+def arguments(out, *more):
+    return ["--preset", "smoke", *more, "--out", str(out)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("protocols") / "run"
+    assert main(arguments(out)) == 0
+    return out
+
+
+def test_one_command_writes_the_page(run):
+    page, summary = (run / "README.md").read_text(), json.loads((run / "summary.json").read_text())
+    assert summary["complete"] and summary[
+        "command"
+    ] == "python -m experiments.protocols --preset smoke --out " + str(run)
+    assert tuple(summary["measures"]) == COURSES and all(text in page for text in PEOPLE.values())
+    assert (run / "protocols.png").is_file()
+
+
+def test_courses_begin_alike_and_shams_differ_from_a_on(run):
+    first = [
+        pd.read_parquet(course_file(run, course, sham)).iloc[:16, 4:]
+        for course in COURSES
+        for sham in (False, True)
+    ]
+    assert all(rows.equals(first[0]) for rows in first)
+    ours, sham = (pd.read_parquet(course_file(run, "abrupt", which)) for which in (False, True))
+    last = [table[table["phase"] == "A"].iloc[-16:]["adaptation"].to_numpy() for table in (ours, sham)]
+    assert (last[0] != last[1]).all()
+
+
+def test_a_rotation_goes_the_same_way(tmp_path):
+    out = tmp_path / "run"
+    assert main(arguments(out, "--perturbation", "rotation", "--only", "abrupt", "error-clamps")) == 0
+    assert "a rotation of the cursor by 30 degrees" in (out / "README.md").read_text()
+
+
+def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatch):
+    def take_some(config, weights, course, sham, stopped):
+        if course == "generalisation":
+            raise Stopped
+        return take_course(config, weights, course, sham, stopped)
+
+    out = tmp_path / "run"
+    monkeypatch.setattr(command, "take_course", take_some)
+    main(arguments(out))
+    assert course_file(out, "abrupt", True).is_file() and not (out / "summary.json").exists()
+    monkeypatch.undo()
+    assert main(arguments(out)) == 0
+    tables = sorted(path.name for path in run.glob("*.parquet"))
+    assert len(tables) == 2 * len(COURSES)
+    assert all((out / name).read_bytes() == (run / name).read_bytes() for name in tables)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--only", "savings"], "'savings'"),
+        (["--only", "abrupt", "abrupt"], "different protocols"),
+        (["--units", "33"], "units must be one of 32, 64, 128"),
+        (["--b", "0"], "b must not be 0"),
+        (["--perturbation", "rotation", "--angle-deg", "0"], "angle_deg must not be 0"),
+        (["--sizes", "1"], "two or more different numbers"),
+        (["--sizes", "1", "0"], "sizes must be"),
+        (["--reversal", "0"], "reversal must be"),
+        (["--networks", "1"], "networks must be"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(given, words, tmp_path, capsys, caplog):
+    try:
+        status = main(arguments(tmp_path / "out", *given))
+    except SystemExit as exit_:
+        status = exit_.code
+    told = " ".join((capsys.readouterr().err + caplog.text).replace("│", " ").split())
+    assert status == 2 and words in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_fields_of_the_arguments_are_used():
+    config = dataclasses.replace(Protocols(), b=-5.0)
+    assert config.schedule("abrupt").phases[1].field == CurlField(-5.0, onset="cue")
