@@ -1,1 +1,1 @@
-"""Agents that do not learn: zero, random, and a model-based controller, without torch."""
+"""Agents without torch: zero, random, a model-based controller, and theories of learning that use it."""

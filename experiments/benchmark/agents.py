@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from savings_gym.models.names import MODELS
 from savings_gym.perturbations.fields import CurlField, Field
 
 Settings = Mapping[str, Any]
@@ -53,7 +54,7 @@ class Sb3Agent:
 
 @dataclass(frozen=True)
 class OutsideAgent:
-    """A class from elsewhere that learns trial by trial, see `experiments.benchmark.outside`.
+    """A class that learns trial by trial, see `experiments.benchmark.outside`: from elsewhere, or a theory.
 
     Attributes:
         description: One line for the page.
@@ -161,6 +162,14 @@ AGENTS: dict[str, Agent] = {
         HYPERPARAMETERS["supervised"]["networks"],
         pretraining_updates=20_000,
     ),
+    **{
+        theory: OutsideAgent(
+            f"inverse dynamics of the arm; the field it expects is learnt by {kind.name}",
+            "agents.baselines.theory:TheoryLearner",
+            {"theory": theory},
+        )
+        for theory, kind in MODELS.items()
+    },
     "zero": FixedAgent("no excitation", "zero"),
     "random": FixedAgent("uniformly random excitations", "random"),
     "model": FixedAgent("inverse dynamics of the arm, expects no field", "model"),

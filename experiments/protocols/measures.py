@@ -23,9 +23,9 @@ LARGEST: Final = "largest deviation in A"
 AFTER: Final = "after-effect, beyond practice"
 MORE_AFTER: Final = "after-effect, more than after A at once"
 AFTER_B: Final = "A after B starts nearer to the line than after B alone"
-AFTER_NOTHING: Final = "A after B starts nearer to the line than at first"
+AFTER_NOTHING: Final = "A after B starts farther from the line than at first"
 MEAN_AFTER_B: Final = "less deviation in A again than after B alone"
-MEAN_AFTER_NOTHING: Final = "less deviation in A again than at first"
+MEAN_AFTER_NOTHING: Final = "more deviation in A again than at first"
 END_OF_B: Final = "A made up for at the end of B"
 RISE: Final = "rise in the clamp"
 RISE_OF_SHAM: Final = "rise in the clamp after B alone"
@@ -33,7 +33,7 @@ LEFT: Final = "A made up for at the end of the clamp, beyond B alone"
 KEPT: Final = "share kept through the clamp"
 WASHED: Final = "share kept through as long a washout"
 MORE_KEPT: Final = "share kept, more than through the washout"
-BROAD: Final = "learnt per size, largest size less smallest"
+FALLING: Final = "learnt per size, smallest size more than largest"
 IN_MM: Final = (
     LARGEST,
     AFTER,
@@ -138,8 +138,8 @@ def _interference(pair: Pair, config: Protocols) -> dict[str, Floats]:
     sham = side * pair.deviations("FF2")[1]
     most = min(first.shape[1], again.shape[1])
     return {
-        AFTER_NOTHING: first[:, 0] - again[:, 0],
-        MEAN_AFTER_NOTHING: first[:, :most].mean(axis=1) - again[:, :most].mean(axis=1),
+        AFTER_NOTHING: again[:, 0] - first[:, 0],
+        MEAN_AFTER_NOTHING: again[:, :most].mean(axis=1) - first[:, :most].mean(axis=1),
         AFTER_B: sham[:, 0] - again[:, 0],
         MEAN_AFTER_B: sham.mean(axis=1) - again.mean(axis=1),
     }
@@ -174,7 +174,7 @@ def _single(pair: Pair, config: Protocols) -> dict[str, Floats]:
     smallest, largest = int(np.argmin(config.sizes)), int(np.argmax(config.sizes))
     values = {of_size(size): its for size, its in zip(config.sizes, learnt, strict=True)}
     per_size = [its / size for size, its in zip(config.sizes, learnt, strict=True)]
-    return values | {BROAD: per_size[largest] - per_size[smallest]}
+    return values | {FALLING: per_size[smallest] - per_size[largest]}
 
 
 def _generalisation(pair: Pair, config: Protocols) -> dict[str, Floats]:

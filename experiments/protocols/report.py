@@ -175,7 +175,7 @@ def _forgetting(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: P
 def _sizes(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protocols) -> None:
     sizes = sorted(config.sizes)
     learnt = np.stack([PERCENT * values["single-trials"][of_size(size)] for size in sizes], axis=1)
-    look.draw_band(axes, np.array(sizes), learnt, look.OURS, "networks")
+    look.draw_band(axes, np.array(sizes), learnt, look.OURS, "")
     axes.plot([0, sizes[0]], [0, learnt.mean(axis=0)[0]], color=look.OURS, linestyle=look.DOTTED)
     axes.set(xlabel="Size of A in one update", ylabel="Learnt of it (% of A)")
 
@@ -183,5 +183,5 @@ def _sizes(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protoc
 def _angles(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protocols) -> None:
     angles = np.arange(N_TARGETS // 2 + 1) * np.float64(360.0 / N_TARGETS)
     found = np.stack([PERCENT * values["generalisation"][at_angle(angle)] for angle in angles], axis=1)
-    look.draw_band(axes, angles, found, look.OURS, "networks")
-    axes.set(xlabel="Angle from the trained target (degrees)", ylabel="A made up for (%)", xticks=angles)
+    look.draw_band(axes, angles, found, look.OURS, "")
+    axes.set(xlabel="Angle from the target (degrees)", ylabel="A made up for (%)", xticks=angles)

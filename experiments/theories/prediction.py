@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,19 +18,17 @@ from experiments.theories.learners import Learner, Source
 from savings_gym.arrays import Floats
 from savings_gym.metrics.savings import FIELD_PHASES
 from savings_gym.metrics.statistics import Estimate, Sampling, estimate, holm
-from savings_gym.models.coin import Coin
 from savings_gym.models.fitting import Fit, fit
-from savings_gym.models.memory_of_errors import MemoryOfErrors
 from savings_gym.models.model import Model
-from savings_gym.models.state_space import OneRate, ThreeRate, TwoRate
+from savings_gym.models.names import MODELS, make_model
 
-THEORIES: Final[dict[str, Model]] = {  # with first guesses
-    "one-rate": OneRate(process_noise=0.02),
-    "two-rate": TwoRate(process_noise=0.02),
-    "three-rate": ThreeRate(process_noise=0.02),
-    "memory-of-errors": MemoryOfErrors(),
-    "coin": Coin(particles=12, runs=32),
+FIRST_GUESSES: Final[dict[str, dict[str, Any]]] = {  # where they are not the defaults
+    "one-rate": {"process_noise": 0.02},
+    "two-rate": {"process_noise": 0.02},
+    "three-rate": {"process_noise": 0.02},
+    "coin": {"particles": 12, "runs": 32},
 }
+THEORIES: Final[dict[str, Model]] = {name: make_model(name, **FIRST_GUESSES.get(name, {})) for name in MODELS}
 WHEN: Final = ("start", "early")
 EARLY: Final = 0.25  # of FF2
 REFERENCE: Final = "one-rate"  # to which held-out likelihoods are compared

@@ -26,7 +26,7 @@ import numpy as np
 from savings_gym.arrays import Array, Floats, as_seed, as_whole_number
 from savings_gym.models.contexts import ContextFilter, ContextPrior
 from savings_gym.models.design import Design
-from savings_gym.models.model import LEAST_NOISE, POSITIVE, SHARE, Model, Values
+from savings_gym.models.model import LEAST_NOISE, POSITIVE, SHARE, Memory, Model, Values
 
 FEW: Final = 0.5  # share of effective runs below which they are drawn anew
 
@@ -134,22 +134,12 @@ class Coin(Model):
         motor, sensory = noise
         return sensory + (design.perturbation[t] - motor if design.free[t] else x + design.imposed_error[t])
 
-    def _simulate(
-        self, design: Design, noise: Floats, rng: np.random.Generator | None
-    ) -> tuple[Floats, Floats]:
-        draws = np.random.default_rng(self.seed) if rng is None else rng
-        sensory = (
-            np.zeros(design.trials)
-            if rng is None
-            else self.sensory_noise * rng.standard_normal(design.trials)
-        )
-        beliefs, expected, probability = self._beliefs(1, draws), np.empty(design.trials), []
-        for t in range(design.trials):
-            x = beliefs.predict()
-            expected[t] = x[0]
-            probability.append(beliefs.context_probabilities()[0])
-            beliefs.update(self._feedback(design, t, x, np.array([[noise[t]], [sensory[t]]])))
-        return expected, np.array(probability)
+    def memory(self, rng: np.random.Generator | None = None) -> Memory:
+        """Return the memory of a learner that has met nothing yet, see `Model.memory`."""
+        if rng is None:
+            return Contexts(self._beliefs(1, np.random.default_rng(self.seed)), 0.0, None)
+        sensory, inference = rng.spawn(2)
+        return Contexts(self._beliefs(1, inference), self.sensory_noise, sensory)
 
     def predictions(self, values: Values, design: Design, observed: Floats) -> tuple[Floats, Floats, Floats]:
         """Return mean, SD and log density of checked data for many learners, (L, T) each; see `predict`."""
@@ -188,6 +178,31 @@ class Coin(Model):
                 beliefs.keep_learners(_systematic(np.exp(log_weights), rng))
                 log_weights = np.full(self.runs, -math.log(self.runs))
         return results
+
+
+class Contexts(Memory):
+    """The beliefs of one learner about its contexts.
+
+    Args:
+        beliefs: Those of a single learner.
+        sensory_noise: SD of what the senses add to the feedback.
+        rng: Of that noise; None is none.
+    """
+
+    def __init__(self, beliefs: ContextFilter, sensory_noise: float, rng: np.random.Generator | None) -> None:
+        self.beliefs, self.sensory_noise, self.rng, self.expected = beliefs, sensory_noise, rng, 0.0
+
+    def expect(self) -> float:
+        """Begin a trial; return what the contexts make probable."""
+        self.expected = float(self.beliefs.predict()[0])
+        return self.expected
+
+    def learn(self, error: float | None) -> Floats:
+        """End a trial; return how probable each context was before it, (contexts + 1,), a new one last."""
+        probable: Floats = self.beliefs.context_probabilities()[0]
+        noise = 0.0 if self.rng is None else self.sensory_noise * float(self.rng.standard_normal())
+        self.beliefs.update(None if error is None else np.array([self.expected + error + noise]))
+        return probable
 
 
 def _systematic(weights: Floats, rng: np.random.Generator) -> Array:

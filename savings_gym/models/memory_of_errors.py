@@ -24,7 +24,7 @@ import numpy as np
 
 from savings_gym.arrays import Floats, as_positive, as_whole_number
 from savings_gym.models.design import Design
-from savings_gym.models.model import POSITIVE, SHARE, GaussianModel, Model, Values
+from savings_gym.models.model import POSITIVE, SHARE, GaussianModel, Memory, Model, Values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,22 +62,13 @@ class MemoryOfErrors(GaussianModel):
         as_positive("width", self.width)
         as_whole_number("bases", self.bases, least=2)
 
-    def _basis(self, error: Floats) -> Floats:
-        """Return g of errors (L,), (L, bases)."""
+    def memory(self, rng: np.random.Generator | None = None) -> Memory:
+        """Return the memory of a learner that has met nothing yet, see `Model.memory`."""
+        return OneErrorMemory(self._lanes(self.lanes()))
+
+    def _lanes(self, values: Values) -> ErrorMemories:
         centres = np.linspace(-self.largest_error, self.largest_error, self.bases)
-        return np.exp(-((error[:, None] - centres) ** 2) / (2.0 * self.width**2))
-
-    def _first_weights(self, sensitivity: Floats) -> Floats:
-        """Return w that give all errors between the centres one sensitivity, up to ripples, (L, bases)."""
-        at_zero = self._basis(np.zeros(1)).sum()
-        return np.repeat(sensitivity[:, None] / at_zero, self.bases, axis=1)
-
-    def _simulate(
-        self, design: Design, noise: Floats, rng: np.random.Generator | None
-    ) -> tuple[Floats, Floats]:
-        values = self.lanes()
-        expectation, sensitivity = self._run(values, design, noise[None], np.full((1, design.trials), np.nan))
-        return expectation[0], np.stack([expectation[0], sensitivity[0]], axis=-1)
+        return ErrorMemories(values, centres, self.width)
 
     def _adaptation(self, values: Values, design: Design, adaptation: Floats) -> tuple[Floats, Floats]:
         motor, measured = values["motor_noise"], values["measurement_noise"]
@@ -86,32 +77,76 @@ class MemoryOfErrors(GaussianModel):
                 "memory of errors has a likelihood with motor or measurement noise, not with both"
             )
         felt = np.where((motor > 0.0)[:, None], adaptation, np.nan)
-        x, _ = self._run(values, design, np.zeros_like(adaptation), felt)
+        x = self._expectations(values, design, felt)
         return x, np.broadcast_to((motor**2 + measured**2)[:, None], x.shape)
 
-    def _run(self, values: Values, design: Design, noise: Floats, felt: Floats) -> tuple[Floats, Floats]:
-        """Expectation, and sensitivity to the error met, of every trial, (L, T) each.
+    def _expectations(self, values: Values, design: Design, felt: Floats) -> Floats:
+        """Expectation of every trial, (L, T).
 
         Args:
             values: Parameters, (L,) each.
             design: The trials.
-            noise: (L, T) what execution adds.
-            felt: (L, T) executed adaptation where it is known; NaN takes expectation and noise.
+            felt: (L, T) executed adaptation where it is known; NaN takes the expectation.
         """
-        lanes = values["retention"].size
-        weights = self._first_weights(values["sensitivity"])
-        x, before, basis_before = np.zeros(lanes), np.zeros(lanes), np.ones((lanes, self.bases))
-        expectation, sensitivity = np.empty((2, lanes, design.trials))
+        memories = self._lanes(values)
+        expectation = np.empty(felt.shape)
         free, imposed = design.free, design.imposed_error
         for t in range(design.trials):
-            expectation[:, t] = x
-            executed = np.where(np.isnan(felt[:, t]), x + noise[:, t], felt[:, t])
-            error = design.perturbation[t] - executed if free[t] else np.full(lanes, imposed[t])
-            basis = self._basis(error)
-            sensitivity[:, t] = np.sum(weights * basis, axis=-1)
-            x = values["retention"] * x + sensitivity[:, t] * error
-            agreement = values["sensitivity_gain"] * np.sign(before * error)
-            norm = np.maximum(np.sum(basis_before**2, axis=-1), 1e-12)  # an error far outside has none
-            weights = weights + (agreement / norm)[:, None] * basis_before
-            before, basis_before = error, basis
-        return expectation, sensitivity
+            expectation[:, t] = x = memories.expectation
+            executed = np.where(np.isnan(felt[:, t]), x, felt[:, t])
+            met = design.perturbation[t] - executed if free[t] else np.full(x.shape, imposed[t])
+            memories.learn(met)
+        return expectation
+
+
+class ErrorMemories:
+    """Expectations and memories of errors of many learners, side by side.
+
+    Args:
+        values: Parameters, (L,) each.
+        centres: (bases,) centres of the basis functions.
+        width: Their width.
+
+    Attributes:
+        expectation: (L,) x.
+    """
+
+    def __init__(self, values: Values, centres: Floats, width: float) -> None:
+        self.values, self.centres, self.width = values, centres, width
+        lanes = values["retention"].size
+        self.expectation, self.before = np.zeros(lanes), np.zeros(lanes)
+        self.basis_before = np.ones((lanes, centres.size))
+        at_zero = self._basis(np.zeros(1)).sum()
+        # all errors between the centres have one sensitivity at first, up to ripples
+        self.weights = np.repeat(values["sensitivity"][:, None] / at_zero, centres.size, axis=1)
+
+    def _basis(self, error: Floats) -> Floats:
+        """Return g of errors (L,), (L, bases)."""
+        return np.exp(-((error[:, None] - self.centres) ** 2) / (2.0 * self.width**2))
+
+    def learn(self, error: Floats) -> Floats:
+        """Learn from the errors of a trial (L,); return the sensitivities to them, (L,)."""
+        basis = self._basis(error)
+        sensitivity: Floats = np.sum(self.weights * basis, axis=-1)
+        self.expectation = self.values["retention"] * self.expectation + sensitivity * error
+        agreement = self.values["sensitivity_gain"] * np.sign(self.before * error)
+        norm = np.maximum(np.sum(self.basis_before**2, axis=-1), 1e-12)  # an error far outside has none
+        self.weights = self.weights + (agreement / norm)[:, None] * self.basis_before
+        self.before, self.basis_before = error, basis
+        return sensitivity
+
+
+class OneErrorMemory(Memory):
+    """That of one learner."""
+
+    def __init__(self, memories: ErrorMemories) -> None:
+        self.memories = memories
+
+    def expect(self) -> float:
+        """Begin a trial; return the expectation."""
+        return float(self.memories.expectation[0])
+
+    def learn(self, error: float | None) -> Floats:
+        """End a trial; return the expectation before it, and the sensitivity to its error, (2,)."""
+        before = self.memories.expectation[0]
+        return np.array([before, self.memories.learn(np.array([error or 0.0]))[0]])

@@ -75,6 +75,25 @@ class Prediction:
         return float(np.nansum(self.log_density))
 
 
+class Memory(ABC):
+    """What one learner carries from trial to trial; each trial is a call of `expect`, then one of `learn`."""
+
+    @abstractmethod
+    def expect(self) -> float:
+        """Begin a trial; return x, the perturbation that the learner expects and makes up for."""
+
+    @abstractmethod
+    def learn(self, error: float | None) -> Floats:
+        """End a trial.
+
+        Args:
+            error: What the learner met, in units of the perturbation; None in a channel, where it cannot err.
+
+        Returns:
+            (k,) the parts by which the model remembered on this trial, see `Simulation.states`.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model(ABC):
     """A theory of how errors change adaptation.
@@ -193,15 +212,11 @@ class Model(ABC):
         return bias + np.where(design.free, scale * (design.perturbation - mean), np.nan), scale * sd
 
     @abstractmethod
-    def _simulate(
-        self, design: Design, noise: Floats, rng: np.random.Generator | None
-    ) -> tuple[Floats, Floats]:
-        """Expectation (T,) and states (T, k) of one learner.
+    def memory(self, rng: np.random.Generator | None = None) -> Memory:
+        """Return the memory of a learner that has met nothing yet.
 
         Args:
-            design: The trials.
-            noise: (T,) what execution adds.
-            rng: Of all other noise; None is a learner without noise.
+            rng: Of all noise within the learner; None is one without noise.
         """
 
     def simulate(self, design: Design, seed: int | None = None) -> Simulation:
@@ -216,11 +231,17 @@ class Model(ABC):
             np.zeros((2, design.trials)) if rng is None else rng.standard_normal((2, design.trials))
         )
         motor, measured = self.motor_noise * motor, self.measurement_noise * measured
-        x, states = self._simulate(design, motor, rng)
+        memory, free, imposed, channel = self.memory(rng), design.free, design.imposed_error, design.channel
+        assert channel is not None
+        x, states = np.empty(design.trials), []
+        for t in range(design.trials):
+            x[t] = memory.expect()
+            met = design.perturbation[t] - x[t] - motor[t] if free[t] else imposed[t]
+            states.append(memory.learn(None if channel[t] else float(met)))
         a = x + motor
         error = np.where(design.free, design.perturbation - a, design.imposed_error)
         observed, _ = self._as_data(self.lanes(), design, (a + measured)[None], np.zeros((1, a.size)))
-        return Simulation(x, a, error, states, observed[0])
+        return Simulation(x, a, error, np.array(states), observed[0])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ import numpy as np
 
 from savings_gym.arrays import Floats
 from savings_gym.models.design import Design
-from savings_gym.models.model import POSITIVE, SHARE, GaussianModel, Model, Values
+from savings_gym.models.model import POSITIVE, SHARE, GaussianModel, Memory, Model, Values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,18 +60,10 @@ class StateSpace(GaussianModel):
         )
         return retention, learning
 
-    def _simulate(
-        self, design: Design, noise: Floats, rng: np.random.Generator | None
-    ) -> tuple[Floats, Floats]:
+    def memory(self, rng: np.random.Generator | None = None) -> Memory:
+        """Return the memory of a learner that has met nothing yet, see `Model.memory`."""
         (kept,), (learned,) = self._rates(self.lanes())
-        states, drift = np.zeros((2, design.trials, kept.size))
-        if rng is not None:
-            drift = self.process_noise * rng.standard_normal(states.shape)
-        free, imposed = design.free, design.imposed_error
-        for t in range(design.trials - 1):
-            error = design.perturbation[t] - states[t].sum() - noise[t] if free[t] else imposed[t]
-            states[t + 1] = kept * states[t] + learned * error + drift[t]
-        return states.sum(axis=-1), states
+        return States(kept, learned, self.process_noise, rng)
 
     def _adaptation(self, values: Values, design: Design, adaptation: Floats) -> tuple[Floats, Floats]:
         kept, learned = self._rates(values)
@@ -100,6 +92,34 @@ class StateSpace(GaussianModel):
                 x = x + gain * (adaptation[:, t] - mean[:, t])[:, None]
                 covariance = covariance - gain[:, :, None] * moved[:, None, :]
         return mean, variance
+
+
+class States(Memory):
+    """The states of one learner.
+
+    Args:
+        kept: (k,) A of every state.
+        learned: (k,) B of every state.
+        process_noise: SD of the noise of every state.
+        rng: Of that noise; None is none.
+    """
+
+    def __init__(
+        self, kept: Floats, learned: Floats, process_noise: float, rng: np.random.Generator | None
+    ) -> None:
+        self.kept, self.learned, self.process_noise, self.rng = kept, learned, process_noise, rng
+        self.states = np.zeros(kept.size)
+
+    def expect(self) -> float:
+        """Begin a trial; return the sum of the states."""
+        return float(self.states.sum())
+
+    def learn(self, error: float | None) -> Floats:
+        """End a trial; return the states before it, (k,)."""
+        before = self.states
+        drift = 0.0 if self.rng is None else self.process_noise * self.rng.standard_normal(before.size)
+        self.states = self.kept * before + self.learned * (error or 0.0) + drift
+        return before
 
 
 def _named(kind: str, state: str) -> str:

@@ -15,8 +15,8 @@ from experiments.protocols.measures import (
     AFTER,
     AFTER_B,
     AFTER_NOTHING,
-    BROAD,
     END_OF_B,
+    FALLING,
     KEPT,
     LARGEST,
     LEARNT,
@@ -197,7 +197,7 @@ def test_planted_effects_are_found_beyond_the_sham():
         ("abrupt", LARGEST): 30.0, ("abrupt", LEARNT): 60.0, ("abrupt", AFTER): 19.0,
         ("gradual", LARGEST): 13.0, ("gradual", AFTER): 23.0, ("gradual", MORE_AFTER): 4.0,
         ("error-clamps", KEPT): 75.0, ("error-clamps", WASHED): 25.0, ("error-clamps", MORE_KEPT): 50.0,
-        ("interference", AFTER_NOTHING): -5.0, ("interference", AFTER_B): 4.0,
+        ("interference", AFTER_NOTHING): 5.0, ("interference", AFTER_B): 4.0,
         ("interference", MEAN_AFTER_B): 6.0,
         ("spontaneous-recovery", END_OF_B): 0.0, ("spontaneous-recovery", RISE): 10.0,
         ("spontaneous-recovery", RISE_OF_SHAM): 5.0, ("spontaneous-recovery", LEFT): 50.0,
@@ -223,8 +223,8 @@ def test_single_updates_are_sorted_by_size_and_drift_is_taken_off():
     values = course_values({"single-trials": Pair(course(0.04), course(0.0))}, config)["single-trials"]
     assert values[of_size(2.0)] == pytest.approx(np.full(6, 0.04 * 2.0**0.5), abs=1e-5)
     assert values[of_size(0.5)] == pytest.approx(np.full(6, 0.04 * 0.5**0.5), abs=1e-5)
-    less = 0.04 * (2.0**-0.5 - 0.5**-0.5)
-    assert values[BROAD] == pytest.approx(np.full(6, less), abs=1e-5)
+    more = 0.04 * (0.5**-0.5 - 2.0**-0.5)
+    assert values[FALLING] == pytest.approx(np.full(6, more), abs=1e-5)
 
 
 def test_generalisation_is_the_mean_of_both_sides():
