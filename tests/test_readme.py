@@ -28,6 +28,7 @@ TEXT = "\n".join(TEXTS.values())
 MOST_LINES = 150
 FAILURE = re.compile(r"Traceback \(most recent|(Syntax|Indentation|Tab)Error")
 QUICK = re.compile(r"--preset[ =]smoke|--help|^python -c")  # commands that take seconds
+END = "<end of a block>"
 EVERY_CLONE_HAS = ("agents", "assets", "experiments", "savings_gym")
 
 
@@ -51,6 +52,9 @@ def shell_lines() -> list[str]:
 def module_commands() -> list[tuple[str, str]]:
     """Every ``python -m MODULE ARGUMENTS`` of the pages, in blocks and in running text."""
     return re.findall(r"python -m ([\w.]+)([^`\n#]*)", TEXT)
+
+
+WITH_CODE = [page for page in PAGES if code_of(TEXTS[page], "python")]
 
 
 @pytest.fixture
@@ -97,11 +101,23 @@ def test_the_readme_is_short() -> None:
     assert len(TEXTS[README].splitlines()) <= MOST_LINES
 
 
-@pytest.mark.parametrize("code", blocks("python"))
-def test_python_runs_when_pasted_at_the_prompt(code: str, clone: Path) -> None:
-    done = paste(code, clone)
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_python_runs_when_pasted_at_the_prompt(page: Path, clone: Path) -> None:
+    """The blocks of a page, one after the other at one prompt, since imports take most of their time."""
+    code = code_of(TEXTS[page], "python")
+    done = paste(f"\nprint({END!r})\n".join(code), clone)
     assert not FAILURE.search(done.stderr), done.stderr
-    assert done.stdout and "None" not in done.stdout, "a reader expects to see numbers"
+    shown = done.stdout.split(END)
+    assert len(shown) == len(code)
+    assert all(its.strip() and "None" not in its for its in shown), "a reader expects to see numbers"
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_block_needs_no_name_of_another(page: Path) -> None:
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--quiet", "--select", "F821", "-"]
+    for code in code_of(TEXTS[page], "python"):
+        done = subprocess.run(ruff, input=code, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
 
 
 def test_pasting_notices_a_loop_without_a_blank_line_after_it(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import sys
 
 from experiments.claims import PAGE, as_summary, write_report
 from experiments.protocols.config import PRESETS, Protocols, identity
-from experiments.protocols.courses import Stopped, take_course
+from experiments.protocols.courses import Stopped, probes_of
 from experiments.protocols.measures import Pair, course_values, quantities, read
 from experiments.protocols.report import draw, page
 from experiments.runs.command_line import StopFlag, command_text, preset_main
@@ -44,7 +44,7 @@ def run(config: Protocols) -> int:
             for course in config.only:
                 log.info("%s, and its sham", course)
                 pairs[course] = Pair(
-                    *(read(take_course(config, weights, course, sham, stop)) for sham in (False, True))
+                    *(read(probes_of(config, weights, course, sham, stop)) for sham in (False, True))
                 )
         except Stopped:
             log.warning("interrupted: the same command goes on from there")

@@ -10,7 +10,7 @@ import pytest
 from experiments.protocols import command
 from experiments.protocols.command import main
 from experiments.protocols.config import COURSES, PRESETS, Protocols
-from experiments.protocols.courses import Stopped, batch, course_file, take_course
+from experiments.protocols.courses import Stopped, course_file, probes_of
 from experiments.protocols.measures import (
     AFTER,
     AFTER_B,
@@ -72,15 +72,6 @@ def test_gradual_learning_lasts_as_long_as_learning_at_once():
 def test_the_clamp_is_that_of_the_perturbation(perturbation, clamp):
     schedule = Protocols(perturbation=perturbation).schedule("error-clamps")
     assert isinstance(schedule.phases[-1].field, clamp)
-
-
-def test_only_the_trained_target_is_trained():
-    phases = {phase.name: phase for phase in SMOKE.schedule("generalisation").phases}
-    aims = batch(SMOKE, phases["A"], update=0, made=0).target
-    assert (aims == aims[:, :1]).all()
-    every = batch(SMOKE, phases["baseline"], update=0, made=0).target
-    assert len(np.unique(every[0].numpy().round(6), axis=0)) == 8
-    assert (every[:, 0] == aims[:, 0]).all()
 
 
 def planted(phases, networks=6):
@@ -263,7 +254,7 @@ def test_one_command_writes_the_page(run):
 
 def test_courses_begin_alike_and_shams_differ_from_a_on(run):
     first = [
-        pd.read_parquet(course_file(run, course, sham)).iloc[:16, 4:]
+        pd.read_parquet(course_file(run, course, sham)).iloc[:16, 5:]
         for course in COURSES
         for sham in (False, True)
     ]
@@ -283,10 +274,10 @@ def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatc
     def take_some(config, weights, course, sham, stopped):
         if course == "generalisation":
             raise Stopped
-        return take_course(config, weights, course, sham, stopped)
+        return probes_of(config, weights, course, sham, stopped)
 
     out = tmp_path / "run"
-    monkeypatch.setattr(command, "take_course", take_some)
+    monkeypatch.setattr(command, "probes_of", take_some)
     main(arguments(out))
     assert course_file(out, "abrupt", True).is_file() and not (out / "summary.json").exists()
     monkeypatch.undo()

@@ -1,0 +1,93 @@
+"""An ensemble through a schedule: its trials teach what it learns, and its table says what came of it."""
+
+import numpy as np
+import pytest
+import torch
+
+from agents.supervised.course import PROBE, TRAIN, pretrained_learner, take_course, training_targets
+from agents.supervised.reaches import centre_out, centre_out_targets
+from experiments.savings.config import FOR_ENVIRONMENTS
+from savings_gym import CurlField, ElasticField, NullField, Phase, Schedule, VisuomotorRotation, four_phase
+from savings_gym.metrics.savings import savings
+
+FIELD = CurlField(8.0)
+
+
+def learner():
+    return pretrained_learner(FOR_ENVIRONMENTS, 2)
+
+
+def test_a_course_is_its_updates_one_after_the_other():
+    ours, by_hand = learner(), learner()
+    take_course(ours, Schedule((Phase("null", NullField(), 1), Phase("A", FIELD, 2))), seed=3, probe_every=1)
+    for made, field in enumerate((NullField(), FIELD, FIELD)):
+        rng = np.random.default_rng((3, TRAIN, made))
+        by_hand.update(centre_out(2, field, rng, probe=False, targets=centre_out_targets()))
+    pairs = zip(ours.ensemble.parameters(), by_hand.ensemble.parameters(), strict=True)
+    assert all(torch.equal(first, second) for first, second in pairs)
+
+
+def test_probes_come_at_the_beginning_on_the_way_and_at_the_end():
+    table = take_course(
+        learner(), Schedule((Phase("A", FIELD, 5), Phase("after 1", FIELD, 3))), probe_every=2
+    )
+    rows = {(phase, update) for phase, update in zip(table["phase"], table["update"], strict=True)}
+    assert rows == {("A", 0), ("A", 2), ("A", 4), ("A", 5), ("after 1", 0)}
+    assert len(table["phase"]) == 5 * 2 * 8 and (table["trial"] == 8 * table["update"]).all()
+    last = table["lateral_deviation"].reshape(5, 16)[-2:]
+    assert np.array_equal(*last), "a phase that only measures shows the networks as they were"
+
+
+def test_a_ramp_begins_without_its_field():
+    ramp = Schedule((Phase("ramp", FIELD, 3, sizes=(0.0, 1.0)),))
+    table = take_course(learner(), ramp, FIELD, probe_every=1)
+    deviation = np.abs(table["lateral_deviation"].reshape(4, -1)).mean(axis=1)
+    assert deviation[0] < 0.005 < deviation[1] < deviation[2] and deviation[3] > 0.025
+    assert np.isfinite(table["adaptation"]).all()
+
+
+def test_a_rotation_is_measured_in_a_clamp_of_the_cursor():
+    turn = VisuomotorRotation(30.0)
+    table = take_course(learner(), Schedule((Phase("A", turn, 40),)), turn, probe_every=40)
+    before, after = table["adaptation"].reshape(2, -1).mean(axis=1)
+    assert abs(before) < 0.05 and after > before + 0.05
+
+
+def test_a_batch_shares_its_targets():
+    every = training_targets(Phase("A", FIELD, 1))
+    two = training_targets(Phase("A", FIELD, 1, targets=(6, 1)))
+    assert np.array_equal(every, centre_out_targets())
+    assert np.array_equal(two, every[[6, 1] * 4])
+
+
+def test_probes_have_equal_noise_and_equal_seeds_give_equal_tables():
+    schedule = Schedule((Phase("null", NullField(), 2),))
+    first, second, other = (take_course(learner(), schedule, seed=seed) for seed in (0, 0, 1))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not np.array_equal(first["lateral_deviation"], other["lateral_deviation"])
+    quiet = learner().probe(centre_out(2, NullField(), np.random.default_rng((0, PROBE)), probe=True))
+    assert np.isfinite(quiet.hand.numpy()).all()
+
+
+def test_savings_are_read_from_the_table():
+    table = take_course(learner(), four_phase(nf1=1, ff1=12, nf2=1, ff2=12), probe_every=3)
+    found = savings(table, resamples=199).to_dict()["savings"]["initial"]
+    assert found["difference"] > 0.0, "a washout of one update leaves most of what was learnt"
+
+
+def test_what_cannot_be_measured_is_refused_first():
+    networks = learner()
+    before = networks.ensemble.initial.detach().clone()
+    with pytest.raises(ValueError, match="a channel measures adaptation to a CurlField"):
+        take_course(networks, four_phase(nf1=1, ff1=1, nf2=1, ff2=1), ElasticField(10.0))
+    with pytest.raises(ValueError, match="probe_every must be"):
+        take_course(networks, four_phase(nf1=1, ff1=1, nf2=1, ff2=1), probe_every=0)
+    assert torch.equal(before, networks.ensemble.initial)
+
+
+def test_what_is_raised_before_an_update_ends_the_course():
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        take_course(learner(), four_phase(nf1=1, ff1=1, nf2=1, ff2=1), before_update=stop)
