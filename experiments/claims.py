@@ -26,7 +26,7 @@ def cell(entry: Quantity) -> str:
 
 
 def stated(found: Mapping[str, Quantity], claimed: Iterable[str]) -> str:
-    """Return which of the claimed effects, which are positive, are shown, reversed, or not measurable."""
+    """Return which of the claimed effects, which are positive, are shown, reversed, or not shown."""
     shown: list[str] = []
     opposite: list[str] = []
     open_: list[str] = []
@@ -36,7 +36,7 @@ def stated(found: Mapping[str, Quantity], claimed: Iterable[str]) -> str:
             open_.append(name)
         else:
             (shown if entry.value > 0.0 else opposite).append(name)
-    words = {"Shown": shown, "The opposite of": opposite, "Not measurably different from none": open_}
+    words = {"Shown": shown, "Reversed": opposite, "Not shown": open_}
     return " ".join(f"{begins}: {'; '.join(names)}." for begins, names in words.items() if names)
 
 

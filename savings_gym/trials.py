@@ -86,8 +86,9 @@ class TrialTable:
         """Return means of blocks of trials as a probe table, for `phase_curves`, `savings` and figures.
 
         Block k of a phase stands for a probe after k blocks of trials; what is left of a phase after its last
-        whole block, and what only some participants have, is left out. The measure becomes the column
-        ``lateral_deviation``: for an angle, read rad where the measures of savings say m.
+        whole block, and what only some participants have, is left out. So are errors in channels and clamps,
+        which are not the learner's. The measure becomes the column ``lateral_deviation``: for an angle, read
+        rad where the measures of savings say m.
 
         Args:
             measure: Its name; None takes the first that the table has.
@@ -101,7 +102,7 @@ class TrialTable:
             ValueError: If there is no such measure, a participant lacks a phase, a phase is shorter than a
                 block, or a block has no value.
         """
-        values, block = self.values[self._measure(measure)], as_whole_number("block", block, least=1)
+        values, block = self._learners(self._measure(measure)), as_whole_number("block", block, least=1)
         parts = []
         for phase in self.phases:
             trials = [values[self._rows(name, phase)] for name in self.participants]
@@ -139,11 +140,13 @@ class TrialTable:
             The design, the measure of every trial (T,), NaN where there is none, and the phases (T,).
 
         Raises:
-            ValueError: If there is no such participant or measure, or a phase has no perturbation.
+            ValueError: If there is no such participant or measure, a phase has no perturbation, or trials are
+                missing, in which the participant may have learnt.
         """
         if participant not in self.participants:
             raise ValueError(f"no participant {participant!r}; choose from: {', '.join(self.participants)}")
         rows = self._rows(participant)
+        self._refuse_gaps(participant, rows)
         observed, phase = self.values[self._measure(measure)][rows], self.phase[rows]
         channel = np.nan_to_num(self._column("channel", rows)) == 1.0
         clamp = np.where(channel, np.nan, self._column("clamp", rows))
@@ -174,6 +177,23 @@ class TrialTable:
 
     def _column(self, name: str, rows: Array) -> Floats:
         return self.values[name][rows] if name in self.values else np.full(rows.size, np.nan)
+
+    def _learners(self, measure: str) -> Floats:
+        """(n,) a measure; NaN for errors in channels and clamps."""
+        values, everyone = self.values[measure], np.arange(self.trial.size)
+        if measure == "force_index":
+            return values
+        held = (self._column("channel", everyone) == 1.0) | np.isfinite(self._column("clamp", everyone))
+        return np.where(held, np.nan, values)
+
+    def _refuse_gaps(self, participant: str, rows: Array) -> None:
+        jumps = (np.diff(self.trial[rows]) > 1) & (self.phase[rows][1:] == self.phase[rows][:-1])
+        if jumps.any():
+            row = rows[int(np.argmax(jumps))]
+            raise ValueError(
+                f"participant {participant}, phase {self.phase[row]}: trial {self.trial[row] + 1} is "
+                "missing; keep the rows of excluded trials, with an empty cell for the measure"
+            )
 
     def _refuse_empty(self, empty: Array, phase: str) -> None:
         if empty.any():

@@ -87,7 +87,13 @@ class TheoryLearner:
         return self._controller.predict(observation, state, episode_start, deterministic)
 
     def learn(self, trials: int) -> None:
-        """Learn from so many trials of all arms together, a multiple of the arms."""
+        """Learn from so many trials of all arms together.
+
+        Raises:
+            ValueError: If they are no multiple of the arms.
+        """
+        if as_whole_number("trials", trials, least=0) % self.arms:
+            raise ValueError(f"trials must be a multiple of the {self.arms} arms, got {trials}")
         for _ in range(trials // self.arms):
             error = self._reach()
             if error is not None:

@@ -6,6 +6,7 @@ table = take_course(learner, protocol("gradual", VisuomotorRotation(30.0)))
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.learner import ADAPTATION, FROZEN, Learning, SupervisedLearner
 from agents.supervised.reaches import TRAINING_GO, Reaches, centre_out, centre_out_targets
 from agents.supervised.rollout import scored_path, wall_forces
+from savings_gym.arm.model import Arm
 from savings_gym.arrays import Columns, Floats, as_seed, as_whole_number
 from savings_gym.metrics.channel import velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
@@ -25,8 +27,9 @@ from savings_gym.perturbations.visual import VisualClamp, VisuomotorRotation
 from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, Delays, Noise
 
+CATCH_FRACTION: Final = 0.5  # of the study
 TRAIN, PROBE = range(2)  # second key of the generators
-TESTS: Final = ("probe ", "before ", "after ")  # beginnings of phases of `PROTOCOLS` that only measure
+ONLY_MEASURES: Final = re.compile(r"(probe|before|after) \d+")  # phases of `PROTOCOLS`, such as "before 1"
 
 
 def pretrained_learner(
@@ -60,11 +63,12 @@ def take_course(
     training_go: tuple[float, float] = TRAINING_GO,
     before_update: Callable[[], object] = lambda: None,
 ) -> Columns:
-    """Take a learner through a schedule, whose trials are updates: batches of 8 reaches, half without go.
+    """Take a learner through a schedule, whose trials are updates on batches of 8 reaches.
 
-    The targets of a phase share its batches. Phases that only measure (`TESTS`) have a probe, and no update.
-    Probes, at the beginning of a phase, every few updates and at its end, are the 8 centre-out reaches in the
-    field of the phase, with the same noise every time.
+    Half of a batch is without go, unless its phase has another share. The targets of a phase follow each
+    other in its batches. In phases named "probe 1", "before 1", "after 1" and so on, as some protocols have
+    them, networks are only measured. Probes, at the beginning of a phase, every few updates and at its end,
+    are the 8 centre-out reaches in the field of the phase, with the same noise every time.
 
     Args:
         learner: The networks, which learn.
@@ -83,21 +87,26 @@ def take_course(
         target and the kinematic measures; and if measured, "adaptation", the share that is made up for.
 
     Raises:
-        ValueError: If what is measured is another perturbation, or a number is bad.
+        ValueError: If what is measured is another perturbation, a phase has other targets than the 8, or a
+            number is bad.
         FloatingPointError: If a network diverged.
     """
     as_whole_number("probe_every", probe_every, least=1)
     if measured is not None and not isinstance(measured, VisuomotorRotation):
         velocity_matrix(measured)
-    seed, n = as_seed("seed", seed), learner.ensemble.networks
-    common: dict[str, Any] = {"noise": noise, "delays": delays, "device": learner.ensemble.initial.device}
+    schedule.check_targets(N_TARGETS)
+    seed, n, arm = as_seed("seed", seed), learner.ensemble.networks, learner.arm.arm
+    common: dict[str, Any] = {
+        "noise": noise, "delays": delays, "device": learner.ensemble.initial.device, "arm": arm,
+    }  # fmt: skip
 
     def probe(field: Field) -> Reaches:
         return centre_out(n, field, np.random.default_rng((seed, PROBE)), probe=True, **common)
 
     made, rows = 0, []
     for phase in schedule.phases:
-        updates = 0 if phase.name.startswith(TESTS) else phase.trials
+        updates = 0 if ONLY_MEASURES.fullmatch(phase.name) else phase.trials
+        catch = CATCH_FRACTION if phase.catch_fraction is None else phase.catch_fraction
         for update in range(updates):
             before_update()
             if update % probe_every == 0:
@@ -105,8 +114,8 @@ def take_course(
             rng = np.random.default_rng((seed, TRAIN, made))
             learner.update(
                 centre_out(
-                    n, phase.field_at(update), rng, probe=False, go_time=training_go,
-                    targets=training_targets(phase), **common,
+                    n, phase.field_at(update), rng, probe=False, catch_fraction=catch, go_time=training_go,
+                    targets=training_targets(phase, update, arm), **common,
                 )
             )  # fmt: skip
             made += 1
@@ -114,11 +123,11 @@ def take_course(
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def training_targets(phase: Phase) -> Floats:
-    """Return the targets of the 8 reaches of every batch of a phase, (8, 2) [m]."""
-    aims: Floats = centre_out_targets()[
-        np.resize(range(N_TARGETS) if phase.targets is None else phase.targets, N_TARGETS)
-    ]
+def training_targets(phase: Phase, update: int, arm: Arm | None = None) -> Floats:
+    """Return the targets of the 8 reaches of a batch of a phase, in turn from batch to batch, (8, 2) [m]."""
+    chosen = np.array(range(N_TARGETS) if phase.targets is None else phase.targets)
+    turn = (N_TARGETS * update + np.arange(N_TARGETS)) % chosen.size
+    aims: Floats = centre_out_targets(arm)[chosen[turn]]
     return aims
 
 
@@ -136,7 +145,8 @@ def adaptation(learner: SupervisedLearner, measured: Field, probe: Callable[[Fie
     if isinstance(measured, VisuomotorRotation):
         reaches = probe(VisualClamp())
         path = learner.probe(reaches).path(reaches.start)
-        return rotation_adaptation(path, centre_out_targets(), measured.angle_deg, CONTROL_STEP)
+        targets = centre_out_targets(learner.arm.arm)
+        return rotation_adaptation(path, targets, measured.angle_deg, CONTROL_STEP)
     walls = ChannelField()
     reaches = probe(walls)
     share: Floats = wall_forces(learner.probe(reaches), reaches, walls, measured).adaptation
@@ -153,7 +163,7 @@ def _rows(
     """Rows of one probe, and of the reaches in an error clamp beside it."""
     reaches = probe(phase.field_at(update))
     path = scored_path(learner.probe(reaches), reaches)
-    values = dict(kinematic_measures(path, centre_out_targets(), CONTROL_STEP))
+    values = dict(kinematic_measures(path, centre_out_targets(learner.arm.arm), CONTROL_STEP))
     if measured is not None:
         values["adaptation"] = adaptation(learner, measured, probe)
     n, m = path.shape[:2]

@@ -105,6 +105,7 @@ class SupervisedLearner:
 
     Attributes:
         stopped: (n,) whether a network learns no more.
+        norms: (n,) norms of the gradients of the last update before they were clipped; 0 before the first.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class SupervisedLearner:
         """Create the optimiser and choose the rollout."""
         self.stop_diverging = stop_diverging
         self.stopped = torch.zeros(ensemble.networks, dtype=torch.bool, device=ensemble.initial.device)
+        self.norms = torch.zeros_like(self.stopped, dtype=ensemble.initial.dtype)
         self.ensemble, self.learning = ensemble, learning
         self.arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype, actuation, arm)
         self.run = make_rollout(ensemble, self.arm, rollout)
@@ -157,7 +159,7 @@ class SupervisedLearner:
             terms["extra"] = extra(trajectories)
             total = total + terms["extra"]
         total.sum().backward()
-        norms = clip_per_network(self.plastic, self.learning.clip)
+        self.norms = norms = clip_per_network(self.plastic, self.learning.clip)
         stopped = self.stopped | ~torch.isfinite(norms)
         if bool((stopped & ~self.stopped).any()) and (not self.stop_diverging or bool(stopped.all())):
             bad = torch.nonzero(~torch.isfinite(norms)).flatten().tolist()

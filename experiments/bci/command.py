@@ -19,10 +19,10 @@ import pandas as pd
 
 from experiments.bci.config import PRESETS, Bci, identity
 from experiments.bci.measures import error_curves, network_values, quantities
-from experiments.bci.phases import Experiment, Outcome, Stopped
+from experiments.bci.phases import Experiment, Outcome
 from experiments.bci.report import draw, page
 from experiments.claims import PAGE, as_summary, write_report
-from experiments.runs.command_line import StopFlag, command_text, preset_main
+from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
 from experiments.runs.folder import RunFolder
 from savings_gym.bci.perturbations import KINDS
 from savings_gym.files import sole_writer, write_json

@@ -28,6 +28,7 @@ from agents.supervised.cursor import (
 from agents.supervised.learner import FROZEN
 from agents.supervised.networks import Ensemble
 from experiments.bci.config import CONDITIONS, SHAM, Bci
+from experiments.runs.command_line import Stopped
 from savings_gym.arrays import MM, Columns, Floats
 from savings_gym.bci.calibration import FactorDecoder, calibrate
 from savings_gym.bci.decoder import Decoder
@@ -41,10 +42,6 @@ PRETRAIN, CALIBRATE, PERTURB, PROBE = range(4)  # keys of the generators; phases
 CALIBRATION_TRIALS: Final = 3  # batches of 8 targets from which a decoder is calibrated
 MOVEMENT: Final = 0.3  # s after the cue is seen: when activity is on the way to the target
 LINE_EVERY: Final = 100  # updates
-
-
-class Stopped(Exception):
-    """The process was asked to stop."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,10 @@ import sys
 
 from experiments.claims import PAGE, as_summary, write_report
 from experiments.protocols.config import PRESETS, Protocols, identity
-from experiments.protocols.courses import Stopped, probes_of
+from experiments.protocols.courses import probes_of
 from experiments.protocols.measures import Pair, course_values, quantities, read
 from experiments.protocols.report import draw, page
-from experiments.runs.command_line import StopFlag, command_text, preset_main
+from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
 from experiments.runs.folder import RunFolder
 from savings_gym.files import sole_writer
 

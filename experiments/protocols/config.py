@@ -17,6 +17,7 @@ from experiments.savings.config import SIZE_WEIGHTS, Savings, start_weights
 from experiments.savings.phases import ANGLE_DEG, PERTURBATIONS, perturbation
 from savings_gym.arrays import as_choice, as_number, as_seed, as_whole_number
 from savings_gym.perturbations.fields import Field, NullField
+from savings_gym.perturbations.visual import VisualClamp
 from savings_gym.task.protocols import protocol
 from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import N_TARGETS, Delays, Noise
@@ -26,8 +27,11 @@ COURSES: Final = (  # those of `savings_gym.task.protocols` but "savings", the m
     "abrupt", "gradual", "interference", "spontaneous-recovery", "error-clamps", "single-trials",
     "generalisation",
 )  # fmt: skip
+REVERSAL: Final = {"curl": 180, "rotation": 360}  # updates in B
 RAMP_SHARE: Final = 0.8  # of the updates in A, over which it grows in the gradual protocol
-A_PHASES: Final = re.compile(r"(A|ramp|FF1|refresh)( \d+)?")  # those that a sham has without the perturbation
+A_PHASES: Final = re.compile(r"(A|ramp|FF1|refresh)( \d+)?")  # in which A is learnt first
+RECOVERY_PHASES: Final = re.compile("A|B")
+UNCLIPPED: Final = 1e6  # norm to which no gradient comes
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,9 @@ class Protocols:
     """Updates of a washout or an error clamp after A."""
     relearning: int = 200
     """Updates in A again, after B."""
-    reversal: int = 180
-    """Updates in B before the error clamp, about as many as take the adaptation back to none."""
+    reversal: int | None = None
+    """Updates in B before the error clamp; by default about as many as take the adaptation of the quick run
+    back to none, 180 of a curl field and 360 of a rotation."""
     sizes: tuple[float, ...] = (0.25, 0.5, 1.0, 1.5, 2.0)
     """Sizes of A in single updates."""
     rounds: int = 4
@@ -72,6 +77,8 @@ class Protocols:
     """Updates in A between two measurements of generalisation."""
     learning_rate: float = 5e-3
     """Learning rate of plain gradient descent; only the recurrent layer learns."""
+    single_rate: float = 2.5e-4
+    """The same for single updates of several sizes, whose gradients are not clipped."""
     probe_every: int = 10
     """Updates between probes, and reaches in an error clamp, from which networks do not learn."""
     noise: Noise = Noise()
@@ -88,9 +95,10 @@ class Protocols:
         if self.units not in SIZE_WEIGHTS:
             raise ValueError(f"units must be one of {', '.join(map(str, SIZE_WEIGHTS))}, got {self.units}")
         as_whole_number("networks", self.networks, 2)
-        for name in ("baseline", "adaptation", "washout", "relearning", "reversal", "rounds", "between",
-                     "refresh", "probe_every"):  # fmt: skip
+        for name in ("baseline", "adaptation", "washout", "relearning", "rounds", "between", "refresh",
+                     "probe_every"):  # fmt: skip
             as_whole_number(name, getattr(self, name), 1)
+        as_whole_number("reversal", self.updates_in_b, 1)
         as_seed("seed", self.seed)
         if not self.only or len(set(self.only)) < len(self.only):
             raise ValueError(f"only must name one or more different protocols, got {self.only}")
@@ -104,26 +112,42 @@ class Protocols:
             raise ValueError(f"{'angle_deg' if self.perturbation == 'rotation' else 'b'} must not be 0")
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
-        self.learning()
+        for course in COURSES:
+            self.learning(course)
 
     def field(self) -> Field:
         """Return A."""
         size = {"curl": self.b, "rotation": self.angle_deg}[self.perturbation]
         return perturbation(self.perturbation)(size, "cue")
 
-    def learning(self) -> Learning:
-        """Return how networks learn."""
+    @property
+    def updates_in_b(self) -> int:
+        """Updates in B before the error clamp."""
+        return REVERSAL[self.perturbation] if self.reversal is None else self.reversal
+
+    def learning(self, course: str = COURSES[0]) -> Learning:
+        """Return how networks learn in a protocol.
+
+        Gradients are clipped, as in the study, to less than their length: every update is a step of one
+        length. Single updates of several sizes would then say nothing about errors, and are not clipped.
+        """
+        if course == "single-trials":
+            return Learning("sgd", rate=self.single_rate, clip=UNCLIPPED)
         return Learning("sgd", rate=self.learning_rate)
 
     def schedule(self, course: str, sham: bool = False) -> Schedule:
-        """Return a protocol whose trials are updates, or its sham, with none of A before B or the clamp."""
+        """Return a protocol whose trials are updates, or its sham.
+
+        A sham has no perturbation where A is learnt first; that of spontaneous recovery has no B, either. In
+        a block of clamps of the cursor, the cursor is scored, so that networks learn nothing from the hand.
+        """
         ramp = round(RAMP_SHARE * self.adaptation)
         lengths: dict[str, dict[str, Any]] = {
             "abrupt": {"adaptation": self.adaptation, "washout": self.washout},
             "gradual": {"ramp": ramp, "adaptation": self.adaptation - ramp, "washout": self.washout},
             "interference": {"ff1": self.adaptation, "b": self.adaptation, "ff2": self.relearning},
             "spontaneous-recovery": {
-                "adaptation": self.adaptation, "b": self.reversal, "clamp": self.washout,
+                "adaptation": self.adaptation, "b": self.updates_in_b, "clamp": self.washout,
             },
             "error-clamps": {"adaptation": self.adaptation, "clamp": self.washout},
             "single-trials": {"sizes": self.sizes, "rounds": self.rounds, "between": self.between},
@@ -133,7 +157,8 @@ class Protocols:
         }  # fmt: skip
         first = {"nf1" if course == "interference" else "baseline": self.baseline}
         schedule = protocol(course.replace("-", " "), self.field(), **first, **lengths[course])
-        return Schedule(tuple(map(_without, schedule.phases))) if sham else schedule
+        bare = RECOVERY_PHASES if course == "spontaneous-recovery" else A_PHASES
+        return Schedule(tuple(_changed(phase, bare if sham else None) for phase in schedule.phases))
 
     def check(self) -> Path:
         """Refuse what cannot run; return the weights to start from.
@@ -148,11 +173,13 @@ class Protocols:
         return weights
 
 
-def _without(phase: Phase) -> Phase:
-    """Return a phase without its perturbation, if that is what the course learns first."""
-    if A_PHASES.fullmatch(phase.name) is None:
-        return phase
-    return dataclasses.replace(phase, field=NullField(), sizes=None)
+def _changed(phase: Phase, bare: re.Pattern[str] | None) -> Phase:
+    """Return a phase as networks go through it, without a perturbation if its name is among the bare ones."""
+    if bare is not None and bare.fullmatch(phase.name):
+        return dataclasses.replace(phase, field=NullField(), sizes=None)
+    if phase.name == "clamp" and isinstance(phase.field, VisualClamp):
+        return dataclasses.replace(phase, field=VisualClamp(scored="cursor"))
+    return phase
 
 
 PRESETS: Final = {
@@ -168,4 +195,5 @@ def identity(config: Protocols, weights: Path) -> dict[str, Any]:
     """Return the arguments that decide the results, with the digest of the weights."""
     values = dataclasses.asdict(config)
     del values["out"]
+    values["reversal"] = config.updates_in_b
     return values | {"pretrained_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}

@@ -9,11 +9,8 @@ import pandas as pd
 
 from agents.supervised.course import pretrained_learner, take_course
 from experiments.protocols.config import Protocols
+from experiments.runs.command_line import Stopped
 from savings_gym.files import read_table, verified, write_table
-
-
-class Stopped(Exception):
-    """The process was asked to stop."""
 
 
 def course_file(out: Path, course: str, sham: bool) -> Path:
@@ -38,7 +35,7 @@ def probes_of(
         if stopped():
             raise Stopped
 
-    learner = pretrained_learner(weights, config.networks, config.learning())
+    learner = pretrained_learner(weights, config.networks, config.learning(course))
     table = pd.DataFrame(
         take_course(
             learner, config.schedule(course, sham), config.field(), seed=config.seed,

@@ -18,31 +18,23 @@ from savings_gym.metrics.statistics import Sampling
 from savings_gym.task.settings import N_TARGETS
 
 PERCENT: Final = 100.0
-LEARNT: Final = "A made up for at its end, beyond practice"
+LEAST: Final = 0.05  # share of A that must be compensated for a share of it to be kept
+LEARNT: Final = "compensation at the end of A, beyond practice"
 LARGEST: Final = "largest deviation in A"
 AFTER: Final = "after-effect, beyond practice"
-MORE_AFTER: Final = "after-effect, more than after A at once"
-AFTER_B: Final = "A after B starts nearer to the line than after B alone"
-AFTER_NOTHING: Final = "A after B starts farther from the line than at first"
-MEAN_AFTER_B: Final = "less deviation in A again than after B alone"
-MEAN_AFTER_NOTHING: Final = "more deviation in A again than at first"
-END_OF_B: Final = "A made up for at the end of B"
-RISE: Final = "rise in the clamp"
-RISE_OF_SHAM: Final = "rise in the clamp after B alone"
-LEFT: Final = "A made up for at the end of the clamp, beyond B alone"
+MORE_AFTER: Final = "after-effect, gradual less abrupt"
+WORSE_START: Final = "A after B starts farther from the line than at first"
+WORSE: Final = "more deviation in A again than at first"
+BETTER_START: Final = "A after B starts nearer to the line than after B alone"
+BETTER: Final = "less deviation in A again than after B alone"
+END_OF_B: Final = "compensation at the end of B, beyond practice"
+END_OF_CLAMP: Final = "compensation at the end of the clamp, beyond practice"
+RISE: Final = "rise of compensation in the clamp, beyond practice"
 KEPT: Final = "share kept through the clamp"
 WASHED: Final = "share kept through as long a washout"
-MORE_KEPT: Final = "share kept, more than through the washout"
-FALLING: Final = "learnt per size, smallest size more than largest"
-IN_MM: Final = (
-    LARGEST,
-    AFTER,
-    MORE_AFTER,
-    AFTER_B,
-    AFTER_NOTHING,
-    MEAN_AFTER_B,
-    MEAN_AFTER_NOTHING,
-)  # the others are shares, in %
+MORE_KEPT: Final = "share kept, clamp less washout"
+FALLING: Final = "learnt per size, smallest size less largest"
+IN_MM: Final = (LARGEST, AFTER, MORE_AFTER, WORSE_START, WORSE, BETTER_START, BETTER)  # the others in %
 DEVIATION, ADAPTATION = "lateral_deviation", "adaptation"
 Values = dict[str, dict[str, Floats]]  # course to measure to (n,), in m or as a share
 
@@ -103,12 +95,12 @@ def mean(values: Floats) -> Floats:
 
 def of_size(size: float) -> str:
     """Return the name of what a single update in A of some size teaches."""
-    return f"learnt of one update in A of size {size:g}"
+    return f"learnt from one update in A of size {size:g}"
 
 
 def at_angle(degrees: float) -> str:
-    """Return the name of the adaptation at an angle from the trained target."""
-    return f"A made up for at {degrees:g} degrees from the trained target"
+    """Return the name of the compensation at an angle from the trained target, counter-clockwise."""
+    return f"compensation at {degrees:+g} degrees" if degrees else "compensation at the trained target"
 
 
 def _first_side(pair: Pair) -> float:
@@ -138,27 +130,28 @@ def _interference(pair: Pair, config: Protocols) -> dict[str, Floats]:
     sham = side * pair.deviations("FF2")[1]
     most = min(first.shape[1], again.shape[1])
     return {
-        AFTER_NOTHING: again[:, 0] - first[:, 0],
-        MEAN_AFTER_NOTHING: again[:, :most].mean(axis=1) - first[:, :most].mean(axis=1),
-        AFTER_B: sham[:, 0] - again[:, 0],
-        MEAN_AFTER_B: sham.mean(axis=1) - again.mean(axis=1),
+        WORSE_START: again[:, 0] - first[:, 0],
+        WORSE: again[:, :most].mean(axis=1) - first[:, :most].mean(axis=1),
+        BETTER_START: sham[:, 0] - again[:, 0],
+        BETTER: sham.mean(axis=1) - again.mean(axis=1),
     }
 
 
 def _recovery(pair: Pair, config: Protocols) -> dict[str, Floats]:
-    clamp, sham = (mean(course["clamp"].adaptation) for course in (pair.run, pair.sham))
-    before = mean(pair.run["baseline"].adaptation)[:, -1]
-    return {
-        END_OF_B: clamp[:, 0] - before,
-        RISE: clamp[:, -1] - clamp[:, 0],
-        RISE_OF_SHAM: sham[:, -1] - sham[:, 0],
-        LEFT: pair.beyond("clamp", -1),
-    }
+    """Of the clamp; a memory of B that fades could raise the compensation, but not above nothing."""
+    first, last = (pair.beyond("clamp", probe) for probe in (0, -1))
+    return {END_OF_B: first, END_OF_CLAMP: last, RISE: last - first}
 
 
 def _clamps(pair: Pair, config: Protocols) -> dict[str, Floats]:
+    return {KEPT: _share(pair, "clamp")}
+
+
+def _share(pair: Pair, phase: str) -> Floats:
+    """Share of the compensation of A that is left at the end of a phase; NaN if there was hardly any."""
     learnt = pair.beyond("A", -1)
-    return {LEARNT: learnt, KEPT: pair.beyond("clamp", -1) / learnt}
+    left: Floats = np.where(learnt > LEAST, pair.beyond(phase, -1) / learnt, np.nan)
+    return left
 
 
 def _single(pair: Pair, config: Protocols) -> dict[str, Floats]:
@@ -184,8 +177,14 @@ def _generalisation(pair: Pair, config: Protocols) -> dict[str, Floats]:
         for course in (pair.run, pair.sham)
     )
     beyond = ours - sham  # (n, 8), the trained target first
-    half = N_TARGETS // 2
-    return {at_angle(360.0 / N_TARGETS * i): 0.5 * (beyond[:, i] + beyond[:, -i]) for i in range(half + 1)}
+    return {at_angle(angle): beyond[:, target] for target, angle in angles().items()}
+
+
+def angles() -> dict[int, float]:
+    """Return the angle of every target from the first one, from -135 to 180 degrees, the nearest first."""
+    every = [360.0 / N_TARGETS * target for target in range(N_TARGETS)]
+    signed = {target: angle - 360.0 * (angle > 180.0) for target, angle in enumerate(every)}
+    return dict(sorted(signed.items(), key=lambda item: abs(item[1])))
 
 
 MEASURES: Final[Mapping[str, Callable[[Pair, Protocols], dict[str, Floats]]]] = {
@@ -197,7 +196,7 @@ MEASURES: Final[Mapping[str, Callable[[Pair, Protocols], dict[str, Floats]]]] = 
     "single-trials": _single,
     "generalisation": _generalisation,
 }
-NOT_CLAIMED: Final = (LARGEST, END_OF_B, RISE_OF_SHAM, KEPT, WASHED)
+NOT_CLAIMED: Final = (LARGEST, END_OF_B, KEPT, WASHED)
 
 
 def course_values(pairs: Mapping[str, Pair], config: Protocols) -> Values:
@@ -211,10 +210,12 @@ def course_values(pairs: Mapping[str, Pair], config: Protocols) -> Values:
     if {"abrupt", "gradual"} <= set(values):
         values["gradual"][MORE_AFTER] = values["gradual"][AFTER] - values["abrupt"][AFTER]
     if {"abrupt", "error-clamps"} <= set(values):
-        washed = pairs["abrupt"].beyond("washout", -1) / pairs["abrupt"].beyond("A", -1)
-        kept = values["error-clamps"]
-        kept |= {WASHED: washed, MORE_KEPT: kept[KEPT] - washed}
-    return values
+        kept, washed = values["error-clamps"][KEPT], _share(pairs["abrupt"], "washout")
+        values["error-clamps"] |= {WASHED: washed, MORE_KEPT: kept - washed}
+    return {
+        course: {name: its[np.isfinite(its)] for name, its in found.items() if np.isfinite(its).any()}
+        for course, found in values.items()
+    }
 
 
 def claimed(name: str) -> bool:

@@ -12,21 +12,34 @@ from matplotlib.axes import Axes
 from experiments.claims import cell, stated
 from experiments.drawing import style as look
 from experiments.protocols.config import Protocols
-from experiments.protocols.measures import PERCENT, Course, Pair, Values, at_angle, claimed, mean, of_size
+from experiments.protocols.measures import (
+    PERCENT,
+    Course,
+    Pair,
+    Values,
+    angles,
+    at_angle,
+    claimed,
+    mean,
+    of_size,
+)
 from experiments.runs.tables import markdown_table
 from experiments.study import Quantity
 from savings_gym.arrays import MM, Floats
-from savings_gym.task.settings import N_TARGETS
 
 FIGURE: Final = "protocols.png"
+COMPENSATION: Final = "Compensation (% of A)"
 MEANING: Final = {
     "abrupt": "A at once, then a washout.",
     "gradual": "A grows from nothing, update by update, then stays; a washout follows.",
-    "interference": "A, then B, its opposite, for as long, then A again. The sham learns only B before A.",
-    "spontaneous-recovery": "A, then B until about nothing is left of the adaptation, then error clamps.",
+    "interference": "A, then B, its opposite, for as long, then A again. The sham learns B alone before A.",
+    "spontaneous-recovery": "A, then B until about nothing is left of the compensation, then error clamps. "
+    "The sham practises without A and B. A memory of B that fades could raise the compensation to nothing, "
+    "not above.",
     "error-clamps": "A, then a block of error clamps, compared with as long a washout.",
     "single-trials": "Single updates in A, of several sizes, each between two error clamps.",
-    "generalisation": "A towards one target only, then error clamps towards all of them.",
+    "generalisation": "A towards one target only, the one to the right, then error clamps towards all of "
+    "them; angles are counter-clockwise.",
 }
 PEOPLE: Final = {
     "abrupt": "In people, the force learnt cancels most of a curl field, and leaves an after-effect to the "
@@ -61,15 +74,21 @@ def page(numbers: Mapping[str, Mapping[str, Quantity]], config: Protocols, comma
         if config.perturbation == "curl"
         else f"a rotation of the cursor by {config.angle_deg:g} degrees"
     )
+    of_what = "" if config.perturbation == "curl" else ", of the cursor"
     sections = "\n\n".join(_section(course, found) for course, found in numbers.items())
     return f"""# The field's protocols on networks
 
 A is {what}. Each protocol starts from the same {config.networks} networks of {config.units} units, which
-reach well without it; only the recurrent layer learns, by plain gradient descent on batches of 8 reaches. A
-lasts {config.adaptation} updates, a washout or a block of error clamps {config.washout}. A sham practises as
-much without A: what is called *beyond practice* or *beyond B alone* is the difference from it. How much of A
-is made up for is measured in an error clamp, from which nothing is learnt. Means over networks with 95 % t
-intervals; p values of t tests, corrected (Holm) for all tests of the page. Command: `{command}`
+reach well without it. They learn from batches of 8 reaches, half of them without a go cue; only the recurrent
+layer learns, by plain gradient descent. A lasts {config.adaptation} updates, a washout or a block of error
+clamps {config.washout}.
+
+*Deviation* is the largest distance from the straight line to the target, signed{of_what}. *Compensation* is
+the share of A that is made up for, measured from time to time in reaches in an error clamp, from which
+networks do not learn; in a block of error clamps they do, though not from errors to the side. A sham
+practises as much without A, and *beyond practice* is the difference from it. Means over networks with 95 % t
+intervals, which are not corrected; p values of t tests, corrected (Holm) for all tests of the page: an effect
+is shown if its p is below 0.05. Command: `{command}`
 
 ![The protocols]({FIGURE})
 
@@ -78,9 +97,10 @@ intervals; p values of t tests, corrected (Holm) for all tests of the page. Comm
 ## Limits
 
 An update is a gradient step on 8 reaches that knows the arm and the loss, not a trial of a person, and how
-many of them a protocol lasts is our choice. Gradients are clipped to a norm of {config.learning().clip:g}, so
-that large errors teach less than their size alone would have them. What agrees with people in direction need
-not have their cause.
+many of them a protocol lasts is our choice. Gradients are clipped, as in the study, to less than their
+length: every update is a step of one length, whatever the error, except in single updates of several sizes,
+where they are not clipped. In error clamps networks go on learning, from effort and from errors along the
+reach. What agrees with people in direction need not have their cause.
 """
 
 
@@ -139,7 +159,7 @@ def _draw(axes: Axes, course: Course, of: str, colour: str, label: str, *phases:
     updates, series = _line(course, of, phases or None)
     scaled: Floats = {"deviation": MM, "adaptation": PERCENT}[of] * series
     look.draw_band(axes, updates, scaled, colour, label)
-    axes.set(xlabel="Update", ylabel={"deviation": "Deviation (mm)", "adaptation": "A made up for (%)"}[of])
+    axes.set(xlabel="Update", ylabel={"deviation": "Deviation (mm)", "adaptation": COMPENSATION}[of])
 
 
 def _learning(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protocols) -> None:
@@ -158,7 +178,7 @@ def _again(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protoc
 
 def _clamped(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protocols) -> None:
     pair = pairs["spontaneous-recovery"]
-    for course, colour, label in ((pair.run, look.OURS, "A, B, clamp"), (pair.sham, look.QUIET, "B alone")):
+    for course, colour, label in ((pair.run, look.OURS, "A, B, clamp"), (pair.sham, look.QUIET, "sham")):
         _draw(axes, course, "adaptation", colour, label)
     ends = np.cumsum([probes.updates[-1] for probes in pair.run.values()])
     axes.axvspan(ends[-2], ends[-1], color=look.FIELD_SHADE, zorder=0)
@@ -175,13 +195,15 @@ def _forgetting(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: P
 def _sizes(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protocols) -> None:
     sizes = sorted(config.sizes)
     learnt = np.stack([PERCENT * values["single-trials"][of_size(size)] for size in sizes], axis=1)
-    look.draw_band(axes, np.array(sizes), learnt, look.OURS, "")
-    axes.plot([0, sizes[0]], [0, learnt.mean(axis=0)[0]], color=look.OURS, linestyle=look.DOTTED)
-    axes.set(xlabel="Size of A in one update", ylabel="Learnt of it (% of A)")
+    look.draw_band(axes, np.array(sizes), learnt, look.OURS, "networks")
+    slope = learnt.mean(axis=0)[0] / sizes[0]
+    axes.plot([0.0, sizes[-1]], [0.0, slope * sizes[-1]], color=look.QUIET, linestyle=look.DOTTED,
+              label="in proportion")  # fmt: skip
+    axes.set(xlabel="Size of A in one update", ylabel="Learnt (% of A)")
 
 
 def _angles(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protocols) -> None:
-    angles = np.arange(N_TARGETS // 2 + 1) * np.float64(360.0 / N_TARGETS)
-    found = np.stack([PERCENT * values["generalisation"][at_angle(angle)] for angle in angles], axis=1)
-    look.draw_band(axes, angles, found, look.OURS, "")
-    axes.set(xlabel="Angle from the target (degrees)", ylabel="A made up for (%)", xticks=angles)
+    places = sorted(angles().values())
+    found = np.stack([PERCENT * values["generalisation"][at_angle(angle)] for angle in places], axis=1)
+    look.draw_band(axes, np.array(places), found, look.OURS)
+    axes.set(xlabel="Angle from the target (degrees)", ylabel=COMPENSATION, xticks=[-90, 0, 90, 180])

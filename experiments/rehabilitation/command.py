@@ -18,7 +18,7 @@ import pandas as pd
 
 from experiments.claims import PAGE, as_summary, write_report
 from experiments.rehabilitation.config import PRESETS, Rehabilitation, identity
-from experiments.rehabilitation.courses import Stopped, take_course
+from experiments.rehabilitation.courses import course_probes
 from experiments.rehabilitation.measures import (
     Values,
     course_values,
@@ -28,7 +28,7 @@ from experiments.rehabilitation.measures import (
 )
 from experiments.rehabilitation.relearning import relearn
 from experiments.rehabilitation.report import draw, page
-from experiments.runs.command_line import StopFlag, command_text, preset_main
+from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
 from experiments.runs.folder import RunFolder
 from savings_gym.files import PROBES, read_table, sole_writer
 
@@ -54,7 +54,7 @@ def run(config: Rehabilitation) -> int:
             for units in config.sizes:
                 for therapy in config.therapies:
                     log.info("%d units, %s", units, therapy)
-                    courses[units][therapy] = take_course(config, weights[units], units, therapy, stop)
+                    courses[units][therapy] = course_probes(config, weights[units], units, therapy, stop)
             values = {units: course_values(tables) for units, tables in courses.items()}
             for units in config.sizes:
                 found = {

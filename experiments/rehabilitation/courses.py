@@ -16,6 +16,7 @@ from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches, centre_out, centre_out_targets, random_reaches
 from experiments.rehabilitation.config import INTACT, Rehabilitation
 from experiments.rehabilitation.therapy import EVERYDAY, THERAPIES, Robot, course
+from experiments.runs.command_line import Stopped
 from savings_gym.arrays import Columns
 from savings_gym.files import read_table, verified, write_table
 from savings_gym.metrics.kinematics import kinematic_measures
@@ -24,10 +25,6 @@ from savings_gym.task.settings import CONTROL_STEP, N_TARGETS
 
 TRAIN, PROBE = range(2)  # second key of the generators
 BEFORE: Final = -1  # "update" of the probe before the lesion
-
-
-class Stopped(Exception):
-    """The process was asked to stop."""
 
 
 def networks_file(out: Path, units: int, therapy: str) -> Path:
@@ -57,7 +54,7 @@ def learner_of(config: Rehabilitation, ensemble: Ensemble, course_name: str) -> 
     return SupervisedLearner(ensemble, config.learning(), arm=arm)
 
 
-def take_course(
+def course_probes(
     config: Rehabilitation,
     weights: Path,
     units: int,

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from experiments.rehabilitation.config import INTACT, Rehabilitation, identity
-from experiments.rehabilitation.courses import Stopped, learner_of, networks_file, start_networks
+from experiments.rehabilitation.courses import learner_of, networks_file, start_networks
+from experiments.runs.command_line import Stopped
 from experiments.runs.folder import RunFolder, digest
 from experiments.savings.experiment import FourPhases, RunProgress
 from savings_gym.files import sole_writer, write_json

@@ -52,6 +52,7 @@ def page(
     slopes = [
         (entry.name, format_value(entry.value, entry.ci, entry.unit), format_p(entry.p)) for entry in changes
     ]
+    least = config.everyday + config.dose
     courses = "\n".join(f"- *{name}*: {MEANING[name]}" for name in config.therapies)
     return f"""# Rehabilitation: lesion, therapy, relearning
 
@@ -62,13 +63,17 @@ learns. Command: `{command}`
 
 {courses}
 
+Everyday life alone is {config.everyday} updates, courses with practice are {least} or more: what they gain
+includes that networks learnt for longer. Intact networks, with whose savings others are compared, went
+through no course.
+
 After some courses the networks meet a curl field of {config.b:g} N s/m ({config.ff1_updates} updates), are
 washed out ({config.nf2_updates}) and meet it again ({config.ff2_updates}); a sham has no field the first
 time.
 
-{config.networks} networks of every size, the same in every course. Means over networks with 95 % t intervals;
-p values of t tests, corrected (Holm) for all tests of the table. The error is the distance of the hand from
-the target at the end of a probe, without a robot.
+{config.networks} networks of every size, the same in every course. Means over networks with 95 % t intervals,
+which are not corrected; p values of t tests, corrected (Holm) for all tests of the table. The error is the
+distance of the hand from the target at the end of a probe, without a robot.
 
 ![Errors over the courses, and savings after them]({FIGURE})
 

@@ -147,8 +147,8 @@ def sentence(numbers: list[Quantity]) -> str:
     tests = [entry for entry in numbers if entry.name.startswith(("initial savings", "rate ratio"))]
     shown = [entry.name for entry in tests if entry.p_holm is not None and entry.p_holm < LEVEL]
     others = [entry.name for entry in tests if entry.name not in shown]
-    parts = [f"Different from none: {'; '.join(shown)}."] if shown else []
-    parts += [f"Not measurably different from none: {'; '.join(others)}."] if others else []
+    parts = [f"Shown: {'; '.join(shown)}."] if shown else []
+    parts += [f"Not shown: {'; '.join(others)}."] if others else []
     return " ".join(parts)
 
 

@@ -141,6 +141,10 @@ def command_text(module: str, config: Any, presets: Mapping[str, Any]) -> str:
     return " ".join([f"python -m {module} --preset", config.preset, *flags])
 
 
+class Stopped(Exception):
+    """The process was asked to stop."""
+
+
 class StopFlag:
     """Whether Ctrl-C, a kill or a closed terminal has asked the process to stop.
 

@@ -14,19 +14,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from agents.supervised.checkpoints import save_ensemble
+from agents.supervised.course import adaptation
 from agents.supervised.learner import Learning, SupervisedLearner
 from agents.supervised.losses import goal_distance
 from agents.supervised.networks import draw_cue
 from agents.supervised.reaches import TRAINING_GO, Reaches, centre_out, centre_out_targets
-from agents.supervised.rollout import scored_path, wall_forces
+from agents.supervised.rollout import scored_path
 from experiments.runs.folder import RunFolder
 from experiments.savings.phases import TrainingPhase
 from savings_gym.arrays import Columns
 from savings_gym.files import write_atomically
 from savings_gym.metrics.kinematics import kinematic_measures
-from savings_gym.metrics.rotation import rotation_adaptation
-from savings_gym.perturbations.fields import ChannelField, CurlField, Field, NullField
-from savings_gym.perturbations.visual import VisualClamp, VisuomotorRotation
+from savings_gym.perturbations.fields import CurlField, Field, NullField
+from savings_gym.perturbations.visual import VisuomotorRotation
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, Delays, Noise
 
@@ -256,29 +256,12 @@ class FourPhases:
             reaches = self._reaches(field, PATHS)
             path = self.learner.probe(reaches).path(reaches.start)
             self.paths[f"{phase.name}/{name}"] = path.astype(np.float32)
-        if isinstance(self.field, CurlField):
-            self.adaptation[phase.name] = self._channel_adaptation(self.field).tolist()
-        elif isinstance(self.field, VisuomotorRotation):
-            self.adaptation[phase.name] = self._clamp_adaptation(self.field).tolist()
+        if isinstance(self.field, CurlField | VisuomotorRotation):
+            shares = adaptation(self.learner, self.field, lambda field: self._reaches(field, PATHS))
+            self.adaptation[phase.name] = shares.mean(axis=1).tolist()
         cue = {"cue_in_input_bias": self.cue} if self.cue else {}
         file = self.folder.path / f"networks_{phase.name}.safetensors"
         save_ensemble(file, self.learner.ensemble, phase=phase.name, **cue)
-
-    def _channel_adaptation(self, field: CurlField) -> NDArray[np.float64]:
-        """Return the share of the field's force that each network compensates in a channel, (n,).
-
-        It is the slope of the force on the channel against the force that would cancel the field.
-        """
-        channel = ChannelField()
-        reaches = self._reaches(channel, PATHS)
-        result = wall_forces(self.learner.probe(reaches), reaches, channel, field)
-        return result.adaptation.reshape(self.networks, N_TARGETS).mean(1)
-
-    def _clamp_adaptation(self, field: VisuomotorRotation) -> NDArray[np.float64]:
-        """Return the share of a rotation that each network's hand makes up for in an error clamp, (n,)."""
-        reaches = self._reaches(VisualClamp(), PATHS)
-        path = self.learner.probe(reaches).path(reaches.start)
-        return rotation_adaptation(path, self.targets, field.angle_deg, CONTROL_STEP).mean(1)
 
     def _save_state(self, began: float) -> None:
         """Save everything that resuming needs."""

@@ -179,8 +179,8 @@ class TwoRate(StateSpace):
 class ThreeRate(StateSpace):
     """The fast and the slow state, and a third that hardly forgets.
 
-    The third is called ultraslow, as in Inoue et al. 2015 (J Neurosci 35, 14386, doi
-    10.1523/JNEUROSCI.1044-15.2015). Its default rates are ours: a few hundred trials teach it a tenth.
+    The third is called ultraslow, as in Inoue et al. 2015 (J Neurophysiol 113, 328, doi
+    10.1152/jn.00803.2013). Its default rates are ours: a few hundred trials teach it a tenth.
 
     Attributes:
         fast_retention: A of the fast state.

@@ -32,9 +32,7 @@ def test_a_sentence_tells_effects_from_their_opposites_and_from_nothing():
     found["g"]["none"] = measured("none", 0.1, 0.8)
     found["g"]["unmeasured"] = measured("unmeasured", 9.0, None)
     group = corrected(found, tuple(found["g"]))["g"]
-    assert stated(group, found["g"]) == (
-        "Shown: up. The opposite of: down. Not measurably different from none: none; unmeasured."
-    )
+    assert stated(group, found["g"]) == ("Shown: up. Reversed: down. Not shown: none; unmeasured.")
     assert stated(group, ("up",)) == "Shown: up."
     assert cell(group["up"]).endswith(", p = 0.0003") and ", p" not in cell(group["unmeasured"])
 

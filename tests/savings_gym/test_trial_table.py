@@ -92,6 +92,22 @@ def test_trials_come_in_order_whatever_the_order_of_the_rows(tmp_path, table):
         np.testing.assert_array_equal(again.series(name, SIZES)[1], table.series(name, SIZES)[1])
 
 
+def test_errors_in_channels_and_clamps_are_not_those_of_the_learner(tmp_path):
+    rows = [["P", phase, 10 * n + k, -1.0 if k % 5 == 4 else 20.0, int(k == 4), 0.0 if k == 9 else ""]
+            for n, phase in enumerate(("NF1", "FF1", "NF2", "FF2")) for k in range(10)]  # fmt: skip
+    heading = ("participant", "phase", "trial", "lateral_deviation", "channel", "clamp")
+    table = read_trials(written(tmp_path / "held.csv", rows, heading), units=UNITS)
+    assert table.probe_table(block=5)["lateral_deviation"] == pytest.approx(np.full(8, 0.02))
+
+
+def test_missing_trials_are_refused_where_learning_goes_on(tmp_path, table):
+    rows = [row for row in people(2) if row[2] != 30]
+    gap = read_trials(written(tmp_path / "gap.csv", rows), COLUMNS, UNITS, PHASES)
+    with pytest.raises(ValueError, match="participant S00, phase FF1: trial 30 is missing; keep the rows"):
+        gap.series("S00", SIZES)
+    assert gap.probe_table(block=8) and table.series("S00", SIZES)
+
+
 def test_trials_may_be_numbered_anew_in_every_phase(tmp_path, table):
     again = read_trials(written(tmp_path / "c.csv", people(restart=True)), COLUMNS, UNITS, PHASES)
     assert again.phases == table.phases

@@ -94,6 +94,12 @@ def test_what_is_saved_goes_on_alike(tmp_path):
     assert agent.expectation == other.expectation
 
 
+@pytest.mark.parametrize("trials", [ARMS + 1, -ARMS])
+def test_arms_share_the_trials_evenly(course, trials):
+    with pytest.raises(ValueError, match="trials must be a"):
+        course[0].learn(trials)
+
+
 @pytest.mark.parametrize("theory", MODELS)
 def test_memories_step_by_step_are_simulations(theory):
     from savings_gym.models.design import Design

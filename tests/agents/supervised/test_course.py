@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from agents.supervised import course
 from agents.supervised.course import PROBE, TRAIN, pretrained_learner, take_course, training_targets
 from agents.supervised.reaches import centre_out, centre_out_targets
 from experiments.savings.config import FOR_ENVIRONMENTS
 from savings_gym import CurlField, ElasticField, NullField, Phase, Schedule, VisuomotorRotation, four_phase
+from savings_gym.arm.model import load_arm
 from savings_gym.metrics.savings import savings
 
 FIELD = CurlField(8.0)
@@ -53,11 +55,45 @@ def test_a_rotation_is_measured_in_a_clamp_of_the_cursor():
     assert abs(before) < 0.05 and after > before + 0.05
 
 
-def test_a_batch_shares_its_targets():
-    every = training_targets(Phase("A", FIELD, 1))
-    two = training_targets(Phase("A", FIELD, 1, targets=(6, 1)))
+def test_targets_come_equally_often():
+    every = training_targets(Phase("A", FIELD, 1), update=1)
     assert np.array_equal(every, centre_out_targets())
-    assert np.array_equal(two, every[[6, 1] * 4])
+    three = [training_targets(Phase("A", FIELD, 3, targets=(6, 1, 2)), update) for update in range(3)]
+    assert np.array_equal(np.concatenate(three), every[[6, 1, 2] * 8])
+
+
+def test_phases_have_their_own_share_of_catch_trials(monkeypatch):
+    asked = []
+
+    def recorded(*args, **values):
+        if not values["probe"]:
+            asked.append(values["catch_fraction"])
+        return centre_out(*args, **values)
+
+    monkeypatch.setattr(course, "centre_out", recorded)
+    take_course(learner(), Schedule((Phase("A", FIELD, 1, catch_fraction=0.25), Phase("B", FIELD, 1))))
+    assert asked == [0.25, 0.5]
+
+
+def test_only_phases_of_protocols_are_without_learning():
+    table = take_course(learner(), Schedule((Phase("after lunch", FIELD, 2), Phase("probe 3", FIELD, 2))))
+    updates = {
+        name: int(table["update"][table["phase"] == name].max()) for name in ("after lunch", "probe 3")
+    }
+    assert updates == {"after lunch": 2, "probe 3": 0}
+
+
+def test_another_arm_reaches_to_its_own_targets():
+    arm = {"length": {"forearm": 1.2}}
+    networks = pretrained_learner(FOR_ENVIRONMENTS, 2, arm=arm)
+    table = take_course(networks, Schedule((Phase("null", NullField(), 1),)), FIELD)
+    changed = load_arm("muscle", arm)
+    rng = np.random.default_rng((0, PROBE))
+    reaches = centre_out(2, NullField(), rng, probe=True, arm=changed)
+    hand = pretrained_learner(FOR_ENVIRONMENTS, 2, arm=arm).probe(reaches).hand[:, -1].numpy()
+    error = np.linalg.norm(hand - centre_out_targets(changed), axis=-1)
+    assert table["endpoint_error"][:16].reshape(2, 8) == pytest.approx(error, abs=1e-6)
+    assert not np.allclose(centre_out_targets(changed), centre_out_targets(), atol=0.01)
 
 
 def test_probes_have_equal_noise_and_equal_seeds_give_equal_tables():
@@ -80,6 +116,8 @@ def test_what_cannot_be_measured_is_refused_first():
     before = networks.ensemble.initial.detach().clone()
     with pytest.raises(ValueError, match="a channel measures adaptation to a CurlField"):
         take_course(networks, four_phase(nf1=1, ff1=1, nf2=1, ff2=1), ElasticField(10.0))
+    with pytest.raises(ValueError, match="has the targets"):
+        take_course(networks, Schedule((Phase("A", FIELD, 1, targets=(8,)),)))
     with pytest.raises(ValueError, match="probe_every must be"):
         take_course(networks, four_phase(nf1=1, ff1=1, nf2=1, ff2=1), probe_every=0)
     assert torch.equal(before, networks.ensemble.initial)

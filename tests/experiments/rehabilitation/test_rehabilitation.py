@@ -13,7 +13,7 @@ from agents.supervised.lesions import Lesion, silent_units
 from experiments.rehabilitation import command
 from experiments.rehabilitation.command import main
 from experiments.rehabilitation.config import INTACT, PRESETS, Rehabilitation
-from experiments.rehabilitation.courses import BEFORE, Stopped, networks_file, probes_file, take_course
+from experiments.rehabilitation.courses import BEFORE, course_probes, networks_file, probes_file
 from experiments.rehabilitation.measures import (
     BEYOND,
     DEFICIT,
@@ -39,6 +39,7 @@ from experiments.rehabilitation.therapy import (
     course,
     parts_of,
 )
+from experiments.runs.command_line import Stopped
 from savings_gym.perturbations.position import AssistiveField, ErrorAugmentation
 
 SMOKE = dataclasses.replace(PRESETS["smoke"], sizes=(32,), therapies=(EVERYDAY, PRACTICE, ASSISTED))
@@ -154,10 +155,10 @@ def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatc
     def take_two(config, weights, units, therapy, stopped):
         if therapy == ASSISTED:
             raise Stopped
-        return take_course(config, weights, units, therapy, stopped)
+        return course_probes(config, weights, units, therapy, stopped)
 
     out = tmp_path / "run"
-    monkeypatch.setattr(command, "take_course", take_two)
+    monkeypatch.setattr(command, "course_probes", take_two)
     main(arguments(SMOKE, out))
     assert probes_file(out, 32, PRACTICE).is_file() and not (out / "summary.json").exists()
     monkeypatch.undo()

@@ -162,7 +162,7 @@ def test_sentences_follow_the_corrected_tests():
     assert all(entry.p_holm >= entry.p for entry in tested)
     first, second = sentences(numbers).splitlines()
     assert "Shown" not in first and f"Shown: {SAVED_EARLY}." in second
-    assert f"The opposite of: {SHIFT_BEYOND}." in second
+    assert f"Reversed: {SHIFT_BEYOND}." in second
 
 
 def test_presets_are_what_they_say():
