@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from planted_runs import planted_folder
 
-from experiments.theories import recovery
+from experiments.theories import rebound, recovery
 from experiments.theories.command import PRESETS, main, source_of
 from experiments.theories.learners import networks
 from experiments.theories.prediction import THEORIES, outcomes_of, verdicts
@@ -233,3 +233,27 @@ def test_sources_that_do_not_fit_are_refused_before_any_work(run, tmp_path, capl
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(PRESETS["smoke"], **arguments)
+
+
+def test_theories_with_two_memories_come_back_and_others_fade(tmp_path):
+    config = rebound.Rebound(out=tmp_path / "out", theories=("one-rate", "two-rate", "memory-of-errors"))
+    assert rebound.run(config) == 0
+    page = (tmp_path / "out" / rebound.PAGE).read_text()
+    assert "![Expectations" in page and (tmp_path / "out" / rebound.FIGURE).is_file()
+    found = {t: rebound.moments(config, rebound.expectation(config, t)[0]) for t in config.theories}
+    two = found["two-rate"]
+    assert two["end of A"] > 0.6 and two["end of the opposite"] < 0.0 < 0.2 < two["largest in the channel"]
+    assert two["largest in the channel"] > two["end of the channel"]
+    for fading in ("one-rate", "memory-of-errors"):
+        its = found[fading]
+        last = max(its["end of the opposite"], 0.0)
+        assert its["largest in the channel"] <= last + 1e-12
+
+
+def test_the_rebound_refuses_bad_input_first(tmp_path, caplog, capsys):
+    status = rebound.main(
+        ["--preset", "smoke", "--lengths", "0", "5", "5", "5", "--out", str(tmp_path / "x")]
+    )
+    assert status == 2 and "lengths: baseline must be" in caplog.text + capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+    assert rebound.main(["--preset", "smoke", "--out", str(tmp_path / "y")]) == 0

@@ -1,0 +1,174 @@
+"""Which theories predict that what was learnt comes back by itself?
+
+    python -m experiments.theories.rebound [--preset smoke] [--out runs/rebound]
+
+takes every theory, with the values of people that are its defaults, through the design of Heald, Lengyel &
+Wolpert 2021: 50 trials without a perturbation, 125 in A, 15 in its opposite and 150 in a channel. Writes
+rebound.png and README.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.drawing import style as look
+from experiments.runs.command_line import choice, choices, command_text, preset_main
+from experiments.runs.tables import markdown_table
+from experiments.theories.prediction import check_theories
+from experiments.theories.report import COLOURS, LINES
+from savings_gym.arrays import Floats, as_seed, as_whole_number
+from savings_gym.files import open_folder, write_atomically
+from savings_gym.models.coin import Coin
+from savings_gym.models.design import CHANNEL, Design
+from savings_gym.models.names import MODELS, make_model
+
+log = logging.getLogger(__name__)
+LENGTHS: Final = (50, 125, 15, 150)  # none, A, its opposite, channel
+FIGURE, PAGE = "rebound.png", "README.md"
+
+
+@dataclass(frozen=True)
+class Rebound:
+    """Arguments of the command; the preset sets the defaults."""
+
+    preset: Annotated[str, choice(("quick", "smoke"))] = "quick"
+    """quick (a minute), smoke (seconds)."""
+    out: Path = Path("runs/rebound")
+    """Folder of the results."""
+    theories: Annotated[tuple[str, ...], choices(MODELS)] = tuple(MODELS)
+    """Theories to ask."""
+    lengths: tuple[int, int, int, int] = LENGTHS
+    """Trials without a perturbation, in A, in its opposite, and in the channel."""
+    runs: int = 64
+    """Learners over which contextual inference is averaged, each with 100 particles."""
+    seed: int = 0
+    """Of their noise; the other theories have none here."""
+
+    def __post_init__(self) -> None:
+        """Check every value before any work starts."""
+        check_theories(self.theories)
+        for name, trials in zip(("baseline", "A", "opposite", "channel"), self.lengths, strict=True):
+            as_whole_number(f"lengths: {name}", trials, least=1)
+        as_whole_number("runs", self.runs, least=1)
+        as_seed("seed", self.seed)
+
+    def design(self) -> Design:
+        """Return the trials."""
+        none, a, opposite, channel = self.lengths
+        return Design.of_blocks((0.0, none), (1.0, a), (-1.0, opposite), (CHANNEL, channel))
+
+
+PRESETS: Final = {
+    "quick": Rebound(),
+    "smoke": Rebound("smoke", Path("runs/rebound-smoke"), lengths=(5, 20, 4, 10), runs=2),
+}
+
+
+def expectation(config: Rebound, theory: str) -> tuple[Floats, Floats | None]:
+    """Return what a theory expects of every trial, (T,); of contextual inference also the contexts.
+
+    Returns:
+        The expectation, and the probability of every context, (T, contexts + 1), or None.
+    """
+    if theory == "coin":
+        return Coin(runs=config.runs, seed=config.seed).average(config.design())
+    return make_model(theory).simulate(config.design()).expectation, None
+
+
+def moments(config: Rebound, expected: Floats) -> dict[str, float]:
+    """Return the expectation at the ends of A, opposite and channel, and where it is largest in the channel."""
+    ends = np.cumsum(config.lengths)
+    channel = expected[ends[2] :]
+    return {
+        "end of A": expected[ends[1] - 1],
+        "end of the opposite": expected[ends[2] - 1],
+        "largest in the channel": channel.max(),
+        "... at trial": float(channel.argmax() + 1),
+        "end of the channel": channel[-1],
+    }
+
+
+def page(config: Rebound, expected: Mapping[str, Floats]) -> str:
+    """Return the page as Markdown."""
+    found = {theory: moments(config, its) for theory, its in expected.items()}
+    names = list(next(iter(found.values())))
+    rows = [
+        (MODELS[theory].name, *(f"{its[name]:.{0 if 'trial' in name else 3}f}" for name in names))
+        for theory, its in found.items()
+    ]
+    none, a, opposite, channel = config.lengths
+    return f"""# Does it come back by itself?
+
+What theories of learning, with the values of people that are their defaults, expect of the perturbation
+over {none} trials without one, {a} in A, {opposite} in its opposite, and {channel} in a channel, where no
+error can teach: the design in which Heald, Lengyel & Wolpert (2021, doi 10.1038/s41586-021-04129-3) show the
+spontaneous recovery of contextual inference, after Smith, Ghazizadeh & Shadmehr (2006, doi
+10.1371/journal.pbio.0040179), who found it in people and explained it by two rates. 1 is the whole of A.
+Contextual inference is the mean of {config.runs} learners.
+
+Command: `{command_text("experiments.theories.rebound", config, PRESETS)}`
+
+![Expectations, and contexts]({FIGURE})
+
+{markdown_table(("theory", *names), rows)}
+
+A theory whose expectation rises above nothing in the channel shows recovery. With one rate, or a memory of
+errors, it can only fade towards nothing.
+"""
+
+
+def draw(config: Rebound, expected: Mapping[str, Floats], contexts: Floats | None) -> Figure:
+    """Draw expectations, and how probable contextual inference finds its contexts."""
+    figure = look.new_figure(2.3)
+    left, right = figure.subplots(1, 2)
+    ends = np.cumsum(config.lengths)
+    for axes in (left, right):
+        axes.axvspan(ends[0], ends[1], color=look.FIELD_SHADE, zorder=0)
+        axes.axvspan(ends[2], ends[3], color="#f4f4f4", zorder=0)
+        axes.set(xlabel="Trial")
+    left.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
+    for theory, its in expected.items():
+        label = MODELS[theory].name
+        left.plot(its, color=COLOURS[theory], linestyle=LINES[theory], linewidth=1.2, label=label)
+    left.set(ylabel="Expected perturbation (of A)")
+    left.legend(loc="lower left")
+    if contexts is not None:
+        names = ("first context", "second", "third")
+        for number, (name, colour) in enumerate(zip(names, (look.INK, look.OURS, look.SECOND), strict=True)):
+            right.plot(contexts[:, number], color=colour, linewidth=1.2, label=name)
+        right.legend(loc="best")
+    right.set(ylabel="Probability before the trial", ylim=(0.0, 1.0))
+    look.letter_panels((left, right))
+    return figure
+
+
+def run(config: Rebound) -> int:
+    """Ask every theory; return the exit status."""
+    open_folder(config.out, {**dataclasses.asdict(config), "out": str(config.out)})
+    found = {theory: expectation(config, theory) for theory in MODELS if theory in config.theories}
+    expected = {theory: its for theory, (its, _) in found.items()}
+    contexts = next((its for _, its in found.values() if its is not None), None)
+    with look.house_style():
+        look.save_picture(draw(config, expected, contexts), config.out / FIGURE)
+    text = page(config, expected)
+    write_atomically(config.out / PAGE, text.encode())
+    log.info("%s", text)
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return preset_main("experiments.theories.rebound", PRESETS, "quick", run, arguments, __doc__)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
