@@ -85,7 +85,7 @@ def expectation(config: Rebound, theory: str) -> tuple[Floats, Floats | None]:
 
 
 def moments(config: Rebound, expected: Floats) -> dict[str, float]:
-    """Return the expectation at the ends of A, opposite and channel, and where it is largest in the channel."""
+    """Return the expectation at the ends of A, opposite and channel, and its largest in the channel."""
     ends = np.cumsum(config.lengths)
     channel = expected[ends[2] :]
     return {
@@ -140,7 +140,7 @@ def draw(config: Rebound, expected: Mapping[str, Floats], contexts: Floats | Non
         label = MODELS[theory].name
         left.plot(its, color=COLOURS[theory], linestyle=LINES[theory], linewidth=1.2, label=label)
     left.set(ylabel="Expected perturbation (of A)")
-    left.legend(loc="lower left")
+    left.legend(loc="upper right")
     if contexts is not None:
         names = ("first context", "second", "third")
         for number, (name, colour) in enumerate(zip(names, (look.INK, look.OURS, look.SECOND), strict=True)):
