@@ -30,7 +30,7 @@ def test_an_example_is_a_page_with_a_quick_mode_and_a_place_in_the_readme(name):
 
 def test_every_example_is_tested():
     tested = set(re.findall(r'run\("(\w+)"', Path(__file__).read_text()))
-    assert tested == set(NAMES) and len(NAMES) == 9
+    assert tested == set(NAMES) and len(NAMES) == 10
 
 
 def test_it_pays_to_know_a_field_of_ones_own():
@@ -88,3 +88,11 @@ def test_ppo_in_one_file_acts_within_bounds_and_repeats_itself_after_loading(tmp
     agent.save(str(tmp_path / "agent"))
     other.load(str(tmp_path / "agent"))
     assert np.array_equal(other.predict(observation)[0], actions)
+
+
+def test_a_reinforcement_learner_goes_through_decoders_and_a_sham():
+    found = run("own_decoder")
+    assert set(found) == {"run", "sham"} and set(found["run"]) == {"NF1", "FF1", "NF2", "FF2"}
+    assert np.array_equal(found["run"]["NF1"], found["sham"]["NF1"])
+    assert not np.array_equal(found["run"]["NF2"], found["sham"]["NF2"])
+    assert all(np.isfinite(its).all() for its in found["run"].values())
