@@ -95,7 +95,8 @@ class Protocols:
         if self.units not in SIZE_WEIGHTS:
             raise ValueError(f"units must be one of {', '.join(map(str, SIZE_WEIGHTS))}, got {self.units}")
         as_whole_number("networks", self.networks, 2)
-        for name in ("baseline", "adaptation", "washout", "relearning", "rounds", "between", "refresh",
+        as_whole_number("adaptation", self.adaptation, 3)  # so that some of it comes after the ramp
+        for name in ("baseline", "washout", "relearning", "rounds", "between", "refresh",
                      "probe_every"):  # fmt: skip
             as_whole_number(name, getattr(self, name), 1)
         as_whole_number("reversal", self.updates_in_b, 1)

@@ -323,6 +323,7 @@ def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatc
         (["--sizes", "1"], "two or more different numbers"),
         (["--sizes", "1", "0"], "sizes must be"),
         (["--reversal", "0"], "reversal must be"),
+        (["--adaptation", "2"], "adaptation must be a whole number of at least 3"),
         (["--networks", "1"], "networks must be"),
     ],
 )
