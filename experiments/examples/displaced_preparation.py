@@ -18,7 +18,7 @@ from savings_gym.arrays import MM
 from savings_gym.metrics.kinematics import lateral_deviation
 from savings_gym.task.settings import CONTROL_STEP, PROBE_GO
 
-WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128-paper.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128.safetensors"
 PREPARED, MOVING, GO = 16, 60, round(PROBE_GO / CONTROL_STEP)  # control steps
 
 

@@ -11,7 +11,7 @@ from savings_gym import Probe
 from savings_gym.arrays import MM
 from savings_gym.task.settings import task_settings
 
-WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128-paper.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128.safetensors"
 ARMS = {
     "the arm of training": {},
     "half the biceps": {"strength": {"biceps": 0.5}},

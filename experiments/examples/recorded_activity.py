@@ -15,7 +15,7 @@ from savings_gym.activity.preparatory import force_axes
 from savings_gym.activity.recording import by_phase, load_activity, save_activity
 from savings_gym.activity.subspaces import principal_subspace
 
-WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128-paper.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128.safetensors"
 PREPARED, MOVING = slice(25, 44), 60  # control steps: before go at 0.44 s, and early in the reach
 
 

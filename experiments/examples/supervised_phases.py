@@ -13,7 +13,7 @@ from savings_gym import Probe, ProbeRecorder, four_phase
 from savings_gym.arrays import MM
 from savings_gym.task.settings import N_TARGETS, task_settings
 
-WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128-paper.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "pretrained" / "gru128.safetensors"
 
 
 def main(quick: bool = False, networks: int = 2, seed: int = 0) -> ProbeRecorder:
