@@ -99,7 +99,8 @@ is shown if its p is below 0.05. Command: `{command}`
 An update is a gradient step on 8 reaches that knows the arm and the loss, not a trial of a person, and how
 many of them a protocol lasts is our choice. Gradients are clipped, as in the study, to less than their
 length: every update is a step of one length, whatever the error, except in single updates of several sizes,
-where they are not clipped. In error clamps networks go on learning, from effort and from errors along the
+where they are not clipped; but the position term of the loss is an L1 distance, whose gradient hardly grows
+with the error. In error clamps networks go on learning, from effort and from errors along the
 reach. What agrees with people in direction need not have their cause.
 """
 
