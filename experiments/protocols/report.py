@@ -34,8 +34,8 @@ MEANING: Final = {
     "gradual": "A grows from nothing, update by update, then stays; a washout follows.",
     "interference": "A, then B, its opposite, for as long, then A again. The sham learns B alone before A.",
     "spontaneous-recovery": "A, then B until about nothing is left of the compensation, then error clamps. "
-    "The sham practises without A and B. Recovery is a rise in the clamp that ends above nothing, so that both "
-    "have to be shown; a memory of B that fades could raise the compensation to nothing, but not above.",
+    "The sham practises without A and B. Recovery is a rise in the clamp that ends above nothing, so that "
+    "both have to be shown; a memory of B that fades could raise the compensation to nothing, but not above.",
     "error-clamps": "A, then a block of error clamps, compared with as long a washout.",
     "single-trials": "Single updates in A, of several sizes, each between two error clamps.",
     "generalisation": "A towards one target only, the one to the right, then error clamps towards all of "
