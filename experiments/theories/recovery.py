@@ -137,6 +137,9 @@ other first guesses. *Median error*: of the estimate, relative to the planted va
 intervals that hold the planted value. *No interval*: fits that end at a bound, or whose likelihood does not
 curve, so that the data do not determine the parameter.
 
+Intervals with a coverage far below 95 % are too narrow and say little: those of the slowest states of three
+rates, and of contextual inference, whose likelihood is itself an estimate from a few particles.
+
 Command: `{command}`
 
 {markdown_table(headings, rows)}
