@@ -96,8 +96,9 @@ def take_course(
         velocity_matrix(measured)
     schedule.check_targets(N_TARGETS)
     seed, n, arm = as_seed("seed", seed), learner.ensemble.networks, learner.arm.arm
+    weights = learner.ensemble.initial
     common: dict[str, Any] = {
-        "noise": noise, "delays": delays, "device": learner.ensemble.initial.device, "arm": arm,
+        "noise": noise, "delays": delays, "device": weights.device, "dtype": weights.dtype, "arm": arm,
     }  # fmt: skip
 
     def probe(field: Field) -> Reaches:

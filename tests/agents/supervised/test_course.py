@@ -6,6 +6,7 @@ import torch
 
 from agents.supervised import course
 from agents.supervised.course import PROBE, TRAIN, pretrained_learner, take_course, training_targets
+from agents.supervised.learner import SupervisedLearner
 from agents.supervised.reaches import centre_out, centre_out_targets
 from experiments.savings.config import FOR_ENVIRONMENTS
 from savings_gym import CurlField, ElasticField, NullField, Phase, Schedule, VisuomotorRotation, four_phase
@@ -129,3 +130,10 @@ def test_what_is_raised_before_an_update_ends_the_course():
 
     with pytest.raises(KeyboardInterrupt):
         take_course(learner(), four_phase(nf1=1, ff1=1, nf2=1, ff2=1), before_update=stop)
+
+
+def test_networks_in_float64_go_the_same_way():
+    single, double = learner(), SupervisedLearner(learner().ensemble.double(), rollout="plain")
+    schedule = Schedule((Phase("A", FIELD, 1),))
+    tables = [take_course(each, schedule, FIELD) for each in (single, double)]
+    assert tables[0]["adaptation"] == pytest.approx(tables[1]["adaptation"], abs=2e-3)
