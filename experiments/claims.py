@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from experiments.runs.folder import versions
+from experiments.runs.command_line import StopFlag, Stopped
+from experiments.runs.folder import RunFolder, versions
 from experiments.runs.tables import format_p, format_value
 from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import Floats
-from savings_gym.files import SUMMARY, write_atomically, write_json
+from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
 from savings_gym.metrics.statistics import holm
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,42 @@ def as_summary(
             for group, found in values.items()
         },
     }
+
+
+def run_to_page(
+    out: Path,
+    identity: dict[str, Any],
+    work: Callable[[RunFolder, StopFlag], None],
+    remedy: str,
+    again: str = "goes on from there",
+) -> int:
+    """Do the work of an experiment that ends with its page, unless its folder is complete.
+
+    Args:
+        out: Run folder; nobody else may write into it.
+        identity: The arguments that decide the results.
+        work: Does it, in the folder, to the call of `write_report`; raises `Stopped` if the flag is set.
+        remedy: Argument whose value should be lower if the learning diverges.
+        again: What the same command does after an interruption.
+
+    Returns:
+        0; 1 if the learning diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
+    """
+    with StopFlag() as stop, sole_writer(out):
+        folder = RunFolder(out, identity)
+        if folder.complete:
+            log.info("%s is complete:\n%s", out, (out / PAGE).read_text())
+            return 0
+        folder.check()
+        try:
+            work(folder, stop)
+        except Stopped:
+            log.warning("interrupted: the same command %s", again)
+            return stop.status
+        except FloatingPointError as error:
+            log.error("the learning diverged: %s; try a lower %s", error, remedy)
+            return 1
+    return 0
 
 
 def write_report(out: Path, text: str, command: str, claims: Mapping[str, Any], **more: Any) -> None:

@@ -21,38 +21,23 @@ from experiments.bci.config import PRESETS, Bci, identity
 from experiments.bci.measures import error_curves, network_values, quantities
 from experiments.bci.phases import Experiment, Outcome
 from experiments.bci.report import draw, page
-from experiments.claims import PAGE, as_summary, write_report
-from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
+from experiments.claims import as_summary, run_to_page, write_report
+from experiments.runs.command_line import StopFlag, command_text, preset_main
 from experiments.runs.folder import RunFolder
 from savings_gym.bci.perturbations import KINDS
-from savings_gym.files import sole_writer, write_json
+from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
 DECODERS = "decoders.json"
 
 
 def run(config: Bci) -> int:
-    """Train, perturb and report; return the exit status.
+    """Train, perturb and report; return the exit status, see `run_to_page`."""
 
-    Returns:
-        0; 1 if the learning diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
-    """
-    with StopFlag() as stop, sole_writer(config.out):
-        folder = RunFolder(config.out, identity(config))
-        if folder.complete:
-            log.info("%s is complete:\n%s", config.out, (config.out / PAGE).read_text())
-            return 0
-        folder.check()
-        try:
-            outcome = Experiment(config, stop).run()
-        except Stopped:
-            log.warning("interrupted: the same command starts again")
-            return stop.status
-        except FloatingPointError as error:
-            log.error("the learning diverged: %s; try a lower --rate", error)
-            return 1
-        _report(config, folder, outcome)
-    return 0
+    def work(folder: RunFolder, stop: StopFlag) -> None:
+        _report(config, folder, Experiment(config, stop).run())
+
+    return run_to_page(config.out, identity(config), work, "--rate", again="starts again")
 
 
 def _report(config: Bci, folder: RunFolder, outcome: Outcome) -> None:

@@ -14,50 +14,34 @@ from __future__ import annotations
 import logging
 import sys
 
-from experiments.claims import PAGE, as_summary, write_report
+from experiments.claims import as_summary, run_to_page, write_report
 from experiments.protocols.config import PRESETS, Protocols, identity
 from experiments.protocols.courses import probes_of
 from experiments.protocols.measures import Pair, course_values, quantities, read
 from experiments.protocols.report import draw, page
-from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
+from experiments.runs.command_line import StopFlag, command_text, preset_main
 from experiments.runs.folder import RunFolder
-from savings_gym.files import sole_writer
 
 log = logging.getLogger(__name__)
 
 
 def run(config: Protocols) -> int:
-    """Take every course and report; return the exit status.
-
-    Returns:
-        0; 1 if the learning diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
-    """
+    """Take every course and report; return the exit status, see `run_to_page`."""
     weights = config.check()
-    with StopFlag() as stop, sole_writer(config.out):
-        folder = RunFolder(config.out, identity(config, weights))
-        if folder.complete:
-            log.info("%s is complete:\n%s", config.out, (config.out / PAGE).read_text())
-            return 0
-        folder.check()
+
+    def work(folder: RunFolder, stop: StopFlag) -> None:
         pairs = {}
-        try:
-            for course in config.only:
-                log.info("%s, and its sham", course)
-                pairs[course] = Pair(
-                    *(read(probes_of(config, weights, course, sham, stop)) for sham in (False, True))
-                )
-        except Stopped:
-            log.warning("interrupted: the same command goes on from there")
-            return stop.status
-        except FloatingPointError as error:
-            log.error("the learning diverged: %s; try a lower --learning-rate", error)
-            return 1
+        for course in config.only:
+            log.info("%s, and its sham", course)
+            run, sham = (read(probes_of(config, weights, course, which, stop)) for which in (False, True))
+            pairs[course] = Pair(run, sham)
         values = course_values(pairs, config)
         numbers = quantities(values, config.seed)
         draw(pairs, values, config, config.out)
         made_by = command_text("experiments.protocols", config, PRESETS)
         write_report(config.out, page(numbers, config, made_by), made_by, as_summary(numbers, values))
-    return 0
+
+    return run_to_page(config.out, identity(config, weights), work, "--learning-rate")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ import sys
 
 import pandas as pd
 
-from experiments.claims import PAGE, as_summary, write_report
+from experiments.claims import as_summary, run_to_page, write_report
 from experiments.rehabilitation.config import PRESETS, Rehabilitation, identity
 from experiments.rehabilitation.courses import course_probes
 from experiments.rehabilitation.measures import (
@@ -28,51 +28,37 @@ from experiments.rehabilitation.measures import (
 )
 from experiments.rehabilitation.relearning import relearn
 from experiments.rehabilitation.report import draw, page
-from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
+from experiments.runs.command_line import StopFlag, command_text, preset_main
 from experiments.runs.folder import RunFolder
-from savings_gym.files import PROBES, read_table, sole_writer
+from savings_gym.files import PROBES, read_table
 
 log = logging.getLogger(__name__)
 Courses = dict[int, dict[str, pd.DataFrame]]  # units to therapy to probes
 
 
 def run(config: Rehabilitation) -> int:
-    """Lesion, treat, relearn and report; return the exit status.
-
-    Returns:
-        0; 1 if the learning diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
-    """
+    """Lesion, treat, relearn and report; return the exit status, see `run_to_page`."""
     weights = config.check()
-    with StopFlag() as stop, sole_writer(config.out):
-        folder = RunFolder(config.out, identity(config, weights))
-        if folder.complete:
-            log.info("%s is complete:\n%s", config.out, (config.out / PAGE).read_text())
-            return 0
-        folder.check()
-        try:
-            courses: Courses = {units: {} for units in config.sizes}
-            for units in config.sizes:
-                for therapy in config.therapies:
-                    log.info("%d units, %s", units, therapy)
-                    courses[units][therapy] = course_probes(config, weights[units], units, therapy, stop)
-            values = {units: course_values(tables) for units, tables in courses.items()}
-            for units in config.sizes:
-                found = {
-                    course: tuple(
-                        read_table(relearn(config, weights[units], units, course, sham, stop) / PROBES)
-                        for sham in (False, True)
-                    )
-                    for course in config.relearn
-                }
-                values[units] |= relearning_values(found)
-        except Stopped:
-            log.warning("interrupted: the same command goes on from there")
-            return stop.status
-        except FloatingPointError as error:
-            log.error("the learning diverged: %s; try a lower --learning-rate", error)
-            return 1
+
+    def work(folder: RunFolder, stop: StopFlag) -> None:
+        courses: Courses = {units: {} for units in config.sizes}
+        for units in config.sizes:
+            for therapy in config.therapies:
+                log.info("%d units, %s", units, therapy)
+                courses[units][therapy] = course_probes(config, weights[units], units, therapy, stop)
+        values = {units: course_values(tables) for units, tables in courses.items()}
+        for units in config.sizes:
+            found = {
+                course: tuple(
+                    read_table(relearn(config, weights[units], units, course, sham, stop) / PROBES)
+                    for sham in (False, True)
+                )
+                for course in config.relearn
+            }
+            values[units] |= relearning_values(found)
         _report(config, courses, values)
-    return 0
+
+    return run_to_page(config.out, identity(config, weights), work, "--learning-rate")
 
 
 def _report(config: Rehabilitation, courses: Courses, values: Values) -> None:

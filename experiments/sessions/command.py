@@ -19,40 +19,27 @@ import numpy as np
 import pandas as pd
 
 from agents.supervised.checkpoints import load_ensemble
-from experiments.claims import PAGE, as_summary, write_report
-from experiments.runs.command_line import StopFlag, command_text, preset_main
+from experiments.claims import as_summary, run_to_page, write_report
+from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
 from experiments.runs.folder import RunFolder
 from experiments.sessions.config import PRESETS, SAVINGS, UNTRAINED, Sessions, identity
 from experiments.sessions.measures import Curves, curves, network_values, quantities, read_sides
 from experiments.sessions.report import draw, page
 from experiments.sessions.testing import Outcome, test
 from experiments.sessions.training import networks_file, start_networks, train
-from savings_gym.files import sole_writer, write_atomically
+from savings_gym.files import write_atomically
 
 log = logging.getLogger(__name__)
 
 
 def run(config: Sessions) -> int:
-    """Train, test and report; return the exit status.
-
-    Returns:
-        0; 1 if the learning diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
-    """
+    """Train, test and report; return the exit status, see `run_to_page`."""
     weights = config.check()
-    with StopFlag() as stop, sole_writer(config.out):
-        folder = RunFolder(config.out, identity(config, weights))
-        if folder.complete:
-            log.info("%s is complete:\n%s", config.out, (config.out / PAGE).read_text())
-            return 0
-        folder.check()
+
+    def work(folder: RunFolder, stop: StopFlag) -> None:
         for regime in config.regimes:
-            try:
-                if not train(config, weights, regime, stop):
-                    log.warning("interrupted: the same command goes on from there")
-                    return stop.status
-            except FloatingPointError as error:
-                log.error("the learning diverged: %s; try a lower --rate", error)
-                return 1
+            if not train(config, weights, regime, stop):
+                raise Stopped
         ensembles = {UNTRAINED: start_networks(config, weights)}
         ensembles |= {regime: load_ensemble(networks_file(config.out, regime)) for regime in config.regimes}
         tested: dict[str, dict[str, Outcome]] = {}
@@ -61,11 +48,11 @@ def run(config: Sessions) -> int:
             tested[regime] = {}
             for kind in config.test_sessions():
                 if stop():
-                    log.warning("interrupted: the same command goes on from there")
-                    return stop.status
+                    raise Stopped
                 tested[regime][kind] = test(config, ensemble, kind)
         _report(config, folder, tested)
-    return 0
+
+    return run_to_page(config.out, identity(config, weights), work, "--rate")
 
 
 def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Outcome]]) -> None:
