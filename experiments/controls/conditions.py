@@ -29,6 +29,7 @@ WASHOUTS: Final = {"eighth": 1 / 8, "quarter": 1 / 4, "half": 1 / 2, "double": 2
 MOTORS: Final = Path("experiments/pretrained/gru128-motor.safetensors")  # see the README beside it
 MOTOR_NETWORKS: Final = 4  # in that file
 FACTOR_NETWORKS: Final = 8  # most networks of a factor
+FIELD_NETWORKS: Final = 16  # most networks of the fields that are beside the field and its opposite
 FACTOR: Final = "factor"
 FEW_TARGETS: Final = {"few-four": (0, 2, 4, 6), "few-three": (0, 1, 2)}
 
@@ -66,6 +67,7 @@ def conditions(main: Savings, few: int = FEW, networks: int | None = None) -> di
         networks: Networks of all other conditions, the first ones of the main run; all of them if None.
     """
     base = main if networks is None else dataclasses.replace(main, networks=networks)
+    fewer = dataclasses.replace(base, networks=min(FIELD_NETWORKS, base.networks))
     every = [
         Condition(MAIN, "main experiment", "Is the field relearned faster than learned?", main, MAIN, SHAM),
         _change(base, SHAM, "sham", "Does practice without any field look like savings?", None, ff1_b=0.0),
@@ -79,11 +81,11 @@ def conditions(main: Savings, few: int = FEW, networks: int | None = None) -> di
                 SHAM, ff1_b=0.0, ff1_turn_deg=22.5),
         _change(base, "other-extent", "different task", "Does training longer reaches without a field do it?",
                 SHAM, ff1_b=0.0, ff1_reach=0.15),
-        _change(base, "other-field", "different task", "Does a field that resists movement do it?",
+        _change(fewer, "other-field", "different task", "Does a field that resists movement do it?",
                 SHAM, ff1_field="resistive"),
-        _change(base, "assistive", "different task", "Does a field that assists movement do it?",
+        _change(fewer, "assistive", "different task", "Does a field that assists movement do it?",
                 SHAM, ff1_field="resistive", ff1_b=-base.b),
-        _change(base, "double", "field strength", "Does a field of twice the strength leave more?",
+        _change(fewer, "double", "field strength", "Does a field of twice the strength leave more?",
                 SHAM, ff1_b=2.0 * base.size),
     ]  # fmt: skip
     for name, share in WASHOUTS.items():

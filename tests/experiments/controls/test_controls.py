@@ -59,6 +59,8 @@ def test_every_control_of_the_list_is_there_with_enough_networks():
         if condition.control == FACTOR
     }
     assert {condition.config.networks for condition in factors.values()} == {8}
+    study = conditions(PRESETS["paper"])
+    assert [study[name].config.networks for name in ("opposite", "double", "assistive")] == [40, 16, 16]
     assert factors["pretrained-half"].config.pretraining_updates == 10_500
     short = factors["pretrained-quarter"].config
     assert (short.pretraining_updates, short.pretraining_anneal) == (4500, 1500)
