@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from agents.baselines.state_estimate import ArmEstimate, EstimatorMemory, KnownField, StateEstimator
 from savings_gym.arrays import Floats
 from savings_gym.perturbations.fields import Field, NullField, resolve_fields
+from savings_gym.perturbations.linear_fields import force_on_hand
 from savings_gym.task.inverse_dynamics import (
     excitation_for,
     joint_torque,
@@ -209,8 +210,9 @@ class ModelBasedController:
         v = now.v + lead * CONTROL_STEP * planned
         acceleration = planned + STIFFNESS * (plan[1] - q) + VISCOSITY * (velocity - v)
         push: Floats | float = 0.0
-        if field is not None:
-            push = field.force(self._arm.hand_position(q), self._arm.hand_velocity(q, v), clock)
+        if field is not None and (coefficients := field.at(clock)) is not None:
+            hand = *self._arm.hand_position(q).T, *self._arm.hand_velocity(q, v).T
+            push = np.stack(force_on_hand(coefficients, *hand), -1)
         torque = joint_torque(self._arm, q, v, acceleration, push)
         command = self._excitations(now, q, v, torque) if self._muscle else torque
         command = np.clip(command, *self._arm.control_range.T)
@@ -235,7 +237,7 @@ class ModelBasedController:
         if self.field.is_null:
             return None
         go = np.where(cue < NO_GO, cue - self._cue_delay, NO_GO)
-        return KnownField(*resolve_fields(self.field, start, target), go, cue)
+        return KnownField(resolve_fields(self.field, start, target), go, cue)
 
 
 def _leading(observation: ArrayLike) -> tuple[int, ...]:

@@ -17,9 +17,10 @@ from savings_gym.arm.anatomy import SMALLEST_ACTIVATION
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats
-from savings_gym.perturbations.linear_fields import LinearFields
+from savings_gym.perturbations.linear_fields import HandForces, LinearFields
 from savings_gym.task.inverse_dynamics import nearest_joint_angles
 from savings_gym.task.observation import JOINT_SPEED, observation_layout
+from savings_gym.task.push import pushed_steps
 from savings_gym.task.settings import TaskSettings, physics_steps, whole_steps
 
 # Share of the difference between observation and model by which the model is corrected in a control step.
@@ -44,51 +45,46 @@ class ArmEstimate(NamedTuple):
     activation: Floats
 
 
-class KnownField(NamedTuple):
+class KnownField:
     """The field that the forward model expects in n trials.
 
-    Attributes:
-        always: Parts that act throughout the trial.
-        after_go: Parts that act from go on.
-        after_cue: Parts that act from when the go cue is seen.
+    Args:
+        by_onset: Its parts, which act from the start, from go and from when the go cue is seen, see
+            `resolve_fields`.
         go: (n,) control step of go, or a large number until it is known.
         cue: (n,) control step in which the go cue is first seen, likewise.
     """
 
-    always: LinearFields
-    after_go: LinearFields
-    after_cue: LinearFields
-    go: NDArray[np.int64]
-    cue: NDArray[np.int64]
+    def __init__(
+        self, by_onset: tuple[LinearFields, ...], go: NDArray[np.int64], cue: NDArray[np.int64]
+    ) -> None:
+        self._forces, self._go, self._cue = HandForces(len(go)), go, cue
+        self._forces.put(np.arange(len(go)), *by_onset)
 
-    def force(self, x: Floats, v: Floats, step: NDArray[np.int64]) -> Floats:
-        """Return the force on hands at x [m] with velocity v [m/s] in control steps (n,): (n, 2) [N]."""
-        force = self.always.force(x, v) + (step >= self.go)[:, None] * self.after_go.force(x, v)
-        return force + (step >= self.cue)[:, None] * self.after_cue.force(x, v)
+    def at(self, step: NDArray[np.int64]) -> Floats | None:
+        """Return the coefficients of `HandForces` in control steps (n,): (12, n); None without a force."""
+        return self._forces.at((step >= self._go).astype(np.int64) + (step >= self._cue))
 
 
 class ForwardModel:
     """Steps n independent arms from any state in a known field."""
 
     def __init__(self, arm: Arm, n: int) -> None:
-        self._arm, self._simulation = arm, Simulation(arm, n)
+        self._simulation = Simulation(arm, n)
         self._substeps = physics_steps(arm.timestep)
 
     def advance(
         self, state: ArmEstimate, command: Floats, field: KnownField | None, step: NDArray[np.int64]
     ) -> ArmEstimate:
         """Return the state after one control step under commands (n, actuators), within their range."""
-        arm, simulation = self._arm, self._simulation
+        simulation = self._simulation
         q, v, activation = simulation.qpos, simulation.qvel, simulation.act
         q[:], v[:], activation[:], simulation.ctrl[:] = *state, command
-        if field is None:
+        coefficients = None if field is None else field.at(step)
+        if coefficients is None:
             simulation.step(None, self._substeps, more=True)
         else:
-            for _ in range(self._substeps):
-                push = field.force(arm.hand_position(q), arm.hand_velocity(q, v), step)
-                simulation.torque[:] = (arm.hand_jacobian(q) * push[..., None]).sum(-2)
-                simulation.step(None, more=True)
-            simulation.torque[:] = 0.0
+            pushed_steps(simulation, None, self._substeps, coefficients, more=True)
         return ArmEstimate(q.copy(), v.copy(), activation.copy())
 
 

@@ -14,11 +14,11 @@ from savings_gym.arm import kinematics
 from savings_gym.arm.model import load_arm
 from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats, Indices
-from savings_gym.perturbations.linear_fields import force_on_hand
 from savings_gym.perturbations.visual_maps import seen_hand
 from savings_gym.task.impairments import ImpairedMuscles
 from savings_gym.task.observation import JOINT_SPEED, PLANE, observation_layout, reach_spaces
 from savings_gym.task.options import AS_DRAWN, TrialOptions
+from savings_gym.task.push import pushed_steps
 from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.session import Session
@@ -331,18 +331,8 @@ class ReachTask(ReachingArms):
             self.field_force[:] = 0.0
             simulation.step(arms, steps)
         else:
-            (v1, v2), torque = simulation.qvel.T, simulation.torque
-            total_x, total_y = np.zeros((2, self.n))
-            for left in reversed(range(steps)):
-                x, y, fore_x, fore_y = kinematics.hand_vectors(self.arm.link_lengths, *simulation.qpos.T)
-                velocity = kinematics.hand_velocity(x, y, fore_x, fore_y, v1, v2)
-                fx, fy = force_on_hand(coefficients, x, y, *velocity)
-                torque[:, 0], torque[:, 1] = kinematics.joint_torque(x, y, fore_x, fore_y, fx, fy)
-                total_x += fx
-                total_y += fy
-                simulation.step(arms, more=left > 0)
-            torque[:] = 0.0
-            self.field_force[:, 0], self.field_force[:, 1] = total_x / steps, total_y / steps
+            mean = pushed_steps(simulation, arms, steps, coefficients)
+            self.field_force[:, 0], self.field_force[:, 1] = mean
         self._check_bounds()
 
     def _record(self) -> None:
