@@ -63,15 +63,17 @@ def _need_gpu() -> None:
         pytest.skip("no CUDA device")
 
 
-# Files that take half a minute of one core or more, the longest first, after those that compile the kernels
-# of supervised and of recurrent learners: two workers that begin with these compile each kernel once. They
-# take a file at a time, in this order (see the Makefile), so that none is left alone with a long one.
+# Files that take half a minute of one core or more, the longest first. They come after those that compile the
+# kernels of supervised learners (the first file) and of recurrent PPO, and others that need neither, so that
+# no kernel is compiled twice. Workers take a file at a time, in this order (see the Makefile), and none is
+# left alone with a long one.
 FIRST_FILES = (
-    "test_fused.py", "test_recurrent_ppo.py", "test_local_rule.py", "test_recurrent_cells.py",
-    "test_activity_probes.py", "test_readme.py", "test_benchmark.py", "test_sweep.py", "test_four_phases.py",
-    "test_torture.py", "test_figures.py", "test_slurm.py", "test_controls.py", "test_drawing.py",
-    "test_resume.py", "test_card.py", "test_supervised.py", "test_report_browser.py",
-    "test_memory_across_trials.py", "test_persistence.py",
+    "test_fused.py", "test_recurrent_ppo.py", "test_recurrent_cells.py", "test_callback.py", "test_outside.py",
+    "test_baselines.py", "test_sweep.py", "test_benchmark.py", "test_readme.py", "test_four_phases.py",
+    "test_controls.py", "test_figures.py", "test_slurm.py", "test_local_rule.py", "test_torture.py",
+    "test_drawing.py", "test_activity_probes.py", "test_drawing_of_runs.py", "test_persistence.py",
+    "test_lesions.py", "test_resume.py", "test_examples.py", "test_supervised.py", "test_speed.py",
+    "test_memory_across_trials.py", "test_film.py", "test_closed_loop.py", "test_field_protocols.py",
 )  # fmt: skip
 
 
