@@ -68,12 +68,13 @@ def _need_gpu() -> None:
 # no kernel is compiled twice. Workers take a file at a time, in this order (see the Makefile), and none is
 # left alone with a long one.
 FIRST_FILES = (
-    "test_fused.py", "test_recurrent_ppo.py", "test_recurrent_cells.py", "test_callback.py", "test_outside.py",
-    "test_baselines.py", "test_sweep.py", "test_benchmark.py", "test_readme.py", "test_four_phases.py",
-    "test_controls.py", "test_figures.py", "test_slurm.py", "test_local_rule.py", "test_torture.py",
-    "test_drawing.py", "test_activity_probes.py", "test_drawing_of_runs.py", "test_persistence.py",
-    "test_lesions.py", "test_resume.py", "test_examples.py", "test_supervised.py", "test_speed.py",
-    "test_memory_across_trials.py", "test_film.py", "test_closed_loop.py", "test_field_protocols.py",
+    "test_fused.py", "test_recurrent_ppo.py", "test_recurrent_cells.py", "test_callback.py",
+    "test_outside.py", "test_baselines.py", "test_sweep.py", "test_benchmark.py", "test_readme.py",
+    "test_four_phases.py", "test_controls.py", "test_figures.py", "test_slurm.py", "test_local_rule.py",
+    "test_torture.py", "test_drawing.py", "test_activity_probes.py", "test_drawing_of_runs.py",
+    "test_persistence.py", "test_lesions.py", "test_resume.py", "test_examples.py", "test_supervised.py",
+    "test_speed.py", "test_memory_across_trials.py", "test_film.py", "test_closed_loop.py",
+    "test_field_protocols.py",
 )  # fmt: skip
 
 

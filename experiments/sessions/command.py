@@ -4,9 +4,9 @@
 
 starts from pre-trained networks, trains copies of them by backpropagation through sessions of eight trials,
 with memory carried from trial to trial, and takes all of them, with fixed weights, through sessions that have
-a washout, or the opposite field, between two blocks in a field, and through the same sessions without a field
-in the first block. Writes networks_REGIME.safetensors, probes.parquet, curves.npz, summary.json, sessions.png
-and README.md. The same command goes on where it was stopped.
+a washout, long or of a few trials, or the opposite field, between two blocks in a field, and through the same
+sessions without a field in the first block. Writes networks_REGIME.safetensors, probes.parquet, curves.npz,
+summary.json, sessions.png, washouts.png and README.md. The same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -23,10 +23,18 @@ from experiments.claims import as_summary, run_to_page, write_report
 from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
 from experiments.runs.folder import RunFolder
 from experiments.sessions.config import PRESETS, SAVINGS, UNTRAINED, Sessions, identity
-from experiments.sessions.measures import Curves, curves, network_values, quantities, read_sides
-from experiments.sessions.report import draw, page
+from experiments.sessions.measures import (
+    CLAIMED,
+    Curves,
+    curves,
+    network_values,
+    quantities,
+    read_sides,
+)
+from experiments.sessions.report import HEADINGS, draw, page
 from experiments.sessions.testing import Outcome, test
 from experiments.sessions.training import networks_file, start_networks, train
+from experiments.sessions.washouts import draw_washouts, washout_claims, washout_values
 from savings_gym.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -62,9 +70,10 @@ def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Out
     lengths = {name: getattr(config, f"{name.lower()}_trials") for name in names[SAVINGS]}
     values = {
         regime: network_values(its, read_sides(tested[regime][SAVINGS], lengths))
+        | washout_values(its, config.washouts)
         for regime, its in found.items()
     }
-    numbers = quantities(values, config.seed)
+    numbers = quantities(values, config.seed, (*CLAIMED, *washout_claims(config.washouts)))
     tables = [
         result.table.assign(trained_in=regime, test=kind)
         for regime, its in tested.items()
@@ -74,7 +83,9 @@ def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Out
     write_atomically(config.out / "curves.npz", _stored_curves(found))
     draw(found, values, config.out)
     made_by = command_text("experiments.sessions", config, PRESETS)
-    text = page(numbers, made_by, config.networks)
+    if config.washouts:
+        draw_washouts(values, HEADINGS, config.washouts, config.out)
+    text = page(numbers, made_by, config.networks, config.washouts)
     write_report(config.out, text, made_by, as_summary(numbers, values))
 
 

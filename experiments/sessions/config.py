@@ -52,6 +52,16 @@ SAVINGS, SHAM, INTERFERENCE, INTERFERENCE_SHAM = TESTS = (
 PRESET_NAMES: Final = ("quick", "paper", "smoke")
 
 
+def sham_of(kind: str) -> str:
+    """Return the name of the sham of a kind of test."""
+    return f"{kind}, sham"
+
+
+def washout_test(trials: int) -> str:
+    """Return the name of a test with a short washout."""
+    return f"washout of {trials}"
+
+
 @dataclass(frozen=True)
 class Sessions:
     """Arguments of the experiment; the preset sets the defaults."""
@@ -102,6 +112,8 @@ class Sessions:
     """Trials of the washout, or of the opposite field."""
     ff2_trials: int = 16
     """Trials of the second block in the field."""
+    washouts: tuple[int, ...] = (1, 2, 4, 8)
+    """Trials of shorter washouts, in rising order, after which the first trial in the field is measured."""
     noise: Noise = Noise()
     """Noise of excitations and senses."""
     delays: Delays = Delays()
@@ -117,6 +129,10 @@ class Sessions:
                      "ff2_trials", "keep_every"):  # fmt: skip
             as_whole_number(name, getattr(self, name), 1)
         as_whole_number("tests", self.tests, 2)
+        for trials in self.washouts:
+            as_whole_number("a washout", trials, 1)
+        if list(self.washouts) != sorted(set(self.washouts)):
+            raise ValueError(f"washouts must be in rising order, each once, got {self.washouts}")
         as_seed("seed", self.seed)
         unknown = [name for name in self.regimes if name not in REGIMES]
         if unknown or len(set(self.regimes)) != len(self.regimes):
@@ -156,8 +172,11 @@ class Sessions:
             SAVINGS: savings_session(self.nf1_trials, *trials, pairs=pairs),
             INTERFERENCE: interference_session(*trials, pairs=pairs),
         }
-        shams = {SHAM: tests[SAVINGS], INTERFERENCE_SHAM: tests[INTERFERENCE]}
-        return tests | {name: session.sham("FF1") for name, session in shams.items()}
+        for washout in self.washouts:
+            tests[washout_test(washout)] = savings_session(
+                self.nf1_trials, self.ff1_trials, washout, 1, pairs=pairs
+            )
+        return tests | {sham_of(kind): session.sham("FF1") for kind, session in tests.items()}
 
     def check(self) -> Path:
         """Refuse what cannot run; return the weights to start from.
@@ -177,7 +196,7 @@ PRESETS: Final = {
     "paper": Sessions("paper", Path("runs/sessions-paper"), updates=10_000, tests=8),
     "smoke": Sessions(
         "smoke", Path("runs/sessions-smoke"), networks=2, updates=4, sessions=2, tests=2, nf1_trials=2,
-        ff1_trials=2, nf2_trials=2, ff2_trials=2, keep_every=2,
+        ff1_trials=2, nf2_trials=2, ff2_trials=2, washouts=(1,), keep_every=2,
     ),
 }  # fmt: skip
 

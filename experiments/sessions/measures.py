@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -56,12 +56,13 @@ def curves(tested: Mapping[str, Outcome], names: Mapping[str, tuple[str, ...]]) 
         tested: Results by kind of test.
         names: Names of the blocks by kind of test.
     """
-    blocks = {kind: _deviation(result.table, names[kind]) for kind, result in tested.items()}
+    blocks = {kind: block_deviations(result.table, names[kind]) for kind, result in tested.items()}
     shifts = _shifts(tested, blocks)
     return {kind: Curves(blocks[kind], shifts.get(kind, {})) for kind in tested}
 
 
-def _deviation(table: pd.DataFrame, names: tuple[str, ...]) -> dict[str, Floats]:
+def block_deviations(table: pd.DataFrame, names: tuple[str, ...]) -> dict[str, Floats]:
+    """Return the deviations of the named blocks, see `Curves`, from the table of an `Outcome`."""
     signed = table.assign(along=table["lateral_deviation"] * table["sign"])
     means = signed.groupby(["phase", "network", "update"])["along"].mean()
     return {name: means[name].unstack("update").to_numpy(dtype=np.float64) for name in names}
@@ -146,25 +147,28 @@ def _early(values: Floats) -> Floats:
     return values[:, 1:EARLY].mean(axis=1) if values.shape[1] > 1 else values[:, 0]
 
 
-def quantities(values: Mapping[str, Mapping[str, Floats]], seed: int) -> dict[str, dict[str, Quantity]]:
-    """Return means with t intervals; the tests of `CLAIMED` are corrected for all networks together.
+def quantities(
+    values: Mapping[str, Mapping[str, Floats]], seed: int, claimed: Sequence[str] = CLAIMED
+) -> dict[str, dict[str, Quantity]]:
+    """Return means with t intervals; the tests are corrected for all networks together.
 
     Args:
-        values: `network_values`, by what the networks were trained in.
+        values: `network_values` and others [SI units], by what the networks were trained in.
         seed: As in `Sampling`.
+        claimed: Names of the values with a test.
     """
     sampling = Sampling(seed)
     found = {
         regime: {
             name: quantity(
-                name, its[name], _unit(name), sampling, scale=1.0 if _unit(name) == "1" else MM,
-                test=name in CLAIMED,
+                name, each, _unit(name), sampling, scale=1.0 if _unit(name) == "1" else MM,
+                test=name in claimed,
             )
-            for name in MEASURES
+            for name, each in its.items()
         }
         for regime, its in values.items()
     }  # fmt: skip
-    return corrected(found, CLAIMED)
+    return corrected(found, claimed)
 
 
 def _unit(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from experiments.sessions.measures import (
     SHIFT_BEYOND,
     Curves,
 )
+from experiments.sessions.washouts import washout_claims, washout_section
 from experiments.study import SHIFT_NF2, Quantity
 from savings_gym.arrays import MM, Floats
 
@@ -50,8 +51,17 @@ IN_WEIGHTS: Final = {  # measure: figure of the four-phase experiment that has i
 }
 
 
-def page(numbers: Mapping[str, Mapping[str, Quantity]], command: str, networks: int) -> str:
-    """Return the page as Markdown."""
+def page(
+    numbers: Mapping[str, Mapping[str, Quantity]], command: str, networks: int, washouts: tuple[int, ...]
+) -> str:
+    """Return the page as Markdown.
+
+    Args:
+        numbers: Measures by what the networks were trained in.
+        command: What made them.
+        networks: Networks of each kind.
+        washouts: Trials of the shorter washouts.
+    """
     rows = [(measure, *(cell(found[measure]) for found in numbers.values())) for measure in MEASURES]
     table = markdown_table(("measure", *(WORDS[regime] for regime in numbers)), rows)
     return f"""# Sessions: learning in activity
@@ -68,8 +78,8 @@ on the side to which the field of FF1 pushes.
 
 {table}
 
-{sentences(numbers)}
-{beside_weights(RESULTS)}"""
+{sentences(numbers, (*CLAIMED, *washout_claims(washouts)))}
+{washout_section(numbers, WORDS, washouts)}{beside_weights(RESULTS)}"""
 
 
 def beside_weights(results: Path) -> str:
@@ -96,13 +106,13 @@ update to update, in the four phases of `experiments.savings`; from the page of 
 """
 
 
-def sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
+def sentences(numbers: Mapping[str, Mapping[str, Quantity]], claimed: Sequence[str] = CLAIMED) -> str:
     """Return one sentence per kind of training: which of the claimed effects its tests show."""
     lines = []
     for regime, found in numbers.items():
         adapted = found[ADAPTED]
         by = format_value(adapted.value, adapted.ci, adapted.unit)
-        lines.append(f"- Networks {WORDS[regime]}. They adapt within FF1 by {by}. {stated(found, CLAIMED)}")
+        lines.append(f"- Networks {WORDS[regime]}. They adapt within FF1 by {by}. {stated(found, claimed)}")
     return "\n".join(lines)
 
 

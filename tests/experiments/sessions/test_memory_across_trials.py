@@ -12,7 +12,17 @@ import pytest
 from experiments.figures.findings import Findings
 from experiments.runs.tables import format_value
 from experiments.sessions import command, training
-from experiments.sessions.config import PRESETS, REGIMES, SAVINGS, SHAM, TESTS, UNTRAINED, Sessions
+from experiments.sessions.config import (
+    PRESETS,
+    REGIMES,
+    SAVINGS,
+    SHAM,
+    TESTS,
+    UNTRAINED,
+    Sessions,
+    sham_of,
+    washout_test,
+)
 from experiments.sessions.decoding import side_read
 from experiments.sessions.measures import (
     ADAPTED,
@@ -23,12 +33,21 @@ from experiments.sessions.measures import (
     SAVED_EARLY,
     SAVED_FIRST,
     SHIFT_BEYOND,
+    Curves,
+    block_deviations,
     curves,
     network_values,
     quantities,
 )
 from experiments.sessions.report import IN_WEIGHTS, beside_weights, sentences
 from experiments.sessions.testing import Outcome
+from experiments.sessions.washouts import (
+    LEFT,
+    SAVED,
+    washout_claims,
+    washout_measures,
+    washout_values,
+)
 from experiments.study import Quantity
 
 
@@ -43,7 +62,7 @@ def test_the_run_is_whole_and_shown_again_without_work(run, caplog):
     summary = json.loads((run / "summary.json").read_text())
     assert summary["complete"] and set(summary["measures"]) == {UNTRAINED, *REGIMES}
     files = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    assert {"README.md", "curves.npz", "probes.parquet", "sessions.png", "sessions.svg"} <= set(files)
+    assert {"README.md", "curves.npz", "probes.parquet", "sessions.png", "washouts.png"} <= set(files)
     assert command.main(["--preset", "smoke", "--out", str(run)]) == 0
     assert files == {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
 
@@ -90,6 +109,8 @@ def test_a_run_that_was_interrupted_ends_like_one_that_was_not(run, tmp_path, mo
         (["--networks", "9"], "holds 8 networks, --networks is 9"),
         (["--b", "0"], "b must not be 0"),
         (["--tests", "1"], "tests must be a whole number of at least 2"),
+        (["--washouts", "4", "2"], "washouts must be in rising order, each once, got (4, 2)"),
+        (["--washouts", "0"], "a washout must be a whole number of at least 1, got 0"),
         (["--pretrained", "nowhere.safetensors"], "nowhere.safetensors"),
     ],
 )
@@ -139,6 +160,32 @@ def test_planted_savings_are_found():
     assert np.allclose(values[ADAPTED], 30e-3 * (1 - np.mean(0.5 ** np.arange(4, 8))))
     assert np.allclose(values[AFTER_EFFECT], -30e-3 * (1 - 0.5**8))
     assert np.allclose(values[SHIFT_BEYOND], 0.0, atol=0.1)
+
+
+def test_short_washouts_are_told_from_what_they_leave():
+    def outcome(kind: str, trials: int) -> Outcome:
+        field = {"NF1": 0.0, "FF1": 0.0 if "sham" in kind else 30.0, "NF2": 0.0, "FF2": 30.0}
+        learned = 0.0 if "sham" in kind else 20.0
+        rows = [
+            {"sign": sign, "session": 0, "phase": block, "network": network, "update": trial, "target": 0,
+             "lateral_deviation": sign * 1e-3 * (push - learned * 0.5 ** (trial + 1) * (block == "NF2")
+                                                 - learned * 0.5**trials * (block == "FF2"))}
+            for block, push in field.items() for trial in range(trials if block == "NF2" else 1)
+            for network in range(3) for sign in (1, -1)
+        ]  # fmt: skip
+        return Outcome(pd.DataFrame(rows), np.empty(0), np.empty(0))
+
+    found = {}
+    for trials in (1, 3):
+        for kind in (washout_test(trials), sham_of(washout_test(trials))):
+            table = outcome(kind, trials).table
+            found[kind] = Curves(block_deviations(table, ("NF1", "FF1", "NF2", "FF2")), {})
+    values = washout_values(found, (1, 3))
+    assert tuple(values) == washout_measures((1, 3))
+    for trials in (1, 3):
+        assert np.allclose(values[f"{LEFT} {trials}"], 20e-3 * 0.5**trials)
+        assert np.allclose(values[f"{SAVED} {trials}"], 20e-3 * 0.5**trials)
+    assert set(washout_claims((1, 3))) < set(values)
 
 
 def test_learning_in_weights_stands_beside_it_once_its_figures_are_there(tmp_path):
