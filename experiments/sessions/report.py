@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,7 @@ from experiments.sessions.measures import (
     SHIFT_BEYOND,
     Curves,
 )
-from experiments.sessions.washouts import washout_claims, washout_section
+from experiments.sessions.washouts import washout_section
 from experiments.study import SHIFT_NF2, Quantity
 from savings_gym.arrays import MM, Floats
 
@@ -78,7 +78,7 @@ on the side to which the field of FF1 pushes.
 
 {table}
 
-{sentences(numbers, (*CLAIMED, *washout_claims(washouts)))}
+{sentences(numbers)}
 {washout_section(numbers, WORDS, washouts)}{beside_weights(RESULTS)}"""
 
 
@@ -106,13 +106,13 @@ update to update, in the four phases of `experiments.savings`; from the page of 
 """
 
 
-def sentences(numbers: Mapping[str, Mapping[str, Quantity]], claimed: Sequence[str] = CLAIMED) -> str:
+def sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
     """Return one sentence per kind of training: which of the claimed effects its tests show."""
     lines = []
     for regime, found in numbers.items():
         adapted = found[ADAPTED]
         by = format_value(adapted.value, adapted.ci, adapted.unit)
-        lines.append(f"- Networks {WORDS[regime]}. They adapt within FF1 by {by}. {stated(found, claimed)}")
+        lines.append(f"- Networks {WORDS[regime]}. They adapt within FF1 by {by}. {stated(found, CLAIMED)}")
     return "\n".join(lines)
 
 

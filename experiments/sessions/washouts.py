@@ -67,9 +67,9 @@ def washout_section(
     return f"""
 ## Shorter washouts
 
-The same sessions with a washout of {_listed(washouts)}, beyond their shams: the after-effect
-that is left in its last trial, and how much closer to the line the first trial of FF2 is. Where an
-after-effect is left, a first trial that is better may owe to it; savings is what comes without.
+The same sessions with a washout of {_listed(washouts)}, beyond their shams: the after-effect that is
+left in its last trial, and how much closer to the line the first trial of FF2 is. As long as an after-effect
+is left, so is what was learnt in FF1, and a better first trial need not be more than that.
 
 ![Savings and after-effects left, by the length of the washout]({FIGURE})
 
