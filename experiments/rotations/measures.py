@@ -131,7 +131,10 @@ networks with 95 % intervals; p of t tests, corrected over the tests of savings.
 
 Yin & Wei (2020, doi 10.1152/jn.00524.2019) report savings under a rotation in people without an explicit
 strategy. Avraham et al. (2021, doi 10.1371/journal.pbio.3001147) find the opposite: people relearn faster by
-strategy alone, and implicit adaptation is weaker the second time. Networks have no strategy to recall.
+strategy alone, and implicit adaptation is weaker the second time. Which of them one finds may depend on the
+washout: after gradual learning, savings are lost in one with large opposite errors and kept in a gradual one
+or one without feedback (Javidialsaadi et al. 2025, doi 10.1038/s41539-025-00352-z). Here the rotation ends at
+once in NF2, which makes such errors, and networks have no strategy to recall.
 Command: `{command}`
 
 ![Errors of the cursor in FF1 and FF2]({FIGURE})
