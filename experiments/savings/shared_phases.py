@@ -1,7 +1,8 @@
 """A run whose first phases are those of another run copies them instead of running them again.
 
 Every batch and probe draws from its own generator, and the optimiser is fresh in every phase. So a run that
-goes on from copied phases has, to the last bit, the results of one that ran them itself.
+goes on from copied phases has, to the last bit, the results of one that ran them itself. A run of fewer
+networks takes over those of the first networks, whose noise was drawn together with that of the others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 
-from agents.supervised.checkpoints import load_ensemble
+from agents.supervised.checkpoints import load_ensemble, read_metadata, save_ensemble
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.losses import LossWeights
 from experiments.runs.folder import RunFolder, digest
@@ -58,14 +59,19 @@ def _as_savings(stored: dict[str, Any], run: Path) -> Savings:
 
 
 def shared_phases(source: Savings, config: Savings) -> int:
-    """Return how many of the first phases two runs have in common; all four if they are equal."""
-    ignored = {"change", "ff1_ramp", "pretrained", "preset", *EXECUTION, *LENGTHS}
+    """Return how many of the first phases two runs have in common; all four if they are equal.
+
+    The networks of the second are the first ones of the source, or all of them.
+    """
+    ignored = {"networks", "change", "ff1_ramp", "pretrained", "preset", *EXECUTION, *LENGTHS}
     one, other = (
         {name: value for name, value in dataclasses.asdict(run).items() if name not in ignored}
         for run in (source, config)
     )
     weights = [start_weights(run) for run in (source, config)]
-    if one != other or None in weights or digest([weights[0]]) != digest([weights[1]]):  # type: ignore[list-item]
+    if source.networks < config.networks or one != other or None in weights:
+        return 0
+    if digest([weights[0]]) != digest([weights[1]]):  # type: ignore[list-item]
         return 0
     count = 0
     for ours, theirs in zip(source.phases(), config.phases(), strict=True):
@@ -94,27 +100,37 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     if not count or folder.complete or folder.state_file.is_file():
         return []
     names = [phase.name for phase in phases[:count]]
-    ensemble = load_ensemble(run / f"networks_{names[-1]}.safetensors", device=config.device)
+    n = config.networks
+    ensemble = load_ensemble(run / f"networks_{names[-1]}.safetensors", n, device=config.device)
     ensemble.freeze(*config.frozen)
     learner = SupervisedLearner(ensemble, config.learning(), config.rollout, config.actuation)
     summary = RunFolder.read_summary(run)
     table = RunFolder(run, read_config(run)).table()
-    rows: Columns = {
-        str(name): np.asarray(column) for name, column in table[table["phase"].isin(names)].items()
-    }
+    taken = table[table["phase"].isin(names) & (table["network"] < n)]
+    rows: Columns = {str(name): np.asarray(column) for name, column in taken.items()}
     state = {
         "phase": count, "update": 0, "seconds": 0.0, "part": 1, "cue": phases[count - 1].cue,
         "ensemble": ensemble.state_dict(), "optimiser": learner.optimiser.state_dict(),
         "adaptation": {
-            name: values for name, values in summary["adaptation_networks"].items() if name in names
+            name: values[:n] for name, values in summary["adaptation_networks"].items() if name in names
         },
-        "paths": {name: torch.from_numpy(path) for name, path in _paths(run, names).items()},
+        "paths": {name: torch.from_numpy(path[:n]) for name, path in _paths(run, names).items()},
     }  # fmt: skip
     for name in names:
-        file = f"networks_{name}.safetensors"
-        write_atomically(config.out / file, verified(run / file).read_bytes())
+        _copy_networks(run / f"networks_{name}.safetensors", config.out, n)
     folder.save_state(state, [rows], 0)
     return names
+
+
+def _copy_networks(file: Path, folder: Path, n: int) -> None:
+    """Copy the first n networks of a weights file into a folder."""
+    about = read_metadata(file)
+    if about["networks"] == n:
+        write_atomically(folder / file.name, file.read_bytes())
+        return
+    for name in ("cell", "networks", "units", "sha256"):
+        del about[name]
+    save_ensemble(folder / file.name, load_ensemble(file, n), **about)
 
 
 def _paths(run: Path, names: list[str]) -> dict[str, NDArray[np.float32]]:

@@ -2,10 +2,13 @@
 
 import dataclasses
 
+import pandas as pd
 import pytest
+import torch
 
-from agents.supervised.checkpoints import save_ensemble
+from agents.supervised.checkpoints import load_ensemble, save_ensemble
 from agents.supervised.networks import make_ensemble
+from experiments.runs.folder import RunFolder
 from experiments.savings import report
 from experiments.savings.command import run
 from experiments.savings.config import PRESETS, Savings
@@ -59,6 +62,21 @@ def test_a_run_that_takes_phases_over_has_the_results_of_one_that_makes_them(
             assert (whole.out / name).read_bytes() == (begun.out / name).read_bytes(), name
 
 
+def test_fewer_networks_take_over_what_the_first_ones_did(source, tmp_path):
+    one = dataclasses.replace(source, networks=1, out=tmp_path / "one", change=PhaseChanges(ff2_b=-8.0))
+    assert begin_from(source.out, one) == ["NF1", "FF1", "NF2"]
+    theirs, ours = (load_ensemble(run.out / "networks_NF2.safetensors", 1) for run in (source, one))
+    for before, after in zip(theirs.parameters(), ours.parameters(), strict=True):
+        assert torch.equal(before, after)
+    assert run(one) == 0
+    table, whole = (pd.read_parquet(run.out / "probes.parquet") for run in (one, source))
+    whole = whole[(whole["network"] == 0) & (whole["phase"] != "FF2")].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table[table["phase"] != "FF2"], whole)
+    summaries = (RunFolder.read_summary(run.out)["adaptation_networks"] for run in (one, source))
+    adapted, of_both = summaries
+    assert adapted["FF1"] == of_both["FF1"][:1] and len(adapted["FF2"]) == 1
+
+
 def test_arguments_of_a_folder_are_those_of_the_run(source):
     held = stored_arguments(source.out)
     assert held == dataclasses.replace(source, keep_every=held.keep_every)
@@ -69,7 +87,9 @@ def test_what_two_runs_share_ends_where_they_first_differ(source):
     assert shared_phases(source, change(source, ff2_b=-8.0)) == 3
     assert shared_phases(source, dataclasses.replace(source, nf2_updates=4)) == 2
     assert shared_phases(source, change(source, ff1_targets=(1,))) == 1
-    for other in ({"seed": 1}, {"networks": 1}, {"rule": "eprop"}, {"b": 4.0}, {"learning_rate": 1e-3}):
+    assert shared_phases(source, change(dataclasses.replace(source, networks=1), ff1_b=0.0)) == 1
+    assert shared_phases(dataclasses.replace(source, networks=1), source) == 0
+    for other in ({"seed": 1}, {"rule": "eprop"}, {"b": 4.0}, {"learning_rate": 1e-3}):
         assert shared_phases(source, dataclasses.replace(source, **other)) == 0
     assert shared_phases(source, dataclasses.replace(source, pretrained=None)) == 0
 
