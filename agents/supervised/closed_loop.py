@@ -126,21 +126,23 @@ class ClosedLoop:
             projection[:] = basis[:, :k] @ np.hstack([np.eye(k), mixing]) @ basis.T
         return projections
 
-    def stiffness(self, steps: int) -> Floats:
-        """Return how hard the hand resists a lasting small force, after some control steps of it.
+    def pushed_hand(self, steps: int) -> Floats:
+        """Return how far lasting small forces have moved the hand after 0, 1, ... control steps.
 
-        In the first steps that is inertia and muscle, later what the network feels and sees too.
+        At first that is a matter of inertia and muscles alone, later also of what the network feels and sees.
 
         Args:
-            steps: How many control steps the force has lasted, at least 1.
+            steps: How many control steps the forces last, at least 1.
 
         Returns:
-            (n, 2, 2) matrices K of a force K d that displaces the hand by d [N/m].
+            (n, 2, steps + 1, 2) by the direction of the force, x and y [m/N].
         """
         state = np.zeros_like(self.force)
+        moved = [np.zeros_like(self.hand[:, :, :2])]
         for _ in range(as_whole_number("steps", steps, 1)):
             state = self.jacobian @ state + self.force
-        return np.asarray(np.linalg.inv(self.hand @ state), dtype=np.float64)
+            moved.append(self.hand @ state)
+        return np.stack(moved, axis=1).transpose(0, 3, 1, 2)
 
     def _state(self, push: Floats) -> Floats:
         push = as_finite("push", push)

@@ -35,9 +35,10 @@ the main run's shift, less that of the same networks without the field."""
 
 RESISTANCE: Final = """Networks at the end of NF2, which meet the field of FF2 next, without a field.
 *Co-contraction*: the smaller force of every pair of antagonists, summed; in the hold from 0.16 s to go, and
-in the 0.4 s after the cue is seen. *Stiffness* of the held hand, mean over directions: of the muscles at
-constant activation, and with feedback, under a small force that has lasted 0.15 s. *Beyond sham*: less that
-of the same networks after practice without the field. A stiffer arm would help in any field."""
+in the 0.4 s after the cue is seen. *Stiffness* and *damping* of the held hand, means over directions: of the
+muscles at constant activation, and with feedback, from the motion under small forces that last for 0.5 s, by
+least squares. *Beyond sham*: less that of the same networks after practice without the field. A stiffer or
+more damped arm would help in any field."""
 
 
 def write_table(out: Path, done: dict[str, Condition]) -> list[Path]:

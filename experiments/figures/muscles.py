@@ -15,7 +15,17 @@ from experiments.figures.findings import Findings, correct, effect, p_text
 from experiments.runs.tables import format_value
 from experiments.stored.activity import activity_of_run
 from experiments.stored.preparation import cue_seen, four_phases
-from experiments.stored.resistance import DAMPING, FEEDBACK, HOLD, KINDS, MUSCLES, REACH, UNITS, resistance
+from experiments.stored.resistance import (
+    DAMPING,
+    DAMPING_FED,
+    HOLD,
+    KINDS,
+    REACH,
+    STIFFNESS,
+    STIFFNESS_FED,
+    UNITS,
+    resistance,
+)
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.arrays import Columns, Floats
@@ -36,8 +46,8 @@ CHANGES: Final = (("FF1", "NF1"), ("NF2", "NF1"), ("FF2", "FF1"))  # later, earl
 CLAIMED: Final = CHANGES[1]  # what is left after the washout
 TITLES: Final = {
     HOLD: "co-contraction,\nhold (N)", REACH: "co-contraction,\nreach (N)",
-    MUSCLES: "stiffness,\nmuscles (N/m)", FEEDBACK: "stiffness, with\nfeedback (N/m)",
-    DAMPING: "damping,\nmuscles (N s/m)",
+    STIFFNESS: "stiffness,\nmuscles (N/m)", STIFFNESS_FED: "stiffness, fed\nback (N/m)",
+    DAMPING: "damping,\nmuscles (N s/m)", DAMPING_FED: "damping, fed\nback (N s/m)",
 }  # fmt: skip
 
 

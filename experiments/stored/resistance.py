@@ -19,15 +19,18 @@ from experiments.stored.preparation import PREPARATORY_TIME, cue_seen, four_phas
 from savings_gym.arrays import Floats
 from savings_gym.files import read_config
 from savings_gym.metrics.cocontraction import co_contraction
+from savings_gym.metrics.resistance import Resistance, hand_resistance
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, Delays
 
-HOLD, REACH, MUSCLES, FEEDBACK, DAMPING = KINDS = (
+HOLD, REACH, STIFFNESS, STIFFNESS_FED, DAMPING, DAMPING_FED = KINDS = (
     "co-contraction, hold", "co-contraction, reach", "stiffness, muscles", "stiffness, with feedback",
-    "damping, muscles",
+    "damping, muscles", "damping, with feedback",
 )  # fmt: skip
-UNITS: Final = {HOLD: "N", REACH: "N", MUSCLES: "N/m", FEEDBACK: "N/m", DAMPING: "N s/m"}
+UNITS: Final = {
+    HOLD: "N", REACH: "N", STIFFNESS: "N/m", STIFFNESS_FED: "N/m", DAMPING: "N s/m", DAMPING_FED: "N s/m",
+}  # fmt: skip
 REACHING: Final = 0.4  # s after the cue is seen; the reach
-PUSHED: Final = 0.15  # s that the force of the stiffness with feedback has lasted
+PUSHED: Final = 0.5  # s that small forces last, from whose effect stiffness and damping with feedback follow
 SHOWN: Final = (0, N_TARGETS // 2)  # targets that are shown while the hand is pushed
 
 
@@ -36,9 +39,9 @@ def resistance(run: Path, phase: str) -> dict[str, Floats]:
 
     Returns:
         Kind (`KINDS`) to (n,) values: co-contraction while the hand is held, from the preparatory time to go,
-        and in the reach, mean over targets [N]; stiffness of the held hand, mean over directions [N/m], of
-        the muscles alone and under a force that has lasted `PUSHED`; damping of the muscles alone, likewise
-        [N s/m].
+        and in the reach, mean over targets [N]; stiffness [N/m] and damping [N s/m] of the held hand, means
+        over directions, of the muscles alone at constant activation, and with the network's feedback, from
+        the motion under small forces that last for `PUSHED`, see ``savings_gym.metrics.resistance``.
 
     Raises:
         FileNotFoundError, ValueError: If the run has no such networks.
@@ -51,14 +54,21 @@ def resistance(run: Path, phase: str) -> dict[str, Floats]:
     networks = load_ensemble(run / f"networks_{phase}.safetensors").double()
     arm = TorchArm(dtype=networks.initial.dtype, actuation=stored.get("actuation", "muscle"))
     loops = [linearise(networks, arm, k, delays=Delays(**stored["delays"])) for k in SHOWN]
-    pushed = round(PUSHED / CONTROL_STEP)
+    fed = [[_resistance(moved) for moved in loop.pushed_hand(round(PUSHED / CONTROL_STEP))] for loop in loops]
     return {
         HOLD: force[:, step_at(time, PREPARATORY_TIME) : go].mean(axis=1),
         REACH: force[:, seen : seen + round(REACHING / CONTROL_STEP)].mean(axis=1),
-        MUSCLES: np.mean([_over_directions(loop.muscle_stiffness) for loop in loops], axis=0),
-        FEEDBACK: np.mean([_over_directions(loop.stiffness(pushed)) for loop in loops], axis=0),
+        STIFFNESS: np.mean([_over_directions(loop.muscle_stiffness) for loop in loops], axis=0),
+        STIFFNESS_FED: _over_directions(np.mean([[one.stiffness for one in its] for its in fed], axis=0)),
         DAMPING: np.mean([_over_directions(loop.muscle_damping) for loop in loops], axis=0),
+        DAMPING_FED: _over_directions(np.mean([[one.damping for one in its] for its in fed], axis=0)),
     }
+
+
+def _resistance(moved: Floats) -> Resistance:
+    """Return what resists lasting forces of 1 N in x and y that move the hand, (2, T + 1, 2) [m]."""
+    directions, times, axes = moved.shape
+    return hand_resistance(moved, np.broadcast_to(np.eye(axes)[:, None], (directions, times - 1, axes)))
 
 
 def _over_directions(stiffness: Floats) -> Floats:

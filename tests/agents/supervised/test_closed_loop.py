@@ -4,15 +4,17 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import expm
 
-from agents.supervised.closed_loop import linearise
+from agents.supervised.closed_loop import ClosedLoop, linearise
 from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import centre_out
 from agents.supervised.rollout import plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
+from savings_gym.metrics.resistance import hand_resistance
 from savings_gym.perturbations.fields import NullField
-from savings_gym.task.settings import Delays, Noise
+from savings_gym.task.settings import CONTROL_STEP, Delays, Noise
 from savings_gym.task.trials import NO_GO
 
 F64 = torch.float64
@@ -101,8 +103,9 @@ def test_the_loop_holds_more_than_the_network(arm):
     ) + (UNITS + 48,)
 
 
-def test_at_first_the_hand_resists_a_force_by_its_inertia_alone(arm):
-    """In 5 physics steps of semi-implicit Euler, a constant force f moves a mass m by 15 dt² f / m."""
+@pytest.mark.parametrize("steps", [1, 4, 20])
+def test_without_muscles_the_hand_resists_a_force_by_its_inertia_alone(arm, steps):
+    """In k steps of semi-implicit Euler, a constant force f moves a mass m by k (k + 1) / 2 dt² f / m."""
     networks = ensemble()
     with torch.no_grad():
         networks.readout_bias.fill_(-20.0)  # muscles at their smallest activation
@@ -111,21 +114,28 @@ def test_at_first_the_hand_resists_a_force_by_its_inertia_alone(arm):
     jacobian = arm.hand(q, still)[2]
     accelerations = arm.acceleration(q.expand(2, -1), still.expand(2, -1), jacobian)  # of unit forces
     mobility = (jacobian @ accelerations.T).numpy()
-    expected = np.linalg.inv(15.0 * arm.timestep**2 * mobility)
-    stiffness = linearise(networks, arm, 0, step=0).stiffness(1)
-    np.testing.assert_allclose(stiffness, np.broadcast_to(expected, stiffness.shape), rtol=0.02)
+    k = steps * arm.substeps
+    moved = linearise(networks, arm, 0, step=0).pushed_hand(steps)
+    assert moved.shape == (NETWORKS, 2, steps + 1, 2) and not moved[:, :, 0].any()
+    expected = np.broadcast_to(0.5 * k * (k + 1) * arm.timestep**2 * mobility.T, (NETWORKS, 2, 2))
+    np.testing.assert_allclose(moved[:, :, -1], expected, rtol=0.02)
 
 
-def test_stiffness_predicts_how_far_a_small_force_pushes_the_hand(arm):
-    networks, steps = ensemble(), 2
-    loops = [linearise(networks, arm, 0, step=9 + k) for k in range(steps)]
-    state = np.zeros((NETWORKS, loops[0].jacobian.shape[1]))
-    for loop in loops:
-        state = np.einsum("nij,nj->ni", loop.jacobian, state) + loop.force[..., 0]
-    moved = np.einsum("nij,nj->ni", loops[-1].hand, state)
-    once = np.linalg.inv(loops[0].stiffness(1))[..., 0]
-    np.testing.assert_allclose(once, np.einsum("nij,nj->ni", loops[0].hand, loops[0].force[..., 0]))
-    assert np.all(np.linalg.norm(moved, axis=-1) > np.linalg.norm(once, axis=-1))
+def test_feedback_that_opposes_motion_is_found_as_damping_and_stiffness():
+    """A mass on a spring and in a damper, as a loop without a network: x and v by exact integration."""
+    mass, damping, stiffness = 1.5, 4.0, 60.0
+    a = np.array([[0.0, 1.0], [-stiffness / mass, -damping / mass]])
+    step = expm(np.block([[a, np.array([[0.0], [1.0 / mass]])], [np.zeros((1, 3))]]) * CONTROL_STEP)
+    jacobian, force, hand = np.zeros((1, 4, 4)), np.zeros((1, 4, 2)), np.zeros((1, 2, 4))
+    for axis in range(2):
+        own = slice(2 * axis, 2 * axis + 2)
+        jacobian[0, own, own], force[0, own, axis], hand[0, axis, 2 * axis] = step[:2, :2], step[:2, 2], 1.0
+    none = np.zeros((1, 2, 2))
+    (moved,) = ClosedLoop(jacobian, force, hand, none, none, 0, np.zeros(1)).pushed_hand(50)
+    found = hand_resistance(moved, np.broadcast_to(np.eye(2)[:, None], (2, 50, 2)))
+    np.testing.assert_allclose(found.inertia, mass * np.eye(2), rtol=2e-3, atol=1e-9)
+    np.testing.assert_allclose(found.damping, damping * np.eye(2), rtol=2e-3, atol=1e-9)
+    np.testing.assert_allclose(found.stiffness, stiffness * np.eye(2), rtol=2e-3, atol=1e-9)
 
 
 def test_a_hand_that_is_let_go_at_constant_activation_is_pulled_back_by_muscle_stiffness(arm):
