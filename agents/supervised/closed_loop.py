@@ -3,12 +3,12 @@
 A small change s of the loop's state, one control step later, is J s. The state is all that decides what comes
 next: activity, joint angles and velocities, muscle activations, and what was sensed but has not yet arrived.
 J is exact (forward-mode differentiation of the rollout's own step), so that its powers tell what becomes of a
-push of activity, and its eigenvalues how fast: a mode with eigenvalue z decays with the time constant
+displacement of activity, and its eigenvalues how fast: a mode with eigenvalue z decays with the time constant
 -dt / ln|z|, and at the inverse of that as its rate.
 
     loop = linearise(ensemble, TorchArm(dtype=torch.float64), target=0)
     1.0 / loop.decay_rates()[:, 0]      # time constant of the slowest mode of every network [s]
-    loop.share_left(shift, 35)[-1]      # of a push by the shift, 35 control steps later
+    loop.share_left(shift, 35)[-1]      # of a displacement by the shift, 35 control steps later
 """
 
 from __future__ import annotations
@@ -79,37 +79,37 @@ class ClosedLoop:
         log_size = np.log(size, out=np.full_like(size, -np.inf), where=size > 0.0)
         return np.sort(-log_size / CONTROL_STEP, axis=-1)
 
-    def pushed(self, push: Floats, steps: int) -> Floats:
-        """Return what is left of pushes of activity after 0, 1, ... control steps.
+    def displaced(self, change: Floats, steps: int) -> Floats:
+        """Return what is left of displacements of activity after 0, 1, ... control steps.
 
         Args:
-            push: (..., n, units) changes of activity.
+            change: (..., n, units) changes of activity.
             steps: How many control steps to follow.
 
         Returns:
             (steps + 1, ..., n, units).
         """
-        series = [self._state(push)]
+        series = [self._state(change)]
         for _ in range(as_whole_number("steps", steps)):
             series.append(np.einsum("nij,...nj->...ni", self.jacobian, series[-1]))
         return np.stack(series)[..., : self.units]
 
-    def share_left(self, push: Floats, steps: int) -> Floats:
-        """Return the length of what is left of pushes, as a share of their own, (steps + 1, ..., n)."""
-        return np.linalg.norm(self.pushed(push, steps), axis=-1) / np.linalg.norm(push, axis=-1)
+    def share_left(self, change: Floats, steps: int) -> Floats:
+        """Return the length of what is left, as a share of the displacement's, (steps + 1, ..., n)."""
+        return np.linalg.norm(self.displaced(change, steps), axis=-1) / np.linalg.norm(change, axis=-1)
 
-    def slow_share(self, push: Floats, slower_than: float = SLOW) -> Floats:
-        """Return the length of a push's part in the slow modes, as a share of its own, (..., n).
+    def slow_share(self, change: Floats, slower_than: float = SLOW) -> Floats:
+        """Return the length of the part of a displacement in the slow modes, as a share of its own, (..., n).
 
         The part is the spectral projection: slow and fast modes together span the state, and the part is what
-        remains of the push without the fast ones. Modes are not orthogonal, so that a share may exceed 1.
+        remains without the fast ones. Modes are not orthogonal, so that a share may exceed 1.
 
         Args:
-            push: (..., n, units) changes of activity.
+            change: (..., n, units) changes of activity.
             slower_than: Time constant that a slow mode exceeds [s].
         """
-        part = np.einsum("nij,...nj->...ni", self._slow_projection(slower_than), self._state(push))
-        return np.linalg.norm(part[..., : self.units], axis=-1) / np.linalg.norm(push, axis=-1)
+        part = np.einsum("nij,...nj->...ni", self._slow_projection(slower_than), self._state(change))
+        return np.linalg.norm(part[..., : self.units], axis=-1) / np.linalg.norm(change, axis=-1)
 
     def _slow_projection(self, slower_than: float) -> Floats:
         """Return the projections on the slow modes along the fast ones, (n, S, S).
@@ -144,12 +144,12 @@ class ClosedLoop:
             moved.append(self.hand @ state)
         return np.stack(moved, axis=1).transpose(0, 3, 1, 2)
 
-    def _state(self, push: Floats) -> Floats:
-        push = as_finite("push", push)
+    def _state(self, change: Floats) -> Floats:
+        change = as_finite("a displacement", change)
         n, size = self.jacobian.shape[:2]
-        if push.shape[-2:] != (n, self.units):
-            raise ValueError(f"push has shape {push.shape}, expected (..., {n}, {self.units})")
-        return np.concatenate([push, np.zeros((*push.shape[:-1], size - self.units))], axis=-1)
+        if change.shape[-2:] != (n, self.units):
+            raise ValueError(f"displacement has shape {change.shape}, expected (..., {n}, {self.units})")
+        return np.concatenate([change, np.zeros((*change.shape[:-1], size - self.units))], axis=-1)
 
 
 def linearise(

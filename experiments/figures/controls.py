@@ -17,6 +17,7 @@ from experiments.controls.conditions import MAIN
 from experiments.controls.meaning import effect
 from experiments.controls.table import TABLE, sections
 from experiments.drawing import style as look
+from experiments.figures.explanations import explanations
 from experiments.figures.findings import Findings
 from experiments.runs.tables import NO_INTERVAL, Ends, format_value
 from experiments.stored.runs import StoredRuns
@@ -214,7 +215,7 @@ def _text(rows: Mapping[str, Mapping[str, Any]]) -> str:
     tested = "" if p is None else f" (p = {p:.2g})"
     return (
         f"{text}, and {format_value(beyond, its, 'mm')} below networks with equal practice and no field in "
-        f"FF1{tested}. {_others(rows)}"
+        f"FF1{tested}. {_others(rows)} {explanations(rows)}"
     ).strip()
 
 

@@ -31,6 +31,7 @@ from savings_gym.task.settings import CONTROL_STEP
 
 DRAWS: Final = 8  # random directions at the study's time
 TIME_DRAWS: Final = 3  # of them, at every time of the table
+TIME_DISPLACEMENTS: Final = (-1.0, 1.0)  # shifts, at every time of the table
 TIMES: Final = (0.0, 0.08, 0.16, 0.30, 0.40, 0.44, 0.48, 0.51, 0.54)  # s
 UNIT = "mm per unit of shift"
 RANDOM = "displacement slope, random directions"
@@ -38,9 +39,13 @@ SIZE, RANDOM_SIZE = f"magnitude of the {SLOPE}, shift", f"magnitude of the {RAND
 LARGER = f"magnitude of the {SLOPE}, shift less random"
 MORE_NEGATIVE = f"{SLOPE}, shift less random"
 REMAINDER = "remainder of a displacement when go is seen"
+WITHOUT_STEEPEST: Final = f"{SLOPE}, without the steepest network"
 FLOOR: Final = 1e-3  # of remainders as drawn
+TIME_NOTE: Final = (
+    f"Slopes from displacements by -1 and 1; the slope above is from {DISPLACEMENTS[0]} to "
+    f"{DISPLACEMENTS[-1]}.\n\n"
+)
 SHIFT_COLOUR, RANDOM_COLOUR = look.SECOND, "#868686"
-BAND: Final = "± mean magnitude of random directions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +106,14 @@ def displacement(runs: StoredRuns, out: Path) -> Findings:
         picture = look.save_picture(displacement_figure(result), out / "displacement.png")
     tables = {
         "Displacement beside the study": beside_study(quantities),
-        "Displacements at other times": _time_table(result.by_time, sampling),
+        "Displacements at other times": TIME_NOTE + _time_table(result.by_time, sampling),
     }
     networks: Columns = {"network": np.arange(result.preparation.networks)}
     networks |= {f"{SLOPE}, shift ({UNIT})": MM * result.slopes.shift}
     networks |= {
         f"{SLOPE}, random direction {k} ({UNIT})": MM * x for k, x in enumerate(result.slopes.random)
     }
-    text = _text(quantities, result.by_time, result.preparation.seen)
+    text = _text(quantities, result)
     return Findings(quantities, tables, [picture], text, networks)
 
 
@@ -129,13 +134,9 @@ def displace(runs: StoredRuns, run: Path) -> Displaced:
     slope = np.tensordot(deviation, (m - m.mean()) / np.sum((m - m.mean()) ** 2), (1, 0))
     by_time = {}
     for time in TIMES:
-        pair = [k * vector for vector in (shift, *draws[:TIME_DRAWS]) for k in (-1.0, 1.0)]
-        low, high = (
-            probes.deviation(pair, step_at(prepared.time, time))
-            .reshape(-1, 2, prepared.networks)
-            .swapaxes(0, 1)
-        )
-        by_time[time] = Slopes((high[0] - low[0]) / 2.0, (high[1:] - low[1:]) / 2.0)
+        moved = np.stack([shift, *draws[:TIME_DRAWS]])
+        slopes = probes.slopes(moved, step_at(prepared.time, time), TIME_DISPLACEMENTS)
+        by_time[time] = Slopes(slopes[0], slopes[1:])
     remainder = probes.remainder(np.stack([shift, draws[0]]), step)
     before = probes.deviation([0.0 * shift], step, phase="NF1")[0]
     return Displaced(m, deviation, Slopes(slope[0], slope[1:]), by_time, remainder, before, prepared)
@@ -154,12 +155,18 @@ def _slope_quantities(slopes: Slopes, sampling: Sampling) -> list[Quantity]:
         note = "; ".join(part for part in (t_text, note) if part)
         return quantity(name, values, UNIT, sampling, scale=MM, test=test, note=note)
 
+    steepest = int(np.abs(slopes.shift - np.median(slopes.shift)).argmax())
     across = MM * slopes.random.mean(axis=1)
     spread = (
         f"means of {DRAWS} draws from {across.min():.3g} to {across.max():.3g}, SD {across.std(ddof=1):.2g}"
     )
     return [
         entry(SLOPE, slopes.shift),
+        entry(
+            WITHOUT_STEEPEST,
+            np.delete(slopes.shift, steepest),
+            note=f"without network {steepest}, whose slope is farthest from the median",
+        ),
         entry(RANDOM, slopes.random.mean(axis=0), note=spread),
         *(entry(f"{SLOPE}, random direction {k}", x) for k, x in enumerate(slopes.random)),
         entry(MORE_NEGATIVE, slopes.shift - slopes.random.mean(axis=0)),
@@ -199,21 +206,29 @@ def _time_table(by_time: dict[float, Slopes], sampling: Sampling) -> str:
     return markdown_table(headings, rows)
 
 
-def _text(quantities: list[Quantity], by_time: dict[float, Slopes], seen: float) -> str:
+def _text(quantities: list[Quantity], result: Displaced) -> str:
     """What a displacement along the shift does, and whether others of the same length do less."""
-    by_name = {entry.name: entry for entry in quantities}
+    by_name, by_time = {entry.name: entry for entry in quantities}, result.by_time
     slope, larger, remainder = by_name[SLOPE], by_name[LARGER], by_name[f"{REMAINDER}, shift"]
+    rest, random = by_name[WITHOUT_STEEPEST], by_name[RANDOM]
     words = {1: "moves it less", 0: "does not move it measurably less", -1: "moves it more, not less"}
     strongest = max(by_time, key=lambda time: float(np.abs(by_time[time].shift).mean()))
-    there = by_time[strongest]
+    there, negative = by_time[strongest], int((result.slopes.shift < 0.0).sum())
     sizes = [float(MM * np.abs(x).mean()) for x in (there.shift, there.random)]
-    late = ", when the cue is seen and the field acts" if strongest > seen - CONTROL_STEP else ""
+    late = (
+        ", when the cue is seen and the field acts"
+        if strongest > result.preparation.seen - CONTROL_STEP
+        else ""
+    )
     share = (slope.value or 0.0) / REFERENCE[SLOPE].value
     return (
         f"Displaced at {PREPARATORY_TIME} s, initial deviation changes by "
         f"{format_value(slope.value, slope.ci)} {UNIT} ({p_text(slope)}), "
-        f"{share:.2g} times the study's slope; a random direction of equal length "
-        f"{words[effect(larger)]} (difference in magnitude {format_value(larger.value, larger.ci)}, "
+        f"{share:.2g} times the study's slope, and by {format_value(rest.value, rest.ci)} without the "
+        f"network that responds most; {negative} of {result.slopes.shift.size} slopes are negative. Random "
+        f"directions of equal length change it by {format_value(random.value, random.ci)} on average; within "
+        f"a network, one of them {words[effect(larger)]} (difference in magnitude "
+        f"{format_value(larger.value, larger.ci)}, "
         f"{p_text(larger)}). When the go cue is seen, {format_value(remainder.value, remainder.ci, '%')} of "
         f"that displacement is left. Of the {len(by_time)} times tried, the slope is largest at "
         f"{strongest:.2f} s{late}: {MM * there.shift.mean():.3g} {UNIT}, in magnitude {sizes[0]:.3g} against "
@@ -230,8 +245,8 @@ def displacement_figure(result: Displaced) -> Figure:
     _sizes(size, result)
     _when(when, result)
     _decay(decay, result)
-    handles = [*dose.get_legend_handles_labels()[0], *when.get_legend_handles_labels()[0]]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, borderaxespad=0.2)
+    handles = dose.get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, borderaxespad=0.2)
     look.letter_panels(panels.flat)
     return figure
 
@@ -273,12 +288,11 @@ def _sizes(axes: Axes, result: Displaced) -> None:
 
 
 def _when(axes: Axes, result: Displaced) -> None:
-    """Slope along the shift against the time of the displacement, and how large random slopes are."""
+    """Slopes along the shift and along random directions against the time of the displacement."""
     times = np.array(list(result.by_time))
     shift = MM * np.stack([slopes.shift for slopes in result.by_time.values()], axis=1)  # (n, times)
-    random = [MM * np.abs(slopes.random).mean() for slopes in result.by_time.values()]
-    size = np.array(random)
-    axes.fill_between(times, -size, size, color=RANDOM_COLOUR, alpha=0.3, linewidth=0.0, label=BAND)
+    random = MM * np.stack([slopes.random.mean(axis=0) for slopes in result.by_time.values()], axis=1)
+    look.draw_band(axes, times, random, RANDOM_COLOUR)
     look.draw_band(axes, times, shift, SHIFT_COLOUR)
     axes.plot(times, shift.mean(axis=0), "s", color=SHIFT_COLOUR, markersize=3.0, zorder=5)
     axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)

@@ -1,4 +1,4 @@
-"""What decides whether a push of preparatory activity stays: the factors of the protocol, one at a time.
+"""What decides whether displaced preparatory activity stays: the factors of the protocol, one at a time.
 
 Every condition differs from the main run in one thing, such as the length of a phase or of the pre-training.
 Beside the slope of the displacement stand the share of the shift that is left, the savings, and how fast the
@@ -34,14 +34,15 @@ from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import Sampling
 
 MOTOR: Final = "motor"  # a control of its own, and a factor
-PUSH, LEFT, RETAINED, KEPT, SAVED, RATE = MEASURES = (
+RESPONSE, LEFT, RETAINED, KEPT, SAVED, RATE = MEASURES = (
     "displacement slope", "left of the shift when the cue is seen", "shift left in NF2",
     "shift left in NF2, beyond the sham's", "initial savings beyond practice", "slowest decay rate",
 )  # fmt: skip
 UNIT: Final = {
-    PUSH: "mm per unit of shift", LEFT: "%", RETAINED: "1", KEPT: "1", SAVED: "mm", RATE: "1/s",
+    RESPONSE: "mm per unit of shift", LEFT: "%", RETAINED: "1", KEPT: "1", SAVED: "mm", RATE: "1/s",
 }  # fmt: skip
-SCALE: Final = {PUSH: MM, LEFT: 100.0, SAVED: MM}
+COMPARED: Final = (RESPONSE, LEFT, KEPT, SAVED)  # with the main run's
+SCALE: Final = {RESPONSE: MM, LEFT: 100.0, SAVED: MM}
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,9 @@ def factors(runs: StoredRuns, out: Path) -> Findings:
         for name, factor in found.items()
         for kind, values in factor.values.items()
     ]
-    quantities += _differences(found, sampling)
-    quantities = correct(quantities, [_difference(name) for name in found if name != MAIN])
+    differences = _differences(found, sampling)
+    quantities += differences
+    quantities = correct(quantities, [entry.name for entry in differences])
     by_name = {entry.name: entry for entry in quantities}
     with look.house_style():
         picture = look.save_picture(factors_figure(found, by_name), out / "factors.png")
@@ -86,7 +88,7 @@ def _factor(runs: StoredRuns, question: str, run: Path, sham: Path | None) -> Fa
     """Measure one condition; what needs a sham is left out without one."""
     result = measure(runs, run)
     values = {
-        PUSH: result.slope,
+        RESPONSE: result.slope,
         LEFT: result.simulated[SHIFT][:, result.waited],
         RETAINED: retained_fraction(result.preparation.activity, result.preparation.shift),
         RATE: result.slowest[:, 0],
@@ -105,19 +107,22 @@ def _name(factor: str, kind: str) -> str:
     return f"{factor}: {kind}"
 
 
-def _difference(factor: str) -> str:
-    return f"{factor}: {PUSH}, less the main run's"
+def _difference(factor: str, kind: str = RESPONSE) -> str:
+    return f"{factor}: {kind}, less the main run's"
 
 
 def _differences(found: Mapping[str, Factor], sampling: Sampling) -> list[Quantity]:
-    """Slopes less those of the main run's networks of the same number."""
-    main, quantities = found[MAIN].values[PUSH], []
+    """Measures less those of the main run's networks of the same number."""
+    quantities = []
     for name, factor in found.items():
-        if name != MAIN:
-            slopes = factor.values[PUSH]
-            n = min(len(slopes), len(main))
-            difference = slopes[:n] - main[:n]
-            quantities.append(quantity(_difference(name), difference, UNIT[PUSH], sampling, scale=MM))
+        for kind in COMPARED:
+            ours, main = (its.values.get(kind, np.empty(0)) for its in (factor, found[MAIN]))
+            n = min(len(ours), len(main))
+            if name != MAIN and n:
+                values, scale = ours[:n] - main[:n], SCALE.get(kind, 1.0)
+                quantities.append(
+                    quantity(_difference(name, kind), values, UNIT[kind], sampling, scale=scale)
+                )
     return quantities
 
 
@@ -131,7 +136,7 @@ def _table(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
         difference = by_name.get(_difference(name))
         rows.append(
             (
-                name, factor.question, str(len(factor.values[PUSH])),
+                name, factor.question, str(len(factor.values[RESPONSE])),
                 *(MISSING if entry is None else format_value(entry.value, entry.ci) for entry in entries),
                 MISSING if difference is None else format_value(difference.value, difference.ci),
                 MISSING if difference is None else format_p(difference.p_holm),
@@ -142,7 +147,7 @@ def _table(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
 
 def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
     """Which conditions change the slope, and how."""
-    main = by_name[_name(MAIN, PUSH)]
+    main = by_name[_name(MAIN, RESPONSE)]
     text = (
         f"The slope of the displacement at {PREPARATORY_TIME} s is "
         f"{format_value(main.value, main.ci, main.unit)} in the main run, and "
@@ -151,17 +156,33 @@ def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
     others = [name for name in found if name != MAIN]
     if not others:
         return f"{text} No other condition was run."
-    words = {-1: "more negative", 0: "not measurably different", 1: "less negative"}
-    by_effect: dict[int, list[str]] = {key: [] for key in words}
-    for name in others:
-        by_effect[effect(by_name[_difference(name)])].append(name)
-    parts = [f"{words[key]} with {', '.join(names)}" for key, names in by_effect.items() if names]
-    return f"{text} By paired tests, corrected for their number, it is {'; '.join(parts)}."
+    return f"{text} {_what_decides(others, by_name)}"
+
+
+def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
+    """Which conditions raise or lower a measure, by corrected tests, and which do not."""
+    parts, changing = [], set()
+    for kind in COMPARED:
+        for sign, words in ((1, "higher"), (-1, "lower")):
+            names = [
+                name
+                for name in others
+                if (entry := by_name.get(_difference(name, kind))) is not None and effect(entry) == sign
+            ]
+            changing |= set(names)
+            if names:
+                parts.append(f"{kind} is {words} with {', '.join(names)}")
+    still = [name for name in others if name not in changing]
+    text = f"Of {len(others)} conditions with one thing changed, by paired tests corrected for their number: "
+    text += "; ".join(parts) if parts else "none changes any of " + ", ".join(COMPARED)
+    if parts and still:
+        text += f"; nothing measurable changes with {', '.join(still)}"
+    return f"{text}."
 
 
 def _networks(found: Mapping[str, Factor]) -> Columns:
     """Values of every network of every condition; NaN without a sham."""
-    sizes = {name: len(factor.values[PUSH]) for name, factor in found.items()}
+    sizes = {name: len(factor.values[RESPONSE]) for name, factor in found.items()}
     columns: Columns = {
         "condition": np.concatenate([np.full(n, name, dtype=object) for name, n in sizes.items()]),
         "network": np.concatenate([np.arange(n) for n in sizes.values()]),
@@ -177,7 +198,7 @@ def _networks(found: Mapping[str, Factor]) -> Columns:
 
 def factors_figure(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> Figure:
     """Draw one row per condition and one panel per measure: networks, and mean with its interval."""
-    drawn = (PUSH, LEFT, KEPT, SAVED)
+    drawn = (RESPONSE, LEFT, KEPT, SAVED)
     figure = look.new_figure(1.3 + 0.32 * len(found), gap=0.02)
     panels = figure.subplots(1, len(drawn), sharey=True)
     places = np.arange(len(found), dtype=np.float64)[::-1]
@@ -199,7 +220,7 @@ def factors_figure(found: Mapping[str, Factor], by_name: Mapping[str, Quantity])
         unit = "" if UNIT[kind] == "1" else f" ({UNIT[kind]})"
         axes.set_xlabel(textwrap.fill(f"{kind[0].upper()}{kind[1:]}{unit}", 26))
     panels[0].axvline(REFERENCE[SLOPE].value, color=look.INK, linewidth=0.8, linestyle=look.DASHED, zorder=2)
-    panels[0].set_yticks(places, [f"{name} ({len(its.values[PUSH])})" for name, its in found.items()])
+    panels[0].set_yticks(places, [f"{name} ({len(its.values[RESPONSE])})" for name, its in found.items()])
     panels[0].set_ylim(-0.6, len(found) - 0.4)
     panels[0].set_title("dashed: the study", loc="right", fontsize=look.SMALL)
     look.letter_panels(panels)

@@ -1,8 +1,8 @@
-"""Why a push of preparatory activity fades or stays: the linearised loop of network and arm.
+"""Why a displacement of preparatory activity fades or stays: the linearised loop of network and arm.
 
 In networks at the end of washout that hold the hand at the start, the Jacobian of a control step tells how
-fast a push decays, and along which directions it stays. The figure sets that beside what becomes of pushes in
-probes, and beside the slope of the displacement of each network.
+fast a displacement decays, and along which directions it stays. The figure sets that beside what becomes of
+displacements in probes, and beside the slope of each network.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from agents.supervised.closed_loop import SLOW, ClosedLoop, linearise
 from agents.supervised.torch_arm import TorchArm
@@ -27,7 +28,7 @@ from experiments.runs.tables import format_value
 from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation, step_at
 from experiments.stored.probes import DisplacedProbes
 from experiments.stored.runs import StoredRuns
-from experiments.study import REFERENCE, SLOPE, Quantity, quantity
+from experiments.study import DISPLACEMENTS, REFERENCE, SLOPE, Quantity, quantity
 from savings_gym.activity.displacement import random_orthogonal
 from savings_gym.arrays import MM, Columns, Floats
 from savings_gym.metrics.statistics import Sampling, correlation
@@ -41,26 +42,27 @@ COLOUR: Final = {SHIFT: look.SECOND, RANDOM: "#868686", FORCE: look.OURS}
 SLOWEST: Final = "decay rate of a network's slowest mode"
 SECOND_SLOWEST: Final = "decay rate of a network's second slowest mode"
 SLOW_MODES: Final = f"modes of network and arm slower than {SLOW:g} s"
-LEFT: Final = "left of a push when the cue is seen"
-SLOPE_LEFT: Final = "correlation of the displacement slope with what is left of the shift"
+LEFT: Final = "left of a displacement when the cue is seen"
+SLOPE_LEFT: Final = "rank correlation of the displacement slope with what is left of the shift"
+WITHOUT_STEEPEST: Final = f"{SLOPE_LEFT}, without the steepest network"
 FLOOR: Final = 1e-4  # of shares as drawn
 
 
 @dataclass(frozen=True, eq=False)
 class Persistence:
-    """What becomes of pushes of activity in n networks that hold the hand.
+    """What becomes of displacements of activity in n networks that hold the hand.
 
-    Everything is a mean over targets (`SHOWN`; all 8 in probes), and over the pushes of one direction.
+    Everything is a mean over targets (`SHOWN`; all 8 in probes), and over the displacements of one direction.
 
     Attributes:
         eigenvalues: (n, units) of each network with its input unchanged, target 0.
         slowest: (n, 2) decay rates of the two slowest modes of the networks with their input unchanged [1/s].
         slow_modes: (n,) number of modes of network and arm slower than `SLOW`.
-        slow_share: Direction to the share of a push that lies in them, (n,).
-        predicted: Direction to the share of a push left after 0, 1, ... control steps, (n, steps): powers of
-            the Jacobian.
+        slow_share: Direction to the share of a displacement that lies in them, (n,).
+        predicted: Direction to the share of a displacement left after 0, 1, ... control steps, (n, steps):
+            powers of the Jacobian.
         simulated: The same, in probes.
-        slope: (n,) of the initial deviation against a displacement at the preparatory time [m per shift].
+        slope: (n,) of the initial deviation against displacements at the preparatory time [m per shift].
         drift: (n,) relative change of activity in the control step that is linearised.
         preparation: Preparation of the networks.
     """
@@ -77,12 +79,12 @@ class Persistence:
 
     @property
     def waited(self) -> int:
-        """Control steps from the push to the last one before the cue is seen."""
+        """Control steps from the displacement to the last one before the cue is seen."""
         return round((self.preparation.seen - PREPARATORY_TIME) / CONTROL_STEP) - 1
 
 
 def persistence(runs: StoredRuns, out: Path) -> Findings:
-    """Time constants of the main run's washed-out networks, and what is left of pushes of their activity."""
+    """Time constants of the main run's washed-out networks, and what is left of displaced activity."""
     result = measure(runs, runs.main)
     quantities = correct(_quantities(result, Sampling(runs.seed)), (SLOPE_LEFT,))
     with look.house_style():
@@ -95,23 +97,23 @@ def persistence(runs: StoredRuns, out: Path) -> Findings:
     }
     networks |= {f"share in slow modes, {name}": share for name, share in result.slow_share.items()}
     networks |= {f"share left, {name}": left[:, result.waited] for name, left in result.simulated.items()}
-    tables = {"Persistence of a push": beside_study(quantities)}
+    tables = {"Persistence of a displacement": beside_study(quantities)}
     return Findings(quantities, tables, [picture], _text(quantities), networks)
 
 
 def measure(runs: StoredRuns, run: Path) -> Persistence:
-    """Linearise the networks of a run at the end of NF2, and push them at the preparatory time."""
+    """Linearise the networks of a run at the end of NF2, and displace them at the preparatory time."""
     prepared, probes = preparation(runs.activity(run)), DisplacedProbes.of_run(runs, run)
     shift, axes = prepared.shift.vector, prepared.axes.axes
     draws = [random_orthogonal(shift, seed=DRAWS * runs.seed + k, avoid=axes) for k in range(DRAWS)]
-    pushes = {
+    moves = {
         SHIFT: shift[None],
         RANDOM: np.stack(draws),
         FORCE: np.moveaxis(axes, -1, 0) * prepared.shift.length[:, None],
     }  # (k, n, units)
     step = step_at(prepared.time, PREPARATORY_TIME)
     steps = len(prepared.time) - step - 1
-    low, high = probes.deviation([-shift, shift], step)
+    (slope,) = probes.slopes(shift[None], step, DISPLACEMENTS)
     networks = copy.deepcopy(probes.ensembles["NF2"]).double()
     arm = TorchArm(dtype=networks.initial.dtype, actuation=probes.actuation)
     loops = [linearise(networks, arm, target, delays=probes.delays) for target in SHOWN]
@@ -119,12 +121,12 @@ def measure(runs: StoredRuns, run: Path) -> Persistence:
     def over_targets(measured: Callable[[ClosedLoop], Floats]) -> Floats:
         return np.mean([measured(loop) for loop in loops], axis=0)
 
-    together = np.concatenate(list(pushes.values()))
-    ends = np.cumsum([len(some) for some in pushes.values()])[:-1]
+    together = np.concatenate(list(moves.values()))
+    ends = np.cumsum([len(some) for some in moves.values()])[:-1]
 
     def by_direction(shares: Floats) -> dict[str, Floats]:
-        """Return shares (all pushes, n, ...) by direction, (n, ...)."""
-        return {name: part.mean(axis=0) for name, part in zip(pushes, np.split(shares, ends), strict=True)}
+        """Return shares (all displacements, n, ...) by direction, (n, ...)."""
+        return {name: part.mean(axis=0) for name, part in zip(moves, np.split(shares, ends), strict=True)}
 
     return Persistence(
         eigenvalues=np.linalg.eigvals(loops[0].network),
@@ -135,7 +137,7 @@ def measure(runs: StoredRuns, run: Path) -> Persistence:
             over_targets(lambda loop: np.moveaxis(loop.share_left(together, steps), 0, -1))
         ),
         simulated=by_direction(probes.remainder(together, step)[..., step:]),
-        slope=(high - low) / 2.0,
+        slope=slope,
         drift=over_targets(lambda loop: loop.drift),
         preparation=prepared,
     )
@@ -149,7 +151,13 @@ def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
         return mean(name, values, "1/s", 1.0, f"median time constant {1.0 / np.median(values):.2g} s")
 
     left = result.simulated[SHIFT][:, result.waited]
-    related = correlation(left, MM * result.slope, sampling)
+    steepest = int(np.abs(result.slope - np.median(result.slope)).argmax())
+
+    def related(name: str, chosen: NDArray[np.bool_], note: str) -> Quantity:
+        found = correlation(rankdata(left[chosen]), rankdata(result.slope[chosen]), sampling)
+        return Quantity(name, found.r, found.ci, found.networks, "1", found.p, note)
+
+    others = np.arange(len(left)) != steepest
     return [
         rate(SLOWEST, result.slowest[:, 0]),
         rate(SECOND_SLOWEST, result.slowest[:, 1]),
@@ -161,12 +169,15 @@ def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
             for name, share in result.predicted.items()
         ),
         mean("change of activity in a control step of the hold", result.drift),
-        Quantity(SLOPE_LEFT, related.r, related.ci, related.networks, "1", related.p, "Pearson's r"),
+        related(SLOPE_LEFT, np.ones_like(others), "Spearman's rank correlation"),
+        related(
+            WITHOUT_STEEPEST, others, f"without network {steepest}, whose slope is farthest from the median"
+        ),
     ]
 
 
 def _text(quantities: list[Quantity]) -> str:
-    """How fast a push fades, and whether networks that keep more of it respond more."""
+    """How fast a displacement fades, and whether networks that keep more of it respond more."""
     by_name = {entry.name: entry for entry in quantities}
 
     def value(name: str) -> str:
@@ -178,23 +189,26 @@ def _text(quantities: list[Quantity]) -> str:
         f"The slowest mode of a network decays at {value(SLOWEST)} ({by_name[SLOWEST].note}); "
         f"{value(SLOW_MODES)} modes of network and arm are slower than {SLOW:g} s. In them lie "
         + ", ".join(
-            f"{value(f'share in slow modes, {name}')} of a push along {PHRASE[name]}" for name in DIRECTIONS
+            f"{value(f'share in slow modes, {name}')} of a displacement along {PHRASE[name]}"
+            for name in DIRECTIONS
         )
-        + f". Of a push at {PREPARATORY_TIME} s, "
+        + f". Of a displacement at {PREPARATORY_TIME} s, "
         + ", ".join(f"{value(f'{LEFT}, {name}')} ({name})" for name in DIRECTIONS)
         + " is left when the cue is seen."
     )
     if related.value is None:
         return sentence
     words = {-1: "more negative", 0: "not measurably different", 1: "more positive"}[effect(related)]
+    rest = by_name[WITHOUT_STEEPEST]
     return (
-        f"{sentence} In networks that keep more of the shift, the slope of the displacement is {words}: "
-        f"r = {format_value(related.value, related.ci)} ({p_text(related)})."
+        f"{sentence} In networks that keep more of the shift, the slope of the displacement is {words}: rank "
+        f"correlation {format_value(related.value, related.ci)} ({p_text(related)}); "
+        f"{format_value(rest.value, rest.ci)} ({p_text(rest)}) without the steepest network."
     )
 
 
 def persistence_figure(result: Persistence) -> Figure:
-    """Draw eigenvalues, what is left of pushes, their share in slow modes, and slopes against it."""
+    """Draw eigenvalues, what is left of displacements, their share in slow modes, and slopes against it."""
     figure = look.new_figure(5.3, gap=0.05)
     panels = figure.subplots(2, 2)
     (plane, decay), (shares, slopes) = panels
@@ -224,7 +238,7 @@ def _plane(axes: Axes, result: Persistence) -> None:
 
 
 def _decay(axes: Axes, result: Persistence) -> None:
-    """Share of a push left over time, in probes and by the Jacobian."""
+    """Share of a displacement left over time, in probes and by the Jacobian."""
     for name, share in result.simulated.items():
         time = PREPARATORY_TIME + CONTROL_STEP * np.arange(share.shape[1])
         axes.semilogy(time, _typical(share), color=COLOUR[name], linewidth=1.6, label=name)
@@ -234,12 +248,12 @@ def _decay(axes: Axes, result: Persistence) -> None:
         )  # fmt: skip
     axes.plot([], [], color=look.INK, linewidth=1.0, linestyle=look.DASHED, label="by the Jacobian")
     look.mark_times(axes, result.preparation.events)
-    axes.set(xlabel="Time in the trial (s)", ylabel="Share left of a push", xlim=(0.1, 0.85))
+    axes.set(xlabel="Time in the trial (s)", ylabel="Share left of a displacement", xlim=(0.1, 0.85))
     axes.legend(loc="lower left")
 
 
 def _shares(axes: Axes, result: Persistence) -> None:
-    """Share of pushes in the slow modes, one dot per network."""
+    """Share of displacements in the slow modes, one dot per network."""
     for x, (name, share) in enumerate(result.slow_share.items()):
         look.draw_dots(axes, x, 100.0 * share, COLOUR[name])
     axes.set(

@@ -70,9 +70,9 @@ REASONS: Final = (
     ),
     Reason(
         (study.SLOPE,),
-        "Of a push at 0.16 s a few percent are left when the cue is seen, because most of it lies in modes "
-        "that decay within 0.1 s; networks that keep more of it have a steeper slope (figure *persistence*). "
-        "Why the study's networks keep more is not known.",
+        "Of a displacement at 0.16 s a few percent are left when the cue is seen, because most of it lies in "
+        "modes that decay within 0.1 s (figure *persistence*). Whether the study's networks keep more is not "
+        "known; that ours which keep more respond more is uncertain, it rests on few networks.",
     ),
     Reason((study.PEAK_SPEED,), "It is not known; the study's number is read off a plot."),
 )

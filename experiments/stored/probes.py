@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -120,6 +120,23 @@ class DisplacedProbes:
             split = path.reshape(len(path), len(part), N_TARGETS, *path.shape[2:])
             deviations.append(lateral_deviation(split, targets).mean(axis=-1).T)
         return np.concatenate(deviations)
+
+    def slopes(self, vectors: Floats, step: int, m: Sequence[float]) -> Floats:
+        """Return the slope of the deviation against the size of a displacement, in units of each vector.
+
+        Args:
+            vectors: (k, n, units), displacements of size 1.
+            step: Control step before which they are added.
+            m: Sizes, two or more.
+
+        Returns:
+            (k, n) slopes by least squares [m per vector].
+        """
+        sizes = np.array(m, dtype=np.float64)
+        moves = (sizes[:, None, None] * vectors[:, None]).reshape(-1, *vectors.shape[1:])
+        deviation = self.deviation(moves, step).reshape(len(vectors), len(sizes), -1)
+        centred = sizes - sizes.mean()
+        return np.asarray(np.tensordot(deviation, centred / np.sum(centred**2), (1, 0)))
 
     def remainder(self, vectors: ArrayLike, step: int, phase: str = "NF2") -> Floats:
         """Return the distance of activity from that of undisplaced trials, at every time.

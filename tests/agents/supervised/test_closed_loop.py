@@ -49,7 +49,7 @@ def test_jacobians_tell_what_becomes_of_a_small_push(arm, cell, delays):
     state = np.zeros(loops[0].jacobian.shape[:2])
     state[:, :UNITS] = push
     left = [state := np.einsum("nij,nj->ni", loop.jacobian, state) for loop in loops]
-    np.testing.assert_array_equal(left[0][:, :UNITS], loops[0].pushed(push, 1)[1])
+    np.testing.assert_array_equal(left[0][:, :UNITS], loops[0].displaced(push, 1)[1])
 
     reaches = centre_out(
         NETWORKS, NullField(), np.random.default_rng(0), probe=True, noise=Noise(0.0, 0.0, 0.0),
@@ -198,5 +198,5 @@ def test_bad_arguments_are_named(arm, arguments, message):
 
 
 def test_a_push_of_another_size_is_refused(arm):
-    with pytest.raises(ValueError, match=r"push has shape \(2, 5\), expected \(\.\.\., 3, 12\)"):
+    with pytest.raises(ValueError, match=r"displacement has shape \(2, 5\), expected \(\.\.\., 3, 12\)"):
         linearise(ensemble(), arm, 0, step=9).share_left(np.zeros((2, 5)), 1)

@@ -1,0 +1,81 @@
+"""Three explanations of savings, told apart: a stiffer arm, a change for any field, a memory of the field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from experiments.controls.conditions import MAIN
+from experiments.runs.tables import format_p, format_value
+from experiments.stored.resistance import KINDS, UNITS
+from experiments.study import LEVEL
+from savings_gym.arrays import MM
+from savings_gym.metrics.statistics import holm
+
+Row = Mapping[str, Any]
+OPPOSITE: Final = "opposite"
+
+
+def explanations(rows: Mapping[str, Row]) -> str:
+    """Return what the controls say of the three, in a sentence each; of those that were run.
+
+    Args:
+        rows: Of the table of controls, by condition, their tests corrected.
+    """
+    main, opposite = rows.get(MAIN), rows.get(OPPOSITE)
+    sentences = [_stiffness(main) if main else ""]
+    if main and main.get("practice") and opposite and opposite.get("practice"):
+        sentences += [_any_field(opposite["practice"]["initial"]), _memory(opposite.get("versus_main"))]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _stiffness(main: Row) -> str:
+    """Whether the arm resists more after washout than after practice alone, corrected over the kinds."""
+    beyond = {kind: main.get("resistance", {}).get(f"{kind}, beyond sham") for kind in KINDS}
+    tested = {kind: its for kind, its in beyond.items() if its and its["p"] is not None}
+    if not tested:
+        return ""
+    corrected = dict(zip(tested, holm([its["p"] for its in tested.values()]), strict=True))
+    more = [kind for kind, its in tested.items() if its["mean"] > 0.0 and corrected[kind] < LEVEL]
+    if not more:
+        return (
+            "A stiffer arm: no. When the field returns, neither co-contraction nor stiffness nor damping of "
+            "the hand is measurably larger than after practice alone."
+        )
+    numbers = ", ".join(
+        f"{kind} {format_value(tested[kind]['mean'], tested[kind]['ci'], UNITS[kind])} "
+        f"(p = {format_p(float(corrected[kind]))})"
+        for kind in more
+    )
+    return f"A stiffer arm: in part. When the field returns, these exceed practice alone: {numbers}."
+
+
+def _any_field(practice: Row) -> str:
+    """Whether the opposite field is met better, too."""
+    p, value = practice.get("p_holm", practice["p"]), practice["difference"]
+    number = f"{_mm(value, practice['ci'])}, p = {format_p(p)}"
+    begins = "A change that helps in any field:"
+    if p is None or p >= LEVEL:
+        return f"{begins} not shown; the opposite field is not measurably met better ({number})."
+    if value < 0.0:
+        return f"{begins} no; the opposite field is met worse than after practice alone ({number})."
+    return f"{begins} yes; the opposite field is met better than after practice alone, too ({number})."
+
+
+def _memory(versus: Row | None) -> str:
+    """Whether the field itself is met better than its opposite."""
+    if not versus or versus["p"] is None:
+        return ""
+    p, more = versus.get("p_holm", versus["p"]), -versus["mean"]
+    ends = [None if end is None else -end for end in reversed(versus["ci"])]
+    number = f"{_mm(more, ends)}, p = {format_p(p)}"
+    if p >= LEVEL:
+        return f"A memory of the field: not shown; savings are not measurably those of one field ({number})."
+    if more < 0.0:
+        return f"A memory of the field: no; savings of its opposite are larger (difference {number})."
+    return f"A memory of the field: yes; savings exceed those of its opposite ({number})."
+
+
+def _mm(value: float, ci: Any) -> str:
+    low, high = (None if end is None else MM * end for end in ci)
+    return format_value(MM * value, (low, high), "mm")

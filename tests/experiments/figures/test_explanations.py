@@ -1,0 +1,50 @@
+"""What the controls say of three explanations of savings follows from the signs of their tests."""
+
+import pytest
+
+from experiments.figures.explanations import explanations
+from experiments.stored.resistance import HOLD, KINDS, STIFFNESS_FED
+
+
+def rows(main=1.2e-3, opposite=0.4e-3, stiffer=0.0, p=1e-4):
+    def estimate(value):
+        return {"mean": value, "ci": [value - 1e-4, value + 1e-4], "p": p if value else 0.8}
+
+    def practice(value):
+        return {
+            "initial": {"difference": value, "ci": [value - 1e-4, value + 1e-4], "p": p if value else 0.8}
+        }
+
+    beyond = {f"{kind}, beyond sham": estimate(0.0) for kind in KINDS}
+    beyond[f"{STIFFNESS_FED}, beyond sham"] = estimate(stiffer)
+    return {
+        "main": {"practice": practice(main), "resistance": beyond},
+        "opposite": {"practice": practice(opposite), "versus_main": estimate(opposite - main)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("stiffer arm: no", "any field: yes", "0.400 mm [0.300, 0.500]", "memory of the field: yes",
+              "0.800 mm [0.700, 0.900]")),
+        ({"opposite": 0.0}, ("any field: not shown", "memory of the field: yes", "1.20 mm [1.10, 1.30]")),
+        ({"opposite": -0.5e-3}, ("any field: no", "memory of the field: yes", "1.70 mm")),
+        ({"opposite": 1.2e-3}, ("any field: yes", "memory of the field: not shown")),
+        ({"opposite": 2e-3}, ("any field: yes", "memory of the field: no")),
+        ({"stiffer": 5.0}, ("stiffer arm: in part", "stiffness, with feedback 5.00 N/m")),
+        ({"stiffer": -5.0}, ("stiffer arm: no",)),
+    ],
+)  # fmt: skip
+def test_signs_decide(given, expected):
+    text = explanations(rows(**given))
+    for words in expected:
+        assert words in text
+
+
+def test_what_was_not_run_is_not_spoken_of():
+    every = rows()
+    assert explanations({}) == ""
+    assert "any field" not in explanations({"main": every["main"]})
+    every["main"]["resistance"] = {HOLD: {"mean": 1.0, "ci": [0.9, 1.1], "p": 0.01}}
+    assert "stiffer" not in explanations(every)
