@@ -21,8 +21,8 @@ from experiments.runs.tables import NO_INTERVAL, Ends, finite_or_none
 from savings_gym.metrics.statistics import CONFIDENCE, Sampling, estimate
 from savings_gym.task.settings import N_TARGETS
 
-PRINTED, READ = "printed", "read off a plot"
-SOURCES: Final = (PRINTED, READ)
+PRINTED, READ, ROUND = "printed", "read off a plot", "the middle of a printed range, or rounded"
+SOURCES: Final = (PRINTED, READ, ROUND)
 VERDICTS: Final = ("agrees", "undecided", "differs", "not testable")
 NETWORKS: Final = 40
 BATCHES: Final = (0, 100, 200, 300, 500, 750, 1000)  # of the learning curves
@@ -114,7 +114,7 @@ class Reference:
         name: Name of the `Quantity` to compare with it.
         value: In `unit`.
         unit: As in `Quantity`.
-        source: ``"printed"`` or ``"read off a plot"``.
+        source: One of `SOURCES`.
         where: Where in the study.
         error: Reading error, or half the range if the study gives a range.
         spread: How far the study's own two sets of networks lie apart; by default half the length of its
@@ -237,7 +237,7 @@ def _learning() -> list[Reference]:
         Reference(RATE_FF2, 0.0178, unit, READ, rate, 2e-4),
         Reference(RATE_RATIO, 1.21, "1", READ, rate, 0.02, null=1.0),
         # the study prints the paired t, about 9, which grows with the networks: 9 / sqrt(40), 8.5 to 9.5
-        Reference(RATE_EFFECT, 1.42, "1", PRINTED, "paired t over networks, about 9", 0.08, null=0.0),
+        Reference(RATE_EFFECT, 1.42, "1", ROUND, "paired t over networks, about 9", 0.08, null=0.0),
         # 0.111 with t(39) = 2.22: its interval is 0.111 -+ 2.02 * 0.111 / 2.22
         Reference(RESIDUAL, 0.111, "mm", PRINTED, "t(39) = 2.22, p = .032", 5e-4, (0.010, 0.212), null=0.0),
     ]
@@ -273,7 +273,7 @@ def _inside() -> list[Reference]:
     shift, moved = "preparatory activity on the shift", "displaced preparatory activity"
     return [
         # 0.165 to 0.20 in several analyses, t(39) = 5.4 to 7.5
-        Reference(SHIFT_NF2, 0.1825, "1", PRINTED, f"{shift}, 0.165 to 0.20", 0.0175, null=0.0),
+        Reference(SHIFT_NF2, 0.1825, "1", ROUND, f"{shift}, 0.165 to 0.20", 0.0175, null=0.0),
         Reference(SHIFT_FF2, 1.03, "1", READ, shift, 0.01, null=0.0),
         *(
             _read_mm(displaced(m), value, moved)

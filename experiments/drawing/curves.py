@@ -178,7 +178,7 @@ def _left_over(axes: Axes, curves: Curves, fits: dict[str, ExponentialFit], shar
                 x / scale, values.mean(axis=0) - fit.at(x), color=look.PHASE_COLOUR[phase],
                 linewidth=1.2, zorder=3,
             )  # fmt: skip
-    axes.set(xlabel=f"Trials in phase{unit}", ylabel="Less fit (mm)")
+    axes.set(xlabel=f"Trials in phase{unit}", ylabel="Residual (mm)")
     axes.set_xlim(-0.02 * max(shared, 1) / scale, None)
 
 

@@ -79,6 +79,8 @@ FIGURES: dict[str, Figure] = {
     "factors": factors,
 }
 NEEDS = {  # kinds of runs from which a figure is drawn; figures that are not listed need the main run alone
+    "channel": (MAIN, SHAM),
+    "muscles": (MAIN, SHAM),
     "size": (MAIN, SIZE),
     "practice": (MAIN, SHAM, SIZE, SIZE_SHAM),
     "relation": (MAIN, SIZE),

@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.figures.findings import Findings
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
-from experiments.study import READ, REFERENCE, REFERENCES, VERDICTS, Quantity, Reference, verdict
+from experiments.study import PRINTED, REFERENCE, REFERENCES, VERDICTS, Quantity, Reference, verdict
 from savings_gym.files import write_atomically, write_json
 
 HEADINGS = ("quantity", "study", "ours [95 % interval]", "p", "p (Holm)", "networks", "verdict")
@@ -20,9 +20,9 @@ and otherwise the same share, 1.3 %), plus the error of reading its plot. *agree
 lies within the margin of the study's value. *differs*: it lies wholly outside. *undecided*: it crosses the \
 margin. The direction of an effect is named beside them. *not testable*: we have no such number; the reason \
 follows. The study's numbers come from 40 networks per size and its full schedule; those marked ~ are read \
-off its plots. *p*: our number against no effect, two-sided t test over networks. Intervals are over \
-networks: t intervals of means, and their counterparts for ratios (Fieller), effect sizes (noncentral t), \
-correlations (Fisher) and fractions (exact, or DeLong)."""
+off its plots, or stand for a range that it prints. *p*: our number against no effect, two-sided t test over \
+networks. Intervals are over networks: t intervals of means, and their counterparts for ratios (Fieller), \
+effect sizes (noncentral t), correlations (Fisher) and fractions (exact, or DeLong)."""
 
 
 def compare(findings: Mapping[str, Findings]) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ def write_comparison(out: Path, findings: Mapping[str, Findings], origin: str) -
 
 
 def _study(row: Mapping[str, Any]) -> str:
-    mark = "~" if row["source"] == READ else ""
+    mark = "" if row["source"] == PRINTED else "~"
     return mark + format_value(row["reference"], unit=row["unit"], digits=4)
 
 

@@ -67,7 +67,15 @@ def muscles(runs: StoredRuns, out: Path) -> Findings:
             for b, a in CHANGES
         ),
     ]
-    quantities = correct(quantities, [change(kind, *CLAIMED) for kind in KINDS])
+    claimed = [change(kind, *CLAIMED) for kind in KINDS]
+    if runs.sham is not None:
+        practised, phase = resistance(runs.sham, CLAIMED[0]), CLAIMED[0]
+        claimed = [beyond_sham(kind) for kind in KINDS]
+        for kind, name in zip(KINDS, claimed, strict=True):
+            n = min(values[phase][kind].size, practised[kind].size)
+            difference = values[phase][kind][:n] - practised[kind][:n]
+            quantities.append(quantity(name, difference, UNITS[kind], sampling))
+    quantities = correct(quantities, claimed)
     with look.house_style():
         picture = look.save_picture(_figure(runs, values), out / "muscles.png")
     tables = {"Co-contraction, stiffness and damping": beside_study(quantities)}
@@ -86,6 +94,11 @@ def at(kind: str, phase: str) -> str:
 def change(kind: str, later: str, earlier: str) -> str:
     """Return the name of the change of a measure between the ends of two phases."""
     return f"{kind}, {later} - {earlier}"
+
+
+def beyond_sham(kind: str) -> str:
+    """Return the name of a measure at the end of the washout, less that of networks without the field."""
+    return f"{kind}, end of {CLAIMED[0]}, beyond the sham"
 
 
 def _figure(runs: StoredRuns, values: dict[str, dict[str, Floats]]) -> Figure:
@@ -134,14 +147,21 @@ def _traces(figure: SubFigure, runs: StoredRuns) -> Axes:
 def _text(quantities: list[Quantity]) -> str:
     """What is left of co-contraction, stiffness and damping after the washout."""
     found = {entry.name: entry for entry in quantities}
-    sentences = []
+    sham, sentences = beyond_sham(HOLD) in found, []
+    words = {1: "rises", 0: "does not measurably change", -1: "falls"}
+    if sham:
+        words = {1: "is larger", 0: "does not measurably differ", -1: "is smaller"}
     for kind in KINDS:
-        left = found[change(kind, *CLAIMED)]
-        words = {1: "rises", 0: "does not measurably change", -1: "falls"}[effect(left)]
+        left = found[beyond_sham(kind) if sham else change(kind, *CLAIMED)]
         numbers = f"{format_value(left.value, left.ci, UNITS[kind])}, {p_text(left)}"
-        sentences.append(f"{kind} {words} ({numbers})")
+        sentences.append(f"{kind} {words[effect(left)]} ({numbers})")
+    begins = (
+        "At the end of NF2, before the field returns, beside networks that never met it, "
+        if sham
+        else "From the end of NF1 to the end of NF2, before the field returns, "
+    )
     return (
-        "From the end of NF1 to the end of NF2, before the field returns, " + "; ".join(sentences) + ". The "
+        begins + "; ".join(sentences) + ". The "
         "traces are commands to the muscles, as an electromyogram would show them, in the reach straight "
         f"ahead (target {TARGET} of {N_TARGETS}), means over networks; the lines are go, and when it is seen."
     )

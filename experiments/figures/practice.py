@@ -137,7 +137,7 @@ def practice_figure(found: Mapping[int, Mapping[str, Floats]], by_name: Mapping[
                 look.draw_estimate(axes, units * APART, entry.value, entry.ci, look.OURS)
         unit = "" if UNIT[measure] == "1" else f" ({UNIT[measure]})"
         words = measure.removesuffix(" beyond practice")
-        axes.set(ylabel=f"{words[0].upper()}{words[1:]}{unit}", xscale="log")
+        axes.set(ylabel=f"{words[0].upper()}{words[1:]}{unit},\nbeyond practice", xscale="log")
         axes.set_xticks(list(found), [str(units) for units in found])
         axes.xaxis.set_minor_locator(NullLocator())
     for axes in panels[1]:

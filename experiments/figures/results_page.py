@@ -20,16 +20,16 @@ from typing import Any, Final
 
 from experiments import study
 from experiments.drawing.run import draw_figures
-from experiments.figures.channel import CHANGES, change, end
+from experiments.figures.channel import BEYOND_SHAM as CHANNEL_BEYOND_SHAM
+from experiments.figures.channel import end
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.comparison import MEANING, comparison_table, tally
 from experiments.figures.controls import MEANING as COMPARED
 from experiments.figures.controls import MIRRORED, PRACTICE
-from experiments.figures.displacement import LARGER
+from experiments.figures.displacement import RANDOM, WITHOUT_STEEPEST
 from experiments.figures.findings import Findings
-from experiments.figures.latent import BEYOND_SHAM as TRACE_BEYOND_SHAM
 from experiments.figures.make_figures import RECORD, read_record
-from experiments.figures.preparatory import BEYOND_SHAM
+from experiments.figures.practice import SHIFT, TRACE, beyond
 from experiments.figures.reasons import why_they_differ
 from experiments.figures.size import INITIAL, TRENDS
 from experiments.runs.command_line import command_main
@@ -54,6 +54,7 @@ Our networks in the four phases of Shahbazi, Codol, Michaels & Gribble, *A conte
 motor learning*, eLife 14:RP107423 (2026), beside the study's numbers. \
 `python -m experiments.figures.results_page` writes this page from the files in `results/`. One command \
 makes all of them:"""
+UNITS: Final = PRESETS["paper"].units  # of the main run
 SUMMARY_ROWS: Final = (  # figure, quantity, what it means
     ("learning", study.INITIAL_SAVINGS, "FF2 starts closer to the line than FF1 by"),
     (
@@ -70,12 +71,13 @@ SUMMARY_ROWS: Final = (  # figure, quantity, what it means
     ("behaviour", study.AFTER_EFFECT, "after-effect, start of NF2"),
     ("behaviour", study.RESIDUAL, "left of it at the end of NF2 (NF1 - NF2)"),
     ("channel", end("FF1"), "share of the field compensated in a channel after FF1"),
-    ("channel", change(*CHANGES[0]), "... left after NF2, over NF1"),
+    ("channel", CHANNEL_BEYOND_SHAM, "... left after NF2, beyond networks that never met the field"),
     ("preparatory", study.SHIFT_NF2, "share of the preparatory shift left in NF2"),
-    ("preparatory", BEYOND_SHAM, "... beyond networks that never met the field"),
-    ("latent", TRACE_BEYOND_SHAM, "memory trace beyond networks that never met the field"),
+    ("practice", beyond(SHIFT, UNITS), "... beyond networks that never met the field"),
+    ("practice", beyond(TRACE, UNITS), "memory trace beyond networks that never met the field"),
     ("displacement", study.SLOPE, "effect of a displacement along the shift at 0.16 s"),
-    ("displacement", LARGER, "... its magnitude less that of random directions"),
+    ("displacement", WITHOUT_STEEPEST, "... without the network that responds most"),
+    ("displacement", RANDOM, "... along random directions"),
     ("size", TRENDS[INITIAL], "change of initial savings with every doubling of units"),
     (
         "controls",
@@ -196,9 +198,10 @@ def _summary(findings: dict[str, Findings], runs: list[dict[str, Any]], rows: li
         if entry is None or entry.value is None:
             continue
         reference = study.REFERENCE.get(name)
-        theirs = (
-            MISSING if reference is None else format_value(reference.value, unit=reference.unit, digits=4)
-        )
+        theirs = MISSING
+        if reference is not None:
+            mark = "" if reference.source == study.PRINTED else "~"
+            theirs = mark + format_value(reference.value, unit=reference.unit, digits=4)
         p = format_p(entry.p if entry.p_holm is None else entry.p_holm)
         ours = format_value(entry.value, entry.ci, entry.unit)
         lines.append((words, ours, p, theirs, str(entry.networks), f"[{figure}](#{figure})"))
@@ -208,7 +211,9 @@ def _summary(findings: dict[str, Findings], runs: list[dict[str, Any]], rows: li
     )  # fmt: skip
     text = (
         f"{about}Intervals are 95 % intervals over networks. p values are two-sided and corrected (Holm) for "
-        "all effects that the text of a figure claims. Of "
+        "all effects that the text of a figure claims. Figures probe the stored networks again, with noise "
+        "of their own: what stands in the table of the main run, too, may differ there in the second digit. "
+        "Of "
         f"ours and [the study's numbers](#every-number-of-the-study), {tally(rows)}."
     )
     headings = ("finding", "ours [95 % interval]", "p", "study", "networks", "figure")

@@ -9,7 +9,7 @@ from planted_runs import MAIN, planted_runs
 from agents.supervised.networks import make_ensemble
 from experiments.figures import displacement as figure_displacement
 from experiments.figures import latent as figure_latent
-from experiments.figures.displacement import DRAWS, LARGER, RANDOM, TIMES, displacement
+from experiments.figures.displacement import DRAWS, LARGER, RANDOM, TIMES, WITHOUT_STEEPEST, displacement
 from experiments.figures.latent import BEYOND_SHAM, FIT, KEPT, SEEN, SHAM_TRACE, TRACE, latent, read_share
 from experiments.figures.latent import RANDOM as RANDOM_DIRECTION
 from experiments.figures.relation import (
@@ -37,6 +37,8 @@ class LinearProbes:
         start = 0.034 if phase == "NF1" else 0.033
         return start + np.arange(moves.shape[1]) * 1e-4 - (3e-3 if step == 51 else 1e-3) * along + off
 
+    slopes = figure_displacement.DisplacedProbes.slopes  # of `deviation`
+
     def remainder(self, vectors, step):
         return np.full((*np.asarray(vectors).shape[:2], 100), 0.25)
 
@@ -62,16 +64,18 @@ def test_a_planted_slope_along_the_shift_is_found_and_random_directions_have_non
     for k in range(DRAWS):
         assert numbers[f"{SLOPE}, random direction {k}"].value == pytest.approx(0.0, abs=1e-9)
     assert numbers[LARGER].value == pytest.approx(1.0)
-    assert "a random direction of equal length moves it less" in findings.text
+    assert "4 of 4 slopes are negative" in findings.text
+    assert "within a network, one of them moves it less" in findings.text
+    assert numbers[WITHOUT_STEEPEST].value == pytest.approx(-1.0) and numbers[WITHOUT_STEEPEST].networks == 3
     assert "at 0.51 s, when the cue is seen and the field acts: -3" in findings.text
     table = findings.tables["Displacements at other times"]
-    assert table.count("\n") == 1 + len(TIMES) and "| 0.51 s | -3.00 [-3.00, -3.00]" in table
+    assert table.count("\n") == 3 + len(TIMES) and "| 0.51 s | -3.00 [-3.00, -3.00]" in table
 
 
 def test_random_directions_that_move_more_are_said_to_move_more(monkeypatch, tmp_path):
     findings = displaced_figure(monkeypatch, tmp_path, 1.0)
     assert findings.by_name[LARGER].ci[1] < 0.0
-    assert "moves it more, not less" in findings.text
+    assert "one of them moves it more, not less" in findings.text
     assert "means of 8 draws from" in findings.by_name[RANDOM].note
 
 
