@@ -1,1 +1,1 @@
-"""The field's protocols on networks: gradual learning, interference, recovery, retention, generalisation."""
+"""Protocols of motor learning on networks: gradual learning, interference, retention, generalisation."""

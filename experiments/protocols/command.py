@@ -1,4 +1,4 @@
-"""The field's protocols on networks that reach: each with its sham, beside what was found in people.
+"""Protocols of motor learning on networks that reach: each with its sham, beside what was found in people.
 
     python -m experiments.protocols --preset quick|smoke [--perturbation rotation]
 

@@ -29,7 +29,7 @@ COURSES: Final = (  # those of `savings_gym.task.protocols` but "savings", the m
 )  # fmt: skip
 REVERSAL: Final = {"curl": 180, "rotation": 360}  # updates in B
 RAMP_SHARE: Final = 0.8  # of the updates in A, over which it grows in the gradual protocol
-A_PHASES: Final = re.compile(r"(A|ramp|FF1|refresh)( \d+)?")  # in which A is learnt first
+A_PHASES: Final = re.compile(r"(A|ramp|FF1|refresh)( \d+)?")  # in which A is learned first
 RECOVERY_PHASES: Final = re.compile("A|B")
 UNCLIPPED: Final = 1e6  # norm to which no gradient comes
 
@@ -139,7 +139,7 @@ class Protocols:
     def schedule(self, course: str, sham: bool = False) -> Schedule:
         """Return a protocol whose trials are updates, or its sham.
 
-        A sham has no perturbation where A is learnt first; that of spontaneous recovery has no B, either. In
+        A sham has no perturbation where A is learned first; that of spontaneous recovery has no B, either. In
         a block of clamps of the cursor, the cursor is scored, so that networks learn nothing from the hand.
         """
         ramp = round(RAMP_SHARE * self.adaptation)

@@ -18,23 +18,33 @@ from savings_gym.metrics.statistics import Sampling
 from savings_gym.task.settings import N_TARGETS
 
 PERCENT: Final = 100.0
-LEAST: Final = 0.05  # share of A that must be compensated for a share of it to be kept
-LEARNT: Final = "compensation at the end of A, beyond practice"
+LEAST: Final = 0.05  # compensation below which nothing is divided by it
+LEARNED: Final = "compensation at the end of A, beyond practice"
 LARGEST: Final = "largest deviation in A"
-AFTER: Final = "after-effect, beyond practice"
-MORE_AFTER: Final = "after-effect, gradual less abrupt"
+LESS_LEARNED: Final = "compensation at the end of A, gradual less abrupt"
+AFTER: Final = "size of the after-effect (opposite to A), beyond practice"
+MORE_AFTER: Final = "size of the after-effect, gradual less abrupt"
+AFTER_PER: Final = "size of the after-effect per full compensation"
+MORE_AFTER_PER: Final = "size of the after-effect per full compensation, gradual less abrupt"
+ENDED: Final = "compensation of A at the end of B, after A and B"
+ENDED_ALONE: Final = "compensation of A at the end of B, after B alone"
+LESS_OF_B: Final = "compensation of A at the end of B, after A and B less B alone"
 WORSE_START: Final = "A after B starts farther from the line than at first"
 WORSE: Final = "more deviation in A again than at first"
 BETTER_START: Final = "A after B starts nearer to the line than after B alone"
 BETTER: Final = "less deviation in A again than after B alone"
+GAINED: Final = "compensation gained in A again, after A and B less B alone"
 END_OF_B: Final = "compensation at the end of B, beyond practice"
 END_OF_CLAMP: Final = "compensation at the end of the clamp, beyond practice"
 RISE: Final = "rise of compensation in the clamp, beyond practice"
 KEPT: Final = "share kept through the clamp"
 WASHED: Final = "share kept through as long a washout"
 MORE_KEPT: Final = "share kept, clamp less washout"
-FALLING: Final = "learnt per size, smallest size less largest"
-IN_MM: Final = (LARGEST, AFTER, MORE_AFTER, WORSE_START, WORSE, BETTER_START, BETTER)  # the others in %
+FALLING: Final = "learned per size, smallest size less largest"
+IN_MM: Final = (
+    LARGEST, AFTER, MORE_AFTER, AFTER_PER, MORE_AFTER_PER, WORSE_START, WORSE, BETTER_START, BETTER,
+)  # fmt: skip
+UNITS: Final = dict.fromkeys(IN_MM, "mm") | {FALLING: "% of A per unit of size"}  # the others in %
 DEVIATION, ADAPTATION = "lateral_deviation", "adaptation"
 Values = dict[str, dict[str, Floats]]  # course to measure to (n,), in m or as a share
 
@@ -95,7 +105,7 @@ def mean(values: Floats) -> Floats:
 
 def of_size(size: float) -> str:
     """Return the name of what a single update in A of some size teaches."""
-    return f"learnt from one update in A of size {size:g}"
+    return f"learned from one update in A of size {size:g}"
 
 
 def at_angle(degrees: float) -> str:
@@ -105,8 +115,8 @@ def at_angle(degrees: float) -> str:
 
 def _first_side(pair: Pair) -> float:
     """Side to which A pushes at first, or as it grows."""
-    learnt = next(name for name in ("FF1", "ramp", "A") if name in pair.run)
-    deviation = mean(pair.run[learnt].deviation)
+    learned = next(name for name in ("FF1", "ramp", "A") if name in pair.run)
+    deviation = mean(pair.run[learned].deviation)
     return field_side(deviation[:, int(np.argmax(np.abs(deviation.mean(axis=0))))])
 
 
@@ -117,23 +127,28 @@ def _in_a(pair: Pair, config: Protocols) -> dict[str, Floats]:
         [side * mean(pair.run[phase].deviation) for phase in ("ramp", "A") if phase in pair.run], axis=1
     )
     ours, sham = pair.deviations("washout")
-    return {
-        LARGEST: pushed.max(axis=1),
-        LEARNT: pair.beyond("A", -1),
-        AFTER: side * (sham[:, 0] - ours[:, 0]),
-    }
+    learned, after = pair.beyond("A", -1), side * (sham[:, 0] - ours[:, 0])
+    return {LARGEST: pushed.max(axis=1), LEARNED: learned, AFTER: after, AFTER_PER: _per(after, learned)}
 
 
 def _interference(pair: Pair, config: Protocols) -> dict[str, Floats]:
+    """Of A after B; the sham, which learned B alone, ends B farther from A."""
+    ended, alone = (mean(course["B"].adaptation)[:, -1] for course in (pair.run, pair.sham))
+    relearned = [mean(course["FF2"].adaptation) for course in (pair.run, pair.sham)]
+    gained, gained_alone = (its[:, -1] - its[:, 0] for its in relearned)
     side = _first_side(pair)
     first, again = (side * mean(pair.run[phase].deviation) for phase in ("FF1", "FF2"))
     sham = side * pair.deviations("FF2")[1]
     most = min(first.shape[1], again.shape[1])
     return {
+        ENDED: ended,
+        ENDED_ALONE: alone,
+        LESS_OF_B: ended - alone,
         WORSE_START: again[:, 0] - first[:, 0],
         WORSE: again[:, :most].mean(axis=1) - first[:, :most].mean(axis=1),
         BETTER_START: sham[:, 0] - again[:, 0],
         BETTER: sham.mean(axis=1) - again.mean(axis=1),
+        GAINED: gained - gained_alone,
     }
 
 
@@ -149,9 +164,13 @@ def _clamps(pair: Pair, config: Protocols) -> dict[str, Floats]:
 
 def _share(pair: Pair, phase: str) -> Floats:
     """Share of the compensation of A that is left at the end of a phase; NaN if there was hardly any."""
-    learnt = pair.beyond("A", -1)
-    left: Floats = np.where(learnt > LEAST, pair.beyond(phase, -1) / learnt, np.nan)
-    return left
+    return _per(pair.beyond(phase, -1), pair.beyond("A", -1))
+
+
+def _per(values: Floats, learned: Floats) -> Floats:
+    """Values per full compensation of A; NaN for networks that compensated for hardly any of it."""
+    ratio: Floats = np.where(learned > LEAST, values / learned, np.nan)
+    return ratio
 
 
 def _single(pair: Pair, config: Protocols) -> dict[str, Floats]:
@@ -163,10 +182,10 @@ def _single(pair: Pair, config: Protocols) -> dict[str, Floats]:
     count = len(config.sizes)
     singles = range(1, count * config.rounds + 1)
     beyond = np.array([taught(pair.run, k) - taught(pair.sham, k) for k in singles])
-    learnt = beyond.reshape(config.rounds, count, -1).mean(axis=0)  # (sizes, n)
+    learned = beyond.reshape(config.rounds, count, -1).mean(axis=0)  # (sizes, n)
     smallest, largest = int(np.argmin(config.sizes)), int(np.argmax(config.sizes))
-    values = {of_size(size): its for size, its in zip(config.sizes, learnt, strict=True)}
-    per_size = [its / size for size, its in zip(config.sizes, learnt, strict=True)]
+    values = {of_size(size): its for size, its in zip(config.sizes, learned, strict=True)}
+    per_size = [its / size for size, its in zip(config.sizes, learned, strict=True)]
     return values | {FALLING: per_size[smallest] - per_size[largest]}
 
 
@@ -196,7 +215,7 @@ MEASURES: Final[Mapping[str, Callable[[Pair, Protocols], dict[str, Floats]]]] = 
     "single-trials": _single,
     "generalisation": _generalisation,
 }
-NOT_CLAIMED: Final = (LARGEST, END_OF_B, KEPT, WASHED)
+NOT_CLAIMED: Final = (LARGEST, AFTER_PER, ENDED, ENDED_ALONE, END_OF_B, KEPT, WASHED)
 
 
 def course_values(pairs: Mapping[str, Pair], config: Protocols) -> Values:
@@ -208,7 +227,8 @@ def course_values(pairs: Mapping[str, Pair], config: Protocols) -> Values:
     """
     values = {name: MEASURES[name](pair, config) for name, pair in pairs.items()}
     if {"abrupt", "gradual"} <= set(values):
-        values["gradual"][MORE_AFTER] = values["gradual"][AFTER] - values["abrupt"][AFTER]
+        for name, of in ((LESS_LEARNED, LEARNED), (MORE_AFTER, AFTER), (MORE_AFTER_PER, AFTER_PER)):
+            values["gradual"][name] = values["gradual"][of] - values["abrupt"][of]
     if {"abrupt", "error-clamps"} <= set(values):
         kept, washed = values["error-clamps"][KEPT], _share(pairs["abrupt"], "washout")
         values["error-clamps"] |= {WASHED: washed, MORE_KEPT: kept - washed}
@@ -234,5 +254,5 @@ def quantities(values: Values, seed: int) -> dict[str, dict[str, Quantity]]:
 
 
 def _quantity(name: str, values: Floats, sampling: Sampling) -> Quantity:
-    unit, scale = ("mm", MM) if name in IN_MM else ("%", PERCENT)
-    return quantity(name, values, unit, sampling, scale=scale, test=claimed(name))
+    scale = MM if name in IN_MM else PERCENT
+    return quantity(name, values, UNITS.get(name, "%"), sampling, scale=scale, test=claimed(name))

@@ -23,12 +23,15 @@ from experiments.protocols.measures import (
     mean,
     of_size,
 )
+from experiments.protocols.published import PEOPLE
+from experiments.protocols.reading import CONSTANT, READING, constant
 from experiments.runs.tables import markdown_table
 from experiments.study import Quantity
 from savings_gym.arrays import MM, Floats
 
 FIGURE: Final = "protocols.png"
 COMPENSATION: Final = "Compensation (% of A)"
+HEADROOM: Final = 0.35  # share of a panel above its curves, for a legend
 MEANING: Final = {
     "abrupt": "A at once, then a washout.",
     "gradual": "A grows from nothing, update by update, then stays; a washout follows.",
@@ -41,24 +44,8 @@ MEANING: Final = {
     "generalisation": "A towards one target only, the one to the right, then error clamps towards all of "
     "them; angles are counter-clockwise.",
 }
-PEOPLE: Final = {
-    "abrupt": "In people, the force learnt cancels most of a curl field, and leaves an after-effect to the "
-    "other side (Shadmehr & Mussa-Ivaldi 1994, doi 10.1523/JNEUROSCI.14-05-03208.1994).",
-    "gradual": "People who learn a rotation gradually have larger after-effects than those who learn it at "
-    "once (Kagerer, Contreras-Vidal & Stelmach 1997, doi 10.1007/PL00005727).",
-    "interference": "People who learn B right after A show no savings of A "
-    "(Brashers-Krug, Shadmehr & Bizzi 1996, doi 10.1038/382252a0).",
-    "spontaneous-recovery": "In people, adaptation to A comes back in the clamp, which two memories of "
-    "different speed explain (Smith, Ghazizadeh & Shadmehr 2006, doi 10.1371/journal.pbio.0040179).",
-    "error-clamps": "In people, after-effects outlast a block of clamps much longer than a washout "
-    "(Scheidt et al. 2000, doi 10.1152/jn.2000.84.2.853).",
-    "single-trials": "People learn a smaller share of a larger error "
-    "(Marko et al. 2012, doi 10.1152/jn.00177.2012).",
-    "generalisation": "A rotation learnt towards one target hardly generalises beyond 45 degrees "
-    "(Krakauer et al. 2000, doi 10.1523/JNEUROSCI.20-23-08916.2000); that of force fields may have a "
-    "second peak in the opposite direction (Donchin, Francis & Shadmehr 2003, doi "
-    "10.1523/JNEUROSCI.23-27-09032.2003).",
-}
+TITLE: Final = "Protocols of motor learning"
+SUBTITLES: Final = {"curl": "curl field", "rotation": "rotation"}
 
 
 def page(numbers: Mapping[str, Mapping[str, Quantity]], config: Protocols, command: str) -> str:
@@ -75,8 +62,8 @@ def page(numbers: Mapping[str, Mapping[str, Quantity]], config: Protocols, comma
         else f"a rotation of the cursor by {config.angle_deg:g} degrees"
     )
     of_what = "" if config.perturbation == "curl" else ", of the cursor"
-    sections = "\n\n".join(_section(course, found) for course, found in numbers.items())
-    return f"""# The field's protocols on networks
+    sections = "\n\n".join(_section(course, found, config) for course, found in numbers.items())
+    return f"""# {TITLE}: {SUBTITLES[config.perturbation]}
 
 A is {what}. Each protocol starts from the same {config.networks} networks of {config.units} units, which
 reach well without it. They learn from batches of 8 reaches, half of them without a go cue; only the recurrent
@@ -85,7 +72,8 @@ clamps {config.washout}.
 
 *Deviation* is the largest distance from the straight line to the target, signed{of_what}. *Compensation* is
 the share of A that is made up for, measured from time to time in reaches in an error clamp, from which
-networks do not learn; in a block of error clamps they do, though not from errors to the side. A sham
+networks do not learn; in a block of error clamps they do, though not from errors to the side. The
+*after-effect* is the first deviation without A. Its sign is opposite to that of A; its size is given. A sham
 practises as much without A, and *beyond practice* is the difference from it. Means over networks with 95 % t
 intervals, which are not corrected; p values of t tests, corrected (Holm) for all tests of the page: an effect
 is shown if its p is below 0.05. Command: `{command}`
@@ -105,19 +93,25 @@ reach. What agrees with people in direction need not have their cause.
 """
 
 
-def _section(course: str, found: Mapping[str, Quantity]) -> str:
+def _section(course: str, found: Mapping[str, Quantity], config: Protocols) -> str:
     """What one protocol is, its measures, what was found in people, and what the tests here allow to say."""
-    table = markdown_table(
-        ("measure", "mean [95 % interval]"), [(name, cell(entry)) for name, entry in found.items()]
-    )
-    shown = stated(found, [name for name in found if claimed(name)])
+    headings = ["measure", "mean [95 % interval]"]
+    rows = [[name, cell(entry)] for name, entry in found.items()]
+    if course == "generalisation":
+        ideals = {at_angle(angle): constant(config, angle) for angle in angles().values()}
+        headings.append(CONSTANT[config.perturbation])
+        rows = [[*row, f"{PERCENT * ideals[row[0]]:.0f} %"] for row in rows]
+    said = [stated(found, [name for name in found if claimed(name)])]
+    if course in READING:
+        said.append(READING[course](found, config))
+    text = "\n\n".join(part for part in said if part)
     return f"""## {course.replace("-", " ").capitalize()}
 
-{MEANING[course]} {PEOPLE[course]}
+{MEANING[course]} {PEOPLE[config.perturbation][course]}
 
-{table}
+{markdown_table(headings, rows)}
 
-{shown}"""
+{text}"""
 
 
 def draw(pairs: Mapping[str, Pair], values: Values, config: Protocols, out: Path) -> Path:
@@ -139,7 +133,7 @@ def draw(pairs: Mapping[str, Pair], values: Values, config: Protocols, out: Path
             have = {name: pairs[name] for name in needed if name in pairs}
             if have:
                 fill(axes, have, values, config)
-            if axes.get_legend_handles_labels()[1]:
+            if axes.get_legend_handles_labels()[1] and axes.get_legend() is None:
                 axes.legend(loc="best")
         look.letter_panels(panels)
         return look.save_picture(figure, out / FIGURE)
@@ -183,6 +177,14 @@ def _clamped(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Prot
         _draw(axes, course, "adaptation", colour, label)
     ends = np.cumsum([probes.updates[-1] for probes in pair.run.values()])
     axes.axvspan(ends[-2], ends[-1], color=look.FIELD_SHADE, zorder=0)
+    _legend_above(axes)
+
+
+def _legend_above(axes: Axes) -> None:
+    """Put the legend above the curves."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + HEADROOM * (high - low))
+    axes.legend(loc="upper left")
 
 
 def _forgetting(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protocols) -> None:
@@ -195,16 +197,22 @@ def _forgetting(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: P
 
 def _sizes(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protocols) -> None:
     sizes = sorted(config.sizes)
-    learnt = np.stack([PERCENT * values["single-trials"][of_size(size)] for size in sizes], axis=1)
-    look.draw_band(axes, np.array(sizes), learnt, look.OURS, "networks")
-    slope = learnt.mean(axis=0)[0] / sizes[0]
+    learned = np.stack([PERCENT * values["single-trials"][of_size(size)] for size in sizes], axis=1)
+    look.draw_band(axes, np.array(sizes), learned, look.OURS, "networks")
+    slope = learned.mean(axis=0)[0] / sizes[0]
     axes.plot([0.0, sizes[-1]], [0.0, slope * sizes[-1]], color=look.QUIET, linestyle=look.DOTTED,
               label="in proportion")  # fmt: skip
-    axes.set(xlabel="Size of A in one update", ylabel="Learnt (% of A)")
+    axes.set(xlabel="Size of A in one update", ylabel="Learned (% of A)")
 
 
 def _angles(axes: Axes, pairs: Mapping[str, Pair], values: Values, config: Protocols) -> None:
-    places = sorted(angles().values())
-    found = np.stack([PERCENT * values["generalisation"][at_angle(angle)] for angle in places], axis=1)
-    look.draw_band(axes, np.array(places), found, look.OURS)
-    axes.set(xlabel="Angle from the target (degrees)", ylabel=COMPENSATION, xticks=[-90, 0, 90, 180])
+    by_angle = {angle: values["generalisation"][at_angle(angle)] for angle in sorted(angles().values())}
+    by_angle = {-180.0: by_angle[180.0]} | by_angle
+    places, found = np.array(list(by_angle)), PERCENT * np.stack(list(by_angle.values()), axis=1)
+    look.draw_band(axes, places, found, look.OURS, "networks")
+    axes.plot(places, found.mean(axis=0), "o", color=look.OURS, markersize=3.5, zorder=5)
+    every = np.linspace(-180.0, 180.0, 181)
+    ideal = [PERCENT * constant(config, angle) for angle in every]
+    axes.plot(every, ideal, color=look.QUIET, linestyle=look.DOTTED, label=CONSTANT[config.perturbation])
+    axes.set(xlabel="Angle from the target (degrees)", ylabel=COMPENSATION, xticks=[-180, -90, 0, 90, 180])
+    _legend_above(axes)

@@ -1,4 +1,4 @@
-"""What the experiment says: the deficit, how much of it each therapy takes back, and savings after it."""
+"""What the experiment says: errors before, after and over therapy, and savings after it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import Sampling
 
 ERROR: Final = "endpoint_error"  # distance of the hand from the target at the end of the trial [m]
+PRIOR: Final = "error before the lesion"
 DEFICIT: Final = "error right after the lesion, less that before"
 LEFT: Final = "error at the end"
 BEYOND: Final = "less error than after everyday life alone"
@@ -50,7 +51,7 @@ def course_values(tables: Mapping[str, pd.DataFrame]) -> dict[str, Floats]:
     curves = {therapy: errors(table) for therapy, table in tables.items()}
     updates, first = curves[EVERYDAY]
     lesion = int(np.searchsorted(updates, BEFORE)) + 1
-    values = {DEFICIT: first[:, lesion] - first[:, lesion - 1]}
+    values = {PRIOR: first[:, lesion - 1], DEFICIT: first[:, lesion] - first[:, lesion - 1]}
     end = {therapy: its[:, -1] for therapy, (_, its) in curves.items()}
     for therapy, its in end.items():
         values[after(LEFT, therapy)] = its
@@ -103,8 +104,8 @@ def quantities(values: Values, seed: int) -> dict[str, dict[str, Quantity]]:
 
 
 def trends(values: Values) -> list[Quantity]:
-    """Return the change with every doubling of units of deficit, error left and savings."""
-    names = [name for name in next(iter(values.values())) if name.startswith((DEFICIT, LEFT, SAVED))]
+    """Return how errors and savings change with every doubling of units."""
+    names = [name for name in next(iter(values.values())) if name.startswith((PRIOR, DEFICIT, LEFT, SAVED))]
     return [
         per_doubling(name, {units: MM * its[name] for units, its in values.items()}, "mm") for name in names
     ]

@@ -15,16 +15,27 @@ from matplotlib.ticker import NullLocator
 from experiments.claims import cell, stated
 from experiments.drawing import style as look
 from experiments.rehabilitation.config import INTACT, Rehabilitation
-from experiments.rehabilitation.measures import DEFICIT, LEFT, SAVED, Values, after, claimed, errors
-from experiments.rehabilitation.therapy import MEANING, THERAPIES
+from experiments.rehabilitation.measures import (
+    DEFICIT,
+    LEFT,
+    OVER_PRACTICE,
+    SAVED,
+    Values,
+    after,
+    claimed,
+    errors,
+)
+from experiments.rehabilitation.therapy import AUGMENTED, MEANING, SPACED, THERAPIES
 from experiments.runs.tables import format_p, format_value, markdown_table
-from experiments.study import Quantity
+from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import MM
 
 FIGURE: Final = "rehabilitation.png"
 COLOURS: Final = dict(
     zip(THERAPIES, (look.QUIET, look.OURS, "#7fb2dd", look.SECOND, look.THIRD, look.FOURTH), strict=True)
 )
+LINES: Final = {AUGMENTED: look.DASHED}  # it lies on practice
+BELOW: Final = 0.8  # lower end of the axis of errors, as a share of the smallest mean
 LIMITS: Final = """\
 What this cannot tell a clinic: the networks learn by gradients that know the arm and the loss, every trial
 teaches them, they do not tire, hurt, give up or forget between sessions, and after the lesion nothing heals,
@@ -64,7 +75,7 @@ learns. Command: `{command}`
 {courses}
 
 Everyday life alone is {config.everyday} updates, courses with practice are {least} or more: what they gain
-includes that networks learnt for longer. Intact networks, with whose savings others are compared, went
+includes that networks learned for longer. Intact networks, with whose savings others are compared, went
 through no course.
 
 After some courses the networks meet a curl field of {config.b:g} N s/m ({config.ff1_updates} updates), are
@@ -81,7 +92,11 @@ distance of the hand from the target at the end of a probe, without a robot.
 
 {_sentences(numbers)}
 
+{_spacing(numbers)}
+
 ## With the size of the networks
+
+The first row is how well networks reach before the lesion, which differs between sizes, too.
 
 {markdown_table(("measure", "change with every doubling of units", "p, not corrected"), slopes)}
 
@@ -112,6 +127,24 @@ def _sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
     )
 
 
+def _spacing(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
+    """Say at which sizes spaced practice is shown to leave smaller errors than the same dose at once."""
+    name = after(OVER_PRACTICE, SPACED)
+    compared = {size: found[name] for size, found in numbers.items() if name in found}
+    shown = [
+        size
+        for size, entry in compared.items()
+        if entry.value is not None and entry.value > 0.0 and entry.p_holm is not None and entry.p_holm < LEVEL
+    ]
+    if not compared:
+        return ""
+    where = f"is shown at {', '.join(shown)}" if shown else "is not shown at any size"
+    return (
+        f"That spacing a dose out leaves smaller errors than the same dose at once {where}. Besides, the "
+        "last part of a spaced dose is nearer to the end."
+    )
+
+
 def draw(
     tables: Mapping[int, Mapping[str, pd.DataFrame]], values: Values, config: Rehabilitation, out: Path
 ) -> Path:
@@ -132,18 +165,22 @@ def _figure(
         return [figure.add_subplot(grid[number, k * width : (k + 1) * width]) for k in range(count)]
 
     panels, below = row(0, len(tables)), row(1, 3)
+    lowest = math.inf
     for axes, (units, by_therapy) in zip(panels, tables.items(), strict=True):
         for therapy, table in by_therapy.items():
             updates, its = errors(table)
-            look.draw_band(axes, updates[1:], MM * its[:, 1:], COLOURS[therapy], therapy, alpha=0.12)
+            line = LINES.get(therapy, "-")
+            look.draw_band(axes, updates[1:], MM * its[:, 1:], COLOURS[therapy], therapy, line, alpha=0.12)
+            lowest = min(lowest, MM * float(its.mean(axis=0).min()))
         axes.axhline(MM * float(its[:, 0].mean()), color=look.INK, linewidth=0.7, linestyle=look.DOTTED)
         axes.set(title=f"{units} units", xlabel="Update", yscale="log")
     for axes in panels[1:]:
         axes.sharey(panels[0])
+    panels[0].set_ylim(bottom=BELOW * lowest)
     panels[0].set_ylabel("Error (mm), dotted: before")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), borderaxespad=0.2)
-    _by_size(below[0], values, {DEFICIT: look.INK}, "Deficit (mm)")
+    _by_size(below[0], values, {DEFICIT: look.INK}, "Error after the lesion,\nless that before (mm)")
     left = {after(LEFT, therapy): COLOURS[therapy] for therapy in config.therapies}
     _by_size(below[1], values, left, "Error at the end (mm)")
     saved = {

@@ -1,1 +1,1 @@
-"""Savings under a visuomotor rotation, learnt at once or gradually."""
+"""Savings under a visuomotor rotation, learned at once or gradually."""

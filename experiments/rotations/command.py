@@ -1,4 +1,4 @@
-"""Savings under a rotation of the cursor, learnt at once or gradually, on the same networks.
+"""Savings under a rotation of the cursor, learned at once or gradually, on the same networks.
 
     python -m experiments.rotations --preset quick|smoke [--out runs/rotations-quick]
 

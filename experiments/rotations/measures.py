@@ -27,6 +27,7 @@ from savings_gym.metrics.statistics import Sampling, estimate, holm
 ABRUPT: Final = "abrupt"
 GRADUAL: Final = "gradual"
 SHAM: Final = "sham"
+AFTER: Final = "size of the after-effect in NF2 (opposite to the rotation)"
 PERCENT: Final = 100.0
 FIGURE: Final = "rotations.png"
 COLOURS: Final = {ABRUPT: look.OURS, GRADUAL: look.SECOND, SHAM: look.QUIET}
@@ -51,18 +52,18 @@ def write_results(out: Path, done: dict[str, Condition], angle_deg: float, comma
 def quantities(
     rows: ControlRows, curves: Curves, summaries: Mapping[str, Mapping[str, Any]]
 ) -> list[Quantity]:
-    """Return the numbers of the page: errors, what was learnt, and savings; p values corrected (Holm)."""
+    """Return the numbers of the page: errors, what was learned, and savings; p values corrected (Holm)."""
     sampling, side = Sampling(0), field_side(curves[ABRUPT]["FF1"].deviation[:, 0])
     numbers = []
     for name in (ABRUPT, GRADUAL):
         largest = np.max(side * curves[name]["FF1"].deviation, axis=1)
         numbers.append(_mean(f"largest error in FF1, {name}", MM * largest, "mm", sampling))
     for name in (ABRUPT, GRADUAL):
-        learnt = np.array(summaries[name]["adaptation_networks"]["FF1"], dtype=np.float64)
-        numbers.append(_mean(f"rotation learnt in FF1, {name}", PERCENT * learnt, "%", sampling))
+        learned = np.array(summaries[name]["adaptation_networks"]["FF1"], dtype=np.float64)
+        numbers.append(_mean(f"rotation learned in FF1, {name}", PERCENT * learned, "%", sampling))
     for name in (ABRUPT, GRADUAL):
         after = -side * curves[name]["NF2"].deviation[:, 0]
-        numbers.append(_mean(f"after-effect in NF2, {name}", MM * after, "mm", sampling))
+        numbers.append(_mean(f"{AFTER}, {name}", MM * after, "mm", sampling))
     tests = []
     for label, first in (("first encounter", (ABRUPT, "FF1")), ("equal practice", (SHAM, "FF2"))):
         for name in (ABRUPT, GRADUAL):
@@ -121,13 +122,14 @@ def page(numbers: list[Quantity], angle_deg: float, command: str) -> str:
         for entry in numbers
     ]
     table = markdown_table(("measure", "mean [95 % interval]", "p (Holm)"), rows)
-    return f"""# Savings under a rotation of {angle_deg:g} degrees, learnt at once or gradually
+    return f"""# Savings under a rotation of {angle_deg:g} degrees, learned at once or gradually
 
 The same networks in three runs: *abrupt*, a rotation in FF1; *gradual*, a rotation that grows from nothing
 in FF1; *sham*, no rotation in FF1. In FF2 all meet the whole rotation at once. Errors are deviations of the
-cursor. *Rotation learnt*: initial direction of the hand in an error clamp of the cursor. Savings are how much
-closer to the line FF2 begins, and by which factor it is learnt faster. Means over {numbers[0].networks}
-networks with 95 % intervals; p of t tests, corrected over the tests of savings.
+cursor. *Rotation learned*: initial direction of the hand in an error clamp of the cursor. The *after-effect*
+is the first deviation in NF2. Its sign is opposite to that of the rotation; its size is given. Savings are
+how much closer to the line FF2 begins, and by which factor it is learned faster. Means over
+{numbers[0].networks} networks with 95 % intervals; p of t tests, corrected over the tests of savings.
 
 Yin & Wei (2020, doi 10.1152/jn.00524.2019) report savings under a rotation in people without an explicit
 strategy. Avraham et al. (2021, doi 10.1371/journal.pbio.3001147) find the opposite: people relearn faster by
@@ -160,7 +162,7 @@ def _figure(curves: Curves) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, phase, names in ((left, "FF1", (ABRUPT, GRADUAL)), (right, "FF2", (ABRUPT, GRADUAL, SHAM))):
         _errors(axes, curves, phase, names)
-    left.set(ylabel="Deviation of the cursor (mm)", title="FF1: a rotation, learnt at once or gradually")
+    left.set(ylabel="Deviation of the cursor (mm)", title="FF1: a rotation, learned at once or gradually")
     right.set(title="FF2: the rotation at once")
     handles, labels = right.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)

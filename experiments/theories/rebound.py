@@ -1,10 +1,10 @@
-"""Which theories predict that what was learnt comes back by itself?
+"""Which theories predict that what was learned comes back by itself?
 
     python -m experiments.theories.rebound [--preset smoke] [--out runs/rebound]
 
-takes every theory, with the values of people that are its defaults, through the design of Heald, Lengyel &
-Wolpert 2021: 50 trials without a perturbation, 125 in A, 15 in its opposite and 150 in a channel. Writes
-rebound.png and README.md.
+takes every theory, with its default parameters, through the design of Heald, Lengyel & Wolpert 2021: 50
+trials without a perturbation, 125 in A, 15 in its opposite and 150 in a channel. Writes rebound.png and
+README.md.
 """
 
 from __future__ import annotations
@@ -108,12 +108,17 @@ def page(config: Rebound, expected: Mapping[str, Floats]) -> str:
     none, a, opposite, channel = config.lengths
     return f"""# Does it come back by itself?
 
-What theories of learning, with the values of people that are their defaults, expect of the perturbation
-over {none} trials without one, {a} in A, {opposite} in its opposite, and {channel} in a channel, where no
-error can teach: the design in which Heald, Lengyel & Wolpert (2021, doi 10.1038/s41586-021-04129-3) show the
-spontaneous recovery of contextual inference, after Smith, Ghazizadeh & Shadmehr (2006, doi
-10.1371/journal.pbio.0040179), who found it in people and explained it by two rates. 1 is the whole of A.
-Contextual inference is the mean of {config.runs} learners.
+What theories of learning, with their default parameters, expect of the perturbation over {none} trials
+without one, {a} in A, {opposite} in its opposite, and {channel} in a channel, where no error can teach. It
+is the design in which Heald, Lengyel & Wolpert (2021, doi 10.1038/s41586-021-04129-3) show the spontaneous
+recovery of contextual inference, after Smith, Ghazizadeh & Shadmehr (2006, doi 10.1371/journal.pbio.0040179),
+who found it in people and explained it by two rates. 1 is the whole of A. Contextual inference is the mean of
+{config.runs} learners.
+
+The parameters of two rates are those that Smith et al. fitted to people, those of contextual inference are
+those of Heald et al. The others were not fitted to data: the values of one rate and of a memory of errors
+have no source, and the rates of three rates and the bases of the memory of errors are ours. So the table says
+what each theory does with these values, not which theory describes people best.
 
 Command: `{command_text("experiments.theories.rebound", config, PRESETS)}`
 

@@ -1,4 +1,4 @@
-"""The field's protocols on networks: shams lack A alone, planted effects are found, stopped runs go on."""
+"""Protocols of motor learning: shams lack A alone, planted effects are found, stopped runs go on."""
 
 import dataclasses
 import json
@@ -14,15 +14,22 @@ from experiments.protocols.config import COURSES, PRESETS, Protocols
 from experiments.protocols.courses import course_file, probes_of
 from experiments.protocols.measures import (
     AFTER,
+    AFTER_PER,
     BETTER,
     BETTER_START,
     END_OF_B,
     END_OF_CLAMP,
+    ENDED,
+    ENDED_ALONE,
     FALLING,
+    GAINED,
     KEPT,
     LARGEST,
-    LEARNT,
+    LEARNED,
+    LESS_LEARNED,
+    LESS_OF_B,
     MORE_AFTER,
+    MORE_AFTER_PER,
     MORE_KEPT,
     RISE,
     WASHED,
@@ -34,8 +41,11 @@ from experiments.protocols.measures import (
     quantities,
     read,
 )  # fmt: skip
-from experiments.protocols.report import MEANING, PEOPLE
+from experiments.protocols.published import PEOPLE
+from experiments.protocols.reading import READING, constant, direction
+from experiments.protocols.report import MEANING, TITLE
 from experiments.runs.command_line import Stopped
+from experiments.savings.phases import PERTURBATIONS
 from savings_gym import Phase, Schedule
 from savings_gym.perturbations.fields import ChannelField, CurlField, NullField
 from savings_gym.perturbations.visual import VisualClamp
@@ -46,7 +56,15 @@ SMOKE = PRESETS["smoke"]
 
 def test_every_protocol_by_name_is_a_course_but_the_main_experiment():
     assert {name.replace("-", " ") for name in COURSES} == set(PROTOCOLS) - {"savings"}
-    assert set(MEANING) == set(PEOPLE) == set(COURSES)
+    assert set(MEANING) == set(COURSES) and set(PEOPLE) == set(PERTURBATIONS)
+
+
+@pytest.mark.parametrize("perturbation", PERTURBATIONS)
+def test_every_protocol_has_findings_in_people_with_their_source(perturbation):
+    found = PEOPLE[perturbation]
+    assert set(found) == set(COURSES) and all("doi 10." in text for text in found.values())
+    other = PEOPLE[next(name for name in PERTURBATIONS if name != perturbation)]
+    assert all(text != other[course] for course, text in found.items())
 
 
 @pytest.mark.parametrize("course", COURSES)
@@ -59,8 +77,8 @@ def test_a_sham_has_the_same_phases_without_a(course):
         for ours, other in zip(run, sham, strict=True)
         if ours.field != other.field
     }
-    learnt_first = {"A", "ramp", "FF1", "refresh"} | ({"B"} if course == "spontaneous-recovery" else set())
-    assert changed <= learnt_first and changed
+    learned_first = {"A", "ramp", "FF1", "refresh"} | ({"B"} if course == "spontaneous-recovery" else set())
+    assert changed <= learned_first and changed
     assert all(
         other.field.is_null for ours, other in zip(run, sham, strict=True) if ours.field != other.field
     )
@@ -91,9 +109,9 @@ def test_gradients_are_longer_than_the_clip_but_in_single_updates(field):
 
 
 def test_hardly_any_compensation_has_no_share_that_is_kept():
-    learnt, nothing = (planted({"A": ([0.0], [end]), "clamp": ([0.0], [end])}) for end in (0.6, 0.02))
+    learned, nothing = (planted({"A": ([0.0], [end]), "clamp": ([0.0], [end])}) for end in (0.6, 0.02))
     rest = planted({"A": ([0.0], [0.0]), "clamp": ([0.0], [0.0])})
-    assert course_values({"error-clamps": Pair(learnt, rest)}, Protocols())["error-clamps"][KEPT].shape == (
+    assert course_values({"error-clamps": Pair(learned, rest)}, Protocols())["error-clamps"][KEPT].shape == (
         6,
     )
     assert course_values({"error-clamps": Pair(nothing, rest)}, Protocols())["error-clamps"] == {}
@@ -176,16 +194,16 @@ def test_planted_effects_are_found_beyond_the_sham():
                 {
                     "NF1": nothing,
                     "FF1": ([-0.03, -0.01], [0, 1]),
-                    "B": ([0.04], [0]),
-                    "FF2": ([-0.035, -0.02], [0, 1]),
+                    "B": ([0.04, 0.02], [0.6, -0.3]),
+                    "FF2": ([-0.035, -0.02], [-0.3, 0.2]),
                 }
             ),
             planted(
                 {
                     "NF1": nothing,
                     "FF1": ([0.0, 0.0], [0, 0]),
-                    "B": ([0.03], [0]),
-                    "FF2": ([-0.039, -0.028], [0, 1]),
+                    "B": ([0.03, 0.01], [0, -0.7]),
+                    "FF2": ([-0.039, -0.028], [-0.7, 0]),
                 }
             ),
         ),
@@ -210,8 +228,12 @@ def test_planted_effects_are_found_beyond_the_sham():
     }
     numbers = quantities(course_values(pairs, Protocols()), seed=0)
     expected = {
-        ("abrupt", LARGEST): 30.0, ("abrupt", LEARNT): 60.0, ("abrupt", AFTER): 19.0,
+        ("abrupt", LARGEST): 30.0, ("abrupt", LEARNED): 60.0, ("abrupt", AFTER): 19.0,
         ("gradual", LARGEST): 13.0, ("gradual", AFTER): 23.0, ("gradual", MORE_AFTER): 4.0,
+        ("abrupt", AFTER_PER): 19.0 / 0.6, ("gradual", AFTER_PER): 23.0 / 0.55,
+        ("gradual", LESS_LEARNED): -5.0, ("gradual", MORE_AFTER_PER): 23.0 / 0.55 - 19.0 / 0.6,
+        ("interference", ENDED): -30.0, ("interference", ENDED_ALONE): -70.0,
+        ("interference", LESS_OF_B): 40.0, ("interference", GAINED): -20.0,
         ("error-clamps", KEPT): 75.0, ("error-clamps", WASHED): 25.0, ("error-clamps", MORE_KEPT): 50.0,
         ("interference", WORSE_START): 5.0, ("interference", BETTER_START): 4.0,
         ("interference", BETTER): 6.0,
@@ -221,6 +243,12 @@ def test_planted_effects_are_found_beyond_the_sham():
     found = {key: numbers[key[0]][key[1]].value for key in expected}
     assert found == pytest.approx(expected, abs=0.01)
     assert numbers["abrupt"][LARGEST].p is None and numbers["abrupt"][AFTER].p_holm < 1e-6
+    assert numbers["interference"][ENDED].p is None and numbers["gradual"][AFTER_PER].unit == "mm"
+    text = READING["gradual"](numbers["gradual"], Protocols())
+    assert "learn less of A" in text and "as such are larger; per full compensation they are larger" in text
+    text = READING["interference"](numbers["interference"], Protocols())
+    assert "-30 % after A and B, and -70 % after B alone" in text and "does not show a memory of A" in text
+    assert "no faster relearning is shown" in text and "B that is still in force" in text
 
 
 def test_single_updates_are_sorted_by_size_and_drift_is_taken_off():
@@ -241,6 +269,8 @@ def test_single_updates_are_sorted_by_size_and_drift_is_taken_off():
     assert values[of_size(0.5)] == pytest.approx(np.full(6, 0.04 * 0.5**0.5), abs=1e-5)
     more = 0.04 * (0.5**-0.5 - 2.0**-0.5)
     assert values[FALLING] == pytest.approx(np.full(6, more), abs=1e-5)
+    falling = quantities({"single-trials": values}, seed=0)["single-trials"][FALLING]
+    assert falling.unit == "% of A per unit of size" and falling.value == pytest.approx(100 * more, abs=1e-3)
 
 
 def test_generalisation_is_by_the_angle_from_the_trained_target():
@@ -255,6 +285,39 @@ def test_generalisation_is_by_the_angle_from_the_trained_target():
     values = course_values({"generalisation": pair}, Protocols(rounds=2))["generalisation"]
     found = {angle: values[at_angle(angle)].mean() for angle in (0, 45, 90, 135, 180, -135, -90, -45)}
     assert list(found.values()) == pytest.approx(by_target.tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("perturbation", PERTURBATIONS)
+def test_a_constant_vector_makes_up_for_all_at_the_trained_target_and_adds_to_a_behind_it(perturbation):
+    config = Protocols(perturbation=perturbation)
+    found = [constant(config, angle) for angle in (0.0, 45.0, -45.0, 135.0, -135.0, 180.0)]
+    assert found[0] == pytest.approx(1.0) and min(found[1:3]) > 0.0 > max(found[3:])
+    assert constant(config, 180.0) == pytest.approx(constant(config, -180.0))
+    turned = dataclasses.replace(config, b=-config.b, angle_deg=-config.angle_deg)
+    assert constant(turned, -45.0) == pytest.approx(found[1])  # the mirror image
+    small = dataclasses.replace(config, angle_deg=0.01)
+    for angle in (30.0, 90.0, -120.0):
+        assert constant(small, angle) == pytest.approx(np.cos(np.deg2rad(angle)), abs=1e-3)
+
+
+@pytest.mark.parametrize("perturbation", PERTURBATIONS)
+def test_the_text_names_what_generalisation_is_nearest_to(perturbation):
+    config = Protocols(perturbation=perturbation, rounds=1)
+    rest = np.zeros(8)
+
+    def text(by_target):
+        pair = Pair(*(planted({"probe 1": ([rest], [its])}) for its in (by_target, rest)))
+        numbers = quantities(course_values({"generalisation": pair}, config), seed=0)["generalisation"]
+        return READING["generalisation"](numbers, config), numbers
+
+    vector = np.array([constant(config, 45.0 * target) for target in range(8)])
+    said, numbers = text(vector)
+    assert "nearest to a constant" in said and "negative at" in said and "180 degrees: there" in said
+    assert direction(numbers, at_angle(180.0)) == -1 and direction(numbers, at_angle(0.0)) == 1
+    said, _ = text(np.eye(8)[0])
+    assert "nearest to A in the trained direction alone" in said and "negative at" not in said
+    said, _ = text(np.ones(8))
+    assert "nearest to A in every direction" in said and "negative at" not in said
 
 
 def arguments(out, *more):
@@ -273,8 +336,8 @@ def test_one_command_writes_the_page(run):
     assert summary["complete"] and summary[
         "command"
     ] == "python -m experiments.protocols --preset smoke --out " + str(run)
-    assert tuple(summary["measures"]) == COURSES and all(text in page for text in PEOPLE.values())
-    assert (run / "protocols.png").is_file()
+    assert tuple(summary["measures"]) == COURSES and all(text in page for text in PEOPLE["curl"].values())
+    assert (run / "protocols.png").is_file() and page.startswith(f"# {TITLE}: curl field\n")
 
 
 def test_courses_begin_alike_and_shams_differ_from_a_on(run):
@@ -292,7 +355,10 @@ def test_courses_begin_alike_and_shams_differ_from_a_on(run):
 def test_a_rotation_goes_the_same_way(tmp_path):
     out = tmp_path / "run"
     assert main(arguments(out, "--perturbation", "rotation", "--only", "abrupt", "error-clamps")) == 0
-    assert "a rotation of the cursor by 30 degrees" in (out / "README.md").read_text()
+    page = (out / "README.md").read_text()
+    assert "a rotation of the cursor by 30 degrees" in page and page.startswith(f"# {TITLE}: rotation\n")
+    for course in ("abrupt", "error-clamps"):
+        assert PEOPLE["rotation"][course] in page and PEOPLE["curl"][course] not in page
 
 
 def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatch):

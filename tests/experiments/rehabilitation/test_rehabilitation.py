@@ -20,13 +20,15 @@ from experiments.rehabilitation.measures import (
     LEFT,
     OVER_INTACT,
     OVER_PRACTICE,
+    PRIOR,
     SAVED,
     after,
     course_values,
     quantities,
     relearning_values,
+    trends,
 )
-from experiments.rehabilitation.report import LIMITS
+from experiments.rehabilitation.report import LIMITS, page
 from experiments.rehabilitation.therapy import (
     ASSISTED,
     AUGMENTED,
@@ -97,12 +99,30 @@ def test_planted_deficit_and_benefits_are_found():
     values = course_values({EVERYDAY: probes(0.03), PRACTICE: probes(0.01), SPACED: probes(0.008)})
     numbers = quantities({32: values}, seed=0)["32 units"]
     expected = {
-        DEFICIT: 50.0, after(LEFT, EVERYDAY): 30.0, after(BEYOND, PRACTICE): 20.0,
+        PRIOR: 2.0, DEFICIT: 50.0, after(LEFT, EVERYDAY): 30.0, after(BEYOND, PRACTICE): 20.0,
         after(BEYOND, SPACED): 22.0, after(OVER_PRACTICE, SPACED): 2.0,
     }  # fmt: skip
     assert {name: numbers[name].value for name in expected} == pytest.approx(expected, abs=0.2)
     assert after(OVER_PRACTICE, PRACTICE) not in numbers and after(BEYOND, EVERYDAY) not in numbers
     assert numbers[DEFICIT].p_holm < 1e-6 and numbers[after(LEFT, EVERYDAY)].p is None
+    assert numbers[PRIOR].p is None
+    sizes = trends({32: values, 64: values})
+    assert [entry.name for entry in sizes][:2] == [PRIOR, DEFICIT] and sizes[0].value == pytest.approx(0.0)
+
+
+def test_the_page_says_whether_spacing_is_shown():
+    """At the size at which it is planted, and at no other."""
+    ends = {32: 0.01, 64: 0.004}  # of spaced practice [m]
+    config = Rehabilitation(sizes=(32, 64), therapies=(EVERYDAY, PRACTICE, SPACED))
+    values = {
+        units: course_values({EVERYDAY: probes(0.03), PRACTICE: probes(0.01), SPACED: probes(end)})
+        for units, end in ends.items()
+    }
+    text = page(quantities(values, seed=0), trends(values), config, "a command")
+    assert "smaller errors than the same dose at once is shown at 64 units" in text and PRIOR in text
+    alike = {units: values[32] for units in ends}
+    text = page(quantities(alike, seed=0), trends(alike), config, "a command")
+    assert "smaller errors than the same dose at once is not shown at any size" in text
 
 
 def test_planted_savings_after_a_course_are_found():

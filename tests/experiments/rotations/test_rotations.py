@@ -6,7 +6,7 @@ import json
 import pytest
 
 from experiments.rotations.command import PRESETS, Rotations, command
-from experiments.rotations.measures import ABRUPT, GRADUAL, SHAM, write_results
+from experiments.rotations.measures import ABRUPT, AFTER, GRADUAL, SHAM, write_results
 from experiments.savings.command import run
 from savings_gym import VisuomotorRotation
 
@@ -38,6 +38,7 @@ def test_the_page_has_every_comparison(tmp_path, capsys):
     assert "--angle-deg 60.0" in text and "--jobs" not in text
     stored = json.loads((tmp_path / "rotations.json").read_text())
     measures = {entry["name"]: entry for entry in stored["measures"]}
+    assert {f"{AFTER}, {name}" for name in (ABRUPT, GRADUAL)} <= set(measures)
     tested = [name for name in measures if name.startswith("initial savings")]
     assert len(tested) == 5 and all(measures[name]["p_holm"] is not None for name in tested)
     first = measures["initial savings, abrupt learning, against first encounter"]["value"]

@@ -240,6 +240,7 @@ def test_theories_with_two_memories_come_back_and_others_fade(tmp_path):
     assert rebound.run(config) == 0
     page = (tmp_path / "out" / rebound.PAGE).read_text()
     assert "![Expectations" in page and (tmp_path / "out" / rebound.FIGURE).is_file()
+    assert "two rates are those that Smith et al. fitted to people" in page and "values of people" not in page
     found = {t: rebound.moments(config, rebound.expectation(config, t)[0]) for t in config.theories}
     two = found["two-rate"]
     assert two["end of A"] > 0.6 and two["end of the opposite"] < 0.0 < 0.2 < two["largest in the channel"]
