@@ -13,6 +13,7 @@ from rich.table import Table
 Ends = tuple[float | None, float | None]
 NO_INTERVAL: Final[Ends] = (None, None)
 MISSING: Final = "-"  # in a cell that has no value
+SMALLEST_MM: Final = 5e-4  # mm, below which a length prints as 0.000
 LONGEST_LINE: Final = 1000  # characters of a printed table
 
 
@@ -46,15 +47,20 @@ def format_value(value: float | None, ci: Ends = NO_INTERVAL, unit: str = "", di
     """Return a value with its interval, such as ``1.50 mm [1.41, 1.64]``; ``-`` for None.
 
     A value and its interval have the same number of decimals: `digits` significant ones of the largest.
+    Lengths that all round to 0.000 mm print so, and zeros as 0 mm.
     """
     if value is None:
         return MISSING
     suffix = "" if unit in ("", "1") else f" {unit}"
     low, high = (finite_or_none(end) for end in ci)
-    if low is None or high is None:
-        return f"{value:.{digits}g}{suffix}"
-    value_text, low_text, high_text = _alike((value, low, high), digits)
-    return f"{value_text}{suffix} [{low_text}, {high_text}]"
+    numbers = [value] if low is None or high is None else [value, low, high]
+    if unit == "mm" and 0.0 < max(map(abs, numbers)) < SMALLEST_MM:
+        texts = [f"{0.0:.3f}"] * len(numbers)
+    elif len(numbers) == 1:
+        texts = [f"{value:.{digits}g}"]
+    else:
+        texts = _alike(numbers, digits)
+    return f"{texts[0]}{suffix}" + (f" [{texts[1]}, {texts[2]}]" if len(texts) > 1 else "")
 
 
 def format_interval(ci: Iterable[float | None], digits: int = 3) -> str:

@@ -3,10 +3,11 @@
     python -m experiments.sessions --preset quick|paper|smoke [--out runs/sessions-quick]
 
 starts from pre-trained networks, trains copies of them by backpropagation through sessions of eight trials,
-with memory carried from trial to trial, and takes all of them, with fixed weights, through sessions that have
-a washout, long or of a few trials, or the opposite field, between two blocks in a field, and through the same
-sessions without a field in the first block. Writes networks_REGIME.safetensors, probes.parquet, curves.npz,
-summary.json, sessions.png, washouts.png and README.md. The same command goes on where it was stopped.
+with memory carried from trial to trial, some of them also to report the field, and takes all of them, with
+fixed weights, through sessions that have a washout, long or of a few trials, or the opposite field, between
+two blocks in a field, and through the same sessions without a field in the first block. Writes
+networks_REGIME.safetensors, probes.parquet, curves.npz, summary.json, sessions.png and README.md. The same
+command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ from agents.supervised.checkpoints import load_ensemble
 from experiments.claims import as_summary, run_to_page, write_report
 from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
 from experiments.runs.folder import RunFolder
-from experiments.sessions.config import PRESETS, SAVINGS, UNTRAINED, Sessions, identity
+from experiments.sessions.config import PRESETS, SAVINGS, SHAM, UNTRAINED, Sessions, identity
+from experiments.sessions.figure import draw
 from experiments.sessions.measures import (
     CLAIMED,
     Curves,
     curves,
     network_values,
+    preparation_values,
     quantities,
-    read_sides,
 )
-from experiments.sessions.report import HEADINGS, draw, page
+from experiments.sessions.report import page
 from experiments.sessions.testing import Outcome, test
 from experiments.sessions.training import networks_file, start_networks, train
-from experiments.sessions.washouts import draw_washouts, washout_claims, washout_values
+from experiments.sessions.washouts import washout_claims, washout_values
 from savings_gym.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,9 @@ def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Out
     found = {regime: curves(its, names) for regime, its in tested.items()}
     lengths = {name: getattr(config, f"{name.lower()}_trials") for name in names[SAVINGS]}
     values = {
-        regime: network_values(its, read_sides(tested[regime][SAVINGS], lengths))
+        regime: network_values(
+            its, preparation_values(tested[regime][SAVINGS], tested[regime][SHAM], lengths)
+        )
         | washout_values(its, config.washouts)
         for regime, its in found.items()
     }
@@ -81,11 +85,9 @@ def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Out
     ]
     folder.write_probes(pd.concat(tables, ignore_index=True))
     write_atomically(config.out / "curves.npz", _stored_curves(found))
-    draw(found, values, config.out)
+    draw(config, found)
     made_by = command_text("experiments.sessions", config, PRESETS)
-    if config.washouts:
-        draw_washouts(values, HEADINGS, config.washouts, config.out)
-    text = page(numbers, made_by, config.networks, config.washouts)
+    text = page(numbers, made_by, config)
     write_report(config.out, text, made_by, as_summary(numbers, values))
 
 

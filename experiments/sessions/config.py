@@ -2,7 +2,7 @@
 
 A session used in training is short, since gradients go back through all of its trials. What it rewards
 decides what a memory can be good for: in "adaptation" one field lasts for the whole session; in "relearning"
-the field comes back after a washout. In both, networks also learn to tell the field
+the field comes back after a washout. In both, networks also learn to report the field
 (``agents.supervised.field_reading``), at first; in "alone" they are trained as in "adaptation", on reaching
 alone.
 """
@@ -50,6 +50,11 @@ SAVINGS, SHAM, INTERFERENCE, INTERFERENCE_SHAM = TESTS = (
     "savings", "savings, sham", "interference", "interference, sham"
 )  # fmt: skip
 PRESET_NAMES: Final = ("quick", "paper", "smoke")
+END: Final = 4  # last trials of a block of a test whose mean is its end
+NAMES: Final = {
+    UNTRAINED: "untrained", ADAPTATION: "one field", RELEARNING: "returning field",
+    ALONE: "one field, reaching alone",
+}  # fmt: skip
 
 
 def sham_of(kind: str) -> str:
@@ -91,7 +96,7 @@ class Sessions:
     """Largest gradient norm of a network."""
     reading: float = 300.0
     """Weight, at first, of a further loss: the square error of a linear read-out of activity that learns to
-    tell the field, in units of --b. It falls linearly to 0."""
+    report the field, in units of --b. It falls linearly to 0."""
     reading_share: float = 0.4
     """Share of the updates after which that weight is 0."""
     reading_rate: float = 3e-3
@@ -155,6 +160,14 @@ class Sessions:
         """Return the weight of reading the field in an update."""
         last = self.reading_share * self.updates
         return self.reading * (1.0 - update / last) if regime != ALONE and update < last else 0.0
+
+    def taught(self, regime: str) -> bool:
+        """Return whether networks learn to report the field in a regime, at first."""
+        return regime != UNTRAINED and self.reading_weight(regime, 0) > 0.0
+
+    def name(self, regime: str) -> str:
+        """Return the name of a regime in tables, which says if networks were taught to report the field."""
+        return f"{NAMES[regime]}, reported" if self.taught(regime) else NAMES[regime]
 
     def start(self) -> Savings:
         """Return the arguments of a run of `experiments.savings` that starts from the same weights."""

@@ -10,29 +10,29 @@ import numpy as np
 import pandas as pd
 
 from experiments.claims import corrected
-from experiments.sessions.config import INTERFERENCE, INTERFERENCE_SHAM, SAVINGS, SHAM
+from experiments.sessions.config import END, INTERFERENCE, INTERFERENCE_SHAM, SAVINGS, SHAM
 from experiments.sessions.decoding import side_read
+from experiments.sessions.shift import last_trials, shift_length, trial_shifts
 from experiments.sessions.testing import SIGNS, Outcome
 from experiments.study import Quantity, quantity
-from savings_gym.activity.preparatory import UniformShift, force_axes, uniform_shift
 from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.statistics import Sampling
 
-END: Final = 4  # last trials of a block whose mean is its end
 EARLY: Final = 5  # first trials of a block, of which all but the first follow an encounter with the field
 CHANCE: Final = 0.5  # of reading on which side the field was
 (
-    FIRST, ADAPTED, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_EARLY, DESPITE, SHIFT, SHIFT_BEYOND, READ,
-    READ_LATER,
+    FIRST, ADAPTED, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_EARLY, DESPITE, LENGTH, SHIFT, SHIFT_BEYOND,
+    READ, READ_LATER,
 ) = MEASURES = (
     "deviation, first trial of FF1", "adaptation within FF1", "after-effect, first trial of NF2",
     "end of NF2, less NF1", "savings beyond the sham, first trial", "savings beyond the sham, trials 2 to 5",
-    "savings beyond the sham, trials 2 to 5, after the opposite field", "shift left in NF2",
+    "savings beyond the sham, trials 2 to 5, after the opposite field",
+    "length of the shift in FF1, relative to activity in NF1", "shift left in NF2",
     "shift left in NF2, beyond the sham", "side of the field read before go in FF1, less chance",
     "side of the field read before go at the end of NF2, less chance",
 )  # fmt: skip
 # with a test, corrected together
-CLAIMED: Final = (SAVED_FIRST, SAVED_EARLY, DESPITE, SHIFT_BEYOND, READ, READ_LATER)
+CLAIMED: Final = (ADAPTED, SAVED_FIRST, SAVED_EARLY, DESPITE, LENGTH, SHIFT_BEYOND, READ, READ_LATER)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def curves(tested: Mapping[str, Outcome], names: Mapping[str, tuple[str, ...]]) 
         names: Names of the blocks by kind of test.
     """
     blocks = {kind: block_deviations(result.table, names[kind]) for kind, result in tested.items()}
-    shifts = _shifts(tested, blocks)
+    shifts = trial_shifts(tested, {name: values.shape[1] for name, values in blocks[SAVINGS].items()})
     return {kind: Curves(blocks[kind], shifts.get(kind, {})) for kind in tested}
 
 
@@ -68,58 +68,30 @@ def block_deviations(table: pd.DataFrame, names: tuple[str, ...]) -> dict[str, F
     return {name: means[name].unstack("update").to_numpy(dtype=np.float64) for name in names}
 
 
-def _shifts(
-    tested: Mapping[str, Outcome], blocks: Mapping[str, dict[str, Floats]]
-) -> dict[str, dict[str, Floats]]:
-    """Project every trial of the savings test and its sham on the shift of its sign; average over signs."""
-    lengths = [values.shape[1] for values in blocks[SAVINGS].values()]
-    ends = dict(zip(blocks[SAVINGS], np.cumsum(lengths), strict=True))
-    along: dict[str, list[Floats]] = {SAVINGS: [], SHAM: []}
-    for sign in range(len(tested[SAVINGS].prepared)):
-        activity, force = (
-            values[sign].mean(axis=0) for values in (tested[SAVINGS].prepared, tested[SAVINGS].force)
-        )
-        at = {name: activity[:, max(end - END, 0) : end].mean(axis=1) for name, end in ends.items()}
-        first = slice(max(ends["NF1"] - END, 0), ends["NF1"])
-        shift = uniform_shift(at, force_axes(at, force[:, first].mean(axis=1)))
-        for kind, values in along.items():
-            values.append(_project(tested[kind].prepared[sign].mean(axis=0), shift))
-    return {
-        kind: dict(zip(ends, np.split(np.mean(values, axis=0), np.cumsum(lengths)[:-1], axis=1), strict=True))
-        for kind, values in along.items()
-    }
-
-
-def _project(activity: Floats, shift: UniformShift) -> Floats:
-    """Project activity (n, trials, 8, units), mean over targets, on the shift of each network."""
-    moved = activity.mean(axis=2) - shift.origin[:, None]
-    return np.einsum("nku,nu->nk", moved, shift.vector) / shift.scale[:, None]
-
-
-def read_sides(outcome: Outcome, lengths: Mapping[str, int]) -> dict[str, Floats]:
-    """Return how often the side of the field is read before go, less chance, (n,): in FF1, and after washout.
+def preparation_values(main: Outcome, sham: Outcome, lengths: Mapping[str, int]) -> dict[str, Floats]:
+    """Return what preparatory activity knows of the field, (n,): its shift, and the side read from it.
 
     Args:
-        outcome: Of the savings test.
+        main: Of the savings test.
+        sham: Of its sham.
         lengths: Trials of its blocks, in their order.
     """
-    ends = dict(zip(lengths, np.cumsum(list(lengths.values())), strict=True))
-    after_one = (
-        slice(ends["NF1"] + 1, ends["FF1"]) if lengths["FF1"] > 1 else slice(ends["FF1"], ends["FF1"] + 1)
-    )
-    washed_out = slice(max(ends["NF2"] - END, ends["FF1"]), ends["NF2"])
-    return {
-        name: side_read(outcome.prepared[:, :, :, trials], SIGNS) - CHANCE
-        for name, trials in ((READ, after_one), (READ_LATER, washed_out))
+    last = last_trials(lengths)
+    end = last["FF1"].stop
+    # trials that follow one in the field, even if FF1 is a single trial
+    after_one = slice(end - lengths["FF1"] + 1, max(end, end - lengths["FF1"] + 2))
+    return {LENGTH: shift_length(main, sham, lengths)} | {
+        name: side_read(main.prepared[:, :, :, trials], SIGNS) - CHANCE
+        for name, trials in ((READ, after_one), (READ_LATER, last["NF2"]))
     }
 
 
-def network_values(found: Mapping[str, Curves], read: Mapping[str, Floats]) -> dict[str, Floats]:
+def network_values(found: Mapping[str, Curves], prepared: Mapping[str, Floats]) -> dict[str, Floats]:
     """Return one value per network for each of `MEASURES`, in SI units.
 
     Args:
         found: Curves by kind of test.
-        read: What `read_sides` returned.
+        prepared: What `preparation_values` returned.
     """
     main, sham = found[SAVINGS].deviation, found[SHAM].deviation
     opposed, opposed_sham = found[INTERFERENCE].deviation, found[INTERFERENCE_SHAM].deviation
@@ -134,7 +106,7 @@ def network_values(found: Mapping[str, Curves], read: Mapping[str, Floats]) -> d
         DESPITE: _early(opposed_sham["FF2"]) - _early(opposed["FF2"]),
         SHIFT: _end(shift["NF2"]),
         SHIFT_BEYOND: _end(shift["NF2"]) - _end(sham_shift["NF2"]),
-        **read,
+        **prepared,
     }
 
 
@@ -172,4 +144,4 @@ def quantities(
 
 
 def _unit(name: str) -> str:
-    return "1" if name in (SHIFT, SHIFT_BEYOND, READ, READ_LATER) else "mm"
+    return "1" if name in (LENGTH, SHIFT, SHIFT_BEYOND, READ, READ_LATER) else "mm"

@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.figures.findings import Findings
-from experiments.runs.tables import format_value
 from experiments.sessions import command, training
 from experiments.sessions.config import (
     PRESETS,
@@ -27,9 +25,7 @@ from experiments.sessions.decoding import side_read
 from experiments.sessions.measures import (
     ADAPTED,
     AFTER_EFFECT,
-    CLAIMED,
     DESPITE,
-    MEASURES,
     SAVED_EARLY,
     SAVED_FIRST,
     SHIFT_BEYOND,
@@ -37,9 +33,8 @@ from experiments.sessions.measures import (
     block_deviations,
     curves,
     network_values,
-    quantities,
 )
-from experiments.sessions.report import IN_WEIGHTS, beside_weights, sentences
+from experiments.sessions.shift import shift_length
 from experiments.sessions.testing import Outcome
 from experiments.sessions.washouts import (
     LEFT,
@@ -48,7 +43,6 @@ from experiments.sessions.washouts import (
     washout_measures,
     washout_values,
 )
-from experiments.study import Quantity
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +56,7 @@ def test_the_run_is_whole_and_shown_again_without_work(run, caplog):
     summary = json.loads((run / "summary.json").read_text())
     assert summary["complete"] and set(summary["measures"]) == {UNTRAINED, *REGIMES}
     files = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    assert {"README.md", "curves.npz", "probes.parquet", "sessions.png", "washouts.png"} <= set(files)
+    assert {"README.md", "curves.npz", "probes.parquet", "sessions.png"} <= set(files)
     assert command.main(["--preset", "smoke", "--out", str(run)]) == 0
     assert files == {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
 
@@ -183,33 +177,9 @@ def test_short_washouts_are_told_from_what_they_leave():
     values = washout_values(found, (1, 3))
     assert tuple(values) == washout_measures((1, 3))
     for trials in (1, 3):
-        assert np.allclose(values[f"{LEFT} {trials}"], 20e-3 * 0.5**trials)
+        assert np.allclose(values[f"{LEFT} {trials}"], -20e-3 * 0.5**trials)
         assert np.allclose(values[f"{SAVED} {trials}"], 20e-3 * 0.5**trials)
     assert set(washout_claims((1, 3))) < set(values)
-
-
-def test_learning_in_weights_stands_beside_it_once_its_figures_are_there(tmp_path):
-    assert beside_weights(tmp_path) == ""
-    by_figure = {}
-    for number, (figure, name) in enumerate(IN_WEIGHTS.values()):
-        by_figure.setdefault(figure, []).append(Quantity(name, float(number), (-1.0, 9.0), 8, "mm"))
-    for figure, numbers in by_figure.items():
-        Findings(numbers, {}, []).save(tmp_path, figure)
-    text = beside_weights(tmp_path)
-    for number, measure in enumerate(IN_WEIGHTS):
-        assert f"| {measure} | {format_value(float(number), (-1.0, 9.0), 'mm')} | 8 |" in text
-
-
-def test_sentences_follow_the_corrected_tests():
-    rng = np.random.default_rng(0)
-    noise = {name: 1e-3 * rng.standard_normal(8) for name in MEASURES}
-    clear = noise | {SAVED_EARLY: noise[SAVED_EARLY] + 0.02, SHIFT_BEYOND: noise[SHIFT_BEYOND] - 1.0}
-    numbers = quantities({UNTRAINED: noise, "relearning": clear}, seed=0)
-    tested = [entry for found in numbers.values() for name, entry in found.items() if name in CLAIMED]
-    assert all(entry.p_holm >= entry.p for entry in tested)
-    first, second = sentences(numbers).splitlines()
-    assert "Shown" not in first and f"Shown: {SAVED_EARLY}." in second
-    assert f"Reversed: {SHIFT_BEYOND}." in second
 
 
 def test_presets_are_what_they_say():
@@ -228,3 +198,22 @@ def test_the_side_of_a_field_is_read_where_it_is_known(size, least, most):
     assert read.shape == (5,) and (least <= read).all() and (read <= most).all()
     with pytest.raises(ValueError, match="at least two sessions"):
         side_read(known[:, :1], (1, -1))
+
+
+@pytest.mark.parametrize(("length", "noise"), [(0.0, 0.3), (0.5, 0.01), (2.0, 0.01)])
+def test_a_planted_shift_has_its_length_and_noise_has_none(length, noise):
+    """Activity has a length of 4; the shift is orthogonal to it and to the tuning, opposite by sign."""
+    rng, lengths = np.random.default_rng(0), {"NF1": 4, "FF1": 4, "NF2": 4, "FF2": 4}
+    shape, units = (2, 4, 100, 16, 8), 12  # sign, session, network, trial, target
+    frame = np.linalg.qr(rng.standard_normal((units, units)))[0]
+    angles = np.pi / 4.0 * np.arange(8)
+    force = np.broadcast_to(np.stack([np.cos(angles), np.sin(angles)], axis=-1), (*shape, 2))
+    main, sham = (
+        4.0 * frame[0] + force @ frame[1:3] + noise * rng.standard_normal((*shape, units)) for _ in range(2)
+    )
+    main[:, :, :, 4:8] += length * frame[3] * np.array([1.0, -1.0])[:, None, None, None, None, None]
+    found = shift_length(*(Outcome(pd.DataFrame(), each, force) for each in (main, sham)), lengths)
+    assert found.shape == (100,)
+    assert abs(found.mean() - length / 4.0) < 4.0 * found.std(ddof=1) / np.sqrt(100) + 0.005 * length
+    with pytest.raises(ValueError, match="at least 2 sessions, got 1"):
+        shift_length(planted(SAVINGS, 0.2), planted(SHAM, 0.2), lengths)

@@ -21,6 +21,7 @@ from savings_gym import (
     Schedule,
     Session,
     VectorContextCue,
+    VisuomotorRotation,
     spawn_seeds,
 )
 
@@ -245,3 +246,23 @@ def test_what_would_count_trials_otherwise_is_refused():
     for wrap in (RecordTrials, lambda env: PhaseSchedule(env, schedule)):
         with pytest.raises(ValueError, match="needs episodes that are trials, not sessions"):
             wrap(single())
+
+
+@pytest.mark.parametrize("make", [single, lambda session: vector(1, session, autoreset_mode="SameStep")])
+def test_a_session_may_draw_rotations_of_the_cursor(make):
+    """The cursor is the hand turned about the start, one way in A and the other in B, and else the hand."""
+    pair = FieldPair(VisuomotorRotation(30.0), VisuomotorRotation(-30.0))
+    blocks = (Block("null", None, 1), Block("A", "A", 1), Block("B", "B", 1))
+    env = make(session=Session(blocks, (pair,)))
+    _, info = env.reset(seed=0)
+    home, turns = np.reshape(info["hand_position"], 2), {0: 0.0, 1: 30.0, 2: -30.0}
+    rng, moved = np.random.default_rng(0), dict.fromkeys(turns, 0.0)
+    for _ in range(299):
+        info = env.step(0.3 * rng.uniform(0.0, 1.0, env.action_space.shape))[-1]
+        block = int(np.reshape(info["phase"], ()))
+        hand, cursor = (np.reshape(info[name], 2) - home for name in ("hand_position", "cursor_position"))
+        angle = np.deg2rad(turns[block])
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        assert cursor == pytest.approx(rotation @ hand, abs=1e-9)
+        moved[block] = max(moved[block], float(np.linalg.norm(cursor - hand)))
+    assert moved[0] < 1e-9 and min(moved[1], moved[2]) > 0.01
