@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import os
 import re
 import shlex
@@ -14,9 +15,11 @@ from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import savings_gym
+from savings_gym.metrics.statistics import mean_interval
 
 ROOT = Path(__file__).parents[1]
 README, *_ = READMES = [
@@ -192,6 +195,60 @@ def test_the_table_of_measures_names_what_exists() -> None:
     assert len(names) >= 10
     for module, name in names:
         assert callable(getattr(importlib.import_module(f"savings_gym.{module}"), name)), name
+
+
+def test_the_tree_of_contributing_names_every_room() -> None:
+    tree = re.search(r"^```\n(assets/.*?)^```", TEXTS[ROOT / "CONTRIBUTING.md"], re.DOTALL | re.MULTILINE)[1]
+    named = {
+        name
+        for line in tree.splitlines()
+        for name in re.findall(r"\w+", re.split(r"\s{2,}", line.strip())[0])
+    }
+    for layer in ("savings_gym", "agents", "experiments"):
+        assert {path.parent.name for path in (ROOT / layer).glob("*/__init__.py")} <= named, layer
+    assert {path.stem for path in (ROOT / "experiments").glob("[a-z]*.py")} <= named
+
+
+def test_the_results_of_the_readme_are_the_committed_ones() -> None:
+    folder = ROOT / "experiments" / "results"
+    figures = ("learning", "practice", "controls", "size", "preparatory", "behaviour", "displacement")
+    found = {
+        entry["name"]: entry
+        for figure in figures
+        for entry in json.loads((folder / "figures" / f"{figure}.json").read_text())["quantities"]
+    }
+    rows = {
+        "initial deviation FF1": ("{:.1f} mm", 1),
+        "initial savings, FF1 - FF2": ("{:.2f} mm", 1),
+        "initial savings beyond practice, 128 units": ("{:.2f} mm", 1),
+        "rate savings, FF2 / FF1": ("{:.2f}", 1),
+        "after-effect, start of NF2": ("{:.1f} mm", 1),
+        "preparatory shift in NF2 (NF1 = 0, FF1 = 1)": ("{:.3f}", 1),
+        "shift in NF2 beyond the sham": ("{:.3f}", 1),
+        "displacement slope": ("{:.2f} mm", 1),
+    }
+    sentences = {
+        "sham: initial savings, against the first encounter with the field": ("{:.2f} mm", -1),
+        "savings, initial deviation, 32 units": ("{:.2f} mm", 1),
+        "savings, initial deviation, 64 units": ("{:.2f} mm", 1),
+        "initial savings beyond practice, 32 units": ("{:.2f} mm", 1),
+        "initial savings beyond practice, 64 units": ("{:.2f} mm", 1),
+        "remainder of a displacement when go is seen, shift": ("{:.0f} %", 1),
+    }
+    text = " ".join(TEXTS[README].replace("−", "-").split())
+    for (name, (form, sign)), between in [
+        *((entry, ("| {} | {} to {} |",)) for entry in rows.items()),
+        *((entry, ("{} ({} to {})", "{}, {} to {}")) for entry in sentences.items()),
+    ]:
+        number, value, ends = form.split()[0], sign * found[name]["value"], found[name]["ci"]
+        low, high = (number.format(end) for end in sorted(sign * end for end in ends))
+        assert any(way.format(form.format(value), low, high) in text for way in between), name
+    slopes = np.array(found["displacement slope"]["values"])
+    others = np.delete(slopes, np.argmin(slopes))
+    inner = mean_interval(others)
+    assert f"in {np.sum(slopes < 0)} of {slopes.size} networks" in text
+    size, low, high = (f"{-value:.2f}" for value in (others.mean(), inner[1], inner[0]))
+    assert f"({size} mm, {low} to {high}, without one outlying network)" in text
 
 
 def test_environments_and_fields_exist() -> None:

@@ -40,6 +40,10 @@ NOISE_IN_WORDS = {
     RESET_NOISE: "Learned exploration noise returns to that at the end of NF1 when a phase starts",
     AS_TRAINED: "Exploration noise goes on changing as the algorithms change it",
 }
+TERMS_COLUMNS = (
+    "- *Met the criterion*: seeds whose NF1 ended because they reach well enough. *Noise*: mean standard "
+    "deviation of actions, before they are squashed or clipped.\n"
+)
 TEMPLATE = Path(__file__).with_name("page.md")
 
 
@@ -55,13 +59,14 @@ def render(content: dict[str, Any]) -> str:
     """Return the page for the content of benchmark.json."""
     rows = content["rows"]
     agents = [row for row in rows if row["memory"] == "reset"]
+    shown = tables(rows)
+    headings = {heading for columns in shown.values() for heading, _ in columns}
     page = Template(TEMPLATE.read_text()).substitute(
         phases=_phases(content["protocol"]),
         terms=_terms(content["protocol"]),
         findings=findings(rows),
-        tables="\n\n".join(
-            f"**{title}**\n\n{markdown(rows, columns)}" for title, columns in tables(rows).items()
-        ),
+        tables="\n\n".join(f"**{title}**\n\n{markdown(rows, columns)}" for title, columns in shown.items()),
+        terms_columns=TERMS_COLUMNS if "met the criterion" in headings else "",
         notes="\n\n".join(
             [*content.get("notes", ()), *_other_terms(rows, content["protocol"]), *_failed_fits(rows)]
         ),

@@ -128,11 +128,15 @@ def _measured(row: Row, name: str) -> str:
     if test["p"] < LEVEL:
         notes.append("alone it would differ from 0, among all tests it does not")
     wanted, seeds = of_interest(row, name), test["seeds_needed"]
-    if wanted is not None and test["ci"][1] < wanted:
-        notes.append(f"the interval leaves out {scale * wanted:.{decimals}f} or more")
-    elif wanted is not None:
+    if wanted is not None:
+        effect = f"{scale * wanted:.{decimals}f}{unit}"
         number = f"more than {MOST_NETWORKS}" if seeds is None else str(seeds)
-        notes.append(f"open, {number} seeds would show {scale * wanted:.{decimals}f}")
+        excluded = test["ci"][1] < wanted
+        notes.append(
+            f"savings of {effect} or more are excluded"
+            if excluded
+            else f"inconclusive; {number} seeds would be needed to detect {effect}"
+        )
     return "; ".join([text, *notes])
 
 

@@ -23,6 +23,10 @@ PICTURE: Final = "reaches.png"  # beside the card
 DIGITS: Final = 4  # significant ones of the numbers for machines
 USUAL_DELAYS: Final = "Delays are those of the environments."
 OTHER_DELAYS: Final = "Delays are not those of the environments: give them as above."
+OLDER_ARM: Final = (
+    "The networks were made on an earlier version of the arm, with another path of triceps long, so that the "
+    "command makes such networks, but not exactly these."
+)
 
 
 def check_hub() -> None:
@@ -142,12 +146,34 @@ def _sources(metrics: list[Metric]) -> str:
 
 
 def _making(path: Path) -> str:
-    """How the networks were pre-trained, and by what command."""
+    """How the networks were pre-trained, and by what commands."""
     metadata, ways = read_metadata(path), dict.fromkeys(pretraining_of(path))
     text = f"{'; '.join(ways)}."
-    if ways.keys() & {UNKNOWN} or "pretraining" not in metadata:
+    parts = [part.get("pretraining") for part in metadata.get("joined", [metadata])]
+    if ways.keys() & {UNKNOWN} or None in parts:
         return text
-    return f"{text}\n\n```bash\n{pretraining_command(metadata['pretraining'], path.name)}\n```"
+    if any(_is_older(stored) for stored in parts):
+        text = f"{text} {OLDER_ARM}"
+    return f"{text}\n\n```bash\n{making_commands(parts, path)}\n```"
+
+
+def making_commands(parts: list[dict[str, Any]], path: Path) -> str:
+    """Return the command that makes a weights file, or those that make its parts and join them.
+
+    Args:
+        parts: Arguments of the pre-training of every part, as a weights file stores them.
+        path: The weights file.
+    """
+    if len(parts) == 1:
+        return pretraining_command(parts[0], path.name)
+    names = [f"{path.stem}-{i}{path.suffix}" for i in range(len(parts))]
+    made = [pretraining_command(stored, name) for stored, name in zip(parts, names, strict=True)]
+    return "\n".join([*made, f"python -m experiments.join_networks {' '.join(names)} --out {path.name}"])
+
+
+def _is_older(stored: dict[str, Any]) -> bool:
+    """Whether networks are older than today's arm and initial weights; their files lack later arguments."""
+    return "training_go" not in stored
 
 
 def pretraining_command(stored: dict[str, Any], name: str) -> str:
@@ -158,7 +184,7 @@ def pretraining_command(stored: dict[str, Any], name: str) -> str:
         name: Of the file.
     """
     usual = replace(PRESETS["environment"], out=Path())
-    older = "stack" if "training_go" in stored else "gates"
+    older = "gates" if _is_older(stored) else "stack"
     values = {"initial_weights": older, **stored}
     config = Pretraining(
         **{key: values[key] for key in ("networks", "units", "cell", "updates", "trials", "seed")},

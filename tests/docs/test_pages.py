@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 import savings_gym
+from experiments.figures.command import PRESETS as FIGURE_PRESETS
+from experiments.figures.command import Figures
+from experiments.runs.command_line import preset_main
 from savings_gym import (
     ENV_IDS,
     PROTOCOLS,
@@ -174,7 +177,33 @@ def test_every_figure_has_its_command() -> None:
 
     rows = table(text_of("reproduce.md"), "figure")
     assert [row[0] for row in rows] == list(FIGURES)
-    assert all(row[2] == f"`python -m experiments.figures --only {row[0]}`" for row in rows)
+    for name, _, command in rows:
+        assert figures_of(command).figures == [name]
+
+
+def test_the_command_of_the_figure_of_factors_runs_every_factor() -> None:
+    from experiments.controls.conditions import FACTOR, chosen, conditions
+    from experiments.savings.config import PRESETS
+
+    rows = table(text_of("reproduce.md"), "figure")
+    (config,) = (figures_of(command) for name, _, command in rows if name == "factors")
+    every = conditions(PRESETS[config.preset])
+    factors = {name for name, condition in every.items() if condition.control == FACTOR}
+    assert factors and {*factors, "motor", "sham"} <= set(chosen(every, config.controls))
+
+
+def figures_of(command: str) -> Figures:
+    """The arguments of a command of `experiments.figures`."""
+    module, *arguments = command.strip("`").removeprefix("python -m ").split()
+    assert module == "experiments.figures"
+    parsed: list[Figures] = []
+
+    def keep(config: Figures) -> int:
+        parsed.append(config)
+        return 0
+
+    assert preset_main(module, FIGURE_PRESETS, "quick", keep, arguments, "") == 0
+    return parsed[0]
 
 
 def test_the_reference_has_every_public_name() -> None:

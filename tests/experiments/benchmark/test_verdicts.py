@@ -1,6 +1,7 @@
 """Statistics and verdicts follow from the values of the seeds and claim only what the tests support."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -116,10 +117,11 @@ def test_a_sentence_says_value_interval_and_seeds_and_what_would_settle_it():
     add_verdicts(rows)
     initial, rate = sentence(rows[0]).split(". Rate")
     assert initial.startswith("Savings or practice (initial). Initial savings, practice included: 4.0 mm (")
-    assert "n = 5; corrected p" in initial and "open" not in initial
+    assert "n = 5; corrected p" in initial and "inconclusive" not in initial
     test = rows[0]["rate_savings"]
     needed = networks_for_effect(0.2 * test["ff1"] / deviation(test), 0.05 / 2)
-    assert test["seeds_needed"] == needed and f"open, {needed} seeds would show 0.20" in rate
+    assert test["seeds_needed"] == needed
+    assert f"inconclusive; {needed} seeds would be needed to detect 0.20 per 1000 trials" in rate
     assert test["effect_size"] == pytest.approx(test["t"] / SEEDS**0.5)
     low, high = test["effect_size_ci"]
     assert low < test["effect_size"] < high
@@ -196,6 +198,17 @@ def test_the_committed_page_is_made_from_the_committed_results():
     content = json.loads((COMMITTED / CONTENT).read_text())
     assert (COMMITTED / PAGE).read_text() == render(content), "run python -m experiments.benchmark.page"
     assert {entry["agent"] for entry in content["rows"]} <= set(AGENTS)
+
+
+def test_the_page_explains_the_columns_that_it_shows_and_no_others():
+    page = (COMMITTED / PAGE).read_text()
+    shown = " ".join(line for line in page.splitlines() if line.startswith(("| ", "**"))).lower()
+    explained = [line for line in page.splitlines() if re.match(r"- \*[A-Z]", line)]
+    terms = [term.lower() for line in explained for term in re.findall(r"\*([A-Z][^*]+)\*:", line)]
+    assert len(terms) >= 10 and all(term in shown for term in terms)
+    content = json.loads((COMMITTED / CONTENT).read_text())
+    ended = [entry | {"nf1": {"met": 3, "with_criterion": 5}} for entry in content["rows"]]
+    assert "*Met the criterion*" in render(content | {"rows": ended}) and "met the criterion" not in terms
 
 
 def test_committed_intervals_of_differences_are_t_intervals():

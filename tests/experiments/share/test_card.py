@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tyro
 import yaml
 from PIL import Image
 from planted_probes import TRUE_RATE, TRUE_START, plant
@@ -21,8 +22,10 @@ from agents.supervised.policy import mujoco_probe
 from agents.supervised.reaches import centre_out_targets
 from experiments.savings.config import PRESETS, identity
 from experiments.savings.phases import PhaseChanges
+from experiments.savings.pretrain import PRESETS as PRETRAINING_PRESETS
+from experiments.savings.pretrain import Pretraining, stored
 from experiments.share.card import main
-from experiments.share.card_text import pretraining_command
+from experiments.share.card_text import OLDER_ARM, pretraining_command
 from experiments.share.loading import PRETRAINED, load_agent, shipped_agents
 from experiments.share.measures import RESULTS, shown_metrics
 from experiments.study import INITIAL_SAVINGS
@@ -218,3 +221,23 @@ def test_the_command_of_a_card_pretrains_such_networks():
     older = read_metadata(PRETRAINED / "gru128.safetensors")["pretraining"]
     expected = "--updates 10500 --initial-weights gates"
     assert pretraining_command(older, "a.safetensors").endswith(f"--out a.safetensors {expected}")
+
+
+@pytest.mark.parametrize("name", shipped_agents())
+def test_the_commands_of_a_card_have_the_arguments_that_its_file_stores(name):
+    text, metadata = (
+        (CARDS / name / "README.md").read_text(),
+        read_metadata(PRETRAINED / f"{name}.safetensors"),
+    )
+    parts = [part["pretraining"] for part in metadata.get("joined", [metadata])]
+    commands = re.findall(r"^python -m experiments\.pretrain (.+)$", text, re.MULTILINE)
+    assert len(commands) == len(parts)
+    for line, arguments in zip(commands, parts, strict=True):
+        config = tyro.cli(Pretraining, args=line.split(), default=PRETRAINING_PRESETS["environment"])
+        assert {key: stored(config)[key] for key in arguments if key != "out"} == {
+            key: value for key, value in arguments.items() if key != "out"
+        }
+    outs = [line.split()[1] for line in commands]
+    joining = f"python -m experiments.join_networks {' '.join(outs)} --out {name}.safetensors"
+    assert (joining in text) == (len(parts) > 1)
+    assert (OLDER_ARM in text) == (name in ("gru128", "gru128-motor"))

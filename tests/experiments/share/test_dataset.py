@@ -12,6 +12,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from agents.baselines.agents import ZeroAgent
 from experiments.share.dataset import Dataset, main
 from experiments.share.demonstrators import (
     ENVIRONMENTS,
@@ -20,7 +21,7 @@ from experiments.share.demonstrators import (
     demonstrator,
     make_environment,
 )
-from experiments.share.episodes import record_episodes
+from experiments.share.episodes import REFERENCE_SEED, record_episodes, reference_returns
 from experiments.share.loading import load_agent
 from savings_gym.envs.trials import spawn_seeds
 
@@ -95,6 +96,20 @@ def test_the_expert_earns_more_than_the_mediocre_and_that_more_than_chance_in_ev
     noisy = policies["medium"]
     np.testing.assert_allclose(noisy._sd, MEDIUM_NOISE * (noisy._high - noisy._low))
     assert noisy._policy.field.is_null != policies["expert"].field.is_null == env.settings.field.is_null
+
+
+@pytest.mark.slow
+def test_the_scores_of_the_readme_are_those_of_an_arm_without_commands_and_of_networks():
+    env_id, seeds = "ForceFieldReach-v0", spawn_seeds(REFERENCE_SEED, 100)
+    references = reference_returns(env_id, ("expert", "random"), len(seeds))
+    best, worst = (references[quality]["mean"] for quality in ("expert", "random"))
+    still, networks = (
+        (record_episodes(env_id, policy, seeds).returns.mean() - worst) / (best - worst)
+        for policy in (ZeroAgent(make_environment(env_id, 1).single_action_space), load_agent("gru128", 0))
+    )
+    text = " ".join((ROOT / "experiments" / "README.md").read_text().split())
+    assert f"an arm without any command scores {still:.2f}, and `gru128`" in text
+    assert f"which never met the field, {networks:.2f}." in text
 
 
 def test_to_know_the_field_pays():
