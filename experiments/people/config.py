@@ -1,0 +1,119 @@
+"""Arguments of the analysis, and what they say about the files that they name."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import tyro
+
+from experiments.runs.command_line import choices, differing_flags
+from experiments.theories.command import ALL_UNITS
+from experiments.theories.learners import SIZES
+from experiments.theories.prediction import THEORIES
+from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.trials import KEYS, OPTIONAL, UNITS, TrialTable, read_trials
+
+COLUMNS: Final = (*KEYS, *OPTIONAL)
+
+
+@dataclass(frozen=True)
+class People:
+    """Arguments of the command."""
+
+    table: tyro.conf.Positional[Path]
+    """Trial table (.csv, .tsv, .txt or .parquet) with the phases FF1 and FF2."""
+    out: Path = Path("runs/people")
+    """Run folder: a new one, or that of the same analysis."""
+    columns: tuple[str, ...] = ()
+    """Columns that have other names in the file, such as participant=subj."""
+    phases: tuple[str, ...] = ()
+    """Phases that have other names in the file, such as baseline=NF1."""
+    unit: Annotated[tuple[str, ...], choices(ALL_UNITS)] = ()
+    """Unit of the measure; one of lengths and one of angles if the table has both."""
+    sham: Path | None = None
+    """Trial table, alike, of participants who practised as much but met no field in FF1."""
+    models: Annotated[tuple[str, ...], choices(THEORIES)] = ()
+    """Models of learning that are fitted up to the end of NF2 and then forecast FF2."""
+    perturbation: tuple[str, ...] = ()
+    """For models, of a table without such a column: sizes other than FF1=1 and FF2=1, such as B=-1."""
+    start: int = 1
+    """Trials that count as the start of a phase."""
+    block: int | None = None
+    """Trials per point of a learning curve; by default as many as there are targets."""
+    starts: int = 3
+    """Starts of each search for the maximum of a model's likelihood."""
+    seed: int = 0
+    """Seed of these starts."""
+
+    def __post_init__(self) -> None:
+        """Check every value before any work starts."""
+        unknown = [unit for unit in self.unit if unit not in ALL_UNITS]
+        if unknown:
+            raise ValueError(f"unknown unit {unknown[0]!r}; choose from: {', '.join(ALL_UNITS)}")
+        self.units()
+        if unknown := [model for model in self.models if model not in THEORIES]:
+            raise ValueError(f"unknown model {unknown[0]!r}; choose from: {', '.join(THEORIES)}")
+        if unknown := [name for name in _pairs("columns", self.columns) if name not in COLUMNS]:
+            raise ValueError(f"unknown column {unknown[0]!r}; choose from: {', '.join(COLUMNS)}")
+        _pairs("phases", self.phases)
+        self.sizes()
+        for name in ("start", "starts", *(["block"] if self.block is not None else [])):
+            as_whole_number(name, getattr(self, name), least=1)
+        as_seed("seed", self.seed)
+        if self.sham == self.table:
+            raise ValueError(f"sham is the table itself, {self.table}: give that of other participants")
+        if self.out.is_file():
+            raise FileExistsError(f"--out {self.out} is a file, expected a folder")
+
+    def units(self) -> dict[str, str]:
+        """Return the unit of every measure that has one."""
+        given = {name: [unit for unit in self.unit if unit in valid] for name, valid in UNITS.items()}
+        for name, its in given.items():
+            if len(its) > 1:
+                raise ValueError(f"{name} has one unit, got {' and '.join(its)}")
+        return {name: its[0] for name, its in given.items() if its}
+
+    def sizes(self) -> dict[str, float]:
+        """Return the size of the perturbation of every phase of a table without such a column."""
+        sizes = dict(SIZES)
+        for phase, text in _pairs("perturbation", self.perturbation).items():
+            try:
+                sizes[phase] = as_number(f"perturbation of {phase}", float(text))
+            except ValueError:
+                raise ValueError(f"perturbation of {phase} must be a number, got {text!r}") from None
+        return sizes
+
+    def read(self, path: Path) -> TrialTable:
+        """Return the trials in a file; see `read_trials` for what it refuses."""
+        columns, phases = _pairs("columns", self.columns), _pairs("phases", self.phases)
+        return read_trials(path, columns, self.units(), phases)
+
+
+def _pairs(name: str, texts: Sequence[str]) -> dict[str, str]:
+    """Pairs such as a=b of an argument."""
+    if wrong := [text for text in texts if not all(text.partition("="))]:
+        raise ValueError(f"{name} must be pairs such as NAME=VALUE, got {wrong[0]!r}")
+    return dict(text.partition("=")[::2] for text in texts)
+
+
+def identity(config: People) -> dict[str, Any]:
+    """Return the arguments that decide the results, with the digests of the tables."""
+    values = dataclasses.asdict(config)
+    del values["out"]
+    for name in ("table", "sham"):
+        path = getattr(config, name)
+        if path is not None:
+            values |= {name: str(path), f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return values
+
+
+def command(config: People) -> str:
+    """Return the command line that has these arguments."""
+    flags = differing_flags(config, People(config.table))
+    return shlex.join(["python", "-m", "experiments.people", str(config.table), *flags])

@@ -1,0 +1,459 @@
+"""Trial tables of people: planted savings are found in any unit, missing values are left out and named."""
+
+import dataclasses
+import inspect
+import json
+import shlex
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments.people import command, report
+from experiments.people.command import analyse, main
+from experiments.people.config import People
+from experiments.people.config import command as command_line
+from experiments.people.measures import (
+    AFTER,
+    BEYOND,
+    FORCE_SAVED,
+    INITIAL,
+    RATE,
+    RATIO,
+    RESIDUAL,
+    finite,
+    quantities,
+    quarter_of,
+    rate_of,
+    share_of,
+    start_of,
+    unpaired,
+)
+from experiments.theories.learners import people
+from experiments.theories.prediction import outcomes_of, verdicts
+from savings_gym.metrics.savings import savings
+from savings_gym.metrics.statistics import holm, mean_interval
+
+LENGTHS = {"baseline": 16, "field 1": 80, "washout": 40, "field 2": 80}
+COLUMNS = ("participant=subj", "phase=block", "target=goal", "lateral_deviation=max dev", "angle=turn")
+PHASES = ("baseline=NF1", "field 1=FF1", "washout=NF2", "field 2=FF2")
+AMPLITUDE, FLOOR, AFTER_EFFECT, RATES = 20.0, 3.0, 12.0, (0.05, 0.08)
+SAVED = 4.0  # mean over the population
+
+
+def trial_table(path, n=6, noise=0.0, seed=0, side=1.0, sham=False, saved=SAVED, column="max dev"):
+    """A table under other names: participant i starts FF2 closer to the line; returns rows and savings."""
+    rng = np.random.default_rng(seed)
+    gains = saved + rng.standard_normal(n)
+    met = 0.0 if sham else 1.0
+    rows = []
+    for i in range(n):
+        number = 0
+        for block, trials in LENGTHS.items():
+            t = np.arange(trials)
+            curve = {
+                "baseline": 0.0 * t,
+                "field 1": met * (AMPLITUDE * np.exp(-RATES[0] * t) + FLOOR),
+                "washout": -met * AFTER_EFFECT * np.exp(-0.3 * t),
+                "field 2": (AMPLITUDE - gains[i]) * np.exp(-RATES[1] * t) + FLOOR,
+            }[block]
+            for k, value in enumerate(curve + noise * rng.standard_normal(trials)):
+                row = {"subj": f"P{i}", "block": block, "trial": number, "goal": k % 4}
+                rows.append(row | {column: f"{side * value:.6f}"})
+                number += 1
+    write(path, rows)
+    return rows, gains
+
+
+def write(path, rows):
+    names = list(rows[0])
+    path.write_text("\n".join([",".join(names), *(",".join(str(row[n]) for n in names) for row in rows)]))
+    return path
+
+
+def config(path, unit="mm", **changes):
+    columns = [c for c in COLUMNS if c.partition("=")[2] in path.read_text().splitlines()[0].split(",")]
+    arguments = {"columns": tuple(columns), "phases": PHASES, "unit": (unit,)}
+    return People(path, path.parent / "out", **arguments | changes)
+
+
+def numbers_of(analysis):
+    units = {name: measured.unit for name, measured in analysis.group.measures.items()}
+    return quantities(analysis.values, analysis.sham_values, units)
+
+
+def arguments_of(config):
+    return [*shlex.split(command_line(config))[3:]]
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize(
+    ("unit", "column", "measure"),
+    [("mm", "max dev", "lateral_deviation"), ("cm", "max dev", "lateral_deviation"),
+     ("deg", "turn", "angle"), ("rad", "turn", "angle")],
+)  # fmt: skip
+def test_planted_savings_are_found_in_the_unit_of_the_table(tmp_path, side, unit, column, measure):
+    _, gains = trial_table(tmp_path / "lab.csv", side=side, column=column)
+    analysis = analyse(config(tmp_path / "lab.csv", unit, block=1))
+    found = analysis.values[measure]
+    np.testing.assert_allclose(found[INITIAL], gains, atol=1e-5)
+    np.testing.assert_allclose(found[start_of("FF1")], AMPLITUDE + FLOOR, atol=1e-5)
+    np.testing.assert_allclose(found[AFTER], AFTER_EFFECT, atol=1e-5)
+    for phase, rate in zip(("FF1", "FF2"), RATES, strict=True):
+        np.testing.assert_allclose(found[rate_of(phase)], rate, rtol=1e-4)
+    entry = numbers_of(analysis)[measure][INITIAL]
+    assert entry.unit == {"deg": "degrees"}.get(unit, unit) and not analysis.left_out
+    low, high = stats.t.interval(0.95, 5, gains.mean(), stats.sem(gains))
+    assert entry.value == pytest.approx(gains.mean(), abs=1e-5)
+    assert entry.ci == pytest.approx((low, high), abs=1e-5)
+
+
+def test_intervals_hold_the_truth_of_noisy_people(tmp_path):
+    truth = {INITIAL: SAVED, AFTER: AFTER_EFFECT, rate_of("FF1"): RATES[0], rate_of("FF2"): RATES[1]}
+    held = dict.fromkeys(truth, 0)
+    for seed in range(1000, 1040):
+        trial_table(tmp_path / "lab.csv", noise=1.0, seed=seed)
+        values = analyse(config(tmp_path / "lab.csv", block=1)).values["lateral_deviation"]
+        for name, true in truth.items():
+            low, high = mean_interval(finite(values[name]))
+            held[name] += low < true < high
+    assert min(held.values()) >= 34  # of 40: fewer come once in 300 times
+
+
+def test_savings_are_those_of_the_package_if_nothing_is_missing(tmp_path):
+    trial_table(tmp_path / "lab.csv", noise=1.0, side=-1.0)
+    lab = config(tmp_path / "lab.csv", start=4)
+    ours = numbers_of(analyse(lab))["lateral_deviation"]
+    theirs = savings(lab.read(lab.table).probe_table(block=4), window=1)
+    initial, rate = theirs.initial, theirs.rate
+    assert ours[INITIAL].value == pytest.approx(1e3 * initial.difference)
+    assert ours[INITIAL].ci == pytest.approx([1e3 * end for end in initial.ci])
+    assert (ours[INITIAL].p, ours[RATE].p) == pytest.approx((initial.p, rate.p))
+    assert [ours[rate_of(phase)].value for phase in ("FF1", "FF2")] == pytest.approx([rate.ff1, rate.ff2])
+    assert ours[RATE].ci == pytest.approx(rate.difference_ci) and ours[RATIO].ci == pytest.approx(rate.ci)
+    assert ours[RATIO].value == pytest.approx(rate.ratio)
+    assert ours[share_of(RATE)].value == pytest.approx(100.0 * rate.paired_fraction)
+    assert ours[AFTER].value == pytest.approx(1e3 * theirs.after_effect.mean)  # this field pushes to the left
+
+
+def test_a_missing_trial_leaves_out_what_needs_it_and_nothing_else(tmp_path):
+    rows, gains = trial_table(tmp_path / "lab.csv")
+    for row in rows:
+        first = row["subj"] == "P2" and row["block"] == "field 1" and row["trial"] == LENGTHS["baseline"]
+        if first or (row["subj"] == "P4" and row["trial"] in (30, 40, 41)):
+            row["max dev"] = "nan"
+    analysis = analyse(config(write(tmp_path / "lab.csv", rows), block=1))
+    found = analysis.values["lateral_deviation"]
+    np.testing.assert_allclose(found[INITIAL], np.where(np.arange(6) == 2, np.nan, gains), atol=1e-5)
+    np.testing.assert_allclose(found[rate_of("FF1")], RATES[0], rtol=1e-4)
+    assert analysis.left_out == (
+        "lateral_deviation: 4 trials without a value",
+        "lateral_deviation, start of FF1 of participant P2: no value in the first trial",
+    )
+    numbers = numbers_of(analysis)["lateral_deviation"]
+    assert (numbers[INITIAL].networks, numbers[start_of("FF2")].networks) == (5, 6)
+    assert numbers[INITIAL].value == pytest.approx(np.delete(gains, 2).mean(), abs=1e-5)
+
+
+def test_who_lacks_a_field_phase_is_left_out_and_who_stops_early_is_not(tmp_path):
+    rows, gains = trial_table(tmp_path / "lab.csv")
+    rows = [
+        row
+        for row in rows
+        if not (row["subj"] == "P0" and row["block"] == "field 2")
+        and not (row["subj"] == "P3" and row["trial"] >= 16 + 80 + 40 + 60)
+    ]
+    analysis = analyse(config(write(tmp_path / "lab.csv", rows), block=1))
+    assert analysis.group.participants == ("P1", "P2", "P3", "P4", "P5")
+    assert analysis.left_out[0] == "participant P0: no trials of FF2"
+    assert (
+        analysis.left_out[1].startswith("FF2: participants have 60 to 80 trials")
+        and not analysis.left_out[2:]
+    )
+    np.testing.assert_allclose(analysis.values["lateral_deviation"][INITIAL], gains[1:], atol=1e-5)
+    np.testing.assert_allclose(analysis.values["lateral_deviation"][rate_of("FF2")], RATES[1], rtol=1e-4)
+
+
+def test_errors_in_channels_and_clamps_are_not_the_learners(tmp_path):
+    rows, gains = trial_table(tmp_path / "lab.csv")
+    for row in rows:
+        row["channel"], row["clamp"] = int(row["trial"] % 8 == 5), "1.0" if row["trial"] % 8 == 6 else ""
+        if row["trial"] % 8 in (5, 6):
+            row["max dev"] = "1e3"
+    analysis = analyse(config(write(tmp_path / "lab.csv", rows), block=1))
+    np.testing.assert_allclose(analysis.values["lateral_deviation"][INITIAL], gains, atol=1e-5)
+    phases = analysis.group.measures["lateral_deviation"].phases
+    assert all(np.nanmax(values) < AMPLITUDE + FLOOR + 1e-5 for values in phases.values())
+    held = sum(row["trial"] % 8 in (5, 6) for row in rows)
+    assert analysis.left_out[0].startswith(f"lateral_deviation: {held} trials in a channel or clamp")
+
+
+def test_a_field_that_pushes_half_of_the_people_to_the_other_side_changes_nothing(tmp_path):
+    rows, gains = trial_table(tmp_path / "lab.csv")
+    for row in rows:
+        sign = -1.0 if row["subj"] in ("P1", "P4", "P5") else 1.0
+        row["max dev"] = sign * float(row["max dev"])
+        row["perturbation"] = sign * row["block"].startswith("field")
+    analysis = analyse(config(write(tmp_path / "lab.csv", rows), block=1))
+    np.testing.assert_allclose(analysis.values["lateral_deviation"][INITIAL], gains, atol=1e-5)
+    np.testing.assert_allclose(analysis.values["lateral_deviation"][AFTER], AFTER_EFFECT, atol=1e-5)
+    for row in rows:
+        row["perturbation"] *= 1.0 if row["block"] == "field 1" else -1.0
+    with pytest.raises(ValueError, match="participant P0 has perturbations of different signs"):
+        analyse(config(write(tmp_path / "lab.csv", rows)))
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_savings_beyond_practice_compare_two_groups(tmp_path, side):
+    _, gains = trial_table(tmp_path / "lab.csv", side=side)
+    _, practised = trial_table(tmp_path / "sham.csv", n=5, side=side, sham=True, saved=1.0, seed=1)
+    analysis = analyse(config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv", block=1))
+    entry = numbers_of(analysis)["lateral_deviation"][f"{INITIAL} {BEYOND}"]
+    assert entry.value == pytest.approx(gains.mean() - practised.mean(), abs=1e-5)
+    variances = gains.var(ddof=1) / 6, practised.var(ddof=1) / 5
+    freedom = sum(variances) ** 2 / (variances[0] ** 2 / 5 + variances[1] ** 2 / 4)  # Welch and Satterthwaite
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(sum(variances))
+    assert entry.ci == pytest.approx((entry.value - half, entry.value + half), abs=1e-4)
+    assert entry.p < 0.05 and entry.note == "6 and 5"
+    rate = numbers_of(analysis)["lateral_deviation"][f"{RATE} {BEYOND}"]
+    assert rate.value == pytest.approx(0.0, abs=1e-5)  # both relearn at one rate
+    assert not analysis.left_out
+
+
+def signed(rows, signs):
+    """The same rows with a column perturbation, turned for participants with sign -1."""
+    for row in rows:
+        sign = signs[int(row["subj"][1:])]
+        row["max dev"] = sign * float(row["max dev"])
+        row["perturbation"] = sign * (row["block"] == "field 2" or row["block"] == "field 1")
+    return rows
+
+
+@pytest.mark.parametrize("of_sham", [None, (1, -1, -1, 1, -1)])
+@pytest.mark.parametrize("of_lab", [(-1, -1, -1), (1, -1, 1)])
+def test_a_sham_is_turned_as_the_others(tmp_path, of_lab, of_sham):
+    """Without a column perturbation of its own, only if the others were all pushed to one side."""
+    lab, gains = trial_table(tmp_path / "lab.csv", n=3)
+    write(tmp_path / "lab.csv", signed(lab, of_lab))
+    side = 1.0 if of_sham else -1.0
+    sham, practised = trial_table(tmp_path / "sham.csv", n=5, side=side, sham=True, saved=1.0, seed=1)
+    if of_sham:
+        rows = signed(sham, of_sham)
+        for row in rows:
+            row["perturbation"] *= row["block"] != "field 1"
+        write(tmp_path / "sham.csv", rows)
+    both = config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv", block=1)
+    if not of_sham and len(set(of_lab)) > 1:
+        with pytest.raises(ValueError, match="has no column perturbation, which .*lab.csv needs"):
+            analyse(both)
+        return
+    entry = numbers_of(analyse(both))["lateral_deviation"][f"{INITIAL} {BEYOND}"]
+    assert entry.value == pytest.approx(gains.mean() - practised.mean(), abs=1e-5)
+
+
+def test_one_value_has_no_interval_against_others():
+    entry = unpaired("x", np.array([2.0]), np.array([1.0, 1.5]), "mm")
+    assert entry.value == 0.75 and entry.ci == (None, None) and entry.p is None
+    assert unpaired("x", np.array([]), np.array([1.0]), "mm").value is None
+
+
+def with_force(path, **changes):
+    """The table with a force index in every eighth trial, in a channel."""
+    rows, gains = trial_table(path, **changes)
+    index = {"baseline": 0.0, "field 1": 0.3, "washout": 0.1, "field 2": 0.5}
+    for row in rows:
+        held = row["trial"] % 8 == 5
+        row["channel"], row["force_index"] = int(held), ""
+        if held:
+            row["max dev"], row["force_index"] = "", index[row["block"]] + 0.01 * int(row["subj"][1:])
+    write(path, rows)
+    return gains
+
+
+def test_a_force_index_of_few_trials_is_a_measure_of_its_own(tmp_path):
+    with_force(tmp_path / "lab.csv", noise=1.0)
+    analysis = analyse(config(tmp_path / "lab.csv"))
+    found, numbers = analysis.values["force_index"], numbers_of(analysis)
+    np.testing.assert_allclose(found[quarter_of("FF2", last=True)], 0.5 + 0.01 * np.arange(6))
+    np.testing.assert_allclose(found[FORCE_SAVED], 0.2)
+    tests = [entry for its in numbers.values() for entry in its.values() if entry.p is not None]
+    assert {entry.name for entry in tests} == {AFTER, INITIAL, RATE, FORCE_SAVED}
+    assert [entry.p_holm for entry in tests] == pytest.approx(holm([entry.p for entry in tests]).tolist())
+
+
+def test_a_table_of_deviations_and_angles_has_a_section_and_axes_for_each(tmp_path, monkeypatch):
+    rows, _ = trial_table(tmp_path / "lab.csv")
+    for row in rows:
+        row["turn"] = -2.0 * float(row["max dev"])
+    write(tmp_path / "lab.csv", rows)
+    figures = []
+    monkeypatch.setattr(report.look, "save_picture", lambda figure, path: figures.append(figure))
+    both = dataclasses.replace(config(tmp_path / "lab.csv"), unit=("cm", "deg"))
+    assert main(arguments_of(both)) == 0
+    page = (both.out / "README.md").read_text()
+    deviation, angle = page.split("## Angular error")
+    assert " cm [" in deviation and "degrees" not in deviation.split("## Lateral deviation")[1]
+    assert " degrees [" in angle and " cm" not in angle and " mm" not in page
+    labels = [axes.get_ylabel() for axes in figures[0].axes]
+    assert labels[0] == labels[1] == "Lateral deviation (cm)" and labels[4] == "Angular error (degrees)"
+    assert labels[2] == "Start of the phase (cm)" and labels[6] == "Start of the phase (degrees)"
+    assert not any("mm" in label for label in labels)
+
+
+def test_the_command_shows_a_finished_page_again_and_refuses_another_table(tmp_path, caplog, monkeypatch):
+    trial_table(tmp_path / "lab.csv", noise=1.0)
+    lab = config(tmp_path / "lab.csv")
+    assert main(arguments_of(lab)) == 0
+    page, summary = (lab.out / "README.md").read_text(), json.loads((lab.out / "summary.json").read_text())
+    assert command_line(lab) in page and summary["complete"] and summary["command"] == command_line(lab)
+    assert "Shown: after-effect; initial savings; rate savings." in page and "(`--sham`)" in page
+    assert all((lab.out / f"people.{kind}").stat().st_size > 5000 for kind in ("png", "svg"))
+    stored = summary["measures"]["lateral_deviation"][INITIAL]
+    own = summary["participants"]["lateral_deviation"][INITIAL]
+    assert list(own) == [f"P{i}" for i in range(6)]
+    assert np.mean(list(own.values())) == pytest.approx(stored["value"])
+    monkeypatch.setattr(command, "draw", lambda *_: pytest.fail("nothing is to be done"))
+    caplog.set_level("INFO")
+    assert main(arguments_of(lab)) == 0 and "is complete" in caplog.text and page in caplog.text
+    trial_table(tmp_path / "lab.csv", noise=1.0, seed=5)
+    assert main(arguments_of(lab)) == 2 and "table_sha256" in caplog.text
+    assert (lab.out / "README.md").read_text() == page
+
+
+def test_one_participant_has_numbers_without_intervals(tmp_path):
+    with_force(tmp_path / "lab.csv", n=1)
+    lab = config(tmp_path / "lab.csv")
+    assert main(arguments_of(lab)) == 0
+    page = (lab.out / "README.md").read_text()
+    assert "One participant: no intervals and no tests." in page
+    assert " [" not in page.split("## Lateral deviation")[1].replace("mean [95 % interval]", "")
+    summary = json.loads((lab.out / "summary.json").read_text())
+    entries = [entry for its in summary["measures"].values() for entry in its.values()]
+    assert all(entry["ci"] == [None, None] and entry["p"] is None for entry in entries)
+
+
+def test_models_forecast_people_as_in_the_test_of_theories(tmp_path):
+    trial_table(tmp_path / "lab.csv", n=3, noise=1.0, column="turn")
+    lab = config(tmp_path / "lab.csv", "deg", models=("one-rate",), start=4, starts=1)
+    assert main(arguments_of(lab)) == 0
+    source = people("lab", lab.read(lab.table), "angle", lab.sizes(), 4)
+    its = verdicts(outcomes_of(source, ("one-rate",), 1, 0), 0)["one-rate"]
+    summary = json.loads((lab.out / "summary.json").read_text())["models"]["one-rate"]
+    assert summary["beyond"]["early"]["mean"] == pytest.approx(its.beyond["early"].mean)
+    page = (lab.out / "README.md").read_text()
+    assert "## Models" in page and "- One rate: " in page and "(models/README.md)" in page
+    section = page.split("## Models")[1]
+    assert " degrees [" in section and " mm" not in section
+    assert (lab.out / "models" / "theories.parquet").is_file()
+
+
+def test_models_refuse_people_of_whom_the_start_is_unknown(tmp_path):
+    rows, _ = trial_table(tmp_path / "lab.csv", n=2)
+    rows[LENGTHS["baseline"]]["max dev"] = ""
+    lab = config(write(tmp_path / "lab.csv", rows), models=("one-rate",))
+    with pytest.raises(
+        ValueError, match="participant P0 has no lateral_deviation in the first 1 trial.* of FF1"
+    ):
+        command.run(lab)
+    assert not lab.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"table": "nowhere.csv"}, "no file 'nowhere.csv'"),
+        ({"sham": "nowhere.csv"}, "no file 'nowhere.csv'"),
+        ({"columns": ("participant=who",)}, "has no column 'who'; it has subj, block, trial"),
+        ({"unit": ()}, "the unit of lateral_deviation is not given; choose from: m, cm, mm"),
+        ({"unit": ("deg",)}, "the unit of lateral_deviation is not given; choose from: m, cm, mm"),
+        ({"phases": ()}, "has no phase FF1; it has baseline, field 1, washout, field 2"),
+        ({"phases": ("field 1=FF1",)}, "has no phase FF2; it has baseline, FF1, washout, field 2"),
+        ({"phases": PHASES[1::2], "models": ("one-rate",)}, "participant P0 has no trials of NF2"),
+        ({"block": 100}, "a block of 100 trials is longer than FF1 or FF2"),
+    ],
+)
+def test_bad_tables_are_refused_before_any_work(tmp_path, caplog, changes, message):
+    trial_table(tmp_path / "lab.csv", n=2)
+    lab = config(tmp_path / "lab.csv")
+    flags = {"table": lab.table, "sham": None, "columns": lab.columns, "phases": lab.phases, "unit": lab.unit}
+    given = flags | {"models": (), "block": None, "out": lab.out} | changes
+    words = [str(given.pop("table"))]
+    for name, value in given.items():
+        if value:
+            words += [f"--{name}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]
+    assert main(words) == 2
+    assert message in caplog.text and not lab.out.exists()
+
+
+def test_a_gap_in_the_trials_is_refused(tmp_path):
+    rows, _ = trial_table(tmp_path / "lab.csv", n=2)
+    del rows[40]
+    with pytest.raises(ValueError, match="trial 40 is missing; keep the rows of excluded trials"):
+        analyse(config(write(tmp_path / "lab.csv", rows)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"perturbation": "1"}, "participant P0 has a perturbation in FF1, expected none"),
+        ({"perturbation": "0"}, "participant P0 has no perturbation in FF2"),
+        ({"max dev": "inf"}, "lateral_deviation has infinite values"),
+    ],
+)
+def test_a_sham_that_is_none_is_refused(tmp_path, change, message):
+    trial_table(tmp_path / "lab.csv", n=2)
+    rows, _ = trial_table(tmp_path / "sham.csv", n=2, sham=True)
+    write(tmp_path / "sham.csv", [row | change for row in rows])
+    with pytest.raises(ValueError, match=message):
+        analyse(config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"unit": ("inch",)}, "unknown unit 'inch'; choose from: m, cm, mm, rad, deg"),
+        ({"unit": ("mm", "cm")}, "lateral_deviation has one unit, got mm and cm"),
+        ({"models": ("bayes",)}, "unknown model 'bayes'; choose from: one-rate"),
+        ({"columns": ("error=dev",)}, "unknown column 'error'; choose from: participant, phase, trial"),
+        ({"columns": ("participant",)}, "columns must be pairs such as NAME=VALUE, got 'participant'"),
+        ({"phases": ("=FF1",)}, "phases must be pairs such as NAME=VALUE, got '=FF1'"),
+        ({"perturbation": ("B=x",)}, "perturbation of B must be a number, got 'x'"),
+        ({"start": 0}, "start must be a whole number of at least 1, got 0"),
+        ({"block": 0}, "block must be a whole number of at least 1, got 0"),
+        ({"seed": -1}, "seed must be"),
+        ({"sham": "lab.csv"}, "sham is the table itself"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        People("lab.csv", **arguments)
+
+
+def test_the_command_on_the_page_has_the_same_arguments(tmp_path, monkeypatch):
+    trial_table(tmp_path / "lab.csv")
+    lab = config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv", models=("one-rate", "coin"), start=3)
+    seen = []
+    monkeypatch.setattr(command, "run", lambda given: seen.append(given) or 0)
+    assert main(arguments_of(lab)) == 0 and seen == [lab]
+
+
+def test_every_argument_has_a_help_line(capsys):
+    source = inspect.getsource(People)
+    for field in dataclasses.fields(People):
+        declared = source.split(f"\n    {field.name}: ", 1)[1]
+        assert declared.split("\n")[1].strip().startswith('"""'), field.name
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python -m experiments.people") and "one-rate" in text and "deg" in text
+
+
+def test_phases_of_other_names_are_drawn_and_tabulated(tmp_path):
+    rows, _ = trial_table(tmp_path / "lab.csv", n=3)
+    lab = config(tmp_path / "lab.csv", phases=PHASES[1::2])
+    analysis = analyse(lab)
+    found = analysis.values["lateral_deviation"]
+    assert {start_of("baseline"), start_of("washout")} <= set(found)
+    assert AFTER not in found and RESIDUAL not in found
+    assert finite(found[INITIAL]).size == 3
+    assert main(arguments_of(lab)) == 0
