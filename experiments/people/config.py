@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,10 +11,11 @@ from typing import Annotated, Any, Final
 import tyro
 
 from experiments.runs.command_line import choices, differing_flags
-from experiments.theories.command import ALL_UNITS
+from experiments.theories.command import ALL_UNITS, pairs
 from experiments.theories.learners import SIZES
 from experiments.theories.prediction import THEORIES
 from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.files import file_digest
 from savings_gym.trials import KEYS, OPTIONAL, UNITS, TrialTable, read_trials
 
 COLUMNS: Final = (*KEYS, *OPTIONAL)
@@ -59,9 +58,9 @@ class People:
         self.units()
         if unknown := [model for model in self.models if model not in THEORIES]:
             raise ValueError(f"unknown model {unknown[0]!r}; choose from: {', '.join(THEORIES)}")
-        if unknown := [name for name in _pairs("columns", self.columns) if name not in COLUMNS]:
+        if unknown := [name for name in pairs("columns", self.columns) if name not in COLUMNS]:
             raise ValueError(f"unknown column {unknown[0]!r}; choose from: {', '.join(COLUMNS)}")
-        _pairs("phases", self.phases)
+        pairs("phases", self.phases)
         self.sizes()
         for name in ("start", "starts", *(["block"] if self.block is not None else [])):
             as_whole_number(name, getattr(self, name), least=1)
@@ -82,7 +81,7 @@ class People:
     def sizes(self) -> dict[str, float]:
         """Return the size of the perturbation of every phase of a table without such a column."""
         sizes = dict(SIZES)
-        for phase, text in _pairs("perturbation", self.perturbation).items():
+        for phase, text in pairs("perturbation", self.perturbation).items():
             try:
                 sizes[phase] = as_number(f"perturbation of {phase}", float(text))
             except ValueError:
@@ -91,15 +90,8 @@ class People:
 
     def read(self, path: Path) -> TrialTable:
         """Return the trials in a file; see `read_trials` for what it refuses."""
-        columns, phases = _pairs("columns", self.columns), _pairs("phases", self.phases)
+        columns, phases = pairs("columns", self.columns), pairs("phases", self.phases)
         return read_trials(path, columns, self.units(), phases)
-
-
-def _pairs(name: str, texts: Sequence[str]) -> dict[str, str]:
-    """Pairs such as a=b of an argument."""
-    if wrong := [text for text in texts if not all(text.partition("="))]:
-        raise ValueError(f"{name} must be pairs such as NAME=VALUE, got {wrong[0]!r}")
-    return dict(text.partition("=")[::2] for text in texts)
 
 
 def identity(config: People) -> dict[str, Any]:
@@ -109,7 +101,7 @@ def identity(config: People) -> dict[str, Any]:
     for name in ("table", "sham"):
         path = getattr(config, name)
         if path is not None:
-            values |= {name: str(path), f"{name}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            values |= {name: str(path), f"{name}_sha256": file_digest(path)}
     return values
 
 

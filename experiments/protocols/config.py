@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from experiments.runs.command_line import choice, choices
 from experiments.savings.config import SIZE_WEIGHTS, Savings, start_weights
 from experiments.savings.phases import ANGLE_DEG, PERTURBATIONS, perturbation
 from savings_gym.arrays import as_choice, as_number, as_seed, as_whole_number
+from savings_gym.files import file_digest
 from savings_gym.perturbations.fields import Field, NullField
 from savings_gym.perturbations.visual import VisualClamp
 from savings_gym.task.protocols import protocol
@@ -197,4 +197,4 @@ def identity(config: Protocols, weights: Path) -> dict[str, Any]:
     values = dataclasses.asdict(config)
     del values["out"]
     values["reversal"] = config.updates_in_b
-    return values | {"pretrained_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    return values | {"pretrained_sha256": file_digest(weights)}

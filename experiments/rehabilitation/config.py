@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -19,6 +18,7 @@ from experiments.savings.phases import PhaseChanges
 from savings_gym.arm.anatomy import MUSCLES
 from savings_gym.arm.changes import ArmChanges, as_arm_changes
 from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.files import file_digest
 from savings_gym.task.settings import N_TARGETS, Delays, Noise
 
 PRESET_NAMES: Final = ("quick", "smoke")
@@ -156,5 +156,5 @@ def identity(config: Rehabilitation, weights: dict[int, Path]) -> dict[str, Any]
     """Return the arguments that decide the results, with digests of the weights."""
     values = dataclasses.asdict(config)
     del values["out"]
-    digests = {str(u): hashlib.sha256(path.read_bytes()).hexdigest() for u, path in weights.items()}
+    digests = {str(u): file_digest(path) for u, path in weights.items()}
     return values | {"pretrained_sha256": digests}

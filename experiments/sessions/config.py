@@ -10,7 +10,6 @@ alone.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -21,6 +20,7 @@ from agents.supervised.reaches import TRAINING_GO
 from experiments.runs.command_line import choice, choices
 from experiments.savings.config import FOR_ENVIRONMENTS, Savings, start_weights
 from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.files import file_digest
 from savings_gym.perturbations.fields import CurlField, NullField
 from savings_gym.task.session import (
     Block,
@@ -219,4 +219,4 @@ def identity(config: Sessions, weights: Path) -> dict[str, Any]:
     values = dataclasses.asdict(config) | {"pretrained": config.pretrained.as_posix()}
     for name in ("out", "keep_every"):
         del values[name]
-    return values | {"pretrained_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    return values | {"pretrained_sha256": file_digest(weights)}

@@ -28,13 +28,12 @@ from experiments.share.loading import PRETRAINED, load_agent
 from experiments.share.measures import (
     FIELDS,
     Reaches,
-    digest,
     probe_networks,
     reach_metrics,
     run_metrics,
     shown_metrics,
 )
-from savings_gym.files import MANIFEST, Manifest, run_name, write_atomically
+from savings_gym.files import MANIFEST, Manifest, file_digest, run_name, write_atomically
 
 log = logging.getLogger(__name__)
 CARD: Final = "README.md"
@@ -77,7 +76,7 @@ def run(config: Card) -> int:
         contents = card_files(path, config)
         if config.weights and not (folder / MANIFEST).is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            Manifest.begin(folder, run_name({"sha256": digest(path)}))
+            Manifest.begin(folder, run_name({"sha256": file_digest(path)}))
         for name, content in contents.items():
             write_atomically(folder / name, content)
         if config.weights:

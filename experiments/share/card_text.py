@@ -14,8 +14,9 @@ from experiments.runs.folder import versions
 from experiments.runs.tables import format_value, markdown_table
 from experiments.savings.pretrain import PRESETS, Pretraining
 from experiments.share.loading import PRETRAINED
-from experiments.share.measures import BEYOND_SHAM, FIELDS, SEED, TRIALS, Metric, digest, task_arguments
+from experiments.share.measures import BEYOND_SHAM, FIELDS, SEED, TRIALS, Metric, task_arguments
 from experiments.share.provenance import LICENCE, STUDY
+from savings_gym.files import file_digest
 from savings_gym.task.settings import Delays, Noise
 
 TEMPLATE: Final = Path(__file__).with_name("card.md")
@@ -57,7 +58,7 @@ def front_matter(path: Path, metrics: list[Metric]) -> str:
         cell=metadata["cell"],
         networks=metadata["networks"],
         units=metadata["units"],
-        sha256=digest(path),
+        sha256=file_digest(path),
         versions=_versions(),
     )
     return str(data.to_yaml())
@@ -117,7 +118,7 @@ def body(path: Path, metrics: list[Metric], command: str) -> str:
         command=command,
         seed=SEED,
         versions=", ".join(f"{name} {version}" for name, version in _versions().items()),
-        sha256=digest(path),
+        sha256=file_digest(path),
         delays=USUAL_DELAYS if usual else OTHER_DELAYS,
     )
 

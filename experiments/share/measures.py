@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from experiments.stored.runs import RunFolder
 from savings_gym.arrays import MM, Floats
 from savings_gym.envs.trials import spawn_seeds
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.files import PROBES, read_config, read_table
+from savings_gym.files import PROBES, file_digest, read_config, read_table
 from savings_gym.metrics.savings import savings
 from savings_gym.metrics.statistics import mean_interval
 from savings_gym.perturbations.fields import CurlField, Field, NullField
@@ -84,11 +83,6 @@ class Reaches:
     path: Floats
     target: Floats
     columns: dict[str, Floats]
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def task_arguments(path: Path) -> dict[str, Any]:
@@ -160,7 +154,7 @@ def run_metrics(path: Path, run: Path, sham: Path | None = None) -> list[Metric]
         FileNotFoundError, ValueError: If a folder holds no such run, or one that started from other weights.
     """
     for folder in (run, *(() if sham is None else (sham,))):
-        if read_config(folder).get("pretrained_sha256") != digest(path):
+        if read_config(folder).get("pretrained_sha256") != file_digest(path):
             raise ValueError(f"the run in {folder} did not start from {path}")
     summary, runs = RunFolder.read_summary(run), (command(stored_arguments(run)),)
     metrics = _savings_metrics(summary["savings"], WITHIN, runs)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -76,13 +77,13 @@ class Theories:
             as_whole_number(name, getattr(self, name), least=1)
         as_seed("seed", self.seed)
         for name in ("columns", "phases", "perturbation"):
-            _pairs(name, getattr(self, name))
+            pairs(name, getattr(self, name))
         self.sizes()
 
     def sizes(self) -> dict[str, float]:
         """Return the size of the perturbation of every phase of a trial table."""
         sizes = dict(SIZES)
-        for phase, text in _pairs("perturbation", self.perturbation).items():
+        for phase, text in pairs("perturbation", self.perturbation).items():
             try:
                 sizes[phase] = as_number(f"perturbation of {phase}", float(text))
             except ValueError:
@@ -90,12 +91,15 @@ class Theories:
         return sizes
 
 
-def _pairs(name: str, texts: tuple[str, ...]) -> dict[str, str]:
-    """Pairs such as a=b of an argument."""
-    pairs = dict(text.partition("=")[::2] for text in texts)
-    if wrong := [text for text in texts if not text.partition("=")[2]]:
+def pairs(name: str, texts: Sequence[str]) -> dict[str, str]:
+    """Return the pairs of an argument, such as a=b.
+
+    Raises:
+        ValueError: If a text is no such pair.
+    """
+    if wrong := [text for text in texts if not all(text.partition("="))]:
         raise ValueError(f"{name} must be pairs such as NAME=VALUE, got {wrong[0]!r}")
-    return pairs
+    return dict(text.partition("=")[::2] for text in texts)
 
 
 PRESETS: Final = {
@@ -119,11 +123,11 @@ def source_of(config: Theories, path: Path) -> Source:
     else:
         table = read_trials(
             path,
-            _pairs("columns", config.columns),
+            pairs("columns", config.columns),
             {}
             if config.unit is None
             else {name: config.unit for name in UNITS if config.unit in UNITS[name]},
-            _pairs("phases", config.phases),
+            pairs("phases", config.phases),
         )
         measure = config.measure or table.measures[0]
         source = people(path.stem, table, measure, config.sizes(), config.start)

@@ -137,7 +137,7 @@ class Manifest:
             if ABSENT in digests:
                 return
             raise FileNotFoundError(f"{path} is missing; {advice(self.folder)}")
-        if _digest(path.read_bytes()) not in digests:
+        if file_digest(path) not in digests:
             raise ValueError(f"{path} is not what the run wrote there; {advice(self.folder)}")
 
     @contextmanager
@@ -193,6 +193,12 @@ def _is_inside(name: str) -> bool:
     """Return whether a name, relative to a folder, stays within it."""
     parts = PurePath(name).parts
     return bool(parts) and not PurePath(name).is_absolute() and ".." not in parts
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of the content of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def run_name(arguments: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from savings_gym.files import (
     MANIFEST,
     PARTS,
     Manifest,
+    file_digest,
     is_empty,
     manifest_bytes,
     open_folder,
@@ -38,6 +39,14 @@ def test_what_a_run_wrote_is_read(folder):
     assert Manifest(folder).names() == sorted([CONFIG, "result", f"{PARTS}/one"])
     assert Manifest(folder).names(PARTS) == [f"{PARTS}/one"]
     Manifest(folder).check_all()
+
+
+@pytest.mark.parametrize("content", [b"abc", b"", b"numbers" * 100_000])
+def test_the_digest_of_a_file_is_the_sha256_of_its_content(content, tmp_path):
+    (tmp_path / "file").write_bytes(content)
+    digest = file_digest(tmp_path / "file")
+    assert digest == hashlib.sha256(content).hexdigest()
+    assert content != b"abc" or digest.startswith("ba7816bf8f01cfea")  # the example of FIPS 180
 
 
 @pytest.mark.parametrize("name", ["result", f"{PARTS}/one"])
