@@ -46,8 +46,8 @@ CHANGES: Final = (("FF1", "NF1"), ("NF2", "NF1"), ("FF2", "FF1"))  # later, earl
 CLAIMED: Final = CHANGES[1]  # what is left after the washout
 TITLES: Final = {
     HOLD: "co-contraction,\nhold (N)", REACH: "co-contraction,\nreach (N)",
-    STIFFNESS: "stiffness,\nmuscles (N/m)", STIFFNESS_FED: "stiffness, fed\nback (N/m)",
-    DAMPING: "damping,\nmuscles (N s/m)", DAMPING_FED: "damping, fed\nback (N s/m)",
+    STIFFNESS: "stiffness,\nmuscles (N/m)", STIFFNESS_FED: "stiffness, with\nfeedback (N/m)",
+    DAMPING: "damping,\nmuscles (N s/m)", DAMPING_FED: "damping, with\nfeedback (N s/m)",
 }  # fmt: skip
 
 
