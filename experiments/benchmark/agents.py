@@ -36,6 +36,8 @@ class Sb3Agent:
         search: Choices for `experiments.benchmark.search` by name of the setting; "a.b" is setting b of a.
         source: Of a class from elsewhere, the SHA-256 of the file that defines it; None for those above.
         code: Of a class from elsewhere, where its code can be read, for the page.
+        known_noise: Whether its exploration noise can be matched between phases, see
+            `experiments.benchmark.noise`.
     """
 
     description: str
@@ -50,6 +52,7 @@ class Sb3Agent:
     search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     source: str | None = None
     code: str | None = None
+    known_noise: bool = True
 
 
 @dataclass(frozen=True)

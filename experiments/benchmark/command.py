@@ -20,8 +20,8 @@ from typing import Annotated
 
 from experiments.benchmark.agents import AGENTS, Agent, FixedAgent, SupervisedAgent
 from experiments.benchmark.outside import find_agent, folder_name, is_outside
-from experiments.benchmark.protocol import Job, Protocol, check_seeds
-from experiments.runs.command_line import StopFlag, choice, choices, preset_main
+from experiments.benchmark.protocol import Job, Protocol, check_exploration, check_seeds
+from experiments.runs.command_line import StopFlag, choice, choices, differing_flags, preset_main
 from experiments.runs.side_by_side import Command, run_side_by_side
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ class Benchmark:
         """Check every value before any work starts."""
         if self.settings is not None and sum(is_outside(name) for name in self.agents) != 1:
             raise ValueError("--settings is for one agent from elsewhere: give one --agent module:Class")
-        self.chosen()
+        for name, agent in self.chosen().items():
+            check_exploration(name, agent, self.protocol)
         check_seeds(self.seeds)
         if self.jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {self.jobs}")
@@ -153,10 +154,7 @@ def _command(job: Job) -> Command:
 def job_arguments(job: Job) -> list[str]:
     """Return the command line of a job, without its defaults."""
     arguments = ["--agent", job.agent, "--seed", str(job.seed), "--out", str(job.out)]
-    for name, value in dataclasses.asdict(job.protocol).items():
-        if value != getattr(Protocol(), name):
-            option = f"--protocol.{name.replace('_', '-')}"
-            arguments += [option] if value is True else [option, str(value)]
+    arguments += differing_flags(job.protocol, Protocol(), "protocol.")
     arguments += [] if job.settings is None else ["--settings", str(job.settings)]
     return [*arguments, "--track"] if job.track else arguments
 

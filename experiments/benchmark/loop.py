@@ -20,7 +20,7 @@ from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import TRIAL_STEPS
 
 log = logging.getLogger(__name__)
-STATE: Final = (  # what a loop knows of a job that is under way
+LOOP_STATE: Final = (  # what a loop knows of a job that is under way
     "phase_trials", "criterion_met", "_errors", "_recorder", "_times", "_returns", "_updates", "_kept",
 )  # fmt: skip
 
@@ -92,7 +92,7 @@ class PhaseLoop:
 
     def _keep(self, learner_state: Content) -> None:
         self._kept = self.env.finished
-        own = {name: getattr(self, name) for name in STATE}
+        own = {name: getattr(self, name) for name in LOOP_STATE}
         exploration = None if self.exploration is None else self.exploration.state()
         self.state.keep(
             {

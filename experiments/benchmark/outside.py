@@ -3,16 +3,15 @@
     python -m experiments.benchmark --agent path/to/mine.py:Mine --settings mine.toml
     python -m experiments.benchmark --agent stable_baselines3:TD3
 
-A class fits if it is an algorithm of stable-baselines3 (``module:Class``, imported from the current directory
-or from what is installed), or if it is made and used like `TrialLearner`. The TOML file has, all optional,
-``description`` and ``code`` (a link), a table ``[settings]`` of arguments of the class, and for an algorithm
-of stable-baselines3 also ``policy``, ``arms``, ``stack``, ``last_rate``, ``normalise_rewards`` and
-``recurrent``, see `experiments.benchmark.agents.Sb3Agent`.
+A class fits if it is an on-policy or off-policy algorithm of stable-baselines3 (``module:Class``, imported
+from the current directory or from what is installed), or if it is made and used like `TrialLearner`. The TOML
+file has, all optional, ``description`` and ``code`` (a link), a table ``[settings]`` of arguments of the
+class, and for an algorithm of stable-baselines3 also ``policy``, ``arms``, ``stack``, ``last_rate``,
+``normalise_rewards`` and ``recurrent``, see `experiments.benchmark.agents.Sb3Agent`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -24,6 +23,7 @@ import tomllib
 import warnings
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +33,7 @@ from gymnasium.vector import VectorEnv
 
 from experiments.benchmark.agents import AGENTS, Agent, OutsideAgent, Sb3Agent
 from savings_gym.arrays import as_whole_number
+from savings_gym.files import file_digest
 from savings_gym.task.settings import TRIAL_STEPS
 
 ABOUT: Final = ("description", "code")  # entries of the file beside [settings]
@@ -145,7 +146,7 @@ def load_class(name: str) -> type:
 def source_digest(cls: type) -> str | None:
     """Return the SHA-256 of the file that defines a class; None if there is none to be read."""
     try:
-        return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+        return file_digest(Path(inspect.getfile(cls)))
     except (OSError, TypeError):
         return None
 
@@ -263,8 +264,16 @@ def _learner(name: str, cls: Any, content: Mapping[str, Any]) -> OutsideAgent:
 
 def _algorithm(name: str, cls: Any, content: Mapping[str, Any]) -> Sb3Agent:
     """Return the agent of an algorithm of stable-baselines3, checked by making it once."""
+    from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+    from experiments.benchmark.noise import has_known_noise
+
+    if not issubclass(cls, (OnPolicyAlgorithm, OffPolicyAlgorithm)):
+        raise ValueError(
+            f"{name} is neither an on-policy nor an off-policy algorithm of stable-baselines3: only those "
+            "collect the rollouts that take an agent through the phases"
+        )
     settings = dict(content.get("settings", {}))
     _check_settings(name, cls, settings, GIVEN)
     if issubclass(cls, OnPolicyAlgorithm):
@@ -282,19 +291,19 @@ def _algorithm(name: str, cls: Any, content: Mapping[str, Any]) -> Sb3Agent:
     )
     if agent.last_rate is not None and "learning_rate" not in settings:
         raise ValueError(f"{name}: last_rate needs a learning_rate in [settings], from which it falls")
-    _try(name, cls, agent)
-    return agent
+    return replace(agent, known_noise=has_known_noise(_make(name, cls, agent)))
 
 
-def _try(name: str, cls: Any, agent: Sb3Agent) -> None:
-    """Refuse an algorithm that cannot be made with its settings, in the words of its own error."""
+def _make(name: str, cls: Any, agent: Sb3Agent) -> Any:
+    """Return an algorithm made with its settings; refuse one that cannot be, in the words of its error."""
     from savings_gym.sb3.vec_env import ReachVecEnv
 
     try:
         as_whole_number("stack", agent.stack, least=1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            cls(agent.policy, ReachVecEnv(agent.arms, nthread=1), device="cpu", **deepcopy(agent.settings))
+            env = ReachVecEnv(agent.arms, nthread=1)
+            return cls(agent.policy, env, device="cpu", **deepcopy(agent.settings))
     except Exception as error:  # whatever an algorithm raises on bad settings
         words = " ".join(str(error).split())
         raise ValueError(f"{name} cannot be made for the arm: {type(error).__name__}: {words}") from error

@@ -23,7 +23,7 @@ from savings_gym.task.settings import RewardWeights
 EXPLORATION = FIXED_NOISE, RESET_NOISE, AS_TRAINED = "fixed", "reset", "as-trained"
 RECORD = "job.json"  # written last: a folder that has it holds a finished job
 REACHED = 0.010  # m, mean end-point error of an agent that has learned to reach
-LARGEST_SEED = 2**32 - 1  # of stable-baselines3, which seeds NumPy's global generator
+LARGEST_SB3_SEED = 2**32 - 1  # of NumPy's global generator, which stable-baselines3 seeds
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Job:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        find_agent(self.agent, self.settings)
+        check_exploration(self.agent, self.declaration, self.protocol)
         check_seeds((self.seed,))
         if self.out.is_file():
             raise FileExistsError(f"--out {self.out} is a file, expected a folder")
@@ -132,7 +132,7 @@ class Job:
         if not self.protocol.sham:
             del protocol["sham"]
         settings = {"kind": type(agent).__name__, **dataclasses.asdict(agent)}
-        for name in ("description", "search", "code"):
+        for name in ("description", "search", "code", "known_noise"):
             settings.pop(name, None)
         if settings.get("source") is None:  # of an agent of ours
             settings.pop("source", None)
@@ -176,7 +176,27 @@ class Job:
         return record
 
 
+def check_exploration(name: str, agent: Agent, protocol: Protocol) -> None:
+    """Raise a ValueError if the protocol matches the noise of an agent, but it is not known."""
+    check_noise(name, getattr(agent, "known_noise", True), protocol.exploration)
+
+
+def check_noise(name: str, known: bool, exploration: str) -> None:
+    """Raise a ValueError if noise that is not known has to be matched between phases.
+
+    Args:
+        name: Name of the agent, for the error.
+        known: Whether its noise is known, see `experiments.benchmark.noise`.
+        exploration: See `Protocol`.
+    """
+    if not known and exploration != AS_TRAINED:
+        raise ValueError(
+            f"{name} has no exploration noise that is known here, so that it cannot be matched between "
+            f"phases: use --protocol.exploration {AS_TRAINED}"
+        )
+
+
 def check_seeds(seeds: tuple[int, ...]) -> None:
     """Raise a ValueError for no seeds, equal seeds, and seeds that an algorithm could not use."""
-    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) > LARGEST_SEED:
-        raise ValueError(f"seeds must be different whole numbers from 0 to {LARGEST_SEED}, got {seeds}")
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) > LARGEST_SB3_SEED:
+        raise ValueError(f"seeds must be different whole numbers from 0 to {LARGEST_SB3_SEED}, got {seeds}")

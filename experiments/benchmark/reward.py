@@ -70,7 +70,7 @@ VARIANTS = tuple(Variant(lateral, catch) for catch in (0.5, 0.1) for lateral in 
 
 
 @dataclass(frozen=True)
-class Returns:
+class TrialRewards:
     """Reward terms of the same trials of both controllers.
 
     Attributes:
@@ -97,12 +97,12 @@ class Returns:
         return float(share @ (with_field - without)), deviation
 
 
-def returns(config: Reward) -> Returns:
+def trial_rewards(config: Reward) -> TrialRewards:
     """Make the trials and return their rewards."""
     field = CurlField(config.b)
     made = [_trials(config, field, expected) for expected in (None, field)]
     assert (made[0][1] == made[1][1]).all()  # the same seed makes the same trials
-    return Returns(np.stack([terms for terms, _ in made]), made[0][1])
+    return TrialRewards(np.stack([terms for terms, _ in made]), made[0][1])
 
 
 def _trials(config: Reward, field: CurlField, expected: CurlField | None) -> tuple[Floats, NDArray[np.bool_]]:
@@ -131,7 +131,7 @@ def _trials(config: Reward, field: CurlField, expected: CurlField | None) -> tup
 
 def table(config: Reward) -> str:
     """Return the table of all variants as Markdown."""
-    made, rows = returns(config), []
+    made, rows = trial_rewards(config), []
     for variant in VARIANTS:
         pay, deviation = made.pay(variant)
         named = (f"{variant.lateral:g}", f"{variant.catch_fraction:g}")

@@ -1,12 +1,13 @@
 """A row of the benchmark from any folder with probe tables, and the check of a row.
 
-    python -m experiments.benchmark.row runs/mine --description "PPO, ..." --code https://...
+    python -m experiments.benchmark.row runs/mine --agent mine --out OUT --description "PPO, ..." --code URL
     python -m experiments.benchmark.row check experiments/results/benchmark/rows/mine/row.json
 
-The first makes a row, see `experiments.benchmark.row_file`, of a folder that `SavingsCallback`,
-`ProbeRecorder.save` or a job of the benchmark wrote, or of a folder with one such folder per seed. Shams are
-recognised by their configuration, by folder names that begin with "sham", or given with ``--sham``. The
-second computes every number again from the tables and refuses, by its name, what does not agree.
+The first, short for ``row make runs/mine``, makes a row, see `experiments.benchmark.row_file`, of a folder
+that `SavingsCallback`, `ProbeRecorder.save` or a job of the benchmark wrote, or of a folder with one such
+folder per seed. Shams are recognised by their configuration, by folder names that begin with "sham", or given
+with ``--sham``. The second computes every number again from the tables and refuses, by its name, what does
+not agree. ``row make --help`` lists all arguments.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from experiments.runs.command_line import choice, command_main
 from savings_gym.arrays import as_choice
 
 log = logging.getLogger(__name__)
-CHECK = "check"
+COMMANDS = MAKE, CHECK = "make", "check"
 OUT = Path("runs/rows")
 
 
@@ -95,13 +96,30 @@ def check(config: CheckRow) -> int:
     return 0
 
 
+Command = (
+    Annotated[MakeRow, tyro.conf.subcommand(MAKE, description="Make a row of a folder with probe tables.")]
+    | Annotated[CheckRow, tyro.conf.subcommand(CHECK, description="Compute every number of a row again.")]
+)
+
+
+def run(config: MakeRow | CheckRow) -> int:
+    """Make or check a row; return the exit status."""
+    return make_row(config) if isinstance(config, MakeRow) else check(config)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line, on which the command `make` may be left out; return the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
-    name = "experiments.benchmark.row"
-    if given[:1] == [CHECK]:
-        return command_main(f"{name} {CHECK}", CheckRow, check, given[1:], __doc__)
-    return command_main(name, MakeRow, make_row, given, __doc__)
+    if given and _begins_make(given[0]):
+        given = [MAKE, *given]
+    return command_main("experiments.benchmark.row", Command, run, given, __doc__)
+
+
+def _begins_make(word: str) -> bool:
+    """Return whether the first word is an argument of `make`: an option, or a folder, there or not."""
+    if word in (*COMMANDS, "-h", "--help"):
+        return False
+    return word.startswith("-") or "/" in word or Path(word).exists()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ All tables have columns ``sham`` (whether FF1 had no field) and ``network`` (the
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -32,7 +31,7 @@ from experiments.benchmark.values import (
     values_of_tables,
 )
 from experiments.benchmark.verdicts import Row
-from savings_gym.files import PROBES, read_table, write_json, write_table
+from savings_gym.files import PROBES, file_digest, read_table, write_json, write_table
 from savings_gym.metrics.curves import INDEX_COLUMNS
 from savings_gym.task.settings import TRIAL_STEPS
 
@@ -136,7 +135,7 @@ def write_row(folder: Path, about: About, tables: Tables) -> dict[str, Any]:
     results = computed(tables)
     for name, table in tables.items():
         write_table(folder / name, table)
-    digests = {name: _digest(folder / name) for name in tables}
+    digests = {name: file_digest(folder / name) for name in tables}
     content = {"schema": 1, **json.loads(json.dumps(asdict(about))), "tables": digests, **results}
     _check_schema(content, folder / ROW)
     write_json(folder / ROW, content)
@@ -171,7 +170,7 @@ def check_row(file: Path) -> dict[str, Any]:
         table = file.with_name(name)
         if not table.is_file():
             raise FileNotFoundError(f"{table} is missing")
-        if _digest(table) != digest:
+        if file_digest(table) != digest:
             raise ValueError(f"{table} is not the table that {file.name} was made from: its SHA-256 differs")
     results = computed({name: read_table(file.with_name(name)) for name in content["tables"]})
     for name in COMPUTED:
@@ -252,7 +251,3 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, numbers) and isinstance(other, numbers) and not isinstance(one, bool):
         return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=1e-12)
     return type(one) is type(other) and one == other
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

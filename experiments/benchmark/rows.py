@@ -11,6 +11,7 @@ from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent
 from experiments.benchmark.protocol import Job, Protocol
 from experiments.benchmark.values import NOISE, PROBE_FILES, Values, as_array, seed_values
 from experiments.benchmark.verdicts import Row, add_verdicts
+from experiments.runs.command_line import differing_flags
 from savings_gym.files import jsonable
 from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import estimate, ratio_interval
@@ -142,7 +143,5 @@ def command(agent: str, jobs: list[Job], sham: bool) -> str:
         words += ["--settings", str(jobs[0].settings)]
     if not isinstance(jobs[0].declaration, SupervisedAgent):
         words += ["--seeds", *(str(seed) for seed in sorted(job.seed for job in jobs))]
-    for name, value in dataclasses.asdict(jobs[0].protocol).items():
-        if value != getattr(Protocol(), name):
-            words += [f"--protocol.{name.replace('_', '-')}", str(value)]
+    words += differing_flags(jobs[0].protocol, Protocol(), "protocol.")
     return " ".join(words if sham or isinstance(jobs[0].declaration, FixedAgent) else [*words, "--no-sham"])

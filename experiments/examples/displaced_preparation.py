@@ -50,4 +50,4 @@ def main(quick: bool = False, seed: int = 0) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, prog="python -m experiments.examples.displaced_preparation")

@@ -1,4 +1,4 @@
-"""The tables of a finished run: `python -m experiments.examples.finished_run --run runs/savings-quick`."""
+"""The tables of a finished run: `python -m experiments.examples.finished_run runs/savings-quick`."""
 
 import tempfile
 from pathlib import Path
@@ -15,7 +15,7 @@ from savings_gym.play.command import main as play
 CRITERION = 0.010  # m
 
 
-def main(run: Path | None = None, quick: bool = False) -> dict[str, float]:
+def main(run: tyro.conf.Positional[Path | None] = None, quick: bool = False) -> dict[str, float]:
     """Print learning curves and savings of any run folder with a probes.parquet.
 
     Args:
@@ -42,4 +42,4 @@ def main(run: Path | None = None, quick: bool = False) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, prog="python -m experiments.examples.finished_run")

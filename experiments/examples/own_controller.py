@@ -55,4 +55,4 @@ def main(quick: bool = False) -> ProbeRecorder:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, prog="python -m experiments.examples.own_controller")

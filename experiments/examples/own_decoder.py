@@ -54,4 +54,4 @@ def main(quick: bool = False, seed: int = 0) -> dict[str, dict[str, Floats]]:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, prog="python -m experiments.examples.own_decoder")

@@ -53,4 +53,4 @@ def main(out: Path = Path("runs/activity.nc"), quick: bool = False, seed: int = 
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, prog="python -m experiments.examples.recorded_activity")

@@ -45,4 +45,4 @@ def main(quick: bool = False, networks: int = 2, seed: int = 0) -> ProbeRecorder
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, prog="python -m experiments.examples.supervised_phases")

@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 HERE: Final = Path(__file__).parent
 LIBRARIES: Final = (("d3.min.js", "d3.LICENSE"), ("plot.umd.min.js", "plot.LICENSE"))
 SCRIPTS: Final = ("plots.js", "player.js", "report.js")
-NO_PROBES: Final = "This folder has no table of probes (probes.parquet), from which the curves are drawn."
 NO_NETWORKS: Final = (
     "This folder keeps no networks of experiments.savings, whose reaches and activity are shown here. Of "
     "other learners the page shows the measures."
@@ -96,7 +95,7 @@ def section(run: FinishedRun, unit_bytes: int = UNIT_BYTES) -> Section:
     told = story(run, lines)
     if data["learning"] is None:
         missing["learning"] = (
-            "This folder has no table of probes (probes.parquet), of which learning curves are drawn."
+            "This folder has no table of probes (probes.parquet), from which learning curves are drawn."
         )
     if not any((run.folder / f"networks_{phase}.safetensors").is_file() for phase in PHASES):
         missing["reaches"] = missing["ring"] = NO_NETWORKS

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def command_main(
     module: str,
-    config: type,
+    config: Any,
     run: Callable[[Any], int],
     arguments: list[str] | None,
     description: str | None,
@@ -30,7 +30,8 @@ def command_main(
 
     Args:
         module: Its name after ``python -m``.
-        config: Class of the arguments, which checks them in ``__post_init__``.
+        config: Class of the arguments, which checks them in ``__post_init__``, or the union of the classes of
+            subcommands.
         run: Does the work and returns the status.
         arguments: The command line; None takes that of the process.
         description: Text of ``--help``.

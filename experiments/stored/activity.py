@@ -1,6 +1,6 @@
 """Activity of a finished run: that of its networks at the end of every phase, in probes of one field.
 
-    python -m experiments.activity --run runs/savings-quick
+    python -m experiments.activity runs/savings-quick
 
 Writes activity.nc (no field) or activity_curl.nc (``--field curl``, the run's own curl field) into the
 folder: a data set as in ``savings_gym.activity.recording``, over the phases NF1, FF1, NF2 and FF2. With
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import tyro
 
 from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.record import record
@@ -42,7 +44,7 @@ FILES = {"null": "activity.nc", "curl": "activity_curl.nc"}
 class Activity:
     """Arguments of the command."""
 
-    run: Path
+    run: tyro.conf.Positional[Path]
     """Folder of a finished run."""
     field: Annotated[str, choice(FILES)] = "null"
     """Field of the probes: null (none) or curl (the run's own)."""
@@ -54,7 +56,7 @@ class Activity:
         if self.field not in FILES:
             raise ValueError(f"unknown field {self.field!r}; choose from: {', '.join(FILES)}")
         if not self.run.is_dir():
-            raise FileNotFoundError(f"--run {self.run} is not a folder")
+            raise FileNotFoundError(f"{self.run} is not a folder")
         if self.nwb and find_spec("pynwb") is None:
             raise ImportError(MISSING)
 

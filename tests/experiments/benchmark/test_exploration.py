@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from sb3_contrib import TRPO
 from stable_baselines3 import PPO, SAC, TD3
 
 from agents.ppo.plain_ppo import PlainPPO, PPOSettings
-from experiments.benchmark.exploration import Exploration, learned_noise
+from experiments.benchmark.exploration import Exploration
+from experiments.benchmark.noise import learned_noise
 from savings_gym import ReachVectorEnv
 from savings_gym.sb3.vec_env import ReachVecEnv
 from savings_gym.task.settings import TRIAL_STEPS
@@ -21,6 +23,11 @@ def make_ppo():
     return model, lambda: model.learn(TRIAL_STEPS), lambda: model.policy.action_net.weight
 
 
+def make_trpo():
+    model = TRPO("MlpPolicy", ReachVecEnv(1, nthread=1), n_steps=100, batch_size=50, **small())
+    return model, lambda: model.learn(TRIAL_STEPS), lambda: model.policy.action_net.weight
+
+
 def make_sac():
     model = SAC("MlpPolicy", ReachVecEnv(1, nthread=1), learning_starts=10, batch_size=8, **small())
     return model, lambda: model.learn(30, reset_num_timesteps=False), lambda: model.actor.mu.weight
@@ -32,7 +39,7 @@ def make_plain():
     return learner, lambda: learner.learn(1), lambda: learner.actor[0].weight
 
 
-@pytest.mark.parametrize("make", [make_ppo, make_sac, make_plain])
+@pytest.mark.parametrize("make", [make_ppo, make_trpo, make_sac, make_plain])
 @pytest.mark.parametrize("mode", ["fixed", "reset", "as-trained"])
 def test_noise_after_the_first_phase(make, mode):
     learner, learn, weight = make()

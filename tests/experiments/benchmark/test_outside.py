@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import sb3_contrib
+import stable_baselines3
 import tyro
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 import experiments
 from experiments.benchmark import job as benchmark_job
@@ -59,6 +62,18 @@ class HalfSaved(NoLearn):
     def learn(self, trials): ...
     def save(self, path): ...
 """
+MYSTERY = """
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.td3.policies import TD3Policy
+
+class Mystery(OffPolicyAlgorithm):
+    policy_aliases = {"MlpPolicy": TD3Policy}
+    def __init__(self, policy, env, seed=None, device="auto"):
+        super().__init__(
+            policy, env, 1e-3, 64, seed=seed, device=device, support_multi_env=True, sde_support=False
+        )
+        self._setup_model()
+"""
 
 
 @pytest.fixture
@@ -66,6 +81,7 @@ def place(tmp_path, monkeypatch):
     """A folder that is not the checkout, with agents in files."""
     (tmp_path / "mine.py").write_text(AGENT)
     (tmp_path / "misfits.py").write_text(MISFITS)
+    (tmp_path / "mystery.py").write_text(MYSTERY)
     (tmp_path / "broken.py").write_text("import no_such_package")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -85,6 +101,8 @@ def place(tmp_path, monkeypatch):
         ("misfits.py:HalfSaved", r"has only one of save\(path\) and load\(path\)"),
         ("stable_baselines3:TD4", "no class 'TD4'; choose from: A2C, DDPG, DQN, PPO, SAC, TD3"),
         ("stable_baselines3:DQN", "cannot be made for the arm: AssertionError: The algorithm only supports"),
+        ("sb3_contrib:ARS", "ARS is neither an on-policy nor an off-policy algorithm of stable-baselines3"),
+        ("mystery.py:Mystery", "has no exploration noise that is known .* --protocol.exploration as-trained"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_the_choices(name, message, place):
@@ -117,6 +135,30 @@ def test_settings_that_do_not_fit_are_refused(name, settings, message, place):
     (place / "settings.toml").write_text(settings)
     with pytest.raises(ValueError, match=message):
         Benchmark(agents=(name,), settings=place / "settings.toml")
+
+
+def test_noise_that_is_not_known_is_refused_unless_left_as_trained(place):
+    job = {"agent": "mystery.py:Mystery", "seed": 0, "out": place / "job"}
+    for exploration in ("fixed", "reset"):
+        with pytest.raises(ValueError, match="mystery.py:Mystery has no exploration noise that is known"):
+            Job(**job, protocol=Protocol(exploration=exploration))
+    left = Protocol(exploration="as-trained")
+    assert "known_noise" not in Job(**job, protocol=left).identity()["settings"]
+    assert len(Benchmark(agents=(job["agent"],), seeds=(0,), protocol=left).all_jobs()) == 2
+
+
+@pytest.mark.parametrize("package", [stable_baselines3, sb3_contrib])
+def test_every_on_policy_and_off_policy_algorithm_for_continuous_actions_is_an_agent(package):
+    algorithms = {name for name in package.__all__ if isinstance(getattr(package, name), type)}
+    algorithms = {name for name in algorithms if issubclass(getattr(package, name), BaseAlgorithm)}
+    refused = {"DQN", "QRDQN", "MaskablePPO", "ARS"} & algorithms  # discrete actions, or no rollouts
+    assert len(algorithms) > 5 and len(refused) > 0
+    for name in sorted(algorithms - refused):
+        agent = find_agent(f"{package.__name__}:{name}")
+        assert isinstance(agent, Sb3Agent) and agent.known_noise
+    for name in refused:
+        with pytest.raises(ValueError, match="cannot be made for the arm|neither an on-policy nor"):
+            find_agent(f"{package.__name__}:{name}")
 
 
 @pytest.mark.parametrize("surplus", [-4, 0, 4])

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from experiments.benchmark.command import PRESETS
-from experiments.benchmark.reward import VARIANTS, Returns, Reward, Variant, returns
+from experiments.benchmark.reward import VARIANTS, Reward, TrialRewards, Variant, trial_rewards
 from savings_gym.task.rewards import REWARD_TERMS
 
 
 @pytest.fixture(scope="module")
 def made():
-    return returns(Reward(trials=64))
+    return trial_rewards(Reward(trials=64))
 
 
 def test_pay_and_deviation_are_those_of_trials_in_the_share_of_the_variant():
     rng = np.random.default_rng(0)
     terms, catch = rng.normal(size=(2, 40, len(REWARD_TERMS))), np.arange(40) < 20
-    pay, deviation = Returns(terms, catch).pay(Variant(3.0, 0.25))
+    pay, deviation = TrialRewards(terms, catch).pay(Variant(3.0, 0.25))
     sums = terms[..., :3].sum(-1) + 3.0 * terms[..., 3]
     assert REWARD_TERMS[3] == "reward_lateral"
     mixed = np.concatenate([sums[:, :20], *[sums[:, 20:]] * 3], axis=1)  # a catch trial among four

@@ -122,15 +122,23 @@ def test_shams_are_known_by_their_schedule_or_given(tmp_path):
     [
         (["runs", *TOLD], "does not say the agent of the row: give --agent"),
         (["runs", "--agent", "mine"], "does not say the description of the row: give --description"),
-        (["nowhere", *TOLD], "neither nowhere nor a folder in it has probes.parquet"),
+        (["make", "nowhere", *TOLD], "neither nowhere nor a folder in it has probes.parquet"),
         (["runs", "--agent", "mine", "--sham", "runs/seed-0", *TOLD], "both hold network 0: give every seed"),
-        (["runs/sham-seed-0", "--agent", "mine", *TOLD], "holds shams only"),
+        (["runs/none", *TOLD], "neither runs/none nor a folder in it has probes.parquet"),
+        (["--agent", "mine", *TOLD, "runs/sham-seed-0"], "holds shams only"),
     ],
 )
 def test_what_a_row_cannot_be_made_of_is_refused(arguments, message, runs, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     assert row.main(arguments) == 2 and message in caplog.text
     assert not (tmp_path / "runs" / "rows").exists()
+
+
+@pytest.mark.parametrize(("word", "listed"), [("chek", "make, check"), ("make", "--kind {learner,pre-tr")])
+def test_commands_and_arguments_that_do_not_exist_are_answered_with_those_that_do(word, listed, capsys):
+    with pytest.raises(SystemExit) as end:
+        row.main([word, "runs", "--kin", "x"])
+    assert end.value.code == 2 and listed in capsys.readouterr().err
 
 
 def test_the_page_shows_their_row_as_ours(file, tmp_path):

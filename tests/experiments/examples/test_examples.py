@@ -16,7 +16,10 @@ MOST_LINES = {"cleanrl_style_ppo": 151}  # an algorithm and its agent; all other
 
 
 def run(name, **arguments):
-    return import_module(f"experiments.examples.{name}").main(quick=True, **arguments)
+    example = import_module(f"experiments.examples.{name}")
+    if hasattr(example, "Args"):
+        return example.main(example.Args(quick=True, **arguments))
+    return example.main(quick=True, **arguments)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,7 +27,8 @@ def test_an_example_is_a_page_with_a_quick_mode_and_a_place_in_the_readme(name):
     text = (FOLDER / f"{name}.py").read_text()
     assert len(text.splitlines()) < MOST_LINES.get(name, 60)
     assert f"python -m experiments.examples.{name}" in ast.get_docstring(ast.parse(text))
-    assert re.search(r"def main\(.*quick: bool = False", text)
+    assert re.search(r"(def main\(.*|^    )quick: bool = False", text, re.MULTILINE)
+    assert f', prog="python -m experiments.examples.{name}")' in text
     assert f"`experiments.examples.{name}`" in (FOLDER.parent / "README.md").read_text()
 
 
@@ -79,14 +83,17 @@ def test_the_tables_of_a_run_show_that_the_field_is_relearned_faster():
     assert 0 == needed["NF1"] <= needed["FF2"] < needed["FF1"]
 
 
-def test_ppo_in_one_file_acts_within_bounds_and_repeats_itself_after_loading(tmp_path):
-    agent, other = run("cleanrl_style_ppo"), run("cleanrl_style_ppo", seed=1)
+def test_ppo_in_one_file_acts_within_bounds_and_repeats_itself_after_loading(tmp_path, capsys):
+    agent, other = (run("cleanrl_style_ppo", seed=seed, out=tmp_path / f"{seed}.pt") for seed in (0, 1))
+    lines = capsys.readouterr().out.splitlines()
+    trial, end = r"trial \d+: return -?[\d.]+, [\d.]+ mm from the target", r"finally -?[\d.]+ mm off the line"
+    assert [bool(re.fullmatch(trial, line)) for line in lines] == [True, True, False] * 2
+    assert re.fullmatch(end, lines[2]) and re.fullmatch(end, lines[5]) and lines[:3] != lines[3:]
     observation = agent.observation[:8]
     actions, _ = agent.predict(observation)
     assert actions.shape == (8, 6) and actions.min() >= 0.0 and actions.max() <= 1.0
     assert not np.allclose(other.predict(observation)[0], actions)
-    agent.save(str(tmp_path / "agent"))
-    other.load(str(tmp_path / "agent"))
+    other.load(tmp_path / "0.pt")
     assert np.array_equal(other.predict(observation)[0], actions)
 
 

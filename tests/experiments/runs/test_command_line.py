@@ -33,7 +33,7 @@ COMMANDS = {  # the module that holds main, and what --help has to list
     "experiments.benchmark.job": ("experiments.benchmark.job", [*AGENTS]),
     "experiments.benchmark.search": ("experiments.benchmark.search", [*SEARCHABLE]),
     "experiments.benchmark.page": ("experiments.benchmark.page", []),
-    "experiments.benchmark.row": ("experiments.benchmark.row", ["learner", "pre-trained", "fixed", "check"]),
+    "experiments.benchmark.row": ("experiments.benchmark.row", ["make", "check"]),
     "experiments.benchmark.plan": ("experiments.benchmark.plan", []),
     "experiments.benchmark.reward": ("experiments.benchmark.reward", []),
     "experiments.speed": ("experiments.speed.command", ["update", "env", "fused"]),
@@ -60,8 +60,7 @@ def test_help_shows_how_to_run_the_command_and_its_choices(
 def test_a_folder_without_a_run_is_refused_in_one_line(
     module: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    option = [] if module == "experiments.report" else ["--run"]
-    assert main_of(module)([*option, str(tmp_path)]) == 2
+    assert main_of(module)([str(tmp_path)]) == 2
     (record,) = caplog.records
     assert record.getMessage().startswith("error: ") and str(tmp_path) in record.getMessage()
 

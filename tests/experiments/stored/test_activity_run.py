@@ -45,7 +45,7 @@ def run(tmp_path):
 
 
 def test_the_activity_of_a_run_is_that_of_its_networks_with_its_noise_and_delays(run):
-    assert main(["--run", str(run)]) == 0 and main(["--run", str(run), "--field", "curl"]) == 0
+    assert main([str(run)]) == 0 and main([str(run), "--field", "curl"]) == 0
     ensembles = {phase: load_ensemble(run / f"networks_{phase}.safetensors") for phase in PHASES}
     for name, field in (("activity.nc", None), ("activity_curl.nc", CurlField(-6.0))):
         arguments = {} if field is None else {"field": field}
@@ -87,7 +87,7 @@ def test_activity_need_not_be_kept(run):
 )  # fmt: skip
 def test_a_folder_that_is_no_finished_run_is_refused(run, break_it, error, caplog):
     break_it(run)
-    assert main(["--run", str(run)]) == 2
+    assert main([str(run)]) == 2
     assert error in caplog.text
     assert not run.exists() or not list(run.glob("activity*"))
 
@@ -96,7 +96,7 @@ def test_an_unknown_field_is_refused_before_any_work(run, capsys):
     with pytest.raises(ValueError, match="unknown field 'wind'; choose from: null, curl"):
         activity_of_run(run, "wind")
     with pytest.raises(SystemExit) as stopped:
-        main(["--run", str(run), "--field", "wind"])
+        main([str(run), "--field", "wind"])
     assert stopped.value.code == 2
 
 
@@ -187,7 +187,7 @@ def test_jobs_are_networks_of_one_data_set(jobs, tmp_path, caplog):
         folder = shutil.copytree(jobs / "seed-0", tmp_path / f"seed-{number}")
         edit(folder, network=number)
     shutil.rmtree(shutil.copytree(jobs / "seed-0", tmp_path / "seed-3") / "FF2")
-    assert main(["--run", str(tmp_path), "--field", "curl"]) == 0
+    assert main([str(tmp_path), "--field", "curl"]) == 0
     assert "left out" in caplog.text and "seed-3 lacks FF2/model.zip" in caplog.text
     found = load_activity(tmp_path / "activity_curl.nc")
     assert list(found["network"].values) == [2, 10] and list(found["phase"].values) == list(PHASES)
@@ -220,7 +220,7 @@ def edited(jobs, tmp_path, **values):
 )
 def test_other_agents_are_refused(jobs, tmp_path, values, error, caplog):
     edited(jobs, tmp_path, **values)
-    assert main(["--run", str(tmp_path)]) == 2
+    assert main([str(tmp_path)]) == 2
     assert error in caplog.text and not (tmp_path / "activity.nc").exists()
 
 
@@ -235,7 +235,7 @@ def test_other_agents_are_refused(jobs, tmp_path, values, error, caplog):
 def test_damaged_agents_are_refused(jobs, tmp_path, name, content, error, caplog):
     path = edited(jobs, tmp_path) / "NF2" / name
     path.unlink() if content is None else path.write_bytes(content)
-    assert main(["--run", str(tmp_path / "seed-0")]) == 2
+    assert main([str(tmp_path / "seed-0")]) == 2
     assert error in caplog.text
 
 
@@ -244,14 +244,14 @@ def test_a_pickle_that_the_run_did_not_write_is_not_loaded(jobs, tmp_path, name,
     folder = shutil.copytree(jobs / "seed-0", tmp_path / "seed-0")
     foreign = (folder / "NF1" / name).read_bytes()
     (folder / "NF2" / name).write_bytes(foreign)  # a whole file, but another one
-    assert main(["--run", str(folder)]) == 2
+    assert main([str(folder)]) == 2
     assert f"NF2/{name} is not what the run wrote there" in caplog.text
 
 
 def test_jobs_of_different_tasks_are_refused(jobs, tmp_path, caplog):
     folder = edited(jobs, tmp_path)
     shutil.copytree(folder, tmp_path / "seed-1")
-    assert main(["--run", str(tmp_path)]) == 2 and "network numbers are [0, 0]" in caplog.text
+    assert main([str(tmp_path)]) == 2 and "network numbers are [0, 0]" in caplog.text
     task = json.loads((folder / "config.json").read_text())["arguments"]["task"]
     edit(folder, task=task | {"delays": {"vision": 0.0, "proprioception": 0.0}})
-    assert main(["--run", str(tmp_path)]) == 2 and "differ in their task" in caplog.text
+    assert main([str(tmp_path)]) == 2 and "differ in their task" in caplog.text

@@ -63,7 +63,7 @@ def test_the_validator_and_the_inspector_of_the_format_accept_them(files: list[P
 
 def test_the_option_needs_pynwb_before_any_work(monkeypatch, tmp_path, caplog):
     monkeypatch.setattr(command, "find_spec", lambda name: None)
-    assert command.main(["--run", str(tmp_path), "--nwb"]) == 2
+    assert command.main([str(tmp_path), "--nwb"]) == 2
     assert "pip install 'savings_gym[nwb]'" in caplog.text and not any(tmp_path.iterdir())
 
 
@@ -74,7 +74,7 @@ def test_the_command_writes_them_beside_the_data_set(
         command, "activity_of_run", lambda run, field: activity.assign_attrs(weights="0123456789abcdef")
     )
     (tmp_path / "activity.nc").touch()
-    assert command.main(["--run", str(tmp_path), "--nwb"]) == 0
+    assert command.main([str(tmp_path), "--nwb"]) == 0
     assert [path.name for path in sorted((tmp_path / "nwb_null").iterdir())] == [
         "network-000.nwb", "network-001.nwb",
     ]  # fmt: skip
