@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import subprocess
 import sys
@@ -69,3 +70,20 @@ def test_workflows_run_only_commands_that_people_are_told(workflow: Path) -> Non
     for command in commands:
         words = " ".join(command.split()[:2] if command.startswith("make ") else command.split())
         assert re.fullmatch(r"make \w+|\.ci/run", words) and words in TOLD, command
+
+
+def test_the_changelog_names_what_exists() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"\b(?:savings_gym|agents|experiments)(?:\.\w+)+", text))
+    assert len(names) > 40
+    missing = [name for name in sorted(names) if resolved(name) is None]
+    assert not missing
+
+
+def resolved(name: str) -> object | None:
+    """Return the module or attribute of a dotted name; None if there is none."""
+    try:
+        found: object = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return None
+    return found
