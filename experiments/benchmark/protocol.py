@@ -18,7 +18,7 @@ from savings_gym.files import verified
 from savings_gym.perturbations.fields import CurlField, NullField
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.schedule import Schedule, four_phase
-from savings_gym.task.settings import RewardWeights
+from savings_gym.task.settings import CATCH_FRACTION, RewardWeights
 
 EXPLORATION = FIXED_NOISE, RESET_NOISE, AS_TRAINED = "fixed", "reset", "as-trained"
 RECORD = "job.json"  # written last: a folder that has it holds a finished job
@@ -51,7 +51,7 @@ class Protocol:
     exploration: Annotated[str, choice(EXPLORATION)] = FIXED_NOISE
     """Learned exploration noise after NF1: fixed at its value at the end of NF1, so that FF1 and FF2 are
     explored alike; reset to it at the start of every phase; or as-trained, as the algorithm changes it."""
-    catch_fraction: float = 0.5
+    catch_fraction: float = CATCH_FRACTION
     """Share of training trials without a go cue, which no field disturbs."""
     lateral: float = 0.0
     """Weight of the distance from the straight line in the reward, see `experiments.benchmark.reward`."""

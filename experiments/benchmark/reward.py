@@ -26,7 +26,7 @@ from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.files import write_atomically
 from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.rewards import REWARD_TERMS
-from savings_gym.task.settings import TRIAL_STEPS
+from savings_gym.task.settings import CATCH_FRACTION, TRIAL_STEPS
 
 log = logging.getLogger(__name__)
 ARMS = 64
@@ -66,7 +66,7 @@ class Variant:
     catch_fraction: float
 
 
-VARIANTS = tuple(Variant(lateral, catch) for catch in (0.5, 0.1) for lateral in (0.0, 2.0, 5.0))
+VARIANTS = tuple(Variant(lateral, catch) for catch in (CATCH_FRACTION, 0.1) for lateral in (0.0, 2.0, 5.0))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def errors(sham: bool, quick: bool, seed: int) -> dict[str, Floats]:
     turned = intuitive.rotated(ANGLE_DEG)
     decoders = dict(zip(PHASES, (intuitive, intuitive if sham else turned, intuitive, turned), strict=True))
     trials = dict.fromkeys(PHASES, 4 * ARMS) if quick else TRIALS
-    schedule = Schedule(tuple(DecoderPhase(name, trials[name], decoder=decoders[name]) for name in PHASES))
+    schedule = Schedule(tuple(DecoderPhase(name, decoders[name], trials[name]) for name in PHASES))
     env = BCIReachVectorEnv(
         ARMS, units=UNITS, schedule=schedule, shared_trials=True, autoreset_mode="SameStep"
     )

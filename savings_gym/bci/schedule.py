@@ -16,27 +16,46 @@ from savings_gym.perturbations.fields import Field, NullField
 from savings_gym.task.schedule import PHASES, Phase, Schedule
 
 NULL: Final = NullField()
+ABSENT: Final = {"field": NULL.to_dict(), "sizes": None}  # what a phase of an arm has, and this one has not
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class DecoderPhase(Phase):
-    """A number of trials under one decoder.
+    """A number of trials under one decoder: ``DecoderPhase("FF1", decoder, 80)``.
 
     Attributes:
         name: Name of the phase, such as "FF1".
+        decoder: The decoder, or its dict.
         trials: Number of trials, at least 1.
         catch_fraction: Probability of a trial without a go signal; None leaves it to the environment.
-        decoder: The decoder, or its dict.
-        field: None but the null field: a cursor has no force on it.
+        targets: Indices of the centre-out targets that come in this phase, each once in a block; None is all.
+        field: Always none: a cursor has no force on it.
+        sizes: Always None: a decoder has no size.
     """
 
     field: Field = dataclasses.field(default=NULL, init=False, repr=False)
+    sizes: tuple[float, float] | None = dataclasses.field(default=None, init=False, repr=False)
     decoder: Decoder = dataclasses.field(kw_only=True)
 
-    def __post_init__(self) -> None:
-        """Check the values, and turn a dict into its decoder."""
-        super().__post_init__()
-        object.__setattr__(self, "decoder", as_decoder(self.decoder))
+    def __init__(
+        self,
+        name: str,
+        decoder: Decoder | Mapping[str, Any],
+        trials: int,
+        catch_fraction: float | None = None,
+        targets: tuple[int, ...] | None = None,
+    ) -> None:
+        values = {
+            "name": name, "trials": trials, "catch_fraction": catch_fraction, "targets": targets,
+            "decoder": as_decoder(decoder),
+        }  # fmt: skip
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
+        self.__post_init__()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the phase as JSON-able values, without targets if it has none."""
+        return {name: value for name, value in super().to_dict().items() if name not in ABSENT}
 
 
 def as_decoder_schedule(value: Schedule | Mapping[str, Any] | None) -> Schedule | None:
@@ -87,23 +106,20 @@ def perturbed_phases(
         ff2: Trials of the second perturbation.
     """
     decoders, trials = (intuitive, perturbed, intuitive, perturbed), (nf1, ff1, nf2, ff2)
-    return Schedule(
-        tuple(
-            DecoderPhase(name, count, decoder=decoder)
-            for name, count, decoder in zip(PHASES, trials, decoders, strict=True)
-        )
-    )
+    return Schedule(tuple(map(DecoderPhase, PHASES, decoders, trials)))
 
 
 def _as_phase(value: Any) -> DecoderPhase:
-    names, needed = {"name", "trials", "catch_fraction", "decoder", "field"}, {"name", "trials", "decoder"}
     if isinstance(value, DecoderPhase):
         return value
+    names = {field.name for field in dataclasses.fields(DecoderPhase)}
+    needed = {"name", "decoder", "trials"}
     if not isinstance(value, Mapping) or not needed <= set(value) <= names:
         raise ValueError(
-            f"a phase of a cursor must be a DecoderPhase or a dict of {sorted(names - {'field'})}, of which "
-            f"{sorted(needed)} are needed; got {value!r}"
+            f"a phase of a cursor must be a DecoderPhase or a dict of {sorted(names - set(ABSENT))}, of "
+            f"which {sorted(needed)} are needed; got {value!r}"
         )
-    if value.get("field") not in (None, NULL.to_dict()):
-        raise ValueError(f"a phase of a cursor has no field, got {value['field']!r}")
-    return DecoderPhase(**{name: entry for name, entry in value.items() if name != "field"})
+    for name, absent in ABSENT.items():
+        if value.get(name) not in (None, absent):
+            raise ValueError(f"a phase of a cursor has no {name}, got {value[name]!r}")
+    return DecoderPhase(**{name: entry for name, entry in value.items() if name not in ABSENT})

@@ -15,12 +15,19 @@ from savings_gym.bci.schedule import as_decoder_schedule, decoder_of
 from savings_gym.task.options import TrialOptions, trial_options
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import (
+    CATCH_FRACTION,
     CONTROL_STEP,
+    GO_TIMES,
     N_TARGETS,
     Delays,
+    DelaysLike,
     Noise,
+    NoiseLike,
     RewardWeights,
-    as_settings,
+    RewardWeightsLike,
+    as_delays,
+    as_noise,
+    as_reward_weights,
     go_steps,
     target_directions,
     targets_argument,
@@ -37,7 +44,7 @@ class CursorSettings:
     """Everything that defines the task, as checked by `cursor_settings`.
 
     Attributes:
-        decoder: Decoder of every trial if there is no schedule.
+        decoder: Decoder of every trial if there is no schedule; that of the first phase if there was one.
         schedule: Decoder by trial number, or None.
         directions: Of the centre-out targets, rad.
         go_steps: First and last control step at which go may come.
@@ -77,11 +84,11 @@ def cursor_settings(
     decoder: Decoder | Mapping[str, Any] | None = None,
     schedule: Schedule | Mapping[str, Any] | None = None,
     targets: int | Sequence[float] = N_TARGETS,
-    go_time: float | Sequence[float] = (0.10, 0.30),
-    catch_fraction: float = 0.5,
-    noise: Noise | Mapping[str, Any] | bool | None = True,
-    delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
-    reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+    go_time: float | Sequence[float] = GO_TIMES,
+    catch_fraction: float = CATCH_FRACTION,
+    noise: NoiseLike = True,
+    delays: DelaysLike = Delays(),  # noqa: B008, frozen
+    reward_weights: RewardWeightsLike = RewardWeights(),  # noqa: B008, frozen
 ) -> CursorSettings:
     """Return the settings that the arguments of an environment describe; see `envs.bci.BCIReachEnv`.
 
@@ -102,17 +109,17 @@ def cursor_settings(
     directions = target_directions(targets)
     if directions is None:
         raise ValueError('a cursor has centre-out targets: give their number or directions, not "random"')
-    if noise is None or isinstance(noise, bool):
-        noise = Noise() if noise else Noise(0.0, 0.0, 0.0)
+    if followed is not None:
+        followed.check_targets(len(directions))
     return CursorSettings(
         decoder=first,
         schedule=followed,
         directions=directions,
         go_steps=go_steps(go_time),
         catch_fraction=as_number("catch_fraction", catch_fraction, 0.0, 1.0),
-        noise=as_settings(Noise, noise),
-        delays=as_settings(Delays, Delays(0.0, 0.0) if delays is None else delays),
-        reward_weights=as_settings(RewardWeights, reward_weights),
+        noise=as_noise(noise),
+        delays=as_delays(delays),
+        reward_weights=as_reward_weights(reward_weights),
     )
 
 
@@ -125,16 +132,17 @@ def cursor_spaces(units: int) -> tuple[spaces.Box, spaces.Box]:
 
 
 @dataclass
-class CursorOptions:
+class CursorOptions(TrialOptions):
     """Choices for n trials; None leaves a value as drawn.
 
     Attributes:
-        trial: Target, go and catch.
         decoders: n decoders.
     """
 
-    trial: TrialOptions
     decoders: list[Decoder] | None = None
+
+
+CURSOR_AS_DRAWN: Final = CursorOptions()  # the same object for all trials of which nothing is chosen
 
 
 def cursor_options(options: Mapping[str, Any] | None, n: int, settings: CursorSettings) -> CursorOptions:
@@ -156,7 +164,9 @@ def cursor_options(options: Mapping[str, Any] | None, n: int, settings: CursorSe
         raise ValueError(f"unknown reset options {unknown}; the options are {list(OPTIONS)}")
     value = given.pop("decoder", None)
     decoders = None if value is None else _decoders(value, n, settings.units)
-    return CursorOptions(trial_options(given, n, len(settings.directions)), decoders)
+    if not given and decoders is None:
+        return CURSOR_AS_DRAWN
+    return CursorOptions(**vars(trial_options(given, n, len(settings.directions))), decoders=decoders)
 
 
 def _decoders(value: Any, n: int, units: int) -> list[Decoder]:

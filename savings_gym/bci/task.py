@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -10,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savings_gym.arrays import Array, Floats, Indices
+from savings_gym.bci.schedule import as_decoder_schedule, decoder_of
 from savings_gym.bci.settings import (
     CHANNELS,
     CUE,
+    CURSOR_AS_DRAWN,
     POSITION,
     TARGET,
     CursorOptions,
@@ -22,8 +25,8 @@ from savings_gym.bci.settings import (
 )
 from savings_gym.bci.trials import START, CursorTrials
 from savings_gym.task.observation import PLANE
-from savings_gym.task.options import AS_DRAWN
 from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
+from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, whole_steps
 
 
@@ -67,6 +70,23 @@ class CursorTask:
         """Restart the experiment of `cursors`, None for all, as after a new seed: trial 0 comes next."""
         self.trials.restart(self._all if cursors is None else cursors)
 
+    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+        """Follow another schedule, of `DecoderPhase`. See `task.trials.ScheduledTrials.set_schedule`.
+
+        Raises:
+            ValueError: If it is none, or its decoders have another number of units.
+        """
+        followed = as_decoder_schedule(schedule)
+        if followed is not None and decoder_of(followed.phases[0]).units != self.settings.units:
+            raise ValueError(
+                f"the decoders of a schedule must have {self.settings.units} units, as the activity has, got "
+                f"{decoder_of(followed.phases[0]).units}"
+            )
+        waiting = np.flatnonzero(self.t == 0)
+        self.trials.set_schedule(followed, waiting)
+        self._read_decoders(waiting)
+        self.settings = replace(self.settings, schedule=followed)
+
     def options(self, options: Mapping[str, Any] | None) -> CursorOptions:
         """Return the `options` of `reset`, checked."""
         return cursor_options(options, self.n, self.settings)
@@ -81,14 +101,8 @@ class CursorTask:
             rngs: m generators, from which the trials are drawn.
             chosen: What not to draw, from `options`.
         """
-        self.trials.begin(cursors, rngs, self.t[cursors] > 0, chosen or CursorOptions(AS_DRAWN))
-        for i in cursors:
-            decoder = self.trials.decoders[i]
-            self._weights[i], self._decay[i], self._constant[i] = (
-                decoder.matrix,
-                decoder.decay,
-                decoder.constant,
-            )
+        self.trials.begin(cursors, rngs, self.t[cursors] > 0, chosen or CURSOR_AS_DRAWN)
+        self._read_decoders(cursors)
         self.cursor[0, cursors], self.velocity[0, cursors] = START, 0.0
         self.t[cursors] = 0
         for term in self.reward_terms.values():
@@ -146,6 +160,12 @@ class CursorTask:
             "cursor_position": self.cursor[t, self._all],
             "cursor_velocity": self.velocity[t, self._all],
         } | {name: term.copy() for name, term in self.reward_terms.items()}
+
+    def _read_decoders(self, cursors: Indices) -> None:
+        for i in cursors:
+            decoder = self.trials.decoders[i]
+            self._weights[i], self._decay[i] = decoder.matrix, decoder.decay
+            self._constant[i] = decoder.constant
 
     def _cue_seen(self) -> NDArray[np.bool_]:
         seen: NDArray[np.bool_] = self.t >= self.trials.cue_step + self._cue_delay

@@ -18,7 +18,18 @@ from savings_gym.envs.cursor_picture import cursor_picture
 from savings_gym.envs.single import as_actions, as_render_mode
 from savings_gym.envs.trials import INFOS, MOST_ENVS, TrialVectorEnv, as_autoreset_mode
 from savings_gym.task.schedule import Phase, Schedule
-from savings_gym.task.settings import N_TARGETS, RENDER_FPS, TRIAL_STEPS, Delays, Noise, RewardWeights
+from savings_gym.task.settings import (
+    CATCH_FRACTION,
+    GO_TIMES,
+    N_TARGETS,
+    RENDER_FPS,
+    TRIAL_STEPS,
+    Delays,
+    DelaysLike,
+    NoiseLike,
+    RewardWeights,
+    RewardWeightsLike,
+)
 
 if TYPE_CHECKING:  # imported when something is shown
     from savings_gym.envs.window import Window
@@ -67,7 +78,8 @@ class BCIReachEnv(gym.Env[Array, Array]):
     they would have been.
 
     ## End of a trial
-    Truncation after 100 control steps of 10 ms. Never termination.
+    Truncation after 100 control steps of 10 ms. Never termination. The argument `max_episode_steps` of
+    `gym.make` can end a trial sooner; a value above 100 has no effect.
 
     ## Info
     NumPy numbers and arrays, free of delay and noise, with the same names, types and shapes after `reset` and
@@ -85,9 +97,10 @@ class BCIReachEnv(gym.Env[Array, Array]):
     * `go_time`: time of go in s, or (first, last) of a uniform draw; whole control steps.
     * `catch_fraction`: probability of a catch trial; a phase of the schedule may have its own.
     * `noise`: `Noise` or a dict of some of its values; `excitation` is that of the activity, `vision` that of
-      the cursor, and nothing is felt. False or None means no noise.
-    * `delays`: `Delays` or a dict of some of its values, of which `vision` and `cue` count; None means none.
-    * `reward_weights`: `RewardWeights` or a dict of some of its values.
+      the cursor, and nothing is felt. True means the default, False or None no noise.
+    * `delays`: `Delays` or a dict of some of its values, of which `vision` and `cue` count; True means the
+      default, False or None no delay.
+    * `reward_weights`: `RewardWeights` or a dict of some of its values; True means the default.
     * `render_mode`: "rgb_array", "human" (a window; needs pygame) or None.
 
     ## Version history
@@ -103,11 +116,11 @@ class BCIReachEnv(gym.Env[Array, Array]):
         decoder: Decoder | Mapping[str, Any] | None = None,
         schedule: Schedule | Mapping[str, Any] | None = None,
         targets: int | Sequence[float] = N_TARGETS,
-        go_time: float | Sequence[float] = (0.10, 0.30),
-        catch_fraction: float = 0.5,
-        noise: Noise | Mapping[str, Any] | bool | None = True,
-        delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
-        reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        go_time: float | Sequence[float] = GO_TIMES,
+        catch_fraction: float = CATCH_FRACTION,
+        noise: NoiseLike = True,
+        delays: DelaysLike = Delays(),  # noqa: B008, frozen
+        reward_weights: RewardWeightsLike = RewardWeights(),  # noqa: B008, frozen
         render_mode: str | None = None,
     ) -> None:
         settings = cursor_settings(
@@ -145,6 +158,16 @@ class BCIReachEnv(gym.Env[Array, Array]):
     def settings(self) -> CursorSettings:
         """What defines the task; `BCIReachEnv(**env.settings.arguments())` has the same task."""
         return self.task.settings
+
+    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+        """Follow another schedule from the next trial on, counting from 0; see `ReachEnv.set_schedule`.
+
+        None returns to the decoder of the constructor, or of the first phase of a schedule given there.
+
+        Raises:
+            ValueError: If a phase has no decoder, or one with another number of units.
+        """
+        self.task.set_schedule(schedule)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -200,7 +223,7 @@ class BCIReachVectorEnv(TrialVectorEnv):
 
     Environment i of `reset(seed=seed)` goes through the same trials as a `BCIReachEnv` that is seeded with
     `spawn_seeds(seed, num_envs)[i]`. `reset(options=...)` takes one value for all environments, or a list
-    with one value for each.
+    with one value for each. `set_schedule` changes the phases later.
 
     Args:
         num_envs: Number of cursors.
@@ -213,10 +236,11 @@ class BCIReachVectorEnv(TrialVectorEnv):
         noise: See `BCIReachEnv`.
         delays: See `BCIReachEnv`.
         reward_weights: See `BCIReachEnv`.
-        render_mode: "rgb_array" (one picture each) or None.
+        render_mode: "rgb_array" or None; `render` returns one picture per environment, and `render_grid` one
+            of all.
         shared_trials: Count the trials of all environments together.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
-        max_episode_steps: Control steps until truncation, 1 to 100.
+        max_episode_steps: Control steps until truncation, 1 to 100, after which a trial ends anyway.
         info: "full", or "trial": then `step` returns an empty info unless a trial ends or begins in that
             step.
     """
@@ -231,11 +255,11 @@ class BCIReachVectorEnv(TrialVectorEnv):
         decoder: Decoder | Mapping[str, Any] | None = None,
         schedule: Schedule | Mapping[str, Any] | None = None,
         targets: int | Sequence[float] = N_TARGETS,
-        go_time: float | Sequence[float] = (0.10, 0.30),
-        catch_fraction: float = 0.5,
-        noise: Noise | Mapping[str, Any] | bool | None = True,
-        delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
-        reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        go_time: float | Sequence[float] = GO_TIMES,
+        catch_fraction: float = CATCH_FRACTION,
+        noise: NoiseLike = True,
+        delays: DelaysLike = Delays(),  # noqa: B008, frozen
+        reward_weights: RewardWeightsLike = RewardWeights(),  # noqa: B008, frozen
         render_mode: str | None = None,
         shared_trials: bool = False,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -272,11 +296,8 @@ class BCIReachVectorEnv(TrialVectorEnv):
         """What defines the task; `BCIReachVectorEnv(n, **env.settings.arguments())` has the same task."""
         return self.task.settings
 
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """Return one picture per environment, see `BCIReachEnv.render`."""
-        if self.render_mode is None:
-            return None
-        return tuple(cursor_picture(self.task, i) for i in range(self.num_envs))
+    def _picture(self, environment: int, size: int) -> NDArray[np.uint8]:
+        return cursor_picture(self.task, environment, size)
 
     def _options(self, options: Mapping[str, Any] | None) -> CursorOptions:
         return self.task.options(options)

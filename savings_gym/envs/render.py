@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import ctypes
-import math
-import os
-import platform
 from typing import Any, NamedTuple
 
 import mujoco
@@ -15,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.model import Arm
-from savings_gym.arrays import Floats, as_whole_number
+from savings_gym.arrays import Floats
+from savings_gym.envs.opengl import gl_context
+from savings_gym.envs.pictures import LARGEST_PICTURE, PICTURE_SIZE, SMALLEST_PICTURE, check_picture_size
 from savings_gym.envs.snapshot import CATCH, GO, WAIT, Snapshot, take_snapshot
 from savings_gym.task.reach import ReachingArms
 
 Colour = tuple[float, float, float, float]
 
-PICTURE_SIZE = 480  # pixels, width and height
-SMALLEST_PICTURE, LARGEST_PICTURE = 16, 640  # pixels
 FINER = 2  # rows and columns that are drawn for each of a picture
 CAMERA_HEIGHT = 1.0  # m
 
@@ -61,59 +57,6 @@ FONTS = (  # least width that is drawn, pixels, for each size of letters
     (280, mujoco.mjtFontScale.mjFONTSCALE_100),
     (0, mujoco.mjtFontScale.mjFONTSCALE_50),
 )
-EMPTY_TILE, TILE_LINE = 246, 200  # grey
-
-LIBRARIES = {"egl": ("libEGL.so.1", "libOpenGL.so.0"), "osmesa": ("libOSMesa.so.8",)}
-NO_BACKEND = (
-    "rendering needs EGL or OSMesa, and neither could be used ({reason}). On Debian or Ubuntu: "
-    "apt-get install libegl1 libopengl0 libgl1-mesa-dri, or apt-get install libosmesa6. "
-    "MUJOCO_GL=egl or MUJOCO_GL=osmesa chooses one of them."
-)
-
-
-def has_display() -> bool:
-    """Return whether there is a window system; assumed everywhere but on Linux."""
-    return platform.system() != "Linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
-
-
-def choose_backend() -> str:
-    """Return how to render: MUJOCO_GL if it is set, else a window system if there is one, else EGL or OSMesa.
-
-    Returns:
-        "egl", "osmesa", or "" for MuJoCo's own choice.
-
-    Raises:
-        RuntimeError: If no back end can be loaded; it names the Debian packages.
-    """
-    requested = os.environ.get("MUJOCO_GL", "").strip().lower()
-    if requested and requested not in LIBRARIES:
-        return ""
-    if not requested and has_display():
-        return ""
-    reasons = []
-    for backend in (requested,) if requested else LIBRARIES:
-        try:
-            for library in LIBRARIES[backend]:
-                ctypes.CDLL(library)
-            return backend
-        except OSError as error:
-            reasons.append(f"{backend}: {error}")
-    raise RuntimeError(NO_BACKEND.format(reason="; ".join(reasons)))
-
-
-def _gl_context() -> Any:
-    """Return an OpenGL context, not yet current; pictures are drawn into buffers of their own."""
-    backend = choose_backend()
-    try:
-        if backend == "egl":
-            from mujoco.egl import GLContext
-        elif backend == "osmesa":
-            from mujoco.osmesa import GLContext
-        else:
-            from mujoco.gl_context import GLContext
-        return GLContext(SMALLEST_PICTURE, SMALLEST_PICTURE)
-    except (ImportError, AttributeError, RuntimeError, mujoco.FatalError) as error:
-        raise RuntimeError(NO_BACKEND.format(reason=f"{backend or 'window system'}: {error}")) from error
 
 
 class View(NamedTuple):
@@ -170,7 +113,7 @@ class SnapshotRenderer:
         self._options, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
         self._camera = mujoco.MjvCamera()  # a free one, from above; its head light shines straight down
         self._camera.azimuth, self._camera.elevation = 90.0, -90.0
-        self._gl: Any = _gl_context()
+        self._gl: Any = gl_context(SMALLEST_PICTURE)
         self._gl.make_current()
         self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_200.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
@@ -191,10 +134,7 @@ class SnapshotRenderer:
         """
         if self._gl is None:
             raise RuntimeError("the renderer is closed")
-        if not SMALLEST_PICTURE <= size <= LARGEST_PICTURE:
-            raise ValueError(
-                f"the size of a picture must be {SMALLEST_PICTURE} to {LARGEST_PICTURE} pixels, got {size!r}"
-            )
+        check_picture_size(size)
         self._compose(snapshot)
         self._gl.make_current()
         fine = FINER * size
@@ -345,49 +285,20 @@ class ReachRenderer:
 
     Args:
         task: The task.
-        size: Width and height of the pictures, pixels.
     """
 
-    def __init__(self, task: ReachingArms, size: int = PICTURE_SIZE) -> None:
-        self._task, self._size = task, size
+    def __init__(self, task: ReachingArms) -> None:
+        self._task = task
         self.view = CENTRE_OUT_VIEW if task.settings.directions else WHOLE_VIEW
         self._renderer = SnapshotRenderer(task.arm, self.view)
 
-    def frame(self, arm: int) -> NDArray[np.uint8]:
-        """Return a picture of one arm, (size, size, 3)."""
-        return self._renderer.picture(take_snapshot(self._task, arm), self._size)
-
-    def grid(self, tile: int, columns: int | None = None) -> NDArray[np.uint8]:
-        """Return one picture of all arms, row by row, (rows * tile, columns * tile, 3).
-
-        Args:
-            tile: Width and height of the picture of one arm, pixels.
-            columns: Arms side by side; None is the smallest square that holds all.
-        """
-        n = self._task.n
-        columns = math.ceil(math.sqrt(n)) if columns is None else as_whole_number("columns", columns, 1)
-        columns = min(columns, n)
-        tiles = [self._renderer.picture(take_snapshot(self._task, arm), tile) for arm in range(n)]
-        return tile_pictures(tiles, columns)
+    def frame(self, arm: int, size: int = PICTURE_SIZE) -> NDArray[np.uint8]:
+        """Return a picture of one arm, (size, size, 3), of 16 to 640 pixels."""
+        return self._renderer.picture(take_snapshot(self._task, arm), size)
 
     def close(self) -> None:
         """Free the OpenGL resources; may be called more than once."""
         self._renderer.close()
-
-
-def tile_pictures(pictures: list[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
-    """Return equally large pictures (height, width, 3) as one, row by row, with lines between them."""
-    height, width = pictures[0].shape[:2]
-    rows = math.ceil(len(pictures) / columns)
-    whole = np.full((rows * height, columns * width, 3), EMPTY_TILE, dtype=np.uint8)
-    for k, picture in enumerate(pictures):
-        top, left = k // columns * height, k % columns * width
-        whole[top : top + height, left : left + width] = picture
-        if left:
-            whole[top : top + height, left] = TILE_LINE
-        if top:
-            whole[top, left : left + width] = TILE_LINE
-    return whole
 
 
 def activation_shade(activation: float) -> float:

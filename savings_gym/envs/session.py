@@ -10,19 +10,23 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from savings_gym.arm.changes import ArmLike
-from savings_gym.arrays import Array, Floats, Indices
+from savings_gym.arrays import Array, Floats, Indices, as_whole_number
 from savings_gym.envs.single import ReachEnv
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.task.impairments import Impairments
+from savings_gym.task.impairments import ImpairmentsLike
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachTask
 from savings_gym.task.session import Session, as_session
 from savings_gym.task.settings import (
+    CATCH_FRACTION,
+    GO_TIMES,
     N_TARGETS,
     TRIAL_STEPS,
     Delays,
-    Noise,
+    DelaysLike,
+    NoiseLike,
     RewardWeights,
+    RewardWeightsLike,
     TaskSettings,
 )
 from savings_gym.task.single import SingleReachTask
@@ -66,7 +70,8 @@ class ReachSessionEnv(ReachEnv):
     Truncation with the last control step of the last trial, never termination: a session ends by a count
     that no observation shows, not because of what the arm did, so that learners bootstrap from its last
     observation, which is that of the last trial. In between, neither is set: the return of later trials
-    counts for the actions of earlier ones.
+    counts for the actions of earlier ones. The argument `max_episode_steps` of `gym.make` and `gym.make_vec`
+    can end a session sooner; a value above 100 steps for each of its trials has no effect.
 
     ## Info
     As in `ReachEnv`, NumPy numbers and arrays with the same names, types and shapes after `reset` and `step`.
@@ -108,13 +113,13 @@ class ReachSessionEnv(ReachEnv):
         actuation: str = "muscle",
         arm: ArmLike = None,
         targets: int | str | Sequence[float] = N_TARGETS,
-        go_time: float | Sequence[float] = (0.10, 0.30),
-        catch_fraction: float = 0.5,
-        noise: Noise | Mapping[str, Any] | bool | None = True,
-        delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
-        reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        go_time: float | Sequence[float] = GO_TIMES,
+        catch_fraction: float = CATCH_FRACTION,
+        noise: NoiseLike = True,
+        delays: DelaysLike = Delays(),  # noqa: B008, frozen
+        reward_weights: RewardWeightsLike = RewardWeights(),  # noqa: B008, frozen
         trial_cue: bool = False,
-        impairments: Impairments | Mapping[str, Any] | None = None,
+        impairments: ImpairmentsLike = None,
         render_mode: str | None = None,
     ) -> None:
         self.session = as_session(session)
@@ -193,10 +198,14 @@ class ReachSessionVectorEnv(ReachVectorEnv):
         render_mode: See `ReachVectorEnv`.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium: what follows the end of a
             session. With "NextStep", the step after it begins the next session and is idle.
+        max_episode_steps: Control steps until truncation, if the session is longer; None lets all sessions
+            end with their last trial.
         nthread: Threads; 0 means one per CPU. Results do not depend on it.
         info: "full", or "trial": then `step` returns an empty info unless a trial ends or begins in that
             step.
     """
+
+    _most_steps: int | None = None
 
     def __init__(
         self,
@@ -206,19 +215,22 @@ class ReachSessionVectorEnv(ReachVectorEnv):
         actuation: str = "muscle",
         arm: ArmLike = None,
         targets: int | str | Sequence[float] = N_TARGETS,
-        go_time: float | Sequence[float] = (0.10, 0.30),
-        catch_fraction: float = 0.5,
-        noise: Noise | Mapping[str, Any] | bool | None = True,
-        delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
-        reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        go_time: float | Sequence[float] = GO_TIMES,
+        catch_fraction: float = CATCH_FRACTION,
+        noise: NoiseLike = True,
+        delays: DelaysLike = Delays(),  # noqa: B008, frozen
+        reward_weights: RewardWeightsLike = RewardWeights(),  # noqa: B008, frozen
         trial_cue: bool = False,
-        impairments: Impairments | Mapping[str, Any] | None = None,
+        impairments: ImpairmentsLike = None,
         render_mode: str | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
         nthread: int = 0,
         info: str = "full",
     ) -> None:
         self.session = as_session(session)
+        if max_episode_steps is not None:
+            self._most_steps = as_whole_number("max_episode_steps", max_episode_steps, 1)
         super().__init__(
             num_envs,
             actuation=actuation,
@@ -251,17 +263,19 @@ class ReachSessionVectorEnv(ReachVectorEnv):
         self._trial_ended[environments] = False
 
     def _finish_trials(self) -> NDArray[np.bool_]:
-        """Begin the next trials where one has ended; return where sessions have."""
-        task = self.task
+        """Begin the next trial where one has ended; return where sessions have."""
+        task, over = self.task, np.zeros(self.num_envs, dtype=bool)
+        if self._most_steps is not None:
+            over |= TRIAL_STEPS * task.sessions.number + task.t >= self._most_steps
         ended = self._trial_ended = super()._finish_trials()
         if not ended.any():
-            return ended.copy()
+            return over
         self._final_position[ended] = task.hand[TRIAL_STEPS, ended]
-        over = ended & (task.sessions.number == task.sessions.last)
-        going_on = np.flatnonzero(ended & ~over)
+        last = ended & (task.sessions.number == task.sessions.last)
+        going_on = np.flatnonzero(ended & ~last)
         if going_on.size:
             task.go_on(going_on, [self._rngs[i] for i in going_on])
-        return over
+        return over | last
 
     def _info(self) -> dict[str, Array]:
         info = super()._info() | self.task.sessions.info()

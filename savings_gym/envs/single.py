@@ -12,16 +12,20 @@ from numpy.typing import ArrayLike, NDArray
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arrays import Array, as_real, as_whole_number
 from savings_gym.perturbations.fields import Field
-from savings_gym.task.impairments import Impairments
+from savings_gym.task.impairments import ImpairmentsLike
 from savings_gym.task.options import TrialOptions
-from savings_gym.task.schedule import Phase, Schedule, as_schedule
+from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import (
+    CATCH_FRACTION,
+    GO_TIMES,
     N_TARGETS,
     RENDER_FPS,
     TRIAL_STEPS,
     Delays,
-    Noise,
+    DelaysLike,
+    NoiseLike,
     RewardWeights,
+    RewardWeightsLike,
     TaskSettings,
     task_settings,
 )
@@ -132,7 +136,8 @@ class ReachEnv(gym.Env[Array, Array]):
     (boolean), "catch_fraction", "field" (a field or its dict). Later trials are as they would have been.
 
     ## End of a trial
-    Truncation after 100 control steps of 10 ms (5 physics steps each). Never termination.
+    Truncation after 100 control steps of 10 ms (5 physics steps each). Never termination. The argument
+    `max_episode_steps` of `gym.make` can end a trial sooner; a value above 100 has no effect.
 
     ## Info
     NumPy numbers and arrays, free of delay and noise, with the same names, types and shapes after `reset`
@@ -159,15 +164,15 @@ class ReachEnv(gym.Env[Array, Array]):
     * `go_time`: time of go in s, or (first, last) of a uniform draw; whole control steps. The test
       trials of the study have `go_time=0.44, catch_fraction=0.0`.
     * `catch_fraction`: probability of a catch trial; a phase of the schedule may have its own.
-    * `noise`: `Noise` or a dict of some of its values; False or None means no noise.
-    * `delays`: `Delays` or a dict of some of its values, in whole control steps; None means no delay. The go
-      cue is as late as the hand, unless it has a delay of its own (`cue`).
-    * `reward_weights`: `RewardWeights` or a dict of some of its values.
+    * `noise`: `Noise` or a dict of some of its values; True means the default, False or None no noise.
+    * `delays`: `Delays` or a dict of some of its values, in whole control steps; True means the default,
+      False or None no delay. The go cue is as late as the hand, unless it has a delay of its own (`cue`).
+    * `reward_weights`: `RewardWeights` or a dict of some of its values; True means the default.
     * `trial_cue`: whether the observation has a last number that is 1 when a trial begins. It is meant for
       `ReachSession-v0`, whose episodes have many trials, and for probes of its agents.
     * `impairments`: `task.impairments.Impairments`, or a dict of some of its values: noise in proportion to
       the action, a stretch reflex by muscle (spasticity), fatigue. `info` then has "fatigued", too: the share
-      of fatigued motor units by muscle, if muscles tire. None means none.
+      of fatigued motor units by muscle, if muscles tire. False or None means none.
     * `render_mode`: "rgb_array", "human" or None. "human" shows every step in a window, in real time (needs
       pygame, as in `pip install 'savings_gym[render]'`).
 
@@ -185,13 +190,13 @@ class ReachEnv(gym.Env[Array, Array]):
         actuation: str = "muscle",
         arm: ArmLike = None,
         targets: int | str | Sequence[float] = N_TARGETS,
-        go_time: float | Sequence[float] = (0.10, 0.30),
-        catch_fraction: float = 0.5,
-        noise: Noise | Mapping[str, Any] | bool | None = True,
-        delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
-        reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        go_time: float | Sequence[float] = GO_TIMES,
+        catch_fraction: float = CATCH_FRACTION,
+        noise: NoiseLike = True,
+        delays: DelaysLike = Delays(),  # noqa: B008, frozen
+        reward_weights: RewardWeightsLike = RewardWeights(),  # noqa: B008, frozen
         trial_cue: bool = False,
-        impairments: Impairments | Mapping[str, Any] | None = None,
+        impairments: ImpairmentsLike = None,
         render_mode: str | None = None,
     ) -> None:
         self.task = self._make_task(
@@ -242,7 +247,7 @@ class ReachEnv(gym.Env[Array, Array]):
         new schedule at once: its number, phase, field and catch are set again, unless the `options` of its
         reset chose them, and the rest stays as drawn.
         """
-        self.task.set_schedule(as_schedule(schedule))
+        self.task.set_schedule(schedule)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -13,8 +13,11 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arrays import Array, Floats, Indices, Info, as_choice, as_whole_number
+from savings_gym.envs.pictures import PICTURE_SIZE, TILE_SIZE, grid_columns, tile_pictures
 from savings_gym.envs.single import as_actions
+from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import RENDER_FPS
+from savings_gym.task.trials import ScheduledTrials
 
 INFOS = ("full", "trial")
 MOST_ENVS = 1_000_000  # a million arms need some 30 GB
@@ -49,11 +52,18 @@ class TrialTask(Protocol):
     observation_space: gym.spaces.Box
     action_space: gym.spaces.Box
 
+    @property
+    def trials(self) -> ScheduledTrials:
+        """The trials that the rows are in."""
+
     def restart(self, rows: Indices | None = None, /) -> None:
         """Restart the experiment of some rows; None is all."""
 
     def begin(self, rows: Indices, rngs: Sequence[np.random.Generator], chosen: Any = None, /) -> None:
         """Begin the next trial of some rows."""
+
+    def set_schedule(self, schedule: Any, /) -> None:
+        """Follow another schedule."""
 
     def step(self, actions: Floats, rows: Indices | None = None, /) -> None:
         """Advance some rows by one control step; None is all."""
@@ -68,7 +78,8 @@ class TrialTask(Protocol):
 class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
     """`num_envs` environments whose episodes are trials of one task.
 
-    A subclass makes the task, gives it to `_take`, and checks the options of `reset` in `_options`.
+    A subclass makes the task, gives it to `_take`, checks the options of `reset` in `_options`, and draws one
+    environment in `_picture`.
     """
 
     metadata: dict[str, Any] = {
@@ -89,6 +100,36 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self._rngs: list[np.random.Generator] = []
         self._over = np.zeros(self.num_envs, dtype=bool)
+
+    @property
+    def trial_phases(self) -> tuple[Phase | None, ...]:
+        """The phase of the current trial of each environment; None without a schedule."""
+        return tuple(self.task.trials.phases)
+
+    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+        """Follow another schedule from the next trials on, as the single environment does."""
+        self.task.set_schedule(schedule)
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """Return one picture per environment, see the single one; None without a render mode."""
+        if self.render_mode is None:
+            return None
+        return tuple(self._picture(i, PICTURE_SIZE) for i in range(self.num_envs))
+
+    def render_grid(self, *, tile: int = TILE_SIZE, columns: int | None = None) -> NDArray[np.uint8] | None:
+        """Return one picture of all environments, row by row, (rows * tile, columns * tile, 3).
+
+        Args:
+            tile: Width and height of the picture of one environment, 16 to 640 pixels.
+            columns: Environments side by side; None is the smallest square that holds all.
+
+        Returns:
+            The picture; None without a render mode.
+        """
+        if self.render_mode is None:
+            return None
+        across = grid_columns(self.num_envs, columns)
+        return tile_pictures([self._picture(i, tile) for i in range(self.num_envs)], across)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -141,6 +182,10 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
     def _options(self, options: Mapping[str, Any] | None) -> Any:
         """Return the `options` of `reset`, checked."""
+        raise NotImplementedError
+
+    def _picture(self, environment: int, size: int) -> NDArray[np.uint8]:
+        """Return a picture of one environment, (size, size, 3)."""
         raise NotImplementedError
 
     def _finish_trials(self) -> NDArray[np.bool_]:

@@ -14,16 +14,20 @@ from savings_gym.arrays import as_choice, as_flag, as_whole_number
 from savings_gym.envs.single import as_render_mode
 from savings_gym.envs.trials import INFOS, MOST_ENVS, TrialVectorEnv, as_autoreset_mode
 from savings_gym.perturbations.fields import Field
-from savings_gym.task.impairments import Impairments
+from savings_gym.task.impairments import ImpairmentsLike
 from savings_gym.task.options import TrialOptions
 from savings_gym.task.reach import ReachTask
-from savings_gym.task.schedule import Phase, Schedule, as_schedule
+from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import (
+    CATCH_FRACTION,
+    GO_TIMES,
     N_TARGETS,
     TRIAL_STEPS,
     Delays,
-    Noise,
+    DelaysLike,
+    NoiseLike,
     RewardWeights,
+    RewardWeightsLike,
     TaskSettings,
     task_settings,
 )
@@ -31,7 +35,6 @@ from savings_gym.task.settings import (
 if TYPE_CHECKING:  # imported when something is drawn
     from savings_gym.envs.render import ReachRenderer
 
-TILE_SIZE = 240  # pixels, width and height of one environment in a grid
 MOST_THREADS = 1024
 
 
@@ -75,7 +78,7 @@ class ReachVectorEnv(TrialVectorEnv):
         shared_trials: Count the trials of all environments together, so that a phase lasts the same number
             of trials for one learner on many arms as on one.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
-        max_episode_steps: Control steps until truncation, 1 to 100.
+        max_episode_steps: Control steps until truncation, 1 to 100, after which a trial ends anyway.
         nthread: Threads; 0 means one per CPU. Results do not depend on it.
         info: "full", or "trial": then `step` returns an empty info unless a trial ends or begins in that
             step, which is a little faster.
@@ -93,13 +96,13 @@ class ReachVectorEnv(TrialVectorEnv):
         actuation: str = "muscle",
         arm: ArmLike = None,
         targets: int | str | Sequence[float] = N_TARGETS,
-        go_time: float | Sequence[float] = (0.10, 0.30),
-        catch_fraction: float = 0.5,
-        noise: Noise | Mapping[str, Any] | bool | None = True,
-        delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
-        reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+        go_time: float | Sequence[float] = GO_TIMES,
+        catch_fraction: float = CATCH_FRACTION,
+        noise: NoiseLike = True,
+        delays: DelaysLike = Delays(),  # noqa: B008, frozen
+        reward_weights: RewardWeightsLike = RewardWeights(),  # noqa: B008, frozen
         trial_cue: bool = False,
-        impairments: Impairments | Mapping[str, Any] | None = None,
+        impairments: ImpairmentsLike = None,
         render_mode: str | None = None,
         shared_trials: bool = False,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -140,37 +143,9 @@ class ReachVectorEnv(TrialVectorEnv):
         return tuple(self.task.trials.fields)
 
     @property
-    def trial_phases(self) -> tuple[Phase | None, ...]:
-        """The phase of the current trial of each environment; None without a schedule."""
-        return tuple(self.task.trials.phases)
-
-    @property
     def settings(self) -> TaskSettings:
         """What defines the task; `ReachVectorEnv(n, **env.settings.arguments())` has the same task."""
         return self.task.settings
-
-    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
-        """Follow another schedule from the next trials on; see `ReachEnv.set_schedule`."""
-        self.task.set_schedule(as_schedule(schedule))
-
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """Return one picture per environment, see `ReachEnv.render`."""
-        if self.render_mode is None:
-            return None
-        renderer = self._drawing()
-        return tuple(renderer.frame(i) for i in range(self.num_envs))
-
-    def render_grid(self, *, tile: int = TILE_SIZE, columns: int | None = None) -> NDArray[np.uint8] | None:
-        """Return one picture of all environments, row by row, (rows * tile, columns * tile, 3).
-
-        Args:
-            tile: Width and height of the picture of one environment, 16 to 640 pixels.
-            columns: Environments side by side; None is the smallest square that holds all.
-
-        Returns:
-            The picture; None without a render mode.
-        """
-        return None if self.render_mode is None else self._drawing().grid(tile, columns)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the renderer."""
@@ -178,12 +153,12 @@ class ReachVectorEnv(TrialVectorEnv):
             self._renderer.close()
             self._renderer = None
 
-    def _drawing(self) -> ReachRenderer:
+    def _picture(self, environment: int, size: int) -> NDArray[np.uint8]:
         if self._renderer is None:
             from savings_gym.envs.render import ReachRenderer
 
             self._renderer = ReachRenderer(self.task)
-        return self._renderer
+        return self._renderer.frame(environment, size)
 
     def _make_task(self, settings: TaskSettings, nthread: int) -> ReachTask:
         return ReachTask(self.num_envs, settings, nthread, self.shared_trials)

@@ -9,7 +9,7 @@ from gymnasium import logger
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
-from savings_gym.envs.render import has_display
+from savings_gym.envs.opengl import has_display
 from savings_gym.task.settings import RENDER_FPS
 
 

@@ -13,9 +13,11 @@ from gymnasium.vector.utils import batch_space
 
 from savings_gym.arrays import Array, Info
 from savings_gym.envs.session import ReachSessionEnv
+from savings_gym.envs.single import ReachEnv
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.perturbations.fields import Field, as_field
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
+from savings_gym.task.settings import TaskSettings
 
 Contexts = tuple[Field, ...] | None
 
@@ -26,11 +28,16 @@ class ForceField(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs)
     A vector environment needs no such wrapper: `field` is an argument of its constructor.
 
     Args:
-        env: A `ReachEnv`, wrapped or not.
+        env: A `ReachEnv`, wrapped or not, without a schedule.
         field: The field, or its dict; None means no field. `reset(options={"field": ...})` has precedence.
+
+    Raises:
+        ValueError: If `env` does not reach, or has a schedule or sessions, whose phases have fields of their
+            own; or if `field` is bad.
     """
 
     def __init__(self, env: gym.Env[Array, Array], field: Field | Mapping[str, Any] | None) -> None:
+        _check_unscheduled("ForceField", env)
         self.field = as_field(field)
         RecordConstructorArgs.__init__(self, field=self.field.to_dict())
         gym.Wrapper.__init__(self, env)
@@ -49,8 +56,12 @@ class PhaseSchedule(gym.Wrapper[Array, Array, Array, Array], RecordConstructorAr
     their constructors.
 
     Args:
-        env: A `ReachEnv`, wrapped or not.
+        env: A `ReachEnv`, wrapped or not, without a schedule.
         schedule: The schedule, or its dict.
+
+    Raises:
+        ValueError: If `env` does not reach, or has a schedule or sessions; or if the schedule is bad or
+            chooses targets.
     """
 
     def __init__(self, env: gym.Env[Array, Array], schedule: Schedule | Mapping[str, Any]) -> None:
@@ -62,8 +73,7 @@ class PhaseSchedule(gym.Wrapper[Array, Array, Array, Array], RecordConstructorAr
                 "PhaseSchedule does not choose targets: give a schedule whose phases have targets to the "
                 "environment itself, as its argument schedule"
             )
-        if isinstance(env.unwrapped, ReachSessionEnv):
-            raise ValueError(f"PhaseSchedule needs episodes that are trials, not sessions; got {env}")
+        _check_unscheduled("PhaseSchedule", env)
         RecordConstructorArgs.__init__(self, schedule=checked.to_dict())
         gym.Wrapper.__init__(self, env)
         self.schedule = checked
@@ -108,8 +118,11 @@ class ContextCue(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs)
     `VectorContextCue` does the same for a vector environment.
 
     Args:
-        env: A `ReachEnv`, wrapped or not.
+        env: A `ReachEnv`, wrapped or not; its episodes may be sessions.
         contexts: Different fields, or their dicts.
+
+    Raises:
+        ValueError: If `env` does not reach, or the contexts are bad.
     """
 
     def __init__(
@@ -117,6 +130,7 @@ class ContextCue(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs)
         env: gym.Env[Array, Array],
         contexts: Sequence[Field | Mapping[str, Any] | None] | None = None,
     ) -> None:
+        check_reaching("ContextCue", env, sessions=True)
         self.contexts = _as_contexts(contexts)
         saved = None if self.contexts is None else [field.to_dict() for field in self.contexts]
         RecordConstructorArgs.__init__(self, contexts=saved)
@@ -182,6 +196,38 @@ class VectorContextCue(gym.vector.VectorWrapper):  # generic only from Gymnasium
             self._fields = fields
             self._cues = np.array([_cue(field, self.contexts) for field in fields], dtype=np.float32)
         return np.concatenate([observation, self._cues], axis=1).astype(np.float32)
+
+
+def check_reaching(wrapper: str, env: Any, sessions: bool = False) -> TaskSettings:
+    """Return the task of the `ReachEnv` that a wrapper is put around.
+
+    Args:
+        wrapper: Name of the wrapper, for the error.
+        env: What it is put around.
+        sessions: Whether its episodes may be sessions of many trials.
+
+    Raises:
+        ValueError: If there is no `ReachEnv` inside, or one of sessions where trials are needed.
+    """
+    inside = getattr(env, "unwrapped", None)
+    if not isinstance(inside, ReachEnv):
+        raise ValueError(f"{wrapper} needs a ReachEnv, wrapped or not, got {env}")
+    if isinstance(inside, ReachSessionEnv) and not sessions:
+        raise ValueError(f"{wrapper} needs episodes that are trials, not sessions; got {env}")
+    return inside.settings
+
+
+def _check_unscheduled(wrapper: str, env: gym.Env[Any, Any]) -> None:
+    """Raise a ValueError unless an environment reaches, without a schedule, which would be mislabelled."""
+    schedule, part = check_reaching(wrapper, env).schedule, env
+    while schedule is None and isinstance(part, gym.Wrapper):
+        schedule = part.schedule if isinstance(part, PhaseSchedule) else None
+        part = part.env
+    if schedule is not None:
+        raise ValueError(
+            f"{wrapper} needs an environment without a schedule, because the phases {schedule.names} have "
+            f"fields of their own: make one with schedule=None, or leave {wrapper} out; got {env}"
+        )
 
 
 def _as_contexts(contexts: Any) -> Contexts:

@@ -19,6 +19,9 @@ CONFIG, SUMMARY, PROBES, PROBES_CARRIED, PROBES_STOPPED = (
     "config.json", "summary.json", "probes.parquet", "probes_carried.parquet", "probes_stopped.parquet",
 )  # fmt: skip
 PARTS: Final = "parts"  # folder in a run folder, for results of an unfinished run
+MOST_DIFFERENCES: Final = 20  # arguments that an error names
+LONGEST_VALUE: Final = 80  # letters of each of their values
+NOTHING: Final = object()  # in place of an argument that is missing
 LEFTOVER: Final = re.compile(r"\..+\.[a-z0-9_]{8}")  # temporary file of a process that was killed
 
 
@@ -65,16 +68,36 @@ def holds_run(folder: Path, arguments: Mapping[str, Any]) -> bool:
     except ValueError as error:
         raise FileExistsError(f"{error}; choose another folder") from error
     given = json.loads(json.dumps(arguments))
-    differing = [name for name in sorted({*stored, *given}) if stored.get(name) != given.get(name)]
+    there, now = ({k: v for k, v in each.items() if v is not None} for each in (stored, given))
+    differing = _differences(there, now)
     if differing:
-        lines = "\n".join(
-            f"  {name}: {stored.get(name)!r} there, {given.get(name)!r} now" for name in differing
-        )
+        lines = [f"  {line}" for line in differing[:MOST_DIFFERENCES]]
+        if len(differing) > MOST_DIFFERENCES:
+            lines.append(f"  and {len(differing) - MOST_DIFFERENCES} more")
         raise FileExistsError(
-            f"{folder} holds a run with other arguments:\n{lines}\n"
-            "choose another folder, remove this one, or repeat its arguments"
+            "\n".join([f"{folder} holds a run with other arguments:", *lines])
+            + "\nchoose another folder, remove this one, or repeat its arguments"
         )
     return True
+
+
+def _differences(there: Mapping[Any, Any], now: Mapping[Any, Any], within: str = "") -> list[str]:
+    """Return how arguments differ, one line for each value, by its dotted name."""
+    lines: list[str] = []
+    for name in sorted({*there, *now}):
+        old, new = there.get(name, NOTHING), now.get(name, NOTHING)
+        if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+            old, new = dict(enumerate(old)), dict(enumerate(new))
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += _differences(old, new, f"{within}{name}.")
+        elif old != new:
+            lines.append(f"{within}{name}: {_shortened(old)} there, {_shortened(new)} now")
+    return lines
+
+
+def _shortened(value: Any) -> str:
+    text = "nothing" if value is NOTHING else repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
 def read_config(folder: Path, needed: Iterable[str] = ()) -> dict[str, Any]:

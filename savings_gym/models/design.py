@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,10 +107,3 @@ class Design:
         if np.isinf(values).any() or np.isnan(values).all():
             raise ValueError("observed has infinite values, or none at all; NaN stands for a missing one")
         return values
-
-
-def concatenated(designs: Iterable[Design]) -> Design:
-    """Return the trials of several designs, one after the other."""
-    parts = list(designs)
-    names = ("perturbation", "clamp", "channel")
-    return Design(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -15,7 +15,7 @@ from gymnasium.error import DependencyNotInstalled
 
 from savings_gym.arm.model import Arm
 from savings_gym.arrays import MM, Floats
-from savings_gym.envs.render import has_display
+from savings_gym.envs.opengl import has_display
 from savings_gym.metrics.curves import PhaseCurves
 from savings_gym.task.reach import ReachingArms
 

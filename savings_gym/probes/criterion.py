@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
 
 from savings_gym.arrays import as_number, as_whole_number
 
@@ -39,3 +43,19 @@ class ReachCriterion:
             errors: Mean end-point error of every probe of the phase so far [m].
         """
         return len(errors) >= self.probes and max(errors[-self.probes :]) <= self.error
+
+
+def as_criterion(value: Any) -> ReachCriterion | None:
+    """Return a criterion, given as itself or as its error [m]; None stays None.
+
+    Raises:
+        ValueError: If it is none of these; it names the value and the valid choices.
+    """
+    if value is None or isinstance(value, ReachCriterion):
+        return value
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise ValueError(
+            f"criterion must be a ReachCriterion, a mean end-point error in m such as 0.010, or None; got "
+            f"{value!r}"
+        )
+    return ReachCriterion(error=float(value))

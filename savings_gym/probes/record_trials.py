@@ -10,14 +10,14 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
 from savings_gym.arrays import Array, Columns, Info, as_whole_number
-from savings_gym.envs.session import ReachSessionEnv
+from savings_gym.envs.wrappers import check_reaching
 from savings_gym.metrics.kinematics import (
     SETTLED,
     initial_direction_error,
     kinematic_measures,
     lateral_deviation,
 )
-from savings_gym.task.settings import CONTROL_STEP, TaskSettings
+from savings_gym.task.settings import CONTROL_STEP
 
 
 class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArgs):
@@ -42,11 +42,7 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
     """
 
     def __init__(self, env: gym.Env[Array, Array], network: int = 0) -> None:
-        settings = getattr(env.unwrapped, "settings", None)
-        if not isinstance(settings, TaskSettings):
-            raise ValueError(f"RecordTrials needs a ReachEnv, wrapped or not, got {env!r}")
-        if isinstance(env.unwrapped, ReachSessionEnv):
-            raise ValueError(f"RecordTrials needs episodes that are trials, not sessions; got {env}")
+        settings = check_reaching("RecordTrials", env)
         network = as_whole_number("network", network)
         RecordConstructorArgs.__init__(self, network=network)
         gym.Wrapper.__init__(self, env)

@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from savings_gym.arrays import MM, as_whole_number
 from savings_gym.files import check_tables, holds_run, open_folder, versions
 from savings_gym.perturbations.fields import CurlField, Field, ViscousField
-from savings_gym.probes.criterion import ReachCriterion
+from savings_gym.probes.criterion import ReachCriterion, as_criterion
 from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder, SavingsResult, unmeasured
@@ -93,9 +93,10 @@ class SavingsCallback(BaseCallback):
             that are unknown here: 8 of them are then probed in turn, and `VecNormalize` and `VecFrameStack`
             added as in training.
         verbose: 1 logs every probe, at level INFO.
-        criterion: Ends the first phase before its last trial, at the probe with which the learner meets it;
-            None lets it last. Environments then count trials and phases from the second phase on, and the
-            summary says how the first one ended ("first_phase").
+        criterion: Ends the first phase before its last trial, at the probe with which the learner meets it:
+            a `ReachCriterion`, or only its mean end-point error [m]; None lets the phase last. Environments
+            then count trials and phases from the second phase on, and the summary says how the first one
+            ended ("first_phase").
 
     Attributes:
         result: A `probes.recorder.SavingsResult` after training; None before.
@@ -103,8 +104,9 @@ class SavingsCallback(BaseCallback):
         criterion_met: Whether the first phase ended with the criterion met; None without one, or before.
 
     Raises:
-        ValueError: If the schedule is None or malformed, or a number not whole or negative. `learn` raises it
-            for a training that does not fit the schedule, and a TypeError for algorithms without rollouts.
+        ValueError: If the schedule is None or malformed, a number is not whole or negative, or the criterion
+            is something else. `learn` raises it for a training that does not fit the schedule, and a
+            TypeError for algorithms without rollouts.
         ImportError: If `out` is given but pandas or pyarrow is missing.
     """
 
@@ -119,7 +121,7 @@ class SavingsCallback(BaseCallback):
         track: str | bool | None = None,
         probe_env: MakeEnv | None = None,
         verbose: int = 0,
-        criterion: ReachCriterion | None = None,
+        criterion: ReachCriterion | float | None = None,
     ) -> None:
         super().__init__(verbose)
         phases = as_schedule(schedule)
@@ -132,7 +134,7 @@ class SavingsCallback(BaseCallback):
         self.out = None if out is None else Path(out)
         self.carried_trials = as_whole_number("carried_trials", carried_trials or 0)
         self.track, self.probe_env = track, probe_env
-        self.criterion, self.field = criterion, channel_field(phases)
+        self.criterion, self.field = as_criterion(criterion), channel_field(phases)
         self.phase_trials: dict[str, int] = {}
         self.criterion_met: bool | None = None
         self.result: SavingsResult | None = None

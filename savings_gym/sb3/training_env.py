@@ -23,6 +23,7 @@ from savings_gym.arrays import Array, Info
 from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.policy import View
 from savings_gym.probes.probe import Probe
+from savings_gym.sb3.vec_env import ReachVecEnv
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import N_TARGETS, TaskSettings
 
@@ -124,7 +125,7 @@ class TrainingEnv:
         return probe
 
     def _check_wrappers(self, covered: bool) -> None:
-        inside = _single_wrappers(self.base) if isinstance(self.base, DummyVecEnv | SubprocVecEnv) else set()
+        inside = _inner_wrappers(self.base)
         if inside & SETS_FIELD:
             raise ValueError(
                 f"the training environment is wrapped in {sorted(inside & SETS_FIELD)}, which would overrule "
@@ -135,9 +136,9 @@ class TrainingEnv:
         unknown += sorted(inside - TRANSPARENT_SINGLE)
         if unknown and not covered:
             raise ValueError(
-                f"SavingsCallback does not know what {unknown} make of an observation; give it probe_env=, "
-                "a function that makes one environment as the agent sees it (VecNormalize and VecFrameStack "
-                "are added as in training)"
+                f"SavingsCallback does not know what {unknown} make of an observation or an action; give it "
+                "probe_env=, a function that makes one environment as the agent sees it, in wrappers for "
+                "single environments (VecNormalize and VecFrameStack are added as in training)"
             )
 
 
@@ -195,9 +196,13 @@ class _StackedView:
         return np.array(self._stack.update(observation, np.zeros(N_TARGETS, dtype=bool), infos)[0])
 
 
-def _single_wrappers(base: VecEnv) -> set[str]:
-    """Return the names of the Gymnasium wrappers around the environments of a `VecEnv` of single ones."""
+def _inner_wrappers(base: VecEnv) -> set[str]:
+    """Return the names of the Gymnasium wrappers inside a `VecEnv`, around one or many environments."""
     names: set[str] = set()
+    if isinstance(base, ReachVecEnv):
+        return {type(wrapper).__name__ for wrapper in base.wrappers}
+    if not isinstance(base, DummyVecEnv | SubprocVecEnv):
+        return names
     for text in base.env_method("__str__"):
         wrappers, env, _ = str(text).partition("<ReachEnv")
         names |= set(re.findall(r"<(\w+)", wrappers)) if env else {str(text)}

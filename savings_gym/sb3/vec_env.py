@@ -12,7 +12,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from savings_gym.arrays import Array, Info
-from savings_gym.envs.trials import spawn_seeds
+from savings_gym.envs.session import ReachSessionVectorEnv
+from savings_gym.envs.trials import TrialVectorEnv, spawn_seeds
 from savings_gym.envs.vector import ReachVectorEnv
 
 FINAL = ("final_obs", "final_info")  # of the trial that a step ends, beside those of the next one
@@ -21,58 +22,60 @@ FINAL = ("final_obs", "final_info")  # of the trial that a step ends, beside tho
 class ReachVecEnv(VecEnv):
     """A `ReachVectorEnv` for stable-baselines3: ``PPO("MlpPolicy", ReachVecEnv(64)).learn(1_000_000)``.
 
-    A `ReachSessionVectorEnv` is taken as well; its episodes are sessions of many trials. Trials and sessions
-    end only by time, so every done is a truncation. In the step that ends an arm's episode, its info has
+    A `ReachSessionVectorEnv`, whose episodes are sessions of many trials, and a `BCIReachVectorEnv` are taken
+    as well, each in Gymnasium's wrappers for vector environments or not. Trials and sessions end only by
+    time, so every done is a truncation. In the step that ends an arm's episode, its info has
     "TimeLimit.truncated" (True), "terminal_observation" and, as from SB3's `Monitor`, "episode" with the
     return "r", length "l" and seconds "t", and the environment's own info of that step ("phase", "trial",
     "target", "hand_position", ...). All other infos are empty. `reset_infos` has the info at the start of
     every arm's trial.
 
     All arms are in one vector environment: `env_method`, `get_attr` and `set_attr` address it once, whatever
-    the `indices`, and the result is repeated for every index.
+    the `indices`, and the result is repeated for every index. They find what is in the outermost wrapper
+    first.
 
     Args:
         env: A vector environment that begins the next trial in the same step, or the number of arms of a new
             one.
-        **arguments: Arguments of a new `ReachVectorEnv`. `shared_trials` is True unless given, so that a
-            schedule lasts equally many trials for one learner on many arms and on one arm.
+        **arguments: Arguments of a new `ReachVectorEnv`, or with `session`, of a new `ReachSessionVectorEnv`.
+            `shared_trials` of the first is True unless given, so that a schedule lasts equally many trials
+            for one learner on many arms and on one arm.
 
     Attributes:
-        env: The vector environment.
+        env: The vector environment, in its wrappers.
 
     Raises:
         ValueError: If `env` is neither, has another autoreset mode, or is an environment with arguments
             beside it.
     """
 
-    def __init__(self, env: ReachVectorEnv | int, **arguments: Any) -> None:
-        if isinstance(env, ReachVectorEnv):
-            if arguments:
-                raise ValueError(
-                    f"arguments {sorted(arguments)} are for a new environment, but one was given"
-                )
-        elif isinstance(env, bool) or not isinstance(env, (int, np.integer)):
-            raise ValueError(f"env must be a ReachVectorEnv or a number of arms, got {env!r}")
-        else:
-            chosen: dict[str, Any] = {
-                "shared_trials": True, "autoreset_mode": "SameStep", "info": "trial", **arguments
-            }  # fmt: skip
-            env = ReachVectorEnv(int(env), **chosen)
-        if env.autoreset_mode is not gym.vector.AutoresetMode.SAME_STEP:
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any] | int, **arguments: Any) -> None:
+        self.env: gym.vector.VectorEnv[Any, Any, Any]
+        if isinstance(env, (int, np.integer)) and not isinstance(env, bool):
+            self.env = _new_env(int(env), arguments)
+        elif not isinstance(env, gym.vector.VectorEnv) or not isinstance(env.unwrapped, TrialVectorEnv):
             raise ValueError(
-                f"autoreset_mode must be 'SameStep' for stable-baselines3, got {env.autoreset_mode.value!r}"
+                "env must be a ReachVectorEnv, a ReachSessionVectorEnv or a BCIReachVectorEnv, wrapped or "
+                f"not, or a number of arms, got {env!r}"
             )
-        self.env = env
-        self.render_mode = env.render_mode
-        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        elif arguments:
+            raise ValueError(f"arguments {sorted(arguments)} are for a new environment, but one was given")
+        else:
+            self.env = env
+        mode = self.env.metadata["autoreset_mode"]
+        if mode is not gym.vector.AutoresetMode.SAME_STEP:
+            raise ValueError(f"autoreset_mode must be 'SameStep' for stable-baselines3, got {mode.value!r}")
+        self.render_mode = self.env.render_mode
+        spaces = self.env.single_observation_space, self.env.single_action_space
+        super().__init__(self.env.num_envs, *spaces)
         self._actions: Array = np.zeros(0)
-        self._return, self._length = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=int)
+        self._return, self._length = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=int)
         self._started = time.time()
 
     def reset(self) -> VecEnvObs:
         """Begin a trial of every arm, with the seeds of `seed` and the options of `set_options`, if any."""
         seeds: list[int | None] | None = self._seeds if any(s is not None for s in self._seeds) else None
-        observation, info = self.env.reset(seed=seeds, options=self._joint_options())
+        observation, info = self.env.reset(seed=seeds, options=self._joint_options())  # type: ignore[arg-type]
         self._reset_seeds()
         self._reset_options()
         self._return[:], self._length[:] = 0.0, 0
@@ -110,26 +113,36 @@ class ReachVecEnv(VecEnv):
 
     def get_images(self) -> Sequence[Array | None]:
         """Return one picture per arm; see `ReachVectorEnv.render`."""
-        frames = self.env.render()
+        frames: Any = self.env.render()
         return [None] * self.num_envs if frames is None else list(frames)
+
+    @property
+    def wrappers(self) -> tuple[gym.vector.VectorWrapper, ...]:
+        """The wrappers of the vector environment, outermost first."""
+        found: list[gym.vector.VectorWrapper] = []
+        part = self.env
+        while isinstance(part, gym.vector.VectorWrapper):
+            found.append(part)
+            part = part.env
+        return tuple(found)
 
     def has_attr(self, attr_name: str) -> bool:
         """Return whether the vector environment has an attribute."""
-        return hasattr(self.env, attr_name)
+        return hasattr(self._holder(attr_name), attr_name)
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Return an attribute of the vector environment, repeated for every index."""
-        return [getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))
+        return [getattr(self._holder(attr_name), attr_name)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of the vector environment."""
-        setattr(self.env, attr_name, value)
+        setattr(self._holder(attr_name), attr_name, value)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
         """Call a method of the vector environment once, and return its result, repeated for every index."""
-        result = getattr(self.env, method_name)(*method_args, **method_kwargs)
+        result = getattr(self._holder(method_name), method_name)(*method_args, **method_kwargs)
         return [result] * len(list(self._get_indices(indices)))
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
@@ -138,6 +151,10 @@ class ReachVecEnv(VecEnv):
 
         is_monitor = isinstance(wrapper_class, type) and issubclass(wrapper_class, Monitor)
         return [is_monitor] * len(list(self._get_indices(indices)))
+
+    def _holder(self, name: str) -> gym.vector.VectorEnv[Any, Any, Any]:
+        """Return the outermost wrapper with an attribute, or the environment inside them all."""
+        return next((part for part in self.wrappers if hasattr(part, name)), self.env.unwrapped)
 
     def _joint_options(self) -> dict[str, Any] | None:
         """Return the options of `set_options`, one dict per arm, as one dict of lists."""
@@ -160,12 +177,25 @@ class ReachVecEnv(VecEnv):
         }
 
 
+def _new_env(arms: int, arguments: dict[str, Any]) -> ReachVectorEnv:
+    """Return a new vector environment, of sessions if there is one among the arguments."""
+    common = {"autoreset_mode": "SameStep", "info": "trial"}
+    if "session" not in arguments:
+        return ReachVectorEnv(arms, **{"shared_trials": True, **common, **arguments})
+    if "shared_trials" in arguments:
+        raise ValueError("shared_trials is for schedules: every arm goes through sessions of its own")
+    return ReachSessionVectorEnv(arms, **{**common, **arguments})
+
+
 def _infos(info: Info, arms: Sequence[int]) -> Iterator[Info]:
     """Yield the info of each arm as `ReachEnv` has it, with single numbers as Python's."""
     columns = {
         name: values[arms].copy() if values.ndim > 1 else values[arms].tolist()
         for name, values in info.items()
-        if f"_{name}" in info and name not in FINAL and info[f"_{name}"][arms].all()
+        if f"_{name}" in info
+        and name not in FINAL
+        and isinstance(values, np.ndarray)
+        and info[f"_{name}"][arms].all()
     }
     for i in range(len(arms)):
         yield {name: column[i] for name, column in columns.items()}

@@ -11,27 +11,16 @@ changes of the arm, `arm={"strength": ..., "mass": ..., "tool": ...}`, see `arm.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from savings_gym.arm.anatomy import MUSCLES
 from savings_gym.arrays import Floats, Indices, as_number
+from savings_gym.task.arguments import as_settings
 
 LARGEST: Final = 1e3  # gains, rates and coefficients
-
-S = TypeVar("S", "Fatigue", "Impairments")
-
-
-def _from_dict(cls: type[S], value: Any) -> S:
-    """Return an object of a class, given as itself or as a dict of some of its values."""
-    if isinstance(value, cls):
-        return value
-    names = [f.name for f in fields(cls)]
-    if not isinstance(value, Mapping) or not set(value) <= set(names):
-        raise ValueError(f"expected {cls.__name__} or a dict with some of the names {names}, got {value!r}")
-    return cls(**value)
 
 
 @dataclass(frozen=True)
@@ -109,7 +98,8 @@ class Impairments:
             object.__setattr__(self, name, value)
         object.__setattr__(self, "spasticity", _gains(self.spasticity))
         if self.fatigue is not None:
-            object.__setattr__(self, "fatigue", _from_dict(Fatigue, self.fatigue))
+            fatigue = as_settings("Impairments: fatigue", Fatigue, self.fatigue)
+            object.__setattr__(self, "fatigue", fatigue)
 
     def __bool__(self) -> bool:
         """Return whether anything is impaired."""
@@ -146,13 +136,16 @@ def _gains(given: Any) -> tuple[tuple[str, float], ...]:
     return tuple(sorted((name, gain) for name, gain in gains.items() if gain != 0.0))
 
 
-def as_impairments(value: Impairments | Mapping[str, Any] | None) -> Impairments:
-    """Return impairments, given as themselves, as a dict of some of their values, or as None.
+ImpairmentsLike = Impairments | Mapping[str, Any] | bool | None
+
+
+def as_impairments(value: ImpairmentsLike) -> Impairments:
+    """Return impairments, given as themselves or as a dict of some of their values; False or None is none.
 
     Raises:
-        ValueError: If `value` is none of these, or has an unknown name; it lists the valid names.
+        ValueError: If `value` is none of these, or bad; it names the argument and lists what is valid.
     """
-    return Impairments() if value is None else _from_dict(Impairments, value)
+    return as_settings("impairments", Impairments, value, none=Impairments())
 
 
 class ImpairedMuscles:

@@ -86,10 +86,15 @@ def _choose_target(chosen: TrialOptions, value: Any, n: int, targets: int) -> No
     if kind == "f" and np.ndim(value) >= 1:
         chosen.target_position = _positions("target", value, n)
         return
-    indices = _numbers("target", value, n) if kind in "iu" else np.array([-1.0])
+    is_index = kind in "iu" and np.shape(value) in ((), (n,))
+    indices = _numbers("target", value, n) if is_index else np.array([-1.0])
     if not targets or not ((indices >= 0) & (indices < targets)).all():
-        index = f"an index from 0 to {targets - 1} or " if targets else ""
-        raise ValueError(f"option 'target' must be {index}a position (x, y) in m, as floats; got {value!r}")
+        each = f", one or {n} of them," if n > 1 else ""
+        index = f"an index from 0 to {targets - 1}{each} or " if targets else ""
+        raise ValueError(
+            f"option 'target' must be {index}a position (x, y) in m, as floats such as (0.0, 0.5); "
+            f"got {value!r}"
+        )
     chosen.target = indices.astype(np.int64)
 
 

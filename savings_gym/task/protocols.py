@@ -11,10 +11,12 @@ for force fields and a clamp of the cursor for visual perturbations, see `error_
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from savings_gym.arrays import as_choice, as_whole_number
+from savings_gym.arrays import as_whole_number
 from savings_gym.perturbations.fields import ChannelField, CurlField, Field, NullField, as_field
 from savings_gym.perturbations.modified import Scaled
 from savings_gym.perturbations.visual import VisualClamp
@@ -226,14 +228,23 @@ def protocol(name: str, field: FieldLike = None, **lengths: Any) -> Schedule:
     """Return a protocol by its name in `PROTOCOLS`.
 
     Args:
-        name: The name.
+        name: The name; its words may be joined by hyphens or underscores, as in "spontaneous-recovery".
         field: The perturbation A.
         **lengths: Other arguments of that protocol.
 
     Raises:
-        ValueError: If there is no such protocol, or a value is bad; it names the valid choices.
+        ValueError: If there is no such protocol or argument, or a value is bad; it names the valid choices.
     """
-    return PROTOCOLS[as_choice("protocol", name, PROTOCOLS)](field, **lengths)
+    by_name = {words.replace(" ", "-"): make for words, make in PROTOCOLS.items()}
+    hyphened = re.sub("[ _]", "-", name) if isinstance(name, str) else ""
+    if hyphened not in by_name:
+        raise ValueError(f"protocol must be one of {tuple(by_name)}, got {name!r}")
+    make = by_name[hyphened]
+    valid = [argument for argument in inspect.signature(make).parameters if argument != "field"]
+    for argument in lengths:
+        if argument not in valid:
+            raise ValueError(f"protocol {hyphened!r} has no argument {argument!r}; it has {valid}")
+    return make(field, **lengths)
 
 
 def _perturbation(field: FieldLike) -> Field:

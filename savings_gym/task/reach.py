@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from savings_gym.task.observation import JOINT_SPEED, PLANE, observation_layout,
 from savings_gym.task.options import AS_DRAWN, TrialOptions
 from savings_gym.task.push import pushed_steps
 from savings_gym.task.rewards import NO_REACH, REWARD_TERMS, SHORTEST_REACH, reward_terms
-from savings_gym.task.schedule import Schedule
+from savings_gym.task.schedule import Schedule, as_schedule
 from savings_gym.task.session import Session
 from savings_gym.task.session_trials import SessionTrials
 from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, TaskSettings, physics_steps, whole_steps
@@ -130,10 +130,11 @@ class ReachingArms:
         if self.muscles is not None:
             self.muscles.restart(arms)
 
-    def set_schedule(self, schedule: Schedule | None) -> None:
-        """Follow another schedule. See `trials.Trials.set_schedule`."""
-        self.trials.set_schedule(schedule, np.flatnonzero(self.t == 0))
-        self.settings = replace(self.settings, schedule=schedule)
+    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+        """Follow another schedule. See `trials.ScheduledTrials.set_schedule`."""
+        followed = as_schedule(schedule)
+        self.trials.set_schedule(followed, np.flatnonzero(self.t == 0))
+        self.settings = replace(self.settings, schedule=followed)
 
     @property
     def sessions(self) -> SessionTrials:

@@ -64,6 +64,14 @@ class Phase:
         size = last if self.trials == 1 else first + (last - first) * min(trial / (self.trials - 1), 1.0)
         return self.field if size == 1.0 else Scaled(self.field, size)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the phase as JSON-able values, without sizes and targets if it has none."""
+        values = asdict(self)
+        for name in ("sizes", "targets"):
+            if values[name] is None:
+                del values[name]
+        return values
+
 
 def _target_indices(name: str, given: Any) -> tuple[int, ...]:
     """Return the targets of a phase, checked."""
@@ -149,16 +157,13 @@ class Schedule:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the schedule as JSON-able values; `as_schedule` is the inverse."""
-        phases = [asdict(phase) for phase in self.phases]
-        for phase in phases:
-            for name in ("sizes", "targets"):
-                if phase[name] is None:
-                    del phase[name]
-        return {"phases": phases}
+        return {"phases": [phase.to_dict() for phase in self.phases]}
 
 
 def _phase_from_dict(values: Mapping[str, Any]) -> Phase:
     names, needed = {f.name for f in fields(Phase)}, {"name", "trials"}
+    if isinstance(values, Mapping) and "decoder" in values:
+        raise _of_a_cursor(values.get("name"))
     if not isinstance(values, Mapping) or not needed <= set(values) <= names:
         raise ValueError(
             f"a phase must be a Phase or a dict of {sorted(names)}, of which {sorted(needed)} are needed; "
@@ -167,17 +172,28 @@ def _phase_from_dict(values: Mapping[str, Any]) -> Phase:
     return Phase(**{"field": NullField(), **values})
 
 
+def _of_a_cursor(name: Any) -> ValueError:
+    return ValueError(
+        f"phase {name!r} has a decoder: use BCIReach-v0, whose activity moves a cursor; an arm has fields"
+    )
+
+
 def as_schedule(value: Schedule | Mapping[str, Any] | None) -> Schedule | None:
-    """Return a schedule, given as itself or as its dict; None stays None.
+    """Return a schedule of an arm, given as itself or as its dict; None stays None.
 
     Raises:
-        ValueError: If `value` is none of these.
+        ValueError: If `value` is none of these, or a phase has a decoder (`bci.schedule.DecoderPhase`).
     """
-    if value is None or isinstance(value, Schedule):
-        return value
     if isinstance(value, Mapping) and set(value) == {"phases"}:
         return Schedule(value["phases"])
-    raise ValueError(f'a schedule must be a Schedule, its dict {{"phases": [...]}}, or None; got {value!r}')
+    if value is not None and not isinstance(value, Schedule):
+        raise ValueError(
+            f'a schedule must be a Schedule, its dict {{"phases": [...]}}, or None; got {value!r}'
+        )
+    for phase in () if value is None else value.phases:
+        if hasattr(phase, "decoder"):
+            raise _of_a_cursor(phase.name)
+    return value
 
 
 def four_phase(

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,20 +15,21 @@ from savings_gym.arm.changes import ArmChanges, ArmLike
 from savings_gym.arm.model import load_arm
 from savings_gym.arrays import Floats, as_choice, as_flag, as_number, as_numbers
 from savings_gym.perturbations.fields import Field, as_field
-from savings_gym.task.impairments import Impairments, as_impairments
+from savings_gym.task.arguments import as_settings
+from savings_gym.task.impairments import Impairments, ImpairmentsLike, as_impairments
 from savings_gym.task.schedule import Schedule, as_schedule
 
 CONTROL_STEP = 0.01  # s, one action
 RENDER_FPS = round(1.0 / CONTROL_STEP)  # pictures per second in real time
 TRIAL_STEPS = 100  # control steps in a trial
 N_TARGETS = 8  # centre-out targets, every 45 degrees from 0
+GO_TIMES: Final = (0.10, 0.30)  # s, go is uniform in between
+CATCH_FRACTION: Final = 0.5  # probability of a trial without go
 PROBE_GO = 0.44  # s, go in test trials
 TIME_ROUNDING = 1e-7  # s, how far a time in single precision may be off
 LARGEST = 1e6  # standard deviation of noise, weight of a reward term
 MOST_TARGETS = 3600  # centre-out targets
 ANGLE_DECIMALS = 6  # directions that differ by less, in degrees, are the same
-
-S = TypeVar("S", "Noise", "Delays", "RewardWeights")
 
 
 def _check_at_least_zero(settings: object) -> None:
@@ -78,9 +79,10 @@ class Delays:
     def __post_init__(self) -> None:
         """Check the values."""
         _check_at_least_zero(self)
-        whole_steps("the visual delay", self.vision)
-        whole_steps("the proprioceptive delay", self.proprioception)
-        whole_steps("the delay of the cue", self.cue_delay)
+        for name, delay in (
+            ("vision", self.vision), ("proprioception", self.proprioception), ("cue", self.cue_delay)
+        ):  # fmt: skip
+            whole_steps(f"Delays: {name}", delay)
 
     @property
     def cue_delay(self) -> float:
@@ -110,18 +112,24 @@ class RewardWeights:
         _check_at_least_zero(self)
 
 
-def as_settings(cls: type[S], value: S | Mapping[str, Any]) -> S:
-    """Return settings, given as themselves or as a dict of some of their values.
+NoiseLike = Noise | Mapping[str, Any] | bool | None
+DelaysLike = Delays | Mapping[str, Any] | bool | None
+RewardWeightsLike = RewardWeights | Mapping[str, Any] | bool
 
-    Raises:
-        ValueError: If `value` is neither, or has an unknown name; it lists the valid names.
-    """
-    if isinstance(value, cls):
-        return value
-    names = [f.name for f in dataclasses.fields(cls)]
-    if not isinstance(value, Mapping) or not set(value) <= set(names):
-        raise ValueError(f"expected {cls.__name__} or a dict with some of the names {names}, got {value!r}")
-    return cls(**value)
+
+def as_noise(value: NoiseLike) -> Noise:
+    """Return the argument `noise`, checked: True is the default, False or None means no noise."""
+    return as_settings("noise", Noise, value, default=Noise(), none=Noise(0.0, 0.0, 0.0))
+
+
+def as_delays(value: DelaysLike) -> Delays:
+    """Return the argument `delays`, checked: True is the default, False or None means no delay."""
+    return as_settings("delays", Delays, value, default=Delays(), none=Delays(0.0, 0.0))
+
+
+def as_reward_weights(value: RewardWeightsLike) -> RewardWeights:
+    """Return the argument `reward_weights`, checked: True is the default; there is no task without reward."""
+    return as_settings("reward_weights", RewardWeights, value, default=RewardWeights())
 
 
 def whole_steps(name: str, seconds: float) -> int:
@@ -267,13 +275,13 @@ def task_settings(
     actuation: str = "muscle",
     arm: ArmLike = None,
     targets: int | str | Sequence[float] = N_TARGETS,
-    go_time: float | Sequence[float] = (0.10, 0.30),
-    catch_fraction: float = 0.5,
-    noise: Noise | Mapping[str, Any] | bool | None = True,
-    delays: Delays | Mapping[str, Any] | None = Delays(),  # noqa: B008, frozen
-    reward_weights: RewardWeights | Mapping[str, Any] = RewardWeights(),  # noqa: B008, frozen
+    go_time: float | Sequence[float] = GO_TIMES,
+    catch_fraction: float = CATCH_FRACTION,
+    noise: NoiseLike = True,
+    delays: DelaysLike = Delays(),  # noqa: B008, frozen
+    reward_weights: RewardWeightsLike = RewardWeights(),  # noqa: B008, frozen
     trial_cue: bool = False,
-    impairments: Impairments | Mapping[str, Any] | None = None,
+    impairments: ImpairmentsLike = None,
 ) -> TaskSettings:
     """Return the settings that the arguments of an environment describe; see `envs.single.ReachEnv`.
 
@@ -284,17 +292,16 @@ def task_settings(
     field, schedule = as_field(field), as_schedule(schedule)
     if schedule is not None and not field.is_null:
         raise ValueError(
-            f"a schedule excludes a field, because its phases {schedule.names} have their own: use "
-            f"SavingsReach-v0 for a schedule, or field=None; got field={field!r}"
+            f"a schedule excludes a field, because its phases {schedule.names} have their own: give "
+            "SavingsReach-v0 schedule=four_phase(field) for other phases, or make ForceFieldReach-v0 for one "
+            f"field; got field={field!r}"
         )
     directions = target_directions(targets)
     if schedule is not None:
         schedule.check_targets(len(directions or ()))
     impaired = as_impairments(impairments)
     impaired.check_actuation(actuation)
-    whole_steps("Impairments: reflex_delay", impaired.reflex_delay)
-    if noise is None or isinstance(noise, bool):
-        noise = Noise() if noise else Noise(0.0, 0.0, 0.0)
+    whole_steps("impairments: reflex_delay", impaired.reflex_delay)
     return TaskSettings(
         field=field,
         schedule=schedule,
@@ -303,9 +310,9 @@ def task_settings(
         directions=directions,
         go_steps=go_steps(go_time),
         catch_fraction=as_number("catch_fraction", catch_fraction, 0.0, 1.0),
-        noise=as_settings(Noise, noise),
-        delays=as_settings(Delays, Delays(0.0, 0.0) if delays is None else delays),
-        reward_weights=as_settings(RewardWeights, reward_weights),
+        noise=as_noise(noise),
+        delays=as_delays(delays),
+        reward_weights=as_reward_weights(reward_weights),
         trial_cue=as_flag("trial_cue", trial_cue),
         impairments=impaired,
     )

@@ -7,6 +7,7 @@ computed here in plain numbers, by the same functions.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,8 @@ class SingleReachTask(ReachingArms):
         self._read_trial()
         self._record(0)
 
-    def set_schedule(self, schedule: Schedule | None) -> None:
-        """Follow another schedule. See `trials.Trials.set_schedule`."""
+    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+        """Follow another schedule. See `trials.ScheduledTrials.set_schedule`."""
         super().set_schedule(schedule)
         if self.t[0] >= 0:
             self._read_trial()

@@ -1,5 +1,6 @@
 """Run folders are read and checked in one place, and results name the versions they were made with."""
 
+import copy
 import json
 import shutil
 import subprocess
@@ -48,8 +49,41 @@ def test_a_folder_holds_the_run_with_the_same_arguments_only(tmp_path):
     assert not holds_run(tmp_path / "run", arguments)
     open_folder(tmp_path / "run", arguments)
     assert holds_run(tmp_path / "run", arguments)
-    with pytest.raises(FileExistsError, match=r"b: None there, 8\.0 now\n  seed: 0 there, 1 now"):
+    with pytest.raises(FileExistsError, match=r"b: nothing there, 8\.0 now\n  seed: 0 there, 1 now"):
         holds_run(tmp_path / "run", arguments | {"seed": 1, "b": 8.0})
+    assert holds_run(tmp_path / "run", arguments | {"b": None})
+
+
+DEEP = {"a": {"seed": 0, "sizes": [1, 2], "old": None}, "phases": [{"trials": 1}, {"trials": 2}], "long": "x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        (("a", "seed"), 1, "a.seed: 0 there, 1 now"),
+        (("a", "sizes"), [1, 3], "a.sizes.1: 2 there, 3 now"),
+        (("a", "sizes"), [1], r"a.sizes: \[1, 2\] there, \[1\] now"),
+        (("a", "new"), None, "a.new: nothing there, None now"),
+        (("a", "old"), {"b": 1}, r"a.old: None there, \{'b': 1\} now"),
+        (("phases", 1, "trials"), 9, "phases.1.trials: 2 there, 9 now"),
+        (("long",), "y" * 500, r"long: 'x' there, 'y{76}\.\.\. now"),
+    ],
+)
+def test_what_differs_is_named_and_nothing_else(tmp_path, path, value, line):
+    open_folder(tmp_path / "run", DEEP)
+    changed = copy.deepcopy(DEEP)
+    part = changed
+    for name in path[:-1]:
+        part = part[name]
+    part[path[-1]] = value
+    with pytest.raises(FileExistsError, match=f"other arguments:\n  {line}\nchoose another folder"):
+        holds_run(tmp_path / "run", changed)
+
+
+def test_an_error_names_20_differences_at_most(tmp_path):
+    open_folder(tmp_path / "run", {"weights": list(range(90))})
+    with pytest.raises(FileExistsError, match=r"weights\.19: 19 there, 20 now\n  and 70 more\nchoose"):
+        holds_run(tmp_path / "run", {"weights": list(range(1, 91))})
 
 
 def test_a_file_that_cannot_be_written_is_noticed_before_the_work(tmp_path):

@@ -14,6 +14,7 @@ from gymnasium.utils.env_checker import check_env
 from savings_gym import BCI_ENV_IDS, BCIReachEnv, BCIReachVectorEnv, Decoder, spawn_seeds
 from savings_gym.bci.decoder import population_vector
 from savings_gym.bci.schedule import DecoderPhase, perturbed_phases
+from savings_gym.envs.cursor_picture import cursor_picture
 from savings_gym.task.schedule import PHASES, Phase, Schedule
 
 INTUITIVE = population_vector(6)
@@ -233,10 +234,10 @@ def test_a_schedule_goes_through_json_and_refuses_what_is_no_phase():
     phase = {"name": "a", "trials": 1, "decoder": INTUITIVE.to_dict()}
     with pytest.raises(ValueError, match="has no field"):
         BCIReachEnv(schedule={"phases": [phase | {"field": {"kind": "curl", "b": 8.0}}]})
-    with pytest.raises(ValueError, match="must be a DecoderPhase or a dict of"):
+    with pytest.raises(ValueError, match=r"must be a DecoderPhase or a dict of .*'targets', 'trials'\]"):
         BCIReachEnv(schedule={"phases": [{"name": "a", "trials": 1}]})
     with pytest.raises(ValueError, match="one number of units"):
-        phases = [DecoderPhase(str(n), 1, decoder=population_vector(n)) for n in (3, 4)]
+        phases = [DecoderPhase(str(n), population_vector(n), 1) for n in (3, 4)]
         BCIReachEnv(schedule=Schedule(tuple(phases)))
 
 
@@ -248,3 +249,74 @@ def test_the_picture_shows_cursor_and_target_where_they_are():
     assert green[0] == pytest.approx([239.5, 239.5 + 0.1 / 0.32 * 480], abs=1.0)
     assert green[1] == pytest.approx([239.5 - 0.1 / 0.32 * 480, 239.5], abs=1.0)
     assert (right[238:242, 238:242] == (26, 28, 36)).all()
+
+
+@pytest.mark.parametrize("columns", [None, 3])
+def test_a_grid_holds_the_picture_of_every_cursor(columns):
+    envs = BCIReachVectorEnv(3, decoder=INTUITIVE, render_mode="rgb_array")
+    envs.reset(seed=0)
+    for _ in range(30):
+        envs.step(envs.action_space.sample())
+    grid, across = envs.render_grid(tile=64, columns=columns), columns or 2
+    assert grid.shape == (-(-3 // across) * 64, across * 64, 3) and grid.dtype == np.uint8
+    for k in range(3):
+        top, left = k // across * 64, k % across * 64
+        alone = cursor_picture(envs.task, k, 64)
+        assert (grid[top + 1 : top + 64, left + 1 : left + 64] == alone[1:, 1:]).all()
+    assert (cursor_picture(envs.task, 0) == envs.render()[0]).all()
+    for size in (15, 641):
+        with pytest.raises(ValueError, match=f"16 to 640 pixels, got {size}"):
+            envs.render_grid(tile=size)
+    plain = BCIReachVectorEnv(2, units=3)
+    assert plain.render_grid() is None and plain.render() is None
+
+
+def test_a_new_schedule_is_followed_from_the_next_trial_on():
+    """As with the arm: a trial without a step follows at once, and one that is under way ends as it was."""
+    before = Schedule((DecoderPhase("before", INTUITIVE, 100),))
+    after = Schedule((DecoderPhase("one", ROTATED, 1, 1.0), DecoderPhase("two", INTUITIVE, 9)))
+    env = BCIReachVectorEnv(3, schedule=before, catch_fraction=0.0)
+    env.reset(seed=0)
+    for _ in range(2):
+        env.step(np.ones((3, 6)))
+    _, info = env.reset(options={"reset_mask": np.array([True, False, False])})
+    assert info["trial"][0] == 1
+    env.set_schedule(after)
+    assert [phase.name for phase in env.trial_phases] == ["one", "before", "before"]
+    assert env.trial_decoders == (ROTATED, INTUITIVE, INTUITIVE)
+    velocity = env.step(np.ones((3, 6)))[4]["cursor_velocity"]
+    assert velocity[0] == pytest.approx(ROTATED.step(np.zeros(2), np.ones(6)), abs=1e-3)
+    _, info = env.reset()
+    assert info["trial"].tolist() == [1, 0, 0] and info["catch"].tolist() == [False, True, True]
+    assert BCIReachEnv(**env.settings.arguments()).settings.schedule == after
+    env.set_schedule(None)
+    env.reset()
+    assert env.trial_phases == (None,) * 3 and env.trial_decoders == (INTUITIVE,) * 3
+
+
+def test_a_single_cursor_and_a_row_follow_a_new_schedule_alike():
+    env, envs = BCIReachEnv(units=6), BCIReachVectorEnv(2, units=6)
+    env.reset(seed=spawn_seeds(4, 2)[1]), envs.reset(seed=4)
+    for each in (env, envs):
+        each.set_schedule(SHORT)
+    for _ in range(6):
+        info, infos = env.step(np.full(6, 0.3))[4], envs.step(np.full((2, 6), 0.3))[4]
+        assert all(infos[name][1] == pytest.approx(value, abs=1e-12) for name, value in info.items())
+        assert env.trial_phase == envs.trial_phases[1] and env.trial_decoder == envs.trial_decoders[1]
+        env.reset(), envs.reset()
+
+
+@pytest.mark.parametrize("make", [BCIReachEnv, lambda **given: BCIReachVectorEnv(2, **given)])
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ("four", "a schedule must be a Schedule"),
+        (Schedule((Phase("NF1", None, 3),)), r"phases without a decoder: \['NF1'\]"),
+        (Schedule((DecoderPhase("A", population_vector(5), 3),)), "must have 6 units, .* got 5"),
+    ],
+)
+def test_what_is_no_schedule_of_decoders_is_refused_and_changes_nothing(make, schedule, message):
+    env = make(schedule=SHORT)
+    with pytest.raises(ValueError, match=message):
+        env.set_schedule(schedule)
+    assert env.settings.schedule == SHORT and env.reset(seed=0)[1]["phase"].max() == 0

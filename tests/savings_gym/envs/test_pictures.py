@@ -20,13 +20,13 @@ from savings_gym import (
     four_phase,
 )
 from savings_gym.arm.model import load_arm
+from savings_gym.envs.pictures import tile_pictures
 from savings_gym.envs.render import (
     CENTRE_OUT_VIEW,
     WHOLE_VIEW,
     ReachRenderer,
     SnapshotRenderer,
     activation_shade,
-    tile_pictures,
 )
 from savings_gym.envs.snapshot import CATCH, GO, WAIT, Snapshot, field_arrows, take_snapshot
 
@@ -243,11 +243,11 @@ def test_a_grid_holds_the_picture_of_every_environment(columns, across):
     for _ in range(30):
         envs.step(envs.action_space.sample())
     grid = envs.render_grid(tile=96, columns=columns)
-    renderer = ReachRenderer(envs.task, size=96)
+    renderer = ReachRenderer(envs.task)
     assert grid.shape == (-(-3 // across) * 96, across * 96, 3) and grid.dtype == np.uint8
     for k in range(3):
         top, left = k // across * 96, k % across * 96
-        assert (grid[top + 1 : top + 96, left + 1 : left + 96] == renderer.frame(k)[1:, 1:]).all()
+        assert (grid[top + 1 : top + 96, left + 1 : left + 96] == renderer.frame(k, 96)[1:, 1:]).all()
     renderer.close()
     envs.close()
 

@@ -7,8 +7,9 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from savings_gym import ENV_IDS, ConstantField, ReachEnv, ReachVectorEnv
-from savings_gym.envs import render
-from savings_gym.envs.render import ReachRenderer, choose_backend
+from savings_gym.envs import opengl
+from savings_gym.envs.opengl import choose_backend
+from savings_gym.envs.render import ReachRenderer
 
 
 def coloured(frame, colour):
@@ -57,7 +58,7 @@ def test_pictures_do_not_change_the_trial(actuation):
 
 @pytest.mark.render
 def test_a_closed_renderer_says_so():
-    renderer = ReachRenderer(ReachEnv().task, size=64)
+    renderer = ReachRenderer(ReachEnv().task)
     renderer.close()
     with pytest.raises(RuntimeError, match="closed"):
         renderer.frame(0)
@@ -71,8 +72,8 @@ def test_without_a_render_mode_there_is_no_picture():
 
 def test_the_backend_follows_the_environment(monkeypatch):
     loaded = []
-    monkeypatch.setattr(render.ctypes, "CDLL", loaded.append)
-    monkeypatch.setattr(render.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(opengl.ctypes, "CDLL", loaded.append)
+    monkeypatch.setattr(opengl.platform, "system", lambda: "Linux")
     for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     assert choose_backend() == "egl" and loaded[0] == "libEGL.so.1"
@@ -89,8 +90,8 @@ def test_without_a_backend_the_error_names_the_packages(monkeypatch, asked):
     def missing(name):
         raise OSError(f"{name}: cannot open shared object file")
 
-    monkeypatch.setattr(render.ctypes, "CDLL", missing)
-    monkeypatch.setattr(render.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(opengl.ctypes, "CDLL", missing)
+    monkeypatch.setattr(opengl.platform, "system", lambda: "Linux")
     monkeypatch.setenv("MUJOCO_GL", asked)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
@@ -105,8 +106,8 @@ def test_only_the_missing_library_falls_back(monkeypatch):
         if "EGL" in name:
             raise OSError(name)
 
-    monkeypatch.setattr(render.ctypes, "CDLL", no_egl)
-    monkeypatch.setattr(render.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(opengl.ctypes, "CDLL", no_egl)
+    monkeypatch.setattr(opengl.platform, "system", lambda: "Linux")
     for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     assert choose_backend() == "osmesa"

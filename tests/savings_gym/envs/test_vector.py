@@ -290,7 +290,7 @@ def test_a_shorter_episode():
         (lambda: ReachVectorEnv(2).reset(options={"reset_mask": [1, 0]}), "'reset_mask' must be 2 booleans"),
         (
             lambda: ReachVectorEnv(2).reset(options={"target": [1, 2, 3]}),
-            r"\'target\' must be .* of shape \(2,\)",
+            r"'target' must be an index from 0 to 7, one or 2 of them, or .*; got \[1, 2, 3\]",
         ),
         (lambda: ReachVectorEnv(2).reset(options={"field": [None]}), "1 fields were given for 2 trials"),
         (lambda: stepped(np.zeros((3, 6))), r"must have the shape \(2, 6\), got \(3, 6\)"),

@@ -5,6 +5,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
 from savings_gym import (
+    BCI_ENV_IDS,
     ContextCue,
     CurlField,
     ForceField,
@@ -13,6 +14,7 @@ from savings_gym import (
     PhaseSchedule,
     ReachEnv,
     ReachVectorEnv,
+    RecordTrials,
     Schedule,
     VectorContextCue,
     four_phase,
@@ -126,6 +128,44 @@ def test_the_cue_of_a_vector_environment_is_that_of_its_environments(mode, conte
                 assert info["final_obs"][i][-1] == before[i]
         cues.add(tuple(now))
     assert cues == {(0.0, 0.0), (1.0, 1.0)}
+
+
+WRAPPERS = {
+    "ForceField": lambda env: ForceField(env, CurlField(3.0)),
+    "PhaseSchedule": lambda env: PhaseSchedule(env, SCHEDULE),
+    "ContextCue": ContextCue,
+    "RecordTrials": RecordTrials,
+}
+
+
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", *BCI_ENV_IDS])
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_an_environment_that_does_not_reach_is_refused(wrapper, env_id):
+    with pytest.raises(ValueError, match=f"{wrapper} needs a ReachEnv, wrapped or not, got .*{env_id}"):
+        WRAPPERS[wrapper](gym.make(env_id))
+
+
+@pytest.mark.parametrize("wrapper", ["ForceField", "PhaseSchedule"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: gym.make("SavingsReach-v0", schedule=SCHEDULE),
+        lambda: ContextCue(ReachEnv(schedule=SCHEDULE)),
+        lambda: PhaseSchedule(ReachEnv(), SCHEDULE),
+        lambda: ContextCue(PhaseSchedule(ReachEnv(), SCHEDULE)),
+    ],
+    ids=["made", "inside", "wrapper", "wrapper inside"],
+)
+def test_phases_keep_their_own_fields(make, wrapper):
+    """Another field would be learned under the names of the phases."""
+    with pytest.raises(ValueError, match=f"{wrapper} needs an environment without a schedule, .*'FF1'"):
+        WRAPPERS[wrapper](make())
+
+
+@pytest.mark.parametrize("wrapper", ["ForceField", "PhaseSchedule", "RecordTrials"])
+def test_sessions_keep_their_own_fields(wrapper):
+    with pytest.raises(ValueError, match=f"{wrapper} needs episodes that are trials, not sessions"):
+        WRAPPERS[wrapper](gym.make("ReachSession-v0"))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,24 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from small_learners import CURL, STEPS, TWO, Stop, arms, assert_same, hand_written, ppo, single, table_rows
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback, EveryNTimesteps
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from savings_gym import ContextCue, ForceField, Phase, Schedule, four_phase
+from savings_gym import (
+    BCIReachVectorEnv,
+    ContextCue,
+    ForceField,
+    Phase,
+    Probe,
+    ReachCriterion,
+    ReachVectorEnv,
+    Schedule,
+    VectorContextCue,
+    four_phase,
+)
 from savings_gym.sb3.callback import SavingsCallback
 from savings_gym.sb3.vec_env import ReachVecEnv
 from savings_gym.task.settings import TRIAL_STEPS
@@ -29,11 +41,86 @@ def test_wrappers_that_are_not_known_need_an_environment_for_probes():
     assert_same(table_rows(callback.result.table, "FF1", 2), expected)
 
 
+class Halved(gym.vector.VectorActionWrapper):
+    """Half of what the agent does reaches the arm."""
+
+    def actions(self, actions):
+        return 0.5 * actions
+
+
+class HalvedAlone(gym.ActionWrapper):
+    """`Halved`, for a single environment."""
+
+    def action(self, action):
+        return 0.5 * action
+
+
+@pytest.mark.parametrize(
+    ("inside", "alone"),
+    [(VectorContextCue, ContextCue), (Halved, HalvedAlone)],
+    ids=["cue", "actions"],
+)
+def test_wrappers_inside_a_vector_environment_need_one_too(inside, alone):
+    """The error names the remedy, with which probes are those of single environments in the same wrapper."""
+    env = ReachVecEnv(inside(ReachVectorEnv(1, noise=False, autoreset_mode="SameStep", shared_trials=True)))
+    model = ppo(env)
+    with pytest.raises(ValueError, match=rf"\['{inside.__name__}'\] .* or an action; give it probe_env="):
+        model.learn(STEPS, SavingsCallback(TWO, 4))
+    assert model.num_timesteps == 0
+    make = lambda: alone(single(noise=False)())  # noqa: E731
+    callback = SavingsCallback(TWO, 4, probe_env=make)
+    model.learn(STEPS, callback)
+    expected = Probe(make_env=make)(model, CURL).columns
+    assert_same(table_rows(callback.result.table, "FF1", 2), expected)
+
+
+def test_statistics_of_episodes_inside_a_vector_environment_change_no_probe():
+    tables = []
+    for wrap in (lambda env: env, RecordEpisodeStatistics):
+        env = ReachVecEnv(wrap(ReachVectorEnv(2, autoreset_mode="SameStep", shared_trials=True)))
+        callback = SavingsCallback(TWO, 2)
+        env.seed(0)
+        ppo(env).learn(STEPS, callback)
+        tables.append(callback.result.table)
+    assert all(np.array_equal(tables[0][name], tables[1][name]) for name in ("endpoint_error", "trial"))
+
+
+@pytest.mark.parametrize("criterion", ["soon", (0.01, 3), {"error": 0.01}, True, np.True_])
+def test_what_is_no_criterion_is_refused_with_what_is(criterion):
+    with pytest.raises(
+        ValueError, match="must be a ReachCriterion, a mean end-point error in m .*, or None; got"
+    ):
+        SavingsCallback(TWO, 4, criterion=criterion)
+
+
+@pytest.mark.parametrize("error", [0.0, -0.01, np.nan, np.inf])
+def test_a_criterion_is_an_error_above_zero(error):
+    with pytest.raises(ValueError, match="criterion: error must be"):
+        SavingsCallback(TWO, 4, criterion=error)
+
+
+def test_a_criterion_may_be_given_by_its_error():
+    for error in (0.02, np.float32(0.02), 1):
+        assert SavingsCallback(TWO, 4, criterion=error).criterion == ReachCriterion(error=float(error))
+    assert SavingsCallback(TWO, 4, criterion=ReachCriterion(0.02, 5)).criterion == ReachCriterion(0.02, 5)
+    assert SavingsCallback(TWO, 4).criterion is None
+
+
 REFUSED = {
     "too long": (lambda: arms(2), four_phase(CURL, 8, 8, 8, 8), "needs 32 trials.* has 4 .*=3200 would do"),
     "not even": (lambda: arms(3), Schedule((Phase("A", None, 4),)), "'A' has 4 trials, which 3 environments"),
     "no reach": (lambda: DummyVecEnv([lambda: gym.make("Pendulum-v1")]), TWO, "environment that reaches"),
     "overruled": (lambda: DummyVecEnv([lambda: ForceField(single()(), CURL)]), TWO, "ForceField.*overrule"),
+    "cursors": (
+        lambda: ReachVecEnv(BCIReachVectorEnv(1, autoreset_mode="SameStep")),
+        TWO,
+        "environment that reaches",
+    ),
+    "sessions in one": (
+        lambda: ReachVecEnv(1, session="savings"),
+        TWO,
+        "trials, not sessions; .*run_sessions",
+    ),
     "sessions": (
         lambda: DummyVecEnv([lambda: gym.make("ReachSession-v0")]),
         TWO,

@@ -3,8 +3,10 @@
 import subprocess
 import sys
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 pytest.importorskip("stable_baselines3")
 import torch
@@ -13,11 +15,26 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecCheckNan, VecFrameStack, VecMonitor, VecNormalize
 
-from savings_gym import CurlField, Phase, ReachEnv, ReachVectorEnv, Schedule, four_phase, spawn_seeds
+from savings_gym import (
+    BCIReachVectorEnv,
+    Block,
+    CurlField,
+    Phase,
+    ReachEnv,
+    ReachSessionVectorEnv,
+    ReachVectorEnv,
+    Schedule,
+    Session,
+    VectorContextCue,
+    four_phase,
+    savings_session,
+    spawn_seeds,
+)
 from savings_gym.sb3.vec_env import ReachVecEnv
 
 TASK = {"field": CurlField(8.0), "max_episode_steps": 30}
 SCHEDULE = four_phase(nf1=2, ff1=2, nf2=2, ff2=2)
+SESSION = Session((Block("NF1", None, 1), Block("FF1", "A", 1)))
 
 
 def actions(env, steps, seed=0):
@@ -197,14 +214,81 @@ def test_the_value_of_the_terminal_observation_is_added_to_the_last_reward():
     assert (np.delete(kept, 29, axis=0) == np.delete(rewards, 29, axis=0)).all()
 
 
+class Halved(gym.vector.VectorActionWrapper):
+    """Half of what the agent does reaches the arm."""
+
+    def actions(self, actions):
+        return 0.5 * actions
+
+
+INSIDE = {
+    "cue": lambda: VectorContextCue(ReachVectorEnv(2, schedule=SCHEDULE, autoreset_mode="SameStep")),
+    "actions": lambda: Halved(ReachVectorEnv(2, autoreset_mode="SameStep", **TASK)),
+    "episodes": lambda: RecordEpisodeStatistics(ReachVectorEnv(2, autoreset_mode="SameStep")),
+    "sessions": lambda: ReachSessionVectorEnv(2, session=SESSION, autoreset_mode="SameStep"),
+    "cued sessions": lambda: VectorContextCue(
+        ReachSessionVectorEnv(2, session=SESSION, autoreset_mode="SameStep")
+    ),
+    "cursors": lambda: BCIReachVectorEnv(2, units=6, autoreset_mode="SameStep"),
+}
+
+
+@pytest.mark.parametrize("inside", INSIDE)
+def test_every_vector_environment_of_trials_is_stepped_in_its_wrappers(inside):
+    ours, theirs = ReachVecEnv(INSIDE[inside]()), INSIDE[inside]()
+    ours.seed(5)
+    assert (ours.reset() == theirs.reset(seed=5)[0]).all()
+    assert ours.observation_space == theirs.single_observation_space and ours.num_envs == 2
+    ends = 0
+    for action in actions(ours, 210):
+        observation, reward, done, infos = ours.step(action)
+        other, expected, _, truncated, info = theirs.step(action)
+        assert (observation == other).all() and (done == truncated).all()
+        assert (reward == expected.astype(np.float32)).all()
+        for row in np.flatnonzero(done):
+            last = infos[row]["terminal_observation"]
+            assert ours.observation_space.contains(last) and (last == info["final_obs"][row]).all()
+            assert infos[row]["trial"] == info["final_info"]["trial"][row]
+            ends += 1
+    assert ends >= 2
+
+
+def test_what_the_environment_has_is_found_through_its_wrappers():
+    env = ReachVecEnv(INSIDE["cue"]())
+    assert env.get_attr("contexts") == [None] * 2 and env.get_attr("settings")[0].schedule == SCHEDULE
+    assert env.env_method("set_schedule", None) == [None] * 2
+    assert env.env.unwrapped.settings.schedule is None
+    env.set_attr("note", "kept")
+    assert env.env.unwrapped.note == "kept" and not env.has_attr("nothing")
+    assert [type(wrapper) for wrapper in env.wrappers] == [VectorContextCue]
+
+
+def test_a_session_by_name_makes_an_environment_of_sessions():
+    env = ReachVecEnv(2, session="savings", trial_cue=True)
+    assert isinstance(env.env, ReachSessionVectorEnv) and env.get_attr("session")[0] == savings_session()
+    assert env.observation_space.shape == (18,) and env.reset().shape == (2, 18)
+
+
+def test_sb3_learns_with_a_cue_on_cursors_and_in_sessions():
+    for inside in ("cue", "cursors", "sessions"):
+        env = ReachVecEnv(INSIDE[inside]())
+        small = {"n_steps": 110, "batch_size": 220, "n_epochs": 1, "policy_kwargs": {"net_arch": [8]}}
+        assert PPO("MlpPolicy", env, **small).learn(220).num_timesteps == 220
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: ReachVecEnv(ReachVectorEnv(2)), "autoreset_mode must be 'SameStep' .* got 'NextStep'"),
         (lambda: ReachVecEnv(ReachVectorEnv(2, autoreset_mode="SameStep"), field=None), r"\['field'\]"),
         (lambda: ReachVecEnv(2, autoreset_mode="Disabled"), "got 'Disabled'"),
-        (lambda: ReachVecEnv(True), "a ReachVectorEnv or a number of arms, got True"),
-        (lambda: ReachVecEnv("two"), "a ReachVectorEnv or a number of arms, got 'two'"),
+        (lambda: ReachVecEnv(True), "env must be a ReachVectorEnv, .* or a number of arms, got True"),
+        (lambda: ReachVecEnv("two"), "wrapped or not, or a number of arms, got 'two'"),
+        (lambda: ReachVecEnv(ReachEnv()), "or a number of arms, got .*ReachEnv"),
+        (lambda: ReachVecEnv(gym.make_vec("CartPole-v1", 2)), "or a number of arms, got CartPoleVectorEnv"),
+        (lambda: ReachVecEnv(2, session="savings", shared_trials=True), "shared_trials is for schedules"),
+        (lambda: ReachVecEnv(2, session="four"), "session must be a Session"),
+        (lambda: ReachVecEnv(BCIReachVectorEnv(2)), "autoreset_mode must be 'SameStep' .* got 'NextStep'"),
         (lambda: ReachVecEnv(0), "num_envs must be a whole number of at least 1 and at most 1000000, got 0"),
         (lambda: ReachVecEnv(2, info="some"), r"info must be one of \('full', 'trial'\), got 'some'"),
     ],

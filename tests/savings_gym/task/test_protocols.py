@@ -1,5 +1,7 @@
 """Protocols by name: their phases, counts and fields; gradual sizes and targets of phases."""
 
+import ast
+import inspect
 import json
 
 import numpy as np
@@ -44,6 +46,20 @@ def test_every_protocol_runs_and_goes_through_json(name, field):
     for _ in range(3):
         env.reset(seed=0)
         env.step(np.zeros(6))
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("joint", " -_")
+def test_the_words_of_a_name_may_be_joined_in_any_way(name, joint):
+    assert protocol(name.replace(" ", joint)) == protocol(name)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_argument_that_is_refused_or_listed_is_one_of_the_protocol(name):
+    with pytest.raises(ValueError, match="has no argument 'sometimes'; it has") as refused:
+        protocol(name, sometimes=1)
+    listed = ast.literal_eval(str(refused.value).partition("it has ")[2])
+    assert listed == [each for each in inspect.signature(PROTOCOLS[name]).parameters if each != "field"]
 
 
 def test_lengths_are_exact():
@@ -117,6 +133,12 @@ def test_only_the_targets_of_a_phase_come_each_once_in_a_block():
     ("make", "message"),
     [
         (lambda: protocol("a-b-a"), "protocol must be one of .*'interference'.* got 'a-b-a'"),
+        (lambda: protocol(None), "protocol must be one of .*'spontaneous-recovery', .* got None"),
+        (lambda: protocol(["abrupt"]), "protocol must be one of .* got .'abrupt'."),
+        (
+            lambda: protocol("savings", washout=3),
+            r"protocol 'savings' has no argument 'washout'; it has \['nf1', 'ff1', 'nf2', 'ff2', 'ramp'\]",
+        ),
         (lambda: protocol("abrupt", adaptation=-1), "phase 'A': trials must be a whole number"),
         (lambda: protocol("single trials", rounds=0), "rounds must be a whole number of at least 1"),
         (lambda: Phase("A", None, 3, sizes=1.0), r"sizes must be finite numbers of shape \(2,\)"),

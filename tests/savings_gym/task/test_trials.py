@@ -169,10 +169,17 @@ def test_rows_count_their_own_trials_or_all_together():
         ({"target": 8}, "an index from 0 to 7 or a position .*; got 8"),
         ({"target": -1}, "got -1"),
         ({"target": "left"}, "got 'left'"),
+        ({"target": (0, 1)}, r"an index from 0 to 7 or a position \(x, y\) in m, as floats .*; got \(0, 1\)"),
+        ({"target": [[0, 1]]}, r"an index from 0 to 7 or a position .*; got \[\[0, 1\]\]"),
         ({"target": (0.1, float("nan"))}, "option 'target', a position .* must be finite numbers"),
-        ({"target": (2.0, 2.0)}, "out of reach"),
-        ({"start": (2.0, 2.0)}, "out of reach"),
-        ({"start": (0.3, -0.3)}, "outside the range"),
+        ({"target": (2.0, 2.0)}, r"option 'target': hand position \[2.0, 2.0\] m is out of reach"),
+        ({"start": (2.0, 2.0)}, r"option 'start': hand position \[2.0, 2.0\] m is out of reach"),
+        ({"start": (0.3, -0.3)}, r"option 'start': \[0.3, -0.3\] m needs joint angles .* outside the range"),
+        ({"start": (0.0, 0.62)}, r"option 'start': \[0.0, 0.62\] m has a target that .* is out of reach"),
+        (
+            {"start": (0.0, 0.2), "target": 6},
+            r"'start': \[0.0, 0.2\] m has a target .*: \[0.0, 0.1\] m needs",
+        ),
         ({"start": 0.3}, "option 'start', a position .* must be finite numbers"),
         ({"go_time": 0.105}, "go_time must be a whole number of control steps.*got 0.105"),
         ({"go_time": -0.1}, "got -0.1"),
@@ -286,3 +293,20 @@ def test_what_is_no_schedule_is_refused_and_changes_nothing(make):
     with pytest.raises(ValueError, match="a schedule must be a Schedule"):
         env.set_schedule("four")
     assert env.settings.schedule == BEFORE
+
+
+@pytest.mark.parametrize("given", [None, [0, 6, 0]])
+def test_the_start_that_is_named_is_the_one_whose_target_is_out_of_reach(given):
+    starts = [(0.0, 0.4), (0.0, 0.2), (-0.1, 0.4)]
+    options = {"start": starts} if given is None else {"start": starts, "target": given}
+    with pytest.raises(ValueError, match=r"option 'start': \[0.0, 0.2\] m has a target that the arm cannot"):
+        ReachVectorEnv(3).reset(options=options)
+    ReachVectorEnv(3).reset(options={"start": starts, "target": [0, 2, 0]})
+
+
+def test_indices_of_targets_are_one_or_one_for_each_row():
+    env = ReachVectorEnv(2)
+    assert env.reset(options={"target": (0, 1)})[1]["target"].tolist() == [0, 1]
+    assert env.reset(options={"target": 3})[1]["target"].tolist() == [3, 3]
+    with pytest.raises(ValueError, match=r"an index from 0 to 7, one or 2 of them, or .*; got \(0, 1, 2\)"):
+        env.reset(options={"target": (0, 1, 2)})
