@@ -25,9 +25,8 @@ from savings_gym.metrics.rotation import rotation_adaptation
 from savings_gym.perturbations.fields import ChannelField, Field
 from savings_gym.perturbations.visual import VisualClamp, VisuomotorRotation
 from savings_gym.task.schedule import Phase, Schedule
-from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, Delays, Noise
+from savings_gym.task.settings import CATCH_FRACTION, CONTROL_STEP, N_TARGETS, Delays, Noise
 
-CATCH_FRACTION: Final = 0.5  # of the study
 TRAIN, PROBE = range(2)  # second key of the generators
 ONLY_MEASURES: Final = re.compile(r"(probe|before|after) \d+")  # phases of `PROTOCOLS`, such as "before 1"
 

@@ -24,6 +24,7 @@ from savings_gym.perturbations.visual_maps import seen_hand
 from savings_gym.task.observation import MUSCLE_OBSERVATION
 from savings_gym.task.settings import (
     CONTROL_STEP,
+    GO_TIMES,
     N_TARGETS,
     PROBE_GO,
     TRIAL_STEPS,
@@ -34,7 +35,7 @@ from savings_gym.task.settings import (
 )
 from savings_gym.task.trials import NO_GO, REACH
 
-TRAINING_GO = (0.10, 0.30)  # s, go of training trials is uniform in between
+TRAINING_GO = GO_TIMES  # s, of training trials
 # The study's code as it ran: the hand is seen a step less late than the cue, and go in steps 11 to 30.
 STUDY_DELAYS = Delays(vision=0.06, proprioception=0.02, cue=0.07)
 STUDY_TRAINING_GO = (0.11, 0.30)  # s

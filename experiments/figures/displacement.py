@@ -18,10 +18,10 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.drawing import style as look
 from experiments.figures.comparison import beside_study
-from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.figures.findings import Findings, correct, effect, farthest, p_text
 from experiments.runs.tables import format_p, format_value, markdown_table
 from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation, step_at
-from experiments.stored.probes import DisplacedProbes
+from experiments.stored.probes import DisplacedProbes, slopes_over
 from experiments.stored.runs import StoredRuns
 from experiments.study import DISPLACED_FF1, DISPLACEMENTS, REFERENCE, SLOPE, Quantity, displaced, quantity
 from savings_gym.activity.displacement import random_orthogonal
@@ -131,7 +131,7 @@ def displace(runs: StoredRuns, run: Path) -> Displaced:
     deviation = np.insert(
         deviations[1:].reshape(1 + DRAWS, -1, prepared.networks), DISPLACEMENTS.index(0), deviations[0], 1
     )
-    slope = np.tensordot(deviation, (m - m.mean()) / np.sum((m - m.mean()) ** 2), (1, 0))
+    slope = slopes_over(m, deviation)
     by_time = {}
     for time in TIMES:
         moved = np.stack([shift, *draws[:TIME_DRAWS]])
@@ -155,7 +155,7 @@ def _slope_quantities(slopes: Slopes, sampling: Sampling) -> list[Quantity]:
         note = "; ".join(part for part in (t_text, note) if part)
         return quantity(name, values, UNIT, sampling, scale=MM, test=test, note=note)
 
-    steepest = int(np.abs(slopes.shift - np.median(slopes.shift)).argmax())
+    steepest = farthest(slopes.shift)
     across = MM * slopes.random.mean(axis=1)
     spread = (
         f"means of {DRAWS} draws from {across.min():.3g} to {across.max():.3g}, SD {across.std(ddof=1):.2g}"

@@ -18,10 +18,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from experiments.study import LEVEL, Quantity
-from savings_gym.arrays import Columns
+from savings_gym.arrays import Columns, Floats
 from savings_gym.files import jsonable, write_atomically
 from savings_gym.metrics.statistics import holm
 
@@ -139,6 +140,11 @@ def p_text(entry: Quantity) -> str:
     if entry.p_holm is not None:
         return f"p = {entry.p_holm:.2g}"
     return "no test with one network" if entry.p is None else f"p = {entry.p:.2g}, not corrected"
+
+
+def farthest(values: Floats) -> int:
+    """Return which network's value, of (n,), lies farthest from the median."""
+    return int(np.abs(values - np.median(values)).argmax())
 
 
 def failed_fits(failures: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from agents.supervised.closed_loop import SLOW, ClosedLoop, linearise
 from agents.supervised.torch_arm import TorchArm
 from experiments.drawing import style as look
 from experiments.figures.comparison import beside_study
-from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.figures.findings import Findings, correct, effect, farthest, p_text
 from experiments.runs.tables import format_value
 from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation, step_at
 from experiments.stored.probes import DisplacedProbes
@@ -151,7 +151,7 @@ def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
         return mean(name, values, "1/s", 1.0, f"median time constant {1.0 / np.median(values):.2g} s")
 
     left = result.simulated[SHIFT][:, result.waited]
-    steepest = int(np.abs(result.slope - np.median(result.slope)).argmax())
+    steepest = farthest(result.slope)
 
     def related(name: str, chosen: NDArray[np.bool_], note: str) -> Quantity:
         found = correlation(rankdata(left[chosen]), rankdata(result.slope[chosen]), sampling)

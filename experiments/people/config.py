@@ -11,10 +11,9 @@ from typing import Annotated, Any, Final
 import tyro
 
 from experiments.runs.command_line import choices, differing_flags
-from experiments.theories.command import ALL_UNITS, pairs
-from experiments.theories.learners import SIZES
+from experiments.theories.command import ALL_UNITS, pairs, perturbation_sizes
 from experiments.theories.prediction import THEORIES
-from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.arrays import as_seed, as_whole_number
 from savings_gym.files import file_digest
 from savings_gym.trials import KEYS, OPTIONAL, UNITS, TrialTable, read_trials
 
@@ -61,7 +60,7 @@ class People:
         if unknown := [name for name in pairs("columns", self.columns) if name not in COLUMNS]:
             raise ValueError(f"unknown column {unknown[0]!r}; choose from: {', '.join(COLUMNS)}")
         pairs("phases", self.phases)
-        self.sizes()
+        perturbation_sizes(self.perturbation)
         for name in ("start", "starts", *(["block"] if self.block is not None else [])):
             as_whole_number(name, getattr(self, name), least=1)
         as_seed("seed", self.seed)
@@ -77,16 +76,6 @@ class People:
             if len(its) > 1:
                 raise ValueError(f"{name} has one unit, got {' and '.join(its)}")
         return {name: its[0] for name, its in given.items() if its}
-
-    def sizes(self) -> dict[str, float]:
-        """Return the size of the perturbation of every phase of a table without such a column."""
-        sizes = dict(SIZES)
-        for phase, text in pairs("perturbation", self.perturbation).items():
-            try:
-                sizes[phase] = as_number(f"perturbation of {phase}", float(text))
-            except ValueError:
-                raise ValueError(f"perturbation of {phase} must be a number, got {text!r}") from None
-        return sizes
 
     def read(self, path: Path) -> TrialTable:
         """Return the trials in a file; see `read_trials` for what it refuses."""

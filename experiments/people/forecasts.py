@@ -14,6 +14,7 @@ import numpy as np
 from experiments.people.config import People
 from experiments.people.groups import Group
 from experiments.runs.command_line import StopFlag, Stopped
+from experiments.theories.command import perturbation_sizes
 from experiments.theories.learners import Source, people
 from experiments.theories.prediction import EARLY, THEORIES, Outcome, outcome, verdicts
 from experiments.theories.report import FIGURE, PAGE, sentence, write
@@ -42,7 +43,9 @@ def learners(group: Group, config: People) -> Source:
                     f"participant {person} has no {measure} in the first {first} trial(s) of {phase}, which "
                     "models need; use a larger --start, or no --models"
                 )
-    source = people(config.table.stem, group.table, measure, config.sizes(), config.start)
+    source = people(
+        config.table.stem, group.table, measure, perturbation_sizes(config.perturbation), config.start
+    )
     unit = "" if measured.unit == "1" else measured.unit
     return dataclasses.replace(source, origin=f"`{config.table}`", unit=unit, factor=measured.factor)
 

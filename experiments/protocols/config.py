@@ -157,7 +157,7 @@ class Protocols:
             },
         }  # fmt: skip
         first = {"nf1" if course == "interference" else "baseline": self.baseline}
-        schedule = protocol(course.replace("-", " "), self.field(), **first, **lengths[course])
+        schedule = protocol(course, self.field(), **first, **lengths[course])
         bare = RECOVERY_PHASES if course == "spontaneous-recovery" else A_PHASES
         return Schedule(tuple(_changed(phase, bare if sham else None) for phase in schedule.phases))
 

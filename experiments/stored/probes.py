@@ -134,9 +134,7 @@ class DisplacedProbes:
         """
         sizes = np.array(m, dtype=np.float64)
         moves = (sizes[:, None, None] * vectors[:, None]).reshape(-1, *vectors.shape[1:])
-        deviation = self.deviation(moves, step).reshape(len(vectors), len(sizes), -1)
-        centred = sizes - sizes.mean()
-        return np.asarray(np.tensordot(deviation, centred / np.sum(centred**2), (1, 0)))
+        return slopes_over(sizes, self.deviation(moves, step).reshape(len(vectors), len(sizes), -1))
 
     def remainder(self, vectors: ArrayLike, step: int, phase: str = "NF2") -> Floats:
         """Return the distance of activity from that of undisplaced trials, at every time.
@@ -176,6 +174,12 @@ class DisplacedProbes:
         with torch.no_grad():
             arm = TorchArm(like.device, like.dtype, self.actuation)
             return plain_rollout(ensemble, arm, reaches, displacement), reaches
+
+
+def slopes_over(m: Floats, deviation: Floats) -> Floats:
+    """Return the slopes of deviations (k, sizes, n) over sizes m, by least squares, (k, n)."""
+    centred = m - m.mean()
+    return np.asarray(np.tensordot(deviation, centred / np.sum(centred**2), (1, 0)))
 
 
 def tiled(reaches: Reaches, times: int) -> Reaches:

@@ -78,17 +78,7 @@ class Theories:
         as_seed("seed", self.seed)
         for name in ("columns", "phases", "perturbation"):
             pairs(name, getattr(self, name))
-        self.sizes()
-
-    def sizes(self) -> dict[str, float]:
-        """Return the size of the perturbation of every phase of a trial table."""
-        sizes = dict(SIZES)
-        for phase, text in pairs("perturbation", self.perturbation).items():
-            try:
-                sizes[phase] = as_number(f"perturbation of {phase}", float(text))
-            except ValueError:
-                raise ValueError(f"perturbation of {phase} must be a number, got {text!r}") from None
-        return sizes
+        perturbation_sizes(self.perturbation)
 
 
 def pairs(name: str, texts: Sequence[str]) -> dict[str, str]:
@@ -100,6 +90,24 @@ def pairs(name: str, texts: Sequence[str]) -> dict[str, str]:
     if wrong := [text for text in texts if not all(text.partition("="))]:
         raise ValueError(f"{name} must be pairs such as NAME=VALUE, got {wrong[0]!r}")
     return dict(text.partition("=")[::2] for text in texts)
+
+
+def perturbation_sizes(texts: Sequence[str]) -> dict[str, float]:
+    """Return the size of the perturbation of every phase of a trial table without such a column.
+
+    Args:
+        texts: Sizes other than those of `SIZES`, such as B=-1.
+
+    Raises:
+        ValueError: If a text is no such pair, or a size no number.
+    """
+    sizes = dict(SIZES)
+    for phase, text in pairs("perturbation", texts).items():
+        try:
+            sizes[phase] = as_number(f"perturbation of {phase}", float(text))
+        except ValueError:
+            raise ValueError(f"perturbation of {phase} must be a number, got {text!r}") from None
+    return sizes
 
 
 PRESETS: Final = {
@@ -130,7 +138,7 @@ def source_of(config: Theories, path: Path) -> Source:
             pairs("phases", config.phases),
         )
         measure = config.measure or table.measures[0]
-        source = people(path.stem, table, measure, config.sizes(), config.start)
+        source = people(path.stem, table, measure, perturbation_sizes(config.perturbation), config.start)
     return dataclasses.replace(source, learners=source.learners[: config.most])
 
 

@@ -216,9 +216,9 @@ PROTOCOLS: Final[Mapping[str, Callable[..., Schedule]]] = {
     "gradual": gradual,
     "savings": savings,
     "interference": interference,
-    "spontaneous recovery": spontaneous_recovery,
-    "error clamps": error_clamps,
-    "single trials": single_trials,
+    "spontaneous-recovery": spontaneous_recovery,
+    "error-clamps": error_clamps,
+    "single-trials": single_trials,
     "generalisation": generalisation,
 }
 """Protocols by name."""
@@ -228,18 +228,17 @@ def protocol(name: str, field: FieldLike = None, **lengths: Any) -> Schedule:
     """Return a protocol by its name in `PROTOCOLS`.
 
     Args:
-        name: The name; its words may be joined by hyphens or underscores, as in "spontaneous-recovery".
+        name: The name; spaces or underscores may stand for its hyphens.
         field: The perturbation A.
         **lengths: Other arguments of that protocol.
 
     Raises:
         ValueError: If there is no such protocol or argument, or a value is bad; it names the valid choices.
     """
-    by_name = {words.replace(" ", "-"): make for words, make in PROTOCOLS.items()}
     hyphened = re.sub("[ _]", "-", name) if isinstance(name, str) else ""
-    if hyphened not in by_name:
-        raise ValueError(f"protocol must be one of {tuple(by_name)}, got {name!r}")
-    make = by_name[hyphened]
+    if hyphened not in PROTOCOLS:
+        raise ValueError(f"protocol must be one of {tuple(PROTOCOLS)}, got {name!r}")
+    make = PROTOCOLS[hyphened]
     valid = [argument for argument in inspect.signature(make).parameters if argument != "field"]
     for argument in lengths:
         if argument not in valid:

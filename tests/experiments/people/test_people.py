@@ -1,17 +1,28 @@
 """Trial tables of people: planted savings are found in any unit, missing values are left out and named."""
 
 import dataclasses
-import inspect
 import json
-import shlex
 
 import numpy as np
 import pytest
+from people_tables import (
+    AFTER_EFFECT,
+    AMPLITUDE,
+    FLOOR,
+    LENGTHS,
+    PHASES,
+    RATES,
+    SAVED,
+    arguments_of,
+    config,
+    numbers_of,
+    trial_table,
+    write,
+)
 from scipy import stats
 
 from experiments.people import command, report
 from experiments.people.command import analyse, main
-from experiments.people.config import People
 from experiments.people.config import command as command_line
 from experiments.people.measures import (
     AFTER,
@@ -22,68 +33,16 @@ from experiments.people.measures import (
     RATIO,
     RESIDUAL,
     finite,
-    quantities,
     quarter_of,
     rate_of,
     share_of,
     start_of,
     unpaired,
 )
-from experiments.theories.learners import people
+from experiments.theories.learners import SIZES, people
 from experiments.theories.prediction import outcomes_of, verdicts
 from savings_gym.metrics.savings import savings
 from savings_gym.metrics.statistics import holm, mean_interval
-
-LENGTHS = {"baseline": 16, "field 1": 80, "washout": 40, "field 2": 80}
-COLUMNS = ("participant=subj", "phase=block", "target=goal", "lateral_deviation=max dev", "angle=turn")
-PHASES = ("baseline=NF1", "field 1=FF1", "washout=NF2", "field 2=FF2")
-AMPLITUDE, FLOOR, AFTER_EFFECT, RATES = 20.0, 3.0, 12.0, (0.05, 0.08)
-SAVED = 4.0  # mean over the population
-
-
-def trial_table(path, n=6, noise=0.0, seed=0, side=1.0, sham=False, saved=SAVED, column="max dev"):
-    """A table under other names: participant i starts FF2 closer to the line; returns rows and savings."""
-    rng = np.random.default_rng(seed)
-    gains = saved + rng.standard_normal(n)
-    met = 0.0 if sham else 1.0
-    rows = []
-    for i in range(n):
-        number = 0
-        for block, trials in LENGTHS.items():
-            t = np.arange(trials)
-            curve = {
-                "baseline": 0.0 * t,
-                "field 1": met * (AMPLITUDE * np.exp(-RATES[0] * t) + FLOOR),
-                "washout": -met * AFTER_EFFECT * np.exp(-0.3 * t),
-                "field 2": (AMPLITUDE - gains[i]) * np.exp(-RATES[1] * t) + FLOOR,
-            }[block]
-            for k, value in enumerate(curve + noise * rng.standard_normal(trials)):
-                row = {"subj": f"P{i}", "block": block, "trial": number, "goal": k % 4}
-                rows.append(row | {column: f"{side * value:.6f}"})
-                number += 1
-    write(path, rows)
-    return rows, gains
-
-
-def write(path, rows):
-    names = list(rows[0])
-    path.write_text("\n".join([",".join(names), *(",".join(str(row[n]) for n in names) for row in rows)]))
-    return path
-
-
-def config(path, unit="mm", **changes):
-    columns = [c for c in COLUMNS if c.partition("=")[2] in path.read_text().splitlines()[0].split(",")]
-    arguments = {"columns": tuple(columns), "phases": PHASES, "unit": (unit,)}
-    return People(path, path.parent / "out", **arguments | changes)
-
-
-def numbers_of(analysis):
-    units = {name: measured.unit for name, measured in analysis.group.measures.items()}
-    return quantities(analysis.values, analysis.sham_values, units)
-
-
-def arguments_of(config):
-    return [*shlex.split(command_line(config))[3:]]
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
@@ -336,7 +295,7 @@ def test_models_forecast_people_as_in_the_test_of_theories(tmp_path):
     trial_table(tmp_path / "lab.csv", n=3, noise=1.0, column="turn")
     lab = config(tmp_path / "lab.csv", "deg", models=("one-rate",), start=4, starts=1)
     assert main(arguments_of(lab)) == 0
-    source = people("lab", lab.read(lab.table), "angle", lab.sizes(), 4)
+    source = people("lab", lab.read(lab.table), "angle", SIZES, 4)
     its = verdicts(outcomes_of(source, ("one-rate",), 1, 0), 0)["one-rate"]
     summary = json.loads((lab.out / "summary.json").read_text())["models"]["one-rate"]
     assert summary["beyond"]["early"]["mean"] == pytest.approx(its.beyond["early"].mean)
@@ -356,96 +315,6 @@ def test_models_refuse_people_of_whom_the_start_is_unknown(tmp_path):
     ):
         command.run(lab)
     assert not lab.out.exists()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"table": "nowhere.csv"}, "no file 'nowhere.csv'"),
-        ({"sham": "nowhere.csv"}, "no file 'nowhere.csv'"),
-        ({"columns": ("participant=who",)}, "has no column 'who'; it has subj, block, trial"),
-        ({"unit": ()}, "the unit of lateral_deviation is not given; choose from: m, cm, mm"),
-        ({"unit": ("deg",)}, "the unit of lateral_deviation is not given; choose from: m, cm, mm"),
-        ({"phases": ()}, "has no phase FF1; it has baseline, field 1, washout, field 2"),
-        ({"phases": ("field 1=FF1",)}, "has no phase FF2; it has baseline, FF1, washout, field 2"),
-        ({"phases": PHASES[1::2], "models": ("one-rate",)}, "participant P0 has no trials of NF2"),
-        ({"block": 100}, "a block of 100 trials is longer than FF1 or FF2"),
-    ],
-)
-def test_bad_tables_are_refused_before_any_work(tmp_path, caplog, changes, message):
-    trial_table(tmp_path / "lab.csv", n=2)
-    lab = config(tmp_path / "lab.csv")
-    flags = {"table": lab.table, "sham": None, "columns": lab.columns, "phases": lab.phases, "unit": lab.unit}
-    given = flags | {"models": (), "block": None, "out": lab.out} | changes
-    words = [str(given.pop("table"))]
-    for name, value in given.items():
-        if value:
-            words += [f"--{name}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]
-    assert main(words) == 2
-    assert message in caplog.text and not lab.out.exists()
-
-
-def test_a_gap_in_the_trials_is_refused(tmp_path):
-    rows, _ = trial_table(tmp_path / "lab.csv", n=2)
-    del rows[40]
-    with pytest.raises(ValueError, match="trial 40 is missing; keep the rows of excluded trials"):
-        analyse(config(write(tmp_path / "lab.csv", rows)))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"perturbation": "1"}, "participant P0 has a perturbation in FF1, expected none"),
-        ({"perturbation": "0"}, "participant P0 has no perturbation in FF2"),
-        ({"max dev": "inf"}, "lateral_deviation has infinite values"),
-    ],
-)
-def test_a_sham_that_is_none_is_refused(tmp_path, change, message):
-    trial_table(tmp_path / "lab.csv", n=2)
-    rows, _ = trial_table(tmp_path / "sham.csv", n=2, sham=True)
-    write(tmp_path / "sham.csv", [row | change for row in rows])
-    with pytest.raises(ValueError, match=message):
-        analyse(config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv"))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"unit": ("inch",)}, "unknown unit 'inch'; choose from: m, cm, mm, rad, deg"),
-        ({"unit": ("mm", "cm")}, "lateral_deviation has one unit, got mm and cm"),
-        ({"models": ("bayes",)}, "unknown model 'bayes'; choose from: one-rate"),
-        ({"columns": ("error=dev",)}, "unknown column 'error'; choose from: participant, phase, trial"),
-        ({"columns": ("participant",)}, "columns must be pairs such as NAME=VALUE, got 'participant'"),
-        ({"phases": ("=FF1",)}, "phases must be pairs such as NAME=VALUE, got '=FF1'"),
-        ({"perturbation": ("B=x",)}, "perturbation of B must be a number, got 'x'"),
-        ({"start": 0}, "start must be a whole number of at least 1, got 0"),
-        ({"block": 0}, "block must be a whole number of at least 1, got 0"),
-        ({"seed": -1}, "seed must be"),
-        ({"sham": "lab.csv"}, "sham is the table itself"),
-    ],
-)
-def test_bad_arguments_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        People("lab.csv", **arguments)
-
-
-def test_the_command_on_the_page_has_the_same_arguments(tmp_path, monkeypatch):
-    trial_table(tmp_path / "lab.csv")
-    lab = config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv", models=("one-rate", "coin"), start=3)
-    seen = []
-    monkeypatch.setattr(command, "run", lambda given: seen.append(given) or 0)
-    assert main(arguments_of(lab)) == 0 and seen == [lab]
-
-
-def test_every_argument_has_a_help_line(capsys):
-    source = inspect.getsource(People)
-    for field in dataclasses.fields(People):
-        declared = source.split(f"\n    {field.name}: ", 1)[1]
-        assert declared.split("\n")[1].strip().startswith('"""'), field.name
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    text = capsys.readouterr().out
-    assert text.startswith("usage: python -m experiments.people") and "one-rate" in text and "deg" in text
 
 
 def test_phases_of_other_names_are_drawn_and_tabulated(tmp_path):

@@ -1,0 +1,107 @@
+"""What the analysis of people's tables refuses, and how its command line is told."""
+
+import dataclasses
+import inspect
+
+import pytest
+from people_tables import (
+    PHASES,
+    arguments_of,
+    config,
+    trial_table,
+    write,
+)
+
+from experiments.people import command
+from experiments.people.command import analyse, main
+from experiments.people.config import People
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"table": "nowhere.csv"}, "no file 'nowhere.csv'"),
+        ({"sham": "nowhere.csv"}, "no file 'nowhere.csv'"),
+        ({"columns": ("participant=who",)}, "has no column 'who'; it has subj, block, trial"),
+        ({"unit": ()}, "the unit of lateral_deviation is not given; choose from: m, cm, mm"),
+        ({"unit": ("deg",)}, "the unit of lateral_deviation is not given; choose from: m, cm, mm"),
+        ({"phases": ()}, "has no phase FF1; it has baseline, field 1, washout, field 2"),
+        ({"phases": ("field 1=FF1",)}, "has no phase FF2; it has baseline, FF1, washout, field 2"),
+        ({"phases": PHASES[1::2], "models": ("one-rate",)}, "participant P0 has no trials of NF2"),
+        ({"block": 100}, "a block of 100 trials is longer than FF1 or FF2"),
+    ],
+)
+def test_bad_tables_are_refused_before_any_work(tmp_path, caplog, changes, message):
+    trial_table(tmp_path / "lab.csv", n=2)
+    lab = config(tmp_path / "lab.csv")
+    flags = {"table": lab.table, "sham": None, "columns": lab.columns, "phases": lab.phases, "unit": lab.unit}
+    given = flags | {"models": (), "block": None, "out": lab.out} | changes
+    words = [str(given.pop("table"))]
+    for name, value in given.items():
+        if value:
+            words += [f"--{name}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]
+    assert main(words) == 2
+    assert message in caplog.text and not lab.out.exists()
+
+
+def test_a_gap_in_the_trials_is_refused(tmp_path):
+    rows, _ = trial_table(tmp_path / "lab.csv", n=2)
+    del rows[40]
+    with pytest.raises(ValueError, match="trial 40 is missing; keep the rows of excluded trials"):
+        analyse(config(write(tmp_path / "lab.csv", rows)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"perturbation": "1"}, "participant P0 has a perturbation in FF1, expected none"),
+        ({"perturbation": "0"}, "participant P0 has no perturbation in FF2"),
+        ({"max dev": "inf"}, "lateral_deviation has infinite values"),
+    ],
+)
+def test_a_sham_that_is_none_is_refused(tmp_path, change, message):
+    trial_table(tmp_path / "lab.csv", n=2)
+    rows, _ = trial_table(tmp_path / "sham.csv", n=2, sham=True)
+    write(tmp_path / "sham.csv", [row | change for row in rows])
+    with pytest.raises(ValueError, match=message):
+        analyse(config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"unit": ("inch",)}, "unknown unit 'inch'; choose from: m, cm, mm, rad, deg"),
+        ({"unit": ("mm", "cm")}, "lateral_deviation has one unit, got mm and cm"),
+        ({"models": ("bayes",)}, "unknown model 'bayes'; choose from: one-rate"),
+        ({"columns": ("error=dev",)}, "unknown column 'error'; choose from: participant, phase, trial"),
+        ({"columns": ("participant",)}, "columns must be pairs such as NAME=VALUE, got 'participant'"),
+        ({"phases": ("=FF1",)}, "phases must be pairs such as NAME=VALUE, got '=FF1'"),
+        ({"perturbation": ("B=x",)}, "perturbation of B must be a number, got 'x'"),
+        ({"start": 0}, "start must be a whole number of at least 1, got 0"),
+        ({"block": 0}, "block must be a whole number of at least 1, got 0"),
+        ({"seed": -1}, "seed must be"),
+        ({"sham": "lab.csv"}, "sham is the table itself"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        People("lab.csv", **arguments)
+
+
+def test_the_command_on_the_page_has_the_same_arguments(tmp_path, monkeypatch):
+    trial_table(tmp_path / "lab.csv")
+    lab = config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv", models=("one-rate", "coin"), start=3)
+    seen = []
+    monkeypatch.setattr(command, "run", lambda given: seen.append(given) or 0)
+    assert main(arguments_of(lab)) == 0 and seen == [lab]
+
+
+def test_every_argument_has_a_help_line(capsys):
+    source = inspect.getsource(People)
+    for field in dataclasses.fields(People):
+        declared = source.split(f"\n    {field.name}: ", 1)[1]
+        assert declared.split("\n")[1].strip().startswith('"""'), field.name
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python -m experiments.people") and "one-rate" in text and "deg" in text
