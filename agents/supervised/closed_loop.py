@@ -171,8 +171,12 @@ def linearise(
             held for a second.
 
     Raises:
-        ValueError: If there is no such target or control step.
+        ValueError: If there is no such target or control step, or the arm is spastic.
     """
+    if arm.impairments.spasticity:
+        raise ValueError(
+            "closed loops with a stretch reflex are not linearised: give an arm without spasticity"
+        )
     if not 0 <= as_whole_number("target", target) < N_TARGETS:
         raise ValueError(f"target must lie in 0..{N_TARGETS - 1}, got {target}")
     if not 0 <= as_whole_number("step", step) < TRIAL_STEPS:

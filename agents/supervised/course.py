@@ -98,6 +98,7 @@ def take_course(
     weights = learner.ensemble.initial
     common: dict[str, Any] = {
         "noise": noise, "delays": delays, "device": weights.device, "dtype": weights.dtype, "arm": arm,
+        "signal_noise": learner.arm.impairments.signal_noise,
     }  # fmt: skip
 
     def probe(field: Field) -> Reaches:

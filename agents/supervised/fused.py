@@ -67,6 +67,8 @@ class FusedRollout:
         ``agents.supervised.local_rule``: the reverse pass leaves out recurrent and input weights and replaces
         the read-out by the feedback.
         """
+        if reaches.signal_noise is not None:
+            raise ValueError("the fused rollout has no signal-dependent noise: choose rollout 'plain'")
         parameters = [getattr(ensemble, name) for name in PARAMETERS]
         begin = None if memory is None else memory[0]
         hand, velocity, force, excitation, hidden = _Rollout.apply(

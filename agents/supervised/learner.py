@@ -23,6 +23,8 @@ from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
 from savings_gym.arm.changes import ArmLike
+from savings_gym.arrays import as_choice
+from savings_gym.task.impairments import ImpairmentsLike
 
 FROZEN: Final = ("input_weight", "input_bias", "readout_weight", "readout_bias")  # after pre-training
 OPTIMISERS: Final = ("adam", "sgd")
@@ -54,10 +56,8 @@ class Learning:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if self.optimiser not in OPTIMISERS:
-            raise ValueError(f"unknown optimiser {self.optimiser!r}; choose from: {', '.join(OPTIMISERS)}")
-        if self.rule not in RULES:
-            raise ValueError(f"unknown rule {self.rule!r}; choose from: {', '.join(RULES)}")
+        as_choice("optimiser", self.optimiser, OPTIMISERS)
+        as_choice("rule", self.rule, RULES)
         for name in ("rate", "decay", "clip"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
@@ -102,6 +102,8 @@ class SupervisedLearner:
         arm: Another arm, see ``savings_gym.arm.changes``; batches then need ``arm=load_arm(actuation, arm)``.
         stop_diverging: Go on with the other networks if the gradient of one is not finite. It keeps the
             weights that it had, and learns no more.
+        impairments: Spasticity and signal-dependent noise, see ``TorchArm``, with the plain rollout; batches
+            then need the same ``signal_noise``.
 
     Attributes:
         stopped: (n,) whether a network learns no more.
@@ -116,13 +118,15 @@ class SupervisedLearner:
         actuation: str = "muscle",
         arm: ArmLike = None,
         stop_diverging: bool = False,
+        impairments: ImpairmentsLike = None,
     ) -> None:
         """Create the optimiser and choose the rollout."""
         self.stop_diverging = stop_diverging
         self.stopped = torch.zeros(ensemble.networks, dtype=torch.bool, device=ensemble.initial.device)
         self.norms = torch.zeros_like(self.stopped, dtype=ensemble.initial.dtype)
         self.ensemble, self.learning = ensemble, learning
-        self.arm = TorchArm(ensemble.initial.device, ensemble.initial.dtype, actuation, arm)
+        like = ensemble.initial
+        self.arm = TorchArm(like.device, like.dtype, actuation, arm, impairments)
         self.run = make_rollout(ensemble, self.arm, rollout)
         self.start_phase(learning)
 
@@ -262,8 +266,7 @@ def make_rollout(ensemble: Ensemble, arm: TorchArm, kind: str = "auto") -> Rollo
     Raises:
         ValueError: If the kind is unknown, or is ``"fused"`` for an ensemble that it cannot run.
     """
-    if kind not in ROLLOUTS:
-        raise ValueError(f"unknown rollout {kind!r}; choose from: {', '.join(ROLLOUTS)}")
+    as_choice("rollout", kind, ROLLOUTS)
 
     def plain(
         ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None,
@@ -273,6 +276,10 @@ def make_rollout(ensemble: Ensemble, arm: TorchArm, kind: str = "auto") -> Rollo
             return plain_rollout(ensemble, arm, reaches, memory=memory)
         return local_rollout(ensemble, arm, reaches, feedback, memory)
 
+    if arm.impairments:
+        if kind == "fused":
+            raise ValueError("the fused rollout has no impairments: choose 'auto' or 'plain'")
+        return plain
     if kind == "plain":
         return plain
     try:

@@ -10,6 +10,7 @@ from agents.supervised.networks import Ensemble, State
 from savings_gym.arrays import Array
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.perturbations.fields import Field, NullField
+from savings_gym.task.impairments import ImpairmentsLike
 from savings_gym.task.settings import N_TARGETS, PROBE_GO, TRIAL_STEPS, Delays, Noise
 
 
@@ -126,6 +127,7 @@ def mujoco_probe(
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
     seed: int = 0,
+    impairments: ImpairmentsLike = None,
 ) -> NDArray[np.float64]:
     """Return hand paths of the 8 centre-out reaches of a probe in MuJoCo, (networks, 8, T + 1, 2) [m].
 
@@ -134,8 +136,9 @@ def mujoco_probe(
     """
     environments = ensemble.networks * N_TARGETS
     env = ReachVectorEnv(
-        environments, field=field, go_time=PROBE_GO, catch_fraction=0.0, noise=noise, delays=delays, nthread=1
-    )
+        environments, field=field, go_time=PROBE_GO, catch_fraction=0.0, noise=noise, delays=delays,
+        impairments=impairments, nthread=1,
+    )  # fmt: skip
     policy = NetworkPolicy(ensemble, network=None)
     targets = np.tile(np.arange(N_TARGETS), ensemble.networks)
     observation, info = env.reset(seed=seed, options={"target": targets})

@@ -78,6 +78,7 @@ class Reaches:
         views: (n, T + 1, m, 10) where the hand is seen at the start of every control step and at the end, see
             ``savings_gym.perturbations.visual_maps.seen_hand``; None if it is always seen where it is.
         cursor_scored: (n, m) whether what is seen is scored; None if it is the hand in all trials.
+        signal_noise: (n, T, m, 6) noise on excitations in addition, as shares of them; None if there is none.
     """
 
     q0: torch.Tensor
@@ -91,6 +92,7 @@ class Reaches:
     timed: torch.Tensor | None = None
     views: torch.Tensor | None = None
     cursor_scored: torch.Tensor | None = None
+    signal_noise: torch.Tensor | None = None
 
     @property
     def steps(self) -> int:
@@ -145,6 +147,7 @@ def make_reaches(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     arm: Arm | None = None,
+    signal_noise: float = 0.0,
 ) -> Reaches:
     """Return reaches of n networks in m trials each.
 
@@ -160,6 +163,7 @@ def make_reaches(
         device: Device of the tensors.
         dtype: Their floating-point type.
         arm: The arm; the standard one by default.
+        signal_noise: Standard deviation of noise on excitations, as a share of them, see ``Impairments``.
     """
     arm = arm or load_arm("muscle")
     n, m = go_step.shape
@@ -194,6 +198,9 @@ def make_reaches(
             torch.as_tensor(perturbations.cursor_scored.reshape(n, m), device=device)
             if perturbations.cursor_scored.any()
             else None
+        ),
+        signal_noise=(
+            tensor(_noise(rng, signal_noise, (n, TRIAL_STEPS, m, arm.n_actuators))) if signal_noise else None
         ),
     )
 
@@ -254,6 +261,7 @@ def centre_out(
     dtype: torch.dtype = torch.float32,
     targets: NDArray[np.float64] | None = None,
     arm: Arm | None = None,
+    signal_noise: float = 0.0,
 ) -> Reaches:
     """Return the 8 centre-out reaches, once for each of n networks: a probe, or a training batch.
 
@@ -270,6 +278,7 @@ def centre_out(
         dtype: Their floating-point type.
         targets: (8, 2) other targets [m]; the random numbers are the same.
         arm: The arm; the standard one by default.
+        signal_noise: Standard deviation of noise on excitations, as a share of them, see ``Impairments``.
     """
     arm = arm or load_arm("muscle")
     target = np.broadcast_to(centre_out_targets(arm) if targets is None else targets, (n, N_TARGETS, 2))
@@ -279,8 +288,9 @@ def centre_out(
     else:
         go = training_go(rng, n, N_TARGETS, catch_fraction, go_time)
     return make_reaches(
-        q0, target, go, field, rng, noise=noise, delays=delays, device=device, dtype=dtype, arm=arm
-    )
+        q0, target, go, field, rng,
+        noise=noise, delays=delays, device=device, dtype=dtype, arm=arm, signal_noise=signal_noise,
+    )  # fmt: skip
 
 
 def random_reaches(
@@ -296,6 +306,7 @@ def random_reaches(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     arm: Arm | None = None,
+    signal_noise: float = 0.0,
 ) -> Reaches:
     """Return m pre-training reaches for each of n networks: start and target uniform in joint space.
 
@@ -315,6 +326,7 @@ def random_reaches(
         device: Device of the tensors.
         dtype: Their floating-point type.
         arm: The arm; the standard one by default.
+        signal_noise: Standard deviation of noise on excitations, as a share of them, see ``Impairments``.
     """
     arm = arm or load_arm("muscle")
     low, high = arm.joint_range.T
@@ -322,5 +334,5 @@ def random_reaches(
     go = training_go(rng, n, m, catch_fraction, go_time)
     return make_reaches(
         q[0], arm.hand_position(q[1]), go, field, rng,
-        noise=noise, delays=delays, device=device, dtype=dtype, arm=arm,
+        noise=noise, delays=delays, device=device, dtype=dtype, arm=arm, signal_noise=signal_noise,
     )  # fmt: skip

@@ -68,8 +68,10 @@ def plain_rollout(
         memory: State before the first control step, (n, m, units) each; None is the learnt initial state.
 
     Raises:
-        ValueError: If the displacement has another shape, or comes after the end of the trials.
+        ValueError: If the displacement has another shape, or comes after the end of the trials; or if the arm
+            has signal-dependent noise and the reaches were made without, or the other way round.
     """
+    _check_signal_noise(arm, reaches)
     n, m = reaches.go_step.shape
     state: ArmState = arm.at_rest(reaches.q0)
     memory = ensemble.initial_state(m) if memory is None else memory
@@ -92,7 +94,7 @@ def plain_rollout(
         memory = ensemble.step(inputs, memory)
         excitation = ensemble.readout(memory[0])
         field = acting_field(reaches, t)
-        state = arm.control_step(state, excitation + reaches.excitation_noise[:, t], field)
+        state = arm.control_step(state, _driven(arm, reaches, t, excitation, muscles), field)
         hand, velocity, _ = arm.hand(state.q, state.v)
         hands.append(hand)
         series.append((hand, velocity, force, excitation, memory[0]))
@@ -100,6 +102,29 @@ def plain_rollout(
         torch.stack(values, 1) for values in zip(*series, strict=True)
     )
     return Trajectory(hand, velocity, force, excitation, hidden, memory)
+
+
+def _check_signal_noise(arm: TorchArm, reaches: Reaches) -> None:
+    share = arm.impairments.signal_noise
+    if bool(share) != (reaches.signal_noise is not None):
+        drawn = "without" if share else "with"
+        raise ValueError(
+            f"the arm has signal-dependent noise of {share:g}, but the reaches were made {drawn} it; give "
+            f"centre_out, random_reaches or make_reaches signal_noise={share:g}"
+        )
+
+
+def _driven(
+    arm: TorchArm, reaches: Reaches, t: int, readout: torch.Tensor, muscles: list[torch.Tensor]
+) -> torch.Tensor:
+    """Return the excitations (n, m, 6) in control step t: the read-out, its noise and the reflex."""
+    command = readout + reaches.excitation_noise[:, t]
+    if reaches.signal_noise is not None:
+        command = command + readout * reaches.signal_noise[:, t]
+    if arm.impairments.spasticity:
+        velocity = muscles[max(t - arm.reflex_delay, 0)][..., arm.arm.n_actuators :]
+        command = arm.with_reflex(command, velocity)
+    return command
 
 
 def observation(

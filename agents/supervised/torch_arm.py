@@ -23,15 +23,16 @@ from savings_gym.arm import muscles, tendons
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arm.kinematics import hand_vectors, hand_velocity
 from savings_gym.arm.model import load_arm
-from savings_gym.task.settings import physics_steps
+from savings_gym.arrays import as_choice
+from savings_gym.task.impairments import ImpairmentsLike, as_impairments
+from savings_gym.task.settings import physics_steps, whole_steps
 
 ACTUATIONS: Final = ("muscle", "motor")  # those that pull along muscle paths
 
 
 def check_actuation(actuation: str) -> None:
     """Raise a ValueError if the torch arm has no such actuation."""
-    if actuation not in ACTUATIONS:
-        raise ValueError(f"unknown actuation {actuation!r}; choose from: {', '.join(ACTUATIONS)}")
+    as_choice("actuation", actuation, ACTUATIONS)
 
 
 class ArmState(NamedTuple):
@@ -56,9 +57,16 @@ class TorchArm:
         dtype: Of all tensors.
         actuation: ``"muscle"`` or ``"motor"``.
         arm: Changes of the arm, or an MJCF file, see ``savings_gym.arm.changes``.
+        impairments: Spasticity and signal-dependent noise of all rollouts on this arm, see
+            ``savings_gym.task.impairments``.
+
+    Attributes:
+        impairments: As checked `Impairments`.
+        reflex_delay: Control steps after which a stretched muscle is excited.
 
     Raises:
-        ValueError: If the actuators do not pull along muscle paths.
+        ValueError: If the actuators do not pull along muscle paths, or muscles are to tire: fatigue goes on
+            from trial to trial, and batches of trials have no order.
     """
 
     def __init__(
@@ -67,6 +75,7 @@ class TorchArm:
         dtype: torch.dtype = torch.float32,
         actuation: str = "muscle",
         arm: ArmLike = None,
+        impairments: ImpairmentsLike = None,
     ) -> None:
         check_actuation(actuation)
         self.arm = compiled = load_arm(actuation, arm)
@@ -81,6 +90,14 @@ class TorchArm:
         self.excitation_range = tuple(compiled.control_range[0].tolist())
         self.timestep = compiled.timestep
         self.substeps = physics_steps(compiled.timestep)
+        self.impairments = as_impairments(impairments)
+        if self.impairments.fatigue is not None:
+            raise ValueError(
+                "impairments: the torch arm knows signal_noise and spasticity, not fatigue, which goes on "
+                "from trial to trial; the environments have it"
+            )
+        self.reflex_delay = whole_steps("impairments: reflex_delay", self.impairments.reflex_delay)
+        self._reflex_gains = tensor(self.impairments.gains)
 
     def at_rest(self, q: torch.Tensor) -> ArmState:
         """Return arms at rest at joint angles q (..., 2), every muscle at its smallest activation."""
@@ -152,6 +169,17 @@ class TorchArm:
         v_new = v + self.timestep * self.acceleration(q, v, torque)
         rate = muscles.activation_rate(self.muscles, excitation, activation, torch)
         return ArmState(q + self.timestep * v_new, v_new, activation + self.timestep * rate)
+
+    def with_reflex(self, command: torch.Tensor, velocity: torch.Tensor) -> torch.Tensor:
+        """Return the excitations of spastic muscles, as ``ImpairedMuscles.excite`` of the environments does.
+
+        Args:
+            command: (..., 6) excitations that are sent to the muscles.
+            velocity: (..., 6) lengthening velocities a reflex delay ago [largest shortening speeds].
+        """
+        stretch = torch.relu(velocity - self.impairments.threshold)
+        command = torch.clip(command, *self.excitation_range)
+        return torch.clip(command + self._reflex_gains * stretch, max=1.0)
 
     def control_step(
         self, state: ArmState, excitation: torch.Tensor, field: tuple[torch.Tensor, ...]

@@ -17,12 +17,13 @@ from experiments.savings.config import SIZE_WEIGHTS, Savings, start_weights
 from experiments.savings.phases import PhaseChanges
 from savings_gym.arm.anatomy import MUSCLES
 from savings_gym.arm.changes import ArmChanges, as_arm_changes
-from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.arrays import as_choice, as_number, as_seed, as_whole_number
 from savings_gym.files import file_digest
+from savings_gym.task.impairments import Impairments
 from savings_gym.task.settings import N_TARGETS, Delays, Noise
 
 PRESET_NAMES: Final = ("quick", "smoke")
-INTACT: Final = "intact"  # networks without a lesion, therapy or weak muscles
+INTACT: Final = "intact"  # networks without a lesion, an impaired arm, or therapy
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class Rehabilitation:
     """Muscles that become weak when the lesion happens."""
     strength: float = 0.5
     """Factor of the force of weak muscles."""
+    spastic: Annotated[tuple[str, ...], choices(MUSCLES)] = ()
+    """Muscles that resist stretch when the lesion happens."""
+    reflex: float = 1.0
+    """Excitation of a spastic muscle per velocity of its stretch [largest shortening speeds]."""
+    signal_noise: float = 0.0
+    """Noise on excitations from the lesion on, as a share of them."""
     therapies: Annotated[tuple[str, ...], choices(THERAPIES)] = THERAPIES
     """Courses of therapy to compare."""
     dose: int = 400
@@ -84,8 +91,7 @@ class Rehabilitation:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        if self.preset not in PRESET_NAMES:
-            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        as_choice("preset", self.preset, PRESET_NAMES)
         as_whole_number("networks", self.networks, 2)
         for name in ("dose", "everyday", "sessions", "nf1_updates", "ff1_updates", "nf2_updates",
                      "ff2_updates", "probe_every"):  # fmt: skip
@@ -103,18 +109,24 @@ class Rehabilitation:
             raise ValueError(f"relearn names {', '.join(sorted(lacking))}, which is not among the therapies")
         if self.sessions > min(self.dose, self.everyday):
             raise ValueError(f"sessions must be at most dose and everyday, got {self.sessions}")
-        if unknown := set(self.weak) - set(MUSCLES):
+        for muscle in (*self.weak, *self.spastic):
+            as_choice("muscle", muscle, MUSCLES)
+        impairments = self.impairments()
+        if not (self.lesion or self.weak or impairments):
             raise ValueError(
-                f"unknown muscle(s) {', '.join(sorted(unknown))}; choose from: {', '.join(MUSCLES)}"
+                "there is no impairment: give --lesion.units, --lesion.weights, --weak, --spastic or "
+                "--signal-noise"
             )
-        if not self.lesion and not self.weak:
-            raise ValueError("there is no impairment: give --lesion.units, --lesion.weights or --weak")
         self.arm()
         self.learning()
 
     def arm(self) -> ArmChanges:
         """Return the arm of impaired networks."""
         return as_arm_changes({"strength": dict.fromkeys(self.weak, self.strength)})
+
+    def impairments(self) -> Impairments:
+        """Return what is impaired between impaired networks and their muscles."""
+        return Impairments(self.signal_noise, tuple((name, self.reflex) for name in self.spastic))
 
     def learning(self) -> Learning:
         """Return how networks learn after the lesion."""

@@ -50,8 +50,9 @@ def start_networks(config: Rehabilitation, weights: Path, units: int, course_nam
 
 def learner_of(config: Rehabilitation, ensemble: Ensemble, course_name: str) -> SupervisedLearner:
     """Return the learner of these networks, with the arm that they then have."""
-    arm = None if course_name == INTACT else config.arm()
-    return SupervisedLearner(ensemble, config.learning(), arm=arm)
+    if course_name == INTACT:
+        return SupervisedLearner(ensemble, config.learning())
+    return SupervisedLearner(ensemble, config.learning(), arm=config.arm(), impairments=config.impairments())
 
 
 def course_probes(
@@ -102,7 +103,10 @@ def course_probes(
 def _batch(config: Rehabilitation, kind: str, number: int, robot: Robot) -> Reaches:
     """Return the trials of the update of this number among those of its kind."""
     rng = np.random.default_rng((config.seed, TRAIN, THERAPIES.index(kind), number))
-    common = {"go_time": config.training_go, "noise": config.noise, "delays": config.delays}
+    common = {
+        "go_time": config.training_go, "noise": config.noise, "delays": config.delays,
+        "signal_noise": config.signal_noise,
+    }  # fmt: skip
     if kind == EVERYDAY:
         return random_reaches(config.networks, N_TARGETS, NullField(), rng, **common)  # type: ignore[arg-type]
     return centre_out(config.networks, robot.fields(), rng, probe=False, **common)  # type: ignore[arg-type]
@@ -112,8 +116,9 @@ def _probe(config: Rehabilitation, learner: SupervisedLearner, update: int, bloc
     """Return the rows of a probe without any robot, with the same noise every time."""
     rng = np.random.default_rng((config.seed, PROBE))
     reaches = centre_out(
-        config.networks, NullField(), rng, probe=True, noise=config.noise, delays=config.delays
-    )
+        config.networks, NullField(), rng, probe=True, noise=config.noise, delays=config.delays,
+        signal_noise=learner.arm.impairments.signal_noise,
+    )  # fmt: skip
     path = learner.probe(reaches).path(reaches.start)
     measures = kinematic_measures(path, centre_out_targets(), CONTROL_STEP)
     n, m = path.shape[:2]

@@ -34,7 +34,7 @@ def relearn(
 ) -> Path:
     """Go through the four phases, from a saved state if there is one; return the run folder.
 
-    The lesion and the weak muscles stay, the robot is gone. A sham has no field in FF1.
+    The lesion and the impaired arm stay, the robot is gone. A sham has no field in FF1.
 
     Raises:
         Stopped: If asked to stop; what was done is kept.

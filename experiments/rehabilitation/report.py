@@ -67,7 +67,7 @@ def page(
     courses = "\n".join(f"- *{name}*: {MEANING[name]}" for name in config.therapies)
     return f"""# Rehabilitation: lesion, therapy, relearning
 
-Networks that reach well lose {_lesion(config)}, for good. They then go through a course of therapy, each of
+{impaired(config)} They then go through a course of therapy, each of
 them through every course. The dose is {config.dose} updates of practice on the 8 reaches of the probes;
 everyday life is {config.everyday} updates of 8 reaches from anywhere to anywhere. Only the recurrent layer
 learns. Command: `{command}`
@@ -106,8 +106,9 @@ The first row is how well networks reach before the lesion, which differs betwee
 """
 
 
-def _lesion(config: Rehabilitation) -> str:
-    parts = [
+def impaired(config: Rehabilitation) -> str:
+    """Return a sentence or two on what happens to networks that reach well."""
+    lost = [
         f"{100.0 * share:g} % of their {what}"
         for share, what in (
             (config.lesion.units, "units"), (config.lesion.weights, "recurrent weights"),
@@ -115,8 +116,15 @@ def _lesion(config: Rehabilitation) -> str:
         if share
     ]  # fmt: skip
     if config.weak:
-        parts.append(f"{100.0 * (1.0 - config.strength):g} % of the force of {', '.join(config.weak)}")
-    return " and ".join(parts)
+        lost.append(f"{100.0 * (1.0 - config.strength):g} % of the force of {', '.join(config.weak)}")
+    gained = []
+    if config.spastic:
+        muscles = ", ".join(config.spastic)
+        gained.append(f"a stretch reflex in {muscles} (a gain of {config.reflex:g})")
+    if config.signal_noise:
+        gained.append(f"noise of {100.0 * config.signal_noise:g} % of every excitation")
+    happens = [f"{verb} {' and '.join(parts)}" for verb, parts in (("lose", lost), ("get", gained)) if parts]
+    return f"Networks that reach well {' and '.join(happens)}, for good."
 
 
 def _sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:

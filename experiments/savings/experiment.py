@@ -224,6 +224,7 @@ class FourPhases:
             self.networks, field, rng, probe=stream != TRAIN, catch_fraction=self.task.catch_fraction,
             go_time=self.task.training_go, noise=self.task.noise,
             delays=self.task.delays, device=ensemble.initial.device, targets=targets,
+            signal_noise=self.learner.arm.impairments.signal_noise,
         )  # fmt: skip
 
     def _probe(self, phase: TrainingPhase) -> float:

@@ -3,9 +3,9 @@
     gym.make("ForceFieldReach-v0", impairments={"signal_noise": 0.2, "spasticity": {"biceps": 2.0}})
     gym.make("ForceFieldReach-v0", impairments=Impairments(fatigue=Fatigue(0.0182, 0.00168)))
 
-The environments have them, but not the torch arm of the supervised learners. Weak muscles and heavy limbs are
-changes of the arm, `arm={"strength": ..., "mass": ..., "tool": ...}`, see `arm.changes`, and long delays are
-`delays`; these every learner has.
+The environments have all of them, the torch arm of the supervised learners all but fatigue. Weak muscles and
+heavy limbs are changes of the arm, `arm={"strength": ..., "mass": ..., "tool": ...}`, see `arm.changes`, and
+long delays are `delays`; these every learner has.
 """
 
 from __future__ import annotations

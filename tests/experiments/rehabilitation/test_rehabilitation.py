@@ -10,10 +10,11 @@ from planted_probes import TRUE_START, plant
 
 from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.lesions import Lesion, silent_units
+from agents.supervised.networks import make_ensemble
 from experiments.rehabilitation import command
 from experiments.rehabilitation.command import main
 from experiments.rehabilitation.config import INTACT, PRESETS, Rehabilitation
-from experiments.rehabilitation.courses import BEFORE, course_probes, networks_file, probes_file
+from experiments.rehabilitation.courses import BEFORE, course_probes, learner_of, networks_file, probes_file
 from experiments.rehabilitation.measures import (
     BEYOND,
     DEFICIT,
@@ -28,7 +29,7 @@ from experiments.rehabilitation.measures import (
     relearning_values,
     trends,
 )
-from experiments.rehabilitation.report import LIMITS, page
+from experiments.rehabilitation.report import LIMITS, impaired, page
 from experiments.rehabilitation.therapy import (
     ASSISTED,
     AUGMENTED,
@@ -42,7 +43,9 @@ from experiments.rehabilitation.therapy import (
     parts_of,
 )
 from experiments.runs.command_line import Stopped
+from experiments.savings.config import SIZE_WEIGHTS
 from savings_gym.perturbations.position import AssistiveField, ErrorAugmentation
+from savings_gym.task.impairments import Impairments
 
 SMOKE = dataclasses.replace(PRESETS["smoke"], sizes=(32,), therapies=(EVERYDAY, PRACTICE, ASSISTED))
 
@@ -194,7 +197,10 @@ def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatc
         (["--therapies", "practice"], "therapies must contain 'everyday'"),
         (["--lesion.units", "0"], "there is no impairment"),
         (["--lesion.units", "1"], "lesion: units"),
-        (["--weak", "quadriceps"], "unknown muscle(s) quadriceps"),
+        (["--spastic", "quadriceps"], "got 'quadriceps'"),
+        (["--spastic", "biceps", "--reflex", "-1"], "spasticity of biceps"),
+        (["--signal-noise", "-0.1"], "signal_noise"),
+        (["--weak", "quadriceps"], "got 'quadriceps'"),
         (["--weak", "biceps", "--strength", "0"], "strength of biceps"),
         (["--sessions", "9"], "sessions must be at most"),
         (["--relearn", "spaced", "--therapies", "everyday"], "relearn names spaced"),
@@ -213,3 +219,26 @@ def test_bad_input_is_refused_before_any_work(given, words, tmp_path, capsys, ca
 def test_weak_muscles_alone_are_an_impairment():
     config = Rehabilitation(lesion=Lesion(), weak=("biceps",), strength=0.4)
     assert dict(config.arm().strength) == {"biceps": 0.4}
+
+
+def test_every_impairment_is_on_the_page():
+    whole = Rehabilitation(
+        weak=("biceps",), strength=0.4, spastic=("deltoid", "biceps"), reflex=2.0, signal_noise=0.1
+    )
+    assert impaired(whole) == (
+        "Networks that reach well lose 10 % of their units and 60 % of the force of biceps and get a stretch "
+        "reflex in deltoid, biceps (a gain of 2) and noise of 10 % of every excitation, for good."
+    )
+
+
+def test_impaired_arms_come_with_the_lesion_and_stay(tmp_path):
+    config = Rehabilitation(
+        out=tmp_path, lesion=Lesion(), spastic=("biceps",), reflex=2.0, signal_noise=0.1, networks=2, dose=1,
+        everyday=1, sessions=1,
+    )  # fmt: skip
+    ensemble = make_ensemble("gru", 2, 8, seed=0)
+    intact, later = (learner_of(config, ensemble, name).arm for name in (INTACT, PRACTICE))
+    assert not intact.impairments
+    assert later.impairments == Impairments(0.1, (("biceps", 2.0),))
+    table = course_probes(config, SIZE_WEIGHTS[32], 32, PRACTICE)
+    assert np.isfinite(table["endpoint_error"]).all()
