@@ -61,7 +61,7 @@ class FusedRollout:
         memory: State | None = None,
         slot: int = 0,
     ) -> Trajectory:
-        """Run all trials of all networks, from the learnt initial state or from a ``memory`` on.
+        """Run all trials of all networks, from the learned initial state or from a ``memory`` on.
 
         If given ``feedback`` (n, outputs, units), the gradients are those of
         ``agents.supervised.local_rule``: the reverse pass leaves out recurrent and input weights and replaces

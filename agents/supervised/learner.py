@@ -224,7 +224,7 @@ class Rollout(Protocol):
         slot: int = 0,
         /,
     ) -> Trajectory:
-        """Run all trials of all networks, from the learnt initial state or from a ``memory`` on.
+        """Run all trials of all networks, from the learned initial state or from a ``memory`` on.
 
         Trajectories that are differentiated together need different slots.
         """

@@ -96,7 +96,7 @@ def local_rollout(
         arm: What they move.
         reaches: Their trials.
         feedback: (n, outputs, units) B; the read-out weight itself for symmetric feedback.
-        memory: State before the first control step; None is the learnt initial state.
+        memory: State before the first control step; None is the learned initial state.
     """
     view: Any = copy.copy(ensemble)  # shares the parameters
     cell: Any = type(ensemble)

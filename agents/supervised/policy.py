@@ -47,7 +47,7 @@ class NetworkPolicy:
 
         Args:
             observation: (inputs,) of one environment, or (k, inputs) of a vector of k environments.
-            state: What the last call returned; None is the learnt initial state.
+            state: What the last call returned; None is the learned initial state.
             episode_start: (k,) True where a trial begins, with the initial state; None for nowhere.
             deterministic: Without effect.
 
@@ -72,7 +72,7 @@ class NetworkPolicy:
         return action[0] if values.ndim == 1 else action, memory
 
     def initial_state(self, k: int) -> tuple[Array, ...]:
-        """Return the learnt state of k environments before the first observation, a tuple of (k, units).
+        """Return the learned state of k environments before the first observation, a tuple of (k, units).
 
         Raises:
             ValueError: If the environments cannot be shared equally among the networks.
@@ -131,7 +131,7 @@ def mujoco_probe(
 ) -> NDArray[np.float64]:
     """Return hand paths of the 8 centre-out reaches of a probe in MuJoCo, (networks, 8, T + 1, 2) [m].
 
-    Go comes at 0.44 s, there are no catch trials, and nothing is learnt. Targets are those of
+    Go comes at 0.44 s, there are no catch trials, and nothing is learned. Targets are those of
     ``agents.supervised.reaches.centre_out_targets``; time 0 is the start.
     """
     environments = ensemble.networks * N_TARGETS

@@ -65,7 +65,7 @@ def plain_rollout(
         arm: The arm that they move.
         reaches: m trials per network.
         displacement: What is added to the hidden state (n, m, units), once; None adds nothing.
-        memory: State before the first control step, (n, m, units) each; None is the learnt initial state.
+        memory: State before the first control step, (n, m, units) each; None is the learned initial state.
 
     Raises:
         ValueError: If the displacement has another shape, or comes after the end of the trials; or if the arm
@@ -161,7 +161,7 @@ def wall_forces(trajectory: Trajectory, reaches: Reaches, walls: ChannelField, f
         trajectory: n networks in m reaches between the walls.
         reaches: These reaches, with go at the time of probes.
         walls: The channel that they are in.
-        field: `CurlField` or `ViscousField` that the networks may have learnt.
+        field: `CurlField` or `ViscousField` that the networks may have learned.
 
     Returns:
         Of n * m reaches, in the order of the networks.

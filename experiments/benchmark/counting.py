@@ -101,7 +101,7 @@ def trials_between_probes(protocol: Protocol) -> set[int]:
 
 
 class UnequalTrialsError(ValueError):
-    """An agent learnt from more or fewer trials than it was asked for."""
+    """An agent learned from more or fewer trials than it was asked for."""
 
 
 def learn_honestly(learner: Any, env: CountingEnv, trials: int, name: str) -> None:

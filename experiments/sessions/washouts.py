@@ -73,7 +73,7 @@ def washout_section(
 The same sessions with a washout of {listed(washouts)}, up to the first trial of FF2. *After-effect left*:
 deviation in the last trial of the washout, less that of the sham; negative to the side opposite to that of
 the field. *Savings*: as above, in the first trial of FF2. As long as an after-effect is left, so is what was
-learnt in FF1, and a better first trial need not be more than that.
+learned in FF1, and a better first trial need not be more than that.
 
 {table}
 """

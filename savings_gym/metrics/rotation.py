@@ -15,7 +15,7 @@ def rotation_adaptation(
     """Return the share of a rotation that the hand's initial direction makes up for.
 
     It is the angle from target to hand at peak speed, against the rotation, over the angle of the rotation.
-    In an error clamp, in which nothing can be corrected on the way, that is what was learnt.
+    In an error clamp, in which nothing can be corrected on the way, that is what was learned.
 
     Args:
         path: (..., T + 1, 2) hand path [m].

@@ -54,7 +54,7 @@ class SavingsCallback(BaseCallback):
     end, with the same weights as at update 0 of the next phase. The end of a phase is exact if its trials are
     a whole number of rollouts (n_steps a multiple of 100). Otherwise, and for off-policy algorithms whose
     train_freq does not divide a trial, it comes with the next rollout. `update` counts rollouts with the
-    learning after them. Training stops when the schedule is done and the last rollout has been learnt from,
+    learning after them. Training stops when the schedule is done and the last rollout has been learned from,
     so total_timesteps may be generous.
 
     Probes have an environment and random numbers of their own: training is the same with and without them.

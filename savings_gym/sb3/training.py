@@ -47,7 +47,7 @@ def check_training(model: BaseAlgorithm, schedule: Schedule, arms: int) -> None:
     if model.num_timesteps:
         raise ValueError(
             "the schedule of SavingsCallback begins with a new trial in every environment: call "
-            "learn(reset_num_timesteps=True), the default; what was learnt before is kept"
+            "learn(reset_num_timesteps=True), the default; what was learned before is kept"
         )
     total = model._total_timesteps
     available = total // arms // TRIAL_STEPS * arms

@@ -109,7 +109,7 @@ def test_probes_have_equal_noise_and_equal_seeds_give_equal_tables():
 def test_savings_are_read_from_the_table():
     table = take_course(learner(), four_phase(nf1=1, ff1=12, nf2=1, ff2=12), probe_every=3)
     found = savings(table, resamples=199).to_dict()["savings"]["initial"]
-    assert found["difference"] > 0.0, "a washout of one update leaves most of what was learnt"
+    assert found["difference"] > 0.0, "a washout of one update leaves most of what was learned"
 
 
 def test_what_cannot_be_measured_is_refused_first():

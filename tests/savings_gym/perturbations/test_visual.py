@@ -183,7 +183,7 @@ def test_a_probe_measures_what_is_scored():
 
 
 def test_a_clamp_probe_measures_where_the_hand_goes():
-    """A controller that reaches for targets turned by half of a rotation has learnt half of it."""
+    """A controller that reaches for targets turned by half of a rotation has learned half of it."""
     settings = ReachEnv(noise=None, actuation="torque").settings
     arm, layout = load_arm("torque"), observation_layout("torque")
     controller, start = ModelBasedController(settings), arm.hand_position(arm.start)
