@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 import tyro
 
 from experiments.runs.command_line import choice, command_main
-from savings_gym.arrays import as_whole_number
+from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.files import CONFIG, PROBES, SUMMARY, check_writable, read_config, verified, write_atomically
 from savings_gym.files import read_table as read_parquet
 from savings_gym.metrics.curves import phase_curves
@@ -66,8 +66,7 @@ class Collect:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        if self.level not in LEVELS:
-            raise ValueError(f"unknown level {self.level!r}; choose from: {', '.join(LEVELS)}")
+        as_choice("level", self.level, LEVELS)
         if self.out.suffix not in SUFFIXES:
             raise ValueError(f"--out must end in {' or '.join(SUFFIXES)}, got {str(self.out)!r}")
         if self.level == "probes" and self.out.suffix != ".parquet":

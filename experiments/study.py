@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from experiments.runs.tables import NO_INTERVAL, Ends, finite_or_none
+from savings_gym.arrays import as_choice
 from savings_gym.metrics.statistics import CONFIDENCE, Sampling, estimate
 from savings_gym.task.settings import N_TARGETS
 
@@ -152,8 +153,7 @@ class Reference:
 
     def __post_init__(self) -> None:
         """Refuse what a typing error would break."""
-        if self.source not in SOURCES:
-            raise ValueError(f"unknown source {self.source!r}; choose from: {', '.join(SOURCES)}")
+        as_choice("source", self.source, SOURCES)
         if not 0.0 <= self.error < math.inf:
             raise ValueError(f"the error of {self.name} must be finite and at least 0, got {self.error}")
 

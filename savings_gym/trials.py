@@ -141,7 +141,7 @@ class TrialTable:
 
         Raises:
             ValueError: If there is no such participant or measure, a phase has no perturbation, or trials are
-                missing, in which the participant may have learnt.
+                missing, in which the participant may have learned.
         """
         if participant not in self.participants:
             raise ValueError(f"no participant {participant!r}; choose from: {', '.join(self.participants)}")
@@ -232,8 +232,8 @@ def read_trials(
         ValueError: If a column, a unit or a value is missing, unknown or repeated; the message names it.
     """
     file, names = Path(path), {**{name: name for name in (*KEYS, *OPTIONAL)}, **(columns or {})}
-    if unknown := sorted(set(names) - {*KEYS, *OPTIONAL}):
-        raise ValueError(f"unknown column {unknown[0]!r}; choose from: {', '.join((*KEYS, *OPTIONAL))}")
+    for name in names:
+        as_choice("column", name, (*KEYS, *OPTIONAL))
     cells = _cells(file)
     wanted = {*KEYS, *(columns or {})}
     if lacking := [names[name] for name in names if name in wanted and names[name] not in cells]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from savings_gym.arrays import Indices
+from savings_gym.arrays import Indices, as_choice
 
 HAS_KERNELS = find_spec("numba") is not None
 if HAS_KERNELS:
@@ -63,8 +63,7 @@ def make_layers(cell: str, inputs: int, units: int, layers: int, **options: Any)
 
 def check_cell(cell: str) -> None:
     """Raise a ValueError if a cell is unknown."""
-    if cell not in LAYERS:
-        raise ValueError(f"unknown cell {cell!r}; choose from: {', '.join(LAYERS)}")
+    as_choice("cell", cell, LAYERS)
 
 
 def run_layers(

@@ -26,6 +26,7 @@ from agents.ppo.layers import (
     run_networks,
     same_lengths,
 )
+from savings_gym.arrays import as_choice
 
 Tensor = torch.Tensor
 BOUNDS = ("clip", "squash")
@@ -299,8 +300,7 @@ def _check_spaces(
             f"the policy takes flat observations ({', '.join(space.__name__ for space in flat)}), got "
             f"{observation_space}; for images and dicts use sb3-contrib's own policies"
         )
-    if bounds not in BOUNDS:
-        raise ValueError(f"unknown bounds {bounds!r}; choose from: {', '.join(BOUNDS)}")
+    as_choice("bounds", bounds, BOUNDS)
     if bounds == "clip" and first is None:
         return
     if not isinstance(action_space, spaces.Box) or not action_space.is_bounded():

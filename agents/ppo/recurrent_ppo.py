@@ -28,6 +28,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from agents.ppo.layers import HAS_KERNELS
 from agents.ppo.recurrent_policy import GruPolicy, RecurrentPolicy, RnnPolicy
 from agents.ppo.trial_buffer import MINIBATCHES, TrialBuffer
+from savings_gym.arrays import as_choice
 
 if HAS_KERNELS:
     from agents.ppo.gaussian_loss import gaussian_loss
@@ -61,10 +62,9 @@ class RecurrentPPO(StockRecurrentPPO):
     }
 
     def __init__(self, policy: Any, env: Any, *args: Any, minibatches: str = "steps", **kwargs: Any) -> None:
-        if minibatches not in MINIBATCHES:
-            raise ValueError(f"unknown minibatches {minibatches!r}; choose from: {', '.join(MINIBATCHES)}")
-        if isinstance(policy, str) and policy not in self.policy_aliases:
-            raise ValueError(f"unknown policy {policy!r}; choose from: {', '.join(self.policy_aliases)}")
+        as_choice("minibatches", minibatches, MINIBATCHES)
+        if isinstance(policy, str):
+            as_choice("policy", policy, self.policy_aliases)
         self.minibatches = minibatches
         super().__init__(policy, env, *args, **kwargs)
 

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from savings_gym.arm.anatomy import MUSCLES
-from savings_gym.arrays import as_whole_number
+from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.task.observation import MUSCLE_OBSERVATION
 
 State = tuple[torch.Tensor, ...]
@@ -43,8 +43,8 @@ PARAMETERS: Final = (
 
 def check_parameters(names: Iterable[str]) -> None:
     """Raise a ValueError if a name is not that of a parameter of an ensemble."""
-    if unknown := set(names) - set(PARAMETERS):
-        raise ValueError(f"unknown parameters {sorted(unknown)}; choose from: {', '.join(PARAMETERS)}")
+    for name in names:
+        as_choice("parameter", name, PARAMETERS)
 
 
 def available_devices() -> list[str]:
@@ -60,14 +60,12 @@ def available_devices() -> list[str]:
 
 def check_initial_weights(name: str) -> None:
     """Raise a ValueError if initial weights are not drawn in a way of this name."""
-    if name not in INITIAL_WEIGHTS:
-        raise ValueError(f"unknown initial_weights {name!r}; choose from: {', '.join(INITIAL_WEIGHTS)}")
+    as_choice("initial_weights", name, INITIAL_WEIGHTS)
 
 
 def check_device(device: torch.device | str) -> None:
     """Raise a ValueError if networks cannot run on a device here."""
-    if str(device) not in (devices := available_devices()):
-        raise ValueError(f"unknown device {str(device)!r}; choose from: {', '.join(devices)}")
+    as_choice("device", str(device), available_devices())
 
 
 class Ensemble(nn.Module):

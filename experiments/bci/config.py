@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from agents.supervised.learner import Learning
 from agents.supervised.networks import CELLS, check_cell
 from experiments.runs.command_line import choice
-from savings_gym.arrays import as_number, as_numbers, as_seed, as_whole_number
+from savings_gym.arrays import as_choice, as_number, as_numbers, as_seed, as_whole_number
 from savings_gym.bci.decoder import SMOOTHING
 from savings_gym.bci.factors import FACTORS
 from savings_gym.bci.perturbations import CHANGE, KINDS, OUTSIDE, WITHIN
@@ -70,8 +70,7 @@ class Bci:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        if self.preset not in PRESET_NAMES:
-            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        as_choice("preset", self.preset, PRESET_NAMES)
         check_cell(self.cell)
         as_whole_number("networks", self.networks, 2)
         as_whole_number("units", self.units, 2)

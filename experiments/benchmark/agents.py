@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from savings_gym.arrays import as_choice
 from savings_gym.models.names import MODELS
 from savings_gym.perturbations.fields import CurlField, Field
 
@@ -167,7 +168,7 @@ AGENTS: dict[str, Agent] = {
     ),
     **{
         theory: OutsideAgent(
-            f"inverse dynamics of the arm; the field it expects is learnt by {kind.name}",
+            f"inverse dynamics of the arm; the field it expects is learned by {kind.name}",
             "agents.baselines.theory:TheoryLearner",
             {"theory": theory},
         )
@@ -186,7 +187,6 @@ def chosen_agents(names: tuple[str, ...]) -> dict[str, Agent]:
     Raises:
         ValueError: If a name is not in the list.
     """
-    unknown = [name for name in names if name not in AGENTS]
-    if unknown:
-        raise ValueError(f"unknown agent {unknown[0]!r}; choose from: {', '.join(AGENTS)}")
+    for name in names:
+        as_choice("agent", name, AGENTS)
     return {name: agent for name, agent in AGENTS.items() if not names or name in names}

@@ -23,6 +23,7 @@ from experiments.benchmark.outside import find_agent, folder_name, is_outside
 from experiments.benchmark.protocol import Job, Protocol, check_exploration, check_seeds
 from experiments.runs.command_line import StopFlag, choice, choices, differing_flags, preset_main
 from experiments.runs.side_by_side import Command, run_side_by_side
+from savings_gym.arrays import as_choice
 
 log = logging.getLogger(__name__)
 PRESET_NAMES = ("full", "paying", "quick", "smoke")
@@ -64,8 +65,7 @@ class Benchmark:
         check_seeds(self.seeds)
         if self.jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {self.jobs}")
-        if self.preset not in PRESET_NAMES:
-            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        as_choice("preset", self.preset, PRESET_NAMES)
         if self.protocol.sham:
             raise ValueError("--protocol.sham is for a single job; --sham runs every agent with and without")
         if self.out.is_file():

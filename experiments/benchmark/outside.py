@@ -32,7 +32,7 @@ from typing import Any, Final, Protocol
 from gymnasium.vector import VectorEnv
 
 from experiments.benchmark.agents import AGENTS, Agent, OutsideAgent, Sb3Agent
-from savings_gym.arrays import as_whole_number
+from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.files import file_digest
 from savings_gym.task.settings import TRIAL_STEPS
 
@@ -119,8 +119,8 @@ def _find(name: str, settings: Path | None) -> Agent:
     content = _read(settings)
     algorithm = _is_algorithm(cls)
     known = (*ABOUT, *(SB3_ENTRIES if algorithm else ()), "settings")
-    if unknown := [entry for entry in content if entry not in known]:
-        raise ValueError(f"{settings} has an unknown entry {unknown[0]!r}; choose from: {', '.join(known)}")
+    for entry in content:
+        as_choice(f"an entry of {settings}", entry, known)
     return (_algorithm if algorithm else _learner)(name, cls, content)
 
 

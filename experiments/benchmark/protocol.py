@@ -13,7 +13,7 @@ import numpy as np
 from experiments.benchmark.agents import AGENTS, Agent
 from experiments.benchmark.outside import find_agent
 from experiments.runs.command_line import choice
-from savings_gym.arrays import as_number, as_whole_number
+from savings_gym.arrays import as_choice, as_number, as_whole_number
 from savings_gym.files import verified
 from savings_gym.perturbations.fields import CurlField, NullField
 from savings_gym.probes.criterion import ReachCriterion
@@ -63,9 +63,7 @@ class Protocol:
         for name in ("nf1", "ff1", "nf2", "ff2", "probe_every", "carried_trials"):
             as_whole_number(name, getattr(self, name), least=1)
         CurlField(self.b)
-        if self.exploration not in EXPLORATION:
-            choices = ", ".join(EXPLORATION)
-            raise ValueError(f"unknown exploration {self.exploration!r}; choose from: {choices}")
+        as_choice("exploration", self.exploration, EXPLORATION)
         as_number("catch_fraction", self.catch_fraction, 0.0, 0.95)
         RewardWeights(lateral=self.lateral)
         ReachCriterion(REACHED if self.criterion is None else self.criterion, self.criterion_probes)

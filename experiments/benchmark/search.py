@@ -32,7 +32,7 @@ from experiments.benchmark.agents import AGENTS, Sb3Agent, chosen_agents
 from experiments.benchmark.protocol import check_seeds
 from experiments.runs.command_line import choice, command_main
 from experiments.runs.tables import markdown_table
-from savings_gym.arrays import MM, as_whole_number
+from savings_gym.arrays import MM, as_choice, as_whole_number
 from savings_gym.files import write_atomically, write_json
 from savings_gym.perturbations.fields import NullField
 from savings_gym.task.schedule import Phase, Schedule
@@ -83,8 +83,7 @@ class Search:
             raise ValueError(
                 f"agent {self.agent!r} declares no values to search; choose from: {', '.join(SEARCHABLE)}"
             )
-        if self.preset not in PRESETS:
-            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESETS)}")
+        as_choice("preset", self.preset, PRESETS)
         for name in ("draws", "trials", "rungs", "jobs"):
             if getattr(self, name) is not None:
                 as_whole_number(name, getattr(self, name), least=1)

@@ -28,6 +28,7 @@ from experiments.savings.config import PRESETS as RUN_PRESETS
 from experiments.savings.config import Savings, check_memory, finished
 from experiments.savings.config import arguments as savings_arguments
 from experiments.savings.shared_phases import begin_from, stored_arguments
+from savings_gym.arrays import as_choice
 from savings_gym.files import SUMMARY
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,7 @@ class Controls:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        if self.preset not in PRESET_NAMES:
-            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        as_choice("preset", self.preset, PRESET_NAMES)
         for name in ("networks", "few", "jobs"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from experiments.savings.config import PRESETS, SHIPPED, Savings
 from experiments.savings.phases import PhaseChanges
+from savings_gym.arrays import as_choice
 from savings_gym.task.settings import Noise
 
 MAIN: Final = "main"
@@ -209,8 +210,8 @@ def chosen(every: dict[str, Condition], names: tuple[str, ...]) -> dict[str, Con
     Raises:
         ValueError: If a name is unknown.
     """
-    if unknown := [name for name in names if name not in every]:
-        raise ValueError(f"unknown condition(s) {', '.join(unknown)}; choose from: {', '.join(every)}")
+    for name in names:
+        as_choice("condition", name, every)
     wanted = {MAIN, SHAM, *names} if names else set(every)
     wanted |= {
         other for name in wanted for other in (every[name].naive, every[name].sham) if other is not None

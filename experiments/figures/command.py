@@ -57,7 +57,7 @@ from experiments.runs.folder import versions
 from experiments.savings.config import PRESETS as RUN_PRESETS
 from experiments.savings.config import SIZE_WEIGHTS, Savings
 from experiments.savings.shared_phases import stored_arguments
-from savings_gym.arrays import as_seed
+from savings_gym.arrays import as_choice, as_seed
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
@@ -127,11 +127,9 @@ class Figures:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        if self.preset not in PRESET_NAMES:
-            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
-        unknown = [name for name in self.only if name not in FIGURES]
-        if unknown:
-            raise ValueError(f"unknown figure {', '.join(unknown)}; choose from: {', '.join(FIGURES)}")
+        as_choice("preset", self.preset, PRESET_NAMES)
+        for name in self.only:
+            as_choice("figure", name, FIGURES)
         counts: dict[str, tuple[int, ...]] = {
             "networks": (self.networks,), "size_networks": (self.size_networks,), "sizes": self.sizes,
             "control_networks": () if self.control_networks is None else (self.control_networks,),

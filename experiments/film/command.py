@@ -22,7 +22,7 @@ from experiments.film.frames import FILM_VIEW, HELD, UNIT_COLOURS, Film, Layout,
 from experiments.film.trials import MOMENTS, SHOWN, FilmedTrial, check_run, load_trials, traces
 from experiments.runs.command_line import choice, choices, command_main
 from savings_gym.arm.model import Arm, load_arm
-from savings_gym.arrays import as_whole_number
+from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.envs.render import LARGEST_PICTURE, SnapshotRenderer
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, TRIAL_STEPS
 
@@ -60,10 +60,9 @@ class FilmOfRun:
         """Check every value before any work starts."""
         if not self.trials:
             raise ValueError(f"trials must name one or more of: {', '.join(MOMENTS)}")
-        if unknown := [name for name in self.trials if name not in MOMENTS]:
-            raise ValueError(f"unknown trial {unknown[0]!r}; choose from: {', '.join(MOMENTS)}")
-        if self.traces not in TRACES:
-            raise ValueError(f"unknown traces {self.traces!r}; choose from: {', '.join(TRACES)}")
+        for name in self.trials:
+            as_choice("trial", name, MOMENTS)
+        as_choice("traces", self.traces, TRACES)
         if not 0 <= self.target < N_TARGETS:
             raise ValueError(f"unknown target {self.target}; choose from: 0 to {N_TARGETS - 1}")
         last = (TRIAL_STEPS - 1) * CONTROL_STEP

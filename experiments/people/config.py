@@ -13,7 +13,7 @@ import tyro
 from experiments.runs.command_line import choices, differing_flags
 from experiments.theories.command import ALL_UNITS, pairs, perturbation_sizes
 from experiments.theories.prediction import THEORIES
-from savings_gym.arrays import as_seed, as_whole_number
+from savings_gym.arrays import as_choice, as_seed, as_whole_number
 from savings_gym.files import file_digest
 from savings_gym.trials import KEYS, OPTIONAL, UNITS, TrialTable, read_trials
 
@@ -51,14 +51,13 @@ class People:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        unknown = [unit for unit in self.unit if unit not in ALL_UNITS]
-        if unknown:
-            raise ValueError(f"unknown unit {unknown[0]!r}; choose from: {', '.join(ALL_UNITS)}")
+        for unit in self.unit:
+            as_choice("unit", unit, ALL_UNITS)
         self.units()
-        if unknown := [model for model in self.models if model not in THEORIES]:
-            raise ValueError(f"unknown model {unknown[0]!r}; choose from: {', '.join(THEORIES)}")
-        if unknown := [name for name in pairs("columns", self.columns) if name not in COLUMNS]:
-            raise ValueError(f"unknown column {unknown[0]!r}; choose from: {', '.join(COLUMNS)}")
+        for model in self.models:
+            as_choice("model", model, THEORIES)
+        for column in pairs("columns", self.columns):
+            as_choice("column", column, COLUMNS)
         pairs("phases", self.phases)
         perturbation_sizes(self.perturbation)
         for name in ("start", "starts", *(["block"] if self.block is not None else [])):

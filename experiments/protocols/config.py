@@ -93,7 +93,7 @@ class Protocols:
         as_choice("preset", self.preset, PRESET_NAMES)
         as_choice("perturbation", self.perturbation, PERTURBATIONS)
         if self.units not in SIZE_WEIGHTS:
-            raise ValueError(f"units must be one of {', '.join(map(str, SIZE_WEIGHTS))}, got {self.units}")
+            raise ValueError(f"units must be one of {tuple(SIZE_WEIGHTS)}, got {self.units}")
         as_whole_number("networks", self.networks, 2)
         as_whole_number("adaptation", self.adaptation, 3)  # so that some of it comes after the ramp
         for name in ("baseline", "washout", "relearning", "rounds", "between", "refresh",

@@ -27,7 +27,7 @@ from experiments.runs.side_by_side import run_side_by_side
 from experiments.savings.config import PRESETS as RUN_PRESETS
 from experiments.savings.config import check_memory, finished
 from experiments.savings.phases import ANGLE_DEG, PhaseChanges
-from savings_gym.arrays import as_seed, as_whole_number
+from savings_gym.arrays import as_choice, as_seed, as_whole_number
 
 log = logging.getLogger(__name__)
 PRESET_NAMES: Final = ("quick", "smoke")
@@ -54,8 +54,7 @@ class Rotations:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        if self.preset not in PRESET_NAMES:
-            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        as_choice("preset", self.preset, PRESET_NAMES)
         for name in ("networks", "jobs"):
             if getattr(self, name) is not None:
                 as_whole_number(name, getattr(self, name), 1)

@@ -13,6 +13,8 @@ from typing import Any
 
 import tyro
 
+from savings_gym.arrays import as_choice
+
 log = logging.getLogger(__name__)
 
 
@@ -90,9 +92,7 @@ def named_preset(arguments: list[str], presets: Collection[str], default: str) -
             name = arguments[i + 1]
         elif argument.startswith("--preset="):
             name = argument.removeprefix("--preset=")
-    if name not in presets:
-        raise ValueError(f"unknown preset {name!r}; choose from: {', '.join(presets)}")
-    return name
+    return as_choice("preset", name, presets)
 
 
 def choice(names: Iterable[str]) -> Any:

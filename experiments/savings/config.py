@@ -34,7 +34,7 @@ from experiments.savings.phases import (
     size_of,
 )
 from experiments.savings.pretrain import Pretraining, as_stored
-from savings_gym.arrays import as_seed, as_whole_number
+from savings_gym.arrays import as_choice, as_seed, as_whole_number
 from savings_gym.files import is_empty
 from savings_gym.perturbations.fields import ONSETS, Field
 from savings_gym.probes.criterion import ReachCriterion
@@ -153,8 +153,7 @@ class Savings:
                 as_whole_number(field.name, getattr(self, field.name), least)
         as_seed("seed", self.seed)
         for name, valid in {"preset": PRESET_NAMES, "rollout": ROLLOUTS}.items():
-            if getattr(self, name) not in valid:
-                raise ValueError(f"unknown {name} {getattr(self, name)!r}; choose from: {', '.join(valid)}")
+            as_choice(name, getattr(self, name), valid)
         if not 0.0 <= self.catch_fraction < 1.0:
             raise ValueError(f"catch_fraction must be at least 0 and below 1, got {self.catch_fraction}")
         self.pretraining(self.out)

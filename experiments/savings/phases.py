@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from agents.supervised.reaches import centre_out_targets
 from experiments.runs.command_line import choice
 from savings_gym.arm.model import load_arm
+from savings_gym.arrays import as_choice
 from savings_gym.perturbations.fields import CurlField, Field, NullField, ViscousField, field_from_dict
 from savings_gym.perturbations.modified import Scaled
 from savings_gym.perturbations.visual import VisuomotorRotation
@@ -152,8 +153,7 @@ class PhaseChanges:
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number, got {value}")
-        if self.ff1_field not in FIELDS:
-            raise ValueError(f"unknown ff1_field {self.ff1_field!r}; choose from: {', '.join(FIELDS)}")
+        as_choice("ff1_field", self.ff1_field, FIELDS)
         targets = self.ff1_targets
         if not targets or len(set(targets)) < len(targets) or not set(targets) <= set(EVERY_TARGET):
             raise ValueError(

@@ -42,7 +42,7 @@ from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO, TRAINING_
 from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import StopFlag, choice, preset_main
 from experiments.runs.folder import load_state, remove_state, write_state
-from savings_gym.arrays import MM, as_seed, as_whole_number
+from savings_gym.arrays import MM, as_choice, as_seed, as_whole_number
 from savings_gym.files import check_writable
 from savings_gym.perturbations.fields import NullField
 from savings_gym.probes.criterion import ReachCriterion
@@ -105,8 +105,7 @@ class Pretraining:
         if self.criterion is not None:
             ReachCriterion(self.criterion, 1)
         go_steps(self.training_go)
-        if self.preset not in PRESET_NAMES:
-            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        as_choice("preset", self.preset, PRESET_NAMES)
         check_cell(self.cell)
         check_device(self.device)
         check_actuation(self.actuation)

@@ -19,7 +19,7 @@ from agents.supervised.memory import check_learning_memory
 from agents.supervised.reaches import TRAINING_GO
 from experiments.runs.command_line import choice, choices
 from experiments.savings.config import FOR_ENVIRONMENTS, Savings, start_weights
-from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.arrays import as_choice, as_number, as_seed, as_whole_number
 from savings_gym.files import file_digest
 from savings_gym.perturbations.fields import CurlField, NullField
 from savings_gym.task.session import (
@@ -128,8 +128,7 @@ class Sessions:
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
-        if self.preset not in PRESET_NAMES:
-            raise ValueError(f"unknown preset {self.preset!r}; choose from: {', '.join(PRESET_NAMES)}")
+        as_choice("preset", self.preset, PRESET_NAMES)
         for name in ("networks", "units", "updates", "sessions", "nf1_trials", "ff1_trials", "nf2_trials",
                      "ff2_trials", "keep_every"):  # fmt: skip
             as_whole_number(name, getattr(self, name), 1)

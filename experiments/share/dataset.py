@@ -32,7 +32,7 @@ from experiments.share.demonstrators import ENVIRONMENTS, QUALITIES, check_envir
 from experiments.share.episodes import Episodes, record_episodes, reference_returns, return_summary
 from experiments.share.loading import load_agent
 from experiments.share.provenance import AUTHOR, code_link
-from savings_gym.arrays import as_seed, as_whole_number
+from savings_gym.arrays import as_choice, as_seed, as_whole_number
 from savings_gym.envs.trials import spawn_seeds
 from savings_gym.files import check_writable
 from savings_gym.probes.policy import Policy
@@ -75,8 +75,7 @@ class Dataset:
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
         check_environment(self.env)
-        if self.quality not in QUALITIES:
-            raise ValueError(f"unknown quality {self.quality!r}; choose from: {', '.join(QUALITIES)}")
+        as_choice("quality", self.quality, QUALITIES)
         as_whole_number("episodes", self.episodes, 2)
         as_whole_number("reference_episodes", self.reference_episodes, 2)
         as_whole_number("network", self.network)

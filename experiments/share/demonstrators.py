@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import savings_gym
 from agents.baselines.agents import ModelBasedController, RandomAgent
+from savings_gym.arrays import as_choice
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.perturbations.fields import CurlField, Field, NullField, as_field
 from savings_gym.probes.policy import Policy
@@ -70,8 +71,7 @@ def demonstrator(env_id: str, quality: str, seed: int) -> Policy:
         ValueError: If there is no such environment or quality.
     """
     check_environment(env_id)
-    if quality not in QUALITIES:
-        raise ValueError(f"unknown quality {quality!r}; choose from: {', '.join(QUALITIES)}")
+    as_choice("quality", quality, QUALITIES)
     env = make_environment(env_id, 1)
     space: Any = env.single_action_space
     field = as_field(env.settings.field)

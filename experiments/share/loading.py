@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from savings_gym.arrays import Array
+from savings_gym.arrays import Array, as_choice
 from savings_gym.files import MANIFEST, verified
 from savings_gym.probes.policy import Policy
 
@@ -138,8 +138,7 @@ def _pickled(path: Path, algorithm: str | None, trust: bool) -> Policy:
             f"{path} holds pickles, which can run any program: load_agent(..., trust_pickles=True) if you "
             "trust who made it"
         )
-    if algorithm not in ALGORITHMS:
-        raise ValueError(f"algorithm of {path} must be one of: {', '.join(ALGORITHMS)}, got {algorithm!r}")
+    algorithm = as_choice(f"the algorithm of {path}", algorithm, ALGORITHMS)
     kind = getattr(importlib.import_module(ALGORITHMS[algorithm]), algorithm)
     model = kind.load(verified(path), device="cpu")
     statistics = path.with_name(NORMALISATION)

@@ -14,7 +14,7 @@ from agents.supervised.networks import check_device
 from experiments.runs.command_line import choice, choices
 from experiments.speed.motornet import MotorNetWorkers, motornet_version
 from experiments.speed.work import Task, Work
-from savings_gym.arrays import as_whole_number
+from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.task.settings import N_TARGETS
 
 Section = dict[str, Any]  # what a part adds to speed.json
@@ -45,12 +45,11 @@ class Speed:
         """Check every value before any work starts."""
         for name in ("networks", "units"):
             as_whole_number(name, getattr(self, name), least=1)
-        unknown = [part for part in self.part if part not in PARTS]
-        if unknown or not self.part:
-            named = ", ".join(map(repr, unknown)) or "()"
-            raise ValueError(f"unknown part {named}; choose one or more of: {', '.join(PARTS)}")
-        if self.rollout not in ROLLOUTS:
-            raise ValueError(f"unknown rollout {self.rollout!r}; choose from: {', '.join(ROLLOUTS)}")
+        if not self.part:
+            raise ValueError(f"part must name one or more of: {', '.join(PARTS)}")
+        for name in self.part:
+            as_choice("part", name, PARTS)
+        as_choice("rollout", self.rollout, ROLLOUTS)
         check_device(self.device)
         check_learning_memory(
             "gru", self.networks, self.units, N_TARGETS, rollout=self.rollout, device=self.device

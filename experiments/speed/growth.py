@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from experiments.speed.work import Floor, Task, Work, take_turns, threads
+from savings_gym.arrays import as_choice
 from savings_gym.task.settings import N_TARGETS
 
 AXES = ("networks", "units", "trials", "physics_steps", "threads")
@@ -60,8 +61,7 @@ def curve(axis: str, values: Sequence[int], make: Callable[..., Work], sizes: Si
     Raises:
         ValueError: If the axis is unknown.
     """
-    if axis not in AXES:
-        raise ValueError(f"unknown axis {axis!r}; choose from: {', '.join(AXES)}")
+    as_choice("axis", axis, AXES)
     points = []
     for value in values:
         networks = value if axis == "networks" else sizes.networks

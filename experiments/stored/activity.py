@@ -27,6 +27,7 @@ from experiments.runs.folder import digest
 from experiments.savings.phases import stored_field
 from experiments.stored.nwb import MISSING, write_nwb, written_at
 from savings_gym.activity.recording import load_activity, save_activity
+from savings_gym.arrays import as_choice
 from savings_gym.files import read_config
 from savings_gym.perturbations.fields import NullField
 from savings_gym.task.schedule import PHASES
@@ -53,8 +54,7 @@ class Activity:
 
     def __post_init__(self) -> None:
         """Check the values before any work starts."""
-        if self.field not in FILES:
-            raise ValueError(f"unknown field {self.field!r}; choose from: {', '.join(FILES)}")
+        as_choice("field", self.field, FILES)
         if not self.run.is_dir():
             raise FileNotFoundError(f"{self.run} is not a folder")
         if self.nwb and find_spec("pynwb") is None:

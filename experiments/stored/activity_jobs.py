@@ -17,6 +17,7 @@ from agents.ppo.recurrent_policy import GruPolicy, RecurrentPolicy, RnnPolicy
 from agents.ppo.recurrent_ppo import RecurrentPPO
 from experiments.runs.folder import digest
 from savings_gym.activity.recording import Recording, activity_dataset
+from savings_gym.arrays import as_choice
 from savings_gym.files import read_config, verified
 from savings_gym.perturbations.fields import Field, NullField, as_field
 from savings_gym.sb3.training_env import TrainingEnv
@@ -169,8 +170,7 @@ def load_agent(path: Path, arguments: dict[str, Any]) -> RecurrentPPO:
     Raises:
         ValueError: If the policy is unknown, or the file cannot be read.
     """
-    if arguments["policy"] not in POLICIES:
-        raise ValueError(f"{path} has the policy {arguments['policy']!r}; choose from: {', '.join(POLICIES)}")
+    as_choice(f"the policy of {path}", arguments["policy"], POLICIES)
     replaced = {
         "policy_class": POLICIES[arguments["policy"]],
         "learning_rate": 0.0,

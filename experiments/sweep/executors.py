@@ -14,6 +14,7 @@ from typing import Final
 from experiments.sweep.cell_run import Outcome, Task
 from experiments.sweep.resources import Resources
 from experiments.sweep.workers import Note, run_local
+from savings_gym.arrays import as_choice
 
 LOCAL, SLURM, SUBMITIT_LOCAL, RAY = "local", "slurm", "submitit-local", "ray"
 EXECUTORS: Final = (LOCAL, SLURM, SUBMITIT_LOCAL, RAY)
@@ -28,8 +29,7 @@ def check_executor(name: str) -> None:
         ValueError, ImportError, FileNotFoundError: The message says what to choose, to install, or where to
             start.
     """
-    if name not in EXECUTORS:
-        raise ValueError(f"unknown executor {name!r}; choose from: {', '.join(EXECUTORS)}")
+    as_choice("executor", name, EXECUTORS)
     package = PACKAGES.get(name)
     if package is not None and find_spec(package) is None:
         raise ImportError(f"--executor {name} needs {package}: pip install 'savings_gym[sweep]'")

@@ -29,6 +29,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from savings_gym.arrays import as_choice
+
 EXPERIMENTS: Final = ("savings", "benchmark")
 KEYS: Final = ("experiment", "arguments", "grid", "cases")
 MOST_CELLS: Final = 1_000_000
@@ -83,8 +85,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Refuse a grid that names an argument twice, or that is too large."""
-        if self.experiment not in EXPERIMENTS:
-            raise ValueError(f"unknown experiment {self.experiment!r}; choose from: {', '.join(EXPERIMENTS)}")
+        as_choice("experiment", self.experiment, EXPERIMENTS)
         for case in self.cases:
             names = [*self.arguments, *self.grid, *case]
             if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -166,8 +167,8 @@ def describe(arguments: Mapping[str, Any]) -> str:
 
 
 def _grid(content: Mapping[str, Any]) -> Grid:
-    if unknown := [key for key in content if key not in KEYS]:
-        raise ValueError(f"unknown key {unknown[0]!r}; choose from: {', '.join(KEYS)}")
+    for key in content:
+        as_choice("key", key, KEYS)
     if "experiment" not in content:
         raise ValueError(f"it does not name an experiment; choose from: {', '.join(EXPERIMENTS)}")
     tables = {key: content.get(key, {}) for key in ("arguments", "grid")}

@@ -23,7 +23,7 @@ from experiments.runs.command_line import choice, choices, differing_flags, pres
 from experiments.theories.learners import SIZES, Source, networks, people
 from experiments.theories.prediction import THEORIES, check_theories, outcomes_of, verdicts
 from experiments.theories.report import write
-from savings_gym.arrays import as_number, as_seed, as_whole_number
+from savings_gym.arrays import as_choice, as_number, as_seed, as_whole_number
 from savings_gym.files import open_folder
 from savings_gym.trials import MEASURES, UNITS, read_trials
 
@@ -69,10 +69,10 @@ class Theories:
         if not self.sources:
             raise ValueError("sources must name one or more run folders or trial tables")
         check_theories(self.theories)
-        if self.measure is not None and self.measure not in MEASURES:
-            raise ValueError(f"unknown measure {self.measure!r}; choose from: {', '.join(MEASURES)}")
-        if self.unit is not None and self.unit not in ALL_UNITS:
-            raise ValueError(f"unknown unit {self.unit!r}; choose from: {', '.join(ALL_UNITS)}")
+        if self.measure is not None:
+            as_choice("measure", self.measure, MEASURES)
+        if self.unit is not None:
+            as_choice("unit", self.unit, ALL_UNITS)
         for name in ("every", "start", "starts", *(["most"] if self.most is not None else [])):
             as_whole_number(name, getattr(self, name), least=1)
         as_seed("seed", self.seed)

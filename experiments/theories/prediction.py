@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from experiments.theories.learners import Learner, Source
-from savings_gym.arrays import Floats
+from savings_gym.arrays import Floats, as_choice
 from savings_gym.metrics.savings import FIELD_PHASES
 from savings_gym.metrics.statistics import Estimate, Sampling, estimate, holm
 from savings_gym.models.fitting import Fit, fit
@@ -36,10 +36,10 @@ REFERENCE: Final = "one-rate"  # to which held-out likelihoods are compared
 
 def check_theories(names: Collection[str]) -> None:
     """Raise a ValueError if there are no theories of these names, or no names."""
-    unknown = [name for name in names if name not in THEORIES]
-    if unknown or not names:
-        given = f"unknown theory {unknown[0]!r}" if unknown else "no theories"
-        raise ValueError(f"{given}; choose from: {', '.join(THEORIES)}")
+    if not names:
+        raise ValueError(f"no theories; choose from: {', '.join(THEORIES)}")
+    for name in names:
+        as_choice("theory", name, THEORIES)
 
 
 @dataclass(frozen=True, eq=False)

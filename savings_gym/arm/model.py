@@ -27,7 +27,7 @@ from savings_gym.arm.build import (
     make_read_only,
 )
 from savings_gym.arm.changes import ArmChanges, ArmLike, as_arm_changes
-from savings_gym.arrays import Floats
+from savings_gym.arrays import Floats, as_choice
 
 Actuation = Literal["muscle", "motor", "torque"]
 SAMPLES = 20  # states at which a new arm is compared with the equations of motion
@@ -60,8 +60,7 @@ class Arm:
         Raises:
             ValueError: For an unknown actuation, or an arm that is not of this kind.
         """
-        if actuation not in ACTUATIONS:
-            raise ValueError(f"unknown actuation {actuation!r}; choose from: {', '.join(ACTUATIONS)}")
+        as_choice("actuation", actuation, ACTUATIONS)
         self.actuation, self.changes = cast(Actuation, actuation), changes
         self.model = model = build_model(actuation, changes)
         self.timestep = float(model.opt.timestep)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from savings_gym.arrays import as_seed, as_whole_number
+from savings_gym.arrays import as_choice, as_seed, as_whole_number
 from savings_gym.metrics.statistics import CONFIDENCE, Interval
 from savings_gym.models.design import Design
 from savings_gym.models.intervals import likelihood_intervals
@@ -89,8 +89,8 @@ def fit(
     """
     data = design.check_observed(observed)
     names = tuple(model.free if free is None else free)
-    if unknown := [name for name in names if name not in model.kinds]:
-        raise ValueError(f"unknown parameter {unknown[0]!r}; choose from: {', '.join(model.kinds)}")
+    for name in names:
+        as_choice("parameter", name, model.kinds)
     if not any(name in NOISES for name in names) and not any(getattr(model, n, 0.0) for n in NOISES):
         raise ValueError(f"{model.name} has no noise: start motor_noise or measurement_noise above 0")
     count = int(np.isfinite(model.predict(design, data).log_density).sum())

@@ -15,7 +15,7 @@ import numpy as np
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, hand_force, muscle_torque
 from savings_gym.arm.model import Arm
-from savings_gym.arrays import Array, Floats, Indices, as_whole_number
+from savings_gym.arrays import Array, Floats, Indices, as_choice, as_whole_number
 from savings_gym.metrics.channel import ChannelResult, channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.metrics.rotation import rotation_adaptation
@@ -65,9 +65,7 @@ class ProbeResult:
         Raises:
             ValueError: If there is no such measure.
         """
-        if column not in self.columns:
-            raise ValueError(f"unknown measure {column!r}; choose from: {', '.join(self.columns)}")
-        return float(self.columns[column].mean())
+        return float(self.columns[as_choice("measure", column, self.columns)].mean())
 
 
 class Probe:
@@ -151,7 +149,7 @@ class Probe:
 
         Args:
             policy: See the class.
-            field: `CurlField` or `ViscousField` that the policy may have learnt.
+            field: `CurlField` or `ViscousField` that the policy may have learned.
             number: See `__call__`; channel probes are counted separately.
 
         Raises:
@@ -171,7 +169,7 @@ class Probe:
 
         Args:
             policy: See the class.
-            rotation: The rotation that the policy may have learnt.
+            rotation: The rotation that the policy may have learned.
             number: See `__call__`; counted with the channel probes.
 
         Returns:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from savings_gym.arrays import as_whole_number
+from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.perturbations.fields import ChannelField, CurlField, Field, NullField, as_field
 from savings_gym.perturbations.modified import Scaled
 from savings_gym.perturbations.visual import VisualClamp
@@ -235,10 +235,8 @@ def protocol(name: str, field: FieldLike = None, **lengths: Any) -> Schedule:
     Raises:
         ValueError: If there is no such protocol or argument, or a value is bad; it names the valid choices.
     """
-    hyphened = re.sub("[ _]", "-", name) if isinstance(name, str) else ""
-    if hyphened not in PROTOCOLS:
-        raise ValueError(f"protocol must be one of {tuple(PROTOCOLS)}, got {name!r}")
-    make = PROTOCOLS[hyphened]
+    hyphened = re.sub("[ _]", "-", name) if isinstance(name, str) else name
+    make = PROTOCOLS[as_choice("protocol", hyphened, PROTOCOLS)]
     valid = [argument for argument in inspect.signature(make).parameters if argument != "field"]
     for argument in lengths:
         if argument not in valid:

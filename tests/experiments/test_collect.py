@@ -161,7 +161,7 @@ def test_a_folder_without_runs_is_refused(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"level": "cells"}, "unknown level 'cells'; choose from: runs, networks, probes"),
+        ({"level": "cells"}, r"level must be one of \('runs', 'networks', 'probes'\), got 'cells'"),
         ({"out": "t.xlsx"}, "must end in .parquet or .csv"),
         ({"level": "probes", "out": "t.csv"}, "too many rows for a .csv"),
         ({"workers": 0}, "workers must be a whole number of at least 1"),

@@ -76,7 +76,9 @@ def test_other_units_are_an_error():
 
 
 def test_an_unknown_source_and_a_negative_error_are_refused():
-    with pytest.raises(ValueError, match=r"'guessed'; choose from: printed, read off a plot"):
+    with pytest.raises(
+        ValueError, match="source must be one of .*'printed', 'read off a plot'.* got 'guessed'"
+    ):
         Reference("x", 1.0, "mm", "guessed", "here")
     with pytest.raises(ValueError, match="at least 0, got -1"):
         Reference("x", 1.0, "mm", PRINTED, "here", error=-1.0)

@@ -161,7 +161,7 @@ ROW, HEADING = ["S1", "A", "1", "2.0"], ("participant", "phase", "trial", "later
         ([ROW], HEADING, {"units": {"lateral_deviation": "inch"}}, "must be one of .*'mm'.*, got 'inch'"),
         ([ROW], ("who", *HEADING[1:]), {}, "no column 'participant'; it has who, phase, trial"),
         ([ROW], HEADING, {"columns": {"target": "tgt"}}, "no column 'tgt'; it has participant"),
-        ([ROW], HEADING, {"columns": {"goal": "tgt"}}, "unknown column 'goal'; choose from: participant"),
+        ([ROW], HEADING, {"columns": {"goal": "tgt"}}, "column must be one of .*'participant', .*got 'goal'"),
         ([ROW], (*HEADING[:3], "reward"), {}, "none of the measures lateral_deviation, angle, force_index"),
         ([[*ROW[:3], "2,0"]], HEADING, {}, "row 2, column 'lateral_deviation': '2,0' is not a number"),
         ([[*ROW[:2], "1.5", "2"]], HEADING, {}, "row 2, column 'trial': '1.5' is not a whole number"),

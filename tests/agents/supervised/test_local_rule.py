@@ -291,5 +291,7 @@ def test_an_update_follows_the_rule_it_was_given(path):
 
 
 def test_an_unknown_rule_is_named():
-    with pytest.raises(ValueError, match="'hebb'.*bptt, eprop, eprop-random"):
+    with pytest.raises(
+        ValueError, match="rule must be one of .*'bptt', 'eprop', 'eprop-random'.*, got 'hebb'"
+    ):
         Learning(rule="hebb")

@@ -155,14 +155,17 @@ def test_a_job_that_fails_is_reported_and_the_others_are_done(tmp_path, caplog):
     ("arguments", "message"),
     [
         (["--agents", "sarsa"], f"unknown agent 'sarsa'; choose from: {', '.join(AGENTS)}"),
-        (["--preset", "huge"], "unknown preset 'huge'; choose from: full, paying, quick, smoke"),
+        (["--preset", "huge"], "preset must be one of ('full', 'paying', 'quick', 'smoke'), got 'huge'"),
         (["--seeds", "1", "1"], "seeds must be different whole numbers from 0 to 4294967295, got (1, 1)"),
         (["--seeds", "-1"], "seeds must be different whole numbers from 0 to 4294967295, got (-1,)"),
         (["--seeds", str(2**32)], "seeds must be different whole numbers from 0 to 4294967295"),
         (["--jobs", "0"], "jobs must be at least 1, got 0"),
         (["--protocol.nf1", "0"], "nf1 must be a whole number of at least 1, got 0"),
         (["--protocol.criterion", "-1"], "criterion: error must be above 0 m, got -1.0"),
-        (["--protocol.exploration", "off"], "choose from: fixed, reset, as-trained"),
+        (
+            ["--protocol.exploration", "off"],
+            "exploration must be one of ('fixed', 'reset', 'as-trained')",
+        ),
         (["--protocol.catch-fraction", "1"], "catch_fraction must be a finite number"),
     ],
 )

@@ -123,7 +123,11 @@ def test_what_does_not_fit_is_refused_with_the_choices(name, message, place):
             "[settings]\nseed = 2",
             "'seed' is set by the benchmark; choose from: arms, surpl",
         ),
-        ("mine.py:Learner", "arms = 2", "unknown entry 'arms'; choose from: description, code, settings"),
+        (
+            "mine.py:Learner",
+            "arms = 2",
+            "entry of .*settings.toml must be one of .*'description', .*got 'arms'",
+        ),
         ("mine.py:Learner", "settings = 2", r"settings must be a table, \[settings\], got 2"),
         ("mine.py:Learner", "arms", "is not a TOML file"),
         ("stable_baselines3:TD3", "arms = 0", "cannot be made for the arm: ValueError: num_envs must be"),

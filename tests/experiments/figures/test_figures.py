@@ -129,12 +129,12 @@ def test_without_noise_the_channel_is_that_of_the_run_itself(tmp_path):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["--only", "nothing"], "choose from: behaviour"),
-        (["--preset", "huge"], "choose from: quick, paper, smoke"),
+        (["--only", "nothing"], "figure must be one of ('behaviour'"),
+        (["--preset", "huge"], "preset must be one of ('quick', 'paper', 'smoke'), got 'huge'"),
         (["--networks", "0"], "networks must be at least 1"),
         (["--sizes", "32", "0"], "sizes must be at least 1"),
         (["--seed", "-1"], "seed"),
-        (["--controls", "none"], "choose from: main, sham"),
+        (["--controls", "none"], "condition must be one of ('main', 'sham'"),
         (["--networks", "41"], "gru128-paper.safetensors holds 40 networks, 41 are wanted"),
         (["--size-networks", "41"], "holds 40 networks, 41 are wanted"),
         (["--sizes", "16", "32"], "no networks of 16 units ship"),

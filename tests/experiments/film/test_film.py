@@ -165,10 +165,10 @@ def test_a_gif_holds_every_frame(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ({"trials": ("FF3-first",)}, "unknown trial 'FF3-first'; choose from: before, FF1-first"),
+        ({"trials": ("FF3-first",)}, f"trial must be one of {tuple(MOMENTS)}, got 'FF3-first'"),
         ({"trials": ()}, "trials must name one or more of: before"),
         ({"target": 8}, "unknown target 8; choose from: 0 to 7"),
-        ({"traces": "torque"}, "unknown traces 'torque'; choose from: excitation, hidden"),
+        ({"traces": "torque"}, "traces must be one of ('excitation', 'hidden'), got 'torque'"),
         (
             {"out": Path("film.avi")},
             "cannot write a film as 'film.avi'; its suffix must be one of: .gif, .mp4",

@@ -70,10 +70,13 @@ def test_a_sham_that_is_none_is_refused(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"unit": ("inch",)}, "unknown unit 'inch'; choose from: m, cm, mm, rad, deg"),
+        ({"unit": ("inch",)}, r"unit must be one of \('m', 'cm', 'mm', 'rad', 'deg'\), got 'inch'"),
         ({"unit": ("mm", "cm")}, "lateral_deviation has one unit, got mm and cm"),
-        ({"models": ("bayes",)}, "unknown model 'bayes'; choose from: one-rate"),
-        ({"columns": ("error=dev",)}, "unknown column 'error'; choose from: participant, phase, trial"),
+        ({"models": ("bayes",)}, r"model must be one of \('one-rate'.*, got 'bayes'"),
+        (
+            {"columns": ("error=dev",)},
+            "column must be one of .*'participant', 'phase', 'trial'.* got 'error'",
+        ),
         ({"columns": ("participant",)}, "columns must be pairs such as NAME=VALUE, got 'participant'"),
         ({"phases": ("=FF1",)}, "phases must be pairs such as NAME=VALUE, got '=FF1'"),
         ({"perturbation": ("B=x",)}, "perturbation of B must be a number, got 'x'"),

@@ -383,7 +383,7 @@ def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatc
     [
         (["--only", "savings"], "'savings'"),
         (["--only", "abrupt", "abrupt"], "different protocols"),
-        (["--units", "33"], "units must be one of 32, 64, 128"),
+        (["--units", "33"], "units must be one of (32, 64, 128), got 33"),
         (["--b", "0"], "b must not be 0"),
         (["--perturbation", "rotation", "--angle-deg", "0"], "angle_deg must not be 0"),
         (["--sizes", "1"], "two or more different numbers"),

@@ -52,7 +52,7 @@ def test_the_page_has_every_comparison(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"preset": "paper"}, "unknown preset 'paper'; choose from: quick, smoke"),
+        ({"preset": "paper"}, r"preset must be one of \('quick', 'smoke'\), got 'paper'"),
         ({"ramp": 0.0}, "ramp must be above 0"),
         ({"angle_deg": 0.0}, "nothing to learn"),
         ({"networks": 0}, "networks must be a whole number"),

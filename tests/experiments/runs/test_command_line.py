@@ -131,4 +131,4 @@ def test_an_error_of_the_work_is_one_line(
 @pytest.mark.parametrize("arguments", [["--preset", "huge"], ["--preset=huge"]])
 def test_an_unknown_preset_lists_them(arguments: list[str], caplog: pytest.LogCaptureFixture) -> None:
     assert preset_main("experiments.small", SMALL, "small", lambda config: 0, arguments, None) == 2
-    assert "unknown preset 'huge'; choose from: small, large" in caplog.text
+    assert "preset must be one of ('small', 'large'), got 'huge'" in caplog.text

@@ -20,7 +20,7 @@ import pytest
 import xarray as xr
 
 from agents.supervised.checkpoints import save_ensemble
-from agents.supervised.networks import make_ensemble
+from agents.supervised.networks import PARAMETERS, available_devices, make_ensemble
 from agents.supervised.reaches import Reaches
 from experiments.savings import pretrain, report
 from experiments.savings.command import main
@@ -29,6 +29,7 @@ from experiments.savings.experiment import FourPhases
 from experiments.savings.phases import TrainingPhase
 
 SMOKE = ["--preset", "smoke"]
+DEVICES = tuple(available_devices())
 SMALL = [*SMOKE, "--nf1-updates", "3", "--ff1-updates", "3", "--nf2-updates", "3", "--ff2-updates", "3"]
 
 
@@ -293,7 +294,7 @@ def test_a_config_of_something_else_is_refused(tmp_path: Path, caplog: pytest.Lo
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--preset", "fast"], "unknown preset 'fast'; choose from: quick, paper, smoke"),
+        (["--preset", "fast"], "preset must be one of ('quick', 'paper', 'smoke'), got 'fast'"),
         (["--nf2-updates", "0"], "nf2_updates must be a whole number of at least 1, got 0"),
         (["--b", "nan"], "b must be a finite number"),
         (
@@ -302,14 +303,14 @@ def test_a_config_of_something_else_is_refused(tmp_path: Path, caplog: pytest.Lo
         ),
         (["--delays.vision", "0.005"], "whole number of control steps"),
         (["--pretrained", "nowhere.safetensors"], "no weights file 'nowhere.safetensors'"),
-        (["--optimiser", "lbfgs"], "unknown optimiser 'lbfgs'; choose from: adam, sgd"),
-        (["--rule", "hebb"], "unknown rule 'hebb'; choose from: bptt, eprop, eprop-random"),
-        (["--rollout", "warp"], "unknown rollout 'warp'; choose from: auto, fused, plain"),
+        (["--optimiser", "lbfgs"], "optimiser must be one of ('adam', 'sgd'), got 'lbfgs'"),
+        (["--rule", "hebb"], "rule must be one of ('bptt', 'eprop', 'eprop-random'), got 'hebb'"),
+        (["--rollout", "warp"], "rollout must be one of ('auto', 'fused', 'plain'), got 'warp'"),
         (["--cell", "transformer"], "unknown cell 'transformer'; choose from: gru, lstm, rnn"),
-        (["--frozen", "weights"], "unknown parameters ['weights']; choose from: initial"),
-        (["--device", "quantum"], "unknown device 'quantum'; choose from: cpu"),
-        (["--device", "meta"], "unknown device 'meta'; choose from: cpu"),
-        (["--device", "cpu:7"], "unknown device 'cpu:7'; choose from: cpu"),
+        (["--frozen", "weights"], f"parameter must be one of {PARAMETERS}, got 'weights'"),
+        (["--device", "quantum"], f"device must be one of {DEVICES}, got 'quantum'"),
+        (["--device", "meta"], f"device must be one of {DEVICES}, got 'meta'"),
+        (["--device", "cpu:7"], f"device must be one of {DEVICES}, got 'cpu:7'"),
         (["--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
         (["--seed", str(2**63)], f"seed must be at most {2**63 - 1} (63 bits), got {2**63}"),
         (

@@ -200,7 +200,7 @@ def test_changes_are_said_in_the_configuration_where_there_are_any():
     ("arguments", "said"),
     [
         (["--change.ff2-b", "inf"], "ff2_b must be a finite number, got inf"),
-        (["--change.ff1-field", "lorentz"], "unknown ff1_field 'lorentz'; choose from: curl, resistive"),
+        (["--change.ff1-field", "lorentz"], "ff1_field must be one of ('curl', 'resistive'), got 'lorentz'"),
         (["--change.ff1-targets", "0", "8"], "ff1_targets must be one or more different numbers from 0 to 7"),
         (["--change.ff1-targets", "3", "3"], "ff1_targets must be one or more different numbers"),
         (["--change.ff1-reach", "0"], "ff1_reach must be above 0, got 0.0"),

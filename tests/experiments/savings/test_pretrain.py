@@ -7,7 +7,7 @@ import torch
 
 from agents.supervised.checkpoints import delays_of, load_ensemble, pretraining_of, read_metadata
 from agents.supervised.learner import PRETRAINING
-from agents.supervised.networks import make_ensemble
+from agents.supervised.networks import available_devices, make_ensemble
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO
 from experiments.runs.command_line import StopFlag
 from experiments.savings import pretrain as module
@@ -15,6 +15,7 @@ from experiments.savings.pretrain import Pretraining, pretrain
 from savings_gym.task.settings import Delays
 
 UPDATES = 5
+DEVICES = tuple(available_devices())
 
 
 @pytest.fixture(autouse=True)
@@ -210,16 +211,16 @@ def test_progress_says_how_long_it_will_take(tmp_path, caplog):
         (["--units", "-3"], "units must be a whole number of at least 1, got -3"),
         (["--anneal", "6", "--updates", "5"], "anneal must be from 0 to updates, 5, got 6"),
         (["--cell", "transformer"], "unknown cell 'transformer'; choose from: gru, lstm, rnn"),
-        (["--device", "meta"], "unknown device 'meta'; choose from: cpu"),
-        (["--device", "cuda:99"], "unknown device 'cuda:99'; choose from: cpu"),
-        (["--actuation", "torque"], "unknown actuation 'torque'; choose from: muscle, motor"),
+        (["--device", "meta"], f"device must be one of {DEVICES}, got 'meta'"),
+        (["--device", "cuda:99"], f"device must be one of {DEVICES}, got 'cuda:99'"),
+        (["--actuation", "torque"], "actuation must be one of ('muscle', 'motor'), got 'torque'"),
         (
             ["--noise.vision", "-1"],
             "vision must be a finite number of at least 0 and at most 1e+06, got -1.0",
         ),
         (["--delays.vision", "0.005"], "whole number of control steps"),
         (["--training-go", "0.105", "0.3"], "go_time must be a whole number of control steps"),
-        (["--preset", "study"], "unknown preset 'study'; choose from: environment, paper"),
+        (["--preset", "study"], "preset must be one of ('environment', 'paper'), got 'study'"),
         (["--seed", str(2**64)], "seed must be at most"),
         (["--networks", "1000000"], "1000000 networks of 128 units that learn from 32 trials at a time need"),
         (["--units", "1000000"], "8 networks of 1000000 units that learn from 32 trials at a time need"),

@@ -181,7 +181,7 @@ def test_the_commands_of_the_readme_make_datasets_that_minari_lists(known_refere
     "wrong, message",
     [
         (["--env", "SavingsReach-v0"], "SavingsReach-v0.*choose from.*ForceFieldReach-v0"),
-        (["--quality", "good"], "'good'.*choose from: expert, medium, random"),
+        (["--quality", "good"], r"quality must be one of \('expert', 'medium', 'random'\), got 'good'"),
         (["--episodes", "1"], "episodes"),
     ],
 )

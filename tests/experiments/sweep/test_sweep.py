@@ -277,7 +277,7 @@ def test_a_cell_that_another_process_runs_is_left_to_it(tmp_path):
         (["--failed", "--status"], "choose one of them"),
         (["--slurm.jobs", "0"], "slurm.jobs must be at least 1, got 0"),
         (["--executor", "slurm"], "no command 'sbatch': start --executor slurm where SLURM takes jobs"),
-        (["--executor", "pbs"], f"unknown executor 'pbs'; choose from: {', '.join(EXECUTORS)}"),
+        (["--executor", "pbs"], f"executor must be one of {EXECUTORS}, got 'pbs'"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_written(tmp_path, caplog, capsys, options, words):

@@ -221,10 +221,10 @@ def test_sources_that_do_not_fit_are_refused_before_any_work(run, tmp_path, capl
     ("arguments", "message"),
     [
         ({"sources": ()}, "sources must name one or more run folders or trial tables"),
-        ({"theories": ("bayes",)}, "unknown theory 'bayes'; choose from: one-rate"),
+        ({"theories": ("bayes",)}, r"theory must be one of \('one-rate'.*, got 'bayes'"),
         ({"theories": ()}, "no theories; choose from: one-rate"),
-        ({"measure": "force"}, "unknown measure 'force'; choose from: lateral_deviation"),
-        ({"unit": "inch"}, "unknown unit 'inch'; choose from: m, cm, mm, rad, deg"),
+        ({"measure": "force"}, r"measure must be one of \('lateral_deviation'.*, got 'force'"),
+        ({"unit": "inch"}, r"unit must be one of \('m', 'cm', 'mm', 'rad', 'deg'\), got 'inch'"),
         ({"columns": ("participant",)}, "columns must be pairs such as NAME=VALUE, got 'participant'"),
         ({"perturbation": ("FF1=A",)}, "perturbation of FF1 must be a number, got 'A'"),
         ({"starts": 0}, "starts must be a whole number of at least 1, got 0"),

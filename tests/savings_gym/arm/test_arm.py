@@ -191,7 +191,9 @@ def test_without_torque_the_energy_of_motion_stays():
 
 
 def test_an_unknown_actuation_is_named_with_the_choices():
-    with pytest.raises(ValueError, match="'piston'.*muscle, motor, torque"):
+    with pytest.raises(
+        ValueError, match="actuation must be one of .*'muscle', 'motor', 'torque'.*, got 'piston'"
+    ):
         load_arm("piston")
 
 

@@ -99,7 +99,7 @@ def test_an_estimate_at_a_bound_has_no_interval():
 
 
 def test_what_cannot_be_fitted_is_refused():
-    with pytest.raises(ValueError, match="unknown parameter 'rate'; choose from: retention, learning"):
+    with pytest.raises(ValueError, match=r"parameter must be one of \('retention', 'learning'.*, got 'rate'"):
         fit(OneRate(), SAVINGS, np.zeros(160), free=("rate",))
     few = np.where(np.arange(160) < 3, 0.0, np.nan)
     with pytest.raises(ValueError, match="3 usable data cannot determine 4 parameters"):

@@ -257,7 +257,11 @@ def test_what_cannot_be_recorded_or_displaced_is_refused(policy, arguments, erro
         ({}, {}, "at least one phase"),
         ({"NF1": (2,), "FF1": (1,)}, {}, "NF1: 2 networks of 16 units, FF1: 1 networks of 16 units"),
         ({"NF1": (1,)}, {"seed": -1}, "seed must be a whole number"),
-        ({"NF1": (1,)}, {"rollout": "quick"}, "unknown rollout 'quick'"),
+        (
+            {"NF1": (1,)},
+            {"rollout": "quick"},
+            "rollout must be one of .*'auto', 'fused', 'plain'.*, got 'quick'",
+        ),
         ({"NF1": (1,)}, {"displacement": Displacement(1, np.ones(3))}, r"shape \(3,\), expected \(16,\)"),
         ({"NF1": (1,)}, {"displacement": Displacement(1, np.ones((2, 1, UNITS)))}, r"shape \(2, 1, 16\)"),
     ],
