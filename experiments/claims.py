@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from experiments.runs.command_line import StopFlag, Stopped
 from experiments.runs.folder import RunFolder, versions
-from experiments.runs.tables import format_p, format_value
+from experiments.runs.tables import format_value
 from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import Floats
 from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
@@ -20,10 +20,27 @@ log = logging.getLogger(__name__)
 PAGE: Final = "README.md"
 
 
+def is_shown(entry: Quantity) -> bool:
+    """Return whether a corrected test tells an entry from 0."""
+    return entry.value is not None and entry.p_holm is not None and entry.p_holm < LEVEL
+
+
 def cell(entry: Quantity) -> str:
-    """Return value, interval and corrected p, if there is one."""
+    """Return value and interval, in bold if a corrected test tells it from 0."""
     text = format_value(entry.value, entry.ci, entry.unit)
-    return text if entry.p_holm is None else f"{text}, p = {format_p(entry.p_holm)}"
+    return f"**{text}**" if is_shown(entry) else text
+
+
+def bold_means(family: str) -> str:
+    """Return the sentence that stands above a table of cells.
+
+    Args:
+        family: The tests that are corrected together, as "all tests of this table".
+    """
+    return (
+        f"Bold: differs from 0, with p < {LEVEL:g} in a t test after Holm's correction over {family}. "
+        "Intervals are 95 % t intervals over networks, not corrected."
+    )
 
 
 def stated(found: Mapping[str, Quantity], claimed: Iterable[str]) -> str:

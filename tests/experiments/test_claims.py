@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.claims import as_summary, cell, corrected, stated
+from experiments.claims import as_summary, bold_means, cell, corrected, is_shown, stated
 from experiments.study import Quantity
 
 
@@ -34,7 +34,17 @@ def test_a_sentence_tells_effects_from_their_opposites_and_from_nothing():
     group = corrected(found, tuple(found["g"]))["g"]
     assert stated(group, found["g"]) == ("Shown: up. Reversed: down. Not shown: none; unmeasured.")
     assert stated(group, ("up",)) == "Shown: up."
-    assert cell(group["up"]).endswith(", p = 0.0003") and ", p" not in cell(group["unmeasured"])
+
+
+def test_a_cell_is_bold_if_its_corrected_test_tells_it_from_nothing():
+    found = {"g": {name: measured(name, v, p) for name, v, p in (("up", 5.0, 0.01), ("even", 1.0, 0.04))}}
+    found["g"] |= {"too": measured("too", 1.0, 0.9), "untested": measured("untested", 9.0, None)}
+    group = corrected(found, tuple(found["g"]))["g"]
+    assert cell(group["up"]) == "**5.00 mm [4.00, 6.00]**"
+    assert cell(group["even"]) == "1.00 mm [0.00, 2.00]"  # 0.08 among three tests
+    assert is_shown(group["up"]) and not is_shown(group["even"])
+    assert cell(group["untested"]) == "9.0 mm [8.0, 10.0]"
+    assert "p < 0.05 in a t test after Holm's correction over all tests" in bold_means("all tests")
 
 
 def test_a_summary_keeps_the_values_of_every_network():
