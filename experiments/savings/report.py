@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from experiments import study
 from experiments.runs.folder import FIGURES, RunFolder, versions
+from experiments.runs.networks import of_kept_networks
 from experiments.runs.tables import (
     MISSING,
     NO_INTERVAL,
@@ -39,7 +40,8 @@ LEGEND = (
     f"95 % intervals over networks: of means ({INTERVALS['mean']}), of the ratio ({INTERVALS['ratio']}), of "
     f"shares with savings of networks ({INTERVALS['paired fraction']}) and of pairs of networks "
     f"({INTERVALS['all-pairs fraction']}). "
-    "p: t tests, paired for savings; p (Holm): corrected for the two measures of savings."
+    "p: t tests, paired for savings; p (Holm): corrected for the two measures of savings. Trials to half: "
+    "until the deviation is half of that at the start of FF1."
 )
 PERCENT = 100.0
 Row = tuple[str, ...]
@@ -120,15 +122,20 @@ def finish_report(
     folder.write_probes(table)
     experiment.write_paths()
     summary = savings(table, seed=metadata["seed"], partial=not complete).to_dict()
+    diverged = {str(i): dataclasses.asdict(stop) for i, stop in experiment.stopped.items()}
+    kept = {
+        phase: of_kept_networks({"stopped": diverged}, values)
+        for phase, values in experiment.adaptation.items()
+    }
     summary |= metadata | {
-        "adaptation": {phase: _mean(values, experiment) for phase, values in experiment.adaptation.items()},
+        "adaptation": {phase: sum(values) / len(values) for phase, values in kept.items()},
         "adaptation_networks": experiment.adaptation,
         "wall_time_s": round(experiment.seconds, 1),
         "complete": False,
         "versions": versions(),
     }
-    if experiment.stopped:
-        summary["stopped"] = {str(i): dataclasses.asdict(stop) for i, stop in experiment.stopped.items()}
+    if diverged:
+        summary["stopped"] = diverged
     write_json(folder.summary_file, summary)
     if complete:
         if figures:
@@ -142,12 +149,6 @@ def finish_report(
         folder.finish()
     show_report(folder.path)
     return complete
-
-
-def _mean(values: list[float], experiment: FourPhases) -> float:
-    """Mean over the networks that did not diverge."""
-    kept = [value for i, value in enumerate(values) if i not in experiment.stopped]
-    return sum(kept) / len(kept)
 
 
 def draw(
@@ -216,6 +217,8 @@ def report_rows(summary: dict[str, Any]) -> list[Row]:
         if (entry := summary["phases"][phase])
     ]
     rows += (_initial_rows(initial) if initial else []) + (_rate_rows(rate) if rate else [])
+    if trials := summary["savings"].get("trials"):  # summaries of older runs have none
+        rows += _trials_rows(trials)
     if effect := summary["after_effect"]:
         name = "after-effect in NF2"
         rows.append(_row(name, effect["mean"], effect["ci"], effect["p"], reference=study.AFTER_EFFECT))
@@ -223,8 +226,7 @@ def report_rows(summary: dict[str, Any]) -> list[Row]:
         name, theirs = "residual, NF1 - NF2", study.RESIDUAL
         rows.append(_row(name, residual["mean"], residual["ci"], residual["p"], reference=theirs, scale=-MM))
     for phase, value in summary["adaptation"].items():
-        values = summary.get("adaptation_networks", {}).get(phase, [])
-        values = [each for i, each in enumerate(values) if str(i) not in summary.get("stopped", {})]
+        values = of_kept_networks(summary, summary.get("adaptation_networks", {}).get(phase, []))
         interval = NO_INTERVAL if None in values else mean_interval(values)
         name = "hand in a clamp" if "perturbation" in summary else "channel force"
         rows.append(_row(f"{name}, {phase}", value, interval, scale=PERCENT, unit="%"))
@@ -254,6 +256,16 @@ def _rate_rows(rate: dict[str, Any]) -> list[Row]:
     ratio, theirs = (rate["ratio"], rate["ci"], rate["p"], rate["p_holm"]), study.RATE_RATIO
     rows.append(_row("ratio, FF2 / FF1", *ratio, reference=theirs, scale=1.0, unit=""))
     return rows + _fraction_rows(rate, "rate")
+
+
+def _trials_rows(trials: dict[str, Any]) -> list[Row]:
+    """Trials to half of the first deviation, and the share of them that FF2 takes."""
+    plain: dict[str, Any] = {"scale": 1.0, "unit": ""}
+    return [
+        _row("trials to half, FF1", trials["ff1"], **plain),
+        _row("trials to half, FF2", trials["ff2"], **plain),
+        _row("share, FF2 / FF1", trials["ratio"], trials["ci"], scale=PERCENT, unit="%"),
+    ]
 
 
 def _fraction_rows(saved: dict[str, Any], measure: str) -> list[Row]:

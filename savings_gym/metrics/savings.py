@@ -5,9 +5,9 @@ the sign of the table. Comparisons of FF1 with FF2 take the direction of FF1's m
 a positive difference, a ratio above 1 and a fraction above 0.5 mean savings on either side. Units are metres
 and training trials; rates are per trial.
 
-Savings can show in two ways, a smaller initial deviation and a faster rate. Their two p values are reported
-as they are and corrected for being two (``p_holm``, Holm 1979): a sentence that claims savings should rest on
-the corrected one.
+Savings can show in two ways, a smaller initial deviation and a faster rate; trials saved contain both. Their
+two p values are reported as they are and corrected for being two (``p_holm``, Holm 1979): a sentence that
+claims savings should rest on the corrected one.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from savings_gym.metrics.statistics import (
     mean_interval,
     ratio_interval,
 )
+from savings_gym.metrics.trials_saved import TrialsSaved, trials_saved
 from savings_gym.task.schedule import PHASES
 
 FIELD_PHASES = ("FF1", "FF2")  # whose comparison is savings
@@ -156,6 +157,7 @@ class SavingsSummary:
         phases: Summary of each of the four phases.
         initial: Savings at update 0 of FF2.
         rate: Savings of the learning rate.
+        trials: Trials to half of the first deviation.
         missing: Why there are no savings, "no phase named FF2; the table has NF1, FF1"; empty if there are.
         washout_residual: NF2 end - NF1 end, signed [m]; 0 = washed out.
         after_effect: Deviation at update 0 of NF2, signed [m]; opposite to FF1 after learning.
@@ -166,6 +168,7 @@ class SavingsSummary:
     phases: dict[str, PhaseSummary | None]
     initial: InitialSavings | None
     rate: RateSavings | None
+    trials: TrialsSaved | None
     missing: str
     washout_residual: Estimate | None
     after_effect: Estimate | None
@@ -177,7 +180,7 @@ class SavingsSummary:
         return {
             "networks": sections["networks"],
             "phases": sections["phases"],
-            "savings": {key: sections[key] for key in ("initial", "rate", "missing")},
+            "savings": {key: sections[key] for key in ("initial", "rate", "trials", "missing")},
             "washout_residual": sections["washout_residual"],
             "after_effect": sections["after_effect"],
             "intervals": {"confidence": self.confidence, **INTERVALS},
@@ -215,15 +218,15 @@ def savings(
         ValueError: If the table is malformed, networks or targets differ between phases, a phase lacks
             update 0, or a phase is missing and `partial` is not set.
     """
-    sampling = Sampling(seed, confidence, resamples)
-    curves = phase_curves(table)
+    sampling, curves = Sampling(seed, confidence, resamples), phase_curves(table)
     known = _known_phases(curves, partial)
     end = {phase: final_deviation(curve, window) for phase, curve in known.items()}
     start = {phase: curve.deviation[:, 0] for phase, curve in known.items()}
-    initial, rate = None, None
+    initial, rate, trials = None, None, None
     if set(FIELD_PHASES) <= known.keys():
-        initial = _initial(start["FF1"], start["FF2"], sampling)
-        rate = _rate(known["FF1"], known["FF2"], window, sampling)
+        ff1, ff2 = known["FF1"], known["FF2"]
+        initial, rate = _initial(start["FF1"], start["FF2"], sampling), _rate(ff1, ff2, window, sampling)
+        trials = trials_saved(ff1, ff2, field_side(start["FF1"]), window, sampling)
         corrected = holm([initial.p, rate.p])
         initial = dataclasses.replace(initial, p_holm=float(corrected[0]))
         rate = dataclasses.replace(rate, p_holm=float(corrected[1]))
@@ -235,6 +238,7 @@ def savings(
         },
         initial=initial,
         rate=rate,
+        trials=trials,
         missing=_missing(curves),
         washout_residual=(
             estimate(end["NF2"] - end["NF1"], sampling) if {"NF1", "NF2"} <= known.keys() else None
@@ -297,18 +301,17 @@ def _known_phases(curves: dict[str, PhaseCurves], partial: bool) -> dict[str, Ph
 
 def _missing(phases: Iterable[str]) -> str:
     """Which phases savings lack, in words; empty if none."""
-    present = list(phases)
-    lacking = [phase for phase in FIELD_PHASES if phase not in present]
-    return f"no phase named {' or '.join(lacking)}; the table has {', '.join(present)}" if lacking else ""
+    present = ", ".join(phases)
+    lacking = " or ".join(phase for phase in FIELD_PHASES if phase not in present.split(", "))
+    return f"no phase named {lacking}; the table has {present}" if lacking else ""
 
 
 def _phase_summary(curve: PhaseCurves, end: Floats, sampling: Sampling) -> PhaseSummary:
     """Deviation at the start and at the end of a phase."""
-    start = curve.deviation[:, 0]
     return PhaseSummary(
         trials=int(curve.trials[-1]),
-        initial_deviation=float(start.mean()),
-        initial_ci=mean_interval(start, sampling),
+        initial_deviation=float(curve.deviation[:, 0].mean()),
+        initial_ci=mean_interval(curve.deviation[:, 0], sampling),
         final_deviation=float(end.mean()),
         final_ci=mean_interval(end, sampling),
     )
