@@ -35,7 +35,7 @@ from savings_gym.files import CONFIG, PROBES, SUMMARY, check_writable, read_conf
 from savings_gym.files import read_table as read_parquet
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.learning import WINDOW
-from savings_gym.metrics.savings import final_deviation, fitted_rates
+from savings_gym.metrics.savings import field_side, final_deviation, fitted_rates
 from savings_gym.task.schedule import PHASES
 
 log = logging.getLogger(__name__)
@@ -199,7 +199,11 @@ def run_row(each: Run) -> Row:
 
 
 def network_rows(each: Run) -> list[Row]:
-    """Return a row for every network of a run: initial and final deviations [m], rates, savings."""
+    """Return a row for every network of a run: initial and final deviations [m], rates, savings.
+
+    Deviations are positive to the right. Savings are positive if FF2 starts less far than FF1 to the side to
+    which the field of FF1 pushes.
+    """
     curves = phase_curves(read_parquet(each.folder / PROBES))
     if missing := [phase for phase in PHASES if phase not in curves]:
         raise ValueError(f"{each.folder / PROBES} has no phase {missing[0]}: collect its runs or probes")
@@ -210,7 +214,8 @@ def network_rows(each: Run) -> list[Row]:
         columns[f"{phase}_initial"] = curves[phase].deviation[:, 0]
         columns[f"{phase}_final"] = final_deviation(curves[phase])
     columns |= {"FF1_rate": rates[0], "FF2_rate": rates[1]}
-    columns["initial_savings"] = columns["FF1_initial"] - columns["FF2_initial"]
+    first, second = columns["FF1_initial"], columns["FF2_initial"]
+    columns["initial_savings"] = field_side(first) * (first - second)
     columns["rate_ratio"] = np.asarray(rates[1]) / np.asarray(rates[0])
     for phase, values in each.summary.get("adaptation_networks", {}).items():
         columns[f"{phase}_channel"] = [values[i] for i in columns["network"]]  # not those that diverged

@@ -7,25 +7,28 @@ column                 type     meaning
 =====================  =======  =================================================================
 ``participant``        text     who reached; numbers are read as text
 ``phase``              text     NF1, FF1, NF2 or FF2 for the measures of savings; any others are possible
-``trial``              int      order of the participant's trials, numbered through; or anew in every
-                                phase, and phases then come in the order of the file
+``trial``              int      order of the participant's trials, numbered through all phases; or anew in
+                                every phase, and phases then come in the order of the file
 ``target``             text     optional; name or number of the target
 ``lateral_deviation``  float    distance from the straight line, positive to the right, in the unit given
 ``angle``              float    angular error, in the unit given
 ``force_index``        float    share of a field that the force on a channel would cancel; no unit
 ``perturbation``       float    optional; size in units of the one to be learned: 0, 1, -1, ...
 ``clamp``              float    optional; error that was shown whatever the reach, same unit; empty on others
-``channel``            0 or 1   optional; whether the hand was in a force channel
+``channel``            0 or 1   optional; whether the hand was in a force channel; or False and True; if
+                                missing, it was not
 =====================  =======  =================================================================
 
-At least one of the three measures is needed. An empty cell, or ``nan``, is a trial without that value.
+At least one of the three measures is needed. An empty cell, or NA, N/A, NaN or None in letters of any case,
+is a trial without that value; participant, phase and trial must be there. Numbers are finite, those of
+trials below 2**53 in magnitude, and text files are UTF-8. `TrialTable.series` refuses missing trials: within
+a phase, and between two phases if the numbers of the participant rise through all phases.
 `TrialTable.probe_table` turns the table into what learning curves, savings and figures are made from, and
 `TrialTable.series` into what the models of `savings_gym.models` take.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +38,8 @@ from typing import Final
 import numpy as np
 
 from savings_gym.arrays import Array, Columns, Floats, as_choice, as_whole_number
-from savings_gym.files import read_table
 from savings_gym.models.design import Design
+from savings_gym.trial_cells import FileColumn, file_columns
 
 KEYS: Final = ("participant", "phase", "trial")
 MEASURES: Final = ("lateral_deviation", "angle", "force_index")
@@ -45,8 +48,6 @@ UNITS: Final[Mapping[str, Mapping[str, float]]] = {  # unit to what a number in 
     "lateral_deviation": {"m": 1.0, "cm": 0.01, "mm": 0.001},
     "angle": {"rad": 1.0, "deg": math.pi / 180.0},
 }
-SEPARATORS: Final = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-EMPTY: Final = ("", "na", "n/a", "nan", "none")  # cells without a value
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,13 +188,18 @@ class TrialTable:
         return np.where(held, np.nan, values)
 
     def _refuse_gaps(self, participant: str, rows: Array) -> None:
-        jumps = (np.diff(self.trial[rows]) > 1) & (self.phase[rows][1:] == self.phase[rows][:-1])
+        """Refuse missing trials: within phases, and between them if numbers rise through all of them."""
+        trial, phase = self.trial[rows], self.phase[rows]
+        steps, begins = np.diff(trial), phase[1:] != phase[:-1]
+        jumps = (steps > 1) & (~begins | (steps > 0).all())
         if jumps.any():
-            row = rows[int(np.argmax(jumps))]
-            raise ValueError(
-                f"participant {participant}, phase {self.phase[row]}: trial {self.trial[row] + 1} is "
-                "missing; keep the rows of excluded trials, with an empty cell for the measure"
-            )
+            i = int(np.argmax(jumps))
+            where = f"phase {phase[i]}"
+            advice = "keep the rows of excluded trials, with an empty cell for the measure"
+            if begins[i]:
+                where = f"between phases {phase[i]} and {phase[i + 1]}"
+                advice += ", or number trials anew in every phase"
+            raise ValueError(f"participant {participant}, {where}: trial {trial[i] + 1} is missing; {advice}")
 
     def _refuse_empty(self, empty: Array, phase: str) -> None:
         if empty.any():
@@ -216,6 +222,7 @@ def read_trials(
     columns: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
     phases: Mapping[str, str] | None = None,
+    others: Sequence[str | Path] = (),
 ) -> TrialTable:
     """Read a trial table; the module's documentation lists its columns.
 
@@ -226,15 +233,18 @@ def read_trials(
         units: Unit of every measure that has one, such as ``{"lateral_deviation": "mm"}``: m, cm or mm, and
             rad or deg for ``angle``. There is no default.
         phases: Name of a phase in the file to its name here, such as ``{"baseline": "NF1"}``; others stay.
+        others: Further tables to which `columns`, `units` and `phases` apply: a measure or phase that is
+            named there must then occur in one of all these tables, otherwise in this one.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a column, a unit or a value is missing, unknown or repeated; the message names it.
+        ValueError: If a column, a unit, a phase or a value is missing, unknown or repeated; the message names
+            it.
     """
     file, names = Path(path), {**{name: name for name in (*KEYS, *OPTIONAL)}, **(columns or {})}
     for name in names:
         as_choice("column", name, (*KEYS, *OPTIONAL))
-    cells = _cells(file)
+    cells = file_columns(file)
     wanted = {*KEYS, *(columns or {})}
     if lacking := [names[name] for name in names if name in wanted and names[name] not in cells]:
         raise ValueError(f"{file} has no column {lacking[0]!r}; it has {', '.join(cells)}")
@@ -242,43 +252,19 @@ def read_trials(
     if not measures:
         raise ValueError(f"{file} has none of the measures {', '.join(MEASURES)}; map one with columns=")
     factors = {name: _factor(file, name, units or {}) for name in measures}
-    numeric = [name for name in OPTIONAL if name != "target" and names[name] in cells]
-    values = {
-        name: factors.get(name, 1.0) * _numbers(file, names[name], cells[names[name]]) for name in numeric
-    }
-    for name in ("perturbation", "clamp"):
-        if name in values and np.isinf(values[name]).any():
-            raise ValueError(f"{file}, column {names[name]!r}: infinite values")
-    text = {name: _text(file, names[name], cells[names[name]]) for name in ("participant", "phase")}
-    target = cells.get(names["target"], [""] * text["phase"].size)
-    phase = np.array([(phases or {}).get(name, name) for name in text["phase"]])
-    trial = _trials(file, names["trial"], cells[names["trial"]])
-    table = TrialTable(
-        text["participant"], phase, trial, np.array([str(cell).strip() for cell in target]), values
-    )
-    return _in_order(file, table)
-
-
-def _cells(file: Path) -> dict[str, Sequence[object]]:
-    """Columns of a file by their names, cells as they stand."""
-    if not file.is_file():
-        raise FileNotFoundError(f"no file {str(file)!r}")
-    if file.suffix == ".parquet":
-        frame = read_table(file)
-        return {str(name): frame[name].tolist() for name in frame.columns}
-    if file.suffix not in SEPARATORS:
-        raise ValueError(f"{file} is of an unknown kind; choose from: {', '.join(SEPARATORS)}, .parquet")
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [row for row in csv.reader(stream, delimiter=SEPARATORS[file.suffix]) if row]
-    if len(rows) < 2:
-        raise ValueError(f"{file} has {len(rows)} rows, expected a heading and at least one trial")
-    heading = [name.strip() for name in rows[0]]
-    if len(set(heading)) < len(heading):
-        raise ValueError(f"{file} has a column name twice: {', '.join(heading)}")
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(heading):
-            raise ValueError(f"{file}, row {number}: {len(row)} cells, expected {len(heading)}")
-    return dict(zip(heading, zip(*rows[1:], strict=True), strict=True))
+    tables = [cells, *(file_columns(Path(other)) for other in others)]
+    _refuse_unknown(file, tables, names, units or {}, phases or {})
+    numeric = [name for name in (*MEASURES, "perturbation", "clamp") if names[name] in cells]
+    values = {name: factors.get(name, 1.0) * cells[names[name]].numbers() for name in numeric}
+    if names["channel"] in cells:
+        values["channel"] = cells[names["channel"]].flags()
+    participant, phase = (cells[names[name]].names() for name in ("participant", "phase"))
+    target = np.full(phase.size, "")
+    if names["target"] in cells:
+        target = cells[names["target"]].names_or_empty()
+    renamed = np.array([(phases or {}).get(name, name) for name in phase.tolist()])
+    trial = cells[names["trial"]].trial_numbers()
+    return _in_order(file, TrialTable(participant, renamed, trial, target, values))
 
 
 def _factor(file: Path, measure: str, units: Mapping[str, str]) -> float:
@@ -294,37 +280,23 @@ def _factor(file: Path, measure: str, units: Mapping[str, str]) -> float:
     return valid[as_choice(f"the unit of {measure}", units[measure], valid)]
 
 
-def _numbers(file: Path, name: str, cells: Sequence[object]) -> Floats:
-    """Numbers of a column, NaN for empty cells."""
-    numbers = np.full(len(cells), np.nan)
-    for row, cell in enumerate(cells):
-        text = str(cell).strip()
-        if text.lower() not in EMPTY:
-            try:
-                numbers[row] = float(text)
-            except ValueError:
-                raise ValueError(
-                    f"{file}, row {row + 2}, column {name!r}: {cell!r} is not a number"
-                ) from None
-    return numbers
-
-
-def _text(file: Path, name: str, cells: Sequence[object]) -> Array:
-    """Texts of a column; none may be empty."""
-    texts = np.array([str(cell).strip() for cell in cells])
-    if (texts == "").any():
-        raise ValueError(f"{file}, row {int(np.argmax(texts == '')) + 2}, column {name!r}: the cell is empty")
-    return texts
-
-
-def _trials(file: Path, name: str, cells: Sequence[object]) -> Array:
-    """Whole numbers of a column."""
-    numbers = _numbers(file, name, cells)
-    wrong = ~np.isfinite(numbers) | (numbers != np.floor(numbers))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ValueError(f"{file}, row {row + 2}, column {name!r}: {cells[row]!r} is not a whole number")
-    return numbers.astype(np.int64)
+def _refuse_unknown(
+    file: Path,
+    tables: Sequence[Mapping[str, FileColumn]],
+    names: Mapping[str, str],
+    units: Mapping[str, str],
+    phases: Mapping[str, str],
+) -> None:
+    """Refuse units of measures, and names of phases, that no table has."""
+    measures = [name for name in UNITS if any(names[name] in cells for cells in tables)]
+    if units and not measures:
+        raise ValueError(f"{file} has no measure with a unit, got units of {', '.join(units)}")
+    for name in units:
+        as_choice(f"{file}: a measure in units", name, measures)
+    if phases:
+        own = [cells[names["phase"]].names().tolist() for cells in tables if names["phase"] in cells]
+        for name in phases:
+            as_choice(f"{file}: a name in phases", name, dict.fromkeys(name for each in own for name in each))
 
 
 def _in_order(file: Path, table: TrialTable) -> TrialTable:

@@ -16,6 +16,7 @@ from stable_baselines3.common.distributions import DiagGaussianDistribution
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
+from agents.ppo.bounds import box_ends, check_squashing, squashed, squashed_bias
 from agents.ppo.layers import (
     KeptWeights,
     SequenceStates,
@@ -107,27 +108,18 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
     def _set_first_action(self, action: float) -> None:
         bias: Any = self.action_net.bias
         with torch.no_grad():
-            bias.fill_(action)
             if self.bounds == "squash":
-                low, high = self._box(bias)
-                bias.copy_(torch.logit((bias - low) / (high - low)))
-
-    def _box(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the lower and upper bounds of actions."""
-        space: Any = self.action_space
-        low, high = (
-            torch.as_tensor(end, dtype=like.dtype, device=like.device) for end in (space.low, space.high)
-        )
-        return low, high
+                bias.copy_(squashed_bias(action, self.action_space, bias))
+            else:
+                bias.fill_(action)
 
     def into_bounds(self, actions: Tensor) -> Tensor:
         """Return actions (n, ...) for the environment, from those of the distribution."""
         if not isinstance(self.action_space, spaces.Box):
             return actions
-        low, high = self._box(actions)
         if self.bounds == "squash":
-            return low + (high - low) * torch.sigmoid(actions)
-        return torch.clamp(actions, low, high)
+            return squashed(actions, self.action_space)
+        return torch.clamp(actions, *box_ends(self.action_space, actions))
 
     @contextmanager
     def fixed_weights(self) -> Iterator[None]:
@@ -301,9 +293,5 @@ def _check_spaces(
             f"{observation_space}; for images and dicts use sb3-contrib's own policies"
         )
     as_choice("bounds", bounds, BOUNDS)
-    if bounds == "clip" and first is None:
-        return
-    if not isinstance(action_space, spaces.Box) or not action_space.is_bounded():
-        raise ValueError(f"bounds 'squash' and action_init need a bounded Box, got {action_space}")
-    if first is not None and not ((action_space.low < first) & (first < action_space.high)).all():
-        raise ValueError(f"action_init must lie within the Box {action_space}, got {first!r}")
+    if bounds == "squash" or first is not None:
+        check_squashing(action_space, first)

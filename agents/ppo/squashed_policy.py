@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
+from agents.ppo.bounds import check_squashing, squashed, squashed_bias
 from savings_gym.arrays import Array
 
 
@@ -41,19 +41,14 @@ class SquashedMlpPolicy(ActorCriticPolicy):
         action_init: float | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(action_space, spaces.Box) or not action_space.is_bounded():
-            raise ValueError(f"SquashedMlpPolicy needs a bounded Box of actions, got {action_space}")
-        low, high = action_space.low, action_space.high
-        if action_init is not None and not ((low < action_init) & (action_init < high)).all():
-            raise ValueError(f"action_init must lie within the Box {action_space}, got {action_init!r}")
+        check_squashing(action_space, action_init)
         self.action_init = action_init
         super().__init__(observation_space, action_space, lr_schedule, *args, **kwargs)
         if action_init is not None:
-            share = torch.as_tensor((action_init - low) / (high - low))
             action_net: Any = self.action_net
             assert isinstance(action_net, nn.Linear)
             with torch.no_grad():
-                action_net.bias.copy_(torch.logit(share).flatten())
+                action_net.bias.copy_(squashed_bias(action_init, action_space, action_net.bias))
 
     @property
     def squash_output(self) -> bool:
@@ -62,10 +57,7 @@ class SquashedMlpPolicy(ActorCriticPolicy):
 
     def unscale_action(self, scaled_action: Array) -> Array:
         """Return actions (n, ...) in the Box, from those of the distribution."""
-        space: Any = self.action_space
-        share = 0.5 * (1.0 + np.tanh(0.5 * scaled_action))  # the sigmoid, without overflow
-        action: Array = (space.low + (space.high - space.low) * share).astype(space.dtype)
-        return action
+        return squashed(scaled_action, self.action_space)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         """Return what ``policy.save`` stores of the constructor's arguments."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import tyro
 
-from experiments.runs.command_line import choices, differing_flags
+from experiments.runs.command_line import choices, command_text
 from experiments.theories.command import ALL_UNITS, pairs, perturbation_sizes
 from experiments.theories.prediction import THEORIES
 from savings_gym.arrays import as_choice, as_seed, as_whole_number
@@ -79,7 +78,8 @@ class People:
     def read(self, path: Path) -> TrialTable:
         """Return the trials in a file; see `read_trials` for what it refuses."""
         columns, phases = pairs("columns", self.columns), pairs("phases", self.phases)
-        return read_trials(path, columns, self.units(), phases)
+        others = [table for table in (self.table, self.sham) if table is not None and table != path]
+        return read_trials(path, columns, self.units(), phases, others)
 
 
 def identity(config: People) -> dict[str, Any]:
@@ -95,5 +95,4 @@ def identity(config: People) -> dict[str, Any]:
 
 def command(config: People) -> str:
     """Return the command line that has these arguments."""
-    flags = differing_flags(config, People(config.table))
-    return shlex.join(["python", "-m", "experiments.people", str(config.table), *flags])
+    return command_text("experiments.people", config, People(config.table), config.table)

@@ -98,7 +98,7 @@ def main_group(config: People) -> Group:
 
     Raises:
         FileNotFoundError, ValueError: If the table is refused by `read_trials`, lacks FF1 or FF2, lacks rows
-            of trials, has infinite values, or perturbs FF1 and FF2 to different sides.
+            of trials, or perturbs FF1 and FF2 to different sides.
     """
     path = config.table
     table, left_out = _with_phases(path, config.read(path), FIELD_PHASES)
@@ -189,8 +189,6 @@ def _group(
     names = [name for name in table.measures if main is None or name in main.measures]
     units, measures = config.units(), {}
     for name in names:
-        if np.isinf(table.values[name]).any():
-            raise ValueError(f"{config.table if main is None else config.sham}: {name} has infinite values")
         unit = units.get(name, "1")
         factor = 1.0 if name == FORCE_INDEX else 1.0 / UNITS[name][unit]
         raw = _raw(table, name, factor, left_out)

@@ -119,13 +119,13 @@ class Decoder:
         """
         return self._drive(activity) @ self.accumulation.T
 
-    def rotated(self, angle: float) -> Decoder:
+    def rotated(self, angle_deg: float) -> Decoder:
         """Return the decoder whose cursor moves in directions turned by an angle, a visuomotor rotation.
 
         Args:
-            angle: Degrees, counter-clockwise.
+            angle_deg: Degrees; positive is counter-clockwise.
         """
-        radians = math.radians(as_number("angle", angle))
+        radians = math.radians(as_number("angle_deg", angle_deg))
         turn = np.array([[math.cos(radians), -math.sin(radians)], [math.sin(radians), math.cos(radians)]])
         return make_decoder(turn @ self.matrix, turn @ self.constant, turn @ self.decay @ turn.T)
 

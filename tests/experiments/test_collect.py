@@ -14,9 +14,10 @@ from savings_gym.files import CONFIG, PROBES, SUMMARY, open_folder, write_json, 
 from savings_gym.metrics.savings import savings
 
 
-def planted_run(folder, seed, versions=None, complete=True, networks=6):
-    """A run folder with planted probes, as the experiments write them."""
+def planted_run(folder, seed, versions=None, complete=True, networks=6, side=1.0):
+    """A run folder with planted probes, as the experiments write them; the field pushes to a side."""
     table = plant(networks, 120)
+    table["lateral_deviation"] *= side
     arguments = {"units": 8 * (1 + seed), "seed": seed, "noise": {"vision": 1e-4}, "frozen": ["input_bias"]}
     open_folder(folder, arguments)
     if versions is not None:
@@ -73,6 +74,19 @@ def test_a_row_per_network_agrees_with_the_summary(runs):
         np.testing.assert_allclose(rows["FF1_rate"].mean(), rate["ff1"])
         np.testing.assert_allclose(rows["FF2_final"].mean(), summary["phases"]["FF2"]["final_deviation"])
         assert set(rows["FF1_channel"]) == {0.5}
+
+
+def test_savings_are_positive_on_either_side(tmp_path):
+    rows = {}
+    for side in (1.0, -1.0):
+        folder = planted_run(tmp_path / str(side), 0, side=side)
+        rows[side] = pd.DataFrame(network_rows(collect.read_run(folder)))
+        summary = json.loads((folder / SUMMARY).read_text())["savings"]["initial"]
+        assert summary["difference"] > 0.0
+        np.testing.assert_allclose(rows[side]["initial_savings"].mean(), summary["difference"])
+    for name in ("initial_savings", "rate_ratio"):
+        np.testing.assert_allclose(rows[1.0][name], rows[-1.0][name], rtol=1e-6)
+    np.testing.assert_array_equal(rows[1.0]["FF1_initial"], -rows[-1.0]["FF1_initial"])
 
 
 def test_networks_that_diverged_have_no_row(runs):

@@ -114,6 +114,54 @@ def test_trials_may_be_numbered_anew_in_every_phase(tmp_path, table):
     np.testing.assert_array_equal(again.values["lateral_deviation"], table.values["lateral_deviation"])
 
 
+NUMBERED = {  # numbers of the trials of each phase
+    "through": ((1, 2), (3, 4)),
+    "anew": ((1, 2), (1, 2)),
+    "anew, from 0": ((0, 1), (0, 1)),
+    "by kind of phase": ((1, 2, 3), (1, 2), (4, 5), (3, 4)),
+    "a gap": ((1, 2), (30, 31)),
+    "a gap of one": ((1, 2), (4, 5)),
+}
+
+
+@pytest.mark.parametrize("way", NUMBERED)
+def test_trials_missing_between_phases_are_refused_if_they_are_numbered_through(tmp_path, way):
+    rows = [["P", phase, k, "1"] for phase, its in zip(SIZES, NUMBERED[way], strict=False) for k in its]
+    numbered = read_trials(written(tmp_path / "gap.csv", rows, HEADING), units=UNITS)
+    assert numbered.trial.tolist() == [row[2] for row in rows] and numbered.probe_table()
+    if "gap" in way:
+        message = "participant P, between phases NF1 and FF1: trial 3 is missing; .* or number trials anew"
+        with pytest.raises(ValueError, match=message):
+            numbered.series("P", SIZES)
+    else:
+        assert numbered.series("P", SIZES)[0].trials == len(rows)
+
+
+def test_a_participant_whose_numbers_rise_has_a_gap_even_if_those_of_others_start_anew(tmp_path):
+    rows = [[who, phase, k, "1"] for who, phase, numbers in (
+        ("P", "NF1", (1, 2)), ("P", "FF1", (1, 2)), ("Q", "NF1", (1, 2)), ("Q", "FF1", (5, 6)),
+    ) for k in numbers]  # fmt: skip
+    numbered = read_trials(written(tmp_path / "gap.csv", rows, HEADING), units=UNITS)
+    assert numbered.series("P", SIZES)
+    with pytest.raises(ValueError, match="participant Q, between phases NF1 and FF1: trial 3 is missing"):
+        numbered.series("Q", SIZES)
+
+
+def test_units_and_phases_may_be_those_of_several_tables(tmp_path):
+    lateral = written(tmp_path / "a.csv", [["P", "one", 1, "2"]], HEADING)
+    angular = written(tmp_path / "b.csv", [["P", "two", 1, "3"]], (*HEADING[:3], "angle"))
+    names = {"units": {"lateral_deviation": "mm", "angle": "deg"}, "phases": {"one": "FF1", "two": "FF2"}}
+    for path, other, phase in ((lateral, angular, "FF1"), (angular, lateral, "FF2")):
+        assert read_trials(path, **names, others=[other]).phases == (phase,)
+        with pytest.raises(ValueError, match="a measure in units must be one of"):
+            read_trials(path, **names)
+    names["phases"]["three"] = "NF1"
+    with pytest.raises(
+        ValueError, match=r"a.csv: a name in phases must be one of \('one', 'two'\), got 'three'"
+    ):
+        read_trials(lateral, **names, others=[angular])
+
+
 def test_parquet_holds_the_same_trials(tmp_path, table):
     pd = pytest.importorskip("pandas")
     frame = pd.read_csv(written(tmp_path / "d.csv", people()))
@@ -163,6 +211,15 @@ ROW, HEADING = ["S1", "A", "1", "2.0"], ("participant", "phase", "trial", "later
         ([ROW], HEADING, {"columns": {"target": "tgt"}}, "no column 'tgt'; it has participant"),
         ([ROW], HEADING, {"columns": {"goal": "tgt"}}, "column must be one of .*'participant', .*got 'goal'"),
         ([ROW], (*HEADING[:3], "reward"), {}, "none of the measures lateral_deviation, angle, force_index"),
+        ([ROW], HEADING, {"phases": {"B": "NF1"}}, r"a name in phases must be one of \('A',\), got 'B'"),
+        (
+            [ROW], HEADING, {"units": {"lateral_deviation": "mm", "force": "N"}},
+            r"bad.csv: a measure in units must be one of \('lateral_deviation',\), got 'force'",
+        ),
+        (
+            [ROW], (*HEADING[:3], "force_index"), {"units": {"angle": "deg"}},
+            "bad.csv has no measure with a unit, got units of angle",
+        ),
         ([[*ROW[:3], "2,0"]], HEADING, {}, "row 2, column 'lateral_deviation': '2,0' is not a number"),
         ([[*ROW[:2], "1.5", "2"]], HEADING, {}, "row 2, column 'trial': '1.5' is not a whole number"),
         ([["", *ROW[1:]]], HEADING, {}, "row 2, column 'participant': the cell is empty"),

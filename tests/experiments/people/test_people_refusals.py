@@ -27,6 +27,7 @@ from experiments.people.config import People
         ({"unit": ("deg",)}, "the unit of lateral_deviation is not given; choose from: m, cm, mm"),
         ({"phases": ()}, "has no phase FF1; it has baseline, field 1, washout, field 2"),
         ({"phases": ("field 1=FF1",)}, "has no phase FF2; it has baseline, FF1, washout, field 2"),
+        ({"phases": (*PHASES, "feild 1=FF1")}, "a name in phases must be one of ('baseline', 'field 1'"),
         ({"phases": PHASES[1::2], "models": ("one-rate",)}, "participant P0 has no trials of NF2"),
         ({"block": 100}, "a block of 100 trials is longer than FF1 or FF2"),
     ],
@@ -51,12 +52,22 @@ def test_a_gap_in_the_trials_is_refused(tmp_path):
         analyse(config(write(tmp_path / "lab.csv", rows)))
 
 
+def test_a_phase_may_be_one_of_the_sham_alone(tmp_path):
+    trial_table(tmp_path / "lab.csv", n=2)
+    rows, _ = trial_table(tmp_path / "sham.csv", n=2, sham=True)
+    write(tmp_path / "sham.csv", [row | {"block": row["block"].replace("field 1", "null 1")} for row in rows])
+    both = config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv", phases=(*PHASES, "null 1=FF1"))
+    assert all("FF1" in both.read(path).phases for path in (both.table, both.sham))
+    with pytest.raises(ValueError, match="a name in phases must be one of .*'null 1'.*, got 'null 2'"):
+        analyse(dataclasses.replace(both, phases=(*PHASES, "null 2=FF1")))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"perturbation": "1"}, "participant P0 has a perturbation in FF1, expected none"),
         ({"perturbation": "0"}, "participant P0 has no perturbation in FF2"),
-        ({"max dev": "inf"}, "lateral_deviation has infinite values"),
+        ({"max dev": "inf"}, "row 2, column 'max dev': 'inf' is not a finite number"),
     ],
 )
 def test_a_sham_that_is_none_is_refused(tmp_path, change, message):

@@ -78,7 +78,7 @@ def test_constant_activity_brings_the_cursor_to_the_steady_velocity(seed):
 @settings(max_examples=15)
 def test_a_rotation_turns_every_velocity(seed, angle):
     decoder, rng = random_decoder(seed), np.random.default_rng(seed)
-    turned, u, v = decoder.rotated(angle), rng.standard_normal(7), rng.standard_normal(2)
+    turned, u, v = decoder.rotated(angle_deg=angle), rng.standard_normal(7), rng.standard_normal(2)
     radians = np.deg2rad(angle)
     turn = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
     np.testing.assert_allclose(turned.step(turn @ v, u), turn @ decoder.step(v, u), atol=1e-9)
