@@ -19,15 +19,10 @@ import pandas as pd
 from experiments.claims import as_summary, run_to_page, write_report
 from experiments.rehabilitation.config import PRESETS, Rehabilitation, identity
 from experiments.rehabilitation.courses import course_probes
-from experiments.rehabilitation.measures import (
-    Values,
-    course_values,
-    quantities,
-    relearning_values,
-    trends,
-)
+from experiments.rehabilitation.figure import draw
+from experiments.rehabilitation.measures import Values, course_values, quantities, relearning_values
 from experiments.rehabilitation.relearning import relearn
-from experiments.rehabilitation.report import draw, page
+from experiments.rehabilitation.report import page
 from experiments.runs.command_line import StopFlag, command_text, preset_main
 from experiments.runs.folder import RunFolder
 from savings_gym.files import PROBES, read_table
@@ -46,7 +41,7 @@ def run(config: Rehabilitation) -> int:
             for therapy in config.therapies:
                 log.info("%d units, %s", units, therapy)
                 courses[units][therapy] = course_probes(config, weights[units], units, therapy, stop)
-        values = {units: course_values(tables) for units, tables in courses.items()}
+        values = {units: course_values(tables, config) for units, tables in courses.items()}
         for units in config.sizes:
             found = {
                 course: tuple(
@@ -63,10 +58,10 @@ def run(config: Rehabilitation) -> int:
 
 def _report(config: Rehabilitation, courses: Courses, values: Values) -> None:
     """Write figure, page and summary."""
-    numbers = quantities(values, config.seed)
-    draw(courses, values, config, config.out)
+    numbers = quantities(values, config)
+    draw(courses, values, numbers, config, config.out)
     made_by = command_text("experiments.rehabilitation", config, PRESETS)
-    text = page(numbers, trends(values), config, made_by)
+    text = page(numbers, config, made_by)
     by_size = {f"{units} units": its for units, its in values.items()}
     write_report(config.out, text, made_by, as_summary(numbers, by_size))
 

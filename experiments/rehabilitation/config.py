@@ -11,7 +11,7 @@ from agents.supervised.learner import Learning
 from agents.supervised.lesions import Lesion
 from agents.supervised.memory import check_learning_memory
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO
-from experiments.rehabilitation.therapy import THERAPIES
+from experiments.rehabilitation.therapy import PRACTICE, THERAPIES, Block, course
 from experiments.runs.command_line import choice, choices
 from experiments.savings.config import SIZE_WEIGHTS, Savings, start_weights
 from experiments.savings.phases import PhaseChanges
@@ -103,8 +103,8 @@ class Rehabilitation:
             raise ValueError(
                 f"sizes must be some of {', '.join(map(str, SIZE_WEIGHTS))}, each once, got {self.sizes}"
             )
-        if THERAPIES[0] not in self.therapies:
-            raise ValueError(f"therapies must contain {THERAPIES[0]!r}, with which all others are compared")
+        if PRACTICE not in self.therapies:
+            raise ValueError(f"therapies must contain {PRACTICE!r}, with which others are compared")
         if lacking := set(self.relearn) - {INTACT, *self.therapies}:
             raise ValueError(f"relearn names {', '.join(sorted(lacking))}, which is not among the therapies")
         if self.sessions > min(self.dose, self.everyday):
@@ -119,6 +119,10 @@ class Rehabilitation:
             )
         self.arm()
         self.learning()
+
+    def blocks(self, therapy: str) -> list[Block]:
+        """Return the blocks of the course of a therapy."""
+        return course(therapy, self.dose, self.everyday, self.sessions)
 
     def arm(self) -> ArmChanges:
         """Return the arm of impaired networks."""

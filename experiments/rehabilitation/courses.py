@@ -15,7 +15,7 @@ from agents.supervised.lesions import lesioned
 from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches, centre_out, centre_out_targets, random_reaches
 from experiments.rehabilitation.config import INTACT, Rehabilitation
-from experiments.rehabilitation.therapy import EVERYDAY, THERAPIES, Robot, course
+from experiments.rehabilitation.therapy import EVERYDAY, PRACTICE, THERAPIES, Robot
 from experiments.runs.command_line import Stopped
 from savings_gym.arrays import Columns
 from savings_gym.files import read_table, verified, write_table
@@ -79,7 +79,7 @@ def course_probes(
     learner = learner_of(config, lesioned(ensemble, config.lesion, config.seed), therapy)
     taken = dict.fromkeys(THERAPIES, 0)  # updates of every kind
     update = 0
-    blocks = course(therapy, config.dose, config.everyday, config.sessions)
+    blocks = config.blocks(therapy)
     for block in blocks:
         robot = Robot(block.kind, config.networks, config.assistance, config.forgetting, config.augmentation)
         for _ in range(block.updates):
@@ -87,7 +87,7 @@ def course_probes(
                 raise Stopped
             if update % config.probe_every == 0:
                 rows.append(_probe(config, learner, update, block.kind))
-            kind = EVERYDAY if block.kind == EVERYDAY else "practice"
+            kind = EVERYDAY if block.kind == EVERYDAY else PRACTICE
             terms = learner.update(_batch(config, kind, taken[kind], robot))
             robot.learn(terms["position"].double().cpu().numpy())
             taken[kind] += 1

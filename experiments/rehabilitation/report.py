@@ -1,41 +1,37 @@
-"""The page of the experiment: tables, one figure, and what the tests allow to say."""
+"""The page of the experiment: what it found in short, the picture, tables, and what was not measured."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
 
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
-
-from experiments.claims import cell, stated
-from experiments.drawing import style as look
+from experiments.claims import bold_means, cell
 from experiments.rehabilitation.config import INTACT, Rehabilitation
+from experiments.rehabilitation.figure import FIGURE, caption
+from experiments.rehabilitation.in_short import Found, in_short
 from experiments.rehabilitation.measures import (
+    CHANGED,
+    COURSE,
     DEFICIT,
+    DOUBLING,
+    FIRST,
     LEFT,
-    OVER_PRACTICE,
+    PRACTISED,
     SAVED,
-    Values,
+    SAVINGS,
+    SIZE,
+    THERAPY,
+    WAITED,
     after,
-    claimed,
-    errors,
+    at_size,
+    doubling,
+    practice_and_rest,
+    sized,
 )
-from experiments.rehabilitation.therapy import AUGMENTED, MEANING, SPACED, THERAPIES
-from experiments.runs.tables import format_p, format_value, markdown_table
-from experiments.study import LEVEL, Quantity
-from savings_gym.arrays import MM
+from experiments.rehabilitation.therapy import EVERYDAY, MEANING, PRACTICE, SPACED
+from experiments.runs.tables import MISSING, markdown_table
+from experiments.study import Quantity
 
-FIGURE: Final = "rehabilitation.png"
-COLOURS: Final = dict(
-    zip(THERAPIES, (look.QUIET, look.OURS, "#7fb2dd", look.SECOND, look.THIRD, look.FOURTH), strict=True)
-)
-LINES: Final = {AUGMENTED: look.DASHED}  # it lies on practice
-BELOW: Final = 0.8  # lower end of the axis of errors, as a share of the smallest mean
 LIMITS: Final = """\
 What this cannot tell a clinic: the networks learn by gradients that know the arm and the loss, every trial
 teaches them, they do not tire, hurt, give up or forget between sessions, and after the lesion nothing heals,
@@ -44,65 +40,53 @@ networks that were trained alike are not patients. The tables compare schedules 
 them is a reason to treat anyone in one way rather than another."""
 
 
-def page(
-    numbers: Mapping[str, Mapping[str, Quantity]],
-    changes: Sequence[Quantity],
-    config: Rehabilitation,
-    command: str,
-) -> str:
+def page(numbers: Mapping[str, Found], config: Rehabilitation, command: str) -> str:
     """Return the page as Markdown.
 
     Args:
         numbers: What `quantities` returned.
-        changes: What `trends` returned.
         config: The arguments.
         command: The command line.
     """
-    names = list(next(iter(numbers.values())))
-    rows = [(name, *(cell(found[name]) for found in numbers.values())) for name in names]
-    slopes = [
-        (entry.name, format_value(entry.value, entry.ci, entry.unit), format_p(entry.p)) for entry in changes
-    ]
-    least = config.everyday + config.dose
     courses = "\n".join(f"- *{name}*: {MEANING[name]}" for name in config.therapies)
+    sections = [
+        _recovery(numbers[COURSE], config),
+        _beside_practice(numbers[THERAPY], config),
+        _sizes(numbers[SIZE], config),
+        _savings(numbers[SAVINGS], config),
+        _not_measured(config),
+        f"## Limits\n\n{LIMITS}",
+    ]
     return f"""# Rehabilitation: lesion, therapy, relearning
 
-{impaired(config)} They then go through a course of therapy, each of
-them through every course. The dose is {config.dose} updates of practice on the 8 reaches of the probes;
-everyday life is {config.everyday} updates of 8 reaches from anywhere to anywhere. Only the recurrent layer
-learns. Command: `{command}`
+{impaired(config)} They then go through a course of practice and everyday life, the same
+networks through every course, in which only the recurrent layer learns. Command: `{command}`
+
+## In short
+
+{in_short(numbers, config)}
+
+Brackets hold 95 % intervals; the courses are explained below the picture.
+
+![Errors over the courses, relative to those before the lesion; therapies beside practice; savings]({FIGURE})
+
+{caption(config)}
+
+## Courses
 
 {courses}
 
-Everyday life alone is {config.everyday} updates, courses with practice are {least} or more: what they gain
-includes that networks learned for longer. Intact networks, with whose savings others are compared, went
-through no course.
+The dose is {config.dose} updates of practice on the eight reaches that the probes test; everyday life is
+{config.everyday} updates of eight reaches from anywhere to anywhere. So the error tells how well a
+practised task is kept, not how well the networks reach in general. The error is the distance of the hand
+from the target at the end of a probe, without a robot, averaged over the eight reaches.
 
-After some courses the networks meet a curl field of {config.b:g} N s/m ({config.ff1_updates} updates), are
-washed out ({config.nf2_updates}) and meet it again ({config.ff2_updates}); a sham has no field the first
-time.
+There are {config.networks} networks of every size. Errors are compared as ratios within a network, since the
+spread of errors grows with their size; means are geometric, tests and intervals those of the logarithms.
+Network i of every size draws the same reaches and noise in a course, so it is averaged over the sizes first,
+and tests and intervals run over the {config.networks} averages.
 
-{config.networks} networks of every size, the same in every course. Means over networks with 95 % t intervals,
-which are not corrected; p values of t tests, corrected (Holm) for all tests of the table. The error is the
-distance of the hand from the target at the end of a probe, without a robot.
-
-![Errors over the courses, and savings after them]({FIGURE})
-
-{markdown_table(("measure", *numbers), rows)}
-
-{_sentences(numbers)}
-
-{_spacing(numbers)}
-
-## With the size of the networks
-
-The first row is how well networks reach before the lesion, which differs between sizes, too.
-
-{markdown_table(("measure", "change with every doubling of units", "p, not corrected"), slopes)}
-
-## Limits
-
-{LIMITS}
+{chr(10).join(f"{section}{chr(10)}" for section in sections if section).strip()}
 """
 
 
@@ -127,93 +111,149 @@ def impaired(config: Rehabilitation) -> str:
     return f"Networks that reach well {' and '.join(happens)}, for good."
 
 
-def _sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
-    """One sentence per size: which of the claimed effects its tests show."""
-    return "\n".join(
-        f"- Networks of {size}. {stated(found, [name for name in found if claimed(name)])}"
-        for size, found in numbers.items()
-    )
-
-
-def _spacing(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
-    """Say at which sizes spaced practice is shown to leave smaller errors than the same dose at once."""
-    name = after(OVER_PRACTICE, SPACED)
-    compared = {size: found[name] for size, found in numbers.items() if name in found}
-    shown = [
-        size
-        for size, entry in compared.items()
-        if entry.value is not None and entry.value > 0.0 and entry.p_holm is not None and entry.p_holm < LEVEL
+def _recovery(found: Found, config: Rehabilitation) -> str:
+    """Errors over the courses, as multiples of those before the lesion."""
+    rows = [
+        (f"*{therapy}*", *(_cell(found, after(name, therapy)) for name in (PRACTISED, LEFT, CHANGED)))
+        for therapy in config.therapies
     ]
-    if not compared:
+    headings = ("course", "at the end of practice", "at the end of the course", "change after practice")
+    rest = practice_and_rest(config, SPACED)[1]
+    shorter = f", {rest} in *{SPACED}*" if SPACED in config.therapies and rest < config.everyday else ""
+    lengths = ""
+    if EVERYDAY in config.therapies:
+        lengths = (
+            f" *{EVERYDAY}* ends after {config.everyday} updates, the others after "
+            f"{config.dose + config.everyday} or more, so it is not compared with them."
+        )
+    return f"""## The course of recovery
+
+Error as a multiple of the same network's error before the lesion. Right after the lesion it is
+{cell(found[DEFICIT])}. The last column is the change of the error in the everyday life that follows the last
+practice: {config.everyday} updates{shorter}.{lengths}
+
+{bold_means("the changes of this table")}
+
+{markdown_table(headings, rows)}"""
+
+
+def _beside_practice(found: Found, config: Rehabilitation) -> str:
+    """Errors of other courses beside those of practice at once."""
+    others = [therapy for therapy in config.therapies if therapy not in (EVERYDAY, PRACTICE)]
+    if not others:
         return ""
-    where = f"is shown at {', '.join(shown)}" if shown else "is not shown at any size"
-    return (
-        f"That spacing a dose out leaves smaller errors than the same dose at once {where}. Besides, the "
-        "last part of a spaced dose is nearer to the end."
+    rows = [
+        (
+            f"*{therapy}*", *(_cell(found, after(name, therapy)) for name in (PRACTISED, LEFT)),
+            found[after(LEFT, therapy)].note,
+        )
+        for therapy in others
+    ]  # fmt: skip
+    headings = ("course", "at the end of practice", "at the end of the course", "networks at the end")
+    spread = config.everyday - practice_and_rest(config, SPACED)[1] if SPACED in others else 0
+    between = (
+        f" At the end of practice, *{SPACED}* has had {spread} updates of everyday life between its parts."
+        if spread
+        else ""
     )
+    return f"""## Other courses beside the dose at once
+
+How much larger or smaller the error is than that of *{PRACTICE}*.{between}
+
+{bold_means("all tests of this section")}
+
+{markdown_table(headings, rows)}{_equal_time(found, config)}"""
 
 
-def draw(
-    tables: Mapping[int, Mapping[str, pd.DataFrame]], values: Values, config: Rehabilitation, out: Path
-) -> Path:
-    """Draw the errors over every course, size by size, and below them what is left, and savings."""
-    with look.house_style():
-        return look.save_picture(_figure(tables, values, config), out / FIGURE)
+def _equal_time(found: Found, config: Rehabilitation) -> str:
+    """Spaced and massed practice as long after the last of it."""
+    waited = found.get(after(WAITED, SPACED))
+    if waited is None:
+        return ""
+    rest = practice_and_rest(config, SPACED)[1]
+    return f"""
+
+At the end of *{SPACED}* the last practice is {rest} updates ago, at the end of *{PRACTICE}*
+{config.everyday}. At equal time, {rest} updates after the last practice of both, the error of *{SPACED}*
+differs from that of *{PRACTICE}* by {cell(waited)} ({waited.note}). By then, *{SPACED}* has had
+{config.everyday} updates of everyday life, *{PRACTICE}* {rest}. So neither comparison keeps all else equal:
+at the end of the courses the time since practice differs, at equal time since practice the amount of
+everyday life."""
 
 
-def _figure(
-    tables: Mapping[int, Mapping[str, pd.DataFrame]], values: Values, config: Rehabilitation
-) -> Figure:
-    figure = look.new_figure(4.8, gap=0.03)
-    columns = math.lcm(len(tables), 3)
-    grid = figure.add_gridspec(2, columns)
+def _sizes(found: Found, config: Rehabilitation) -> str:
+    """Errors against size."""
+    if len(config.sizes) < 2:
+        return ""
+    rows = [
+        (
+            name, *(cell(found[at_size(name, units)]) for units in config.sizes), cell(found[doubling(name)]),
+        )
+        for name in sized(config.therapies)
+    ]  # fmt: skip
+    headings = ("measure", *(f"{units} units" for units in config.sizes), DOUBLING)
+    return f"""## Size of the networks
 
-    def row(number: int, count: int) -> list[Axes]:
-        width = columns // count
-        return [figure.add_subplot(grid[number, k * width : (k + 1) * width]) for k in range(count)]
+Errors after the lesion are multiples of the same network's error before it. The last column is the slope of a
+line through the sizes.
 
-    panels, below = row(0, len(tables)), row(1, 3)
-    lowest = math.inf
-    for axes, (units, by_therapy) in zip(panels, tables.items(), strict=True):
-        for therapy, table in by_therapy.items():
-            updates, its = errors(table)
-            line = LINES.get(therapy, "-")
-            look.draw_band(axes, updates[1:], MM * its[:, 1:], COLOURS[therapy], therapy, line, alpha=0.12)
-            lowest = min(lowest, MM * float(its.mean(axis=0).min()))
-        axes.axhline(MM * float(its[:, 0].mean()), color=look.INK, linewidth=0.7, linestyle=look.DOTTED)
-        axes.set(title=f"{units} units", xlabel="Update", yscale="log")
-    for axes in panels[1:]:
-        axes.sharey(panels[0])
-    panels[0].set_ylim(bottom=BELOW * lowest)
-    panels[0].set_ylabel("Error (mm), dotted: before")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), borderaxespad=0.2)
-    _by_size(below[0], values, {DEFICIT: look.INK}, "Error after the lesion,\nless that before (mm)")
-    left = {after(LEFT, therapy): COLOURS[therapy] for therapy in config.therapies}
-    _by_size(below[1], values, left, "Error at the end (mm)")
-    saved = {
-        after(SAVED, course): look.INK if course == INTACT else COLOURS[course] for course in config.relearn
-    }
-    _by_size(below[2], values, saved, "Savings beyond practice (mm)", labelled=True)
-    look.letter_panels([*panels, *below])
-    return figure
+{bold_means("the changes of this table")}
+
+{markdown_table(headings, rows)}"""
 
 
-def _by_size(
-    axes: Axes, values: Values, colours: Mapping[str, str], label: str, labelled: bool = False
-) -> None:
-    """Draw networks and means of some measures against size, side by side."""
-    sizes = list(values)
-    for number, (name, colour) in enumerate(colours.items()):
-        beside = 0.7 * ((number + 0.5) / len(colours) - 0.5)
-        for place, units in enumerate(sizes):
-            if name in values[units]:
-                look.draw_dots(axes, place + beside, MM * values[units][name], colour, beside=0.05)
-        if labelled:
-            axes.plot([], [], "s", color=colour, markersize=4.0, label=name.rpartition(", ")[2])
-    axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
-    axes.set(ylabel=label, xlabel="Recurrent units", xlim=(-0.6, len(sizes) - 0.4))
-    axes.set_xticks(range(len(sizes)), [str(units) for units in sizes])
-    axes.xaxis.set_minor_locator(NullLocator())
-    if labelled and colours:
-        axes.legend(loc="best")
+def _savings(found: Found, config: Rehabilitation) -> str:
+    """Savings after courses, size by size."""
+    if not config.relearn:
+        return ""
+    rows = [
+        (
+            f"*{course}*",
+            cell(found[after(FIRST, course)]),
+            *(cell(found[at_size(after(SAVED, course), units)]) for units in config.sizes),
+            cell(found[after(SAVED, course)]),
+            _cell(found, doubling(after(SAVED, course))),
+        )
+        for course in config.relearn
+    ]
+    headings = (
+        "course", "first deviation, all sizes", *(f"savings, {units} units" for units in config.sizes),
+        "savings, all sizes", "with every doubling of units",
+    )  # fmt: skip
+    intact = (
+        f" *{INTACT.capitalize()}* networks had no lesion and no course, so the difference between their "
+        "savings and those of the others cannot be put down to the lesion."
+        if INTACT in config.relearn
+        else ""
+    )
+    return f"""## Savings after the courses
+
+After some courses the networks meet a curl field of {config.b:g} N s/m ({config.ff1_updates} updates), are
+washed out ({config.nf2_updates}) and meet it again ({config.ff2_updates}). A sham meets no field the first
+time. Savings are how much nearer to the straight line the second encounter begins than that of the
+sham.{intact}
+
+{bold_means("the savings of all sizes and their changes with size")}
+
+{markdown_table(headings, rows)}"""
+
+
+def _not_measured(config: Rehabilitation) -> str:
+    """What a reader may look for and will not find."""
+    points = ["Reaches that were not practised: they would tell how far recovery generalises."]
+    if EVERYDAY in config.therapies:
+        points.append(
+            f"Everyday life alone for {config.dose + config.everyday} updates: it would tell how much of the "
+            "recovery is due to practice."
+        )
+    if INTACT in config.relearn:
+        points.append(
+            "Savings of intact networks after the same courses: they would tell whether a lesion changes "
+            "savings."
+        )
+    return "## Not measured\n\n" + "\n".join(f"- {point}" for point in points)
+
+
+def _cell(found: Mapping[str, Quantity], name: str) -> str:
+    """Return the cell of a quantity, if there is one of this name."""
+    return cell(found[name]) if name in found else MISSING

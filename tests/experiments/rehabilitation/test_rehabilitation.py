@@ -1,4 +1,4 @@
-"""Lesion, therapy, relearning: courses add up, the robot helps as needed, planted effects are found."""
+"""Lesion, therapy, relearning: courses add up, the robot helps as needed, a kill changes nothing."""
 
 import dataclasses
 import json
@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from planted_probes import TRUE_START, plant
 
 from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.lesions import Lesion, silent_units
@@ -14,22 +13,8 @@ from agents.supervised.networks import make_ensemble
 from experiments.rehabilitation import command
 from experiments.rehabilitation.command import main
 from experiments.rehabilitation.config import INTACT, PRESETS, Rehabilitation
-from experiments.rehabilitation.courses import BEFORE, course_probes, learner_of, networks_file, probes_file
-from experiments.rehabilitation.measures import (
-    BEYOND,
-    DEFICIT,
-    LEFT,
-    OVER_INTACT,
-    OVER_PRACTICE,
-    PRIOR,
-    SAVED,
-    after,
-    course_values,
-    quantities,
-    relearning_values,
-    trends,
-)
-from experiments.rehabilitation.report import LIMITS, impaired, page
+from experiments.rehabilitation.courses import course_probes, learner_of, networks_file, probes_file
+from experiments.rehabilitation.report import LIMITS, impaired
 from experiments.rehabilitation.therapy import (
     ASSISTED,
     AUGMENTED,
@@ -86,60 +71,6 @@ def test_other_robots_do_not_learn():
     assert Robot(PRACTICE, 2, 40.0, 0.9, 15.0).fields().is_null
 
 
-def probes(ends, deficit=0.05, before=0.002, networks=6):
-    """Probes of a course that begins with a deficit and ends with errors of its own [m]."""
-    rng = np.random.default_rng(0)
-    rows = [
-        (network, update, target, error + 1e-4 * rng.standard_normal())
-        for network in range(networks)
-        for update, error in ((BEFORE, before), (0, before + deficit), (10, ends))
-        for target in range(8)
-    ]
-    return pd.DataFrame(rows, columns=["network", "update", "target", "endpoint_error"])
-
-
-def test_planted_deficit_and_benefits_are_found():
-    values = course_values({EVERYDAY: probes(0.03), PRACTICE: probes(0.01), SPACED: probes(0.008)})
-    numbers = quantities({32: values}, seed=0)["32 units"]
-    expected = {
-        PRIOR: 2.0, DEFICIT: 50.0, after(LEFT, EVERYDAY): 30.0, after(BEYOND, PRACTICE): 20.0,
-        after(BEYOND, SPACED): 22.0, after(OVER_PRACTICE, SPACED): 2.0,
-    }  # fmt: skip
-    assert {name: numbers[name].value for name in expected} == pytest.approx(expected, abs=0.2)
-    assert after(OVER_PRACTICE, PRACTICE) not in numbers and after(BEYOND, EVERYDAY) not in numbers
-    assert numbers[DEFICIT].p_holm < 1e-6 and numbers[after(LEFT, EVERYDAY)].p is None
-    assert numbers[PRIOR].p is None
-    sizes = trends({32: values, 64: values})
-    assert [entry.name for entry in sizes][:2] == [PRIOR, DEFICIT] and sizes[0].value == pytest.approx(0.0)
-
-
-def test_the_page_says_whether_spacing_is_shown():
-    """At the size at which it is planted, and at no other."""
-    ends = {32: 0.01, 64: 0.004}  # of spaced practice [m]
-    config = Rehabilitation(sizes=(32, 64), therapies=(EVERYDAY, PRACTICE, SPACED))
-    values = {
-        units: course_values({EVERYDAY: probes(0.03), PRACTICE: probes(0.01), SPACED: probes(end)})
-        for units, end in ends.items()
-    }
-    text = page(quantities(values, seed=0), trends(values), config, "a command")
-    assert "smaller errors than the same dose at once is shown at 64 units" in text and PRIOR in text
-    alike = {units: values[32] for units in ends}
-    text = page(quantities(alike, seed=0), trends(alike), config, "a command")
-    assert "smaller errors than the same dose at once is not shown at any size" in text
-
-
-def test_planted_savings_after_a_course_are_found():
-    def pair(saved):
-        return tuple(
-            pd.DataFrame(plant(networks=6, noise=1e-5, start=TRUE_START | {"FF2": ff2}))
-            for ff2 in (0.033, 0.033 + saved)
-        )
-
-    values = relearning_values({INTACT: pair(0.001), PRACTICE: pair(0.003)})
-    assert 1e3 * values[after(SAVED, INTACT)].mean() == pytest.approx(1.0, abs=0.05)
-    assert 1e3 * values[after(OVER_INTACT, PRACTICE)].mean() == pytest.approx(2.0, abs=0.1)
-
-
 def arguments(config, out):
     return [
         "--preset", "smoke", "--sizes", *map(str, config.sizes), "--therapies", *config.therapies,
@@ -159,7 +90,7 @@ def test_one_command_writes_the_page(run):
     page, summary = (run / "README.md").read_text(), json.loads((run / "summary.json").read_text())
     assert summary["complete"] and LIMITS in page and "10 % of their units" in page
     assert "--sizes 32" in page and "--therapies everyday practice assisted" in page
-    assert set(summary["measures"]) == {"32 units"} and (run / "rehabilitation.png").is_file()
+    assert set(summary["networks"]) == {"32 units"} and (run / "rehabilitation.png").is_file()
     lost = silent_units(load_ensemble(networks_file(run, 32, PRACTICE)), Lesion(units=0.1), seed=0)
     weights = load_ensemble(networks_file(run, 32, PRACTICE)).readout_weight
     assert lost.sum(1).tolist() == [3, 3]
@@ -194,7 +125,7 @@ def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatc
     ("given", "words"),
     [
         (["--sizes", "33"], "sizes must be some of 32, 64, 128"),
-        (["--therapies", "practice"], "therapies must contain 'everyday'"),
+        (["--therapies", "everyday"], "therapies must contain 'practice'"),
         (["--lesion.units", "0"], "there is no impairment"),
         (["--lesion.units", "1"], "lesion: units"),
         (["--spastic", "quadriceps"], "got 'quadriceps'"),
@@ -203,7 +134,7 @@ def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatc
         (["--weak", "quadriceps"], "got 'quadriceps'"),
         (["--weak", "biceps", "--strength", "0"], "strength of biceps"),
         (["--sessions", "9"], "sessions must be at most"),
-        (["--relearn", "spaced", "--therapies", "everyday"], "relearn names spaced"),
+        (["--relearn", "spaced", "--therapies", "practice"], "relearn names spaced"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(given, words, tmp_path, capsys, caplog):
