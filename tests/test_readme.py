@@ -45,6 +45,20 @@ def code_of(text: str, languages: str) -> list[str]:
     return re.findall(rf"^```(?:{languages})\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
+def outputs_of(text: str) -> list[str]:
+    """What a page says that each of its Python blocks prints, empty for those of which it says nothing."""
+    return re.findall(r"^```python\n.*?^```\n+(?:```text\n(.*?)^```)?", text, re.DOTALL | re.MULTILINE)
+
+
+def assert_alike(printed: str, promised: str) -> None:
+    """Compare words, and numbers to 1.5 of their last digit, which other machines may round otherwise."""
+    words, numbers = re.compile(r"[^\s\d.-]+"), re.compile(r"-?\d+(?:\.\d+)?")
+    assert words.findall(printed) == words.findall(promised)
+    for ours, theirs in zip(numbers.findall(printed), numbers.findall(promised), strict=True):
+        last_digit = 10.0 ** -len(theirs.partition(".")[2])
+        assert float(ours) == pytest.approx(float(theirs), abs=1.5 * last_digit)
+
+
 def shell_lines() -> list[str]:
     """Commands of all shell blocks, without comments, continued lines joined."""
     lines = "\n".join(blocks("bash|sh|shell|console")).replace("\\\n", " ").splitlines()
@@ -113,6 +127,9 @@ def test_python_runs_when_pasted_at_the_prompt(page: Path, clone: Path) -> None:
     shown = done.stdout.split(END)
     assert len(shown) == len(code)
     assert all(its.strip() and "None" not in its for its in shown), "a reader expects to see numbers"
+    for printed, promised in zip(shown, outputs_of(TEXTS[page]), strict=True):
+        if promised:
+            assert_alike(printed, promised)
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.relative_to(ROOT).as_posix())

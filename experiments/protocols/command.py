@@ -17,12 +17,24 @@ import sys
 from experiments.claims import as_summary, run_to_page, write_report
 from experiments.protocols.config import PRESETS, Protocols, identity
 from experiments.protocols.courses import probes_of
-from experiments.protocols.measures import Pair, course_values, quantities, read
-from experiments.protocols.report import draw, page
-from experiments.runs.command_line import StopFlag, command_text, preset_main
+from experiments.protocols.figure import draw
+from experiments.protocols.measures import course_values, quantities
+from experiments.protocols.pairs import Pair, read
+from experiments.protocols.report import page
+from experiments.runs.command_line import StopFlag, command_text, preset_main, refuse_unused
 from experiments.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
+
+
+def check_given(config: Protocols) -> None:
+    """Refuse arguments of a command line that change nothing.
+
+    Raises:
+        ValueError: If there are such arguments.
+    """
+    other, name = {"curl": ("rotation", "angle_deg"), "rotation": ("curl", "b")}[config.perturbation]
+    refuse_unused(config, PRESETS[config.preset], {name: f"without --perturbation {other}"})
 
 
 def run(config: Protocols) -> int:
@@ -36,7 +48,7 @@ def run(config: Protocols) -> int:
             run, sham = (read(probes_of(config, weights, course, which, stop)) for which in (False, True))
             pairs[course] = Pair(run, sham)
         values = course_values(pairs, config)
-        numbers = quantities(values, config.seed)
+        numbers = quantities(values, config)
         draw(pairs, values, config, config.out)
         made_by = command_text("experiments.protocols", config, PRESETS)
         write_report(config.out, page(numbers, config, made_by), made_by, as_summary(numbers, values))
@@ -46,7 +58,7 @@ def run(config: Protocols) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    return preset_main("experiments.protocols", PRESETS, "quick", run, arguments, __doc__)
+    return preset_main("experiments.protocols", PRESETS, "quick", run, arguments, __doc__, check_given)
 
 
 if __name__ == "__main__":

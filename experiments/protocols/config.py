@@ -31,6 +31,7 @@ REVERSAL: Final = {"curl": 180, "rotation": 360}  # updates in B
 RAMP_SHARE: Final = 0.8  # of the updates in A, over which it grows in the gradual protocol
 A_PHASES: Final = re.compile(r"(A|ramp|FF1|refresh)( \d+)?")  # in which A is learned first
 RECOVERY_PHASES: Final = re.compile("A|B")
+SINGLE: Final = re.compile(r"A \d+")  # a trial of A between two error clamps
 UNCLIPPED: Final = 1e6  # norm to which no gradient comes
 
 
@@ -139,8 +140,9 @@ class Protocols:
     def schedule(self, course: str, sham: bool = False) -> Schedule:
         """Return a protocol whose trials are updates, or its sham.
 
-        A sham has no perturbation where A is learned first; that of spontaneous recovery has no B, either. In
-        a block of clamps of the cursor, the cursor is scored, so that networks learn nothing from the hand.
+        A sham has no perturbation where A is learned first; that of spontaneous recovery has no B, either.
+        Single trials are batches like the others, half of them without a go cue. In a block of clamps of the
+        cursor, the cursor is scored, so that networks learn nothing from the hand.
         """
         ramp = round(RAMP_SHARE * self.adaptation)
         lengths: dict[str, dict[str, Any]] = {
@@ -176,6 +178,8 @@ class Protocols:
 
 def _changed(phase: Phase, bare: re.Pattern[str] | None) -> Phase:
     """Return a phase as networks go through it, without a perturbation if its name is among the bare ones."""
+    if SINGLE.fullmatch(phase.name):
+        phase = dataclasses.replace(phase, catch_fraction=None)
     if bare is not None and bare.fullmatch(phase.name):
         return dataclasses.replace(phase, field=NullField(), sizes=None)
     if phase.name == "clamp" and isinstance(phase.field, VisualClamp):

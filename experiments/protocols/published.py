@@ -13,7 +13,7 @@ CURL: Final = {
     "(Shadmehr & Mussa-Ivaldi 1994, doi 10.1523/JNEUROSCI.14-05-03208.1994).",
     "gradual": "In people, the after-effect in free space, without the robot, is 40 % of that in catch "
     "trials if the field came at once, and 60 % if it grew gradually (Kluzik et al. 2008, doi "
-    "10.1152/jn.90334.2008).",
+    "10.1152/jn.90334.2008). Such a transfer is not tested here.",
     "interference": "What people learned of A does not consolidate if they learn B right after it, but does "
     "if they learn B four hours later (Brashers-Krug, Shadmehr & Bizzi 1996, doi 10.1038/382252a0); others "
     "find full interference even after a week (Caithness et al. 2004, doi 10.1523/JNEUROSCI.2214-04.2004). "

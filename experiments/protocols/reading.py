@@ -1,133 +1,313 @@
-"""What the numbers of a protocol allow to say, and what not, where a table alone would mislead."""
+"""What the numbers of a protocol say, in sentences that follow from their tests."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import numpy as np
-
+from experiments.claims import is_shown
 from experiments.protocols.config import Protocols
-from experiments.protocols.measures import (
-    ENDED,
-    ENDED_ALONE,
-    GAINED,
-    LESS_LEARNED,
-    LESS_OF_B,
-    MORE_AFTER,
-    MORE_AFTER_PER,
-    PERCENT,
-    WORSE_START,
+from experiments.protocols.generalisation import (
+    ALONE,
+    ASYMMETRY,
+    NEIGHBOUR,
+    VECTOR,
     angles,
     at_angle,
+    constant,
+    distance,
+    farther,
+    ideals,
+    signed,
 )
-from experiments.study import LEVEL, Quantity
+from experiments.protocols.measures import (
+    AFTER_B,
+    AGAIN,
+    AT_FIRST,
+    BLOCKS,
+    END_OF_B,
+    END_OF_CLAMP,
+    FALLING,
+    FIRST,
+    GAINED,
+    GRADUAL_AFTER,
+    GRADUAL_LEARNED,
+    PERCENT,
+    RISE,
+    START,
+    of_block,
+    per_size,
+    relearning_updates,
+    than,
+)
+from experiments.protocols.pairs import LEAST
+from experiments.runs.tables import MISSING, format_value
+from experiments.study import Quantity
 
 Found = Mapping[str, Quantity]  # the measures of one protocol by name
-CONSTANT: Final = {"curl": "constant force", "rotation": "constant displacement"}
 
 
 def direction(found: Found, name: str) -> int:
     """Return 1 or -1 if an effect is shown, with its sign, and 0 if it is not, or was not tested."""
-    entry = found.get(name)
-    if entry is None or entry.value is None or entry.p_holm is None or entry.p_holm >= LEVEL:
+    return sign(found[name]) if name in found else 0
+
+
+def sign(entry: Quantity) -> int:
+    """Return the sign of an effect if it is shown, 0 otherwise."""
+    if entry.value is None or not is_shown(entry):
         return 0
     return 1 if entry.value > 0.0 else -1
 
 
-def constant(config: Protocols, degrees: float) -> float:
-    """Return the compensation, as a share of A, of networks that learned one constant vector.
+def side_of_interval(entry: Quantity) -> int:
+    """Return the side of 0 on which the interval, which is not corrected, lies; 0 if it includes 0."""
+    low, high = entry.ci
+    if low is None or high is None or low <= 0.0 <= high:
+        return 0
+    return 1 if low > 0.0 else -1
 
-    They make up for all of A towards the trained target, and add the same force, or the same displacement of
-    the hand, to every other reach. It is the cosine of the angle for a force; for a displacement it is about
-    that, and follows from the initial direction of the hand.
 
-    Args:
-        config: The arguments.
-        degrees: Angle from the trained target, counter-clockwise.
-    """
-    angle = np.deg2rad(degrees)
-    if config.perturbation == "curl":
-        return float(np.cos(angle))
-    turn = np.deg2rad(config.angle_deg)
-    hand = np.exp(1j * angle) + np.exp(-1j * turn) - 1.0  # to a target at a distance of 1
-    return float(-np.angle(hand * np.exp(-1j * angle)) / turn)
+def estimate(entry: Quantity) -> str:
+    """Return value and interval."""
+    return format_value(entry.value, entry.ci, entry.unit)
+
+
+def mean_of(entry: Quantity) -> str:
+    """Return the value alone, with two significant digits."""
+    if entry.value is None:
+        return MISSING
+    decimals = 1 - math.floor(math.log10(abs(entry.value))) if entry.value else 0
+    return f"{entry.value:.{max(decimals, 0)}f} {entry.unit}"
+
+
+def size_of(entry: Quantity) -> str:
+    """Return value and interval without the sign, for a text that states the direction in words."""
+    return estimate(opposite(entry) if entry.value is not None and entry.value < 0.0 else entry)
+
+
+def opposite(entry: Quantity) -> Quantity:
+    """Return a difference the other way round."""
+    low, high = entry.ci
+    return dataclasses.replace(
+        entry,
+        value=None if entry.value is None else -entry.value,
+        ci=(None if high is None else -high, None if low is None else -low),
+    )
+
+
+def listed(words: list[str]) -> str:
+    """Return words as a list in a sentence."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def capitalised(text: str) -> str:
+    """Return a text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def _gradual(found: Found, config: Protocols) -> str:
-    if LESS_LEARNED not in found:
+    if GRADUAL_LEARNED not in found:
         return ""
-    learned = {
-        -1: "Networks learn less of A gradually than at once",
-        0: "How much of A networks learn is not shown to differ between the two",
-        1: "Networks learn more of A gradually than at once",
-    }[direction(found, LESS_LEARNED)]
-    sizes = {-1: "smaller", 0: "not shown to differ", 1: "larger"}
-    whole, per = (sizes[direction(found, name)] for name in (MORE_AFTER, MORE_AFTER_PER))
+    learned, after = found[GRADUAL_LEARNED], found[GRADUAL_AFTER]
+    first = {
+        -1: f"Networks learn less of A gradually than at once, by {size_of(learned)} of A",
+        0: "Networks are not shown to learn more or less of A gradually than at once "
+        f"(difference {estimate(learned)})",
+        1: f"Networks learn more of A gradually than at once, by {size_of(learned)} of A",
+    }[direction(found, GRADUAL_LEARNED)]
+    second = {
+        -1: f"The after-effect is smaller, by {size_of(after)}",
+        0: f"The after-effect is not shown to differ (by {estimate(after)})",
+        1: f"The after-effect is larger, by {size_of(after)}",
+    }[direction(found, GRADUAL_AFTER)]
+    return f"{first}. {second}."
+
+
+def relearning(found: Found, config: Protocols) -> str:
+    """Return how fast A is learned after A and B, against at first, without a full stop."""
+    again, first = (mean_of(found[of_block(GAINED, block)]) for block in (AGAIN, AT_FIRST))
+    difference = found[than(GAINED, AT_FIRST)]
+    shown, interval = sign(difference), side_of_interval(difference)
+    speed = {-1: "more slowly than at first", 1: "faster than at first"}
+    if shown:
+        verdict = f"A is learned {speed[shown]}"
+    elif interval:
+        verdict = f"A may be learned {speed[interval]}, though that does not survive the correction"
+    else:
+        verdict = "A is not shown to be learned faster, or more slowly, than at first"
     return (
-        f"{learned}. After gradual learning, after-effects as such are {whole}; per full compensation they "
-        f"are {per}. The second comparison takes out how much was learned, so far as after-effects grow in "
-        "proportion to it."
+        f"after A and B, {verdict}: {again} against {first} of the missing compensation in "
+        f"{relearning_updates(config)} updates"
     )
 
 
 def _interference(found: Found, config: Protocols) -> str:
-    parts = []
-    if direction(found, LESS_OF_B) > 0:
+    parts = _shares(found, config) if than(GAINED, AT_FIRST) in found else []
+    first, alone = (than(FIRST, block) for block in (AT_FIRST, AFTER_B))
+    if direction(found, first) > 0:
         parts.append(
-            f"When A returns, the compensation of A is {found[ENDED].value:.0f} % after A and B, and "
-            f"{found[ENDED_ALONE].value:.0f} % after B alone: after A, B begins from what was learned of A, "
-            "and is not learned as far. That by itself brings A nearer to the line, so that starting nearer "
-            "than after B alone does not show a memory of A."
+            f"A begins farther from the line than at first, by {size_of(found[first])}, as it would if B "
+            "were still in force; that does not show that A was forgotten."
         )
-    if direction(found, GAINED) > 0:
-        parts.append("Compensation grows by more in A again than after B alone, but from another level.")
-    else:
-        less = "grows by less" if direction(found, GAINED) else "is not shown to grow by more"
-        parts.append(f"Compensation {less} in A again than after B alone: no faster relearning is shown.")
-    if direction(found, WORSE_START) > 0:
+    if direction(found, alone) < 0:
         parts.append(
-            "That A begins farther from the line than at first fits a B that is still in force; it does not "
-            "show that A was forgotten."
+            f"It begins nearer to the line than after B alone, by {size_of(found[alone])}; after A, B starts "
+            "from what was learned of A and is learned less far, so that this does not show a memory of A."
         )
     return " ".join(parts)
 
 
-def _generalisation(found: Found, config: Protocols) -> str:
-    measured = {
-        angle: found[at_angle(angle)].value for angle in angles().values() if at_angle(angle) in found
-    }
-    known = {angle: value / PERCENT for angle, value in measured.items() if value is not None}
-    near = "about " if config.perturbation == "rotation" else ""
-    vector = f"{CONSTANT[config.perturbation]} of the hand"
-    references: dict[str, Callable[[float], float]] = {
-        "A in every direction": lambda angle: 1.0,
-        "A in the trained direction alone": lambda angle: float(angle == 0.0),
-        f"a {vector}": lambda angle: constant(config, angle),
-    }
-    apart = {
-        name: PERCENT * float(np.mean([abs(value - of(angle)) for angle, value in known.items()]))
-        for name, of in references.items()
-    }
-    nearest = min(apart, key=lambda name: apart[name])
-    lie = "; ".join(f"{name}, {distance:.0f} %" for name, distance in apart.items())
-    against = [angle for angle in known if direction(found, at_angle(angle)) < 0]
-    text = (
-        f"The last column is for networks that learned a {vector}, all of A at the trained target, and add "
-        f"the same vector to every reach. It is {near}the cosine of the angle, and negative behind. Mean "
-        f"distance of the measured values from three ideals, in % of A: {lie}. What networks learned is "
-        f"nearest to {nearest}."
+def _shares(found: Found, config: Protocols) -> list[str]:
+    """What A gains in its three blocks, as a share of what was missing."""
+    levels = listed([f"{found[of_block(START, block)].value or 0.0:.0f}" for block in BLOCKS])
+    than_first, than_alone = (found[than(GAINED, block)] for block in (AT_FIRST, AFTER_B))
+    alone = {
+        -1: "This share is smaller than after B alone",
+        0: "This share is not shown to differ from that after B alone",
+        1: "This share is larger than after B alone",
+    }[sign(than_alone)]
+    return [
+        f"The three blocks of A start with compensation of {levels} % of A, so that what they gain is given "
+        "as a share of what was missing.",
+        f"{capitalised(relearning(found, config))} (difference {estimate(than_first)}).",
+        f"{alone} (difference {estimate(than_alone)}).",
+        "Since networks take steps of one length, such a share may itself depend on the level from which a "
+        "block starts.",
+    ]
+
+
+def returns(found: Found) -> bool:
+    """Return whether recovery is shown: a rise in the clamp that ends above zero."""
+    return direction(found, RISE) > 0 and direction(found, END_OF_CLAMP) > 0
+
+
+def left_by_b(found: Found) -> tuple[float, float]:
+    """Return the smallest and the largest compensation of a network at the end of B [% of A]."""
+    values = found[END_OF_B].values
+    return min(values), max(values)
+
+
+def confounded(found: Found) -> bool:
+    """Return whether B left some network so far from zero that decay could hide, or mimic, recovery."""
+    return max(map(abs, left_by_b(found))) > PERCENT * LEAST
+
+
+def _recovery(found: Found, config: Protocols) -> str:
+    rise, end = estimate(found[RISE]), estimate(found[END_OF_CLAMP])
+    low, high = left_by_b(found)
+    verdict = (
+        f"Adaptation to A comes back in the clamp: compensation rises by {rise} of A, to {end}."
+        if returns(found)
+        else f"Recovery is not shown: compensation changes by {rise} of A in the clamp, to {end}."
     )
+    left = (
+        f"B lasts {config.updates_in_b} updates in every network, and leaves compensation between {low:.0f} "
+        f"and {high:.0f} % of A"
+    )
+    if confounded(found):
+        return (
+            f"{verdict} {left}. From such levels decay towards zero alone changes compensation, up or down, "
+            "so that this run cannot tell recovery from decay."
+        )
+    return f"{verdict} {left}, near zero in all of them."
+
+
+def sensitivity(found: Found, config: Protocols) -> str:
+    """Return how what one update teaches depends on the size of A, without a full stop."""
+    smallest, largest = min(config.sizes), max(config.sizes)
+    small, large = (found[per_size(size)] for size in (smallest, largest))
+    change = {
+        -1: "the share that one update teaches of what it met grows with the size of A",
+        0: "the share that one update teaches of what it met is not shown to change with the size of A",
+        1: "one update teaches a smaller share of a larger A",
+    }[direction(found, FALLING)]
+    return f"{change} ({mean_of(small)} at size {smallest:g}, {mean_of(large)} at size {largest:g})"
+
+
+def _single(found: Found, config: Protocols) -> str:
+    return (
+        f"{capitalised(sensitivity(found, config))}; difference {estimate(found[FALLING])}. Here gradients "
+        f"are not clipped and the learning rate is {config.single_rate:g}, against {config.learning_rate:g} "
+        "in the other protocols, so that only ratios between sizes mean something. The position term of the "
+        "loss is an L1 distance, whose gradient hardly grows with the error, which makes a fall nearly "
+        "inevitable."
+    )
+
+
+def nearest(found: Found, config: Protocols) -> tuple[str, list[str]]:
+    """Return the ideal with the smallest mean distance, and those that it is shown to be nearer than."""
+    apart = {name: found[distance(name)].value or 0.0 for name in ideals(config)}
+    best = min(apart, key=lambda name: apart[name])
+    others = [name for name in apart if name != best]
+    return best, [name for name in others if sign(distance_between(found, name, best)) > 0]
+
+
+def distance_between(found: Found, ideal: str, other: str) -> Quantity:
+    """Return how much farther networks are from one ideal than from another."""
+    name = farther(ideal, other)
+    return found[name] if name in found else opposite(found[farther(other, ideal)])
+
+
+def nearest_for(found: Found, config: Protocols) -> dict[str, int]:
+    """Return for how many networks each ideal is the nearest."""
+    apart = {name: found[distance(name)].values for name in ideals(config)}
+    best = [min(apart, key=lambda name: apart[name][k]) for k in range(len(found[ASYMMETRY].values))]
+    return {name: best.count(name) for name in apart}
+
+
+def generalised(found: Found, config: Protocols) -> str:
+    """Return which ideal the networks are nearest to, without a full stop."""
+    best, beaten = nearest(found, config)
+    count, networks = nearest_for(found, config)[best], found[distance(best)].networks
+    open_ = [name for name in ideals(config) if name != best and name not in beaten]
+    verdict = f"what is learned towards one target is nearest to {best} ({count} of {networks} networks)"
+    return f"{verdict}, but not shown to be nearer than to {listed(open_)}" if open_ else verdict
+
+
+def _generalisation(found: Found, config: Protocols) -> str:
+    best, _ = nearest(found, config)
+    others = [name for name in ideals(config) if name != best]
+    by = listed([f"{estimate(distance_between(found, name, best))} ({name})" for name in others])
+    parts = [
+        f"{capitalised(generalised(found, config))}. The mean distance from the others is larger, by {by}."
+    ]
+    beside = [angle for angle in (NEIGHBOUR, -NEIGHBOUR) if direction(found, at_angle(angle)) > 0]
+    if best == ALONE and beside:
+        there = listed([f"{mean_of(found[at_angle(angle)])} at {signed(angle)} degrees" for angle in beside])
+        parts.append(f"Yet generalisation is broader than that: {there}.")
+    parts.append(_asymmetry(found, config))
+    against = [angle for angle in angles().values() if direction(found, at_angle(angle)) < 0]
     if against:
-        text += (
-            f" Compensation is negative at {', '.join(f'{angle:+g}' for angle in against)} degrees: there, "
+        parts.append(
+            f"At {listed([signed(angle) for angle in against])} degrees compensation is negative: there, "
             "what was learned adds to A, which no generalisation of A itself would do, however narrow."
         )
-    return text
+    return " ".join(parts)
+
+
+def _asymmetry(found: Found, config: Protocols) -> str:
+    plus, minus = (signed(angle) for angle in (NEIGHBOUR, -NEIGHBOUR))
+    side = direction(found, ASYMMETRY)
+    if not side:
+        return (
+            f"Compensation is not shown to differ between {plus} and {minus} degrees "
+            f"({estimate(found[ASYMMETRY])} of A)."
+        )
+    more, less = (plus, minus) if side > 0 else (minus, plus)
+    expected = PERCENT * side * (constant(config, NEIGHBOUR) - constant(config, -NEIGHBOUR))
+    would = f"; {VECTOR[config.perturbation]} would make it {expected:.0f} %" if abs(expected) >= 0.5 else ""
+    return (
+        f"Generalisation is asymmetric: compensation at {more} degrees is larger than at {less} degrees, by "
+        f"{size_of(found[ASYMMETRY])} of A{would}."
+    )
 
 
 READING: Final[Mapping[str, Callable[[Found, Protocols], str]]] = {
     "gradual": _gradual,
     "interference": _interference,
+    "spontaneous-recovery": _recovery,
+    "single-trials": _single,
     "generalisation": _generalisation,
 }
