@@ -1,8 +1,8 @@
-"""The page of the experiment: one table, one figure, and what the tests allow to say."""
+"""The page of the experiment: what the tests say, one figure, one table, and what every row means."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,59 +11,242 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.bci.config import SHAM, Bci
-from experiments.bci.measures import CLAIMED, MEASURES, SAVED_ALL, TRACE, TRACE_SHAM, Curves
-from experiments.claims import cell, stated
+from experiments.bci.measures import (
+    AFTER_EFFECT,
+    CHANGE,
+    CLAIMED,
+    COMPARED,
+    DIFFERENCE,
+    END,
+    GAINED,
+    KEPT,
+    LEARNED,
+    MEAN,
+    MEASURES,
+    PERTURBED,
+    RESIDUAL,
+    SAVED_ALL,
+    SAVED_FIRST,
+    TRACE,
+    TRACE_BEYOND,
+    TRACE_SHAM,
+    Curves,
+    unit_of,
+)
+from experiments.bci.phases import MOVEMENT
+from experiments.claims import bold_means, cell, is_shown
 from experiments.drawing import style as look
-from experiments.runs.tables import markdown_table
+from experiments.runs.tables import format_value, markdown_table
 from experiments.study import Quantity
 from savings_gym.arrays import MM, Floats
 from savings_gym.bci.perturbations import KINDS
 
 FIGURE: Final = "bci.png"
+Numbers = Mapping[str, Mapping[str, Quantity]]
 
 
-def page(numbers: Mapping[str, Mapping[str, Quantity]], config: Bci, command: str, fit: float) -> str:
+def page(numbers: Numbers, config: Bci, command: str, fit: float) -> str:
     """Return the page as Markdown.
 
     Args:
-        numbers: What `quantities` returned.
+        numbers: What `quantities` returned; measures that it lacks have no row.
         config: The arguments.
         command: The command line.
         fit: Mean R² of the calibrated decoders.
     """
-    rows = [(measure, *(cell(found[measure]) for found in numbers.values())) for measure in MEASURES]
+    measures = [measure for measure in MEASURES if measure in numbers[DIFFERENCE]]
+    rows = [(measure, *(cell(its[measure]) for its in numbers.values())) for measure in measures]
     table = markdown_table(("measure", *numbers), rows)
     return f"""# Brain-computer interface: perturbed decoders
 
-The activity of all {config.units} units of a recurrent network moves a cursor through a linear decoder,
-which was calibrated from {config.factors} factors of the activity (R² {fit:.2f}). The phases are intuitive
-(NF1), perturbed (FF1), intuitive (NF2, the washout) and perturbed again (FF2); the perturbed decoder permutes
-factors (within the manifold) or units (outside it), after Sadtler et al. (2014). Command: `{command}`
+The activity of all {config.units} units of a recurrent network moves a cursor through a linear decoder. The
+phases are an intuitive decoder (NF1), a perturbed one (FF1), the intuitive one again (NF2, the washout) and
+the perturbed one again (FF2). Perturbations reorder factors of the activity (within its manifold) or units
+(outside it), after Sadtler et al. (2014, doi 10.1038/nature13665). Command: `{command}`
 
-{config.networks} networks, each in every condition. Means over networks with 95 % t intervals; p values of
-t tests, corrected (Holm) for all tests of the table. A sham practises the intuitive decoder in FF1, with the
-same trials. The error is the distance of the cursor from the target at the end of the trial. Progress is the
-velocity towards the target that activity makes through the perturbed decoder; the memory trace is that of
-NF2, under the intuitive decoder, less that of NF1 (Losey et al. 2024).
+## In short
+
+{in_short(numbers)}
 
 ![Errors over the phases, savings and memory traces]({FIGURE})
 
+{caption(config)}
+
+## Methods
+
+{config.networks} networks, each in every condition. The intuitive decoder of each was calibrated from
+{config.factors} factors of its activity (R² {fit:.2f}). Networks learn by plain gradient descent,
+{config.ff1_updates} updates in FF1, {config.nf2_updates} in NF2 and {config.ff2_updates} in FF2; a probe is
+one reach to each of 8 targets. A *sham* practises the intuitive decoder in FF1, in the same trials.
+
+{families(measures)}
+
 {table}
 
-{sentences(numbers)}
+{definitions(measures, config)}
 
-In monkeys, activity under the familiar decoder was more apt for a new one after that had been learned than
-before, and control under the familiar decoder stayed proficient (Losey et al. 2024). Perturbations within the
-manifold were learned within a day, those outside it hardly (Sadtler et al. 2014). The networks here learn by
-gradients through time, which know the decoder; what they find easy says nothing about what a brain, which has
-to find out, finds easy.
+## In monkeys
+
+After a new decoder had been learned, activity under the familiar one was changed in a way that was specific
+to what had been learned, while control under the familiar one was proficient: the change lay mostly in
+dimensions of activity that do not move the cursor (Losey et al. 2024, doi 10.1016/j.cub.2024.03.003). Monkeys
+readily learned perturbations within the manifold, and were less able to learn those outside it (Sadtler et
+al. 2014). The networks here learn by gradients through time, which know the decoder; so what is easy for them
+need not be easy for a brain, which has to discover the decoder.
 """
 
 
-def sentences(numbers: Mapping[str, Mapping[str, Quantity]]) -> str:
-    """Return one sentence per kind of perturbation: which of the claimed effects its tests show."""
-    return "\n".join(
-        f"- {kind.capitalize()} the manifold. {stated(numbers[kind], CLAIMED)}" for kind in KINDS
+def in_short(numbers: Numbers) -> str:
+    """Return what the tests say: whether control came back, what is kept, savings, and the two kinds.
+
+    Memory, savings and a difference between the kinds are findings if their corrected tests find them. That
+    control came back is none: the text says what is left of the error, and whether its intervals hold 0.
+    """
+    return " ".join((_control(numbers), _kept(numbers), _saved(numbers), _compared(numbers[DIFFERENCE])))
+
+
+def _control(numbers: Numbers) -> str:
+    """How well networks control the cursor at the end of the washout."""
+    restored = all(_holds_zero(numbers[kind][RESIDUAL]) for kind in KINDS)
+    text = "not measurably worse than" if restored else "not the same as"
+    return (
+        f"After the washout, control under the intuitive decoder is {text} before: the error is "
+        f"{_each(numbers, RESIDUAL, KINDS)} above that of NF1."
+    )
+
+
+def _kept(numbers: Numbers) -> str:
+    """Whether what was learned is still in the activity after the washout, and which share of it."""
+    found = [kind for kind in KINDS if _positive(numbers[kind][TRACE_BEYOND])]
+    if not found:
+        return "No memory of the perturbed decoder is found in the activity of the washout."
+    lacking = "".join(f" None is found {kind} the manifold." for kind in KINDS if kind not in found)
+    if all(KEPT in numbers[kind] for kind in found):
+        left = f"{_each(numbers, KEPT, found)} of the progress learned through the perturbed decoder is left"
+    else:
+        left = f"progress through the perturbed decoder is left, {_each(numbers, TRACE_BEYOND, found)},"
+    return (
+        f"Still, {left} in the activity, which has more dimensions than the cursor and can change without "
+        f"moving it.{lacking}"
+    )
+
+
+def _saved(numbers: Numbers) -> str:
+    """How much nearer to the target the cursor ends when the perturbed decoder comes back."""
+    found = [kind for kind in KINDS if _positive(numbers[kind][SAVED_FIRST])]
+    if not found:
+        return "Savings in the first probe of FF2 are not found."
+    first = " and ".join(format_value(numbers[kind][PERTURBED].value, unit="mm") for kind in found)
+    lacking = "".join(f" Savings are not found {kind} the manifold." for kind in KINDS if kind not in found)
+    return (
+        f"Relearning starts from there: the first error of FF2 is {_each(numbers, SAVED_FIRST, found)} "
+        f"smaller than that of the sham; when the decoder was new, it was {first}.{lacking}"
+    )
+
+
+def _compared(difference: Mapping[str, Quantity]) -> str:
+    """Where perturbations within and outside the manifold differ."""
+    words = {MEAN: "mean error of FF1", AFTER_EFFECT: "after-effect", KEPT: "share of the progress kept"}
+    tested = [name for name in COMPARED if name in difference]
+    parts, alike = [], []
+    for name in tested:
+        entry = difference[name]
+        if is_shown(entry) and entry.value is not None:
+            size = "larger" if entry.value > 0.0 else "smaller"
+            parts.append(
+                f"Within the manifold, the {words[name]} is {size} than outside it ({_number(entry)})."
+            )
+        else:
+            alike.append(f"the {words[name]} ({_number(entry)})")
+    if alike:
+        *first, last = alike
+        listed = f"{', '.join(first)} and {last}" if first else last
+        parts.append(f"Perturbations within and outside the manifold do not measurably differ in {listed}.")
+    return " ".join(parts)
+
+
+def _positive(entry: Quantity) -> bool:
+    return is_shown(entry) and (entry.value or 0.0) > 0.0
+
+
+def _holds_zero(entry: Quantity) -> bool:
+    low, high = entry.ci
+    return low is not None and high is not None and low <= 0.0 <= high
+
+
+def _each(numbers: Numbers, measure: str, kinds: Sequence[str]) -> str:
+    return " and ".join(f"{_number(numbers[kind][measure])} ({kind})" for kind in kinds)
+
+
+def _number(entry: Quantity) -> str:
+    return format_value(entry.value, entry.ci, entry.unit)
+
+
+def families(measures: Sequence[str]) -> str:
+    """Return which tests are corrected together; see `CLAIMED` and `COMPARED` for the reasons.
+
+    Args:
+        measures: Those of the table.
+    """
+    compared = [measure for measure in COMPARED if measure in measures]
+    number = len(KINDS) * len(CLAIMED)
+    planned = bold_means(f"the {number} planned tests: savings and trace beyond the sham, for either kind")
+    if len(compared) > 1:
+        tests, are = f"{len(compared)} tests", "are corrected among themselves; they were"
+    else:
+        tests, are = "test", "stands by itself; it was"
+    return (
+        f"{planned} The {tests} of the last column ({', '.join(compared)}) {are} declared when the results "
+        "of the quick preset with seed 0 were known, for which the comparison of the kinds is exploratory."
+    )
+
+
+def definitions(measures: Sequence[str], config: Bci) -> str:
+    """Return what every measure is, with its unit, as a list in Markdown.
+
+    Args:
+        measures: Those of the table.
+        config: The arguments.
+    """
+    low, high = config.change
+    error = "distance of the cursor from the target at the end of the trial, mean over targets"
+    end = f"(mean of its last {END} probes)"
+    what = {
+        CHANGE: "how much the perturbed decoder changes the velocities that it makes of the activity of NF1, "
+        "relative to their size: 0, no change; 1, a cursor that stands still; 2, the opposite way. Both "
+        f"kinds were chosen to have the middle of {low:g} to {high:g}, so that they are alike in difficulty.",
+        PERTURBED: f"{error}, in the first probe of FF1, before any learning.",
+        LEARNED: f"that, minus the same error at the end of FF1 {end}.",
+        MEAN: "the same error, mean over all probes of FF1; the smaller, the faster the decoder is learned.",
+        AFTER_EFFECT: f"the same error in the first probe of NF2, minus the end of NF1 {end}.",
+        RESIDUAL: f"the same error at the end of NF2, minus the end of NF1 {end}.",
+        SAVED_FIRST: "the same error in the first probe of FF2, of the sham minus that of perturbed "
+        "networks; positive if they save.",
+        SAVED_ALL: "the same, mean over all probes of FF2; the larger, the slower the sham learns.",
+        GAINED: "progress is the velocity towards the target that activity would make through the perturbed "
+        f"decoder, mean over targets and {MOVEMENT:g} s after the cue is seen; the last probe of FF1, minus "
+        "that of NF1.",
+        TRACE: "progress in the last probe of NF2, under the intuitive decoder, minus that of NF1 (as in "
+        "Losey et al. 2024).",
+        TRACE_SHAM: "the same of the sham, through the decoder that it has not met.",
+        TRACE_BEYOND: "the one minus the other.",
+        KEPT: "the trace beyond the sham as a share of the progress gained, network by network.",
+    }
+    return "\n".join(f"- *{measure}* ({_unit_words(measure)}): {what[measure]}" for measure in measures)
+
+
+def _unit_words(measure: str) -> str:
+    return "no unit" if unit_of(measure) == "1" else unit_of(measure)
+
+
+def caption(config: Bci) -> str:
+    """Return what the panels show."""
+    return (
+        f"Means over {config.networks} networks; bands and bars are 95 % t intervals, dots networks. a and "
+        "b, distance of the cursor from the target at the end of the trial, with perturbations within (a) "
+        "and outside (b) the manifold; blue, perturbed in FF1; grey, the sham, whose decoder of FF1 is the "
+        "intuitive one; shaded, FF1 and FF2. c, savings, mean of FF2: the error of the sham minus that of "
+        "perturbed networks. d, memory trace of perturbed networks (blue) and of shams (grey)."
     )
 
 
@@ -85,7 +268,7 @@ def _figure(curves: Curves, values: Mapping[str, Mapping[str, Floats]], config: 
         look.draw_dots(panels[2], float(x), MM * values[kind][SAVED_ALL], look.OURS)
         look.draw_dots(panels[3], x - 0.2, MM * values[kind][TRACE_SHAM], look.QUIET)
         look.draw_dots(panels[3], x + 0.2, MM * values[kind][TRACE], look.OURS)
-    for axes, label in ((panels[2], "Savings (mm)"), (panels[3], "Memory trace (mm/s)")):
+    for axes, label in ((panels[2], "Savings, mean of FF2 (mm)"), (panels[3], "Memory trace (mm/s)")):
         axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
         axes.set(xlim=(-0.6, 1.7), xticks=[0, 1], xticklabels=KINDS, ylabel=label)
     handles, labels = panels[0].get_legend_handles_labels()

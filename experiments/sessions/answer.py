@@ -6,14 +6,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from experiments.figures.findings import effect, p_text
-from experiments.runs.tables import format_value
-from experiments.sessions.config import Sessions
+from experiments.claims import is_shown
+from experiments.figures.findings import effect
+from experiments.runs.tables import finite_or_none, format_value
+from experiments.sessions.config import UNTRAINED, Sessions
 from experiments.sessions.measures import (
     ADAPTED,
+    AFTER_EFFECT,
     CHANCE,
     DESPITE,
     EARLY,
+    FIRST,
     LENGTH,
     READ,
     SAVED_EARLY,
@@ -21,18 +24,20 @@ from experiments.sessions.measures import (
     SHIFT_BEYOND,
 )
 from experiments.sessions.washouts import LEFT, SAVED, listed
-from experiments.sessions.weights import AGAIN
+from experiments.sessions.weights import AGAIN, UPPER_BOUND, InWeights
 from experiments.study import Quantity
+from savings_gym.metrics.statistics import ratio_interval
+from savings_gym.task.settings import N_TARGETS
 
 Numbers = Mapping[str, Mapping[str, Quantity]]
 SAVED_MAIN: Final = (SAVED_FIRST, SAVED_EARLY)
 NOBODY: Final = "no kind of network adapts"
 
 
-def answer(numbers: Numbers, weights: Mapping[str, Quantity], config: Sessions) -> str:
+def answer(numbers: Numbers, weights: InWeights | None, config: Sessions) -> str:
     """Return what the tests say, as Markdown: of all networks that adapt in activity, and in weights.
 
-    An effect is shown if its corrected test finds it positive. If it is not, the text says what the interval
+    An effect is found if its corrected test finds it positive. If it is not, the text says what the interval
     excludes.
 
     Args:
@@ -40,95 +45,171 @@ def answer(numbers: Numbers, weights: Mapping[str, Quantity], config: Sessions) 
         weights: What `weights.learned_in_weights` returned.
         config: The arguments.
     """
-    adapting = {regime: its for regime, its in numbers.items() if effect(its[ADAPTED]) > 0}
-    points = [_adaptation(numbers, adapting, config), _savings(adapting, config)]
+    adapting = {regime: its for regime, its in numbers.items() if _found(its[ADAPTED])}
+    points = [_adaptation(numbers, adapting, config), *_resistance(numbers, adapting, config)]
+    points.append(_savings(adapting, config))
     if adapting and config.washouts:
         points.append(_shorter(adapting, config))
     points += [_shift(numbers, config), _shift_after(adapting, config)]
-    if weights:
-        points.insert(-2, _savings_in_weights(weights))
-        points += [_shift_in_weights(weights)]
+    if weights is not None:
+        points.append(_shift_in_weights(weights))
     bullets = "\n".join(f"- {point}" for point in points)
     return f"{_verdict(adapting, weights, config)}\n\n{bullets}"
 
 
-def _verdict(adapting: Numbers, weights: Mapping[str, Quantity], config: Sessions) -> str:
-    """Where each of the three effects is shown."""
-    effects = {
-        f"Savings after a washout of {config.nf2_trials} trials": (SAVED_MAIN, SAVED_FIRST),
-        "the preparatory shift in FF1": ((LENGTH,), AGAIN),
-        "a shift that is left after the washout": ((SHIFT_BEYOND,), SHIFT_BEYOND),
-    }
-    parts = [
-        f"{words}: {_where(_any(adapting, names), effect(weights[other]) > 0 if weights else None)}"
-        for words, (names, other) in effects.items()
-    ]
-    return f"**{'; '.join(parts)}.**"
+def _verdict(adapting: Numbers, weights: InWeights | None, config: Sessions) -> str:
+    """Where each of the three effects is found, and savings with the washout after which they were tested."""
+    savings = [_saved_in_activity(adapting, config)]
+    shift, left = (
+        _where(_any(adapting, (name,)), None if weights is None else effect(weights.measures[other]) > 0)
+        for name, other in ((LENGTH, AGAIN), (SHIFT_BEYOND, SHIFT_BEYOND))
+    )
+    if weights is not None:
+        savings.append(_saved_in_weights(weights))
+    savings.sort(reverse=True)  # what is found comes first
+    where = ", ".join(text for _, text in savings)
+    return (
+        f"**Savings after the washout: {where}. A preparatory shift in FF1: {shift}. "
+        f"A shift that outlasts the washout: {left}.**"
+    )
+
+
+def _saved_in_activity(adapting: Numbers, config: Sessions) -> tuple[bool, str]:
+    found = _any(adapting, SAVED_MAIN)
+    if not adapting:
+        return False, "not found in networks with fixed weights, none of which adapts"
+    excluded = "" if found else f"no more than {_excluded(adapting, SAVED_MAIN)}; "
+    return found, (
+        f"{_finding(found)} in networks that learn in their activity ({excluded}washout of "
+        f"{config.nf2_trials} trials)"
+    )
+
+
+def _saved_in_weights(weights: InWeights) -> tuple[bool, str]:
+    saved = weights.measures[SAVED_FIRST]
+    updates = f"{weights.washout:,}".replace(",", " ")
+    return _found(saved), (
+        f"{_finding(_found(saved))} in networks that learn in their weights ({_number(saved)}; washout of "
+        f"{updates} updates of {N_TARGETS} reaches)"
+    )
 
 
 def _where(in_activity: bool, in_weights: bool | None) -> str:
-    """Where an effect is shown; None if learning in weights is not known."""
+    """Where an effect is found; None if learning in weights is not known."""
     if in_weights is None:
-        return "shown in activity" if in_activity else "not shown in activity"
-    if in_activity:
-        return "shown in activity and in weights" if in_weights else "shown in activity, not in weights"
-    return "shown in weights, not in activity" if in_weights else "shown in neither"
+        return f"{_finding(in_activity)} in activity"
+    if in_activity == in_weights:
+        return "found in both" if in_activity else "found in neither"
+    return f"found in {'activity' if in_activity else 'weights'} only"
+
+
+def _finding(found: bool) -> str:
+    return "found" if found else "not found"
+
+
+def _found(entry: Quantity) -> bool:
+    """Whether a corrected test finds an effect, and a positive one."""
+    return is_shown(entry) and (entry.value or 0.0) > 0.0
 
 
 def _any(numbers: Numbers, names: Sequence[str]) -> bool:
-    return any(effect(its[name]) > 0 for its in numbers.values() for name in names)
+    return any(_found(its[name]) for its in numbers.values() for name in names)
 
 
 def _adaptation(numbers: Numbers, adapting: Numbers, config: Sessions) -> str:
-    others = [regime for regime in numbers if regime not in adapting]
+    """Which networks adapt, and which share of their first deviation they remove."""
     text = "Adaptation in activity: "
-    text += f"shown in {_each(adapting, ADAPTED, config)}." if adapting else f"{NOBODY}."
-    return text if not others else f"{text} Not shown in {_of(others, config)}."
+    if not adapting:
+        return f"{text}{NOBODY}."
+    parts: list[str] = []
+    for regime, its in adapting.items():
+        share, interval = _share(its[ADAPTED], its[FIRST])
+        what = " of its first deviation" if not parts else ""
+        parts.append(
+            f"*{config.name(regime)}* removes {format_value(share, interval, '%')}{what} "
+            f"({its[ADAPTED].value:.3g} of {_number(its[FIRST], False)})"
+        )
+    others = [regime for regime in numbers if regime not in adapting]
+    text += f"{', '.join(parts)}."
+    return f"{text} Not found in {_of(others, config)}." if others else text
+
+
+def _share(part: Quantity, whole: Quantity) -> tuple[float, tuple[float | None, float | None]]:
+    """Ratio of two means over the same networks, with its interval (Fieller) [%]."""
+    low, high = ratio_interval(part.values, whole.values)
+    ratio = sum(part.values) / sum(whole.values)
+    return 100.0 * ratio, (finite_or_none(100.0 * low), finite_or_none(100.0 * high))
+
+
+def _resistance(numbers: Numbers, adapting: Numbers, config: Sessions) -> list[str]:
+    """Networks that were trained, do not adapt, and still deviate less than untrained ones.
+
+    The two kinds are told apart if their 95 % intervals do not overlap, which asks for more than a test of
+    the difference at 5 % does and adds none to the tests that are corrected together. An after-effect counts
+    as absent if its interval holds 0.
+    """
+    if UNTRAINED not in numbers:
+        return []
+    untrained, points = numbers[UNTRAINED][FIRST], []
+    for regime, its in numbers.items():
+        high, low = its[FIRST].ci[1], untrained.ci[0]
+        if regime in adapting or regime == UNTRAINED or high is None or low is None or high >= low:
+            continue
+        text = (
+            f"Resistance without adaptation: *{config.name(regime)}* deviates less from the first trial on "
+            f"({_number(its[FIRST], False)}, untrained {_number(untrained, False)}) but does not adapt "
+            f"({_number(its[ADAPTED])})"
+        )
+        after = its[AFTER_EFFECT]
+        start, end = after.ci
+        if start is not None and end is not None and start <= 0.0 <= end:
+            text += (
+                f" and has no measurable after-effect ({_number(after)}): these networks resist the field "
+                "rather than learn it"
+            )
+        points.append(f"{text}.")
+    return points
 
 
 def _savings(adapting: Numbers, config: Sessions) -> str:
     text = f"Savings in activity after a washout of {config.nf2_trials} trials: "
     if not adapting:
         return f"{text}{NOBODY}, so there is nothing to save."
-    shown = [regime for regime, its in adapting.items() if _any({regime: its}, SAVED_MAIN)]
-    text += f"shown in {_of(shown, config)}." if shown else (
-        "not shown in any networks that adapt; the intervals exclude savings of more than "
+    found = [regime for regime, its in adapting.items() if _any({regime: its}, SAVED_MAIN)]
+    text += f"found in {_of(found, config)}." if found else (
+        "not found in any networks that adapt; the intervals exclude savings of more than "
         f"{_excluded(adapting, SAVED_MAIN)}, in the first trial of FF2 and in trials 2 to {EARLY}."
     )  # fmt: skip
-    opposite = _any(adapting, (DESPITE,))
-    return f"{text} After as many trials of the opposite field: {'shown' if opposite else 'not shown'}."
+    return f"{text} After as many trials of the opposite field: {_finding(_any(adapting, (DESPITE,)))}."
 
 
 def _shorter(adapting: Numbers, config: Sessions) -> str:
-    """Savings after shorter washouts, with what is left of the after-effect, and where they end."""
+    """Savings after shorter washouts, with the after-effect that is still there, and where they end."""
     parts, last = [], config.washouts[-1]
     for regime, its in adapting.items():
-        shown = [trials for trials in config.washouts if effect(its[f"{SAVED} {trials}"]) > 0]
-        if shown:
-            left = its[f"{LEFT} {shown[-1]}"]
+        found = [trials for trials in config.washouts if _found(its[f"{SAVED} {trials}"])]
+        if found:
+            left = its[f"{LEFT} {found[-1]}"]
             parts.append(
-                f"in {_of((regime,), config)} after {listed(shown)}, where "
-                f"{format_value(left.value, left.ci, left.unit)} of the after-effect is left"
+                f"in {_of((regime,), config)} after {listed(found)}, with an after-effect of {_number(left)} "
+                "still present"
             )
     text = "Savings in activity after shorter washouts: "
-    text += f"shown {', and '.join(parts)}." if parts else "not shown."
+    text += f"found {', and '.join(parts)}." if parts else "not found."
     if not _any(adapting, (f"{SAVED} {last}",)):
         text += (
-            f" After {listed((last,))}, not shown; the intervals exclude savings of more than "
+            f" After {listed((last,))}, not found; the intervals exclude savings of more than "
             f"{_excluded(adapting, (f'{SAVED} {last}',))}."
         )
     return text
 
 
 def _shift(numbers: Numbers, config: Sessions) -> str:
-    shown = {regime: its for regime, its in numbers.items() if effect(its[LENGTH]) > 0}
+    found = {regime: its for regime, its in numbers.items() if _found(its[LENGTH])}
+    lengths = " and ".join(f"{_number(its[LENGTH])} in {_of((r,), config)}" for r, its in found.items())
     text = "Preparatory shift in FF1, in activity: "
-    text += (
-        f"shown in {_each(shown, LENGTH, config)}; in brackets its length relative to activity in NF1."
-        if shown
-        else "not shown."
-    )
-    read = {regime: its for regime, its in numbers.items() if effect(its[READ]) > 0}
+    text += f"found; its length, relative to activity in NF1, is {lengths}." if found else "not found."
+    read = {regime: its for regime, its in numbers.items() if _found(its[READ])}
     if read:
         shares = ", ".join(
             f"{100.0 * (CHANCE + (its[READ].value or 0.0)):.0f} % of trials of {_of((regime,), config)}"
@@ -142,46 +223,27 @@ def _shift_after(adapting: Numbers, config: Sessions) -> str:
     text = "Shift left after the washout, in activity: "
     if not adapting:
         return f"{text}{NOBODY}."
-    shown = [regime for regime, its in adapting.items() if effect(its[SHIFT_BEYOND]) > 0]
-    if shown:
-        return f"{text}shown in {_of(shown, config)}."
+    found = [regime for regime, its in adapting.items() if _found(its[SHIFT_BEYOND])]
+    if found:
+        return f"{text}found in {_of(found, config)}."
     return (
-        f"{text}not shown in any networks that adapt; beyond the sham, the intervals exclude more than "
+        f"{text}not found in any networks that adapt; beyond the sham, the intervals exclude more than "
         f"{_excluded(adapting, (SHIFT_BEYOND,))} of it."
     )
 
 
-def _savings_in_weights(weights: Mapping[str, Quantity]) -> str:
-    saved = weights[SAVED_FIRST]
-    return f"Savings in weights, beyond the sham: {_tested(saved)}, {saved.networks} networks."
-
-
-def _shift_in_weights(weights: Mapping[str, Quantity]) -> str:
-    length, again, left = (weights[name] for name in (LENGTH, AGAIN, SHIFT_BEYOND))
+def _shift_in_weights(weights: InWeights) -> str:
+    length, again, left = (weights.measures[name] for name in (LENGTH, AGAIN, SHIFT_BEYOND))
     return (
-        f"Preparatory shift in weights: its length is {format_value(length.value, length.ci)} of activity in "
-        f"NF1, and in FF2 {format_value(again.value, again.ci)} of it is there again ({p_text(again)}). Left "
-        f"after the washout, beyond the sham: {_tested(left)}{_caveat(left)}."
+        f"Preparatory shift in weights: its length is {_number(length)} of activity in NF1, and "
+        f"{_number(again)} of it is there again in FF2. What is left of it after the washout, beyond the "
+        f"sham, is {_number(left)} ({_finding(_found(left))}), {UPPER_BOUND}."
     )
 
 
-def _tested(entry: Quantity) -> str:
-    shown = "shown" if effect(entry) > 0 else "not shown"
-    return f"{shown}, {format_value(entry.value, entry.ci, entry.unit)} ({p_text(entry)})"
-
-
-def _caveat(entry: Quantity) -> str:
-    """The part of a note that is no statistic."""
-    notes = [note for note in entry.note.split("; ") if note and not note.startswith("t(")]
-    return f", {'; '.join(notes)}" if notes else ""
-
-
-def _each(numbers: Numbers, name: str, config: Sessions) -> str:
-    """Networks of every kind with their value of a measure."""
-    return " and ".join(
-        f"*{config.name(regime)}* ({format_value(its[name].value, its[name].ci, its[name].unit)})"
-        for regime, its in numbers.items()
-    )
+def _number(entry: Quantity, interval: bool = True) -> str:
+    """A value with its unit, and with its interval if that is asked for."""
+    return format_value(entry.value, entry.ci if interval else (None, None), entry.unit)
 
 
 def _of(regimes: Iterable[str], config: Sessions) -> str:

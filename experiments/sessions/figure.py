@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,31 @@ def draw(config: Sessions, found: Mapping[str, Mapping[str, Curves]]) -> Path:
     """
     with look.house_style():
         return look.save_picture(_figure(config, found), config.out / FIGURE)
+
+
+def caption(networks: Sequence[str], count: int) -> str:
+    """Return what the panels show.
+
+    Args:
+        networks: Names of the kinds of networks, in the order of the rows.
+        count: Networks of each kind.
+    """
+    letters = [chr(ord("a") + number) for number in range(3 * len(networks))]
+    rows = "; ".join(
+        f"{first} to {last}, {name}"
+        for first, last, name in zip(letters[::3], letters[2::3], networks, strict=True)
+    )
+    left, middle, right = (", ".join(letters[column::3]) for column in range(3))
+    return (
+        f"Means over {count} networks of each kind; bands and bars are 95 % t intervals. One row for each "
+        f"kind: {rows}. Left ({left}): lateral deviation in every trial of the session, to the side to which "
+        "the field of FF1 pushes; blue, with the field in FF1; grey, the sham, without it; shaded, trials "
+        f"in the field. Middle ({middle}): activity before go along the shift, 0 at the end of NF1 and 1 at "
+        "the end of FF1. The scale is the shift itself, so that activity without a shift is noise; the axis "
+        f"is cut at {SHIFT_AXIS[0]:g} and {SHIFT_AXIS[1]:g}. Right ({right}): what washouts of several "
+        "lengths leave of the after-effect (triangles), and savings in the trial that follows (squares), "
+        "both beyond the sham."
+    )
 
 
 def _figure(config: Sessions, found: Mapping[str, Mapping[str, Curves]]) -> Figure:

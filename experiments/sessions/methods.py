@@ -104,9 +104,10 @@ def definitions() -> str:
         DESPITE: "the same, without NF1 and with the opposite field in place of the washout, for as long; in "
         "the sham, too.",
         LENGTH: f"change of activity before go ({PREPARATORY_TIME:g} s into the trial; go comes at "
-        f"{PROBE_GO:g} s) from the end of NF1 to the end of FF1, mean over targets, off the force axes, "
-        "along the direction that it has in the other sessions, less that of the sham; as a share of the "
-        "length of activity in NF1. Without a shift that sessions share it is 0 on average.",
+        f"{PROBE_GO:g} s) from the end of NF1 to the end of FF1, mean over targets, as a share of the length "
+        "of activity in NF1. It is measured off the force axes, along the direction that the change has in "
+        "the other sessions, less the same of the sham. Without a shift that sessions share it is 0 on "
+        "average.",
         SHIFT: "the same activity at the end of NF2, projected on the shift: 0 is the end of NF1 and 1 that "
         "of FF1, so that the scale presupposes a shift.",
         SHIFT_BEYOND: "that, less the same of the sham.",

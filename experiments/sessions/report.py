@@ -1,25 +1,28 @@
-"""The page of the sessions experiment: methods, answer, figure, and tables of measures."""
+"""The page of the sessions experiment: answer, methods, figure, and tables of measures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments.claims import cell
+from experiments.claims import bold_means, cell
 from experiments.figures.results_page import RESULTS
 from experiments.runs.tables import markdown_table
 from experiments.sessions.answer import answer
 from experiments.sessions.config import Sessions
-from experiments.sessions.figure import FIGURE
+from experiments.sessions.figure import FIGURE, caption
 from experiments.sessions.measures import MEASURES
 from experiments.sessions.methods import definitions, limits, tests, training
 from experiments.sessions.washouts import washout_section
 from experiments.sessions.weights import beside_weights, learned_in_weights
-from experiments.study import LEVEL, Quantity
+from experiments.study import Quantity
 
 
 def page(
-    numbers: Mapping[str, Mapping[str, Quantity]], command: str, config: Sessions, results: Path = RESULTS
+    numbers: Mapping[str, Mapping[str, Quantity]],
+    command: str,
+    config: Sessions,
+    results: Path = RESULTS,
 ) -> str:
     """Return the page as Markdown.
 
@@ -33,15 +36,14 @@ def page(
     weights = learned_in_weights(results)
     rows = [(measure, *(cell(its[measure]) for its in numbers.values())) for measure in MEASURES]
     table = markdown_table(("measure", *networks.values()), rows)
+    taught = [f"*{name}*" for regime, name in networks.items() if config.taught(regime)]
+    also = f" Some, {' and '.join(taught)}, were at first also taught to report the field." if taught else ""
     return f"""# Sessions: learning in activity
 
 Networks whose weights stay fixed can still learn in their activity, which they carry from trial to trial. Do
-savings appear in activity, in weights, or in both, and does the preparatory shift?
+savings appear in activity, in weights, or in both, and does the preparatory shift? To learn in activity,
+networks were trained in sessions of several trials and then tested with fixed weights.{also}
 Command: `{command}`
-
-{training(config)}
-
-{tests(config)}
 
 ## Answer
 
@@ -49,17 +51,25 @@ Command: `{command}`
 
 {limits(config)}
 
-An effect is shown if its p is below {LEVEL:.2g}: t tests over the {config.networks} networks of each kind,
-corrected (Holm) for all tests of the networks tested here. Values are means over networks with 95 % t
-intervals, which are not corrected.
+An effect is *found* if its test, a t test over the {config.networks} networks of each kind, tells it from 0
+after the correction named below. Values are means over networks with 95 % t intervals.
 
 ![Deviation, preparatory activity, and savings by the length of the washout, with fixed weights]({FIGURE})
 
-Blue: field in FF1; grey: the sham; shaded: trials in the field. Right: what a washout leaves of the
-after-effect, and savings in the trial that follows, both beyond the sham. Bands and bars: 95 % t intervals.
-Activity on the shift is scaled by the shift itself, so that it is noise where there is none; its axis is cut.
+{caption(tuple(networks.values()), config.networks)}
+
+## Training
+
+{training(config)}
+
+## Tests
+
+{tests(config)}
 
 ## Measures
+
+{bold_means("all tests of the networks tested here")} Lengths of 0.000 mm lie within 0.5 µm of zero: after the
+washout, a session and its sham are then the same.
 
 {table}
 

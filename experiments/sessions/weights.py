@@ -2,70 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from agents.supervised.reaches import STUDY_DELAYS
 from experiments.claims import cell
-from experiments.figures.controls import MEANING, PRACTICE
+from experiments.figures import practice
 from experiments.figures.findings import Findings
-from experiments.figures.preparatory import BEYOND_SHAM
 from experiments.figures.preparatory import LENGTH as SHIFT_LENGTH
+from experiments.figures.results_page import INDEX
+from experiments.figures.runs import MAIN
 from experiments.runs.tables import markdown_table
 from experiments.savings.config import FOR_ENVIRONMENTS
 from experiments.sessions.config import Sessions
 from experiments.sessions.measures import LENGTH, SAVED_FIRST, SHIFT, SHIFT_BEYOND
 from experiments.study import SHIFT_FF2, SHIFT_NF2, Quantity
-from savings_gym.task.settings import Delays
+from savings_gym.task.schedule import PHASES
+from savings_gym.task.settings import N_TARGETS, Delays
 
 AGAIN: Final = "shift in FF2"
-IN_WEIGHTS: Final = {  # measure: figure of the four-phase experiment that has it, and its name there
-    SAVED_FIRST: ("controls", f"main: initial savings, {MEANING[PRACTICE]}"),
-    LENGTH: ("preparatory", f"{SHIFT_LENGTH} / mean activity of NF1"),
-    AGAIN: ("preparatory", SHIFT_FF2),
-    SHIFT: ("preparatory", SHIFT_NF2),
-    SHIFT_BEYOND: ("preparatory", BEYOND_SHAM),
-}
+UPPER_BOUND: Final = (  # see `experiments.figures.practice`
+    "an upper bound: the axis comes from the main run's own FF1, whose drift NF2 shares"
+)
 
 
-def learned_in_weights(results: Path) -> dict[str, Quantity]:
-    """Return the measures of `IN_WEIGHTS`; none if one of them is missing.
+@dataclass(frozen=True)
+class InWeights:
+    """What the main run of the four-phase experiment says of networks that learn in their weights.
+
+    Attributes:
+        measures: Those of `sources`.
+        washout: Updates of NF2, each of 8 reaches.
+    """
+
+    measures: dict[str, Quantity]
+    washout: int
+
+
+def sources(units: int) -> dict[str, tuple[str, str]]:
+    """Return, by measure, the figure of the four-phase experiment that has it, and its name there.
+
+    Of what is left beyond a sham, the figure of practice has the tests.
 
     Args:
-        results: Folder of committed figures.
+        units: Of the networks of the main run.
+    """
+    return {
+        SAVED_FIRST: ("practice", practice.beyond(practice.SAVED, units)),
+        LENGTH: ("preparatory", f"{SHIFT_LENGTH} / mean activity of NF1"),
+        AGAIN: ("preparatory", SHIFT_FF2),
+        SHIFT: ("preparatory", SHIFT_NF2),
+        SHIFT_BEYOND: ("practice", practice.beyond(practice.SHIFT, units)),
+    }
+
+
+def learned_in_weights(results: Path) -> InWeights | None:
+    """Return what the main run says; None if the run or a measure is missing.
+
+    Args:
+        results: Folder of committed figures, with the list of their runs.
     """
     try:
-        stored = {
-            figure: {entry.name: entry for entry in Findings.load(results, figure).quantities}
-            for figure in dict(IN_WEIGHTS.values())
-        }
-        return {measure: stored[figure][name] for measure, (figure, name) in IN_WEIGHTS.items()}
+        runs = json.loads((results / INDEX).read_text())["runs"]
+        main = {run["kind"]: run for run in runs}[MAIN]
+        wanted = sources(main["units"])
+        stored = {figure: Findings.load(results, figure).by_name for figure in dict(wanted.values())}
+        measures = {measure: stored[figure][name] for measure, (figure, name) in wanted.items()}
     except (FileNotFoundError, KeyError):
-        return {}
+        return None
+    return InWeights(measures, main["updates"][PHASES.index("NF2")])
 
 
-def beside_weights(found: Mapping[str, Quantity], config: Sessions) -> str:
-    """Return the section of the page as Markdown; none without figures.
+def beside_weights(found: InWeights | None, config: Sessions) -> str:
+    """Return the section of the page as Markdown; none without the main run.
 
     Args:
         found: What `learned_in_weights` returned.
         config: Arguments of the sessions experiment.
     """
-    if not found:
+    if found is None:
         return ""
-    rows = [(measure, cell(entry), str(entry.networks)) for measure, entry in found.items()]
+    networks = found.measures[SAVED_FIRST].networks
+    rows = [(measure, cell(entry), str(entry.networks)) for measure, entry in found.measures.items()]
+    updates = f"{found.washout:,}".replace(",", " ")
+    rows.insert(0, ("washout", f"{updates} updates of {N_TARGETS} reaches", str(networks)))
     same = config.pretrained == FOR_ENVIRONMENTS
     trained_for = ", pre-trained for the delays of the environments" if same else ""
     return f"""
 ## Beside learning in weights
 
 Networks whose memory is reset in every trial and whose recurrent weights learn from update to update, in the
-four phases of `experiments.savings`; from the page of all results, `RESULTS.md`. They are other networks:
-{found[SAVED_FIRST].networks} of the study's protocol, which {_seen(STUDY_DELAYS)}. Those of the sessions,
-{config.networks}{trained_for}, {_seen(config.delays)}. So they differ in more than
-the place of their memory. The length of the shift is that of a vector here, never negative and without a
-test; that it is there again in FF2, where 1 is all of it, shows that it is no accident.
+four phases of `experiments.savings`; from the page of all results, `RESULTS.md`, whose tests decide what is
+bold. They are other networks: {networks} of the study's protocol, which {_seen(STUDY_DELAYS)}. Those
+of the sessions, {config.networks}{trained_for}, {_seen(config.delays)}. Their washouts differ, too. So
+they differ in more than the place of their memory. The length of the shift is that of a vector here, never
+negative and without a test; that it is there again in FF2, where 1 is all of it, shows that it is no
+accident. What is left of it beyond the sham is {UPPER_BOUND}.
 
 {markdown_table(("measure", "learned in weights", "networks"), rows)}
 """

@@ -19,7 +19,7 @@ from typing import Annotated, Final
 
 import tyro
 
-from experiments.runs.command_line import choice, choices, differing_flags, preset_main
+from experiments.runs.command_line import choice, choices, command_text, preset_main
 from experiments.theories.learners import SIZES, Source, networks, people
 from experiments.theories.prediction import THEORIES, check_theories, outcomes_of, verdicts
 from experiments.theories.report import write
@@ -136,6 +136,7 @@ def source_of(config: Theories, path: Path) -> Source:
             if config.unit is None
             else {name: config.unit for name in UNITS if config.unit in UNITS[name]},
             pairs("phases", config.phases),
+            others=[source for source in config.sources if source != path and not source.is_dir()],
         )
         measure = config.measure or table.measures[0]
         source = people(path.stem, table, measure, perturbation_sizes(config.perturbation), config.start)
@@ -162,10 +163,8 @@ def run(config: Theories) -> int:
 
 def command(config: Theories) -> str:
     """Return the command line that makes all this."""
-    preset = dataclasses.replace(PRESETS[config.preset], sources=config.sources)
-    paths = " ".join(str(path) for path in config.sources)
-    flags = differing_flags(config, preset)
-    return " ".join([f"python -m experiments.theories {paths} --preset {config.preset}", *flags])
+    flagged = dataclasses.replace(config, sources=PRESETS[config.preset].sources)
+    return command_text("experiments.theories", flagged, PRESETS, *config.sources)
 
 
 def main(arguments: list[str] | None = None) -> int:

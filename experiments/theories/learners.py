@@ -89,6 +89,8 @@ class Source:
         start: Trials that count as the start of a phase.
         unit: Of what is observed.
         factor: What turns SI into the unit.
+        updates: Updates, each of 8 reaches, that a trial of the models stands for; None for people, whose
+            trials are those of the models.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Source:
     start: int
     unit: str
     factor: float
+    updates: int | None = None
 
 
 def networks(run: Path, every: int) -> Source:
@@ -131,7 +134,7 @@ def networks(run: Path, every: int) -> Source:
         Learner(str(number), Design(perturbation), own, phases, "error", NETWORK_NOISE)
         for number, own in zip(curves["FF1"].networks, deviation, strict=True)
     ]
-    return Source(run.name, f"`{command(arguments)}`", "networks", _turned(learners, 1), 1, "mm", MM)
+    return Source(run.name, f"`{command(arguments)}`", "networks", _turned(learners, 1), 1, "mm", MM, every)
 
 
 def _probes_of(run: Path, phase: str, curve: PhaseCurves, every: int) -> Array:

@@ -31,7 +31,7 @@ FIRST_GUESSES: Final[dict[str, dict[str, Any]]] = {  # where they are not the de
 THEORIES: Final[dict[str, Model]] = {name: make_model(name, **FIRST_GUESSES.get(name, {})) for name in MODELS}
 WHEN: Final = ("start", "early")
 EARLY: Final = 0.25  # of FF2
-REFERENCE: Final = "one-rate"  # to which held-out likelihoods are compared
+REFERENCE: Final = "one-rate"  # to which likelihoods are compared, before FF2 and in it
 
 
 def check_theories(names: Collection[str]) -> None:
@@ -133,6 +133,10 @@ class Verdict:
         forecast: "start" and "early" to the savings that the theory says, mean over learners, SI.
         beyond: The same two to the savings that learners show beyond them, SI.
         p_holm: The same two to the p of none, corrected for all theories and both.
+        extremes: The same two to the smallest and largest of single learners, SI.
+        fit: Log likelihood per datum before FF2, less that of one rate, over learners; None for one rate
+            itself.
+        fit_p_holm: p of no difference, corrected for all theories; NaN without a test.
         gain: Held-out log density per datum, less that of one rate, over learners; None for one rate itself.
         gain_p_holm: p of no gain, corrected for all theories; NaN without a test.
         best: Number of learners whose FF2 is most probable under this theory.
@@ -143,6 +147,9 @@ class Verdict:
     forecast: dict[str, float]
     beyond: dict[str, Estimate]
     p_holm: dict[str, float]
+    extremes: dict[str, tuple[float, float]]
+    fit: Estimate | None
+    fit_p_holm: float
     gain: Estimate | None
     gain_p_holm: float
     best: int
@@ -151,6 +158,13 @@ class Verdict:
 
 def verdicts(outcomes: dict[str, list[Outcome]], seed: int) -> dict[str, Verdict]:
     """Return what the outcomes of all learners say about every theory.
+
+    Three questions, each with tests of its own that are corrected together: whether the forecast of FF2 is
+    off (all theories, at both times), whether FF2 is more or less probable than under one rate, and whether
+    the trials before FF2 are. The last says how far the first can be taken: a theory that describes the
+    trials to which it was fitted worse than one rate does is hardly tested by its forecast. Log likelihoods
+    before FF2 are compared without a penalty for parameters: it would be log(n) / (2 n) for each (BIC), 0.01
+    nats per datum with 240 of them.
 
     Args:
         outcomes: Name of a theory to its outcomes, learners in one order.
@@ -164,17 +178,23 @@ def verdicts(outcomes: dict[str, list[Outcome]], seed: int) -> dict[str, Verdict
     p = dict(zip(beyond, holm([value.p for value in beyond.values()]).tolist(), strict=True))
     density = {name: np.array([o.held_out for o in its]) for name, its in outcomes.items()}
     best = np.argmax(np.stack(list(density.values())), axis=0)
-    gains = {
-        name: estimate(values - density[REFERENCE], sampling)
-        for name, values in density.items() if REFERENCE in density and name != REFERENCE
-    }  # fmt: skip
-    gain_p = dict(zip(gains, holm([gain.p for gain in gains.values()]).tolist(), strict=True))
+    gains, gain_p = _against_reference(density, sampling)
+    fits, fit_p = _against_reference(
+        {
+            name: np.array([o.fit.log_likelihood / o.fit.observations for o in its])
+            for name, its in outcomes.items()
+        },
+        sampling,
+    )
     return {
         name: Verdict(
             theory=THEORIES[name].name,
             forecast={when: float(np.mean([o.forecast[when] for o in its])) for when in WHEN},
             beyond={when: beyond[name, when] for when in WHEN},
             p_holm={when: p[name, when] for when in WHEN},
+            extremes={when: _extremes([o.beyond(when) for o in its]) for when in WHEN},
+            fit=fits.get(name),
+            fit_p_holm=fit_p.get(name, np.nan),
             gain=gains.get(name),
             gain_p_holm=gain_p.get(name, np.nan),
             best=int(np.sum(best == i)),
@@ -182,6 +202,22 @@ def verdicts(outcomes: dict[str, list[Outcome]], seed: int) -> dict[str, Verdict
         )
         for i, (name, its) in enumerate(outcomes.items())
     }
+
+
+def _against_reference(
+    values: dict[str, Floats], sampling: Sampling
+) -> tuple[dict[str, Estimate], dict[str, float]]:
+    """Differences of values of every theory from those of one rate, if it is there; and their p (Holm)."""
+    differences = {
+        name: estimate(its - values[REFERENCE], sampling)
+        for name, its in values.items() if REFERENCE in values and name != REFERENCE
+    }  # fmt: skip
+    p = holm([difference.p for difference in differences.values()]).tolist()
+    return differences, dict(zip(differences, p, strict=True))
+
+
+def _extremes(values: list[float]) -> tuple[float, float]:
+    return min(values), max(values)
 
 
 def outcomes_of(source: Source, names: tuple[str, ...], starts: int, seed: int) -> dict[str, list[Outcome]]:

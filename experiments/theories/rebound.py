@@ -24,7 +24,7 @@ from experiments.drawing import style as look
 from experiments.runs.command_line import choice, choices, command_text, preset_main
 from experiments.runs.tables import markdown_table
 from experiments.theories.prediction import check_theories
-from experiments.theories.report import COLOURS, LINES
+from experiments.theories.report import COLOURS, LINES, begin, listed
 from savings_gym.arrays import Floats, as_seed, as_whole_number
 from savings_gym.files import open_folder, write_atomically
 from savings_gym.models.coin import Coin
@@ -84,17 +84,53 @@ def expectation(config: Rebound, theory: str) -> tuple[Floats, Floats | None]:
     return make_model(theory).simulate(config.design()).expectation, None
 
 
+END_A, END_B, LARGEST, TRIAL, END = (
+    "end of A", "end of the opposite", "largest in the channel", "at trial of the channel",
+    "end of the channel",
+)  # fmt: skip
+
+
 def moments(config: Rebound, expected: Floats) -> dict[str, float]:
     """Return the expectation at the ends of A, opposite and channel, and its largest in the channel."""
     ends = np.cumsum(config.lengths)
     channel = expected[ends[2] :]
     return {
-        "end of A": expected[ends[1] - 1],
-        "end of the opposite": expected[ends[2] - 1],
-        "largest in the channel": channel.max(),
-        "... at trial": float(channel.argmax() + 1),
-        "end of the channel": channel[-1],
+        END_A: expected[ends[1] - 1],
+        END_B: expected[ends[2] - 1],
+        LARGEST: channel.max(),
+        TRIAL: float(channel.argmax() + 1),
+        END: channel[-1],
     }
+
+
+def in_short(found: Mapping[str, Mapping[str, float]]) -> str:
+    """Return which theories predict recovery: expectations that rise above zero in the channel.
+
+    They start there from what the opposite has left, so that a memory that only fades ends at zero, or, if it
+    starts above it, never rises.
+
+    Args:
+        found: Theory to its `moments`.
+    """
+    comes = {t: its for t, its in found.items() if its[LARGEST] > max(its[END_B], 0.0)}
+    fades = [theory for theory in found if theory not in comes]
+    parts = []
+    if comes:
+        names = begin(listed([MODELS[theory].name for theory in comes]))
+        sizes = listed([f"{its[LARGEST]:.3f}" for its in comes.values()])
+        trials = listed([f"{its[TRIAL]:.0f}" for its in comes.values()])
+        parts.append(
+            f"{names} {'predict' if len(comes) > 1 else 'predicts'} that A comes back by itself: in the "
+            f"channel, where no error can teach, the expectation rises above zero, to {sizes} of A at trial "
+            f"{trials}."
+        )
+    if fades:
+        names = begin(listed([MODELS[theory].name for theory in fades]))
+        parts.append(
+            f"{names} {'predict' if len(fades) > 1 else 'predicts'} no recovery: what the opposite has left "
+            "fades towards zero."
+        )
+    return " ".join(parts)
 
 
 def page(config: Rebound, expected: Mapping[str, Floats]) -> str:
@@ -102,33 +138,58 @@ def page(config: Rebound, expected: Mapping[str, Floats]) -> str:
     found = {theory: moments(config, its) for theory, its in expected.items()}
     names = list(next(iter(found.values())))
     rows = [
-        (MODELS[theory].name, *(f"{its[name]:.{0 if 'trial' in name else 3}f}" for name in names))
+        (MODELS[theory].name, *(f"{its[name]:.{0 if name == TRIAL else 3}f}" for name in names))
         for theory, its in found.items()
     ]
     none, a, opposite, channel = config.lengths
     return f"""# Does it come back by itself?
 
+Command: `{command_text("experiments.theories.rebound", config, PRESETS)}`
+
+## In short
+
+{in_short(found)}
+
+![Expectations, and contexts]({FIGURE})
+
+{caption(config, "coin" in expected)}
+
+## Methods
+
 What theories of learning, with their default parameters, expect of the perturbation over {none} trials
 without one, {a} in A, {opposite} in its opposite, and {channel} in a channel, where no error can teach. It
 is the design in which Heald, Lengyel & Wolpert (2021, doi 10.1038/s41586-021-04129-3) show the spontaneous
 recovery of contextual inference, after Smith, Ghazizadeh & Shadmehr (2006, doi 10.1371/journal.pbio.0040179),
-who found it in people and explained it by two rates. 1 is the whole of A. Contextual inference is the mean of
-{config.runs} learners.
+who found it in people and explained it by two rates. Expectations are shares of A. Contextual inference is
+the mean of {config.runs} learners.
 
 The parameters of two rates are those that Smith et al. fitted to people, those of contextual inference are
 those of Heald et al. The others were not fitted to data: the values of one rate and of a memory of errors
 have no source, and the rates of three rates and the bases of the memory of errors are ours. So the table says
 what each theory does with these values, not which theory describes people best.
 
-Command: `{command_text("experiments.theories.rebound", config, PRESETS)}`
-
-![Expectations, and contexts]({FIGURE})
-
 {markdown_table(("theory", *names), rows)}
-
-A theory whose expectation rises above nothing in the channel shows recovery. With one rate, or a memory of
-errors, it can only fade towards nothing.
 """
+
+
+def caption(config: Rebound, contexts: bool) -> str:
+    """Return what the panels show.
+
+    Args:
+        config: The arguments.
+        contexts: Whether contextual inference is among the theories.
+    """
+    text = (
+        "a, the perturbation that each theory expects before a trial, as a share of A; shaded in blue, "
+        "trials in A; in grey, in the channel; white between them, in the opposite of A."
+    )
+    if contexts:
+        text += (
+            " b, shaded alike, how probable contextual inference finds each context before a trial, mean "
+            f"over {config.runs} learners; contexts are in the order in which they are met, and further ones "
+            "are not drawn."
+        )
+    return text
 
 
 def draw(config: Rebound, expected: Mapping[str, Floats], contexts: Floats | None) -> Figure:
@@ -144,14 +205,15 @@ def draw(config: Rebound, expected: Mapping[str, Floats], contexts: Floats | Non
     for theory, its in expected.items():
         label = MODELS[theory].name
         left.plot(its, color=COLOURS[theory], linestyle=LINES[theory], linewidth=1.2, label=label)
-    left.set(ylabel="Expected perturbation (of A)")
+    left.set(ylabel="Expected perturbation (share of A)")
     left.legend(loc="upper right")
     if contexts is not None:
         names = ("first context", "second", "third")
         for number, (name, colour) in enumerate(zip(names, (look.INK, look.OURS, look.SECOND), strict=True)):
             right.plot(contexts[:, number], color=colour, linewidth=1.2, label=name)
         right.legend(loc="best")
-    right.set(ylabel="Probability before the trial", ylim=(0.0, 1.0))
+        right.set_title(Coin.name.capitalize(), loc="left")
+    right.set(ylabel="Probability of a context", ylim=(0.0, 1.0))
     look.letter_panels((left, right))
     return figure
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -23,13 +25,16 @@ from experiments.runs.command_line import choice, choices, command_text, preset_
 from experiments.runs.tables import MISSING, markdown_table
 from experiments.theories.learners import PEOPLE_NOISE
 from experiments.theories.prediction import THEORIES, check_theories
+from experiments.theories.report import begin, listed
 from savings_gym.arrays import as_seed, as_whole_number
 from savings_gym.files import open_folder, write_atomically, write_table
+from savings_gym.metrics.statistics import CONFIDENCE
 from savings_gym.models.design import Design
 from savings_gym.models.fitting import fit
 
 log = logging.getLogger(__name__)
-DESIGN: Final = Design.of_blocks((0.0, 20), (1.0, 100), (0.0, 60), (1.0, 60))  # NF1, FF1, NF2, FF2
+BLOCKS: Final = {"NF1": (0.0, 20), "FF1": (1.0, 100), "NF2": (0.0, 60), "FF2": (1.0, 60)}  # size, trials
+DESIGN: Final = Design.of_blocks(*BLOCKS.values())
 NOISE: Final = {"motor_noise": 0.04, "measure": "error", "scale": 0.03}  # deviations in m, learned from
 PLANTED: Final[dict[str, dict[str, float]]] = {
     "one-rate": {"retention": 0.97, "learning": 0.1, "process_noise": 0.01},
@@ -115,50 +120,143 @@ def estimates(name: str, samples: int, starts: int, seed: int) -> pd.DataFrame:
 def page(table: pd.DataFrame, command: str) -> str:
     """Return the page as Markdown."""
     headings = (
-        "theory",
-        "parameter",
-        "planted",
-        "median estimate",
-        "median error",
-        "coverage",
-        "no interval",
-    )
-    rows = [
-        _row(THEORIES[name].name, parameter, its)
-        for (name, parameter), its in table.groupby(["theory", "parameter"], sort=False)
-    ]
+        "theory", "parameter", "planted", "median estimate", "median error", "coverage", "no interval",
+    )  # fmt: skip
+    found = recovered(table)
+    rows = [each.row() for its in found.values() for each in its]
     counts = table.groupby("theory", sort=False)["sample"].nunique()
-    learners = ", ".join(f"{count} of {THEORIES[name].name}" for name, count in counts.items())
+    learners = ", ".join(f"{count} of {THEORIES[str(name)].name}" for name, count in counts.items())
+    blocks = listed([f"{trials} trials of {phase}" for phase, (_, trials) in BLOCKS.items()])
     return f"""# Recovery of planted parameters
 
-Learners whose parameters are known ({learners})
-go through 20 trials of NF1, 100 of FF1, 60 of NF2 and 60 of FF2, and are fitted by maximum likelihood, from
-other first guesses. *Median error*: of the estimate, relative to the planted value. *Coverage*: 95 %
-intervals that hold the planted value. *No interval*: fits that end at a bound, or whose likelihood does not
-curve, so that the data do not determine the parameter.
-
-Intervals with a coverage far below 95 % are too narrow and say little: those of the slowest states of three
-rates, and of contextual inference, whose likelihood is itself an estimate from a few particles.
-
 Command: `{command}`
+
+## In short
+
+{in_short(found)}
+
+## Methods
+
+Learners whose parameters are known ({learners})
+go through {blocks}, and are fitted by maximum likelihood,
+from other first guesses.
+
+- *Median error*: distance of the estimate from the planted value, relative to it.
+- *Coverage*: fits whose 95 % interval holds the planted value, of those that have an interval; bold, too
+  narrow: below 95 % by more than three standard errors of such a coverage.
+- *No interval*: fits that end at a bound, or whose likelihood does not curve, so that the data do not
+  determine the parameter.
+
+Retention, learning and sensitivity are shares per trial, noises are relative to the perturbation, whose size
+is 1, and the scale is the deviation that it makes [m].
 
 {markdown_table(headings, rows)}
 """
 
 
-def _row(theory: str, parameter: str, its: pd.DataFrame) -> tuple[str, ...]:
-    """One parameter of one theory."""
-    with_interval = its[np.isfinite(its["low"]) & np.isfinite(its["high"])]
-    held = (with_interval["low"] <= with_interval["planted"]) & (
-        with_interval["planted"] <= with_interval["high"]
+@dataclass(frozen=True)
+class Recovered:
+    """How well the fits of all learners recover one parameter of a theory.
+
+    Attributes:
+        theory: Name of the model.
+        parameter: Its name.
+        planted: The value that was planted.
+        median: Of the estimates.
+        error: Median of their distance from the planted value, relative to it.
+        held: Intervals that hold it.
+        intervals: Fits that have an interval.
+        fits: All of them.
+    """
+
+    theory: str
+    parameter: str
+    planted: float
+    median: float
+    error: float
+    held: int
+    intervals: int
+    fits: int
+
+    @property
+    def too_narrow(self) -> bool:
+        """Whether the coverage lies below 95 % by more than three standard errors of a coverage of 95 %.
+
+        Three rather than two, since about 30 coverages are looked at together.
+        """
+        if not self.intervals:
+            return False
+        error = math.sqrt(CONFIDENCE * (1.0 - CONFIDENCE) / self.intervals)
+        return self.held / self.intervals < CONFIDENCE - 3.0 * error
+
+    def row(self) -> tuple[str, ...]:
+        """Return the line of the table."""
+        mark = "**" if self.too_narrow else ""
+        return (
+            self.theory, self.parameter, f"{self.planted:.3g}", f"{self.median:.3g}",
+            f"{percent(self.error, 1)} %",
+            f"{mark}{self.held} of {self.intervals}{mark}" if self.intervals else MISSING,
+            f"{self.fits - self.intervals} of {self.fits}",
+        )  # fmt: skip
+
+
+def recovered(table: pd.DataFrame) -> dict[str, list[Recovered]]:
+    """Return the parameters of every theory, in the order of the table of `estimates`."""
+    found: dict[str, list[Recovered]] = {}
+    for (name, parameter), its in table.groupby(["theory", "parameter"], sort=False):
+        inside = its[np.isfinite(its["low"]) & np.isfinite(its["high"])]
+        held = (inside["low"] <= inside["planted"]) & (inside["planted"] <= inside["high"])
+        error = float(np.median(np.abs(its["estimate"] / its["planted"] - 1.0)))
+        found.setdefault(name, []).append(
+            Recovered(
+                THEORIES[name].name, str(parameter).replace("_", " "), float(its["planted"].iloc[0]),
+                float(its["estimate"].median()), error, int(held.sum()), len(inside), len(its),
+            )
+        )  # fmt: skip
+    return found
+
+
+def in_short(found: Mapping[str, list[Recovered]]) -> str:
+    """Return which theories are recovered, and which of their intervals are too narrow."""
+    narrow = {name: [each for each in its if each.too_narrow] for name, its in found.items()}
+    sound = [its for name, its in found.items() if not narrow[name]]
+    parts = [_sound(sound)] if sound else []
+    which = []
+    for name, its in narrow.items():
+        if not its:
+            continue
+        held, intervals = sum(each.held for each in its), sum(each.intervals for each in its)
+        number = "all" if len(its) == len(found[name]) else f"{len(its)} of the"
+        which.append(
+            f"{number} {len(found[name])} parameters of {its[0].theory} ({held} of {intervals} hold the "
+            "planted value)"
+        )
+    if not which:
+        return " ".join([*parts, "No intervals are measurably too narrow."])
+    parts.append(f"Intervals are too narrow, and say little, for {listed(which)}.")
+    if narrow.get("coin"):
+        parts.append(f"The likelihood of {THEORIES['coin'].name} is itself an estimate from a few particles.")
+    return " ".join(parts)
+
+
+def _sound(sound: list[list[Recovered]]) -> str:
+    """How far estimates lie off, and what intervals hold, in theories without one that is too narrow."""
+    every = [each for its in sound for each in its]
+    errors = [each.error for each in every]
+    shares = [each.held / each.intervals for each in every if each.intervals]
+    text = (
+        f"{begin(listed([its[0].theory for its in sound]))} {'are' if len(sound) > 1 else 'is'} recovered, "
+        f"with median errors of {percent(min(errors), 1)} to {percent(max(errors), 1)} %"
     )
-    error = np.median(np.abs(its["estimate"] / its["planted"] - 1.0))
-    return (
-        theory, parameter.replace("_", " "),
-        f"{its['planted'].iloc[0]:.3g}", f"{its['estimate'].median():.3g}",
-        f"{error:.1%}", f"{held.sum()} of {len(held)}" if len(held) else MISSING,
-        f"{len(its) - len(with_interval)} of {len(its)}",
-    )  # fmt: skip
+    if shares:
+        span = f"{percent(min(shares))} to {percent(max(shares))} %"
+        text += f", and their 95 % intervals hold the planted value in {span} of fits"
+    return f"{text}."
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """Return a share as a number of per cent."""
+    return f"{100.0 * share:.{decimals}f}"
 
 
 def run(config: Recovery) -> int:

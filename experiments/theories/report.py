@@ -12,16 +12,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.claims import bold_means, cell
 from experiments.drawing import style as look
-from experiments.runs.tables import MISSING, finite_or_none, format_p, format_value, markdown_table
-from experiments.study import LEVEL
+from experiments.runs.tables import MISSING, format_interval, format_value, markdown_table
+from experiments.study import LEVEL, Quantity
 from experiments.theories.learners import HELD_OUT, Source
 from experiments.theories.prediction import REFERENCE, THEORIES, WHEN, Outcome, Verdict
 from savings_gym.files import write_atomically, write_table
 from savings_gym.metrics.statistics import Estimate, estimate
+from savings_gym.task.settings import N_TARGETS
 
 PAGE, FIGURE = "README.md", "theories.png"
 WHEN_WORDS: Final = (" at the start of FF2", " over its first quarter")
+BEFORE: Final = f"the trials before {HELD_OUT}"
 TABLE, FORECASTS = "theories.parquet", "forecasts.parquet"
 COLOURS: Final = dict(
     zip(THEORIES, (look.QUIET, look.OURS, look.THIRD, look.SECOND, look.FOURTH), strict=False)
@@ -29,17 +32,28 @@ COLOURS: Final = dict(
 LINES: Final = dict(zip(THEORIES, ("-", look.DASHED, look.DOTTED, (0, (6, 2, 1, 2)), "-"), strict=False))
 MARKERS: Final = dict(zip(THEORIES, ("o", "s", "^", "v", "D"), strict=False))
 Outcomes = Mapping[str, list[Outcome]]
-INTRODUCTION: Final = """# Theories of savings
-
+METHODS: Final = f"""\
 Every theory is fitted to each learner up to the end of NF2, and then says, with these parameters, what
-happens in FF2 (the test of Zarahn et al. 2008, doi 10.1152/jn.90529.2008). *Savings*: how much better FF2 is
-than FF1, at the start and over the first quarter. *Forecast*: the same of the theory, which says FF1 from
-NF1, and FF2 from all trials before it. *Beyond*: savings of learners less the forecast; 0 if the theory
-explains them. p values of t tests over learners, corrected (Holm) for all theories and both times. *Held-out
-gain*: natural logarithm of the probability density of a datum of FF2, given all data before it, less that
-under one rate; the larger, the better. *Best*: learners whose FF2 is most probable under the theory. Means
-over learners with 95 % t intervals. Sentences claim what the corrected p values allow.
+happens in FF2 (the test of Zarahn et al. 2008, doi 10.1152/jn.90529.2008).
+
+- *Parameters*: how many were fitted.
+- *Fit before FF2*: natural logarithm of the probability density of a datum before FF2, given all data before
+  it, less that under one rate; the larger, the better. It says how far the forecast tests the theory.
+- *Savings*: how much better FF2 is than FF1, at the start and over the first quarter.
+- *Forecast*: the savings that the theory predicts, FF1 from the trials of NF1, FF2 from all before it.
+- *Beyond*: savings of learners less the forecast; 0 if the theory explains them.
+- *Held-out gain*: as the fit before FF2, of a datum of FF2.
+- *Best*: learners whose FF2 is most probable under the theory.
+
+Values are means over learners. {bold_means("all theories and both times (fits, gains: all theories)")}
+A better fit before FF2 is never bold: a theory that has all that one rate has, and more, cannot fit worse.
 """
+CAPTION: Final = (
+    "a, FF2: black, mean over learners with its 95 % t interval as a band; lines, mean forecasts. b and c, "
+    "savings beyond the forecast at the start of FF2 and over its first quarter, 0 if the theory explains "
+    "them: a mark per learner, and beside them the mean with its 95 % t interval. d, held-out gain over one "
+    "rate, marked alike; the axis is linear from -0.1 to 0.1 and logarithmic beyond."
+)
 
 
 def rows(source: Source, outcomes: Outcomes) -> pd.DataFrame:
@@ -71,8 +85,91 @@ def forecasts(source: Source, outcomes: Outcomes) -> pd.DataFrame:
 
 def page(command: str, parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> str:
     """Return the page as Markdown."""
+    shorts = "\n\n".join(in_short(*part) for part in parts)
     sections = [_section(source, outcomes, its) for source, outcomes, its in parts]
-    return "\n".join([INTRODUCTION, f"Command: `{command}`\n\n![Forecasts of FF2]({FIGURE})\n", *sections])
+    rows = "" if len(parts) == 1 else " Further rows, of the other sources, are alike."
+    return "\n".join([
+        f"# Theories of savings\n\nCommand: `{command}`\n\n## In short\n\n{shorts}\n",
+        f"![Forecasts of FF2]({FIGURE})\n\n{CAPTION}{rows}\n\n## Methods\n\n{METHODS}",
+        *sections,
+    ])  # fmt: skip
+
+
+def in_short(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> str:
+    """Return what the tests say of all theories together, for one source.
+
+    Savings count as shown if their own 95 % interval excludes 0; a forecast as ruled out, and a fit before
+    FF2 as worse than that of one rate, if the corrected test of it says so.
+    """
+    first = next(iter(outcomes.values()))
+    start = WHEN[0]
+    saved = estimate([o.saved[start] for o in first])
+    shown = saved.ci[0] > 0.0 or saved.ci[1] < 0.0
+    text = (
+        f"*{source.name}*, {len(first)} {source.kind}: savings at the start of FF2 are "
+        f"{_scaled(source, saved)}{'' if shown else ', not measurably different from 0'}."
+    )
+    ruled_out = [its[name].theory for name in its if its[name].p_holm[start] < LEVEL]
+    possible = [its[name].theory for name in its if its[name].p_holm[start] >= LEVEL]
+    forecasts = [source.factor * verdict.forecast[start] for verdict in its.values()]
+    said = format_interval((min(forecasts), max(forecasts)), 2) if len(its) > 1 else f"{forecasts[0]:.2g}"
+    said += f" {source.unit}" if source.unit else ""
+    if len(ruled_out) == len(its) == 1:
+        text += f" {begin(ruled_out[0])} does not forecast them: it predicts {said}."
+    elif ruled_out and not possible:
+        text += f" None of the {len(ruled_out)} theories forecasts them: they predict {said}."
+    elif possible:
+        text += f" The theories predict {said}; not ruled out: {listed(possible)}"
+        text += f"; ruled out: {listed(ruled_out)}." if ruled_out else "."
+    return f"{text}{_fits(its)} {_time(source, its)}"
+
+
+def _fits(its: Mapping[str, Verdict]) -> str:
+    """Which theories describe the trials before FF2 worse than one rate; nothing without one rate."""
+    worse = {verdict.theory: verdict.fit for verdict in its.values() if fits_worse(verdict)}
+    tested = [verdict.theory for verdict in its.values() if np.isfinite(verdict.fit_p_holm)]
+    text, others = "", [theory for theory in tested if theory not in worse]
+    if others:
+        text += (
+            f" {begin(listed(others))} {'do' if len(others) > 1 else 'does'} not fit {BEFORE} measurably "
+            "worse than one rate."
+        )
+    if worse:
+        fit, their, them = ("fit", "their forecasts say", "them") if len(worse) > 1 else (
+            "fits", "its forecast says", "it"
+        )  # fmt: skip
+        by = listed([format_value(-each.mean) for each in worse.values() if each is not None])
+        what = "them worse" if others else f"{BEFORE} worse than one rate"
+        text += (
+            f" {begin(listed(list(worse)))} {fit} {what}, by {by} nats per datum, so that at this time scale "
+            f"{their} little about {them}."
+        )
+    return text
+
+
+def fits_worse(verdict: Verdict) -> bool:
+    """Return whether a theory is shown to fit the trials before FF2 worse than one rate does.
+
+    A better fit is not claimed: theories that have all that one rate has, and more, cannot fit worse.
+    """
+    return verdict.fit is not None and verdict.fit_p_holm < LEVEL and verdict.fit.mean < 0.0
+
+
+def _time(source: Source, its: Mapping[str, Verdict]) -> str:
+    """What a trial of the models is."""
+    if source.updates is None:
+        return "A trial of the models is a trial of the learner."
+    text = (
+        f"A trial of the models is {source.updates} updates of {N_TARGETS} reaches, "
+        f"{source.updates * N_TARGETS} reaches in all"
+    )
+    if "coin" in its:
+        coin = THEORIES["coin"]
+        text += (
+            f"; {coin.name} takes for it the retention of its source, {coin.parameters()['retention']:g} per "
+            "trial of a person"
+        )
+    return f"{text}."
 
 
 def _section(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> str:
@@ -80,8 +177,9 @@ def _section(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> 
     first = next(iter(outcomes.values()))
     saved = [estimate([o.saved[when] for o in first]) for when in WHEN]
     headings = (
-        "theory", "parameters", "savings forecast, start", "beyond", "p", "first quarter", "beyond", "p",
-        "held-out gain", "best",
+        "theory", "parameters", "fit before FF2, against one rate (nats per datum)",
+        "savings forecast, start", "beyond", "savings forecast, first quarter", "beyond",
+        "held-out gain over one rate (nats per datum)", "best",
     )  # fmt: skip
     table = markdown_table(headings, [_row(source, verdict) for verdict in its.values()])
     sentences = "\n".join(f"- {sentence(source, verdict)}" for verdict in its.values())
@@ -93,13 +191,21 @@ def _section(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> 
 
 
 def _row(source: Source, verdict: Verdict) -> tuple[str, ...]:
-    gain = MISSING if verdict.gain is None else format_value(verdict.gain.mean, verdict.gain.ci)
     cells = []
     for when in WHEN:
-        forecast = format_value(source.factor * verdict.forecast[when], unit=source.unit)
-        cells += [forecast, _scaled(source, verdict.beyond[when])]
-        cells.append(format_p(finite_or_none(verdict.p_holm[when])))
-    return verdict.theory, str(verdict.parameters), *cells, gain, str(verdict.best)
+        cells.append(format_value(source.factor * verdict.forecast[when], unit=source.unit))
+        cells.append(_cell(verdict.beyond[when], verdict.p_holm[when], source.factor, source.unit))
+    fit = _cell(verdict.fit, verdict.fit_p_holm if fits_worse(verdict) else np.nan)
+    gain = _cell(verdict.gain, verdict.gain_p_holm)
+    return verdict.theory, str(verdict.parameters), fit, *cells, gain, str(verdict.best)
+
+
+def _cell(value: Estimate | None, p: float, factor: float = 1.0, unit: str = "1") -> str:
+    """An estimate with its interval, in bold if its corrected p allows it."""
+    if value is None:
+        return MISSING
+    ci = (factor * value.ci[0], factor * value.ci[1])
+    return cell(Quantity("", factor * value.mean, ci, value.networks, unit, value.p, p_holm=p))
 
 
 def _scaled(source: Source, value: Estimate) -> str:
@@ -108,28 +214,51 @@ def _scaled(source: Source, value: Estimate) -> str:
 
 
 def sentence(source: Source, verdict: Verdict) -> str:
-    """Return what the intervals of a theory allow to say about the savings of a source."""
-    parts = [_claim(source, verdict, when) + words for when, words in zip(WHEN, WHEN_WORDS, strict=True)]
-    theory = verdict.theory[0].upper() + verdict.theory[1:]
-    text = f"{theory}: {parts[0]}; {parts[1]}"
-    gain = verdict.gain
-    if gain is not None and verdict.gain_p_holm < LEVEL:
-        text += f". FF2 is {'more' if gain.mean > 0.0 else 'less'} probable than under one rate"
+    """Return what the intervals of a theory support about the savings of a source."""
+    claims = [_claim(source, verdict, when, words) for when, words in zip(WHEN, WHEN_WORDS, strict=True)]
+    (first, at_start), (then, early) = claims
+    joined = f"{at_start} and {early}" if first == then else f"{at_start}; {then} {early}"
+    text = f"{begin(verdict.theory)}: {first} {joined}"
+    gain, worse = verdict.gain, fits_worse(verdict)
+    decided = gain is not None and verdict.gain_p_holm < LEVEL
+    if decided and gain is not None and gain.mean > 0.0:
+        text += ". FF2 is more probable than under one rate"
+    less = ["FF2"] if decided and gain is not None and gain.mean < 0.0 else []
+    less += ["the trials before it" if less else BEFORE] if worse else []
+    if less:
+        text += f". {begin(listed(less))} {'are' if worse else 'is'} less probable than under one rate"
     return f"{text}."
 
 
-def _claim(source: Source, verdict: Verdict, when: str) -> str:
-    """What one interval allows to say."""
+def _claim(source: Source, verdict: Verdict, when: str, words: str) -> tuple[str, str]:
+    """What one interval supports, and by how much; an undecided one with the range of single learners."""
     size, p = _scaled(source, verdict.beyond[when]), verdict.p_holm[when]
     if np.isnan(p):
-        return f"savings beyond the forecast of {size}, without an interval"
+        return "savings beyond the forecast, without an interval, are", f"{size}{words}"
     if p >= LEVEL:
-        return f"no savings beyond the forecast are shown, {size},"
+        low, high = verdict.extremes[when]
+        learners = format_interval((source.factor * low, source.factor * high))
+        unit = f" {source.unit}" if source.unit else ""
+        return (
+            "savings beyond the forecast are undecided,",
+            f"{size}{words} (single learners {learners}{unit})",
+        )
     if verdict.beyond[when].mean > 0.0:
-        return f"savings exceed the forecast by {size}"
+        return "savings exceed the forecast", f"by {size}{words}"
     low, high = verdict.beyond[when].ci
     shortfall = dataclasses.replace(verdict.beyond[when], mean=-verdict.beyond[when].mean, ci=(-high, -low))
-    return f"savings fall short of the forecast by {_scaled(source, shortfall)}"
+    return "savings fall short of the forecast", f"by {_scaled(source, shortfall)}{words}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in words, such as "one rate, two rates and three rates"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def begin(text: str) -> str:
+    """Return a text with a capital letter at its beginning."""
+    return text[0].upper() + text[1:]
 
 
 def figure(parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> Figure:
@@ -149,8 +278,8 @@ def figure(parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> F
         gains = {
             n: np.array([o.held_out for o in its]) - one for n, its in outcomes.items() if n != REFERENCE
         }
-        _draw_values(axes[3], gains, "Held-out gain over one rate\n(nats per datum)")
         axes[3].set_yscale("symlog", linthresh=0.1)  # theories without process noise lose much
+        _draw_values(axes[3], gains, "Held-out gain over one rate\n(nats per datum)")
     panels[0, 0].legend(loc="best")
     look.letter_panels(panels.ravel())
     return drawn
@@ -175,7 +304,8 @@ def _draw_forecasts(axes: Axes, source: Source, outcomes: Outcomes) -> None:
             zorder=5,
         )
     label = f"Error ({source.unit})" if source.unit else "Force index"
-    axes.set(xlabel=f"Trials of {HELD_OUT}, as the models count", ylabel=label)
+    each = "" if source.updates is None else f" ({source.updates} updates each)"
+    axes.set(xlabel=f"Trial of {HELD_OUT}{each}", ylabel=label)
     axes.set_title(source.name, loc="left")
 
 

@@ -12,7 +12,10 @@ from experiments.bci import command
 from experiments.bci.config import CONDITIONS, PRESETS, SHAM, Bci, identity
 from experiments.bci.measures import (
     CLAIMED,
+    COMPARED,
     DIFFERENCE,
+    KEPT,
+    MEAN,
     MEASURES,
     SAVED_FIRST,
     TRACE,
@@ -20,13 +23,15 @@ from experiments.bci.measures import (
     TRACE_SHAM,
     network_values,
     quantities,
+    unit_of,
 )
 from experiments.bci.phases import Experiment, Outcome
-from experiments.bci.report import sentences
+from experiments.bci.report import in_short, page
 from experiments.runs.command_line import Stopped, command_text
 from savings_gym import Decoder
 from savings_gym.bci.decoder import as_decoder, make_decoder
 from savings_gym.bci.perturbations import KINDS, Perturbation
+from savings_gym.metrics.statistics import holm
 from savings_gym.task.schedule import PHASES
 
 SMOKE = PRESETS["smoke"]
@@ -42,7 +47,7 @@ def run(tmp_path_factory):
 def test_the_run_is_whole_and_shown_again_without_work(run):
     summary = json.loads((run / "summary.json").read_text())
     assert summary["complete"] and set(summary["measures"]) == {*KINDS, DIFFERENCE}
-    assert all(set(its) == set(MEASURES) for its in summary["measures"].values())
+    assert all(set(MEASURES) - {KEPT} <= set(its) <= set(MEASURES) for its in summary["measures"].values())
     files = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     assert {"README.md", "bci.png", "bci.svg", "config.json", "decoders.json", "probes.parquet"} <= set(files)
     assert command.main(["--preset", "smoke", "--out", str(run)]) == 0
@@ -89,6 +94,9 @@ def test_a_run_that_is_stopped_leaves_nothing_half_done(tmp_path, monkeypatch):
     assert left == {"config.json", "manifest.json"}
 
 
+GAIN = 0.1  # m/s of progress, planted in FF1
+
+
 def planted(trace=0.05, saved=0.02, n=6):
     """An outcome in which activity of NF2 makes more progress through the perturbed decoders."""
     rng = np.random.default_rng(0)
@@ -103,6 +111,8 @@ def planted(trace=0.05, saved=0.02, n=6):
                 activity[condition][phase] = np.full((n, 8, 5, 9), 0.1)
         shift = np.stack([trace * towards @ np.linalg.pinv(d.accumulation @ d.matrix).T for d in decoders])
         activity[kind]["NF2"] = activity[kind]["NF1"] + shift[:, :, None]
+        gain = np.stack([GAIN * towards @ np.linalg.pinv(d.accumulation @ d.matrix).T for d in decoders])
+        activity[kind]["FF1"] = activity[kind]["NF1"] + gain[:, :, None]
     curves = {
         condition: {phase: 0.1 + 0.001 * rng.standard_normal((n, 7)) for phase in PHASES}
         for condition in CONDITIONS
@@ -118,16 +128,60 @@ def test_planted_savings_and_a_planted_trace_are_found_and_none_in_shams():
         assert values[kind][TRACE] == pytest.approx(np.full(6, 0.05)) == values[kind][TRACE_BEYOND]
         assert values[kind][TRACE_SHAM] == pytest.approx(np.zeros(6), abs=1e-12)
         assert values[kind][SAVED_FIRST].mean() == pytest.approx(0.02, abs=0.002)
+        assert values[kind][KEPT] == pytest.approx(np.full(6, 0.05 / GAIN))
+        assert values[kind][MEAN].mean() == pytest.approx(0.1, abs=0.002)
     assert values[DIFFERENCE][TRACE] == pytest.approx(np.zeros(6), abs=1e-12)
 
 
-def test_sentences_follow_the_tests():
-    shown = sentences(quantities(network_values(*planted()), 0))
-    assert shown.count("Shown: ") == 2 and all(shown.count(name) == 2 for name in CLAIMED)
-    nothing = sentences(quantities(network_values(*planted(0.0, 0.0)), 0))
-    assert "Shown" not in nothing and nothing.count("Not shown") == 2
-    opposite = sentences(quantities(network_values(*planted(-0.05, -0.02)), 0))
-    assert opposite.count("Reversed") == 2 and "Shown" not in opposite
+def test_there_is_no_share_of_a_progress_that_was_not_gained():
+    outcome, curves = planted()
+    activity = outcome.activity["outside"]
+    activity["FF1"][2] = activity["NF1"][2]
+    values = network_values(outcome, curves)
+    assert all(set(its) == set(MEASURES) - {KEPT} for its in values.values())
+    numbers = quantities(values, 0)
+    assert f"| {KEPT} |" not in page(numbers, Bci(), "a command", 0.9)
+    assert "Still, progress through the perturbed decoder is left, 50.0 mm/s" in in_short(numbers)
+
+
+def test_the_short_answer_follows_the_tests():
+    found = in_short(quantities(network_values(*planted()), 0))
+    assert "Still, 50.0 % [50.0, 50.0] (within) and 50.0 % [50.0, 50.0] (outside)" in found
+    assert "the first error of FF2 is" in found and "do not measurably differ in the mean error" in found
+    for effects in ((0.0, 0.0), (-0.05, -0.02)):
+        nothing = in_short(quantities(network_values(*planted(*effects)), 0))
+        assert "No memory of the perturbed decoder" in nothing and "FF2 are not found" in nothing
+    outcome, curves = planted()
+    curves["within"]["FF1"] = curves["within"]["FF1"] - 0.03
+    curves["outside"]["NF2"] = curves["outside"]["NF2"] + 0.01
+    differ = in_short(quantities(network_values(outcome, curves), 0))
+    assert "Within the manifold, the mean error of FF1 is smaller than outside it (-" in differ
+    assert "Within the manifold, the after-effect is smaller than outside it (-" in differ
+    assert "do not measurably differ in the share" in differ and "is not the same as before" in differ
+
+
+def test_planned_tests_and_the_comparison_are_corrected_apart():
+    """Neither family makes the p of the other larger."""
+    outcome, curves = planted()
+    rng = np.random.default_rng(3)
+    curves["within"]["FF1"] = curves["within"]["FF1"] - 0.001 * rng.standard_normal((6, 1))
+    found = quantities(network_values(outcome, curves), 0)
+    for groups, names in ((KINDS, CLAIMED), ((DIFFERENCE,), COMPARED)):
+        entries = [found[group][name] for group in groups for name in names]
+        assert [entry.p_holm for entry in entries] == pytest.approx(holm([entry.p for entry in entries]))
+    tested = {(group, name) for group, its in found.items() for name in its if its[name].p is not None}
+    assert tested == {(k, n) for k in KINDS for n in CLAIMED} | {(DIFFERENCE, n) for n in COMPARED}
+
+
+def test_every_row_has_a_definition_with_its_unit_and_every_panel_a_caption():
+    text = page(quantities(network_values(*planted()), 0), Bci(), "a command", 0.9)
+    for name in MEASURES:
+        unit = {"1": "no unit"}.get(unit_of(name), unit_of(name))
+        assert f"| {name} | " in text and f"- *{name}* ({unit}): " in text
+    assert "the 6 planned tests" in text and "The 3 tests of the last column" in text
+    caption = text.split("(bci.png)")[1].split("## Methods")[0]
+    assert all(panel in caption for panel in ("a and b, ", "c, savings, mean of FF2", "d, memory trace"))
+    assert "p = " not in text and "Shown" not in text
 
 
 @pytest.mark.parametrize(

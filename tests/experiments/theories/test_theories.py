@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,10 @@ import pytest
 from planted_runs import planted_folder
 
 from experiments.theories import rebound, recovery
-from experiments.theories.command import PRESETS, main, source_of
+from experiments.theories.command import PRESETS, command, main, source_of
 from experiments.theories.learners import networks
-from experiments.theories.prediction import THEORIES, outcomes_of, verdicts
-from experiments.theories.report import FORECASTS, PAGE, TABLE, sentence
+from experiments.theories.prediction import THEORIES, Outcome, Verdict, outcomes_of, verdicts
+from experiments.theories.report import FORECASTS, PAGE, TABLE, fits_worse, in_short, sentence
 from savings_gym.metrics.statistics import Estimate
 from savings_gym.models.design import Design
 from savings_gym.models.memory_of_errors import MemoryOfErrors
@@ -85,6 +86,14 @@ def test_a_field_to_the_other_side_changes_nothing(tmp_path):
         np.testing.assert_allclose(right.observed, left.observed, atol=1e-9)
 
 
+def test_the_command_can_be_copied():
+    config = dataclasses.replace(
+        PRESETS["smoke"], sources=(Path("runs/mine"), Path("my people.csv")), unit="mm"
+    )
+    expected = "python -m experiments.theories runs/mine 'my people.csv' --preset smoke --unit mm"
+    assert command(config) == expected
+
+
 def test_the_command_writes_every_fit_and_a_sentence_for_each_theory(tmp_path):
     path, out = people(tmp_path / "people.csv", ONE, 2), tmp_path / "out"
     command = [
@@ -105,6 +114,8 @@ def test_the_command_writes_every_fit_and_a_sentence_for_each_theory(tmp_path):
     assert len(forecasts) == 4 * 40 and np.isfinite(forecasts["forecast"]).all()
     text = (out / PAGE).read_text()
     assert "- One rate: " in text and "- Memory of errors: " in text and "2 people" in text
+    assert "A trial of the models is a trial of the learner." in text.split("## Methods")[0]
+    assert "fit before FF2, against one rate (nats per datum)" in text and "b and c, savings beyond" in text
     assert all((out / name).stat().st_size > 1000 for name in ("theories.png", "theories.svg"))
     assert main([*command, "--seed", "1"]) == 2  # the folder holds another test
 
@@ -170,9 +181,10 @@ def estimate(mean, low, high, p):
             0.002,
             0.2,
             1.0,
-            "no savings beyond the forecast are shown, 2.00 mm [1.00, 3.00], at the start of FF2",
+            "savings beyond the forecast are undecided, 2.00 mm [1.00, 3.00] at the start of FF2 (single "
+            "learners -1.00 to 4.00 mm)",
         ),
-        (0.002, np.nan, 1.0, "savings beyond the forecast of 2.00 mm [1.00, 3.00], without an interval"),
+        (0.002, np.nan, 1.0, "savings beyond the forecast, without an interval, are 2.00 mm [1.00, 3.00] at"),
         (0.002, 0.2, 0.01, "FF2 is more probable than under one rate."),
     ],
 )
@@ -184,10 +196,71 @@ def test_a_sentence_claims_what_its_interval_allows(run, tmp_path, mean, p, gain
         its,
         beyond=beyond,
         p_holm=dict.fromkeys(beyond, p),
+        extremes=dict.fromkeys(beyond, (-0.001, 0.004)),
         gain=estimate(0.5, 0.1, 0.9, gain),
         gain_p_holm=gain,
     )
     assert words in sentence(networks(run, every=60), verdict)
+
+
+def planted_verdicts(**changes):
+    """Verdicts of one rate and, with changes, of another theory; forecasts of both are off by 1 mm."""
+    off = {when: estimate(0.001, 0.0005, 0.0015, 1e-4) for when in ("start", "early")}
+    one = Verdict(
+        "one rate", dict.fromkeys(off, 0.0), off, dict.fromkeys(off, 1e-4), dict.fromkeys(off, (0.0, 0.002)),
+        None, np.nan, None, np.nan, 8, 5,
+    )  # fmt: skip
+    level = estimate(0.0, -0.1, 0.1, 1.0)
+    other = dataclasses.replace(one, theory="memory of errors", fit=level, fit_p_holm=1.0, gain=level,
+                                gain_p_holm=1.0, best=0)  # fmt: skip
+    return {"one-rate": one, "memory-of-errors": dataclasses.replace(other, **changes)}
+
+
+def short(run, its, every=60):
+    """What is said of savings of 1 mm in a run."""
+    outcome = Outcome("0", None, 0.0, {"start": 0.001}, {}, np.zeros(1), np.zeros(1))
+    outcomes = {name: [outcome, dataclasses.replace(outcome, saved={"start": 0.0011})] for name in its}
+    return in_short(networks(run, every=every), outcomes, its)
+
+
+def test_the_short_answer_follows_the_tests_and_says_what_a_trial_is(run):
+    both = short(run, planted_verdicts())
+    assert "None of the 2 theories forecasts them" in both and "not fit the trials before FF2 measur" in both
+    assert "A trial of the models is 60 updates of 8 reaches, 480 reaches in all." in both
+    held = short(run, planted_verdicts(p_holm={"start": 0.5, "early": 0.5}), every=12)
+    assert "not ruled out: memory of errors; ruled out: one rate." in held and "is 12 updates" in held
+    worse = short(run, planted_verdicts(fit=estimate(-0.4, -0.5, -0.3, 1e-5), fit_p_holm=1e-5))
+    assert "fits the trials before FF2 worse than one rate, by 0.4 nats" in worse
+    assert "forecast says little about it" in worse
+    contexts = planted_verdicts() | {"coin": planted_verdicts()["one-rate"]}
+    assert "the retention of its source, 0.9425 per trial of a person" in short(run, contexts)
+
+
+def test_a_better_fit_before_the_forecast_is_no_finding_and_a_worse_one_is(run):
+    """A theory that has all that one rate has, and more, cannot fit worse."""
+    source = networks(run, every=60)
+    fits = [estimate(mean, mean - 0.1, mean + 0.1, 1e-5) for mean in (0.4, -0.4)]
+    better, worse = (planted_verdicts(fit=fit, fit_p_holm=1e-5)["memory-of-errors"] for fit in fits)
+    assert not fits_worse(better) and fits_worse(worse)
+    assert "probable" not in sentence(source, better)
+    assert "The trials before FF2 are less probable than under one" in sentence(source, worse)
+
+
+def test_intervals_that_hold_too_little_are_named():
+    def fits(held, samples=40):
+        return pd.DataFrame({
+            "theory": "two-rate", "parameter": "slow_retention", "sample": np.arange(samples), "planted": 0.9,
+            "estimate": 0.91, "low": np.where(np.arange(samples) < held, 0.8, 0.905), "high": 1.0,
+        })  # fmt: skip
+
+    good, bad = recovery.recovered(fits(37)), recovery.recovered(fits(32))
+    assert not good["two-rate"][0].too_narrow and bad["two-rate"][0].too_narrow
+    assert "No intervals are measurably too narrow." in recovery.in_short(good)
+    said = recovery.in_short(bad)
+    assert "of two rates (32 of 40 hold the planted value)" in said and "recovered" not in said
+    assert "| **32 of 40** |" in recovery.page(fits(32), "a command")
+    few = recovery.recovered(fits(4, 5))["two-rate"][0]  # 80 % of five says nothing
+    assert not few.too_narrow
 
 
 def test_recovery_finds_what_was_planted(tmp_path):
@@ -239,6 +312,8 @@ def test_theories_with_two_memories_come_back_and_others_fade(tmp_path):
     config = rebound.Rebound(out=tmp_path / "out", theories=("one-rate", "two-rate", "memory-of-errors"))
     assert rebound.run(config) == 0
     page = (tmp_path / "out" / rebound.PAGE).read_text()
+    assert "Two rates predicts that A comes back by itself" in page.split("## Methods")[0]
+    assert "One rate and memory of errors predict no recovery" in page and "nothing" not in page
     assert "![Expectations" in page and (tmp_path / "out" / rebound.FIGURE).is_file()
     assert "two rates are those that Smith et al. fitted to people" in page and "values of people" not in page
     found = {t: rebound.moments(config, rebound.expectation(config, t)[0]) for t in config.theories}
