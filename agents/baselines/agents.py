@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from agents.baselines.state_estimate import ArmEstimate, EstimatorMemory, KnownField, StateEstimator
 from savings_gym.arrays import Floats
-from savings_gym.perturbations.fields import Field, NullField, resolve_fields
+from savings_gym.perturbations.fields import Field, NullField
 from savings_gym.perturbations.linear_fields import force_on_hand
+from savings_gym.perturbations.trials import resolve_fields
 from savings_gym.task.inverse_dynamics import (
     excitation_for,
     joint_torque,

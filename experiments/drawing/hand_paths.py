@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from experiments.drawing import style as look
+from experiments.runs.networks import kept_networks
 from savings_gym.arrays import Floats
 from savings_gym.files import verified
 from savings_gym.task.schedule import PHASES
@@ -31,6 +32,8 @@ NEEDED = {
 
 def hand_paths(path: Path) -> Figure | None:
     """Draw paths to all targets: one column per phase, before learning and after it without and in the field.
+
+    Networks that diverged, by the summary beside the file, are left out.
 
     Args:
         path: netCDF file with `hand`, `first_hand` and `target_position` [m]; phases that the run has not
@@ -83,7 +86,8 @@ def _read(path: Path) -> tuple[dict[tuple[str, int], Floats], Floats]:
     fields = [str(name) for name in data["field"].values]
     if not {"null", "curl"} <= set(fields):
         raise ValueError(f"{str(path)!r} has the fields {fields}, expected null and curl")
-    cells = {}
+    cells, kept = {}, kept_networks(path.parent, data.sizes["network"])
+    data = data if len(kept) == data.sizes["network"] else data.isel(network=kept)
     first, hand = data["first_hand"].transpose(*NEEDED["first_hand"]), data["hand"].transpose(*NEEDED["hand"])
     for phase in (str(name) for name in data["phase"].values):
         rows = (first.sel(phase=phase), *(hand.sel(phase=phase, field=field) for field in ("null", "curl")))

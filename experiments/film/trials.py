@@ -11,6 +11,7 @@ import numpy as np
 
 from agents.supervised.reaches import centre_out_targets
 from experiments.runs.folder import RunFolder
+from experiments.runs.networks import kept_networks
 from experiments.savings.config import Savings
 from experiments.savings.phases import PhaseChanges
 from experiments.savings.shared_phases import stored_arguments
@@ -109,7 +110,8 @@ def check_run(run: Path, network: int) -> Savings:
 
     Raises:
         FileNotFoundError: If the folder is none of a run.
-        ValueError: If the run is not finished, has other fields in FF1 and FF2, or has no such network.
+        ValueError: If the run is not finished, has other fields in FF1 and FF2, or has no such network, or
+            the network diverged.
     """
     if not run.is_dir():
         raise FileNotFoundError(f"no folder {str(run)!r}")
@@ -123,19 +125,24 @@ def check_run(run: Path, network: int) -> Savings:
             raise ValueError(f"{run} has change.{name}={value}; a film needs a run with the same field twice")
     if not 0 <= network < config.networks:
         raise ValueError(f"{run} has no network {network}; choose from: 0 to {config.networks - 1}")
+    if network not in (kept := kept_networks(run, config.networks)):
+        raise ValueError(
+            f"network {network} of {run} diverged; choose from: {', '.join(str(number) for number in kept)}"
+        )
     return config
 
 
 def _trial(moment: Moment, recorded: xr.Dataset, network: int, target: int) -> FilmTrial:
     def of(variable: str) -> Floats:
-        values: Floats = by_phase(recorded, variable)[moment.networks][network, target]
+        values: Floats = by_phase(recorded, variable)[moment.networks][place, target]
         return values
 
+    place = recorded["network"].to_numpy().tolist().index(network)
     go = whole_steps("go", recorded.attrs["go_time"])
     delays = Delays(**json.loads(recorded.attrs["delays"]))
     return FilmTrial(
         moment=moment,
-        hand=hand_paths(recorded)[moment.networks][network, target],
+        hand=hand_paths(recorded)[moment.networks][place, target],
         velocity=of("velocity"),
         excitation=of("excitation"),
         hidden=of("hidden"),

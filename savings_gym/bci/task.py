@@ -70,8 +70,14 @@ class CursorTask:
         """Restart the experiment of `cursors`, None for all, as after a new seed: trial 0 comes next."""
         self.trials.restart(self._all if cursors is None else cursors)
 
-    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+    def set_schedule(
+        self, schedule: Schedule | Mapping[str, Any] | None, rngs: Sequence[np.random.Generator]
+    ) -> None:
         """Follow another schedule, of `DecoderPhase`. See `task.trials.ScheduledTrials.set_schedule`.
+
+        Args:
+            schedule: The schedule, its dict, or None.
+            rngs: n generators; before the first trial, there may be none.
 
         Raises:
             ValueError: If it is none, or its decoders have another number of units.
@@ -83,7 +89,7 @@ class CursorTask:
                 f"{decoder_of(followed.phases[0]).units}"
             )
         waiting = np.flatnonzero(self.t == 0)
-        self.trials.set_schedule(followed, waiting)
+        self.trials.set_schedule(followed, waiting, [rngs[i] for i in waiting.tolist()])
         self._read_decoders(waiting)
         self.settings = replace(self.settings, schedule=followed)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from savings_gym.arrays import Indices
+from savings_gym.arrays import Floats, Indices
 from savings_gym.bci.decoder import Decoder
 from savings_gym.bci.schedule import decoder_of
 from savings_gym.bci.settings import CursorOptions, CursorSettings
@@ -36,7 +36,8 @@ class CursorTrials(ScheduledTrials):
         origin, no_joints = np.zeros(2), np.zeros((2, 2))  # a cursor has no joint angles to draw
         super().__init__(n, settings, origin, no_joints, 2 + settings.units, shared)
         angles = self._directions
-        self.all_targets = START + REACH * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        self.start[:] = START
+        self.all_targets: Floats = START + REACH * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
         self.decoders: list[Decoder] = [settings.decoder] * n
 
     def begin(
@@ -56,14 +57,14 @@ class CursorTrials(ScheduledTrials):
         """
         draws = self._draw(cursors, rngs, performed, chosen)
         if chosen.target_position is not None:
-            self.target[cursors] = NO_TARGET
-            self.target_position[cursors] = chosen.target_position[cursors]
+            self._aim(cursors, NO_TARGET, chosen.target_position[cursors])
         else:
             drawn = [draw.target for draw in draws]
-            self.target[cursors] = drawn if chosen.target is None else chosen.target[cursors]
-            self.target_position[cursors] = self.all_targets[self.target[cursors]]
-        self.reach[cursors] = np.linalg.norm(self.target_position[cursors] - START, axis=1)
+            self._aim(cursors, drawn if chosen.target is None else chosen.target[cursors])
         self._perturb(cursors, chosen)
+
+    def _centre_out(self, rows: Indices) -> Floats:
+        return self.all_targets[self.target[rows]]
 
     def _perturb(self, cursors: Indices, chosen: CursorOptions) -> None:
         """Set the decoders of the trials of `cursors`."""

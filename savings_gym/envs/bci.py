@@ -167,7 +167,7 @@ class BCIReachEnv(gym.Env[Array, Array]):
         Raises:
             ValueError: If a phase has no decoder, or one with another number of units.
         """
-        self.task.set_schedule(schedule)
+        self.task.set_schedule(schedule, [self.np_random])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

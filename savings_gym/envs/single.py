@@ -244,10 +244,11 @@ class ReachEnv(gym.Env[Array, Array]):
         """Follow another schedule from the next trial on, counting trials from 0.
 
         None returns to the field of the constructor. A trial in which no step has been made follows the
-        new schedule at once: its number, phase, field and catch are set again, unless the `options` of its
-        reset chose them, and the rest stays as drawn.
+        new schedule at once: its number, phase, field and catch are set again, and its target is drawn again
+        if the phase excludes it, unless the `options` of its reset chose them. The rest stays as drawn. The
+        next observation is the first that shows a new target.
         """
-        self.task.set_schedule(schedule)
+        self.task.set_schedule(schedule, [self.np_random])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

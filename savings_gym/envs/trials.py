@@ -62,7 +62,7 @@ class TrialTask(Protocol):
     def begin(self, rows: Indices, rngs: Sequence[np.random.Generator], chosen: Any = None, /) -> None:
         """Begin the next trial of some rows."""
 
-    def set_schedule(self, schedule: Any, /) -> None:
+    def set_schedule(self, schedule: Any, rngs: Sequence[np.random.Generator], /) -> None:
         """Follow another schedule."""
 
     def step(self, actions: Floats, rows: Indices | None = None, /) -> None:
@@ -108,7 +108,7 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
     def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
         """Follow another schedule from the next trials on, as the single environment does."""
-        self.task.set_schedule(schedule)
+        self.task.set_schedule(schedule, self._rngs)
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """Return one picture per environment, see the single one; None without a render mode."""

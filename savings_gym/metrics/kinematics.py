@@ -134,20 +134,23 @@ def path_straightness(path: ArrayLike) -> Floats:
     return np.minimum(ratio, 1.0)
 
 
-def kinematic_measures(path: ArrayLike, target: ArrayLike, dt: float = CONTROL_STEP) -> dict[str, Floats]:
-    """Return all measures of `KINEMATIC_COLUMNS` of a batch of paths, with their default settings.
+def kinematic_measures(
+    path: ArrayLike, target: ArrayLike, dt: float = CONTROL_STEP, from_time: float = SETTLED
+) -> dict[str, Floats]:
+    """Return all measures of `KINEMATIC_COLUMNS` of a batch of paths; other settings are their defaults.
 
     Args:
         path: (..., T + 1, 2) hand paths [m].
         target: (..., 2) targets [m], broadcast against the leading axes of `path`.
         dt: Sampling interval [s].
+        from_time: Time of the hand position at which the line of the reach starts [s].
 
     Returns:
         Column name to (...) values in the units of the probe table, all of one shape.
     """
     measures = {
-        "lateral_deviation": lateral_deviation(path, target, dt),
-        "initial_direction_error": initial_direction_error(path, target, dt),
+        "lateral_deviation": lateral_deviation(path, target, dt, from_time),
+        "initial_direction_error": initial_direction_error(path, target, dt, from_time),
         "endpoint_error": endpoint_error(path, target),
         "peak_speed": peak_speed(path, dt),
         "movement_time": movement_time(path, dt),

@@ -33,6 +33,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,6 +48,8 @@ Matrix = tuple[Vector, Vector]
 
 ONSETS = ("start", "go", "cue")  # in the order of time
 LARGEST = 1e12  # magnitude of the numbers of a field, SI units; beyond it, forces would overflow
+TRIED_STARTS = (-0.2, 0.0, 0.2), (0.2, 0.3, 0.4)  # m, x and y of the starts from which a field is tried out
+TRIED_DISTANCE = 0.1  # m, from there to the targets
 
 _KINDS: dict[str, type[Field]] = {}  # every subclass of Field by its kind
 
@@ -143,13 +146,15 @@ class Field:
 
     @property
     def is_null(self) -> bool:
-        """Whether the field never changes a force or what is seen, however the hand moves."""
+        """Whether the field never changes a force or what is seen, however the hand moves.
+
+        It is tried out in reaches of 10 cm from starts all over the workspace, in every direction of whole
+        degrees. A field of your own that acts in none of them, but in others, needs an `is_null` of its own.
+        """
         parts = self.parts()
         if parts != (self,):
             return all(part.is_null for part in parts)
-        start, target = np.zeros((1, 2)), np.ones((1, 2))
-        view = self.view(start, target, np.ones(1))
-        return not (self.coefficients(start, target).active.any() or (view is not None and view.active.any()))
+        return not _has_effect(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the field as JSON-able values; `field_from_dict` is the inverse."""
@@ -351,6 +356,20 @@ def field_from_dict(values: Mapping[str, Any]) -> Field:
     return cls(**arguments)
 
 
+@lru_cache(maxsize=1024)  # some agents and wrappers ask in every step
+def _has_effect(field: Field) -> bool:
+    """Return whether a field changes a force or what is seen in a reach from a grid of starts."""
+    angles = np.deg2rad(np.arange(360.0))
+    lines = TRIED_DISTANCE * np.stack([np.cos(angles), np.sin(angles)], axis=-1)  # (360, 2)
+    starts = np.stack(np.meshgrid(*TRIED_STARTS), axis=-1).reshape(-1, 2)  # (9, 2)
+    start, line = np.repeat(starts, len(lines), axis=0), np.tile(lines, (len(starts), 1))
+    target = start + line
+    if field.coefficients(start, target).active.any():
+        return True
+    view = field.view(start, target, np.ones(len(start)))
+    return view is not None and bool(view.active.any())
+
+
 def _has_default(attribute: dataclasses.Field[Any]) -> bool:
     return any(d is not dataclasses.MISSING for d in (attribute.default, attribute.default_factory))
 
@@ -368,39 +387,3 @@ def as_field(value: Field | Mapping[str, Any] | None) -> Field:
     if isinstance(value, Mapping):
         return field_from_dict(value)
     raise ValueError(f"a field must be a Field, its dict, or None; got {value!r}")
-
-
-def resolve_fields(
-    fields: Field | Sequence[Field], start: Floats, target: Floats
-) -> tuple[LinearFields, LinearFields, LinearFields]:
-    """Return the fields of n trials, split by onset.
-
-    Args:
-        fields: One field for all trials, or n fields.
-        start: (n, 2) hand position at the start of each trial, m.
-        target: (n, 2) target of each trial, m.
-
-    Returns:
-        For each of `ONSETS` n fields, which act from then on; the force on the hand is the sum of those
-        that act.
-
-    Raises:
-        ValueError: If a field has a time course after its onset, see `perturbations.trials`.
-    """
-    n = len(start)
-    by_trial = list(fields) if isinstance(fields, Sequence) else [fields] * n
-    if len(by_trial) != n:
-        raise ValueError(f"{len(by_trial)} fields were given for {n} trials")
-    by_onset = {onset: LinearFields.zeros(n) for onset in ONSETS}
-    trials_of: dict[Field, list[int]] = {}
-    for trial, field in enumerate(by_trial):
-        trials_of.setdefault(field, []).append(trial)
-    for field, members in trials_of.items():
-        trials = np.array(members)
-        for part in field.parts():
-            if part.course(np.zeros(1)) is not None:
-                raise ValueError(
-                    f"a field that lasts is needed here, got {part!r}, which changes in the trial"
-                )
-            by_onset[part.onset].add(trials, part.coefficients(start[trials], target[trials]))
-    return by_onset["start"], by_onset["go"], by_onset["cue"]

@@ -115,7 +115,7 @@ class HandForces:
         self._by_step = np.zeros((0, COEFFICIENTS, n))
 
     def put(self, trials: Indices, *by_onset: LinearFields) -> None:
-        """Replace the fields of `trials` (m,) by those that `fields.resolve_fields` returned for them."""
+        """Replace the fields of `trials` (m,) by those that `trials.resolve_fields` returned for them."""
         everyone, acting = np.arange(len(trials)), LinearFields.zeros(len(trials))
         for stage, begins in enumerate(by_onset):
             acting.add(everyone, begins)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savings_gym.arrays import Floats, Indices
-from savings_gym.perturbations.fields import ONSETS, Field, SumField, resolve_fields
+from savings_gym.perturbations.fields import ONSETS, Field, SumField
 from savings_gym.perturbations.linear_fields import LinearFields
 from savings_gym.perturbations.visual_maps import VisualMaps
 
@@ -19,7 +19,7 @@ class TrialPerturbations:
     """The perturbations of n trials of T control steps.
 
     Attributes:
-        lasting: For each of `ONSETS` n fields that act from then on, see `fields.resolve_fields`.
+        lasting: For each of `ONSETS` n fields that act from then on, see `resolve_fields`.
         timed: Fields of n trials with the shares (T, n) at which they act in every control step; none if no
             field has a time course. The force in a control step is the sum of all that act.
         views: (T + 1, n, VIEW) where the hand is seen at the beginning of every control step and at the end
@@ -31,6 +31,42 @@ class TrialPerturbations:
     timed: tuple[tuple[LinearFields, Floats], ...]
     views: Floats | None
     cursor_scored: NDArray[np.bool_]
+
+
+def resolve_fields(
+    fields: Field | Sequence[Field], start: Floats, target: Floats
+) -> tuple[LinearFields, LinearFields, LinearFields]:
+    """Return the fields of n trials, split by onset.
+
+    Args:
+        fields: One field for all trials, or n fields.
+        start: (n, 2) hand position at the start of each trial, m.
+        target: (n, 2) target of each trial, m.
+
+    Returns:
+        For each of `ONSETS` n fields, which act from then on; the force on the hand is the sum of those
+        that act.
+
+    Raises:
+        ValueError: If a field has a time course after its onset, see `resolve_perturbations`.
+    """
+    n = len(start)
+    by_trial = list(fields) if isinstance(fields, Sequence) else [fields] * n
+    if len(by_trial) != n:
+        raise ValueError(f"{len(by_trial)} fields were given for {n} trials")
+    by_onset = {onset: LinearFields.zeros(n) for onset in ONSETS}
+    trials_of: dict[Field, list[int]] = {}
+    for trial, field in enumerate(by_trial):
+        trials_of.setdefault(field, []).append(trial)
+    for field, members in trials_of.items():
+        trials = np.array(members)
+        for part in field.parts():
+            if part.course(np.zeros(1)) is not None:
+                raise ValueError(
+                    f"a field that lasts is needed here, got {part!r}, which changes in the trial"
+                )
+            by_onset[part.onset].add(trials, part.coefficients(start[trials], target[trials]))
+    return by_onset["start"], by_onset["go"], by_onset["cue"]
 
 
 def resolve_perturbations(

@@ -13,7 +13,8 @@ import numpy as np
 
 from savings_gym.arm.model import Arm
 from savings_gym.arrays import Floats, as_number
-from savings_gym.perturbations.fields import Field, NullField, resolve_fields
+from savings_gym.perturbations.fields import Field, NullField
+from savings_gym.perturbations.trials import resolve_fields
 from savings_gym.play.game import Game
 from savings_gym.play.hand import SMOOTHING, STIFFNESS, VISCOSITY
 from savings_gym.play.record import Score

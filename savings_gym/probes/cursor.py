@@ -98,3 +98,7 @@ class CursorProbe:
             np.stack(activity, axis=1),
             target,
         )
+
+    def close(self) -> None:
+        """Free the environment."""
+        self._env.close()

@@ -11,12 +11,8 @@ from gymnasium.utils import RecordConstructorArgs
 
 from savings_gym.arrays import Array, Columns, Info, as_whole_number
 from savings_gym.envs.wrappers import check_reaching
-from savings_gym.metrics.kinematics import (
-    SETTLED,
-    initial_direction_error,
-    kinematic_measures,
-    lateral_deviation,
-)
+from savings_gym.metrics.kinematics import SETTLED, kinematic_measures
+from savings_gym.task.schedule import Phase
 from savings_gym.task.settings import CONTROL_STEP
 
 
@@ -25,10 +21,10 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
 
     The table has one row per trial and the columns of a probe table. "phase" is the name of the trial's
     phase, "" without a schedule; a `PhaseSchedule` wrapper must be inside this one. Trials of a phase are
-    grouped into blocks in which every target comes once: "update" is the number of the block and "trial" the
-    trials of the phase before it, so that `metrics.curves.phase_curves` takes a block for a probe if the last
-    one is complete. Further columns are "catch" (no go signal, so the hand had to stay) and "reward" (its
-    sum over the trial).
+    grouped into blocks of as many trials as the phase has targets: "update" is the number of the block and
+    "trial" the trials of the phase before it. If every phase lasts whole blocks and all their trials are
+    finished, every target comes once in a block, and `metrics.curves.phase_curves` takes a block for a probe.
+    Further columns are "catch" (no go signal, so the hand had to stay) and "reward" (its sum over the trial).
 
     Compare savings of probes, not of these trials: here the agent explores and learns, and go comes at other
     times.
@@ -47,7 +43,7 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
         RecordConstructorArgs.__init__(self, network=network)
         gym.Wrapper.__init__(self, env)
         self.network = network
-        self._block = len(settings.directions or (0,))
+        self._targets = len(settings.directions or (0,))
         self._counts: Counter[str] = Counter()
         self._rows: list[dict[str, Any]] = []
         self._path: list[Array] = []
@@ -89,20 +85,17 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
         """Add the row of the trial that ends with this info."""
         path, target = np.stack(self._path), info["target_position"]
         current = self.env.get_wrapper_attr("trial_phase")
-        phase = "" if current is None else current.name
+        phase, size = ("", self._targets) if current is None else (current.name, self._block_of(current))
         # the line of a reach starts when the hand has settled, or at go if that is sooner
         rest = min(SETTLED, info["go_time"], (len(path) - 1) * CONTROL_STEP)
-        measures = kinematic_measures(path, target, CONTROL_STEP) | {
-            "lateral_deviation": lateral_deviation(path, target, CONTROL_STEP, rest),
-            "initial_direction_error": initial_direction_error(path, target, CONTROL_STEP, rest),
-        }
-        block = self._counts[phase] // self._block
+        measures = kinematic_measures(path, target, CONTROL_STEP, rest)
+        block = self._counts[phase] // size
         self._rows.append(
             {
                 "network": self.network,
                 "phase": phase,
                 "update": block,
-                "trial": block * self._block,
+                "trial": block * size,
                 "target": info["target"],
                 **{name: float(value) for name, value in measures.items()},
                 "catch": bool(info["catch"]),
@@ -110,6 +103,10 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
             }
         )
         self._counts[phase] += 1
+
+    def _block_of(self, phase: Phase) -> int:
+        """Return the number of trials in which every target of a phase comes once."""
+        return self._targets if phase.targets is None else len(phase.targets)
 
 
 def _column(name: str, values: list[Any]) -> Array:

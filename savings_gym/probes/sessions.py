@@ -11,6 +11,7 @@ every trial is a probe, and each arm reaches to all targets in eight trials.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -74,12 +75,11 @@ def run_sessions(
     if not isinstance(settings, TaskSettings):
         raise ValueError(f"settings must be those of an environment, env.settings, got {settings!r}")
     PolicyMemory(policy, view)  # refuses what is no policy
-    environments = VectorEnvironment(settings)
     rows: list[Columns] = []
-    for number in range(sessions):
-        index = {"network": network, "session": number}
-        rows += _session(environments, PolicyMemory(policy, view), checked, (seed, number), index)
-    environments.close()
+    with closing(VectorEnvironment(settings)) as environments:
+        for number in range(sessions):
+            index = {"network": network, "session": number}
+            rows += _session(environments, PolicyMemory(policy, view), checked, (seed, number), index)
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 

@@ -4,7 +4,8 @@ Everything is drawn when the trial begins, always the same number of values in t
 whatever the noise level, the catch fraction, the go times or the options of `reset`. So the
 sequence of trials depends only on the seed and on `targets`, and an option for one trial does not
 change the trials after it. A trial that is drawn again, because no step was made in it, keeps its
-place in the block of targets, so that no target is skipped; the rest is drawn again.
+place in the block of targets, so that no target is skipped; the rest is drawn again. A new schedule
+draws only the target of such a trial again, and only if its phase excludes it.
 Before its first trial, a session draws its fields and lengths, see `session.Session.draw`.
 The order, from the arm's own generator:
 
@@ -93,13 +94,7 @@ class TrialSampler:
         if self._targets == 0:
             goal = self._uniform_joints(rng)
         else:
-            if targets != self._chosen:
-                self._chosen, self._block, again = targets, [], False
-            if again:
-                self._block.append(self._target)
-            if not self._block:
-                self._block = rng.permutation(self._targets if targets is None else targets).tolist()
-            target = self._target = self._block.pop()
+            target = self.draw_target(rng, again, targets)
         catch, go = rng.random(2)
         first, last = self._go_steps
         go_step = first + int(go * (last - first + 1))
@@ -107,6 +102,19 @@ class TrialSampler:
             start = self._uniform_joints(rng)
         rng.standard_normal(out=noise)
         return Draw(target, start, goal, float(catch), go_step)
+
+    def draw_target(
+        self, rng: np.random.Generator, again: bool = False, targets: tuple[int, ...] | None = None
+    ) -> int:
+        """Draw the next centre-out target alone, and return its index; arguments as of `draw`."""
+        if targets != self._chosen:
+            self._chosen, self._block, again = targets, [], False
+        if again:
+            self._block.append(self._target)
+        if not self._block:
+            self._block = rng.permutation(self._targets if targets is None else targets).tolist()
+        self._target = self._block.pop()
+        return self._target
 
     def _uniform_joints(self, rng: np.random.Generator) -> Floats:
         low, high = self._joint_range.T

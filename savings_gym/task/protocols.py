@@ -164,7 +164,8 @@ def single_trials(
 
     The difference between the clamps is what one trial teaches: the sensitivity to errors, by their size (as
     in Marko et al. 2012).
-    The phases are "baseline", and for k = 1, 2, ... "rest k", "before k", "A k" and "after k".
+    The phases are "baseline", and for k = 1, 2, ... "rest k", "before k", "A k" and "after k". The last three
+    are single trials, never catch trials.
 
     Args:
         field: A.
@@ -174,13 +175,13 @@ def single_trials(
         baseline: Trials without a perturbation before all of them.
     """
     force = _perturbation(field)
-    clamp, phases = error_clamp(force), [("baseline", NONE, as_whole_number("baseline", baseline))]
+    clamp = error_clamp(force)
+    phases = _phases(("baseline", NONE, baseline))
     for k, size in enumerate(tuple(sizes) * as_whole_number("rounds", rounds, 1), 1):
-        phases += [
-            (f"rest {k}", NONE, between), (f"before {k}", clamp, 1), (f"A {k}", Scaled(force, size), 1),
-            (f"after {k}", clamp, 1),
-        ]  # fmt: skip
-    return _schedule(*phases)
+        phases += _phases((f"rest {k}", NONE, between))
+        single = (("before", clamp), ("A", Scaled(force, size)), ("after", clamp))
+        phases += [Phase(f"{name} {k}", its, 1, catch_fraction=0.0) for name, its in single]
+    return Schedule(tuple(phases))
 
 
 def generalisation(
@@ -252,10 +253,15 @@ def _opposite(field: Field, other: FieldLike) -> Field:
     return Scaled(field, -1.0) if other is None else as_field(other)
 
 
-def _schedule(*phases: tuple[Any, ...]) -> Schedule:
-    """Return a schedule of phases (name, field, trials, sizes); those without trials are left out."""
-    made = []
-    for name, field, trials, *sizes in phases:
+def _phases(*given: tuple[Any, ...]) -> list[Phase]:
+    """Return phases, given as (name, field, trials, sizes); those without trials are left out."""
+    phases = []
+    for name, field, trials, *sizes in given:
         if as_whole_number(f"phase {name!r}: trials", trials) > 0:
-            made.append(Phase(name, field, trials, sizes=sizes[0] if sizes else None))
-    return Schedule(tuple(made))
+            phases.append(Phase(name, field, trials, sizes=sizes[0] if sizes else None))
+    return phases
+
+
+def _schedule(*given: tuple[Any, ...]) -> Schedule:
+    """Return a schedule of phases, given as in `_phases`."""
+    return Schedule(tuple(_phases(*given)))

@@ -130,10 +130,17 @@ class ReachingArms:
         if self.muscles is not None:
             self.muscles.restart(arms)
 
-    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
-        """Follow another schedule. See `trials.ScheduledTrials.set_schedule`."""
-        followed = as_schedule(schedule)
-        self.trials.set_schedule(followed, np.flatnonzero(self.t == 0))
+    def set_schedule(
+        self, schedule: Schedule | Mapping[str, Any] | None, rngs: Sequence[np.random.Generator]
+    ) -> None:
+        """Follow another schedule. See `trials.ScheduledTrials.set_schedule`.
+
+        Args:
+            schedule: The schedule, its dict, or None.
+            rngs: n generators; before the first trial, there may be none.
+        """
+        followed, waiting = as_schedule(schedule), np.flatnonzero(self.t == 0)
+        self.trials.set_schedule(followed, waiting, [rngs[i] for i in waiting.tolist()])
         self.settings = replace(self.settings, schedule=followed)
 
     @property

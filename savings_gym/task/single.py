@@ -7,7 +7,7 @@ computed here in plain numbers, by the same functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,9 +52,11 @@ class SingleReachTask(ReachingArms):
         self._read_trial()
         self._record(0)
 
-    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
-        """Follow another schedule. See `trials.ScheduledTrials.set_schedule`."""
-        super().set_schedule(schedule)
+    def set_schedule(
+        self, schedule: Schedule | Mapping[str, Any] | None, rngs: Sequence[np.random.Generator]
+    ) -> None:
+        """Follow another schedule. See `reach.ReachingArms.set_schedule`."""
+        super().set_schedule(schedule, rngs)
         if self.t[0] >= 0:
             self._read_trial()
 

@@ -49,7 +49,7 @@ class ScheduledTrials:
 
     Trials are counted from 0, row by row or with `shared` over all rows together, and the count decides the
     phase. A trial counts as soon as a step was made in it: a reset before the first step draws the trial
-    again. A subclass begins the trials, by `_draw`, and sets what perturbs them in `_perturb`.
+    again. A subclass begins the trials, by `_draw` and `_aim`, and sets what perturbs them in `_perturb`.
 
     Args:
         n: Number of rows, arms or cursors.
@@ -64,6 +64,7 @@ class ScheduledTrials:
         phase: (n,) index of the trial's phase in the schedule; −1 without a schedule.
         phases: n phases, None without a schedule.
         done: (n,) whether the schedule has ended before the trial.
+        start: (n, 2) position of hand or cursor at the start [m].
         target: (n,) index of the centre-out target, or `NO_TARGET`.
         target_position: (n, 2) [m].
         go_step: (n,) control step of the go signal; in a catch trial, the one in which it is withheld.
@@ -95,6 +96,7 @@ class ScheduledTrials:
         self.done, self.catch = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self._catch_draw = np.zeros(n)
         self._chosen: list[Any] = [AS_DRAWN] * n
+        self.start = np.zeros((n, 2))
         self.target, self.target_position = np.full(n, NO_TARGET), np.zeros((n, 2))
         self.go_step, self.cue_step = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.reach = np.zeros(n)
@@ -108,19 +110,25 @@ class ScheduledTrials:
         for i in rows:
             self._samplers[i].restart()
 
-    def set_schedule(self, schedule: Schedule | None, waiting: Indices) -> None:
+    def set_schedule(
+        self, schedule: Schedule | None, waiting: Indices, rngs: Sequence[np.random.Generator]
+    ) -> None:
         """Follow another schedule from the next trial on, counting from 0.
 
         Args:
             schedule: The schedule, or None.
-            waiting: Rows whose trial has begun, but without a step so far. They follow it at once: number,
-                phase, perturbation and catch are set again, and the rest of the trial stays.
+            waiting: (m,) rows whose trial has begun, but without a step so far. They follow it at once:
+                number, phase, perturbation and catch are set again, a target that the phase excludes is drawn
+                again, unless the options of the trial chose it, and the rest of the trial stays. A target
+                that the phase allows is not part of the phase's blocks, which begin with the next trial.
+            rngs: m generators, from which targets are drawn again.
         """
         if schedule is not None:
             schedule.check_targets(len(self._directions))
         self._schedules = [schedule] * self.n
         self._next[:] = 0
         self._count(waiting)
+        self._redraw_excluded(waiting, rngs)
         for rows, chosen in self._by_options(waiting):
             self._set_catch(rows, chosen)
             self._perturb(rows, chosen)
@@ -155,9 +163,35 @@ class ScheduledTrials:
         self._set_catch(rows, chosen)
         return draws
 
+    def _aim(
+        self, rows: Indices, targets: int | Sequence[int] | Indices, positions: Floats | None = None
+    ) -> None:
+        """Set the targets of the trials of `rows`.
+
+        Args:
+            rows: (m,) which.
+            targets: Indices of m centre-out targets, or `NO_TARGET`.
+            positions: (m, 2) [m]; None is where the centre-out targets are.
+        """
+        self.target[rows] = targets
+        self.target_position[rows] = self._centre_out(rows) if positions is None else positions
+        self.reach[rows] = np.linalg.norm(self.target_position[rows] - self.start[rows], axis=1)
+
+    def _centre_out(self, rows: Indices) -> Floats:
+        """Return where the centre-out targets of the trials of `rows` are, (m, 2) [m]."""
+        raise NotImplementedError
+
     def _perturb(self, rows: Indices, chosen: Any) -> None:
         """Set what perturbs the trials of `rows`: the phase's, unless the options chose another."""
         raise NotImplementedError
+
+    def _redraw_excluded(self, rows: Indices, rngs: Sequence[np.random.Generator]) -> None:
+        """Draw the targets of the trials of `rows` again if they are not among those of the phase."""
+        for i, rng in zip(rows, rngs, strict=True):
+            chosen, targets = self._chosen[i], self._targets_of(i)
+            drawn = chosen.target is None and chosen.target_position is None
+            if drawn and targets is not None and self.target[i] not in targets:
+                self._aim(np.array([i]), [self._samplers[i].draw_target(rng, targets=targets)])
 
     def _by_options(self, rows: Indices) -> Iterator[tuple[Indices, Any]]:
         """Yield the options by which the trials of `rows` were chosen, and which of the rows."""
@@ -214,7 +248,6 @@ class Trials(ScheduledTrials):
         shared: Count the trials of all arms together.
 
     Attributes:
-        start: (n, 2) hand position at the start [m].
         fields: n fields.
         forces: The fields, as forces on the hands.
         views: (TRIAL_STEPS + 1, VIEW, n) where the hand is seen in every state, see `visual_maps.seen_hand`.
@@ -229,7 +262,6 @@ class Trials(ScheduledTrials):
     ) -> None:
         super().__init__(n, settings, arm.start, arm.joint_range, len(noise_sd), shared)
         self._arm, self._noise_sd = arm, noise_sd
-        self.start = np.zeros((n, 2))
         self.fields: list[Field] = [NullField()] * n
         self.forces = HandForces(n)
         self._cue_delay = whole_steps("the delay of the cue", settings.delays.cue_delay)
@@ -314,17 +346,15 @@ class Trials(ScheduledTrials):
 
     def _set_targets(self, arms: Indices, draws: list[Draw], chosen: TrialOptions) -> None:
         if chosen.target_position is not None:
-            self.target[arms] = NO_TARGET
-            self.target_position[arms] = chosen.target_position[arms]
+            self._aim(arms, NO_TARGET, chosen.target_position[arms])
         elif len(self._directions):
-            indices = [draw.target for draw in draws] if chosen.target is None else chosen.target[arms]
-            self.target[arms] = indices
-            offsets = self._offsets(self._directions[self.target[arms]])
-            self.target_position[arms] = self.start[arms] + offsets
+            self._aim(arms, [draw.target for draw in draws] if chosen.target is None else chosen.target[arms])
         else:
-            self.target[arms] = NO_TARGET
-            self.target_position[arms] = self._arm.hand_position(np.stack([d.target_joints for d in draws]))
-        self.reach[arms] = np.linalg.norm(self.target_position[arms] - self.start[arms], axis=1)
+            joints = np.stack([draw.target_joints for draw in draws])
+            self._aim(arms, NO_TARGET, self._arm.hand_position(joints))
+
+    def _centre_out(self, rows: Indices) -> Floats:
+        return self.start[rows] + self._offsets(self._directions[self.target[rows]])
 
     def _perturb(self, arms: Indices, chosen: TrialOptions) -> None:
         """Set the fields of the trials of `arms`, and what they do to hands and cursors."""

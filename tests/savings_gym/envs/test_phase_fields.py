@@ -120,6 +120,98 @@ def test_a_field_of_a_phase_acts_or_is_refused(environment, name):
             DecoderPhase("A", DECODER, 2, **{name: given[name]})
 
 
+FACES = {  # single environment, vector environment, and a phase with targets
+    "arm": (ReachEnv, ReachVectorEnv, lambda targets: Phase("A", CURL, 8, targets=targets)),
+    "cursor": (
+        lambda: BCIReachEnv(units=4),
+        lambda n: BCIReachVectorEnv(n, units=4),
+        lambda targets: DecoderPhase("A", ROTATED, 8, targets=targets),
+    ),
+}
+
+
+def stepped(env):
+    """What is seen, and the info, after a step."""
+    observation, _, _, _, info = env.step(np.zeros(env.action_space.shape))
+    return observation, info
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_new_schedule_draws_targets_of_waiting_trials_again_that_its_phase_excludes(face):
+    """Such a trial goes to a target of the phase, which begins a block; nothing else of it changes."""
+    _, make, phase = FACES[face]
+    env, allowed, n = make(8), (1, 4, 6), 8
+    _, before = env.reset(seed=2)
+    noise, states = env.task.trials.noise.copy(), [rng.bit_generator.state for rng in env._rngs]
+    excluded = ~np.isin(before["target"], allowed)
+    assert excluded.any() and not excluded.all()
+    env.set_schedule(Schedule((phase(allowed),)))
+    used = [rng.bit_generator.state != state for rng, state in zip(env._rngs, states, strict=True)]
+    assert used == excluded.tolist() and (env.task.trials.noise == noise).all()
+    observation, info = stepped(env)
+    assert np.isin(info["target"], allowed).all()
+    assert (info["target"] == before["target"])[~excluded].all()
+    assert all((info[name] == before[name]).all() for name in ("go_time", "catch", "trial"))
+    at = observation[:, 2:4] if face == "cursor" else observation[:, 14:16]
+    assert at == pytest.approx(info["target_position"], abs=1e-7)
+    offset = info["target_position"] - env.task.trials.start
+    angle = np.pi / 4 * info["target"]
+    assert offset == pytest.approx(0.10 * np.stack([np.cos(angle), np.sin(angle)], axis=1), abs=1e-12)
+    targets = [info["target"]]
+    for _ in range(8):
+        targets.append(env.reset()[1]["target"])
+        env.step(np.zeros(env.action_space.shape))
+    for i in range(n):
+        blocks = np.array(targets)[:, i] if excluded[i] else np.array(targets)[1:7, i]
+        assert (np.sort(blocks.reshape(-1, 3)) == allowed).all()
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_single_environment_and_its_row_draw_a_target_again_alike(face):
+    make_one, make, phase = FACES[face]
+    for seed in range(4):
+        one, many = make_one(), make(1)
+        one.reset(seed=seed), many.reset(seed=[seed])
+        for env in (one, many):
+            env.set_schedule(Schedule((phase((2, 5)),)))
+        for _ in range(5):
+            (seen, info), (seen_by_row, infos) = stepped(one), stepped(many)
+            assert info["target"] == infos["target"][0] and info["target"] in (2, 5)
+            assert seen_by_row[0] == pytest.approx(seen, abs=1e-12)
+            one.reset(), many.reset()
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_new_schedule_leaves_targets_that_a_reset_chose_and_those_under_way(face):
+    _, make, phase = FACES[face]
+    env = make(2)
+    env.reset(seed=0, options={"target": 3})
+    env.set_schedule(Schedule((phase((0,)),)))
+    assert stepped(env)[1]["target"].tolist() == [3, 3]
+    env.set_schedule(Schedule((phase((7,)),)))
+    assert stepped(env)[1]["target"].tolist() == [3, 3]
+    assert env.reset()[1]["target"].tolist() == [7, 7]
+    env.set_schedule(Schedule((phase((1,)),)))
+    assert env.reset()[1]["target"].tolist() == [1, 1]  # drawn again, in the place of the last
+    env.set_schedule(None)
+    assert stepped(env)[1]["target"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_rows_that_share_their_trials_go_to_the_targets_of_their_phases(face):
+    kind = ReachVectorEnv if face == "arm" else BCIReachVectorEnv
+    phase = FACES[face][2]
+    env = kind(4, shared_trials=True)
+    if face == "cursor":
+        env = kind(4, units=4, shared_trials=True)
+    env.reset(seed=1)
+    phases = (phase((2,)), phase((6,)), phase((3,)))
+    named = [dataclasses.replace(p, name=name, trials=2) for p, name in zip(phases, "ABC", strict=True)]
+    env.set_schedule(Schedule(tuple(named)))
+    assert stepped(env)[1]["target"].tolist() == [2, 2, 6, 6]
+    assert env.reset()[1]["target"].tolist() == [3, 3, 3, 3]
+
+
 @pytest.mark.parametrize(
     "take",
     [

@@ -139,6 +139,20 @@ def test_direction_error_is_that_of_the_first_movement_not_of_a_faster_correctio
     )
 
 
+def test_all_measures_together_begin_the_line_where_they_are_told_to():
+    path = reach(TARGETS, 0.02)
+    for time in (0.0, 0.25, 0.6):
+        together = metrics.kinematic_measures(path, TARGETS, DT, time)
+        for name in ("lateral_deviation", "initial_direction_error"):
+            np.testing.assert_array_equal(together[name], getattr(metrics, name)(path, TARGETS, DT, time))
+    default = metrics.kinematic_measures(path, TARGETS, DT)
+    assert (default["lateral_deviation"] != together["lateral_deviation"]).all()
+    short = metrics.kinematic_measures(path[:, :11], TARGETS, DT, from_time=0.1)
+    assert set(short) == set(metrics.KINEMATIC_COLUMNS)
+    with pytest.raises(ValueError, match="from_time is 0.25 s, expected a time on the path, 0 to 0.1 s"):
+        metrics.kinematic_measures(path[:, :11], TARGETS, DT)
+
+
 @pytest.mark.parametrize("duration", [0.3, 0.4, 0.5])
 def test_minimum_jerk_reach_has_its_known_peak_speed_and_duration(duration):
     path = reach(TARGETS, duration=duration, dt=0.001)

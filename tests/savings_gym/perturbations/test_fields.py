@@ -9,6 +9,8 @@ from gymnasium.envs.registration import EnvSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from savings_gym import ContextCue, ReachEnv
+from savings_gym.envs.snapshot import acts, name_of
 from savings_gym.perturbations.fields import (
     ChannelField,
     ConstantField,
@@ -20,8 +22,10 @@ from savings_gym.perturbations.fields import (
     ViscousField,
     as_field,
     field_from_dict,
-    resolve_fields,
 )
+from savings_gym.perturbations.modified import Scaled
+from savings_gym.perturbations.trials import resolve_fields
+from savings_gym.perturbations.visual import VisualShift
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
 
 FIELDS = [
@@ -127,6 +131,73 @@ def test_is_null():
     assert all(field.is_null for field in nulls)
     assert not any(field.is_null for field in FIELDS[1:])
     assert as_field(None) == NullField()
+
+
+@dataclass(frozen=True)
+class Gale(Field, kind="gale"):
+    """A constant force, in N, where `where` says so: of reaches to the right, up at 30 degrees, or so."""
+
+    force: float
+    where: str
+    shapes = {"force": ()}
+
+    def terms(self, start, target):
+        line = target - start
+        acts = {
+            "right": line[:, 0] > 0.05,
+            "down": line[:, 1] < -0.05,
+            "30 degrees": np.abs(np.arctan2(line[:, 1], line[:, 0]) - np.pi / 6) < 1e-3,
+            "from the left": start[:, 0] < -0.1,
+            "from afar": start[:, 1] > 0.35,
+            "always": np.ones(len(start), dtype=bool),
+        }[self.where]
+        return {"c": self.force * np.stack([acts, np.zeros(len(start))], axis=1)}
+
+
+@dataclass(frozen=True)
+class SeenFromTheLeft(Field, kind="seen_from_the_left"):
+    """A shift of the cursor in reaches from the left alone."""
+
+    scored = "hand"
+
+    def terms(self, start, target):
+        return {}
+
+    def view(self, start, target, size):
+        return VisualShift((0.02, 0.0)).view(start, target, size).where(start[:, 0] < -0.1)
+
+
+@pytest.mark.parametrize("where", ["right", "down", "30 degrees", "from the left", "from afar", "always"])
+def test_a_field_that_acts_in_some_reaches_only_is_not_null(where):
+    gale = Gale(5.0, where)
+    assert not gale.is_null and not (NullField() + gale).is_null and not Scaled(gale, -1.0).is_null
+    assert Gale(0.0, where).is_null and Scaled(gale, 0.0).is_null
+    with pytest.raises(ValueError, match="a schedule excludes a field"):
+        ReachEnv(field=gale, schedule=Schedule((Phase("A", None, 1),)))
+    cue = ContextCue(ReachEnv(field=gale))
+    assert cue.reset(seed=0)[0][-1] == 1.0
+    assert name_of(gale) == "gale field" and acts(gale, 2)
+
+
+def test_a_view_that_changes_in_some_reaches_only_is_not_null():
+    assert not SeenFromTheLeft().is_null
+
+
+def test_whether_a_field_is_null_is_found_out_once():
+    """Agents and wrappers ask in every step."""
+    tried = []
+
+    @dataclass(frozen=True)
+    class Counted(Field, kind="counted"):
+        size: float
+
+        def terms(self, start, target):
+            tried.append(len(start))
+            return {"c": (self.size, 0.0)}
+
+    for _ in range(5):
+        assert not Counted(1.0).is_null and Counted(0.0).is_null
+    assert len(tried) == 2
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from savings_gym.perturbations.fields import (
     CurlField,
     ElasticField,
     NullField,
-    resolve_fields,
 )
 from savings_gym.perturbations.linear_fields import STAGES, HandForces, force_on_hand
+from savings_gym.perturbations.trials import resolve_fields
 
 FIELDS = [
     NullField(),

@@ -23,7 +23,7 @@ from savings_gym import (
     VisuomotorRotation,
     field_from_dict,
 )
-from savings_gym.perturbations.fields import resolve_fields
+from savings_gym.perturbations.trials import resolve_fields
 from savings_gym.task.settings import CONTROL_STEP
 
 STILL = np.zeros(6)

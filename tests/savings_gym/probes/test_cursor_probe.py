@@ -52,6 +52,14 @@ def test_probes_of_a_planted_learner_give_its_savings():
     assert summary.initial.difference > 1e-3
 
 
+def test_a_probe_frees_its_environment():
+    probe = CursorProbe(BCIReachEnv(decoder=INTUITIVE).settings)
+    assert not probe._env.closed
+    probe.close()
+    assert probe._env.closed
+    probe.close()
+
+
 def test_what_is_no_cursor_is_refused():
     with pytest.raises(ValueError, match="settings must be those of a BCIReachEnv"):
         CursorProbe(ReachEnv(field=CurlField(8.0)).settings)

@@ -8,17 +8,18 @@ import gymnasium as gym
 import numpy as np
 import pandas as pd
 import pytest
+from gymnasium.wrappers import TimeLimit
 
 from savings_gym import CurlField, Phase, PhaseSchedule, ReachEnv, Schedule, four_phase
 from savings_gym.files import open_folder, write_table
 from savings_gym.metrics.curves import phase_curves
-from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS, endpoint_error
+from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS, endpoint_error, lateral_deviation
 from savings_gym.metrics.savings import savings
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.record_trials import RecordTrials
 from savings_gym.probes.recorder import ProbeRecorder, unmeasured
 from savings_gym.probes.times import ProbeTimes
-from savings_gym.task.settings import TRIAL_STEPS, task_settings
+from savings_gym.task.settings import CONTROL_STEP, TRIAL_STEPS, task_settings
 
 CURL = CurlField(8.0)
 SHIPPED = Path(__file__).resolve().parents[3] / "experiments/results/quick/summary.json"
@@ -123,7 +124,7 @@ def test_another_protocol_is_said_to_have_no_savings():
     recorder = recorded(Schedule((Phase("left", CurlField(-8.0), 8), Phase("right", CURL, 8))))
     summary = recorder.summary()
     missing = "no phase named FF1 or FF2; the table has left, right"
-    assert summary["savings"] == {"initial": None, "rate": None, "missing": missing}
+    assert summary["savings"] == {"initial": None, "rate": None, "trials": None, "missing": missing}
     assert summary["networks"] == 1
     assert unmeasured(summary) == [f"savings could not be measured: {missing}"]
     assert set(summary["adaptation"]) == set(summary["endpoint_error"]) == {"left", "right"}
@@ -254,6 +255,40 @@ def test_training_trials_are_measured_and_counted_by_phase():
     expected = [endpoint_error(path, target) for path, target in paths]
     assert np.allclose(table["endpoint_error"], expected, rtol=1e-6)
     assert {"catch", "reward"} == set(table) - set(COLUMNS)
+
+
+def test_a_block_has_the_targets_of_its_phase():
+    """So a table of whole blocks is a probe table, whatever the phases; wherever they begin."""
+    schedule = Schedule(
+        (Phase("A", None, 4, targets=(0, 1)), Phase("B", CURL, 6, targets=(5, 2, 7)), Phase("C", None, 8))
+    )
+    env = RecordTrials(ReachEnv(schedule=schedule, actuation="torque"))
+    practise(env, 18, lambda seen: np.full((1, 2), 0.1))
+    table = env.table()
+    assert table["update"].tolist() == [0, 0, 1, 1, 0, 0, 0, 1, 1, 1] + [0] * 8
+    assert table["trial"].tolist() == [0, 0, 2, 2, 0, 0, 0, 3, 3, 3] + [0] * 8
+    assert np.sort(table["target"][:4].reshape(2, 2)).tolist() == [[0, 1]] * 2
+    assert np.sort(table["target"][4:10].reshape(2, 3)).tolist() == [[2, 5, 7]] * 2
+    curves = phase_curves(table)
+    assert [len(curve.updates) for curve in curves.values()] == [2, 2, 1]
+    expected = table["lateral_deviation"][4:10].reshape(2, 3).mean(axis=1)
+    assert curves["B"].deviation[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10, 24])
+def test_a_trial_that_ends_before_the_hand_has_settled_is_measured(steps):
+    """The line of its reach begins at its end at the latest, where the direction is not known."""
+    env = RecordTrials(TimeLimit(ReachEnv(), steps))
+    path = [env.reset(seed=0, options={"go_time": 0.5})[1]["hand_position"]]
+    for _ in range(steps):
+        _, _, _, truncated, info = env.step(np.full(6, 0.3))
+        path.append(info["hand_position"])
+    assert truncated and env.trials() == 1
+    table, target = env.table(), info["target_position"]
+    deviation = lateral_deviation(np.stack(path), target, from_time=steps * CONTROL_STEP)
+    assert table["lateral_deviation"] == pytest.approx(float(deviation)) and deviation != 0.0
+    assert np.isnan(table["initial_direction_error"]).all()
+    assert table["endpoint_error"] == pytest.approx(float(endpoint_error(np.stack(path), target)))
 
 
 def test_a_trial_that_is_broken_off_is_forgotten():

@@ -1,5 +1,7 @@
 """Policies in sessions: memory is carried along, and what it does is measured as it was planted."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from savings_gym import (
 )
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.savings import savings
+from savings_gym.probes.environments import VectorEnvironment
 from savings_gym.probes.sessions import run_sessions, savings_beyond_sham
 from savings_gym.task.settings import TRIAL_STEPS
 
@@ -84,6 +87,21 @@ def test_a_table_of_sessions_is_a_probe_table(settings):
     assert len(set(table["pair"])) > 1
     first = {name: column[table["session"] == 0] for name, column in table.items()}
     assert phase_curves(first)["null"].deviation.shape == (1, 1)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_environments_are_closed_whether_or_not_the_policy_fails(settings, monkeypatch, fails):
+    closed = []
+    monkeypatch.setattr(VectorEnvironment, "close", lambda self: closed.append(self))
+
+    def act(observation):
+        if fails:
+            raise RuntimeError("no action")
+        return np.zeros((8, 2))
+
+    with pytest.raises(RuntimeError, match="no action") if fails else nullcontext():
+        run_sessions(act, settings, Session((Block("x", None, 1),)))
+    assert len(closed) == 1
 
 
 def test_every_arm_reaches_to_every_target_in_eight_trials(settings):

@@ -148,7 +148,12 @@ def test_the_phases_act_in_the_right_trials_of_training():
     ppo(arms(2), learning_rate=0.0).learn(10_000, [callback, watch])
     assert watch.trials == [(0, False)] * 2 + [(1, True)] * 4 + [(2, False)] * 2
     missing = "no phase named FF1 or FF2; the table has A, B, C"
-    assert callback.result.summary["savings"] == {"initial": None, "rate": None, "missing": missing}
+    assert callback.result.summary["savings"] == {
+        "initial": None,
+        "rate": None,
+        "trials": None,
+        "missing": missing,
+    }
 
 
 def of_two_phases(trials, kind, criterion=None):

@@ -253,6 +253,16 @@ def test_every_vector_environment_of_trials_is_stepped_in_its_wrappers(inside):
     assert ends >= 2
 
 
+def test_arms_that_wait_go_to_the_targets_of_a_new_schedule():
+    """As `SavingsCallback` begins a training: with a schedule set after the first reset."""
+    env = ReachVecEnv(8)
+    env.reset()
+    env.env_method("set_schedule", Schedule((Phase("A", CurlField(8.0), 40, targets=(0,)),)))
+    for action in actions(env, 100):
+        *_, infos = env.step(action)
+    assert [info["target"] for info in infos] == [0] * 8
+
+
 def test_what_the_environment_has_is_found_through_its_wrappers():
     env = ReachVecEnv(INSIDE["cue"]())
     assert env.get_attr("contexts") == [None] * 2 and env.get_attr("settings")[0].schedule == SCHEDULE

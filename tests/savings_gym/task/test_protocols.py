@@ -73,6 +73,17 @@ def test_lengths_are_exact():
     assert protocol("generalisation", rounds=3, refresh=5, baseline=8, adaptation=9).trials == 8 + 9 + 24 + 10
 
 
+def test_a_single_trial_and_its_clamps_are_never_catch_trials():
+    schedule = protocol("single-trials", sizes=(1.0, 0.5), rounds=3, between=2, baseline=3)
+    for seed in range(3):
+        env, catch = ReachEnv(schedule=schedule), {True: [], False: []}
+        for trial in range(schedule.trials):
+            _, info = env.reset(seed=seed if trial == 0 else None)
+            env.step(np.zeros(6))
+            catch[env.trial_phase.trials == 1].append(bool(info["catch"]))
+        assert len(catch[True]) == 18 and not any(catch[True]) and any(catch[False])
+
+
 def test_opposites_and_clamps_are_of_the_kind_of_the_perturbation():
     force, seen = protocol("spontaneous recovery"), protocol("spontaneous recovery", VisuomotorRotation(30.0))
     assert force.phases[2].field == Scaled(CurlField(8.0), -1.0) and force.phases[3].field == ChannelField()
