@@ -40,6 +40,7 @@ from experiments.benchmark.outside import load_agent, load_class, saved_agent
 from experiments.benchmark.protocol import Job
 from experiments.benchmark.returns import Returns
 from experiments.benchmark.state import KEEP_EVERY, JobState
+from experiments.runs.command_line import interrupted
 from experiments.runs.folder import PACKAGES
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import FOR_ENVIRONMENTS, Savings, start_weights
@@ -61,7 +62,6 @@ ALGORITHMS: Mapping[str, type[BaseAlgorithm]] = {
 }  # fmt: skip
 POLICIES = {"SquashedMlpPolicy": SquashedMlpPolicy}  # the algorithms know the others by name
 LOG_EVERY = 640  # trials between the lines of a job's log
-SIGNALLED = 128  # exit statuses above it are those of runs that a signal stopped
 FIXED_PROBES = 5  # per phase, of an agent that does not learn
 Details = dict[str, Any]
 
@@ -293,7 +293,7 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Details:
         **updates,
     )
     status = run_savings(config)
-    if status > SIGNALLED:
+    if interrupted(status):
         raise KeyboardInterrupt
     if status:
         raise RuntimeError(f"the supervised ensemble ended with status {status}")

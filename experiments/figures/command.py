@@ -52,7 +52,7 @@ from experiments.figures.runs import (
     stored,
 )
 from experiments.figures.size import size
-from experiments.runs.command_line import choice, choices, preset_main
+from experiments.runs.command_line import choice, choices, command_text, interrupted, preset_main
 from experiments.runs.folder import versions
 from experiments.savings.config import PRESETS as RUN_PRESETS
 from experiments.savings.config import SIZE_WEIGHTS, Savings
@@ -222,13 +222,17 @@ PRESETS = {
 
 
 def run(config: Figures) -> int:
-    """Make what is missing; return the exit status: 0, 1 if a run or figure failed, 130 if interrupted."""
+    """Make what is missing; return the exit status.
+
+    Returns:
+        0; 1 if a run or a figure failed; if a run was interrupted, 130 after Ctrl-C and 143 after SIGTERM.
+    """
     planned = config.runs()
     check(planned)
-    failed, interrupted = _make_runs(config, planned)
-    if interrupted:
+    failed, signalled = _make_runs(config, planned)
+    if signalled:
         log.warning("interrupted: the same command resumes from there")
-        return 130
+        return signalled
     if MAIN in failed:
         log.error("the main run failed: nothing can be drawn")
         return 1
@@ -246,22 +250,22 @@ def run(config: Figures) -> int:
     return 1 if failed else 0
 
 
-def _make_runs(config: Figures, planned: list[PlannedRun]) -> tuple[list[str], bool]:
-    """Make missing runs, and plan the sham and the controls; which ones failed, and whether interrupted."""
+def _make_runs(config: Figures, planned: list[PlannedRun]) -> tuple[list[str], int]:
+    """Make missing runs, and plan the sham and the controls; return what `make_missing` does."""
     kinds = {kind for name in config.figures for kind in run_kinds()[name]}
-    failed, interrupted = make_missing(each for each in planned if each.kind in kinds)
-    if interrupted or MAIN in failed:
-        return failed, interrupted
+    failed, signalled = make_missing(each for each in planned if each.kind in kinds)
+    if signalled or MAIN in failed:
+        return failed, signalled
     planned.append(config.sham())
     if SHAM in kinds:
-        more, interrupted = make_missing(each for each in planned if each.kind in (MAIN, SHAM))
+        more, signalled = make_missing(each for each in planned if each.kind in (MAIN, SHAM))
         failed += more
-    if CONTROL in kinds and not interrupted:
+    if CONTROL in kinds and not signalled:
         status = run_controls(config.conditions())
-        interrupted = status == 130
+        signalled = status if interrupted(status) else 0
         failed += ["controls"] if status else []
     planned += _conditions(config)
-    return failed, interrupted
+    return failed, signalled
 
 
 def _conditions(config: Figures) -> list[PlannedRun]:
@@ -279,16 +283,9 @@ def run_kinds() -> dict[str, tuple[str, ...]]:
 
 def command(config: Figures) -> str:
     """Return the command line that makes all this, without defaults and without what only selects figures."""
-    parts, preset = ["python -m experiments.figures --preset", config.preset], PRESETS[config.preset]
-    for name, value in dataclasses.asdict(config).items():
-        if name in ("preset", "only", "again") or value == getattr(preset, name):
-            continue
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            parts.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            parts.append(f"--{flag} {' '.join(map(str, value)) if isinstance(value, tuple) else value}")
-    return " ".join(parts)
+    preset = PRESETS[config.preset]
+    every = dataclasses.replace(config, only=preset.only, again=preset.again)
+    return command_text("experiments.figures", every, PRESETS)
 
 
 def _networks(rows: list[dict[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from agents.supervised.checkpoints import read_metadata
 from experiments.controls.conditions import SHAM as SHAM_CONDITION
 from experiments.controls.conditions import conditions
+from experiments.runs.command_line import interrupted
 from experiments.runs.folder import RunFolder
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import (
@@ -144,13 +145,13 @@ def _check_count(weights: Path, networks: int, available: int) -> None:
         )
 
 
-def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:
+def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], int]:
     """Make the runs that are not complete; one that fails does not stop the others.
 
     Shams take over the phases that they share with a run before them.
 
     Returns:
-        Names of the runs that failed, and whether a signal interrupted them.
+        Names of the runs that failed; and 0, or the exit status of the run that a signal interrupted.
     """
     failed: list[str] = []
     for run in planned:
@@ -165,11 +166,11 @@ def make_missing(planned: Iterable[PlannedRun]) -> tuple[list[str], bool]:
         except Exception:
             log.exception("run %s failed", run.name)
             status = 1
-        if status == 130:
-            return failed, True
+        if interrupted(status):
+            return failed, status
         if status:
             failed.append(run.name)
-    return failed, False
+    return failed, 0
 
 
 def stored(planned: Iterable[PlannedRun], seed: int) -> StoredRuns:

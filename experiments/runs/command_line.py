@@ -5,17 +5,21 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import logging
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import attrgetter
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any, Final, get_args, get_type_hints
 
+import docstring_parser
 import tyro
 
 from savings_gym.arrays import as_choice
 
 log = logging.getLogger(__name__)
+HELP: Final = {"-h", "--help"}
 
 
 def command_main(
@@ -25,6 +29,7 @@ def command_main(
     arguments: list[str] | None,
     description: str | None,
     default: Any = None,
+    check: Callable[[Any], None] | None = None,
 ) -> int:
     """Run a command whose arguments are a dataclass; return its exit status.
 
@@ -38,14 +43,20 @@ def command_main(
         arguments: The command line; None takes that of the process.
         description: Text of ``--help``.
         default: An instance of the class whose values are the defaults; None takes those of the class.
+        check: Refuses with a ValueError what may stand in a stored run, but not on a command line, such as
+            arguments that change nothing, see `refuse_unused`.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     keep_freed_memory()
+    if HELP & set(sys.argv[1:] if arguments is None else arguments):
+        _flow_help(config)
     defaults = {} if default is None else {"default": default}
     try:
         parsed = tyro.cli(
             config, prog=f"python -m {module}", args=arguments, description=description, **defaults
         )
+        if check is not None:
+            check(parsed)
         return run(parsed)
     except (ValueError, OSError, ImportError) as error:
         log.error("error: %s", error)
@@ -59,6 +70,7 @@ def preset_main(
     run: Callable[[Any], int],
     arguments: list[str] | None,
     description: str | None,
+    check: Callable[[Any], None] | None = None,
 ) -> int:
     """Run a command whose ``--preset`` decides the defaults of its other arguments; see `command_main`.
 
@@ -69,6 +81,7 @@ def preset_main(
         run: Does the work and returns the status.
         arguments: The command line; None takes that of the process.
         description: Text of ``--help``.
+        check: As in `command_main`.
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -77,7 +90,7 @@ def preset_main(
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         log.error("error: %s", error)
         return 2
-    return command_main(module, type(preset), run, given, description, preset)
+    return command_main(module, type(preset), run, given, description, preset, check)
 
 
 def named_preset(arguments: list[str], presets: Collection[str], default: str) -> str:
@@ -93,6 +106,26 @@ def named_preset(arguments: list[str], presets: Collection[str], default: str) -
         elif argument.startswith("--preset="):
             name = argument.removeprefix("--preset=")
     return as_choice("preset", name, presets)
+
+
+def _flow_help(config: Any) -> None:
+    """Let ``--help`` show the text of every argument as one paragraph, whatever lines it has in the source.
+
+    Args:
+        config: Class of the arguments, or a union of such classes; classes of groups in it are changed, too.
+    """
+    for each in get_args(config):
+        _flow_help(each)
+    if not (isinstance(config, type) and dataclasses.is_dataclass(config)):
+        return
+    hints = get_type_hints(config, include_extras=True)
+    for hint in hints.values():
+        _flow_help(hint)
+    for argument in docstring_parser.parse_from_object(config).params:
+        lines = (argument.description or "").split("\n")
+        if len(lines) > 1 and argument.arg_name in config.__annotations__:
+            text = tyro.conf.arg(help=" ".join(line.strip() for line in lines))
+            config.__annotations__[argument.arg_name] = Annotated[hints[argument.arg_name], text]
 
 
 def choice(names: Iterable[str]) -> Any:
@@ -130,16 +163,56 @@ def differing_flags(config: Any, default: Any, prefix: str = "") -> list[str]:
     return flags
 
 
-def command_text(module: str, config: Any, presets: Mapping[str, Any]) -> str:
-    """Return the command line that has these arguments, with its preset.
+def command_arguments(config: Any, default: Any) -> list[str]:
+    """Return the command line of a dataclass of arguments, after the name of its module.
+
+    Args:
+        config: The arguments.
+        default: The presets, as in `preset_main`, of which ``config.preset`` is one; or an instance with the
+            defaults of a command without presets.
+    """
+    if isinstance(default, Mapping):
+        return ["--preset", config.preset, *differing_flags(config, default[config.preset])]
+    return differing_flags(config, default)
+
+
+def command_text(module: str, config: Any, default: Any, *positional: object) -> str:
+    """Return a command line to copy, quoted for a shell.
 
     Args:
         module: Its name after ``python -m``.
-        config: The arguments, of which `preset` is one.
-        presets: As in `preset_main`.
+        config: The arguments, those with flags.
+        default: As in `command_arguments`.
+        *positional: The arguments without flags.
     """
-    flags = differing_flags(config, presets[config.preset])
-    return " ".join([f"python -m {module} --preset", config.preset, *flags])
+    words = [*map(str, positional), *command_arguments(config, default)]
+    return shlex.join(["python", "-m", module, *words])
+
+
+def refuse_unused(config: Any, default: Any, unused: Mapping[str, str]) -> None:
+    """Refuse arguments that were given and change nothing.
+
+    Args:
+        config: Arguments of a command.
+        default: An instance with the defaults.
+        unused: Names of arguments that have no effect beside the others, those of groups with a dot, and why,
+            in words such as "without --perturbation rotation".
+
+    Raises:
+        ValueError: If one of them differs from its default.
+    """
+    for name, why in unused.items():
+        value, usual = map(attrgetter(name), (config, default))
+        if value != usual:
+            raise ValueError(f"--{name.replace('_', '-')} {value} changes nothing {why}")
+
+
+SIGNALLED: Final = 128  # plus the number of a signal: exit status of a command that the signal interrupted
+
+
+def interrupted(status: int) -> bool:
+    """Return whether an exit status is that of a command that a signal interrupted, see `StopFlag.status`."""
+    return status > SIGNALLED
 
 
 class Stopped(Exception):
@@ -171,7 +244,7 @@ class StopFlag:
     @property
     def status(self) -> int:
         """The exit status of a process that stopped when asked: 130 after Ctrl-C, 143 after SIGTERM."""
-        return 128 + self.number
+        return SIGNALLED + self.number
 
     def __enter__(self) -> StopFlag:
         """Return the flag."""

@@ -19,10 +19,18 @@ from agents.supervised.local_rule import describe_rule
 from agents.supervised.reaches import Timing
 from experiments.runs.command_line import StopFlag, preset_main
 from experiments.runs.folder import RunFolder
-from experiments.savings.config import PRESETS, Savings, check_memory, finished, identity, start_weights
+from experiments.savings.config import (
+    PRESETS,
+    Savings,
+    check_memory,
+    finished,
+    identity,
+    start_weights,
+)
 from experiments.savings.experiment import FourPhases
 from experiments.savings.pretrain import pretrain
 from experiments.savings.report import ProgressDisplay, draw, finish_report, missing_figures, show_report
+from experiments.savings.unused import check_given
 from savings_gym.files import sole_writer
 from savings_gym.probes.tracking import mirror
 from savings_gym.task.settings import N_TARGETS
@@ -130,4 +138,4 @@ def _compare_delays(weights: Path, config: Savings) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    return preset_main("experiments.savings", PRESETS, "quick", run, arguments, __doc__)
+    return preset_main("experiments.savings", PRESETS, "quick", run, arguments, __doc__, check_given)

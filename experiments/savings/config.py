@@ -23,7 +23,7 @@ from agents.supervised.networks import (
 )
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO, TRAINING_GO
 from agents.supervised.torch_arm import ACTUATIONS, check_actuation
-from experiments.runs.command_line import choice, choices, differing_flags
+from experiments.runs.command_line import choice, choices, command_arguments, command_text
 from experiments.runs.folder import RunFolder
 from experiments.savings.experiment import Task
 from experiments.savings.phases import (
@@ -73,15 +73,15 @@ class Savings:
     cell: Annotated[str, choice(CELLS)] = "gru"
     """Recurrent cell; weights that are loaded must have the same."""
     seed: int = 0
-    """Seed of all random numbers; networks pre-trained elsewhere start alike for every seed."""
+    """Seed of all random numbers; networks from a file start from the same weights with any seed."""
     pretrained: Path | None = None
     """Weights to start from; None pre-trains first."""
     pretraining_updates: int = 20_000
     """Batches of 32 random reaches, if networks are pre-trained first."""
     pretraining_anneal: int = 0
-    """Number of last ones of them during which the learning rate falls linearly to 0."""
+    """Of the updates of pre-training, the last N, over which the learning rate falls linearly to 0."""
     pretraining_criterion: float | None = None
-    """Mean end-point error over networks [m] that ends their pre-training early; None lets it last."""
+    """Mean end-point error over networks [m] that ends their pre-training early; None: no early end."""
     initial_weights: Annotated[str, choice(INITIAL_WEIGHTS)] = "stack"
     """Draw initial weights for the stack of all gates, as the study does, or for each gate on its own."""
     nf1_updates: int = 600
@@ -93,7 +93,7 @@ class Savings:
     ff2_updates: int = 600
     """Updates of the re-adaptation."""
     criterion: float | None = None
-    """Mean end-point error over networks [m] that ends the baseline early; None lets it last."""
+    """Mean end-point error over networks [m] that ends the baseline early; None: no early end."""
     criterion_probes: int = 3
     """Probes in a row that must meet the criterion."""
     b: float = 8.0
@@ -106,7 +106,8 @@ class Savings:
     ff1_ramp: float = 0.0
     """Share of FF1 over which its field grows from nothing, update by update; 0 is at once."""
     onset: Annotated[str, choice(ONSETS)] = "go"
-    """When fields set on: at the start of the trial, at go, or when the go cue is seen."""
+    """When fields set on, unless JSON says otherwise: at the start of the trial, at go, or when the go cue is
+    seen."""
     change: PhaseChanges = PhaseChanges()
     """What differs from the study in FF1 and FF2, for controls."""
     catch_fraction: float = 0.5
@@ -139,7 +140,7 @@ class Savings:
     rollout: Annotated[str, choice(ROLLOUTS)] = "auto"
     """fused runs GRUs on a CPU, plain runs everything; auto takes fused if it can."""
     device: str = "cpu"
-    """cpu, cuda, cuda:1, ... or mps."""
+    """Where the networks run: cpu, cuda (or one card, such as cuda:1), or mps."""
     figures: bool = True
     """Draw learning curves and hand paths at the end, two thirds of the bytes of a folder."""
     track: bool = False
@@ -301,12 +302,21 @@ def finished(config: Savings) -> bool:
     return begun and RunFolder(config.out, values).complete
 
 
+def begin(config: Savings) -> RunFolder:
+    """Return the run folder of a run, begun if it is new.
+
+    Raises:
+        FileNotFoundError, ValueError: If the run could not start, as in `start_weights`.
+        FileExistsError: If the folder holds another run, or something else.
+    """
+    return RunFolder(config.out, identity(config, start_weights(config)), config.device)
+
+
 def command(config: Savings) -> str:
     """Return the command line that repeats this run alone, in its folder."""
-    return " ".join(["python -m experiments.savings", *arguments(config)])
+    return command_text("experiments.savings", config, PRESETS)
 
 
 def arguments(config: Savings) -> list[str]:
     """Return the arguments of ``experiments.savings`` for this run."""
-    preset = PRESETS[config.preset]
-    return ["--preset", config.preset, *differing_flags(config, preset)]
+    return command_arguments(config, PRESETS)

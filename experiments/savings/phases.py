@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -19,7 +20,14 @@ from agents.supervised.reaches import centre_out_targets
 from experiments.runs.command_line import choice
 from savings_gym.arm.model import load_arm
 from savings_gym.arrays import as_choice
-from savings_gym.perturbations.fields import CurlField, Field, NullField, ViscousField, field_from_dict
+from savings_gym.perturbations.fields import (
+    ONSETS,
+    CurlField,
+    Field,
+    NullField,
+    ViscousField,
+    field_from_dict,
+)
 from savings_gym.perturbations.modified import Scaled
 from savings_gym.perturbations.visual import VisuomotorRotation
 from savings_gym.task.settings import N_TARGETS
@@ -87,8 +95,8 @@ def perturbation(name: str) -> Callable[[float, str], Field]:
     """Return what makes the perturbation of a run from its size and onset.
 
     Args:
-        name: One of `PERTURBATIONS`, whose size is in N s/m or in degrees; or any perturbation as JSON, which
-            has its own onset and whose size is a factor.
+        name: One of `PERTURBATIONS`, whose size is in N s/m or in degrees; or any perturbation as JSON, whose
+            size is a factor, and whose parts may state onsets of their own.
 
     Raises:
         ValueError: If it is neither.
@@ -96,7 +104,7 @@ def perturbation(name: str) -> Callable[[float, str], Field]:
     if name in PERTURBATIONS:
         return PERTURBATIONS[name]
     try:
-        whole = field_from_dict(json.loads(name))
+        values = json.loads(name)
     except json.JSONDecodeError as error:
         choices = ", ".join(PERTURBATIONS)
         raise ValueError(
@@ -105,11 +113,32 @@ def perturbation(name: str) -> Callable[[float, str], Field]:
         ) from None
 
     def scaled(size: float, onset: str = "go") -> Field:
-        if onset != "go":
-            raise ValueError(f"the onset of a perturbation in JSON stands there; leave out onset {onset!r}")
+        whole = field_from_dict(with_onset(values, as_choice("onset", onset, ONSETS)))
         return whole if size == 1.0 else Scaled(whole, size)
 
     return scaled
+
+
+def with_onset(values: Any, onset: str) -> Any:
+    """Return the dict of a perturbation in which every part that states no onset has this one.
+
+    Args:
+        values: The dict; the parts of sums, and what other perturbations change, are dicts in it.
+        onset: One of `ONSETS`.
+    """
+    if isinstance(values, list):
+        return [with_onset(value, onset) for value in values]
+    if not isinstance(values, dict):
+        return values
+    if not _has_parts(values):
+        return {"onset": onset} | values
+    return {name: with_onset(value, onset) for name, value in values.items()}
+
+
+def _has_parts(values: dict[str, Any]) -> bool:
+    """Whether the dict of a perturbation holds dicts of others, which have onsets in its place."""
+    several = [value for value in values.values() if isinstance(value, list)]
+    return "fields" in values or any(isinstance(value, dict) for value in chain(values.values(), *several))
 
 
 def size_of(name: str, b: float, angle_deg: float) -> float:

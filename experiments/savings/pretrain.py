@@ -70,14 +70,14 @@ class Pretraining:
     updates: int = 20_000
     """Number of updates, each on one batch."""
     anneal: int = 0
-    """Number of last updates during which the learning rate falls linearly to 0: fewer updates suffice
+    """Of the updates, the last N, over which the learning rate falls linearly to 0: fewer updates suffice
     then."""
     trials: int = 32
     """Reaches in a batch, half of them catch trials."""
     seed: int = 0
     """Seed of all random numbers."""
     device: str = "cpu"
-    """cpu, cuda, cuda:1, ... or mps."""
+    """Where the networks run: cpu, cuda (or one card, such as cuda:1), or mps."""
     noise: Noise = Noise()
     """Noise of excitations and senses."""
     delays: Delays = Delays()
@@ -164,7 +164,7 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
     }  # fmt: skip
     began, made = time.monotonic(), config.updates
     for update in range(first, config.updates):
-        if _reaches(learner, config, update):
+        if _criterion_met(learner, config, update):
             made = update
             break
         if stopped():
@@ -232,7 +232,7 @@ def _endpoint_errors(learner: SupervisedLearner, config: Pretraining, update: in
     return (learner.probe(reaches).hand[:, -1] - reaches.target).norm(dim=-1).mean(1)
 
 
-def _reaches(learner: SupervisedLearner, config: Pretraining, update: int) -> bool:
+def _criterion_met(learner: SupervisedLearner, config: Pretraining, update: int) -> bool:
     """Whether the networks that learn meet the criterion, if there is one and it is due."""
     if config.criterion is None or update % TRY_EVERY or not update:
         return False
@@ -280,9 +280,8 @@ def _resume(
     }  # fmt: skip
     about = older | state["about"]
     length = ("updates", "anneal")
-    differing = sorted(
-        name for name in arguments if name not in ("out", *length) and about.get(name) != arguments[name]
-    )
+    names = {*about, *arguments} - {"out", *length}
+    differing = sorted(name for name in names if about.get(name) != arguments.get(name))
     starts = [int(str(run["updates"])) - int(str(run["anneal"])) for run in (about, arguments)]
     if state["update"] > min(starts):  # the rate has begun to fall, or should have
         differing += [name for name in length if about[name] != arguments[name]]

@@ -21,7 +21,7 @@ import numpy as np
 import tyro
 
 from agents.supervised.checkpoints import read_metadata
-from experiments.runs.command_line import command_main
+from experiments.runs.command_line import command_main, command_text
 from experiments.savings.config import ROOT
 from experiments.share.card_text import PICTURE, body, check_hub, front_matter
 from experiments.share.loading import PRETRAINED, load_agent
@@ -106,8 +106,8 @@ def command(path: Path, config: Card) -> str:
     """Return the command line that makes a card."""
     file = path.resolve()
     shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else Path(path.name)
-    named = [f"--{name} {value}" for name in ("run", "sham") if (value := getattr(config, name)) is not None]
-    return " ".join(["python -m experiments.share.card", shown.as_posix(), *named])
+    runs = Card((path,), run=config.run, sham=config.sham)
+    return command_text("experiments.share.card", runs, Card((path,)), shown.as_posix())
 
 
 def picture(reaches: dict[str, Reaches]) -> bytes:

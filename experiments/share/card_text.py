@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from string import Template
 from typing import Any, Final
 
 from agents.supervised.checkpoints import UNKNOWN, delays_of, pretraining_of, read_metadata
-from experiments.runs.command_line import differing_flags
+from experiments.runs.command_line import command_text
 from experiments.runs.folder import versions
 from experiments.runs.tables import format_value, markdown_table
 from experiments.savings.pretrain import PRESETS, Pretraining
@@ -169,7 +170,8 @@ def making_commands(parts: list[dict[str, Any]], path: Path) -> str:
         return pretraining_command(parts[0], path.name)
     names = [f"{path.stem}-{i}{path.suffix}" for i in range(len(parts))]
     made = [pretraining_command(stored, name) for stored, name in zip(parts, names, strict=True)]
-    return "\n".join([*made, f"python -m experiments.join_networks {' '.join(names)} --out {path.name}"])
+    joined = shlex.join(["python", "-m", "experiments.join_networks", *names, "--out", path.name])
+    return "\n".join([*made, joined])
 
 
 def _is_older(stored: dict[str, Any]) -> bool:
@@ -197,4 +199,4 @@ def pretraining_command(stored: dict[str, Any], name: str) -> str:
         delays=Delays(**values.get("delays", {})),
         training_go=tuple(values.get("training_go", usual.training_go)),
     )
-    return " ".join(["python -m experiments.pretrain", *differing_flags(config, usual)])
+    return command_text("experiments.pretrain", config, usual)

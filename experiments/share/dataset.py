@@ -26,7 +26,7 @@ from typing import Annotated, Any, Final
 import gymnasium as gym
 import numpy as np
 
-from experiments.runs.command_line import choice, command_main, differing_flags
+from experiments.runs.command_line import choice, command_main, command_text, refuse_unused
 from experiments.runs.folder import versions
 from experiments.share.demonstrators import ENVIRONMENTS, QUALITIES, check_environment, demonstrator
 from experiments.share.episodes import Episodes, record_episodes, reference_returns, return_summary
@@ -54,7 +54,7 @@ class Dataset:
     agent: str | None = None
     """Reaches instead: an agent by its name, as for load_agent, such as gru128-paper."""
     network: int = 0
-    """Number of the network in an ensemble."""
+    """Number of the network in an ensemble, of --agent."""
     episodes: int = 1000
     """Number of trials of 1 s."""
     seed: int = 0
@@ -101,6 +101,16 @@ class Dataset:
         if self.agent is not None:
             return f"agent {self.agent}, network {self.network}"
         return f"{self.quality}: {QUALITIES[self.quality]}"
+
+
+def check_given(config: Dataset) -> None:
+    """Refuse arguments of a command line that change nothing.
+
+    Raises:
+        ValueError: If there are such arguments.
+    """
+    unused = {"network": "without --agent"} if config.agent is None else {"quality": "with --agent"}
+    refuse_unused(config, Dataset(), unused)
 
 
 def run(config: Dataset) -> int:
@@ -176,7 +186,7 @@ def description(config: Dataset) -> str:
 
 def command(config: Dataset) -> str:
     """Return the command line that makes the dataset."""
-    return " ".join(["python -m experiments.share.dataset", *differing_flags(config, Dataset())])
+    return command_text("experiments.share.dataset", config, Dataset())
 
 
 def _minari() -> Any:
@@ -241,7 +251,7 @@ def _move(temporary: Path, config: Dataset) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    return command_main("experiments.share.dataset", Dataset, run, arguments, __doc__)
+    return command_main("experiments.share.dataset", Dataset, run, arguments, __doc__, check=check_given)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import sys
 import time
 import traceback
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from experiments.runs.command_line import interrupted
 from experiments.runs.side_by_side import ONE_THREAD
 from experiments.sweep.grid import Cell
 from experiments.sweep.subjects import SUBJECTS
@@ -21,8 +21,6 @@ from savings_gym.files import BusyFolderError
 
 FINISHED, FAILED, INTERRUPTED, BUSY, STARTED = "finished", "failed", "interrupted", "busy", "started"
 LONGEST_ERROR: Final = 400  # characters
-# exit statuses of a run that a signal stopped
-STOPPED: Final = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def _attempt(cell: Cell, sweep: Path) -> tuple[str, str]:
         return FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}"
     if status == 0:
         return FINISHED, ""
-    return (INTERRUPTED, "") if status in STOPPED else (FAILED, "")
+    return (INTERRUPTED, "") if interrupted(status) else (FAILED, "")
 
 
 @contextlib.contextmanager

@@ -20,9 +20,9 @@ from typing import Annotated
 import tyro
 
 from agents.supervised.memory import GB
-from experiments.runs.command_line import StopFlag, choice, command_main, differing_flags
+from experiments.runs.command_line import StopFlag, choice, command_main, differing_flags, refuse_unused
 from experiments.sweep.cell_run import Outcome, Task
-from experiments.sweep.executors import EXECUTORS, LOCAL, check_executor, execute
+from experiments.sweep.executors import EXECUTORS, LOCAL, RAY, SLURM, SUBMITIT_LOCAL, check_executor, execute
 from experiments.sweep.grid import Cell, Grid, describe, read_grid
 from experiments.sweep.journal import JournalReader, JournalWriter, last_failures
 from experiments.sweep.progress import Progress
@@ -33,6 +33,7 @@ from savings_gym.files import versions, write_json
 
 log = logging.getLogger(__name__)
 DECLARATION = "sweep.json"
+HERE = ("workers", "memory_gb")  # what may be used on this machine
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,27 @@ class Sweep:
         """Return what the executor may use."""
         memory = None if self.memory_gb is None else self.memory_gb * GB
         return Resources(self.workers, self.threads, memory, self.slurm, self.ray_address)
+
+
+def check_given(config: Sweep) -> None:
+    """Refuse arguments of a command line that change nothing with the executor.
+
+    Raises:
+        ValueError: If there are such arguments.
+    """
+    unused: dict[str, str] = {}
+    if config.executor == SLURM:
+        unused |= dict.fromkeys(HERE, f"with --executor {SLURM}: give --slurm.cpus and --slurm.memory-gb")
+    else:
+        of_slurm = [field.name for field in dataclasses.fields(Slurm)]
+        if config.executor == SUBMITIT_LOCAL:
+            of_slurm.remove("requeues")
+        unused |= dict.fromkeys((f"slurm.{name}" for name in of_slurm), f"without --executor {SLURM}")
+    if config.executor != RAY:
+        unused["ray_address"] = f"without --executor {RAY}"
+    elif config.ray_address is not None:
+        unused |= dict.fromkeys(HERE, "with --ray-address: a running cluster has its own")
+    refuse_unused(config, Sweep(config.grid, config.out), unused)
 
 
 def run(config: Sweep) -> int:
@@ -174,4 +196,4 @@ def _list_failures(grid: Grid, tasks: list[Task], failures: dict[str, str], conf
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    return command_main("experiments.sweep", Sweep, run, arguments, __doc__)
+    return command_main("experiments.sweep", Sweep, run, arguments, __doc__, check=check_given)

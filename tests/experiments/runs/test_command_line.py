@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import itertools
+import re
+import shlex
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import tyro
 
 from agents.supervised.networks import CELLS
 from experiments.benchmark.agents import AGENTS
 from experiments.benchmark.search import SEARCHABLE
 from experiments.controls.conditions import conditions
 from experiments.figures.command import FIGURES
-from experiments.runs.command_line import command_main, preset_main
+from experiments.runs.command_line import (
+    StopFlag,
+    command_main,
+    command_text,
+    interrupted,
+    preset_main,
+    refuse_unused,
+)
 from experiments.savings.config import PRESETS
 
 COMMANDS = {  # the module that holds main, and what --help has to list
@@ -54,6 +67,25 @@ def test_help_shows_how_to_run_the_command_and_its_choices(
     assert end.value.code == 0 and text.startswith(f"usage: python -m {module} ")
     unlisted = [name for name in COMMANDS[module][1] if name not in text]
     assert not unlisted and "__main__" not in text
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_the_help_of_an_argument_is_one_paragraph(
+    module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line ends where the next word no longer fits, not where one ends in the source."""
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main_of(module)(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    titles = [line.strip("╭─╮ ") in ("options", "positional arguments") for line in lines]
+    boxes = lines[titles.index(True) :]
+    for before, line in itertools.pairwise(boxes):
+        indent = re.match(r"[│ ] {5,}(?=[^ │])", line)
+        if indent is None or before[indent.end() - 2 : indent.end()].strip() or before[indent.end()] in " │":
+            continue  # the first line of a text
+        word = line[indent.end() :].split()[0]
+        assert len(before.rstrip(" │")) + 1 + len(word) > len(line) - 2, word
 
 
 @pytest.mark.parametrize("module", ["experiments.report", "experiments.activity"])
@@ -103,6 +135,26 @@ class Arguments:
 SMALL = {"small": Arguments(), "large": Arguments("large", 100)}
 
 
+@dataclass(frozen=True)
+class Group:
+    """A group of arguments."""
+
+    names: tuple[str, ...] = ()
+    """Names."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Arguments with texts."""
+
+    text: str = "usual"
+    """A text."""
+    out: Path = Path("out")
+    """A folder."""
+    group: Group = Group()
+    """More."""
+
+
 def test_a_preset_sets_the_defaults_of_the_other_arguments() -> None:
     seen: list[Arguments] = []
 
@@ -113,6 +165,45 @@ def test_a_preset_sets_the_defaults_of_the_other_arguments() -> None:
     for arguments in ([], ["--preset", "large"], ["--preset=large", "--number", "3"]):
         assert preset_main("experiments.small", SMALL, "small", run, arguments, None) == 7
     assert [config.number for config in seen] == [1, 100, 3]
+
+
+def test_a_command_line_to_copy_has_these_arguments_whatever_they_hold() -> None:
+    words = Words("Jane Doe", Path("a folder/$HOME"), Group(("it's", '{"kind": "gain"}', "*")))
+    python, option, module, *arguments = shlex.split(command_text("experiments.words", words, Words()))
+    assert (python, option, module) == ("python", "-m", "experiments.words")
+    assert tyro.cli(Words, args=arguments) == words
+    positional = command_text("experiments.words", Words("other"), Words(), Path("my table.csv"))
+    assert positional == "python -m experiments.words 'my table.csv' --text other"
+    large = command_text("experiments.small", Arguments("large", 3), SMALL)
+    assert large == "python -m experiments.small --preset large --number 3"
+
+
+def test_a_given_argument_that_changes_nothing_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    def check(config: Arguments) -> None:
+        refuse_unused(config, SMALL[config.preset], {"number": "without --text"})
+
+    def main(*arguments: str) -> int:
+        return preset_main("experiments.small", SMALL, "small", lambda _: 7, list(arguments), None, check)
+
+    assert main() == main("--preset", "large") == main("--preset", "large", "--number", "100") == 7
+    assert main("--number", "100") == 2
+    assert caplog.records[-1].getMessage() == "error: --number 100 changes nothing without --text"
+    given = Words(group=Group(("a",)))
+    with pytest.raises(ValueError, match=r"--group.names .* changes nothing without --text"):
+        refuse_unused(given, Words(), {"group.names": "without --text"})
+    refuse_unused(dataclasses.replace(given, text="other"), given, {"group.names": "without --text"})
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_exit_status_says_that_a_signal_interrupted_a_command(number: signal.Signals) -> None:
+    with StopFlag() as stop:
+        signal.raise_signal(number)
+        assert stop() and stop.status == 128 + number and interrupted(stop.status)
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, -9])
+def test_other_exit_statuses_say_that_no_signal_did(status: int) -> None:
+    assert not interrupted(status)
 
 
 @pytest.mark.parametrize(

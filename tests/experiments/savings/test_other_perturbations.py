@@ -15,7 +15,7 @@ from experiments.savings.config import PRESETS, Savings, arguments, identity
 from experiments.savings.phases import resistive, stored_field
 from experiments.savings.report import report_rows
 from experiments.savings.shared_phases import shared_phases, stored_arguments
-from savings_gym import CurlField, NullField, Scaled, VisualGain, VisuomotorRotation
+from savings_gym import CurlField, NullField, Pulse, Scaled, VisualGain, VisuomotorRotation
 from savings_gym.files import PROBES, read_table
 from savings_gym.metrics.rotation import rotation_adaptation
 
@@ -33,7 +33,34 @@ def test_the_perturbation_takes_the_place_of_the_curl_field():
     assert fields() == [NullField(), CurlField(8.0)] * 2
     turn = VisuomotorRotation(20.0, onset="go")
     assert fields(perturbation="rotation", angle_deg=20.0) == [NullField(), turn] * 2
-    assert fields(perturbation=GAIN) == [NullField(), VisualGain(1.5)] * 2
+    assert fields(perturbation=GAIN) == [NullField(), VisualGain(1.5, onset="go")] * 2
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_perturbation_in_json_takes_the_onset_of_the_run_where_it_states_none(preset):
+    usual = PRESETS[preset]
+
+    def field(**values):
+        return dataclasses.replace(usual, perturbation=json.dumps(values)).field()
+
+    gain, stated = {"kind": "gain", "gain": 1.5}, {"kind": "gain", "gain": 1.5, "onset": "start"}
+    assert field(**gain) == VisualGain(1.5, onset=usual.onset)
+    assert field(**stated) == VisualGain(1.5, onset="start")
+    pulse = {"kind": "pulse", "at": 0.1, "duration": 0.2}
+    curl = CurlField(8.0, onset=usual.onset)
+    for inner in (gain, stated):
+        whole = VisualGain(1.5, onset=inner.get("onset", usual.onset))
+        both = field(kind="sum", fields=[pulse | {"field": inner}, {"kind": "curl", "b": 8.0}])
+        assert both == Pulse(whole, 0.1, 0.2) + curl
+        again = dataclasses.replace(usual, perturbation=json.dumps(both.to_dict()), onset="start")
+        assert again.field() == both  # which states all its onsets
+
+
+def test_a_run_with_a_perturbation_in_json_is_read_back_with_the_same_field():
+    config = dataclasses.replace(PRESETS["quick"], perturbation=GAIN, onset="start")
+    assert stored_field(identity(config, None)) == config.field() == VisualGain(1.5, onset="start")
+    usual = dataclasses.replace(PRESETS["quick"], perturbation=GAIN)
+    assert stored_field(identity(usual, None)) == usual.field() == VisualGain(1.5, onset="cue")
 
 
 def test_identities_of_usual_runs_know_nothing_of_it():
@@ -57,7 +84,9 @@ def test_controls_change_it_as_they_change_the_curl_field():
     assert of("double")[1] == VisuomotorRotation(60.0, onset="go")
     assert of("other-field")[1] == resistive(8.0)
     gain = conditions(dataclasses.replace(SMOKE, perturbation=GAIN))["opposite"].config.phases()
-    assert gain[3].field == Scaled(VisualGain(1.5), -1.0) and opposite(gain[1].field, gain[3].field)
+    assert gain[3].field == Scaled(VisualGain(1.5, onset="go"), -1.0) and opposite(
+        gain[1].field, gain[3].field
+    )
 
 
 def test_a_gradual_phase_grows_by_update_and_shares_its_baseline():
@@ -73,7 +102,7 @@ def test_a_gradual_phase_grows_by_update_and_shares_its_baseline():
     [
         ({"perturbation": "tilt"}, "unknown perturbation 'tilt'; choose from: curl, rotation, or JSON"),
         ({"perturbation": '{"kind": "tilt"}'}, "unknown field kind 'tilt'"),
-        ({"perturbation": GAIN, "onset": "cue"}, "leave out onset 'cue'"),
+        ({"perturbation": GAIN, "onset": "late"}, "onset must be one of .* got 'late'"),
         ({"angle_deg": float("nan"), "perturbation": "rotation"}, "angle_deg must be a finite number"),
         ({"ff1_ramp": 1.5}, "ff1_ramp must be at least 0 and at most 1"),
     ],

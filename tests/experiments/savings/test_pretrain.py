@@ -190,6 +190,30 @@ def test_a_state_from_before_the_cue_had_a_delay_is_gone_on_with(tmp_path, monke
     assert_weights(load_ensemble(config(tmp_path).out), undisturbed)
 
 
+@pytest.mark.parametrize(("before", "after"), [(1e-6, None), (None, 1e-6), (1e-6, 1e-5)])
+def test_the_state_of_another_criterion_is_not_gone_on_with(tmp_path, monkeypatch, before, after):
+    interrupt_in_update(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config(tmp_path, criterion=before))
+    with pytest.raises(ValueError, match="belongs to a run with other criterion: choose another --out"):
+        pretrain(config(tmp_path, criterion=after))
+    pretrain(config(tmp_path, criterion=before))
+    made = read_metadata(config(tmp_path).out)["pretraining"]
+    assert made.get("updates_made") == (None if before is None else UPDATES)
+
+
+def test_a_state_that_says_that_there_is_no_criterion_is_gone_on_with(tmp_path, monkeypatch, undisturbed):
+    interrupt_in_update(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config(tmp_path))
+    file = tmp_path / "gru8.state.pt"
+    state = torch.load(file, weights_only=True)
+    assert "criterion" not in state["about"]
+    torch.save(state | {"about": state["about"] | {"criterion": None}}, file)
+    pretrain(config(tmp_path))
+    assert_weights(load_ensemble(config(tmp_path).out), undisturbed)
+
+
 @pytest.mark.parametrize("name", ["networks", "units", "updates", "trials"])
 def test_a_number_below_one_is_named(tmp_path, name):
     with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, got 0"):

@@ -24,7 +24,7 @@ from experiments.savings.config import PRESETS, identity
 from experiments.savings.phases import PhaseChanges
 from experiments.savings.pretrain import PRESETS as PRETRAINING_PRESETS
 from experiments.savings.pretrain import Pretraining, stored
-from experiments.share.card import main
+from experiments.share.card import Card, command, main
 from experiments.share.card_text import OLDER_ARM, pretraining_command
 from experiments.share.loading import PRETRAINED, load_agent, shipped_agents
 from experiments.share.measures import RESULTS, shown_metrics
@@ -207,6 +207,14 @@ def test_the_code_of_a_card_runs():
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert re.fullmatch(r"\d+\.\d mm to the right of the line\n", done.stdout), done.stderr
+
+
+def test_the_command_of_a_card_can_be_copied():
+    path = PRETRAINED / "gru32-paper.safetensors"
+    config = Card((path,), Path("elsewhere"), run=Path("runs/a b"), sham=Path("runs/sham"))
+    expected = "python -m experiments.share.card experiments/pretrained/gru32-paper.safetensors"
+    assert command(path, config) == f"{expected} --run 'runs/a b' --sham runs/sham"
+    assert command(path, Card((path,))) == expected
 
 
 def test_the_command_of_a_card_pretrains_such_networks():

@@ -11,9 +11,10 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+import tyro
 
 from agents.baselines.agents import ZeroAgent
-from experiments.share.dataset import Dataset, main
+from experiments.share.dataset import Dataset, command, main
 from experiments.share.demonstrators import (
     ENVIRONMENTS,
     MEDIUM_NOISE,
@@ -197,6 +198,26 @@ def test_a_dataset_is_not_overwritten_and_an_unknown_agent_not_looked_for(tmp_pa
     (tmp_path / Dataset().dataset_id).mkdir(parents=True)
     assert main([*FEW, "--out", str(tmp_path)]) == 2 and "exists already" in caplog.text
     assert main(["--agent", "gru31", "--out", str(tmp_path)]) == 2 and "gru32-paper" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--network", "1"], "--network 1 changes nothing without --agent"),
+        (["--agent", "gru32-paper", "--quality", "random"], "--quality random changes nothing with --agent"),
+    ],
+)
+def test_arguments_that_change_nothing_are_refused(given, words, tmp_path, caplog):
+    assert main([*given, "--out", str(tmp_path / "out")]) == 2 and words in caplog.text
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_of_a_dataset_can_be_copied():
+    assert command(Dataset()) == "python -m experiments.share.dataset"
+    config = Dataset(author="Jane Doe", out=Path("my data"), infos=False)
+    words = command(config)
+    assert words == "python -m experiments.share.dataset --out 'my data' --no-infos --author 'Jane Doe'"
+    assert tyro.cli(Dataset, args=shlex.split(words)[3:]) == config
 
 
 def test_every_environment_with_one_field_has_demonstrators():

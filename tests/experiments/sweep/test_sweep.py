@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from tiny_grids import FIXED, LEARNING, grid_file, journal_states, tables
 
 from experiments.sweep.cell_run import FAILED, FINISHED, INTERRUPTED, STARTED, Task, run_cell
-from experiments.sweep.command import main
+from experiments.sweep.command import Sweep, check_given, main
 from experiments.sweep.executors import EXECUTORS
 from experiments.sweep.grid import Cell, read_grid
+from experiments.sweep.resources import Slurm
 from experiments.sweep.subjects import SUBJECTS
 from experiments.sweep.workers import DEATHS, Workers
 from savings_gym.files import sole_writer
@@ -243,6 +245,12 @@ def test_a_log_that_cannot_be_written_fails_the_cell_by_name(tmp_path):
     assert outcome.state == FAILED and outcome.error == f"{task.cell.log_file(tmp_path)}: Is a directory"
 
 
+@pytest.mark.parametrize(("status", "state"), [(129, INTERRUPTED), (143, INTERRUPTED), (1, FAILED)])
+def test_a_cell_says_whether_a_signal_stopped_its_run(tmp_path, monkeypatch, status, state):
+    monkeypatch.setattr("experiments.savings.command.run", lambda config: status)
+    assert run_cell(Cell("savings", {"preset": "smoke"}), tmp_path).state == state
+
+
 def test_cells_run_together_only_as_far_as_memory_allows(tmp_path):
     workers, together = Workers(2, 10.0), []
     tasks = [_zero(tmp_path, seed=i, memory=memory) for i, memory in enumerate([6.0, 6.0])]
@@ -278,6 +286,8 @@ def test_a_cell_that_another_process_runs_is_left_to_it(tmp_path):
         (["--slurm.jobs", "0"], "slurm.jobs must be at least 1, got 0"),
         (["--executor", "slurm"], "no command 'sbatch': start --executor slurm where SLURM takes jobs"),
         (["--executor", "pbs"], f"executor must be one of {EXECUTORS}, got 'pbs'"),
+        (["--slurm.jobs", "2"], "--slurm.jobs 2 changes nothing without --executor slurm"),
+        (["--ray-address", "auto"], "--ray-address auto changes nothing without --executor ray"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_written(tmp_path, caplog, capsys, options, words):
@@ -289,6 +299,27 @@ def test_bad_options_are_refused_before_anything_is_written(tmp_path, caplog, ca
     captured = capsys.readouterr()
     assert status == 2 and words in " ".join((caplog.text + captured.err + captured.out).split())
     assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"executor": "slurm", "workers": 2}, "--workers 2 changes nothing with --executor slurm: give"),
+        ({"executor": "slurm", "memory_gb": 4.0}, "--memory-gb 4.0 changes nothing with --executor slurm"),
+        ({"executor": "ray", "ray_address": "auto", "workers": 2}, "--workers 2 changes nothing with --ray"),
+        ({"executor": "submitit-local", "slurm": Slurm(cpus=2)}, "--slurm.cpus 2 changes nothing without"),
+        ({"executor": "slurm", "slurm": Slurm(partition="short")}, None),
+        ({"executor": "ray", "ray_address": "auto"}, None),
+        ({"executor": "ray", "workers": 2, "memory_gb": 4.0}, None),
+        ({"executor": "submitit-local", "workers": 2, "slurm": Slurm(requeues=1)}, None),
+        ({"workers": 2, "memory_gb": 4.0}, None),
+    ],
+)
+def test_options_that_an_executor_ignores_are_refused(tmp_path, monkeypatch, values, words):
+    monkeypatch.setattr("experiments.sweep.command.check_executor", lambda name: None)
+    config = Sweep(tmp_path / "grid.toml", tmp_path / "sweep", **values)
+    with nullcontext() if words is None else pytest.raises(ValueError, match=words):
+        check_given(config)
 
 
 def test_a_grid_with_a_bad_cell_is_refused_before_anything_runs(tmp_path, caplog):
