@@ -94,6 +94,17 @@ def pretraining_of(path: Path) -> list[str]:
     return [pretraining_text(part.get("pretraining", {})) for part in parts for _ in range(part["networks"])]
 
 
+def pretraining_arguments(path: Path) -> list[dict[str, Any]]:
+    """Return the arguments with which the networks in a file were pre-trained, one dict per joined file.
+
+    A dict is empty if they are not known.
+
+    Raises:
+        FileNotFoundError, ValueError: As in `read_metadata`.
+    """
+    return [part.get("pretraining", {}) for part in _parts(read_metadata(path))]
+
+
 def _parts(metadata: dict[str, Any]) -> list[dict[str, Any]]:
     """Metadata of the files from which a file was joined, or its own."""
     if "joined" not in metadata:

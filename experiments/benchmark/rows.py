@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -138,10 +139,10 @@ def _reaching(values: Values) -> Row:
 
 def command(agent: str, jobs: list[Job], sham: bool) -> str:
     """Return the command that makes a row again."""
-    words = ["python -m experiments.benchmark --agents", agent]
+    words = ["python", "-m", "experiments.benchmark", "--agents", agent]
     if jobs[0].settings is not None:
         words += ["--settings", str(jobs[0].settings)]
     if not isinstance(jobs[0].declaration, SupervisedAgent):
         words += ["--seeds", *(str(seed) for seed in sorted(job.seed for job in jobs))]
     words += differing_flags(jobs[0].protocol, Protocol(), "protocol.")
-    return " ".join(words if sham or isinstance(jobs[0].declaration, FixedAgent) else [*words, "--no-sham"])
+    return shlex.join(words if sham or isinstance(jobs[0].declaration, FixedAgent) else [*words, "--no-sham"])

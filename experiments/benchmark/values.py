@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from experiments.benchmark.protocol import REACHED
+from experiments.runs.networks import of_kept_networks
 from savings_gym.arrays import Floats
 from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, jsonable, read_table
 from savings_gym.metrics.curves import phase_curves
@@ -120,7 +121,8 @@ def _channel_force(jobs: Sequence[Finished], memory: str) -> dict[str, list[Any]
         part = summary if memory == "reset" else summary["carried"]
         by_network = part.get("adaptation_networks") or {k: [v] for k, v in part["adaptation"].items()}
         for phase in PHASES:
-            force[f"channel_{phase}"] += [np.nan if value is None else value for value in by_network[phase]]
+            shares = of_kept_networks(summary, by_network[phase])
+            force[f"channel_{phase}"] += [np.nan if value is None else value for value in shares]
     return force
 
 

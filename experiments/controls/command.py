@@ -25,7 +25,7 @@ from experiments.runs.command_line import StopFlag, choice, choices, preset_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.side_by_side import Command, run_side_by_side
 from experiments.savings.config import PRESETS as RUN_PRESETS
-from experiments.savings.config import Savings, check_memory, finished
+from experiments.savings.config import Savings, begin, check_memory, finished
 from experiments.savings.config import arguments as savings_arguments
 from experiments.savings.shared_phases import begin_from, stored_arguments
 from savings_gym.arrays import as_choice
@@ -154,6 +154,7 @@ def condition_command(condition: Condition, out: Path, folder: Callable[[str], P
     """
 
     def prepare() -> None:
+        begin(condition.config)  # also with arguments of the main run that change nothing here
         source = folder(condition.shares) if condition.shares else None
         if source is not None and is_complete(source):
             names = begin_from(source, condition.config)

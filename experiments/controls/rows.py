@@ -13,14 +13,15 @@ import pandas as pd
 
 from experiments.controls.conditions import MAIN, Condition
 from experiments.runs.folder import RunFolder
+from experiments.runs.networks import kept_networks
 from experiments.savings.config import command
 from experiments.stored.activity import activity_of_run
 from experiments.stored.preparation import Preparation, preparation
 from experiments.stored.resistance import resistance
 from savings_gym.activity.preparatory import common_share, retained_fraction, uniform_shift
-from savings_gym.arrays import Floats
+from savings_gym.arrays import Floats, Indices
 from savings_gym.files import PROBES, jsonable, read_table
-from savings_gym.metrics.curves import PhaseCurves, phase_curves
+from savings_gym.metrics.curves import PhaseCurves, phase_curves, shared_networks
 from savings_gym.metrics.savings import field_side, final_deviation, savings
 from savings_gym.metrics.statistics import Sampling, estimate
 from savings_gym.perturbations.fields import CurlField, Field
@@ -31,6 +32,7 @@ from savings_gym.task.settings import N_TARGETS
 log = logging.getLogger(__name__)
 Row = dict[str, Any]
 Phase = tuple[str, str]  # of a condition, and the phase's name
+Values = tuple[Indices, Floats]  # numbers of networks, and a value of each
 SPREAD: Final = 50  # probes at the end of NF1 whose spread a network's residual is compared with
 
 
@@ -123,21 +125,17 @@ class ControlRows:
         """
         if name == MAIN or self._weights(name) != self._weights(MAIN):
             return None
-        ours, theirs = self._beyond_practice(name), self._beyond_practice(MAIN)
-        if ours is None or theirs is None:
+        saved = [self._beyond_practice(condition) for condition in (name, MAIN)]
+        if saved[0] is None or saved[1] is None:
             return None
-        n = min(len(ours), len(theirs))
-        return dataclasses.asdict(estimate(ours[:n] - theirs[:n], self.sampling))
+        return dataclasses.asdict(estimate(_less(saved[0], saved[1])[1], self.sampling))
 
-    def _beyond_practice(self, name: str) -> Floats | None:
-        """(n,) how much closer to the line FF2 begins than in the sham [m]; positive is savings."""
+    def _beyond_practice(self, name: str) -> Values | None:
+        """How much closer to the line FF2 begins than in the sham [m], see `saved_beyond`."""
         sham = self.done[name].sham
         if sham is None or sham not in self.done:
             return None
-        without, ours = (phase_curves(self.table(run))["FF2"].deviation[:, 0] for run in (sham, name))
-        n = min(len(without), len(ours))
-        saved: Floats = field_side(without) * (without[:n] - ours[:n])
-        return saved
+        return saved_beyond(*(phase_curves(self.table(run))["FF2"] for run in (name, sham)))
 
     def matched(self, name: str) -> Row | None:
         """Return savings of the networks that returned to baseline, against first encounter and practice.
@@ -185,27 +183,29 @@ class ControlRows:
         prepared, main = self.preparation(name), self.preparation(MAIN)
         if prepared is None or main is None:
             return None
-        n, sham = min(prepared.networks, main.networks), self.done[name].sham
+        sham = self.done[name].sham
+        ours, theirs = shared_networks(prepared.numbers, main.numbers)
         cue = self.done[name].config.change.cue  # in FF1 it is part of the activity, not of the learning
         values = {}
         if not cue:
             values = {
-                "retained": retained_fraction(prepared.activity, prepared.shift)[:n],
-                "common": common_share(prepared.activity)[:n],
+                "retained": retained_fraction(prepared.activity, prepared.shift)[ours],
+                "common": common_share(prepared.activity)[ours],
             }
         same = self._weights(name) == self._weights(MAIN)
         if same:
-            values["nf2_on_main"] = self._on_main(name, "NF2", n)
+            in_nf2 = self._on_main(name, "NF2")
+            values["nf2_on_main"] = in_nf2[1]
         if same and not cue:
             values |= {
-                "length": prepared.shift.length[:n] / main.shift.length[:n],
-                "ff1_on_main": self._on_main(name, "FF1", n),
+                "length": prepared.shift.length[ours] / main.shift.length[theirs],
+                "ff1_on_main": self._on_main(name, "FF1")[1],
             }
         if same and sham is not None and sham in self.done and self.preparation(sham) is not None:
-            values["beyond_sham"] = values["nf2_on_main"] - self._on_main(sham, "NF2", n)
+            values["beyond_sham"] = _less(in_nf2, self._on_main(sham, "NF2"))[1]
         trained = self.done[name].config.change.ff1_targets
         if len(trained) < N_TARGETS:
-            values["others_on_trained"] = _others_on_trained(prepared, trained)[:n]
+            values["others_on_trained"] = _others_on_trained(prepared, trained)[ours]
         return {key: dataclasses.asdict(estimate(value, self.sampling)) for key, value in values.items()}
 
     def resistance(self, name: str) -> Row:
@@ -217,22 +217,29 @@ class ControlRows:
         """
         values, sham = dict(self._resistance(name)), self.done[name].sham
         if sham is not None and sham in self.done:
+            ours, theirs = (self._networks(condition) for condition in (name, sham))
             for kind, without in self._resistance(sham).items():
-                n = min(len(values[kind]), len(without))
-                values[f"{kind}, beyond sham"] = values[kind][:n] - without[:n]
+                if kind in values:
+                    values[f"{kind}, beyond sham"] = _less((ours, values[kind]), (theirs, without))[1]
         return {kind: dataclasses.asdict(estimate(value, self.sampling)) for kind, value in values.items()}
+
+    def _networks(self, name: str) -> Indices:
+        """Numbers of the networks of a condition that did not diverge, (n,)."""
+        config = self.done[name].config
+        return np.array(kept_networks(config.out, config.networks))
 
     def _weights(self, name: str) -> Path | None:
         """Where the networks of a condition come from; None if they were pre-trained in its run."""
         return self.done[name].config.pretrained
 
-    def _on_main(self, name: str, phase: str, n: int) -> Floats:
-        """(n,) change of mean preparatory activity from NF1 along the main run's shift."""
+    def _on_main(self, name: str, phase: str) -> Values:
+        """Change of mean preparatory activity from NF1 along the main run's shift."""
         prepared, main = self.preparation(name), self.preparation(MAIN)
         assert prepared is not None and main is not None
-        change = (prepared.activity[phase].mean(axis=1) - prepared.activity["NF1"].mean(axis=1))[:n]
-        along: Floats = np.sum(change * main.shift.vector[:n], axis=-1) / main.shift.scale[:n]
-        return along
+        ours, theirs = shared_networks(prepared.numbers, main.numbers)
+        change = (prepared.activity[phase].mean(axis=1) - prepared.activity["NF1"].mean(axis=1))[ours]
+        along: Floats = np.sum(change * main.shift.vector[theirs], axis=-1) / main.shift.scale[theirs]
+        return prepared.numbers[ours], along
 
     def _table(self, name: str) -> pd.DataFrame:
         return read_table(self.done[name].config.out / PROBES)
@@ -251,6 +258,27 @@ class ControlRows:
         except ValueError as error:
             log.warning("%s: no shift, %s", name, error)
             return None
+
+
+def saved_beyond(run: PhaseCurves, sham: PhaseCurves) -> Values:
+    """Return how much closer to the line a run begins FF2 than its sham, network by network.
+
+    Args:
+        run: Its curves of FF2.
+        sham: Those of the sham.
+
+    Returns:
+        Numbers of the networks that both have, (n,), and (n,) differences [m]; positive is savings.
+    """
+    without, ours = ((each.networks, each.deviation[:, 0]) for each in (sham, run))
+    networks, nearer = _less(without, ours)
+    return networks, field_side(without[1]) * nearer
+
+
+def _less(first: Values, second: Values) -> Values:
+    """The first values less the second ones, of the networks that have both."""
+    ours, theirs = shared_networks(first[0], second[0])
+    return first[0][ours], first[1][ours] - second[1][theirs]
 
 
 def residual(curves: dict[str, PhaseCurves]) -> Floats:

@@ -140,7 +140,7 @@ def _comparison(row: Row, name: str, measure: str, key: str, scale: float) -> tu
 
 def _washout(rows: list[Row]) -> str:
     headings = (
-        "condition", "updates of NF2", "after-effect (mm)", "residual, NF2 - NF1 (mm)", "p",
+        "condition", "updates of NF2", "after-effect (mm)", "residual, NF1 - NF2 (mm)", "p",
         "networks within their NF1 spread", "their savings against the first encounter (mm)", "p",
         "beyond practice (mm)", "p",
     )  # fmt: skip
@@ -149,12 +149,18 @@ def _washout(rows: list[Row]) -> str:
         residual, matched = row["washout_residual"], row["matched"] or {}
         lines.append((
             row["name"], str(row["updates"][2]), format_estimate(row["after_effect"], scale=MM),
-            format_estimate(residual, scale=MM), format_p(residual["p"]),
+            format_estimate(_reversed(residual), scale=MM), format_p(residual["p"]),
             f"{matched.get('networks', MISSING)} of {row['networks']}",
             *_comparison(row, "matched", "initial", "difference", MM),
             *_comparison({"practice": matched.get("practice")}, "practice", "initial", "difference", MM),
         ))  # fmt: skip
     return markdown_table(headings, lines)
+
+
+def _reversed(estimate: Row) -> Row:
+    """The same estimate with the opposite sign: the study takes its residual as NF1 - NF2."""
+    low, high = (None if end is None else -end for end in estimate["ci"])
+    return estimate | {"mean": None if estimate["mean"] is None else -estimate["mean"], "ci": [high, low]}
 
 
 def _shift(rows: list[Row]) -> str:

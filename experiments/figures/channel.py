@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 
 from agents.supervised.rollout import wall_forces
 from experiments.drawing import style as look
-from experiments.figures.comparison import beside_study
+from experiments.figures.comparison import further_numbers
 from experiments.figures.findings import Findings, correct, effect, p_text
 from experiments.runs.tables import format_value
 from experiments.stored.probes import learned_field, probe_stored
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.arrays import Columns, Floats
+from savings_gym.metrics.curves import shared_networks
 from savings_gym.metrics.statistics import Sampling
 from savings_gym.perturbations.fields import ChannelField
 from savings_gym.task.schedule import PHASES
@@ -63,6 +64,7 @@ def channel_force(runs: StoredRuns, run: Path) -> dict[str, ChannelForce]:
 def channel(runs: StoredRuns, out: Path) -> Findings:
     """Profiles of the channel force and its share of the ideal force, at the end of every phase."""
     forces, sampling = channel_force(runs, runs.main), Sampling(runs.seed)
+    numbers = runs.networks(runs.main)
     shares = {phase: 100.0 * forces[phase].slope for phase in PHASES}
     quantities = [
         *(quantity(end(phase), shares[phase], "%", sampling, test=False) for phase in PHASES),
@@ -71,7 +73,8 @@ def channel(runs: StoredRuns, out: Path) -> Findings:
     claimed = change(*CHANGES[0])
     if runs.sham is not None:
         practised = 100.0 * channel_force(runs, runs.sham)["NF2"].slope
-        beyond = shares["NF2"][: practised.size] - practised[: shares["NF2"].size]
+        ours, theirs = shared_networks(numbers, runs.networks(runs.sham))
+        beyond = shares["NF2"][ours] - practised[theirs]
         quantities.append(quantity(BEYOND_SHAM, beyond, POINTS, sampling))
         claimed = BEYOND_SHAM
     quantities = correct(quantities, [claimed])
@@ -86,8 +89,8 @@ def channel(runs: StoredRuns, out: Path) -> Findings:
         look.letter_panels((profiles[0], dots))
         figure.supxlabel("Time in the trial (s)", fontsize=look.STYLE["axes.labelsize"], x=0.4)
         picture = look.save_picture(figure, out / "channel.png")
-    tables = {"Share of the field that networks compensate in a channel": beside_study(quantities)}
-    networks: Columns = {"network": np.arange(forces["NF1"].slope.size)}
+    tables = further_numbers("Share of the field that networks compensate in a channel", quantities)
+    networks: Columns = {"network": numbers}
     networks |= {f"{end(phase)} (%)": shares[phase] for phase in PHASES}
     return Findings(quantities, tables, [picture], _text(quantities), networks)
 

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.drawing import style as look
-from experiments.figures.comparison import beside_study
-from experiments.figures.findings import Findings, correct, effect, farthest, p_text
+from experiments.figures.comparison import further_numbers
+from experiments.figures.findings import FLOOR, Findings, correct, effect, farthest, geometric_mean, p_text
 from experiments.runs.tables import format_p, format_value, markdown_table
 from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation, step_at
 from experiments.stored.probes import DisplacedProbes, slopes_over
@@ -40,7 +40,7 @@ LARGER = f"magnitude of the {SLOPE}, shift less random"
 MORE_NEGATIVE = f"{SLOPE}, shift less random"
 REMAINDER = "remainder of a displacement when go is seen"
 WITHOUT_STEEPEST: Final = f"{SLOPE}, without the steepest network"
-FLOOR: Final = 1e-3  # of remainders as drawn
+SMALLEST: Final = 1e-3  # share that is drawn
 TIME_NOTE: Final = (
     f"Slopes from displacements by -1 and 1; the slope above is from {DISPLACEMENTS[0]} to "
     f"{DISPLACEMENTS[-1]}.\n\n"
@@ -98,17 +98,17 @@ def displacement(runs: StoredRuns, out: Path) -> Findings:
             for m, x in zip(result.m, result.deviation[0], strict=True)
         ),
         _deviation(DISPLACED_FF1, result.before, sampling),
-        *_slope_quantities(result.slopes, sampling),
+        *_slope_quantities(result, sampling),
         *_remainder_quantities(result, sampling),
     ]
     quantities = correct(quantities, (SLOPE, LARGER))
     with look.house_style():
         picture = look.save_picture(displacement_figure(result), out / "displacement.png")
     tables = {
-        "Displacement beside the study": beside_study(quantities),
+        **further_numbers("Displacement: further numbers", quantities),
         "Displacements at other times": TIME_NOTE + _time_table(result.by_time, sampling),
     }
-    networks: Columns = {"network": np.arange(result.preparation.networks)}
+    networks: Columns = {"network": result.preparation.numbers}
     networks |= {f"{SLOPE}, shift ({UNIT})": MM * result.slopes.shift}
     networks |= {
         f"{SLOPE}, random direction {k} ({UNIT})": MM * x for k, x in enumerate(result.slopes.random)
@@ -146,8 +146,9 @@ def _deviation(name: str, values: Floats, sampling: Sampling) -> Quantity:
     return quantity(name, values, "mm", sampling, scale=MM, test=False)
 
 
-def _slope_quantities(slopes: Slopes, sampling: Sampling) -> list[Quantity]:
+def _slope_quantities(result: Displaced, sampling: Sampling) -> list[Quantity]:
     """Slopes along the shift and along every draw, and how they compare in magnitude."""
+    slopes, numbers = result.slopes, result.preparation.numbers
 
     def entry(name: str, values: Floats, *, test: bool = True, note: str = "") -> Quantity:
         t = t_test(values)[0]
@@ -165,7 +166,7 @@ def _slope_quantities(slopes: Slopes, sampling: Sampling) -> list[Quantity]:
         entry(
             WITHOUT_STEEPEST,
             np.delete(slopes.shift, steepest),
-            note=f"without network {steepest}, whose slope is farthest from the median",
+            note=f"without network {numbers[steepest]}, whose slope is farthest from the median",
         ),
         entry(RANDOM, slopes.random.mean(axis=0), note=spread),
         *(entry(f"{SLOPE}, random direction {k}", x) for k, x in enumerate(slopes.random)),
@@ -211,7 +212,11 @@ def _text(quantities: list[Quantity], result: Displaced) -> str:
     by_name, by_time = {entry.name: entry for entry in quantities}, result.by_time
     slope, larger, remainder = by_name[SLOPE], by_name[LARGER], by_name[f"{REMAINDER}, shift"]
     rest, random = by_name[WITHOUT_STEEPEST], by_name[RANDOM]
-    words = {1: "moves it less", 0: "does not move it measurably less", -1: "moves it more, not less"}
+    words = {
+        1: "has the smaller effect",
+        0: "does not have a measurably smaller effect",
+        -1: "has the larger effect",
+    }
     strongest = max(by_time, key=lambda time: float(np.abs(by_time[time].shift).mean()))
     there, negative = by_time[strongest], int((result.slopes.shift < 0.0).sum())
     sizes = [float(MM * np.abs(x).mean()) for x in (there.shift, there.random)]
@@ -220,6 +225,7 @@ def _text(quantities: list[Quantity], result: Displaced) -> str:
         if strongest > result.preparation.seen - CONTROL_STEP
         else ""
     )
+    typical = 100.0 * geometric_mean(np.array(remainder.values) / 100.0)
     share = (slope.value or 0.0) / REFERENCE[SLOPE].value
     return (
         f"Displaced at {PREPARATORY_TIME} s, initial deviation changes by "
@@ -227,10 +233,11 @@ def _text(quantities: list[Quantity], result: Displaced) -> str:
         f"{share:.2g} times the study's slope, and by {format_value(rest.value, rest.ci)} without the "
         f"network that responds most; {negative} of {result.slopes.shift.size} slopes are negative. Random "
         f"directions of equal length change it by {format_value(random.value, random.ci)} on average; within "
-        f"a network, one of them {words[effect(larger)]} (difference in magnitude "
+        f"a network a random direction {words[effect(larger)]} (difference in magnitude, shift less random, "
         f"{format_value(larger.value, larger.ci)}, "
         f"{p_text(larger)}). When the go cue is seen, {format_value(remainder.value, remainder.ci, '%')} of "
-        f"that displacement is left. Of the {len(by_time)} times tried, the slope is largest at "
+        f"that displacement is left ({typical:.2g} % as a geometric mean, which panel d "
+        f"shows). Of the {len(by_time)} times tried, the slope is largest at "
         f"{strongest:.2f} s{late}: {MM * there.shift.mean():.3g} {UNIT}, in magnitude {sizes[0]:.3g} against "
         f"{sizes[1]:.3g} for random directions."
     )
@@ -269,11 +276,13 @@ def _dose(axes: Axes, result: Displaced) -> None:
 
 def _sizes(axes: Axes, result: Displaced) -> None:
     """Slope of every network, along the shift beside all draws."""
-    n = result.slopes.shift.size
-    for i, draws in enumerate(MM * result.slopes.random.T):
-        axes.scatter(np.full(draws.shape, i), draws, s=8.0, color=RANDOM_COLOUR, linewidths=0.0, zorder=2)
+    numbers = result.preparation.numbers
+    for number, draws in zip(numbers, MM * result.slopes.random.T, strict=True):
+        axes.scatter(
+            np.full(draws.shape, number), draws, s=8.0, color=RANDOM_COLOUR, linewidths=0.0, zorder=2
+        )
     axes.scatter(
-        np.arange(n),
+        numbers,
         MM * result.slopes.shift,
         s=20.0,
         color=SHIFT_COLOUR,
@@ -307,7 +316,9 @@ def _decay(axes: Axes, result: Displaced) -> None:
     for share, colour in zip(result.remainder, (SHIFT_COLOUR, RANDOM_COLOUR), strict=True):
         lines = np.maximum(share[:, later], FLOOR)
         axes.semilogy(time[later], lines.T, color=colour, linewidth=0.5, alpha=0.5)
-        axes.semilogy(time[later], np.exp(np.log(lines).mean(axis=0)), color=colour, linewidth=1.8)
+        axes.semilogy(time[later], geometric_mean(lines), color=colour, linewidth=1.8)
     look.mark_times(axes, result.preparation.events)
     label = f"Share left of a displacement\nat {PREPARATORY_TIME} s"
-    axes.set(xlabel="Time in the trial (s)", ylabel=label, xlim=(0.1, time[-1]))
+    axes.set(xlabel="Time in the trial (s)", ylabel=label, xlim=(0.1, time[-1]), ylim=(SMALLEST, None))
+    title = "Thick: geometric means; first point: a control step later"
+    axes.set_title(title, loc="left", fontsize=look.SMALL)

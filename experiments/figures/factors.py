@@ -18,8 +18,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.controls.conditions import FACTOR, MAIN, SHAM, Condition, conditions
+from experiments.controls.rows import saved_beyond
 from experiments.drawing import style as look
-from experiments.figures.findings import Findings, correct, effect
+from experiments.figures.findings import Findings, correct, effect, finite
 from experiments.figures.persistence import SHIFT, measure
 from experiments.figures.preparatory import sham_projection
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
@@ -28,9 +29,8 @@ from experiments.stored.preparation import PREPARATORY_TIME
 from experiments.stored.runs import StoredRuns
 from experiments.study import REFERENCE, SLOPE, Quantity, quantity
 from savings_gym.activity.preparatory import retained_fraction
-from savings_gym.arrays import MM, Columns, Floats
-from savings_gym.metrics.curves import phase_curves
-from savings_gym.metrics.savings import field_side
+from savings_gym.arrays import MM, Columns, Floats, Indices
+from savings_gym.metrics.curves import phase_curves, shared_networks
 from savings_gym.metrics.statistics import Sampling
 
 MOTOR: Final = "motor"  # a control of its own, and a factor
@@ -42,14 +42,22 @@ UNIT: Final = {
     RESPONSE: "mm per unit of shift", LEFT: "%", RETAINED: "1", KEPT: "1", SAVED: "mm", RATE: "1/s",
 }  # fmt: skip
 COMPARED: Final = (RESPONSE, LEFT, KEPT, SAVED)  # with the main run's
+LESS_MAIN: Final = ", less the main run's"  # ends the name of a difference
 SCALE: Final = {RESPONSE: MM, LEFT: 100.0, SAVED: MM}
 
 
 @dataclass(frozen=True)
 class Factor:
-    """One condition: its question, and the values of its networks by measure, in SI units."""
+    """One condition.
+
+    Attributes:
+        question: What it tests.
+        networks: (n,) numbers of its networks.
+        values: Measure to (n,) values in SI units, NaN for networks that the sham lacks.
+    """
 
     question: str
+    networks: Indices
     values: dict[str, Floats]
 
 
@@ -59,8 +67,13 @@ def factors(runs: StoredRuns, out: Path) -> Findings:
     found = {name: _factor(runs, *folders) for name, folders in _folders(runs).items()}
     quantities = [
         quantity(
-            _name(name, kind), values, UNIT[kind], sampling, scale=SCALE.get(kind, 1.0), test=kind != RATE
-        )
+            _name(name, kind),
+            finite(values),
+            UNIT[kind],
+            sampling,
+            scale=SCALE.get(kind, 1.0),
+            test=kind != RATE,
+        )  # fmt: skip
         for name, factor in found.items()
         for kind, values in factor.values.items()
     ]
@@ -72,6 +85,11 @@ def factors(runs: StoredRuns, out: Path) -> Findings:
         picture = look.save_picture(factors_figure(found, by_name), out / "factors.png")
     tables = {"Factors of the protocol": _table(found, by_name)}
     return Findings(quantities, tables, [picture], _text(found, by_name), _networks(found))
+
+
+def compares(findings: Findings) -> bool:
+    """Return whether findings of this figure compare any condition with the main run."""
+    return any(entry.name.endswith(LESS_MAIN) for entry in findings.quantities)
 
 
 def _folders(runs: StoredRuns) -> dict[str, tuple[str, Path, Path | None]]:
@@ -87,6 +105,7 @@ def _folders(runs: StoredRuns) -> dict[str, tuple[str, Path, Path | None]]:
 def _factor(runs: StoredRuns, question: str, run: Path, sham: Path | None) -> Factor:
     """Measure one condition; what needs a sham is left out without one."""
     result = measure(runs, run)
+    numbers = result.preparation.numbers
     values = {
         RESPONSE: result.slope,
         LEFT: result.simulated[SHIFT][:, result.waited],
@@ -96,11 +115,18 @@ def _factor(runs: StoredRuns, question: str, run: Path, sham: Path | None) -> Fa
     if sham is not None:
         practised = sham_projection(dataclasses.replace(runs, main=run, sham=sham), result.preparation)
         if practised is not None:
-            values[KEPT] = values[RETAINED][: len(practised)] - practised
-        with_field, without = (phase_curves(runs.table(each))["FF2"].deviation[:, 0] for each in (run, sham))
-        n = min(len(with_field), len(without))
-        values[SAVED] = field_side(without[:n]) * (without[:n] - with_field[:n])
-    return Factor(question, {kind: values[kind] for kind in MEASURES if kind in values})
+            values[KEPT] = values[RETAINED] - practised
+        values[SAVED] = _saved(runs, run, sham, numbers)
+    return Factor(question, numbers, {kind: values[kind] for kind in MEASURES if kind in values})
+
+
+def _saved(runs: StoredRuns, run: Path, sham: Path, numbers: Indices) -> Floats:
+    """(n,) how much closer to the line FF2 begins than in the sham [m]; NaN for networks that it lacks."""
+    networks, beyond = saved_beyond(*(phase_curves(runs.table(each))["FF2"] for each in (run, sham)))
+    saved = np.full(numbers.size, np.nan)
+    places, shared = shared_networks(numbers, networks)
+    saved[places] = beyond[shared]
+    return saved
 
 
 def _name(factor: str, kind: str) -> str:
@@ -108,7 +134,7 @@ def _name(factor: str, kind: str) -> str:
 
 
 def _difference(factor: str, kind: str = RESPONSE) -> str:
-    return f"{factor}: {kind}, less the main run's"
+    return f"{factor}: {kind}{LESS_MAIN}"
 
 
 def _differences(found: Mapping[str, Factor], sampling: Sampling) -> list[Quantity]:
@@ -116,10 +142,12 @@ def _differences(found: Mapping[str, Factor], sampling: Sampling) -> list[Quanti
     quantities = []
     for name, factor in found.items():
         for kind in COMPARED:
-            ours, main = (its.values.get(kind, np.empty(0)) for its in (factor, found[MAIN]))
-            n = min(len(ours), len(main))
-            if name != MAIN and n:
-                values, scale = ours[:n] - main[:n], SCALE.get(kind, 1.0)
+            if name == MAIN or kind not in factor.values or kind not in found[MAIN].values:
+                continue
+            ours, theirs = shared_networks(factor.networks, found[MAIN].networks)
+            values = finite(factor.values[kind][ours] - found[MAIN].values[kind][theirs])
+            if values.size:
+                scale = SCALE.get(kind, 1.0)
                 quantities.append(
                     quantity(_difference(name, kind), values, UNIT[kind], sampling, scale=scale)
                 )
@@ -182,16 +210,17 @@ def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
 
 def _networks(found: Mapping[str, Factor]) -> Columns:
     """Values of every network of every condition; NaN without a sham."""
-    sizes = {name: len(factor.values[RESPONSE]) for name, factor in found.items()}
     columns: Columns = {
-        "condition": np.concatenate([np.full(n, name, dtype=object) for name, n in sizes.items()]),
-        "network": np.concatenate([np.arange(n) for n in sizes.values()]),
+        "condition": np.concatenate(
+            [np.full(its.networks.size, name, dtype=object) for name, its in found.items()]
+        ),
+        "network": np.concatenate([its.networks for its in found.values()]),
     }
     for kind in MEASURES:
-        parts = []
-        for name, factor in found.items():
-            values = SCALE.get(kind, 1.0) * factor.values.get(kind, np.empty(0))
-            parts.append(np.concatenate([values, np.full(sizes[name] - len(values), np.nan)]))
+        parts = [
+            SCALE.get(kind, 1.0) * its.values.get(kind, np.full(its.networks.size, np.nan))
+            for its in found.values()
+        ]
         columns[kind if UNIT[kind] == "1" else f"{kind} ({UNIT[kind]})"] = np.concatenate(parts)
     return columns
 
@@ -208,7 +237,7 @@ def factors_figure(found: Mapping[str, Factor], by_name: Mapping[str, Quantity])
             entry = by_name.get(_name(name, kind))
             if entry is None or entry.value is None:
                 continue
-            values = SCALE.get(kind, 1.0) * factor.values[kind]
+            values = SCALE.get(kind, 1.0) * finite(factor.values[kind])
             colour = look.SECOND if name == MAIN else look.OURS
             axes.scatter(
                 values, np.full(values.shape, place), s=9.0, color=colour, alpha=0.5, linewidths=0.0, zorder=3

@@ -26,7 +26,9 @@ from savings_gym.arrays import Columns, Floats
 from savings_gym.files import jsonable, write_atomically
 from savings_gym.metrics.statistics import holm
 
+FLOOR = 1e-4  # of shares on a logarithmic axis
 DIGITS = "%.6g"  # of the values per network
+TESTED_BY_PRACTICE = "tested in [practice](#practice)"  # what a run leaves beyond its sham
 PICTURES = (".png", ".svg")  # the formats in which every picture is written
 
 
@@ -145,6 +147,21 @@ def p_text(entry: Quantity) -> str:
 def farthest(values: Floats) -> int:
     """Return which network's value, of (n,), lies farthest from the median."""
     return int(np.abs(values - np.median(values)).argmax())
+
+
+def geometric_mean(shares: Floats) -> Floats:
+    """Return the geometric mean over networks of shares (n, ...), (...); those below `FLOOR` count as it."""
+    return np.asarray(np.exp(np.log(np.maximum(shares, FLOOR)).mean(axis=0)))
+
+
+def finite(values: Floats) -> Floats:
+    """Return the values that could be measured: a rate may have no fit, and a sham may lack a network."""
+    return values[np.isfinite(values)]
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence, such as "32, 64 and 128"."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def failed_fits(failures: Sequence[str]) -> str:

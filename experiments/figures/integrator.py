@@ -85,7 +85,7 @@ def integrator(runs: StoredRuns, out: Path) -> Findings:
     by_name = {entry.name: entry for entry in quantities}
     with look.house_style():
         picture = look.save_picture(integrator_figure(found), out / "integrator.png")
-    columns: Columns = {"network": np.arange(len(found[OURS][FF1]))}
+    columns: Columns = {"network": runs.networks(runs.main)}
     for arm, its in found.items():
         for measure in MEASURES:
             unit = " (mm)" if UNIT[measure] == "mm" else ""

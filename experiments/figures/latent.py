@@ -1,6 +1,8 @@
-"""Trajectories of activity in the four phases, what the read-out reads of the shift, and the memory trace.
+"""Trajectories of activity in the four phases, what reaches the muscles of the shift, and the memory trace.
 
-Formulas are in `savings_gym.activity.subspaces` and `savings_gym.activity.memory_trace`.
+The read-out to the muscles is the output layer of a network; the memory trace is read by a linear map from
+activity to hand velocity, fitted in FF1. Formulas are in `savings_gym.activity.subspaces` and
+`savings_gym.activity.memory_trace`.
 """
 
 from __future__ import annotations
@@ -15,8 +17,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.drawing import style as look
-from experiments.figures.comparison import beside_study
-from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.figures.comparison import further_numbers
+from experiments.figures.findings import (
+    TESTED_BY_PRACTICE,
+    Findings,
+    correct,
+    effect,
+    finite,
+    p_text,
+)
 from experiments.runs.tables import NO_INTERVAL, format_value
 from experiments.stored.memory_trace import Trace, stored_trace
 from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation
@@ -47,15 +56,18 @@ THE_SHIFT, KEPT, TARGETS, WHOLE, RANDOM = (
     "all activity of the trial",
     "a random direction",
 )
-SEEN = "share of the shift that the read-out reads"
+READOUT: Final = "the read-out to the muscles"
+MAP: Final = "the linear map from activity to hand velocity"
+SEEN: Final = f"share of the shift that {READOUT} reads"
 TRACE, SHAM_TRACE, BEYOND_SHAM = (
     "memory trace, NF2 - NF1",
     "memory trace of the sham",
     "memory trace beyond the sham",
 )
 MOVED = "progress of the hands themselves, NF2 - NF1"
-FIT, FIT_NEXT = "fit of the velocity read-out, FF1", "its fit in FF2"
-EXAMPLE = 0  # network whose trajectories are drawn
+BEFORE: Final = f"progress of NF1 through {MAP}, fitted in FF1"
+FIT, FIT_NEXT = f"fit of {MAP}, FF1", f"fit of {MAP} of FF1, in FF2"
+EXAMPLE = 0  # place of the network whose trajectories are drawn
 OPPOSITE = (0, 4)  # targets to which they are drawn
 
 
@@ -90,10 +102,10 @@ def latent(runs: StoredRuns, out: Path) -> Findings:
     """Trajectories, alignment, output-null shift and memory trace of the main run."""
     sampling, result = Sampling(runs.seed), latent_measures(runs, runs.main)
     quantities = [*_trajectory_quantities(result, sampling), *_shift_quantities(result, sampling)]
-    quantities = correct(quantities, (TRACE, SHAM_TRACE, BEYOND_SHAM))
+    quantities = correct(quantities, (TRACE, SHAM_TRACE))
     with look.house_style():
         picture = look.save_picture(latent_figure(result), out / "latent.png")
-    tables = {"Latent measures": beside_study(quantities)}
+    tables = further_numbers("Latent measures", quantities)
     return Findings(quantities, tables, [picture], _text(quantities), _networks(result))
 
 
@@ -161,12 +173,12 @@ def _trajectory_quantities(result: Latent, sampling: Sampling) -> list[Quantity]
 
 
 def read_share(name: str) -> str:
-    """Return the name of the share of some activity that the read-out reads."""
-    return f"share of {name} that the read-out reads"
+    """Return the name of the share of some activity that the read-out to the muscles reads."""
+    return f"share of {name} that {READOUT} reads"
 
 
 def _shift_quantities(result: Latent, sampling: Sampling) -> list[Quantity]:
-    """What the read-out reads, and the memory trace."""
+    """What the read-out to the muscles reads, and the memory trace."""
     trace, quantities = result.trace, []
     for name, shares in result.seen.items():
         if np.all(np.isfinite(shares)):
@@ -174,47 +186,55 @@ def _shift_quantities(result: Latent, sampling: Sampling) -> list[Quantity]:
         else:
             note = "there is none"
             quantities.append(Quantity(read_share(name), None, NO_INTERVAL, shares.size, "1", note=note))
-    traces = {TRACE: trace.trace, MOVED: trace.moved}
+
+    def speed(name: str, values: Floats, *, test: bool = True, note: str = "") -> Quantity:
+        return quantity(name, values, "cm/s", sampling, scale=CM, test=test, note=note)
+
+    beyond = []
     if trace.sham is not None:
-        traces |= {SHAM_TRACE: trace.sham, BEYOND_SHAM: trace.trace[: trace.sham.size] - trace.sham}
+        left = finite(trace.trace - trace.sham)
+        beyond.append(speed(SHAM_TRACE, finite(trace.sham)))
+        beyond.append(speed(BEYOND_SHAM, left, test=False, note=TESTED_BY_PRACTICE))
     note = f"R2, {COMPONENTS} components"
     return [
         *quantities,
-        *(quantity(name, x, "cm/s", sampling, scale=CM) for name, x in traces.items()),
-        quantity("progress of NF1 through the read-out of FF1", trace.before, "cm/s", sampling, scale=CM),
+        speed(TRACE, trace.trace),
+        speed(MOVED, trace.moved),
+        *beyond,
+        speed(BEFORE, trace.before),
         quantity(FIT, trace.fit, "1", sampling, test=False, note=note),
         quantity(FIT_NEXT, trace.fit_next, "1", sampling, test=False, note="R2 without refitting"),
     ]
 
 
 def _networks(result: Latent) -> Columns:
-    """Values of every network."""
-    n = result.preparation.networks
+    """Values of every network; NaN for networks that the sham lacks."""
     columns: Columns = {
-        "network": np.arange(n), SEEN: result.seen[THE_SHIFT], f"{TRACE} (cm/s)": CM * result.trace.trace,
+        "network": result.preparation.numbers, SEEN: result.seen[THE_SHIFT],
+        f"{TRACE} (cm/s)": CM * result.trace.trace,
         **{f"alignment of {phase} with NF1": values for phase, values in result.alignment.items()},
     }  # fmt: skip
     if result.trace.sham is not None:
-        sham = np.concatenate([result.trace.sham, np.full(n - result.trace.sham.size, np.nan)])
-        columns[f"{SHAM_TRACE} (cm/s)"] = CM * sham
+        columns[f"{SHAM_TRACE} (cm/s)"] = CM * result.trace.sham
     return columns
 
 
 def _text(quantities: list[Quantity]) -> str:
-    """What the read-out reads of the shift, and whether there is a memory trace."""
+    """What reaches the muscles of the shift, and whether there is a memory trace."""
     by_name = {entry.name: entry for entry in quantities}
     seen, trace, fit = by_name[SEEN], by_name[TRACE], by_name[FIT]
     text = (
-        f"The read-out reads {format_value(seen.value, seen.ci)} of the shift's square length, against "
-        f"{format_value(by_name[read_share(RANDOM)].value)} of a random direction's. The memory trace "
-        f"{_sign(trace)}, with a read-out that explains {format_value(fit.value)} of the velocity it was "
-        "fitted to."
+        f"{READOUT[0].upper()}{READOUT[1:]} reads {format_value(seen.value, seen.ci)} of the shift's square "
+        f"length, against {format_value(by_name[read_share(RANDOM)].value)} of a random direction's. The "
+        f"memory trace {_sign(trace)}; {MAP}, which reads it, explains {format_value(fit.value)} of the "
+        "velocity that it was fitted to."
     )
     if BEYOND_SHAM not in by_name:
         return text
+    beyond = by_name[BEYOND_SHAM]
     return (
-        f"{text} That of networks that never met the field {_sign(by_name[SHAM_TRACE])}; what the field "
-        f"leaves beyond that {_sign(by_name[BEYOND_SHAM])}."
+        f"{text} The trace of networks that never met the field {_sign(by_name[SHAM_TRACE])}; the field "
+        f"leaves {format_value(beyond.value, beyond.ci, beyond.unit)} beyond that, {TESTED_BY_PRACTICE}."
     )
 
 
@@ -255,7 +275,8 @@ def _paths(axes: Axes, result: Latent) -> None:
             axes.plot(*path.T, color=colour, linewidth=0.9, linestyle=look.PHASE_LINE[phase], zorder=2)
             axes.plot(*path[go - 1 - start], look.PHASE_MARKER[phase], color=colour, markersize=4.0, zorder=3)
     axes.set(xlabel="First component", ylabel="Second component")
-    axes.set_title(f"Network {EXAMPLE}, targets at 0° and 180° (marks: go is seen)", fontsize=look.SMALL)
+    title = f"Network {prepared.numbers[EXAMPLE]}, targets at 0° and 180° (marks: go is seen)"
+    axes.set_title(title, fontsize=look.SMALL)
 
 
 def _distance(axes: Axes, result: Latent) -> None:
@@ -295,7 +316,7 @@ def _alignment(axes: Axes, result: Latent) -> None:
 
 
 def _read_shares(axes: Axes, result: Latent) -> None:
-    """Share of the square length that the read-out reads."""
+    """Share of the square length that the read-out to the muscles reads."""
     names = {
         THE_SHIFT: "the\nshift",
         KEPT: "what NF2\nretains",

@@ -22,8 +22,8 @@ from scipy.stats import rankdata
 from agents.supervised.closed_loop import SLOW, ClosedLoop, linearise
 from agents.supervised.torch_arm import TorchArm
 from experiments.drawing import style as look
-from experiments.figures.comparison import beside_study
-from experiments.figures.findings import Findings, correct, effect, farthest, p_text
+from experiments.figures.comparison import further_numbers
+from experiments.figures.findings import Findings, correct, effect, farthest, geometric_mean, listed, p_text
 from experiments.runs.tables import format_value
 from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation, step_at
 from experiments.stored.probes import DisplacedProbes
@@ -45,7 +45,6 @@ SLOW_MODES: Final = f"modes of network and arm slower than {SLOW:g} s"
 LEFT: Final = "left of a displacement when the cue is seen"
 SLOPE_LEFT: Final = "rank correlation of the displacement slope with what is left of the shift"
 WITHOUT_STEEPEST: Final = f"{SLOPE_LEFT}, without the steepest network"
-FLOOR: Final = 1e-4  # of shares as drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +60,8 @@ class Persistence:
         slow_share: Direction to the share of a displacement that lies in them, (n,).
         predicted: Direction to the share of a displacement left after 0, 1, ... control steps, (n, steps):
             powers of the Jacobian.
-        simulated: The same, in probes.
+        simulated: The share left after 1, 2, ... control steps in probes, (n, steps): at the end of the step
+            before which activity is displaced, and of those after it.
         slope: (n,) of the initial deviation against displacements at the preparatory time [m per shift].
         drift: (n,) relative change of activity in the control step that is linearised.
         preparation: Preparation of the networks.
@@ -79,7 +79,7 @@ class Persistence:
 
     @property
     def waited(self) -> int:
-        """Control steps from the displacement to the last one before the cue is seen."""
+        """Control steps from that before which activity is displaced to the last before the cue is seen."""
         return round((self.preparation.seen - PREPARATORY_TIME) / CONTROL_STEP) - 1
 
 
@@ -90,14 +90,14 @@ def persistence(runs: StoredRuns, out: Path) -> Findings:
     with look.house_style():
         picture = look.save_picture(persistence_figure(result), out / "persistence.png")
     networks: Columns = {
-        "network": np.arange(len(result.slope)),
+        "network": result.preparation.numbers,
         f"{SLOWEST} (1/s)": result.slowest[:, 0],
         SLOW_MODES: result.slow_modes,
         f"{SLOPE} (mm per unit of shift)": MM * result.slope,
     }
     networks |= {f"share in slow modes, {name}": share for name, share in result.slow_share.items()}
     networks |= {f"share left, {name}": left[:, result.waited] for name, left in result.simulated.items()}
-    tables = {"Persistence of a displacement": beside_study(quantities)}
+    tables = further_numbers("Persistence of a displacement", quantities)
     return Findings(quantities, tables, [picture], _text(quantities), networks)
 
 
@@ -158,6 +158,8 @@ def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
         return Quantity(name, found.r, found.ci, found.networks, "1", found.p, note)
 
     others = np.arange(len(left)) != steepest
+    number = result.preparation.numbers[steepest]
+    omitted = f"without network {number}, whose slope is farthest from the median"
     return [
         rate(SLOWEST, result.slowest[:, 0]),
         rate(SECOND_SLOWEST, result.slowest[:, 1]),
@@ -165,14 +167,12 @@ def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
         *(mean(f"share in slow modes, {name}", share) for name, share in result.slow_share.items()),
         *(mean(f"{LEFT}, {name}", share[:, result.waited]) for name, share in result.simulated.items()),
         *(
-            mean(f"{LEFT}, {name}, by the Jacobian", share[:, result.waited])
+            mean(f"{LEFT}, {name}, by the Jacobian", share[:, result.waited + 1])
             for name, share in result.predicted.items()
         ),
         mean("change of activity in a control step of the hold", result.drift),
         related(SLOPE_LEFT, np.ones_like(others), "Spearman's rank correlation"),
-        related(
-            WITHOUT_STEEPEST, others, f"without network {steepest}, whose slope is farthest from the median"
-        ),
+        related(WITHOUT_STEEPEST, others, omitted),
     ]
 
 
@@ -184,6 +184,8 @@ def _text(quantities: list[Quantity]) -> str:
         entry = by_name[name]
         return format_value(entry.value, entry.ci, "" if entry.unit == "1" else entry.unit)
 
+    left = [np.array(by_name[f"{LEFT}, {name}"].values) / 100.0 for name in DIRECTIONS]
+    typical = [f"{100.0 * geometric_mean(shares):.2g}" for shares in left]
     related = by_name[SLOPE_LEFT]
     sentence = (
         f"The slowest mode of a network decays at {value(SLOWEST)} ({by_name[SLOWEST].note}); "
@@ -194,7 +196,7 @@ def _text(quantities: list[Quantity]) -> str:
         )
         + f". Of a displacement at {PREPARATORY_TIME} s, "
         + ", ".join(f"{value(f'{LEFT}, {name}')} ({name})" for name in DIRECTIONS)
-        + " is left when the cue is seen."
+        + f" is left when the cue is seen ({listed(typical)} % as geometric means, which panel b shows)."
     )
     if related.value is None:
         return sentence
@@ -241,14 +243,15 @@ def _decay(axes: Axes, result: Persistence) -> None:
     """Share of a displacement left over time, in probes and by the Jacobian."""
     for name, share in result.simulated.items():
         time = PREPARATORY_TIME + CONTROL_STEP * np.arange(share.shape[1])
-        axes.semilogy(time, _typical(share), color=COLOUR[name], linewidth=1.6, label=name)
+        axes.semilogy(time, geometric_mean(share), color=COLOUR[name], linewidth=1.6, label=name)
         axes.semilogy(
-            time[: result.waited + 1], _typical(result.predicted[name])[: result.waited + 1],
+            time[: result.waited + 1], geometric_mean(result.predicted[name])[1 : result.waited + 2],
             color=COLOUR[name], linewidth=1.0, linestyle=look.DASHED,
         )  # fmt: skip
     axes.plot([], [], color=look.INK, linewidth=1.0, linestyle=look.DASHED, label="by the Jacobian")
     look.mark_times(axes, result.preparation.events)
     axes.set(xlabel="Time in the trial (s)", ylabel="Share left of a displacement", xlim=(0.1, 0.85))
+    axes.set_title("Geometric means; first point: a control step later", loc="left", fontsize=look.SMALL)
     axes.legend(loc="lower left")
 
 
@@ -272,8 +275,3 @@ def _slopes(axes: Axes, result: Persistence) -> None:
     )
     axes.set(xlabel="Left of the shift when the cue is seen (%)", ylabel="Slope (mm per shift)")
     axes.legend(loc="best")
-
-
-def _typical(share: Floats) -> Floats:
-    """Geometric mean over networks."""
-    return np.exp(np.log(np.maximum(share, FLOOR)).mean(axis=0))

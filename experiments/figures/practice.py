@@ -1,5 +1,7 @@
 """Savings and memory beyond practice at every network size: runs less their shams, network by network.
 
+The figure owns the tests of what is left beyond practice: others print the estimates and refer to it.
+
 A sham trains as much and never meets the field before FF2, so what it shows is practice. The shift of
 preparatory activity and the memory trace of a sham are read on the axes of its run, which flatters the run
 (`experiments.figures.preparatory`): what is left beyond the sham is an upper bound.
@@ -8,7 +10,7 @@ preparatory activity and the memory trace of a sham are read on the axes of its 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,18 +19,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from experiments.drawing import style as look
-from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.figures.findings import Findings, correct, effect, finite, listed
 from experiments.figures.latent import CM, COMPONENTS
 from experiments.figures.preparatory import sham_projection
-from experiments.figures.size import APART, per_doubling
+from experiments.figures.size import APART, in_steps, neighbours, steps_table, values_at
 from experiments.runs.tables import format_p, format_value, markdown_table
 from experiments.stored.memory_trace import stored_trace
 from experiments.stored.preparation import preparation
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.activity.preparatory import retained_fraction
-from savings_gym.arrays import MM, Columns, Floats
-from savings_gym.metrics.curves import phase_curves
+from savings_gym.arrays import MM, Columns, Floats, Indices
+from savings_gym.metrics.curves import phase_curves, shared_networks
 from savings_gym.metrics.savings import field_side, fitted_rates
 from savings_gym.metrics.statistics import Sampling
 
@@ -52,7 +54,8 @@ def practice(runs: StoredRuns, out: Path) -> Findings:
     if not pairs:
         raise ValueError("no run of any network size has a sham, expected at least one")
     sampling = Sampling(runs.seed)
-    found = {units: beyond_practice(runs, *folders) for units, folders in pairs.items()}
+    measured = {units: beyond_practice(runs, *folders) for units, folders in pairs.items()}
+    found = {units: values for units, (_, values) in measured.items()}
     quantities = [
         quantity(
             beyond(measure, units),
@@ -65,44 +68,49 @@ def practice(runs: StoredRuns, out: Path) -> Findings:
         for units, its in found.items()
         if measure in its
     ]
-    claimed = [entry.name for entry in quantities]
     for measure in MEASURES:
         values = {u: SCALE[measure] * finite(its[measure]) for u, its in found.items() if measure in its}
-        if values:
-            quantities.append(per_doubling(trend(measure), values, UNIT[measure]))
-            claimed.append(trend(measure))
-    quantities = correct(quantities, claimed)
+        quantities += neighbours(measure, values, UNIT[measure])
+    quantities = correct(quantities, [entry.name for entry in quantities])
     by_name = {entry.name: entry for entry in quantities}
     with look.house_style():
         picture = look.save_picture(practice_figure(found, by_name), out / "practice.png")
-    tables = {"Beyond practice, by network size": _table(found, by_name)}
-    return Findings(quantities, tables, [picture], _text(found, by_name), _columns(found))
+    tables = {
+        "Beyond practice, by network size": _table(found, by_name),
+        "Beyond practice, neighbouring sizes": steps_table(by_name, MEASURES, found),
+    }
+    return Findings(quantities, tables, [picture], _text(found, by_name), _columns(measured))
 
 
-def beyond_practice(runs: StoredRuns, run: Path, sham: Path) -> dict[str, Floats]:
-    """Return what a run shows beyond its sham, network by network, by measure, in SI units.
+def beyond_practice(runs: StoredRuns, run: Path, sham: Path) -> tuple[Indices, dict[str, Floats]]:
+    """Return what a run shows beyond its sham, network by network.
 
     Shift and trace are left out if the networks of the sham are not those of the run.
+
+    Returns:
+        Numbers of the networks that both have, (n,); and measure to (n,) values in SI units, NaN where there
+        is none.
     """
     own, theirs = (phase_curves(runs.table(each)) for each in (run, sham))
-    m = min(len(own["FF2"].networks), len(theirs["FF2"].networks))
-    ours, practised_only = own["FF2"].deviation[:m, 0], theirs["FF2"].deviation[:m, 0]
+    ours, of_sham = shared_networks(own["FF2"].networks, theirs["FF2"].networks)
+    networks = own["FF2"].networks[ours]
     slower, faster, _ = fitted_rates(theirs["FF2"], own["FF2"])
+    nearer = theirs["FF2"].deviation[of_sham, 0] - own["FF2"].deviation[ours, 0]
     values = {
-        SAVED: field_side(own["FF1"].deviation[:, 0]) * (practised_only - ours),
-        FASTER: np.log2(faster[:m] / slower[:m]),
+        SAVED: field_side(own["FF1"].deviation[:, 0]) * nearer,
+        FASTER: np.log2(faster[ours] / slower[of_sham]),
     }
     paired = dataclasses.replace(runs, main=run, sham=sham)
     prepared = preparation(runs.activity(run))
     practised = sham_projection(paired, prepared)
     if practised is not None:
         kept = retained_fraction(prepared.activity, prepared.shift)
-        values[SHIFT] = kept[: len(practised)] - practised
         most = min(COMPONENTS, prepared.shift.vector.shape[-1])
         trace = stored_trace(paired, run, prepared, most)
         assert trace.sham is not None
-        values[TRACE] = trace.trace[: len(trace.sham)] - trace.sham
-    return values
+        _, places = shared_networks(networks, prepared.numbers)
+        values |= {SHIFT: (kept - practised)[places], TRACE: (trace.trace - trace.sham)[places]}
+    return networks, values
 
 
 def beyond(measure: str, units: int) -> str:
@@ -110,14 +118,11 @@ def beyond(measure: str, units: int) -> str:
     return f"{measure}, {units} units"
 
 
-def trend(measure: str) -> str:
-    """Return the name of the change of a measure with size."""
-    return f"{measure}, change with every doubling of units"
-
-
-def finite(values: Floats) -> Floats:
-    """Return the values that could be measured: a rate may have no fit."""
-    return values[np.isfinite(values)]
+def as_ratio(entry: Quantity) -> Quantity:
+    """Return a mean log2 of ratios as their geometric mean, with its interval; its test stays what it is."""
+    low, high = (None if end is None else 2.0**end for end in entry.ci)
+    value = None if entry.value is None else 2.0**entry.value
+    return dataclasses.replace(entry, value=value, ci=(low, high), values=())
 
 
 def practice_figure(found: Mapping[int, Mapping[str, Floats]], by_name: Mapping[str, Quantity]) -> Figure:
@@ -159,41 +164,52 @@ def _table(found: Mapping[int, Mapping[str, Floats]], by_name: Mapping[str, Quan
 
 
 def _text(found: Mapping[int, Mapping[str, Floats]], by_name: Mapping[str, Quantity]) -> str:
-    """For every measure: at which sizes it is shown, and whether it changes with size."""
-    sentences = []
-    for measure in MEASURES:
-        entries = {u: by_name[beyond(measure, u)] for u in found if beyond(measure, u) in by_name}
-        if not entries:
-            continue
-        words = {-1: "below 0", 0: "not measurably different from 0", 1: "above 0"}
-        groups: dict[int, list[str]] = {}
-        for units, entry in entries.items():
-            groups.setdefault(effect(entry), []).append(str(units))
-        parts = [f"{words[key]} at {_listed(sizes)} units" for key, sizes in groups.items()]
-        change = by_name.get(trend(measure))
-        more = ""
-        if change is not None and change.value is not None:
-            shown = "" if effect(change) else ", not measurably different from 0"
-            number = format_value(change.value, change.ci, change.unit)
-            more = f"; its change with every doubling of units is {number} ({p_text(change)}{shown})"
-        sentences.append(f"{measure[0].upper()}{measure[1:]}: {', '.join(parts)}{more}.")
-    return " ".join(sentences)
+    """For every measure: its values, at which sizes it is shown, and which sizes differ in it."""
+    return " ".join(filter(None, (sentence(by_name, measure, found) for measure in MEASURES)))
 
 
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def sentence(by_name: Mapping[str, Quantity], measure: str, sizes: Iterable[int]) -> str:
+    """Return the values of a measure, at which sizes it is shown, and which sizes differ; empty without any.
+
+    Args:
+        by_name: Quantities of the figure.
+        measure: One of `MEASURES`.
+        sizes: Units.
+    """
+    entries = {u: by_name[beyond(measure, u)] for u in sizes if beyond(measure, u) in by_name}
+    if not entries:
+        return ""
+    units = f"at {listed([str(u) for u in entries])} units"
+    compared = in_steps(by_name, measure, entries)
+    return (
+        f"{measure[0].upper()}{measure[1:]}: {values_at(list(entries.values()))} {units}, {_shown(entries)}"
+        f"{f'; {compared}' if compared else ''}."
+    )
 
 
-def _columns(found: Mapping[int, Mapping[str, Floats]]) -> Columns:
+def _shown(entries: Mapping[int, Quantity]) -> str:
+    """At which sizes a measure is above 0, or below, or neither."""
+    words = {1: "above 0", 0: "not measurably different from 0", -1: "below 0"}
+    groups: dict[int, list[str]] = {}
+    for units, entry in entries.items():
+        groups.setdefault(effect(entry), []).append(str(units))
+    if len(groups) == 1:
+        (key,) = groups
+        where = f" at {'any' if key == 0 else 'every'} size" if len(entries) > 1 else ""
+        return f"{words[key]}{where}"
+    return ", ".join(f"{words[key]} at {listed(sizes)}" for key, sizes in groups.items())
+
+
+def _columns(measured: Mapping[int, tuple[Indices, Mapping[str, Floats]]]) -> Columns:
     """Values of every network of every size; NaN where there is none."""
-    counts = {units: len(its[SAVED]) for units, its in found.items()}
     columns: Columns = {
-        "units": np.concatenate([np.full(n, units) for units, n in counts.items()]),
-        "network": np.concatenate([np.arange(n) for n in counts.values()]),
+        "units": np.concatenate([np.full(len(numbers), units) for units, (numbers, _) in measured.items()]),
+        "network": np.concatenate([numbers for numbers, _ in measured.values()]),
     }
     for measure in MEASURES:
         parts = [
-            SCALE[measure] * its.get(measure, np.full(counts[units], np.nan)) for units, its in found.items()
+            SCALE[measure] * its.get(measure, np.full(len(numbers), np.nan))
+            for numbers, its in measured.values()
         ]
         columns[measure if UNIT[measure] == "1" else f"{measure} ({UNIT[measure]})"] = np.concatenate(parts)
     return columns

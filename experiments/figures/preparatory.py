@@ -13,8 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.drawing import style as look
-from experiments.figures.comparison import beside_study
-from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.figures.comparison import further_numbers
+from experiments.figures.findings import (
+    TESTED_BY_PRACTICE,
+    Findings,
+    correct,
+    effect,
+    finite,
+    p_text,
+)
 from experiments.runs.tables import format_value
 from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation, sham_trials, step_at
 from experiments.stored.runs import StoredRuns
@@ -26,7 +33,7 @@ from savings_gym.activity.preparatory import (
     trial_projections,
     uniform_shift,
 )
-from savings_gym.arrays import Columns, Floats
+from savings_gym.arrays import Columns, Floats, Indices
 from savings_gym.metrics.statistics import Sampling, t_test
 from savings_gym.task.schedule import PHASES
 
@@ -42,7 +49,8 @@ SHAM, BEYOND_SHAM = (
     "shift in NF2 of the sham, on the main run's shift",
     "shift in NF2 beyond the sham",
 )
-EXAMPLE = 0  # network that is drawn beside the mean
+BEYOND_NOTE = f"{TESTED_BY_PRACTICE}; an upper bound, see the text"
+EXAMPLE = 0  # place of the network that is drawn beside the mean
 
 
 def preparatory(runs: StoredRuns, out: Path) -> Findings:
@@ -58,10 +66,10 @@ def preparatory(runs: StoredRuns, out: Path) -> Findings:
     ]
     sham = sham_projection(runs, prepared)
     if sham is not None:
-        quantities.append(_projection(SHAM, sham, sampling))
-        note = "an upper bound: the axis comes from the main run's own FF1, whose drift NF2 shares"
-        quantities.append(_projection(BEYOND_SHAM, shifts["NF2"][: sham.size] - sham, sampling, note))
-    quantities = correct(quantities, (SHIFT_NF2, SHAM, BEYOND_SHAM))
+        quantities.append(_projection(SHAM, finite(sham), sampling))
+        beyond = finite(shifts["NF2"] - sham)
+        quantities.append(quantity(BEYOND_SHAM, beyond, "1", sampling, test=False, note=BEYOND_NOTE))
+    quantities = correct(quantities, (SHIFT_NF2, SHAM))
     with look.house_style():
         drawings = {
             "preparatory_ring.png": ring_figure(prepared),
@@ -71,19 +79,25 @@ def preparatory(runs: StoredRuns, out: Path) -> Findings:
             ),
         }
         pictures = [look.save_picture(figure, out / name) for name, figure in drawings.items()]
-    tables = {"Preparatory activity beside the study": beside_study(quantities)}
-    return Findings(quantities, tables, pictures, _text(quantities), _networks(shifts, sham))
+    tables = further_numbers("Preparatory activity: further numbers", quantities)
+    return Findings(
+        quantities, tables, pictures, _text(quantities), _networks(prepared.numbers, shifts, sham)
+    )
 
 
 def sham_projection(runs: StoredRuns, prepared: Preparation) -> Floats | None:
-    """Return NF2 of the sham on the shift of the main run, (m,): how far practice alone moves along it."""
-    trials = sham_trials(runs, prepared)
-    if trials is None:
+    """Return NF2 of the sham on the shift of the main run, (n,): how far practice alone moves along it.
+
+    Networks that the sham lacks have NaN. None without a sham of the same networks.
+    """
+    sham, shift = sham_trials(runs, prepared), prepared.shift
+    if sham is None:
         return None
-    mean = trials["NF2"][:, :, step_at(prepared.time, PREPARATORY_TIME)].mean(axis=1)
-    m = len(mean)
-    along = np.sum((mean - prepared.shift.origin[:m]) * prepared.shift.vector[:m], axis=-1)
-    return along / prepared.shift.scale[:m]
+    mean = sham.trials["NF2"][:, :, step_at(prepared.time, PREPARATORY_TIME)].mean(axis=1)
+    projection = np.full(prepared.networks, np.nan)
+    along = np.sum((mean - shift.origin[sham.places]) * shift.vector[sham.places], axis=-1)
+    projection[sham.places] = along / shift.scale[sham.places]
+    return projection
 
 
 def _projection(name: str, values: Floats, sampling: Sampling, note: str = "") -> Quantity:
@@ -119,13 +133,10 @@ def turn(phase: str) -> str:
     return f"turn of the ring in {phase}"
 
 
-def _networks(shifts: dict[str, Floats], sham: Floats | None) -> Columns:
+def _networks(numbers: Indices, shifts: dict[str, Floats], sham: Floats | None) -> Columns:
     """Projections of every network; NaN for networks that the sham lacks."""
-    n = shifts["NF2"].size
-    columns: Columns = {"network": np.arange(n), **{name: shifts[p] for p, name in SHIFT.items()}}
-    if sham is not None:
-        columns[SHAM] = np.concatenate([sham, np.full(n - sham.size, np.nan)])
-    return columns
+    columns: Columns = {"network": numbers, **{name: shifts[p] for p, name in SHIFT.items()}}
+    return columns if sham is None else columns | {SHAM: sham}
 
 
 def _text(quantities: list[Quantity]) -> str:
@@ -141,7 +152,8 @@ def _text(quantities: list[Quantity]) -> str:
     return (
         f"{text} Networks that never met the field stand at {format_value(sham.value, sham.ci)} on the same "
         f"shift after as many updates{_against(sham)}; the field leaves "
-        f"{format_value(beyond.value, beyond.ci)} beyond that{_against(beyond)}."
+        f"{format_value(beyond.value, beyond.ci)} beyond that, {TESTED_BY_PRACTICE}. This is an upper bound: "
+        "the shift comes from FF1 of the networks with the field, whose drift their own NF2 shares."
     )
 
 
@@ -166,7 +178,8 @@ def ring_figure(prepared: Preparation) -> Figure:
     actual = (prepared.force - prepared.force.mean(axis=1, keepdims=True)).mean(axis=0)
     force.plot(*_closed(actual).T, color=look.QUIET, linewidth=1.2, linestyle=look.DOTTED, zorder=1)
     _rings(force, {phase: x.mean(axis=0) for phase, x in predicted.items()})
-    for axes, title in ((mean, f"Mean of {prepared.networks} networks"), (example, f"Network {EXAMPLE}")):
+    titles = (f"Mean of {prepared.networks} networks", f"Network {prepared.numbers[EXAMPLE]}")
+    for axes, title in zip((mean, example), titles, strict=True):
         axes.set(title=title, xlabel="First force axis (N)", ylabel="Second force axis (N)")
     force.set(title="Mean", xlabel="Predicted force x (N)", ylabel="Predicted force y (N)")
     handles = [
@@ -190,7 +203,7 @@ def shift_figure(shifts: dict[str, Floats], sham: Floats | None) -> Figure:
 
     Args:
         shifts: Phase to (n,).
-        sham: (m,) NF2 of networks that never met the field, or None.
+        sham: (n,) NF2 of networks that never met the field, NaN for those that the sham lacks; or None.
     """
     figure = look.new_figure(2.9)
     axes = figure.subplots()
@@ -203,7 +216,7 @@ def shift_figure(shifts: dict[str, Floats], sham: Floats | None) -> Figure:
         look.draw_dots(axes, x, shifts[phase], look.PHASE_COLOUR[phase], look.PHASE_MARKER[phase])
     ticks, labels = list(places.values()), [_name(phase).replace(", ", "\n") for phase in PHASES]
     if sham is not None:
-        look.draw_dots(axes, 4.2, sham, look.FOURTH)
+        look.draw_dots(axes, 4.2, finite(sham), look.FOURTH)
         ticks, labels = [*ticks, 4.2], [*labels, "NF2 of the sham:\nnever met the field"]
     for phase, name in SHIFT.items():
         reference = REFERENCE[name]

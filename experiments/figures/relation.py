@@ -19,7 +19,7 @@ from experiments.stored.preparation import preparation
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.activity.preparatory import retained_fraction
-from savings_gym.arrays import MM, Columns, Floats
+from savings_gym.arrays import MM, Columns, Floats, Indices
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.savings import field_side, fitted_rates
 from savings_gym.metrics.statistics import Correlation, Sampling, correlation, heterogeneity
@@ -35,11 +35,13 @@ class Networks:
     """Latent and behavioural savings of the n networks of one size.
 
     Attributes:
+        numbers: (n,) numbers of the networks.
         retained: (n,) fraction of the shift that NF2 retains.
         saved: Measure to (n,): FF1 - FF2 initial deviation [mm], and FF2 / FF1 learning rate, NaN if no rate
             could be fitted.
     """
 
+    numbers: Indices
     retained: Floats
     saved: dict[str, Floats]
 
@@ -101,15 +103,19 @@ def networks_of(runs: StoredRuns, run: Path) -> Networks:
     """Return retained shift and savings of every network of a run.
 
     Raises:
-        ValueError: If the probe table and the activity hold different numbers of networks.
+        ValueError: If the probe table and the activity are not of the same networks.
     """
     prepared, curves = preparation(runs.activity(run)), phase_curves(runs.table(run))
     ff1, ff2 = (curves[phase].deviation[:, 0] for phase in ("FF1", "FF2"))
-    if ff1.size != prepared.networks:
-        raise ValueError(f"{run} has probes of {ff1.size} networks, but activity of {prepared.networks}")
+    numbers = curves["FF1"].networks
+    if numbers.tolist() != prepared.numbers.tolist():
+        raise ValueError(
+            f"{run} has probes of the networks {numbers.tolist()}, but activity of "
+            f"{prepared.numbers.tolist()}"
+        )
     rate1, rate2, _ = fitted_rates(curves["FF1"], curves["FF2"])
     saved = {INITIAL: MM * field_side(ff1) * (ff1 - ff2), RATE: rate2 / rate1}
-    return Networks(retained_fraction(prepared.activity, prepared.shift), saved)
+    return Networks(numbers, retained_fraction(prepared.activity, prepared.shift), saved)
 
 
 def _quantity(name: str, its: Correlation) -> Quantity:
@@ -161,7 +167,7 @@ def _columns(networks: Mapping[int, Networks]) -> Columns:
     every = list(networks.items())
     return {
         "units": np.concatenate([np.full(its.retained.shape, units) for units, its in every]),
-        "network": np.concatenate([np.arange(its.retained.size) for _, its in every]),
+        "network": np.concatenate([its.numbers for _, its in every]),
         "shift retained in NF2": np.concatenate([its.retained for _, its in every]),
         f"{INITIAL} (mm)": np.concatenate([its.saved[INITIAL] for _, its in every]),
         f"{RATE}, FF2 / FF1": np.concatenate([its.saved[RATE] for _, its in every]),

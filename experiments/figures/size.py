@@ -1,13 +1,17 @@
 """Savings against the size of the networks: two fractions that must not be confused, and the savings.
 
+Sizes are compared with their neighbours, not by a trend over all of them, since savings may come in a step.
+
 The paired fraction counts networks whose own FF2 is better than their own FF1. The all-pairs fraction counts
 pairs of FF1 of one network and FF2 of another; the study plots this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +23,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from experiments.drawing import style as look
-from experiments.figures.comparison import beside_study
-from experiments.figures.findings import Findings, correct, effect, failed_fits, p_text
+from experiments.figures.findings import Findings, correct, effect, failed_fits, listed, p_text
 from experiments.figures.runs import check_alike
 from experiments.runs.tables import NO_INTERVAL, format_p, format_value, markdown_table
 from experiments.stored.runs import StoredRuns
 from experiments.study import LEVEL, REFERENCE, SIZES, Quantity, fraction, quantity
-from savings_gym.arrays import MM, Columns, Floats
+from savings_gym.arrays import MM, Columns, Floats, Indices
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.fractions import (
     all_pairs_fraction,
@@ -37,10 +40,7 @@ from savings_gym.metrics.savings import field_side, fitted_rates
 from savings_gym.metrics.statistics import Sampling, ratio_interval, t_test
 
 INITIAL, RATE = MEASURES = ("initial deviation", "rate")
-TRENDS: Final = {
-    INITIAL: "initial savings, change with every doubling of units",
-    RATE: "log2 of rate savings, change with every doubling of units",
-}
+SAVINGS: Final = {INITIAL: "initial savings", RATE: "log2 of rate savings"}  # of which sizes are compared
 APART = 1.05  # the two fractions of a size stand beside each other by this factor
 PAIRED, ALL_PAIRS = "paired fraction", "all-pairs fraction"
 
@@ -50,6 +50,7 @@ class Networks:
     """The n networks of one size.
 
     Attributes:
+        numbers: (n,) numbers of the networks.
         ff1: (n,) initial deviation in FF1, on the side to which the field pushes [m].
         ff2: (n,) the same in FF2 [m].
         rate1: (n,) learning rate in FF1, NaN if none could be fitted [1/trial].
@@ -58,6 +59,7 @@ class Networks:
         failures: Failed fits and why they failed.
     """
 
+    numbers: Indices
     ff1: Floats
     ff2: Floats
     rate1: Floats
@@ -84,7 +86,8 @@ def networks_of(runs: StoredRuns, run: Path) -> Networks:
     ff1, ff2 = (curves[phase].deviation[:, 0] for phase in ("FF1", "FF2"))
     side = field_side(ff1)
     rate1, rate2, failures = fitted_rates(curves["FF1"], curves["FF2"])
-    return Networks(side * ff1, side * ff2, rate1, rate2, np.stack([errors[:, 0], errors[:, -1]]), failures)
+    ends = np.stack([errors[:, 0], errors[:, -1]])
+    return Networks(curves["FF1"].networks, side * ff1, side * ff2, rate1, rate2, ends, failures)
 
 
 def size(runs: StoredRuns, out: Path) -> Findings:
@@ -105,15 +108,14 @@ def size(runs: StoredRuns, out: Path) -> Findings:
         for units, its in networks.items()
         for entry in _quantities(measure, units, its, sampling)
     ]
-    quantities = correct([*quantities, *_trends(networks)], TRENDS.values())
+    steps = _steps(networks)
+    quantities = correct([*quantities, *steps], [entry.name for entry in steps])
     by_name = {entry.name: entry for entry in quantities}
     with look.house_style():
         picture = look.save_picture(_figure(by_name, networks), out / "size.png")
     tables = {
         "Savings by network size": _table(by_name, networks),
-        "All-pairs fractions beside the study": beside_study(
-            entry for entry in quantities if entry.name in REFERENCE
-        ),
+        "Savings of neighbouring sizes": steps_table(by_name, SAVINGS.values(), tuple(networks)),
         f"How well networks reach, pre-trained with {next(iter(pretrainings.values()))[0]}": _reaching(
             networks, sampling
         ),
@@ -153,35 +155,80 @@ def _quantities(measure: str, units: int, networks: Networks, sampling: Sampling
     ]
 
 
-def _trends(networks: Mapping[int, Networks]) -> list[Quantity]:
-    """Savings against size over all networks."""
+def _steps(networks: Mapping[int, Networks]) -> list[Quantity]:
+    """Savings of every size less those of the next smaller one."""
     initial = {units: MM * (its.ff1 - its.ff2) for units, its in networks.items()}
     ratios = {}
     for units, its in networks.items():
         faster, slower = its.pairs(RATE)
         ratios[units] = np.log2(faster / slower)
-    return [per_doubling(TRENDS[INITIAL], initial, "mm"), per_doubling(TRENDS[RATE], ratios, "1")]
+    return [*neighbours(SAVINGS[INITIAL], initial, "mm"), *neighbours(SAVINGS[RATE], ratios, "1")]
 
 
-def per_doubling(name: str, values: Mapping[int, Floats], unit: str) -> Quantity:
-    """Return the change with every doubling of size: least squares over networks on log2 of the units.
+def step(measure: str, smaller: int, larger: int) -> str:
+    """Return the name of the difference of a measure between two sizes."""
+    return f"{measure}, {larger} units less {smaller} units"
+
+
+def neighbours(measure: str, values: Mapping[int, Floats], unit: str) -> list[Quantity]:
+    """Return the difference of a measure between every size and the next smaller one.
 
     Args:
-        name: Name of the quantity.
+        measure: Name of the measure.
         values: Units to one value per network, in `unit`.
-        unit: Unit of the quantity.
+        unit: Unit of the measure.
 
     Returns:
-        Slope, its t interval and test; no value for fewer than two sizes or three networks.
+        Differences of means with interval and p of Welch's t test, which lets sizes differ in their
+        spread; without them for fewer than two networks, or values without spread.
     """
-    x = np.concatenate([np.full(len(its), np.log2(units)) for units, its in values.items()])
-    y = np.concatenate(list(values.values()))
-    if len(x) < 3 or np.ptp(x) == 0.0:
-        return Quantity(name, None, NO_INTERVAL, len(x), unit, note="fewer than two sizes, or three networks")
-    fit = stats.linregress(x, y)
-    half = stats.t.ppf(1.0 - LEVEL / 2.0, len(x) - 2) * fit.stderr
-    note = f"least squares over {len(x)} networks"
-    return Quantity(name, fit.slope, (fit.slope - half, fit.slope + half), len(x), unit, fit.pvalue, note)
+    steps = []
+    for smaller, larger in pairwise(sorted(values)):
+        first, second = values[smaller], values[larger]
+        name, n = step(measure, smaller, larger), first.size + second.size
+        if min(first.size, second.size) == 0:
+            steps.append(Quantity(name, None, NO_INTERVAL, n, unit, note="a size has no values"))
+            continue
+        difference = float(second.mean() - first.mean())
+        if min(first.size, second.size) < 2 or max(np.ptp(first), np.ptp(second)) == 0.0:
+            steps.append(Quantity(name, difference, NO_INTERVAL, n, unit, note="no test"))
+            continue
+        test = stats.ttest_ind(second, first, equal_var=False)
+        ends = test.confidence_interval(1.0 - LEVEL)
+        about = f"Welch's t test of {second.size} and {first.size} networks"
+        steps.append(Quantity(name, difference, (ends.low, ends.high), n, unit, test.pvalue, about))
+    return steps
+
+
+def steps_table(numbers: Mapping[str, Quantity], measures: Iterable[str], sizes: Iterable[int]) -> str:
+    """Return a table of the differences between neighbouring sizes, one row per measure and pair."""
+    rows = [
+        (
+            entry.name, format_value(entry.value, entry.ci, entry.unit), format_p(entry.p_holm),
+            str(entry.networks),
+        )
+        for measure in measures
+        for pair in pairwise(sorted(sizes))
+        if (entry := numbers.get(step(measure, *pair))) is not None
+    ]  # fmt: skip
+    return markdown_table(("difference", "mean [95 % interval]", "p (Holm)", "networks"), rows)
+
+
+def in_steps(numbers: Mapping[str, Quantity], measure: str, sizes: Iterable[int]) -> str:
+    """Return which of neighbouring sizes differ in a measure, in words; empty if nothing was tested."""
+    found = {pair: numbers.get(step(measure, *pair)) for pair in pairwise(sorted(sizes))}
+    tested = {pair: entry for pair, entry in found.items() if entry is not None and entry.p is not None}
+    if len(tested) > 1 and not any(effect(entry) for entry in tested.values()):
+        return f"neighbouring sizes do not measurably differ ({' and '.join(map(p_text, tested.values()))})"
+    parts = []
+    for (smaller, larger), entry in reversed(tested.items()):
+        words = {
+            1: f"larger at {larger} than at {smaller} units",
+            0: f"not measurably different at {smaller} and {larger} units",
+            -1: f"smaller at {larger} than at {smaller} units",
+        }[effect(entry)]
+        parts.append(f"{words} ({p_text(entry)})")
+    return ", ".join(parts)
 
 
 def _figure(numbers: Mapping[str, Quantity], networks: Mapping[int, Networks]) -> Figure:
@@ -266,7 +313,7 @@ def _columns(networks: Mapping[int, Networks]) -> Columns:
     parts: dict[str, list[Floats]] = {}
     for units, its in networks.items():
         columns = {
-            "units": np.full(its.ff1.shape, units), "network": np.arange(its.ff1.size),
+            "units": np.full(its.ff1.shape, units), "network": its.numbers,
             "initial deviation FF1 (mm)": MM * its.ff1, "initial deviation FF2 (mm)": MM * its.ff2,
             "learning rate FF1 (1/trial)": its.rate1, "learning rate FF2 (1/trial)": its.rate2,
             "end-point error, start of NF1 (mm)": MM * its.endpoint_error[0],
@@ -278,18 +325,29 @@ def _columns(networks: Mapping[int, Networks]) -> Columns:
 
 
 def _text(numbers: Mapping[str, Quantity], sizes: tuple[int, ...]) -> str:
-    """The all-pairs fractions, which the study plots, and whether savings change with size."""
-    sentences = []
+    """The all-pairs fractions, which the study plots; the savings, and which sizes differ in them."""
+    sentences, units = [], f"at {listed([str(size) for size in sizes])} units"
     for measure in MEASURES:
-        values = {units: numbers[fraction(measure, units)].value for units in sizes}
-        steps = ", ".join(f"{value:.2f}" for value in values.values() if value is not None)
-        if None not in values.values():
-            listed = ", ".join(map(str, sizes))
-            sentences.append(f"All-pairs fraction with savings in {measure} at {listed} units: {steps}.")
-    for name in TRENDS.values():
-        trend = numbers[name]
-        if trend.value is not None:
-            words = "" if effect(trend) else "; it does not measurably differ from 0"
-            number = f"{format_value(trend.value, trend.ci, trend.unit)}, {p_text(trend)}"
-            sentences.append(f"Over {trend.networks} networks, {name}: {number}{words}.")
+        fractions = values_at([numbers[fraction(measure, size)] for size in sizes], digits=2)
+        if fractions:
+            sentences.append(f"All-pairs fraction with savings in {measure} {units}: {fractions}.")
+    for measure, saved_as in ((INITIAL, "Initial savings"), (RATE, "Rate savings, FF2 / FF1")):
+        means = values_at([numbers[saved(measure, size)] for size in sizes])
+        compared = in_steps(numbers, SAVINGS[measure], sizes)
+        if means:
+            sentences.append(f"{saved_as} {units}: {means}{f'; {compared}' if compared else ''}.")
     return " ".join(sentences)
+
+
+def values_at(entries: Sequence[Quantity], digits: int = 3) -> str:
+    """Return the values of quantities of one unit as a list in a sentence; empty if one has none.
+
+    They have equal decimals: `digits` significant ones of the largest.
+    """
+    values = [entry.value for entry in entries if entry.value is not None]
+    if not values or len(values) < len(entries):
+        return ""
+    largest = max(map(abs, values))
+    decimals = max(digits - 1 - math.floor(math.log10(largest)), 0) if largest else 0
+    texts = [f"{value:.{decimals}f}" for value in values]
+    return f"{listed(texts)}{'' if entries[0].unit == '1' else f' {entries[0].unit}'}"

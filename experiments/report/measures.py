@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from experiments import study
 from experiments.report.finished import FinishedRun
+from experiments.runs.networks import of_kept_networks
 from experiments.runs.tables import MISSING, NO_INTERVAL, format_interval, format_value
 from experiments.study import REFERENCE, SIZES, Quantity
 from savings_gym.arrays import MM
@@ -199,7 +200,7 @@ def _washout(summary: dict[str, Any]) -> list[Measure]:
 def _channel(summary: dict[str, Any]) -> list[Measure]:
     lines: list[Measure] = []
     for phase, value in summary.get("adaptation", {}).items():
-        values = summary.get("adaptation_networks", {}).get(phase, [])
+        values = of_kept_networks(summary, summary.get("adaptation_networks", {}).get(phase, []))
         ends = NO_INTERVAL if None in values or len(values) < 2 else mean_interval(values)
         entry = Quantity(f"channel force, {phase}", value, ends, summary["networks"], "1")
         meaning = "" if lines else CHANNEL

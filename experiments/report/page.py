@@ -101,12 +101,7 @@ def section(run: FinishedRun, unit_bytes: int = UNIT_BYTES) -> Section:
         missing["reaches"] = missing["ring"] = NO_NETWORKS
         return Section(run, headline(run), told, lines, data, missing)
     log.info("%s: probing the networks of all phases, without and in the field", run.folder)
-    free, in_field = (
-        (its := activity_of_run(run.folder, name, save=False)).isel(
-            network=[i for i, number in enumerate(its["network"].to_numpy()) if number not in run.stopped]
-        )
-        for name in ("null", "curl")
-    )
+    free, in_field = (activity_of_run(run.folder, name, save=False) for name in ("null", "curl"))
     data["reaches"] = reach_data(run, free, in_field, unit_bytes)
     try:
         data["ring"], shifts = ring_data(run, free)

@@ -11,18 +11,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.claims import corrected
 from experiments.controls.conditions import Condition
 from experiments.controls.rows import ControlRows
 from experiments.drawing import style as look
 from experiments.drawing.curves import thinned
 from experiments.runs.folder import RunFolder, versions
+from experiments.runs.networks import of_kept_networks
 from experiments.runs.tables import format_p, format_value, markdown_table
-from experiments.study import LEVEL, Quantity
+from experiments.study import LEVEL, Quantity, quantity
 from savings_gym.arrays import MM, Floats
 from savings_gym.files import jsonable, write_atomically, write_json
-from savings_gym.metrics.curves import PhaseCurves, phase_curves
+from savings_gym.metrics.curves import PhaseCurves, phase_curves, shared_networks
 from savings_gym.metrics.savings import field_side
-from savings_gym.metrics.statistics import Sampling, estimate, holm
+from savings_gym.metrics.statistics import Sampling
 
 ABRUPT: Final = "abrupt"
 GRADUAL: Final = "gradual"
@@ -59,8 +61,9 @@ def quantities(
         largest = np.max(side * curves[name]["FF1"].deviation, axis=1)
         numbers.append(_mean(f"largest error in FF1, {name}", MM * largest, "mm", sampling))
     for name in (ABRUPT, GRADUAL):
-        learned = np.array(summaries[name]["adaptation_networks"]["FF1"], dtype=np.float64)
-        numbers.append(_mean(f"rotation learned in FF1, {name}", PERCENT * learned, "%", sampling))
+        learned = of_kept_networks(summaries[name], summaries[name]["adaptation_networks"]["FF1"])
+        percent = PERCENT * np.array(learned, dtype=np.float64)
+        numbers.append(_mean(f"rotation learned in FF1, {name}", percent, "%", sampling))
     for name in (ABRUPT, GRADUAL):
         after = -side * curves[name]["NF2"].deviation[:, 0]
         numbers.append(_mean(f"{AFTER}, {name}", MM * after, "mm", sampling))
@@ -69,49 +72,37 @@ def quantities(
         for name in (ABRUPT, GRADUAL):
             saved = rows.compare(first, (name, "FF2"))
             if saved is not None:
-                tests += _savings(
-                    saved, f"{name} learning, against {label}", len(curves[name]["FF2"].networks)
-                )
+                tests += _savings(saved, f"{name} learning, against {label}")
     tests.append(_mean("initial savings, gradual less abrupt", MM * _less(curves, side), "mm", sampling))
-    corrected = holm([np.nan if entry.p is None else entry.p for entry in tests])
-    return numbers + [
-        dataclasses.replace(entry, p_holm=float(p) if np.isfinite(p) else None)
-        for entry, p in zip(tests, corrected, strict=True)
-    ]
+    by_name = {entry.name: entry for entry in tests}
+    return [*numbers, *corrected({"savings": by_name}, by_name)["savings"].values()]
 
 
 def _less(curves: Curves, side: float) -> Floats:
     """(n,) how much closer to the target FF2 begins after gradual than after abrupt learning [m]."""
     abrupt, gradual = (curves[name]["FF2"] for name in (ABRUPT, GRADUAL))
-    shared = np.intersect1d(abrupt.networks, gradual.networks)
-    of_abrupt, of_gradual = (
-        curve.deviation[np.isin(curve.networks, shared), 0] for curve in (abrupt, gradual)
-    )
-    nearer: Floats = side * (of_abrupt - of_gradual)
+    first, second = shared_networks(abrupt.networks, gradual.networks)
+    nearer: Floats = side * (abrupt.deviation[first, 0] - gradual.deviation[second, 0])
     return nearer
 
 
 def _mean(name: str, values: Floats, unit: str, sampling: Sampling) -> Quantity:
-    """A mean over networks, of those that have a value."""
-    values = values[np.isfinite(values)]
-    result = estimate(values, sampling)
-    mean = result.mean if np.isfinite(result.mean) else None
-    return Quantity(name, mean, result.ci, values.size, unit, p=result.p)
+    """A mean over the networks that have a value; their values stand in the runs."""
+    return dataclasses.replace(quantity(name, values[np.isfinite(values)], unit, sampling), values=())
 
 
-def _savings(saved: Mapping[str, Any], label: str, networks: int) -> list[Quantity]:
-    """Initial savings and the ratio of the learning rates."""
+def _savings(saved: Mapping[str, Any], label: str) -> list[Quantity]:
+    """Initial savings and the ratio of the learning rates, each of the networks that have it."""
     initial, rate = saved["initial"], saved["rate"]
     numbers = []
     if initial:
         low, high = (None if end is None else MM * end for end in initial["ci"])
         value = MM * initial["difference"]
-        name = f"initial savings, {label}"
+        name, networks = f"initial savings, {label}", initial["networks"]
         numbers.append(Quantity(name, value, (low, high), networks, "mm", p=initial["p"]))
     if rate and rate["ratio"] is not None:
-        numbers.append(
-            Quantity(f"rate ratio, {label}", rate["ratio"], rate["ci"], networks, "1", p=rate["p"])
-        )
+        name, networks = f"rate ratio, {label}", rate["networks"]
+        numbers.append(Quantity(name, rate["ratio"], rate["ci"], networks, "1", p=rate["p"]))
     return numbers
 
 

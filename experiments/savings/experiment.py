@@ -228,7 +228,7 @@ class FourPhases:
         )  # fmt: skip
 
     def _probe(self, phase: TrainingPhase) -> float:
-        """Add the rows of one probe; return the mean lateral deviation [m]."""
+        """Add the rows of one probe; return the mean lateral deviation without networks that diverged [m]."""
         reaches = self._reaches(phase.field_at(self.update), PROBE)
         trajectory = self.learner.probe(reaches)
         path = trajectory.path(reaches.start)
@@ -236,8 +236,8 @@ class FourPhases:
             self.paths[f"{phase.name}/first"] = path.astype(np.float32)
         measures = kinematic_measures(scored_path(trajectory, reaches), self.targets, CONTROL_STEP)
         measures[GOAL_DISTANCE] = goal_distance(trajectory, reaches).double().cpu().numpy()
+        whole = [i for i in range(self.networks) if i not in self.stopped]
         if self.phase == 0 and self.task.criterion is not None:
-            whole = [i for i in range(self.networks) if i not in self.stopped]
             self.errors.append(float(measures["endpoint_error"][whole].mean()))
         n, m = path.shape[:2]
         index = {
@@ -248,7 +248,7 @@ class FourPhases:
             "target": np.tile(np.arange(m, dtype=np.int32), n),
         }
         self.rows.append(index | {name: value.ravel().astype(np.float32) for name, value in measures.items()})
-        return float(measures["lateral_deviation"].mean())
+        return float(measures["lateral_deviation"][whole].mean())
 
     def _probe_end(self, phase: TrainingPhase) -> None:
         """Keep hand paths in and out of the field, adaptation in an error clamp, and a checkpoint."""

@@ -1,8 +1,10 @@
 """A run whose first phases are those of another run copies them instead of running them again.
 
 Every batch and probe draws from its own generator, and the optimiser is fresh in every phase. So a run that
-goes on from copied phases has, to the last bit, the results of one that ran them itself. A run of fewer
-networks takes over those of the first networks, whose noise was drawn together with that of the others.
+goes on from copied phases has, to the last bit, the results of one that ran them itself: networks that
+diverged in them have diverged, and a baseline that met its criterion has ended there. A run of fewer networks
+takes over those of the first networks, whose noise was drawn together with that of the others, and whose
+criterion was that of all of them.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 from numpy.typing import NDArray
@@ -23,8 +26,8 @@ from experiments.runs.folder import RunFolder, digest
 from experiments.savings.config import EXECUTION, Savings, identity, start_weights
 from experiments.savings.phases import PhaseChanges
 from savings_gym.arrays import Columns
-from savings_gym.files import CONFIG, read_config, verified, write_atomically
-from savings_gym.task.settings import Delays, Noise
+from savings_gym.files import CONFIG, PROBES_STOPPED, read_config, read_table, verified, write_atomically
+from savings_gym.task.settings import N_TARGETS, Delays, Noise
 
 NESTED = {"loss": LossWeights, "noise": Noise, "delays": Delays, "change": PhaseChanges}
 LENGTHS = ("pretraining_updates", "nf1_updates", "ff1_updates", "nf2_updates", "ff2_updates")
@@ -84,7 +87,7 @@ def shared_phases(source: Savings, config: Savings) -> int:
 def begin_from(run: Path, config: Savings) -> list[str]:
     """Begin a run with copies of the phases that it shares with a complete one.
 
-    Does nothing if the run has begun already, or shares no phase.
+    Does nothing if the run has begun already, or shares no phase, or all its networks diverged in these.
 
     Args:
         run: Folder of the complete run.
@@ -100,26 +103,51 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     if not count or folder.complete or folder.state_file.is_file():
         return []
     names = [phase.name for phase in phases[:count]]
-    n = config.networks
+    n, summary = config.networks, RunFolder.read_summary(run)
+    stopped = _stopped(summary, names, n)
+    if len(stopped) == n:
+        return []
     ensemble = load_ensemble(run / f"networks_{names[-1]}.safetensors", n, device=config.device)
     ensemble.freeze(*config.frozen)
     learner = SupervisedLearner(ensemble, config.learning(), config.rollout, config.actuation)
-    summary = RunFolder.read_summary(run)
-    table = RunFolder(run, read_config(run)).table()
-    taken = table[table["phase"].isin(names) & (table["network"] < n)]
-    rows: Columns = {str(name): np.asarray(column) for name, column in taken.items()}
     state = {
         "phase": count, "update": 0, "seconds": 0.0, "part": 1, "cue": phases[count - 1].cue,
         "ensemble": ensemble.state_dict(), "optimiser": learner.optimiser.state_dict(),
         "adaptation": {
             name: values[:n] for name, values in summary["adaptation_networks"].items() if name in names
         },
+        "stopped": stopped,
         "paths": {name: torch.from_numpy(path[:n]) for name, path in _paths(run, names).items()},
     }  # fmt: skip
+    if config.criterion is not None:
+        first = summary["first_phase"]
+        state |= {"criterion_met": first["met"], "first_updates": first["trials"] // N_TARGETS}
     for name in names:
         _copy_networks(run / f"networks_{name}.safetensors", config.out, n)
-    folder.save_state(state, [rows], 0)
+    folder.save_state(state, [_rows(run, names, n)], 0)
     return names
+
+
+def _stopped(summary: dict[str, Any], names: list[str], n: int) -> dict[int, tuple[str, int]]:
+    """Phase and update in which some of the first n networks diverged, by number, if that was in phases."""
+    every = {
+        int(number): (stop["phase"], stop["update"]) for number, stop in summary.get("stopped", {}).items()
+    }
+    return {number: stop for number, stop in every.items() if number < n and stop[0] in names}
+
+
+def _rows(run: Path, names: list[str], n: int) -> Columns:
+    """Probe rows of the first n networks in phases, in the order in which they were made.
+
+    Networks that diverged in a later phase have their rows, too.
+    """
+    table = RunFolder(run, read_config(run)).table()
+    if verified(run / PROBES_STOPPED).is_file():
+        table = pd.concat([table, read_table(run / PROBES_STOPPED)], ignore_index=True)
+        place = table["phase"].map({name: place for place, name in enumerate(table["phase"].unique())})
+        table = table.iloc[np.lexsort((table["target"], table["network"], table["update"], place))]
+    taken = table[table["phase"].isin(names) & (table["network"] < n)]
+    return {str(name): np.asarray(column) for name, column in taken.items()}
 
 
 def _copy_networks(file: Path, folder: Path, n: int) -> None:

@@ -7,7 +7,7 @@ folder: a data set as in ``savings_gym.activity.recording``, over the phases NF1
 ``--nwb`` there is also a file of Neurodata Without Borders for every network, in nwb_null or nwb_curl. The
 folder belongs to ``experiments.savings``, to a recurrent PPO job of ``experiments.benchmark``, or to several
 such jobs (``runs/benchmark/recurrent-ppo-gru``; every seed is a network). A file that was recorded with other
-weights is replaced.
+weights is replaced. Networks that diverged in the run are left out; the others keep their numbers.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
+import numpy as np
 import tyro
 
 from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.record import record
 from experiments.runs.command_line import choice, command_main
 from experiments.runs.folder import digest
+from experiments.runs.networks import kept_networks
 from experiments.savings.phases import stored_field
 from experiments.stored.nwb import MISSING, write_nwb, written_at
 from savings_gym.activity.recording import load_activity, save_activity
@@ -64,6 +66,8 @@ class Activity:
 def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.Dataset:
     """Return activity at the end of a run's phases; load it if it was recorded with the same weights.
 
+    It is that of the networks that did not diverge, by their numbers.
+
     Args:
         run: Run folder, see the module.
         field: ``"null"`` or ``"curl"``.
@@ -83,12 +87,19 @@ def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.
             log.warning("%s; it is recorded again", error)
         else:
             if stored.attrs.get("weights") == weights:
-                return stored
+                return _of_kept_networks(stored, arguments.run)  # older files have all
             log.info("%s was recorded with other weights; it is recorded again", path)
-    dataset = source.record(field).assign_attrs(weights=weights)
+    dataset = _of_kept_networks(source.record(field), arguments.run).assign_attrs(weights=weights)
     if save:
         save_activity(path, dataset)
     return dataset
+
+
+def _of_kept_networks(dataset: xr.Dataset, run: Path) -> xr.Dataset:
+    """Leave out the networks that diverged."""
+    numbers = dataset["network"].to_numpy()
+    kept = np.isin(numbers, kept_networks(run, 1 + int(numbers.max())))
+    return dataset if kept.all() else dataset.isel(network=np.flatnonzero(kept))
 
 
 class Source(Protocol):

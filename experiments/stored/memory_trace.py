@@ -23,7 +23,8 @@ class Trace:
 
     Attributes:
         trace: (n,) progress of NF2 less that of NF1 [m/s].
-        sham: (m,) trace of the sham, whose networks never met the field; None without a sham.
+        sham: (n,) trace of the sham, whose networks never met the field, NaN if it lacks one; None without a
+            sham.
         moved: (n,) progress that the hands themselves made more in NF2 than in NF1 [m/s].
         before: (n,) progress of NF1 [m/s].
         fit: (n,) R2 of the read-out where it was fitted, in FF1 in the field.
@@ -63,9 +64,10 @@ def stored_trace(runs: StoredRuns, run: Path, prepared: Preparation, components:
     }
     sham, without = sham_trials(runs, prepared), None
     if sham is not None:
-        m = len(sham["NF2"])
-        first = VelocityReadout(*(part[:m] for part in vars(readout).values()))
-        without = memory_trace({p: sham[p][:, :, reach] for p in ("NF1", "NF2")}, first, direction[:m])
+        shared = VelocityReadout(*(part[sham.places] for part in vars(readout).values()))
+        practised = {phase: sham.trials[phase][:, :, reach] for phase in familiar}
+        without = np.full(prepared.networks, np.nan)
+        without[sham.places] = memory_trace(practised, shared, direction[sham.places])
     actual = velocity["FF2"][:, :, reach]
     error = np.sum((readout.velocity(hidden["FF2"][:, :, reach]) - actual) ** 2, axis=(1, 2, 3))
     spread = np.sum((actual - actual.mean(axis=(1, 2), keepdims=True)) ** 2, axis=(1, 2, 3))

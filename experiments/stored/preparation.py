@@ -15,7 +15,8 @@ import numpy as np
 from experiments.stored.runs import StoredRuns
 from savings_gym.activity.preparatory import ForceAxes, UniformShift, force_axes, uniform_shift
 from savings_gym.activity.recording import by_phase
-from savings_gym.arrays import Floats
+from savings_gym.arrays import Floats, Indices
+from savings_gym.metrics.curves import shared_networks
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import CONTROL_STEP, Delays
 
@@ -41,6 +42,7 @@ class Preparation:
         time: (time,) [s].
         go: Time of the go cue [s].
         seen: Time at which the cue reaches the network [s].
+        numbers: (n,) numbers of the networks.
     """
 
     trials: dict[str, Floats]
@@ -51,6 +53,7 @@ class Preparation:
     time: Floats
     go: float
     seen: float
+    numbers: Indices
 
     @property
     def networks(self) -> int:
@@ -79,7 +82,9 @@ def preparation(dataset: xr.Dataset) -> Preparation:
     activity = {phase: x[:, :, now] for phase, x in trials.items()}
     force = forces["NF1"][:, :, step_at(time, seen + FORCE_DELAY)]
     axes = force_axes(activity, force)
-    return Preparation(trials, activity, force, axes, uniform_shift(activity, axes), time, go, seen)
+    return Preparation(
+        trials, activity, force, axes, uniform_shift(activity, axes), time, go, seen, network_numbers(dataset)
+    )
 
 
 def four_phases(dataset: xr.Dataset, variable: str) -> dict[str, Floats]:
@@ -98,24 +103,44 @@ def four_phases(dataset: xr.Dataset, variable: str) -> dict[str, Floats]:
     return {phase: values[phase] for phase in PHASES}
 
 
-def sham_trials(runs: StoredRuns, main: Preparation) -> dict[str, Floats] | None:
+def network_numbers(dataset: xr.Dataset) -> Indices:
+    """Return the numbers of the networks of a recording, (n,)."""
+    return np.asarray(dataset["network"].to_numpy(), dtype=np.intp)
+
+
+@dataclass(frozen=True, eq=False)
+class ShamTrials:
+    """Activity of the networks of a sham that its run has, too.
+
+    Attributes:
+        places: (m,) where these networks stand in the preparation of the run.
+        trials: Phase to activity over the trial, (m, 8, time, units).
+    """
+
+    places: Indices
+    trials: dict[str, Floats]
+
+
+def sham_trials(runs: StoredRuns, main: Preparation) -> ShamTrials | None:
     """Return activity of the sham, whose networks never met the field before FF2; None without a sham.
 
-    Shift and read-outs of the main run apply to the sham only if its networks are the first m of the main
-    run, with the same weights and seed up to the end of NF1: their mean preparatory activity in NF1 may
-    differ by `LARGEST_DRIFT` of the shift's length.
-
-    Returns:
-        Phase to (m, 8, time, units).
+    Shift and read-outs of the main run apply to the networks of the sham that have the same numbers, and only
+    if they are the same networks, with the same weights and seed up to the end of NF1: their mean preparatory
+    activity in NF1 may differ by `LARGEST_DRIFT` of the shift's length.
     """
     if runs.sham is None:
         return None
-    trials = four_phases(runs.activity(runs.sham), "hidden")
-    m, now = len(trials["NF1"]), step_at(main.time, PREPARATORY_TIME)
-    if m > main.networks or trials["NF1"].shape[1:] != main.trials["NF1"].shape[1:]:
+    dataset = runs.activity(runs.sham)
+    trials = four_phases(dataset, "hidden")
+    places, theirs = shared_networks(main.numbers, network_numbers(dataset))
+    if not places.size or trials["NF1"].shape[1:] != main.trials["NF1"].shape[1:]:
         return None
-    distance = np.linalg.norm(trials["NF1"][:, :, now].mean(axis=1) - main.shift.origin[:m], axis=-1)
-    return None if np.any(distance > LARGEST_DRIFT * main.shift.length[:m]) else trials
+    if theirs.size < len(trials["NF1"]):
+        trials = {phase: x[theirs] for phase, x in trials.items()}
+    now = step_at(main.time, PREPARATORY_TIME)
+    distance = np.linalg.norm(trials["NF1"][:, :, now].mean(axis=1) - main.shift.origin[places], axis=-1)
+    same = np.all(distance <= LARGEST_DRIFT * main.shift.length[places])
+    return ShamTrials(places, trials) if same else None
 
 
 def step_at(time: Floats, wanted: float) -> int:

@@ -11,11 +11,11 @@ from typing import Final
 
 import numpy as np
 
-from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.closed_loop import linearise
 from agents.supervised.torch_arm import TorchArm
 from experiments.stored.activity import activity_of_run
 from experiments.stored.preparation import PREPARATORY_TIME, cue_seen, four_phases, step_at
+from experiments.stored.runs import kept_ensemble
 from savings_gym.arrays import Floats
 from savings_gym.files import read_config
 from savings_gym.metrics.cocontraction import co_contraction
@@ -37,6 +37,8 @@ SHOWN: Final = (0, N_TARGETS // 2)  # targets that are shown while the hand is p
 def resistance(run: Path, phase: str) -> dict[str, Floats]:
     """Return co-contraction and stiffness of the networks at the end of a phase of a run, without a field.
 
+    The networks are those that did not diverge, see `experiments.runs.networks`.
+
     Returns:
         Kind (`KINDS`) to (n,) values: co-contraction while the hand is held, from the preparatory time to go,
         and in the reach, mean over targets [N]; stiffness [N/m] and damping [N s/m] of the held hand, means
@@ -51,7 +53,7 @@ def resistance(run: Path, phase: str) -> dict[str, Floats]:
     time = activity["time"].to_numpy()
     go, seen = step_at(time, float(activity.attrs["go_time"])), step_at(time, cue_seen(activity))
     stored = read_config(run)
-    networks = load_ensemble(run / f"networks_{phase}.safetensors").double()
+    networks = kept_ensemble(run, phase).double()
     arm = TorchArm(dtype=networks.initial.dtype, actuation=stored.get("actuation", "muscle"))
     loops = [linearise(networks, arm, k, delays=Delays(**stored["delays"])) for k in SHOWN]
     fed = [[_resistance(moved) for moved in loop.pushed_hand(round(PUSHED / CONTROL_STEP))] for loop in loops]

@@ -6,15 +6,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from agents.supervised.checkpoints import UNKNOWN, load_ensemble, pretraining_of, pretraining_text
+from agents.supervised.checkpoints import (
+    UNKNOWN,
+    load_ensemble,
+    pretraining_of,
+    pretraining_text,
+    read_metadata,
+)
 from agents.supervised.networks import Ensemble
 from experiments.runs.folder import RunFolder
+from experiments.runs.networks import kept_networks
 from experiments.savings.config import Savings, start_weights
 from experiments.savings.pretrain import stored
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.activity import activity_of_run
+from savings_gym.arrays import Indices
 from savings_gym.files import PROBES, read_config, read_table
 from savings_gym.task.schedule import PHASES
 
@@ -77,6 +86,25 @@ class StoredRuns:
         """Return activity at the end of every phase, probed in the null or the curl field."""
         return activity_of_run(run, field)
 
+    def networks(self, run: Path) -> Indices:
+        """Return the numbers of the networks of a run, without those that diverged, (n,)."""
+        return np.array(kept_networks(run, read_metadata(_weights(run, PHASES[0]))["networks"]))
+
     def ensembles(self, run: Path) -> dict[str, Ensemble]:
-        """Return the networks at the end of every phase, by phase."""
-        return {phase: load_ensemble(run / f"networks_{phase}.safetensors") for phase in PHASES}
+        """Return these networks at the end of every phase, by phase."""
+        return {phase: kept_ensemble(run, phase) for phase in PHASES}
+
+
+def kept_ensemble(run: Path, phase: str) -> Ensemble:
+    """Return the networks of a run at the end of a phase, without those that diverged.
+
+    Raises:
+        FileNotFoundError, ValueError: If the run has no such networks.
+    """
+    ensemble = load_ensemble(_weights(run, phase))
+    kept = kept_networks(run, ensemble.networks)
+    return ensemble if len(kept) == ensemble.networks else ensemble.select(*kept)
+
+
+def _weights(run: Path, phase: str) -> Path:
+    return run / f"networks_{phase}.safetensors"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arrays import Array, Floats, Indices, as_finite
 
@@ -86,6 +86,32 @@ def phase_curves(table: ProbeTable, column: str = "lateral_deviation") -> dict[s
         name: _curves(name, {key: array[rows] for key, array in keys.items()}, values[rows])
         for name, rows in _phase_rows(phase).items()
     }
+
+
+def shared_networks(first: ArrayLike, second: ArrayLike) -> tuple[Indices, Indices]:
+    """Return where the networks that two conditions share stand in each of them.
+
+    Values of two conditions are paired by the numbers of their networks, since either may lack some:
+
+        ours, theirs = shared_networks(run.networks, sham.networks)
+        saved = sham.deviation[theirs] - run.deviation[ours]
+
+    Args:
+        first: (n,) numbers of networks, all different.
+        second: (m,) numbers of networks, all different.
+
+    Returns:
+        (k,) places in the first and (k,) places in the second, both in the order of the numbers.
+
+    Raises:
+        ValueError: If a number occurs twice in one of them.
+    """
+    conditions = (_whole_numbers("first", first), _whole_numbers("second", second))
+    for networks in conditions:
+        if np.unique(networks).size < networks.size:
+            raise ValueError(f"a network occurs more than once in {networks.tolist()}")
+    _, ours, theirs = np.intersect1d(*conditions, assume_unique=True, return_indices=True)
+    return ours, theirs
 
 
 def _phase_rows(phase: Array) -> dict[str, slice | Indices]:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import tyro
+from planted_activity import planted as activity_planted
 from planted_probes import plant
-from planted_runs import planted_folder
+from planted_runs import dataset, planted_folder
 
 from experiments.controls import command as controls
 from experiments.controls import rows as control_rows
@@ -169,6 +170,49 @@ def test_networks_that_do_not_come_back_are_left_out_of_the_matched_comparison(p
     matched = ControlRows(planted).matched(MAIN)
     assert matched["networks"] == matched["initial"]["networks"] == 8
     assert matched["initial"]["difference"] == pytest.approx(4e-3, abs=5e-4)
+
+
+def without_network(condition, number):
+    """Take the probes of a network that diverged out of a run."""
+    table = pd.read_parquet(condition.config.out / "probes.parquet")
+    table[table["network"] != number].to_parquet(condition.config.out / "probes.parquet")
+
+
+@pytest.mark.parametrize("lacking", ["few-four", "few-four-sham", MAIN, SHAM])
+def test_a_network_that_diverged_in_one_run_does_not_move_the_pairs(planted, lacking):
+    without_network(planted[lacking], 1)
+    rows = ControlRows(planted).row("few-four")
+    for name in set(planted) - {lacking}:
+        without_network(planted[name], 1)
+    assert rows["versus_main"] == ControlRows(planted).row("few-four")["versus_main"]
+    assert rows["versus_main"]["networks"] == 11
+
+
+def test_the_shift_of_a_run_that_lacks_a_network_is_compared_by_number(planted, monkeypatch):
+    data = activity_planted((4,), noise=0.003)
+    recorded = {name: dataset(data) for name in (MAIN, SHAM)}
+    recorded["few-four"] = dataset(data).isel(network=[0, 2, 3])
+    recorded["few-four-sham"] = dataset(data).isel(network=[0, 1, 2])
+    monkeypatch.setattr(control_rows, "activity_of_run", lambda run: recorded[run.name])
+    rows = ControlRows({name: planted[name] for name in recorded})
+    shift, main = rows.shift("few-four"), rows.shift(MAIN)
+    assert shift["length"]["mean"] == pytest.approx(1.0, abs=1e-6) and shift["length"]["networks"] == 3
+    assert shift["ff1_on_main"]["mean"] == pytest.approx(1.0, abs=1e-6)
+    assert shift["beyond_sham"]["networks"] == 2
+    assert shift["beyond_sham"]["mean"] == pytest.approx(0.0, abs=1e-6)
+    assert main["nf2_on_main"]["networks"] == 4
+
+
+def test_stiffness_beyond_the_sham_is_paired_by_number(planted, monkeypatch):
+    own = np.arange(12.0) ** 2
+    stop = {"phase": "FF1", "update": 0}
+    for name, number in (("few-four", 1), ("few-four-sham", 4)):
+        file = planted[name].config.out / "summary.json"
+        write_json(file, json.loads(file.read_text()) | {"stopped": {str(number): stop}})
+    values = {"few-four": np.delete(own, 1), "few-four-sham": np.delete(own, 4) - 1.0}
+    monkeypatch.setattr(control_rows, "resistance", lambda run, phase: {"stiffness": values[run.name]})
+    beyond = ControlRows(planted).resistance("few-four")["stiffness, beyond sham"]
+    assert (beyond["mean"], beyond["networks"]) == (1.0, 10)
 
 
 def test_trained_targets_and_others_are_told_apart(planted):

@@ -18,7 +18,7 @@ def planted(slope, seed, sham=True):
     values[RESPONSE] = 1e-3 * (slope + offsets + 0.05 * noise[0])
     if not sham:
         del values[KEPT], values[SAVED]
-    return Factor(f"Does {slope} matter?", values)
+    return Factor(f"Does {slope} matter?", np.arange(N), values)
 
 
 @pytest.fixture
@@ -41,6 +41,21 @@ def test_slopes_are_compared_network_by_network(findings):
     assert findings.text.endswith("nothing measurable changes with same.")
     assert numbers["flat: shift left in NF2, beyond the sham's, less the main run's"].p_holm > 0.05
     assert "steeper: shift left in NF2, beyond the sham's, less the main run's" not in numbers
+
+
+def test_networks_that_a_condition_lacks_do_not_move_the_pairs(monkeypatch, tmp_path):
+    main = planted(-0.5, 1)
+    kept = np.array([0, 2, 3, 5, 6, 7])
+    lacking = Factor("Does it matter?", kept, {kind: values[kept] for kind, values in main.values.items()})
+    lacking.values[KEPT][2] = np.nan  # of a network that its sham lacks
+    monkeypatch.setattr(figure, "_folders", lambda runs: {"main": (main,), "lacking": (lacking,)})
+    monkeypatch.setattr(figure, "_factor", lambda runs, its: its)
+    findings = factors(StoredRuns(tmp_path, {}, {}, 0), tmp_path)
+    for kind, count in ((RESPONSE, 6), (SAVED, 6), (KEPT, 5)):
+        entry = findings.by_name[f"lacking: {kind}, less the main run's"]
+        assert entry.values == (0.0,) * count, kind
+    rows = findings.networks["condition"] == "lacking"
+    assert findings.networks["network"][rows].tolist() == kept.tolist()
 
 
 def test_what_needs_a_sham_is_left_out_without_one(findings):

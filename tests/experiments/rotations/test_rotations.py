@@ -3,12 +3,16 @@
 import dataclasses
 import json
 
+import pandas as pd
 import pytest
+from planted_probes import plant
 
+from experiments.controls.rows import ControlRows
 from experiments.rotations.command import PRESETS, Rotations, command
-from experiments.rotations.measures import ABRUPT, AFTER, GRADUAL, SHAM, write_results
+from experiments.rotations.measures import ABRUPT, AFTER, GRADUAL, SHAM, quantities, write_results
 from experiments.savings.command import run
 from savings_gym import VisuomotorRotation
+from savings_gym.metrics.curves import phase_curves
 
 TURN = VisuomotorRotation(30.0, onset="cue")
 
@@ -47,6 +51,30 @@ def test_the_page_has_every_comparison(tmp_path, capsys):
         * 1e3
     )
     assert (tmp_path / "rotations.png").stat().st_size > 1000
+
+
+def test_numbers_are_of_the_networks_that_have_them(tmp_path):
+    done, summaries = Rotations(out=tmp_path).conditions(), {}
+    for seed, name in enumerate(done):
+        table = pd.DataFrame(plant(updates=120, seed=seed))
+        fails = (table["phase"] == "FF2") & (table["network"] == 3)
+        table.loc[fails, "lateral_deviation"] = 1e-4 * table.loc[fails, "update"]  # grows: it has no rate
+        if name == ABRUPT:
+            table = table[table["network"] != 1]  # which diverged
+        done[name].config.out.mkdir(parents=True)
+        table.to_parquet(done[name].config.out / "probes.parquet")
+        summaries[name] = {"adaptation_networks": {"FF1": [0.5] * 12}}
+    summaries[ABRUPT]["adaptation_networks"]["FF1"][1] = -40.0
+    summaries[ABRUPT]["stopped"] = {"1": {"phase": "FF1", "update": 7}}
+    rows = ControlRows(done)
+    curves = {name: phase_curves(rows.table(name)) for name in done}
+    found = {entry.name: entry for entry in quantities(rows, curves, summaries)}
+    learned = {name: found[f"rotation learned in FF1, {name}"] for name in (ABRUPT, GRADUAL)}
+    assert [(its.value, its.networks) for its in learned.values()] == [(50.0, 11), (50.0, 12)]
+    label = "gradual learning, against equal practice"
+    assert found[f"initial savings, {label}"].networks == 12
+    assert found[f"rate ratio, {label}"].networks == 11
+    assert found["initial savings, gradual less abrupt"].networks == 11
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A run that takes phases over ends like one that makes them all."""
 
 import dataclasses
+import json
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from experiments.runs.folder import RunFolder
 from experiments.savings import report
 from experiments.savings.command import run
 from experiments.savings.config import PRESETS, Savings
+from experiments.savings.experiment import FourPhases
 from experiments.savings.phases import PhaseChanges
 from experiments.savings.shared_phases import begin_from, shared_phases, stored_arguments
 
@@ -55,11 +57,77 @@ def test_a_run_that_takes_phases_over_has_the_results_of_one_that_makes_them(
     assert run(whole) == 0
     assert begin_from(source.out, begun) == taken
     assert run(begun) == 0
-    names = {path.name for path in whole.out.iterdir()}
-    assert names == {path.name for path in begun.out.iterdir()}
+    assert_same_results(whole.out, begun.out)
+
+
+def assert_same_results(whole, begun):
+    """Every file of two run folders has the same bytes; their summaries may differ in the time they took."""
+    names = {path.name for path in whole.iterdir()}
+    assert names == {path.name for path in begun.iterdir()}
     for name in names - {"summary.json", "manifest.json"}:  # which has the digest of the other
         if not name.endswith(".png"):
-            assert (whole.out / name).read_bytes() == (begun.out / name).read_bytes(), name
+            assert (whole / name).read_bytes() == (begun / name).read_bytes(), name
+    ours, theirs = (json.dumps(RunFolder.read_summary(out) | {"wall_time_s": 0.0}) for out in (whole, begun))
+    assert ours == theirs
+
+
+@pytest.fixture
+def broken_sensors(monkeypatch):
+    """Run folder, phase and update to the network whose sensors break then; for tests to fill."""
+    broken, make_batch = {}, FourPhases._batch
+
+    def batch(self, phase):
+        reaches = make_batch(self, phase)
+        network = broken.get((self.folder.path.name, phase.name, self.update))
+        if network is not None:
+            reaches.observation_noise[network, 30] = float("nan")
+        return reaches
+
+    monkeypatch.setattr(FourPhases, "_batch", batch)
+    return broken
+
+
+def three_networks(source, folder):
+    """The arguments of a main run of three networks, and of two runs with the opposite field in FF2."""
+    weights = folder / "gru8.safetensors"
+    save_ensemble(weights, make_ensemble("gru", 3, 8, seed=0))
+    main = dataclasses.replace(source, networks=3, pretrained=weights, out=folder / "main")
+    other = PhaseChanges(ff2_b=-8.0)
+    return main, *(dataclasses.replace(main, change=other, out=folder / name) for name in ("whole", "begun"))
+
+
+def test_networks_that_diverged_in_phases_that_are_taken_over_have_diverged(source, tmp_path, broken_sensors):
+    main, whole, begun = three_networks(source, tmp_path)
+    broken_sensors |= {(name, "FF1", 2): 1 for name in ("main", "whole")} | {("main", "FF2", 1): 2}
+    assert run(main) == run(whole) == 0
+    assert list(RunFolder.read_summary(main.out)["stopped"]) == ["1", "2"]
+    assert begin_from(main.out, begun) == ["NF1", "FF1", "NF2"]
+    assert run(begun) == 0
+    assert RunFolder.read_summary(begun.out)["stopped"] == {"1": {"phase": "FF1", "update": 2}}
+    assert sorted(pd.read_parquet(begun.out / "probes.parquet")["network"].unique()) == [0, 2]
+    assert_same_results(whole.out, begun.out)
+
+
+def test_phases_in_which_all_networks_diverged_are_not_taken_over(source, tmp_path, broken_sensors):
+    main, first, second = three_networks(source, tmp_path)
+    broken_sensors["main", "FF1", 2] = 0
+    assert run(main) == 0
+    assert begin_from(main.out, dataclasses.replace(first, networks=1)) == []
+    assert begin_from(main.out, dataclasses.replace(second, networks=2)) == ["NF1", "FF1", "NF2"]
+
+
+def test_a_baseline_that_met_its_criterion_ends_there_in_runs_that_take_it_over(source, tmp_path):
+    main, whole, begun = three_networks(source, tmp_path)
+    main, whole, begun = (
+        dataclasses.replace(each, nf1_updates=20, criterion=0.5, criterion_probes=2)
+        for each in (main, whole, begun)
+    )
+    assert run(main) == run(whole) == 0
+    first = RunFolder.read_summary(main.out)["first_phase"]
+    assert first["met"] and first["trials"] < 8 * 20
+    assert begin_from(main.out, begun) == ["NF1", "FF1", "NF2"]
+    assert run(begun) == 0
+    assert_same_results(whole.out, begun.out)
 
 
 def test_fewer_networks_take_over_what_the_first_ones_did(source, tmp_path):

@@ -4,10 +4,12 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from planted_probes import PHASES, plant, rows
 
 from savings_gym.metrics import savings
-from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.curves import phase_curves, shared_networks
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +111,18 @@ def test_a_large_table_is_reshaped_not_looped_over():
     curves = phase_curves(table)
     assert curves["FF2"].deviation.shape == (10, 3200)
     assert time.process_time() - start < 2.0  # a million rows; a tenth of a second on an idle machine
+
+
+NUMBERS = st.lists(st.integers(0, 30), unique=True, max_size=20)
+
+
+@given(NUMBERS, NUMBERS)
+def test_networks_are_paired_by_number_whatever_their_order_and_whichever_are_missing(first, second):
+    ours, theirs = shared_networks(np.array(first, dtype=int), np.array(second, dtype=int))
+    paired = np.array(first, dtype=int)[ours].tolist()
+    assert paired == np.array(second, dtype=int)[theirs].tolist() == sorted(set(first) & set(second))
+
+
+def test_a_network_cannot_be_two_of_a_condition():
+    with pytest.raises(ValueError, match="occurs more than once in \\[4, 4\\]"):
+        shared_networks([1, 4], [4, 4])
