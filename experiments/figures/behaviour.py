@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from experiments.drawing import style as look
 from experiments.drawing.curves import learning_curves
 from experiments.drawing.hand_paths import hand_paths
-from experiments.figures.comparison import beside_study
+from experiments.figures.comparison import further_numbers
 from experiments.figures.findings import Findings, correct, effect, p_text
 from experiments.runs.tables import NO_INTERVAL, format_value
 from experiments.savings.experiment import GOAL_DISTANCE
@@ -70,7 +70,7 @@ def behaviour(runs: StoredRuns, out: Path) -> Findings:
         for name, figure in drawings.items():
             if figure is not None:
                 pictures.append(look.save_picture(figure, out / name))
-    tables = {"Behaviour beside the study": beside_study(quantities)}
+    tables = further_numbers("Behaviour: further numbers", quantities)
     networks: Columns = {
         "network": curves["NF1"].networks,
         **{f"start of {phase} (mm)": MM * curves[phase].deviation[:, 0] for phase in PHASES},

@@ -1,18 +1,23 @@
-"""Our numbers beside the study's: a table for every figure, reference.json and comparison.md for all."""
+"""Our numbers beside the study's, all in one table: reference.json and comparison.md.
+
+A figure has a table of its other numbers, so that no number stands in two tables of a page.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from experiments.figures.findings import Findings
+from experiments.figures.findings import Findings, listed
+from experiments.figures.reasons import DIFFERS, REASONS
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
 from experiments.study import PRINTED, REFERENCE, REFERENCES, VERDICTS, Quantity, Reference, verdict
 from savings_gym.files import write_atomically, write_json
 
-HEADINGS = ("quantity", "study", "ours [95 % interval]", "p", "p (Holm)", "networks", "verdict")
+COMPARED: Final = ("quantity", "study", "ours [95 % interval]", "p (Holm)", "networks", "verdict")
+OWN: Final = ("quantity", "ours [95 % interval]", "p", "p (Holm)", "networks", "note")
 MEANING = """\
 Verdicts are tests of equivalence. The margin was declared before any run: how far the study's own two sets \
 of networks lie apart (0.45 mm of a deviation, 0.1 mm of savings; half its own interval where it gives one, \
@@ -23,6 +28,15 @@ follows. The study's numbers come from 40 networks per size and its full schedul
 off its plots, or stand for a range that it prints. *p*: our number against no effect, two-sided t test over \
 networks. Intervals are over networks: t intervals of means, and their counterparts for ratios (Fieller), \
 effect sizes (noncentral t), correlations (Fisher) and fractions (exact, or DeLong)."""
+IN_WORDS: Final = {  # verdict to its verb, of one number and of several
+    "agrees": ("agrees", "agree"),
+    "undecided": ("is undecided", "are undecided"),
+    "differs": ("differs", "differ"),
+    "not testable": ("is not testable", "are not testable"),
+}
+HOLM: Final = """\
+*p (Holm)*: that p, corrected for all effects that the text of the figure claims; `-` if it claims none of \
+this number."""
 
 
 def compare(findings: Mapping[str, Findings]) -> list[dict[str, Any]]:
@@ -33,7 +47,7 @@ def compare(findings: Mapping[str, Findings]) -> list[dict[str, Any]]:
 
     Returns:
         Rows for JSON: name, unit, reference, reference_ci, reading_error, source, where, reference_networks,
-        ours, ci, networks, p, figure, verdict, reason.
+        ours, ci, networks, p, p_holm, figure, verdict, reason.
 
     Raises:
         ValueError: If two figures have a quantity of the same name, and the study has it too.
@@ -55,42 +69,36 @@ def _row(reference: Reference, figure: str, ours: Quantity | None) -> dict[str, 
         "source": reference.source, "where": reference.where, "reference_networks": reference.networks,
         "ours": None if ours is None else ours.value, "ci": [None, None] if ours is None else list(ours.ci),
         "networks": 0 if ours is None else ours.networks, "p": None if ours is None else ours.p,
-        "figure": figure, "verdict": words, "reason": reason,
+        "p_holm": None if ours is None else ours.p_holm, "figure": figure, "verdict": words, "reason": reason,
     }  # fmt: skip
 
 
-def beside_study(quantities: Iterable[Quantity]) -> str:
-    """Return a Markdown table of quantities, with the study's values where it has them.
+def further_numbers(title: str, quantities: Iterable[Quantity]) -> dict[str, str]:
+    """Return a Markdown table of the quantities that the study does not have, by its title.
 
-    The table has only the columns that its quantities fill.
+    The table has only the columns that its quantities fill. There is none if the study has all of them.
     """
-    rows = []
-    for quantity in quantities:
-        reference = REFERENCE.get(quantity.name)
-        study, words = MISSING, quantity.note or MISSING
-        if reference is not None:
-            row = _row(reference, "", quantity)
-            study, words = _study(row), _verdict(row)
-        rows.append(
-            (
-                quantity.name, study, format_value(quantity.value, quantity.ci, quantity.unit),
-                format_p(quantity.p), format_p(quantity.p_holm), str(quantity.networks), words,
-            )
-        )  # fmt: skip
-    compared = any(row[1] != MISSING for row in rows)
-    headings = (*HEADINGS[:-1], "verdict or note" if compared else "note")
-    filled = [i for i in range(len(headings)) if i == 0 or any(row[i] != MISSING for row in rows)]
-    return markdown_table([headings[i] for i in filled], [[row[i] for i in filled] for row in rows])
+    rows = [
+        (
+            entry.name, format_value(entry.value, entry.ci, entry.unit), format_p(entry.p),
+            format_p(entry.p_holm), str(entry.networks), entry.note or MISSING,
+        )
+        for entry in quantities
+        if entry.name not in REFERENCE
+    ]  # fmt: skip
+    filled = [i for i in range(len(OWN)) if i == 0 or any(row[i] != MISSING for row in rows)]
+    table = markdown_table([OWN[i] for i in filled], [[row[i] for i in filled] for row in rows])
+    return {title: table} if rows else {}
 
 
 def comparison_table(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return a Markdown table of the rows of `compare`."""
     return markdown_table(
-        [heading for heading in HEADINGS if heading != "p (Holm)"],
+        COMPARED,
         [
             (
                 row["name"], _study(row), format_value(row["ours"], row["ci"], row["unit"]),
-                format_p(row["p"]), str(row["networks"] or MISSING), _verdict(row),
+                format_p(row["p_holm"]), str(row["networks"] or MISSING), _verdict(row),
             )
             for row in rows
         ],
@@ -98,10 +106,54 @@ def comparison_table(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def tally(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return how many rows have which verdict, in words."""
+    """Return how many rows have which verdict, in words; also that none agrees. Empty without rows."""
     counts = Counter(row["verdict"] for row in rows)
-    plural = {"agrees": "agree", "undecided": "are undecided", "differs": "differ"}
-    return ", ".join(f"{counts[words]} {plural.get(words, words)}" for words in VERDICTS if counts[words])
+    if not counts:
+        return ""
+    parts = [] if counts["agrees"] else ["none agrees"]
+    for words in VERDICTS:
+        if counts[words]:
+            one, several = IN_WORDS[words]
+            parts.append(f"{counts[words]} {one if counts[words] == 1 else several}")
+    return listed(parts)
+
+
+def beside_the_study(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the verdicts in a sentence or two: how many agree, and what those that differ measure."""
+    every = list(rows)
+    verdicts = f"Of the study's {len(every)} numbers, {tally(every)}, by margins declared before any run."
+    return f"{verdicts} {differences(every)}".strip()
+
+
+def differences(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return what the numbers that differ measure, in a sentence; empty if none does.
+
+    Numbers that measure the same thing many times, such as the points of a curve, are counted together
+    (`Reason.measures`), with the first of them as an example.
+    """
+    differing = {row["name"]: row for row in rows if row["verdict"] == DIFFERS}
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for reason in REASONS:
+        its = [differing[name] for name in reason.names if name in differing]
+        if its:
+            groups.setdefault(reason.measures, []).extend(its)
+    if not groups:
+        return ""
+    parts = [_difference(measured, its) for measured, its in groups.items()]
+    if len(differing) == 1:
+        return f"What differs: {parts[0]}."
+    return f"The {len(differing)} that differ measure {len(parts)} things: {'; '.join(parts)}."
+
+
+def _difference(measured: str, rows: list[Mapping[str, Any]]) -> str:
+    """One thing in which ours differ: how many numbers, on which side, and the first of them."""
+    first = rows[0]
+    ours = format_value(first["ours"], unit=first["unit"])
+    if len(rows) == 1:
+        return f"{first['name']} ({ours}, the study {_study(first)})"
+    higher = {row["ours"] > row["reference"] for row in rows}
+    side = "" if len(higher) > 1 else f", all {'higher' if higher.pop() else 'lower'} than the study's"
+    return f"{measured}, {len(rows)} numbers{side} ({first['name']}: {ours}, the study {_study(first)})"
 
 
 def write_comparison(out: Path, findings: Mapping[str, Findings], origin: str) -> list[dict[str, Any]]:
@@ -114,7 +166,8 @@ def write_comparison(out: Path, findings: Mapping[str, Findings], origin: str) -
     """
     rows = compare(findings)
     write_json(out / "reference.json", {"figures": list(findings), "rows": rows})
-    parts = ["# Ours beside the study's", origin, f"{tally(rows)}.", MEANING, comparison_table(rows)]
+    about = f"{beside_the_study(rows)}\n\n{MEANING} {HOLM}"
+    parts = ["# Ours beside the study's", origin, about, comparison_table(rows)]
     for name, its in findings.items():
         parts.append(f"## {name}")
         parts += [f"![{name}]({path.relative_to(out).as_posix()})" for path in its.pictures]

@@ -18,7 +18,8 @@ from experiments.controls.meaning import effect
 from experiments.controls.table import TABLE, sections
 from experiments.drawing import style as look
 from experiments.figures.explanations import explanations
-from experiments.figures.findings import Findings
+from experiments.figures.findings import TESTED_BY_PRACTICE, Findings
+from experiments.figures.muscles import smallest_co_contraction
 from experiments.runs.tables import NO_INTERVAL, Ends, format_value
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity
@@ -42,6 +43,11 @@ LOOK: Final[dict[str, dict[str, Any]]] = {
 }
 OFFSET: Final = {FIRST: 0.27, PRACTICE: 0.0, SELF: 0.0, MIRRORED: -0.27, OF_SHAM: -0.27}  # in a row
 SHIFT: Final = "nf2_on_main"
+MEANT, SHIFTS = "What it means", "Preparatory activity"  # titles of tables
+OF_SHAMS: Final = (
+    "Networks without a field in FF1 have no shift of their own that they could keep: their activity drifts, "
+    "in NF2 for longer than in FF1."
+)
 INSIDE: Final = 0.93  # of all interval ends lie inside the axis; the others are clipped and marked
 
 
@@ -58,8 +64,8 @@ def controls(runs: StoredRuns, out: Path) -> Findings:
     quantities = [entry for row in rows.values() for entry in _quantities(row)]
     with look.house_style():
         picture = look.save_picture(_figure(rows), out / "controls.png")
-    tables = {f"Controls: {title.lower()}": text for title, text in sections(list(rows.values())).items()}
-    return Findings(quantities, tables, [picture], _text(rows))
+    floor = smallest_co_contraction(runs.arguments(runs.main).get("actuation", "muscle"))
+    return Findings(quantities, tables_of(rows), [picture], _text(rows, floor))
 
 
 def read_rows(runs: StoredRuns) -> dict[str, dict[str, Any]]:
@@ -71,6 +77,36 @@ def read_rows(runs: StoredRuns) -> dict[str, dict[str, Any]]:
         raise FileNotFoundError(f"no table of controls, looked for {named}: run experiments.controls first")
     rows = json.loads(path.read_text())["conditions"]
     return {row["name"]: row for row in rows}
+
+
+def tables_of(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the tables of the controls without what other figures own.
+
+    The tests of the main run against practice stand in the figure of practice, its stiffness in that of
+    muscles. The shams have no field in FF1, so that the drift of their activity is no shift that is kept.
+    """
+    shown = [_without_owned(row, rows.get(MAIN)) for row in rows.values()]
+    tables = sections(shown)
+    tables |= {MEANT: sections([row for row in shown if row["name"] != MAIN])[MEANT]}
+    del tables["Stiffness"]
+    tables[SHIFTS] += f"\n\n{OF_SHAMS}"
+    return {f"Controls: {title.lower()}": text for title, text in tables.items()}
+
+
+def _without_owned(row: Mapping[str, Any], main: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A row without p values that stand elsewhere, and without a shift that is kept if there was no field."""
+    shown, shift = dict(row), dict(row.get("shift") or {})
+    if row["sham"] is None:
+        shift.pop("retained", None)
+    beyond = shift.get("beyond_sham")
+    if beyond and main is not None and beyond == (main.get("shift") or {}).get("beyond_sham"):
+        shift["beyond_sham"] = beyond | {"p": None}  # the same networks: a condition may differ in FF2 alone
+    if row["name"] == MAIN and row.get(PRACTICE):
+        shown[PRACTICE] = {
+            measure: test | {"p": None, "p_holm": None} if test else test
+            for measure, test in row[PRACTICE].items()
+        }
+    return shown | {"shift": shift or None}
 
 
 def comparison(row: Mapping[str, Any], against: str, measure: str) -> Estimate:
@@ -93,6 +129,11 @@ def _shift(row: Mapping[str, Any]) -> Estimate:
     return (entry["mean"], tuple(entry["ci"]), entry["p"]) if entry else NOTHING
 
 
+def less_main(name: str) -> str:
+    """Return the name of a condition's initial savings beyond practice, less those of the main run."""
+    return f"{name}: initial savings beyond practice, less the main run's"
+
+
 def _quantities(row: Mapping[str, Any]) -> list[Quantity]:
     name, n = row["name"], int(row["networks"])
     quantities = []
@@ -106,6 +147,15 @@ def _quantities(row: Mapping[str, Any]) -> list[Quantity]:
                 quantities.append(
                     Quantity(label, value, ci, count, unit, entry["p"], p_holm=entry.get("p_holm"))
                 )
+    versus = row.get("versus_main")
+    if versus and versus["mean"] is not None:
+        low, high = (None if end is None else MM * end for end in versus["ci"])
+        quantities.append(
+            Quantity(
+                less_main(name), MM * versus["mean"], (low, high), int(versus["networks"]), "mm",
+                versus["p"], p_holm=versus.get("p_holm"),
+            )
+        )  # fmt: skip
     value, ci, p = _shift(row)
     note = "" if value is not None else "no shift"
     return [*quantities, Quantity(f"{name}: shift in NF2", value, ci, n, "1", p, note)]
@@ -199,7 +249,7 @@ def _mark(
     )  # fmt: skip
 
 
-def _text(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def _text(rows: Mapping[str, Mapping[str, Any]], floor: float | None) -> str:
     """What practice alone does, and what the field adds to it, in the main run."""
     main = rows.get(MAIN)
     if main is None:
@@ -209,13 +259,12 @@ def _text(rows: Mapping[str, Mapping[str, Any]]) -> str:
         f"FF2 of the main run ({main['networks']} networks) starts {format_value(first, ends, 'mm')} below "
         "its first encounter with the field"
     )
-    beyond, its, p = comparison(main, PRACTICE, "initial")
+    beyond, its, _ = comparison(main, PRACTICE, "initial")
     if beyond is None:
         return f"{text}; without a sham it is open how much of this is practice."
-    tested = "" if p is None else f" (p = {p:.2g})"
     return (
         f"{text}, and {format_value(beyond, its, 'mm')} below networks with equal practice and no field in "
-        f"FF1{tested}. {_others(rows)} {explanations(rows)}"
+        f"FF1 ({TESTED_BY_PRACTICE}). {_others(rows)} {explanations(rows, floor)}"
     ).strip()
 
 

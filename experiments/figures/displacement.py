@@ -40,7 +40,6 @@ LARGER = f"magnitude of the {SLOPE}, shift less random"
 MORE_NEGATIVE = f"{SLOPE}, shift less random"
 REMAINDER = "remainder of a displacement when go is seen"
 WITHOUT_STEEPEST: Final = f"{SLOPE}, without the steepest network"
-SMALLEST: Final = 1e-3  # share that is drawn
 TIME_NOTE: Final = (
     f"Slopes from displacements by -1 and 1; the slope above is from {DISPLACEMENTS[0]} to "
     f"{DISPLACEMENTS[-1]}.\n\n"
@@ -319,6 +318,8 @@ def _decay(axes: Axes, result: Displaced) -> None:
         axes.semilogy(time[later], geometric_mean(lines), color=colour, linewidth=1.8)
     look.mark_times(axes, result.preparation.events)
     label = f"Share left of a displacement\nat {PREPARATORY_TIME} s"
-    axes.set(xlabel="Time in the trial (s)", ylabel=label, xlim=(0.1, time[-1]), ylim=(SMALLEST, None))
-    title = "Thick: geometric means; first point: a control step later"
-    axes.set_title(title, loc="left", fontsize=look.SMALL)
+    axes.set(xlabel="Time in the trial (s)", ylabel=label, xlim=(0.1, time[-1]))
+    axes.annotate(
+        "thick: geometric means;\nfirst point: a control\nstep later", (1.0, 1.0), xycoords="axes fraction",
+        ha="right", va="top", fontsize=look.SMALL,
+    )  # fmt: skip

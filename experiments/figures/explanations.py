@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from experiments.controls.conditions import MAIN
+from experiments.figures.muscles import is_relaxed
 from experiments.runs.tables import format_p, format_value
-from experiments.stored.resistance import KINDS, UNITS
+from experiments.stored.resistance import HOLD, KINDS, REACH, UNITS
 from experiments.study import LEVEL
 from savings_gym.arrays import MM
 from savings_gym.metrics.statistics import holm
@@ -16,31 +17,46 @@ Row = Mapping[str, Any]
 OPPOSITE: Final = "opposite"
 
 
-def explanations(rows: Mapping[str, Row]) -> str:
-    """Return what the controls say of the three, in a sentence each; of those that were run.
+def explanations(rows: Mapping[str, Row], floor: float | None = None) -> str:
+    """Return what the controls say of the three, in a sentence or two each; of those that were run.
 
     Args:
         rows: Of the table of controls, by condition, their tests corrected.
+        floor: Smallest co-contraction of the arm [N], see `experiments.figures.muscles`; None if it is not
+            known.
     """
     main, opposite = rows.get(MAIN), rows.get(OPPOSITE)
-    sentences = [_stiffness(main) if main else ""]
+    sentences = [_stiffness(main, floor) if main else ""]
     if main and main.get("practice") and opposite and opposite.get("practice"):
         sentences += [_any_field(opposite["practice"]["initial"]), _memory(opposite.get("versus_main"))]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _stiffness(main: Row) -> str:
-    """Whether the arm resists more after washout than after practice alone, corrected over the kinds."""
-    beyond = {kind: main.get("resistance", {}).get(f"{kind}, beyond sham") for kind in KINDS}
+def _stiffness(main: Row, floor: float | None) -> str:
+    """Whether the arm resists more after washout than after practice alone, corrected over the kinds.
+
+    In an arm that is relaxed in the hold, co-contraction in the reach alone can tell.
+    """
+    measured = main.get("resistance", {})
+    beyond = {kind: measured.get(f"{kind}, beyond sham") for kind in KINDS}
     tested = {kind: its for kind, its in beyond.items() if its and its["p"] is not None}
     if not tested:
         return ""
     corrected = dict(zip(tested, holm([its["p"] for its in tested.values()]), strict=True))
     more = [kind for kind, its in tested.items() if its["mean"] > 0.0 and corrected[kind] < LEVEL]
+    relaxed = bool(measured.get(HOLD)) and is_relaxed(measured[HOLD]["mean"], floor)
+    if not more and relaxed and REACH in tested:
+        reach = format_value(tested[REACH]["mean"], tested[REACH]["ci"], UNITS[REACH])
+        whole = f", of {format_value(measured[REACH]['mean'])} N" if measured.get(REACH) else ""
+        return (
+            "A stiffer arm: not found. When the field returns, co-contraction in the reach is not measurably "
+            f"larger than after practice alone ({reach}{whole}). The other measures say little, since the "
+            "held arm is as good as relaxed ([muscles](#muscles))."
+        )
     if not more:
         return (
-            "A stiffer arm: no. When the field returns, neither co-contraction nor stiffness nor damping of "
-            "the hand is measurably larger than after practice alone."
+            "A stiffer arm: not found. When the field returns, neither co-contraction nor stiffness nor "
+            "damping of the hand is measurably larger than after practice alone."
         )
     numbers = ", ".join(
         f"{kind} {format_value(tested[kind]['mean'], tested[kind]['ci'], UNITS[kind])} "

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from experiments.drawing import style as look
 from experiments.drawing.curves import ff1_over_ff2
 from experiments.drawing.run import read_run
-from experiments.figures.comparison import beside_study
+from experiments.figures.comparison import further_numbers
 from experiments.figures.findings import Findings, correct, effect, failed_fits, p_text
 from experiments.runs.tables import NO_INTERVAL, format_value
 from experiments.stored.runs import StoredRuns
@@ -58,7 +58,7 @@ def learning(runs: StoredRuns, out: Path) -> Findings:
     text = f"{_sentence('Initial savings', by_name[INITIAL_SAVINGS], 0.0)} " + _sentence(
         "Rate savings, FF2 / FF1", by_name[RATE_RATIO], 1.0
     )
-    tables = {"Initial deviation and learning rate beside the study": beside_study(quantities)}
+    tables = further_numbers("Initial deviation and learning rate: further numbers", quantities)
     return Findings(quantities, tables, [picture], text, _networks(curves))
 
 

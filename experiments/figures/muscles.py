@@ -56,7 +56,7 @@ TRACES: Final = (
     f"The traces are excitations in the reach straight ahead (target {TARGET} of {N_TARGETS}), means over "
     "networks; the lines mark go and the moment at which it is seen."
 )
-RELAXED: Final = 1.5  # times the smallest co-contraction, below which a held arm counts as relaxed
+RELAXED: Final = 1.5  # a held arm is as good as relaxed below so many times its floor; noise alone adds some
 TITLES: Final = {
     HOLD: "co-contraction,\nhold\n(N)", REACH: "co-contraction,\nreach\n(N)",
     STIFFNESS: "stiffness,\nmuscles\n(N/m)", STIFFNESS_FED: "stiffness,\nwith feedback\n(N/m)",

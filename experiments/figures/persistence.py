@@ -251,7 +251,10 @@ def _decay(axes: Axes, result: Persistence) -> None:
     axes.plot([], [], color=look.INK, linewidth=1.0, linestyle=look.DASHED, label="by the Jacobian")
     look.mark_times(axes, result.preparation.events)
     axes.set(xlabel="Time in the trial (s)", ylabel="Share left of a displacement", xlim=(0.1, 0.85))
-    axes.set_title("Geometric means; first point: a control step later", loc="left", fontsize=look.SMALL)
+    axes.annotate(
+        "geometric means;\nfirst point: a control\nstep later", (1.0, 1.0), xycoords="axes fraction",
+        ha="right", va="top", fontsize=look.SMALL,
+    )  # fmt: skip
     axes.legend(loc="lower left")
 
 

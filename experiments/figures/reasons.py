@@ -10,6 +10,7 @@ from experiments import study
 from experiments.study import BATCHES, DISPLACEMENTS, PHASES_OF_LOSSES, SIZES
 
 DIFFERS: Final = "differs"
+NAMED: Final = 2  # numbers of one reason
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,16 @@ class Reason:
 
     Attributes:
         names: Their names in `experiments.study.REFERENCE`.
+        measures: What they measure; several reasons may be about one thing.
         text: The reason, with the figure that shows it; or what is ruled out and what is not known.
     """
 
     names: tuple[str, ...]
+    measures: str
     text: str
 
 
+CURVES: Final = "the learning curves, from their start on"
 REASONS: Final = (
     Reason(
         (
@@ -34,52 +38,70 @@ REASONS: Final = (
             *(study.curve(phase, BATCHES[0]) for phase in ("FF1", "FF2")),
             *(study.displaced(m) for m in DISPLACEMENTS),
         ),
+        CURVES,
         "The study makes one step of explicit Euler every 10 ms, which adds energy to a hand in a curl "
         "field. With that integrator the same networks of ours start farther from the line, by more than the "
         "difference (figure *integrator*); the study's networks were trained with it, ours were not.",
     ),
     Reason(
         tuple(study.curve(phase, batch) for phase in ("FF1", "FF2") for batch in BATCHES[1:]),
+        CURVES,
         "The curves start lower, see above. That they stay lower and end beyond the line, where the study's "
         "end before it, is not known.",
     ),
     Reason(
-        (study.RATE_FF1, study.RATE_FF2, study.RATE_RATIO, study.RATE_EFFECT),
+        (
+            study.RATE_RATIO,
+            study.RATE_EFFECT,
+            study.RATE_FF1,
+            study.RATE_FF2,
+            *(study.fraction("rate", units) for units in SIZES),
+        ),
+        "the gain in learning rate",
         "It is not known why ours gain more. Delays, onset of the field, go times, initial weights and "
         "schedule are those of the study's code.",
     ),
     Reason(
-        (study.INITIAL_SAVINGS, study.INITIAL_SHARE, study.AFTER_EFFECT, study.RESIDUAL),
+        (
+            study.INITIAL_SAVINGS,
+            study.INITIAL_SHARE,
+            *(study.fraction("initial deviation", units) for units in SIZES),
+        ),
+        "initial savings",
         "It is not known. The study's integrator does not add to initial savings (figure *integrator*).",
     ),
+    Reason((study.AFTER_EFFECT, study.RESIDUAL), "the washout", "It is not known."),
     Reason(
         (
             *(study.position_loss(phase, batch) for phase, batch in PHASES_OF_LOSSES),
             *(study.position_loss(phase) for phase in ("NF1", "NF2")),
         ),
+        "position loss",
         "Not the integrator, which hardly changes the loss (figure *integrator*); otherwise it is not known.",
     ),
     Reason(
-        tuple(study.fraction(kind, units) for kind in ("rate", "initial deviation") for units in SIZES),
-        "It is not known.",
-    ),
-    Reason(
         (study.SHIFT_NF2, study.SHIFT_FF2),
+        "the preparatory shift",
         "Networks that never met the field move along the same shift when they practise (figure "
         "*preparatory*); the study has no such sham.",
     ),
     Reason(
         (study.SLOPE,),
+        "the displacement of preparatory activity",
         "Of a displacement at 0.16 s a few percent are left when the cue is seen, because most of it lies in "
         "modes that decay within 0.1 s (figure *persistence*). Whether the study's networks keep more is not "
         "known; that ours which keep more respond more is uncertain, it rests on few networks.",
     ),
-    Reason((study.PEAK_SPEED,), "It is not known; the study's number is read off a plot."),
+    Reason(
+        (study.PEAK_SPEED,),
+        "the speed of the hand",
+        "It is not known; the study's number is read off a plot.",
+    ),
 )
 
 
 def why_they_differ(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return a list of the numbers that differ, by reason, as Markdown.
+    """Return a list of the numbers that differ, by reason, as Markdown; of many, the first are named.
 
     Args:
         rows: Those of `experiments.figures.comparison.compare`.
@@ -91,5 +113,6 @@ def why_they_differ(rows: Iterable[Mapping[str, Any]]) -> str:
     for reason in REASONS:
         names = [name for name in reason.names if name in differing]
         if names:
-            lines.append(f"- *{'; '.join(names)}*: {reason.text}")
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            lines.append(f"- *{'; '.join(names[:NAMED])}*{more}: {reason.text}")
     return "\n".join(lines)

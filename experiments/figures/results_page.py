@@ -12,29 +12,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import re
 import shutil
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from experiments import study
 from experiments.drawing.run import draw_figures
-from experiments.figures.channel import BEYOND_SHAM as CHANNEL_BEYOND_SHAM
-from experiments.figures.channel import end
 from experiments.figures.command import FIGURES, NEEDS
-from experiments.figures.comparison import MEANING, comparison_table, tally
-from experiments.figures.controls import MEANING as COMPARED
-from experiments.figures.controls import MIRRORED, PRACTICE
-from experiments.figures.displacement import RANDOM, WITHOUT_STEEPEST
+from experiments.figures.comparison import HOLM, MEANING, comparison_table
+from experiments.figures.factors import compares
 from experiments.figures.findings import Findings
 from experiments.figures.make_figures import RECORD, read_record
-from experiments.figures.practice import SHIFT, TRACE, beyond
 from experiments.figures.reasons import why_they_differ
-from experiments.figures.size import INITIAL, TRENDS
+from experiments.figures.summary import in_short, summary
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
-from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.runs.tables import markdown_table
 from experiments.savings.config import EXECUTION, PRESETS, command
 from experiments.savings.report import LEGEND, markdown_report
 from experiments.savings.shared_phases import stored_arguments
@@ -54,38 +51,16 @@ Our networks in the four phases of Shahbazi, Codol, Michaels & Gribble, *A conte
 motor learning*, eLife 14:RP107423 (2026), beside the study's numbers. \
 `python -m experiments.figures.results_page` writes this page from the files in `results/`. One command \
 makes all of them:"""
-UNITS: Final = PRESETS["paper"].units  # of the main run
-SUMMARY_ROWS: Final = (  # figure, quantity, what it means
-    ("learning", study.INITIAL_SAVINGS, "FF2 starts closer to the line than FF1 by"),
-    (
-        "controls",
-        f"main: initial savings, {COMPARED[PRACTICE]}",
-        "... than after equal practice without a field",
-    ),
-    ("learning", study.RATE_RATIO, "FF2 is learned faster than FF1 by a factor of"),
-    (
-        "controls",
-        f"main: rate savings, {COMPARED[PRACTICE]}",
-        "... than after equal practice without a field",
-    ),
-    ("behaviour", study.AFTER_EFFECT, "after-effect, start of NF2"),
-    ("behaviour", study.RESIDUAL, "left of it at the end of NF2 (NF1 - NF2)"),
-    ("channel", end("FF1"), "share of the field compensated in a channel after FF1"),
-    ("channel", CHANNEL_BEYOND_SHAM, "... left after NF2, beyond networks that never met the field"),
-    ("preparatory", study.SHIFT_NF2, "share of the preparatory shift left in NF2"),
-    ("practice", beyond(SHIFT, UNITS), "... beyond networks that never met the field"),
-    ("practice", beyond(TRACE, UNITS), "memory trace beyond networks that never met the field"),
-    ("displacement", study.SLOPE, "effect of a displacement along the shift at 0.16 s"),
-    ("displacement", WITHOUT_STEEPEST, "... without the network that responds most"),
-    ("displacement", RANDOM, "... along random directions"),
-    ("size", TRENDS[INITIAL], "change of initial savings with every doubling of units"),
-    (
-        "controls",
-        f"opposite: initial savings, {COMPARED[PRACTICE]}",
-        "the opposite field, against practice alone",
-    ),
-    ("controls", f"opposite: initial savings, {COMPARED[MIRRORED]}", "... FF1 against the mirrored FF2"),
+OF_RUNS: Final = (
+    "*Pairs of networks*: FF1 of one network against FF2 of another, as in the study's figure. *Channel "
+    "force*: share of the field that networks cancel in an error clamp. Figures of this run: "
+    "[behaviour](#behaviour) and those that follow."
 )
+AS_BEFORE: Final = "Rows and columns are those of [the main run](#the-main-run)."
+README_PICTURES: Final = ("learning_curves.png",)  # of the main run; figures of this page have its others
+SMALLEST_P: Final = 1e-4  # smaller ones are printed as such
+CELL_BORDER: Final = re.compile(r"(?<!\\)\|")
+SMALL_P: Final = re.compile(r"\bp = (?:0|\d(?:\.\d)?e-\d+)(?!\d|\.\d)")  # in text, with two digits
 
 
 @dataclass(frozen=True)
@@ -116,7 +91,10 @@ def take(source: Path, results: Path = RESULTS) -> list[Path]:
         raise FileNotFoundError(f"{str(source)!r} has no {', '.join(lacking)}: run experiments.figures first")
     files = [source / name for name in (INDEX, REFERENCE, RECORD)]
     for name in _figures_of(source):
-        files += Findings.load(source, name).files(source, name)
+        findings = Findings.load(source, name)
+        if _left_out(name, findings):
+            findings = dataclasses.replace(findings, pictures=[])
+        files += findings.files(source, name)
     files = [path for path in files if path.suffix != ".svg" or path.stat().st_size <= SVG_LIMIT]
     results.mkdir(parents=True, exist_ok=True)
     for old in results.iterdir():
@@ -125,19 +103,20 @@ def take(source: Path, results: Path = RESULTS) -> list[Path]:
     return [Path(shutil.copyfile(path, results / path.name)) for path in files]
 
 
-def take_run(run: Path, results: Path) -> list[Path]:
-    """Copy arguments, summary and figures of a finished run; they replace what was there.
+def take_run(run: Path, results: Path, pictures: Collection[str] | None = None) -> list[Path]:
+    """Copy arguments, summary and pictures of a finished run; they replace what was there.
 
-    Summary and figures are made again from the probes, so that they follow the measures as they are now.
+    Summary and pictures are made again from the probes, so that they follow the measures as they are now.
 
     Args:
         run: Folder of the run.
         results: Folder of committed results.
+        pictures: File names of the pictures to copy; all of them by default.
 
     Returns:
         The files written.
     """
-    pictures = draw_figures(run)
+    drawn = [path for path in draw_figures(run) if pictures is None or path.name in pictures]
     summary = RunFolder.read_summary(run)
     summary |= savings(read_table(run / PROBES), seed=summary["seed"]).to_dict()
     arguments = stored_arguments(run)
@@ -149,7 +128,7 @@ def take_run(run: Path, results: Path) -> list[Path]:
             old.unlink()
     write_json(results / SUMMARY, summary)
     return [results / SUMMARY, *(
-        Path(shutil.copyfile(path, results / path.name)) for path in (run / "config.json", *pictures)
+        Path(shutil.copyfile(path, results / path.name)) for path in (run / "config.json", *drawn)
     )]  # fmt: skip
 
 
@@ -170,18 +149,27 @@ def render(results: Path = RESULTS, main: Path = MAIN_RUN, quick: Path = QUICK) 
     findings = {name: Findings.load(results, name) for name in _figures_of(results)}
     parts = [
         f"{INTRODUCTION}\n\n```\n{index['command']}\n```",
-        f"## Summary\n\n{_summary(findings, index['runs'], rows)}",
-        f"## The main run\n\n{_run_section(main)}",
-        f"## What `make savings` shows\n\n{_run_section(quick)}",
+        f"## In short\n\n{in_short(findings, rows)}",
+        f"## Summary\n\n{summary(findings, _main_run(index['runs']), rows)}",
+        f"## The main run\n\n{_run_section(main, f'{LEGEND} {OF_RUNS}')}",
+        f"## What `make savings` shows\n\n{_run_section(quick, AS_BEFORE)}\n\n{_pictures(quick)}",
     ]
-    parts += [_section(name, findings.get(name), index, record.get(name, {})) for name in FIGURES]
     parts += [
-        "## Every number of the study\n\n"
-        f"{tally(rows).capitalize()}.\n\n{MEANING}\n\n{comparison_table(rows)}",
+        _section(name, findings.get(name), index, record.get(name, {}))
+        for name in FIGURES
+        if not _left_out(name, findings.get(name))
+    ]
+    parts += [
+        f"## Every number of the study\n\n{MEANING} {HOLM}\n\n{comparison_table(rows)}",
         f"## Why numbers differ\n\n{why_they_differ(rows)}",
         f"## Runs\n\n{_run_table(index['runs'])}\n\n{_versions(index['versions'])}",
     ]
-    return "\n\n".join(parts) + "\n"
+    return small_p("\n\n".join(parts) + "\n")
+
+
+def _left_out(name: str, findings: Findings | None) -> bool:
+    """Whether the page leaves a figure out: of factors, if there is no condition beside the main run."""
+    return name == "factors" and findings is not None and not compares(findings)
 
 
 def _figures_of(folder: Path) -> list[str]:
@@ -189,49 +177,67 @@ def _figures_of(folder: Path) -> list[str]:
     return list(json.loads((folder / REFERENCE).read_text())["figures"])
 
 
-def _summary(findings: dict[str, Findings], runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
-    """The numbers that matter most, in one table."""
+def _main_run(runs: list[dict[str, Any]]) -> str:
+    """What the main run is, in a sentence; empty without one."""
     main = next((run for run in runs if run["kind"] == "main"), None)
-    lines = []
-    for figure, name, words in SUMMARY_ROWS:
-        entry = findings[figure].by_name.get(name) if figure in findings else None
-        if entry is None or entry.value is None:
-            continue
-        reference = study.REFERENCE.get(name)
-        theirs = MISSING
-        if reference is not None:
-            mark = "" if reference.source == study.PRINTED else "~"
-            theirs = mark + format_value(reference.value, unit=reference.unit, digits=4)
-        p = format_p(entry.p if entry.p_holm is None else entry.p_holm)
-        ours = format_value(entry.value, entry.ci, entry.unit)
-        lines.append((words, ours, p, theirs, str(entry.networks), f"[{figure}](#{figure})"))
-    about = "" if main is None else (
+    if main is None:
+        return ""
+    return (
         f"{main['networks']} networks of {main['units']} units, phases of {_updates(main)} updates (the "
-        f"study: {study.NETWORKS} networks; 10000, 3200, 10000, 3200). "
-    )  # fmt: skip
-    text = (
-        f"{about}Intervals are 95 % intervals over networks. p values are two-sided and corrected (Holm) for "
-        "all effects that the text of a figure claims. Figures probe the stored networks again, with noise "
-        "of their own: what stands in the table of the main run, too, may differ there in the second digit. "
-        "Of "
-        f"ours and [the study's numbers](#every-number-of-the-study), {tally(rows)}."
+        f"study: {study.NETWORKS} networks; 10000, 3200, 10000, 3200)."
     )
-    headings = ("finding", "ours [95 % interval]", "p", "study", "networks", "figure")
-    return f"{text}\n\n{markdown_table(headings, lines)}"
 
 
-def _run_section(folder: Path) -> str:
-    """The table and pictures of a run, and the command that makes it."""
-    summary = RunFolder.read_summary(folder)
+def small_p(page: str) -> str:
+    """Return Markdown in which p values below `SMALLEST_P` are printed as smaller than it.
+
+    These are what follows ``p =`` in text, and the cells of columns named p, or p with a word in brackets.
+    """
+    lines, columns, before = [], set(), ""
+    for line in page.split("\n"):
+        shown = SMALL_P.sub(f"p < {SMALLEST_P:g}", line)
+        if line.startswith("|"):
+            cells = CELL_BORDER.split(line)
+            if not before.startswith("|"):
+                columns = {i for i, cell in enumerate(cells) if re.fullmatch(r"p( \(.*\))?", cell.strip())}
+            elif columns:
+                cells = [_small(cell) if i in columns else cell for i, cell in enumerate(cells)]
+                shown = "|".join(cells)
+        lines.append(shown)
+        before = line
+    return "\n".join(lines)
+
+
+def _small(cell: str) -> str:
+    """A cell of a table; if it is a p value below `SMALLEST_P`, that it is smaller."""
+    try:
+        return f" < {SMALLEST_P:g} " if float(cell) < SMALLEST_P else cell
+    except ValueError:
+        return cell
+
+
+def _run_section(folder: Path, legend: str) -> str:
+    """What a run is, the command that makes it, and its table.
+
+    Args:
+        folder: Its committed results.
+        legend: What the table shows.
+    """
+    its = RunFolder.read_summary(folder)
+    text = (
+        f"`{its['command']}`, {its['networks']} networks of {its['units']} units, seed {its['seed']}, "
+        f"{its['wall_time_s'] / 60:.0f} min. {legend} `results/{folder.name}/` holds the summary and all "
+        "versions."
+    )
+    return f"{text}\n\n{markdown_report(its)}"
+
+
+def _pictures(folder: Path) -> str:
+    """The pictures of a run."""
     pictures = sorted(folder.glob("*.png"))
-    shown = [f"![{p.stem.replace('_', ' ')}](results/{folder.name}/{p.name})" for p in pictures]
-    text = (
-        f"`{summary['command']}`, {summary['networks']} networks of {summary['units']} units, seed "
-        f"{summary['seed']}, {summary['wall_time_s'] / 60:.0f} min. {LEGEND} *Pairs of networks*: FF1 of one "
-        "network against FF2 of another, as in the study's figure. *Channel force*: share of the field that "
-        f"networks cancel in an error clamp. `results/{folder.name}/` holds the summary and all versions."
+    return "\n\n".join(
+        f"![{path.stem.replace('_', ' ')}](results/{folder.name}/{path.name})" for path in pictures
     )
-    return "\n\n".join([text, markdown_report(summary), *shown])
 
 
 def _section(name: str, findings: Findings | None, index: dict[str, Any], record: dict[str, Any]) -> str:
@@ -303,7 +309,7 @@ def run(config: ResultsPage) -> int:
     """Write the page, with new results if there are any; return the exit status."""
     taken: list[Path] = []
     if config.take is not None:
-        taken += take_run(config.take / "runs" / "main", MAIN_RUN) + take(config.take)
+        taken += take_run(config.take / "runs" / "main", MAIN_RUN, README_PICTURES) + take(config.take)
     if config.quick is not None:
         taken += take_run(config.quick, QUICK)
     if taken:

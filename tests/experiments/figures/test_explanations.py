@@ -3,10 +3,13 @@
 import pytest
 
 from experiments.figures.explanations import explanations
-from experiments.stored.resistance import HOLD, KINDS, STIFFNESS_FED
+from experiments.figures.muscles import RELAXED
+from experiments.stored.resistance import HOLD, KINDS, REACH, STIFFNESS_FED
+
+FLOOR = 2.5  # N
 
 
-def rows(main=1.2e-3, opposite=0.4e-3, stiffer=0.0, p=1e-4):
+def rows(main=1.2e-3, opposite=0.4e-3, stiffer=0.0, hold=2.8, p=1e-4):
     def estimate(value):
         return {"mean": value, "ci": [value - 1e-4, value + 1e-4], "p": p if value else 0.8}
 
@@ -17,6 +20,7 @@ def rows(main=1.2e-3, opposite=0.4e-3, stiffer=0.0, p=1e-4):
 
     beyond = {f"{kind}, beyond sham": estimate(0.0) for kind in KINDS}
     beyond[f"{STIFFNESS_FED}, beyond sham"] = estimate(stiffer)
+    beyond |= {HOLD: estimate(hold), REACH: estimate(15.0)}
     return {
         "main": {"practice": practice(main), "resistance": beyond},
         "opposite": {"practice": practice(opposite), "versus_main": estimate(opposite - main)},
@@ -26,20 +30,31 @@ def rows(main=1.2e-3, opposite=0.4e-3, stiffer=0.0, p=1e-4):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, ("stiffer arm: no", "any field: yes", "0.400 mm [0.300, 0.500]", "memory of the field: yes",
-              "0.800 mm [0.700, 0.900]")),
+        ({}, ("stiffer arm: not found", "any field: yes", "0.400 mm [0.300, 0.500]",
+              "memory of the field: yes", "0.800 mm [0.700, 0.900]")),
         ({"opposite": 0.0}, ("any field: not shown", "memory of the field: yes", "1.20 mm [1.10, 1.30]")),
         ({"opposite": -0.5e-3}, ("any field: no", "memory of the field: yes", "1.70 mm")),
         ({"opposite": 1.2e-3}, ("any field: yes", "memory of the field: not shown")),
         ({"opposite": 2e-3}, ("any field: yes", "memory of the field: no")),
         ({"stiffer": 5.0}, ("stiffer arm: in part", "stiffness, with feedback 5.00 N/m")),
-        ({"stiffer": -5.0}, ("stiffer arm: no",)),
+        ({"stiffer": -5.0}, ("stiffer arm: not found",)),
     ],
 )  # fmt: skip
 def test_signs_decide(given, expected):
     text = explanations(rows(**given))
     for words in expected:
         assert words in text
+
+
+def test_a_relaxed_arm_cannot_tell_in_the_hold():
+    """Nothing is denied of measures that stand on their floor."""
+    relaxed, stiff = (explanations(rows(hold=share * RELAXED * FLOOR), FLOOR) for share in (0.9, 1.1))
+    assert "A stiffer arm: not found. When the field returns, co-contraction in the reach" in relaxed
+    assert "of 15 N" in relaxed and "say little" in relaxed and "neither" not in relaxed
+    assert "neither co-contraction nor stiffness nor damping" in stiff and "say little" not in stiff
+    for text in (relaxed, stiff, explanations(rows(), None)):
+        assert "stiffer arm: no." not in text
+    assert "in part" in explanations(rows(stiffer=5.0), FLOOR)  # what is measured is not hidden
 
 
 def test_what_was_not_run_is_not_spoken_of():

@@ -10,6 +10,7 @@ from agents.supervised.networks import make_ensemble
 from experiments.figures import displacement as figure_displacement
 from experiments.figures import latent as figure_latent
 from experiments.figures.displacement import DRAWS, LARGER, RANDOM, TIMES, WITHOUT_STEEPEST, displacement
+from experiments.figures.findings import TESTED_BY_PRACTICE
 from experiments.figures.latent import BEYOND_SHAM, FIT, KEPT, SEEN, SHAM_TRACE, TRACE, latent, read_share
 from experiments.figures.latent import RANDOM as RANDOM_DIRECTION
 from experiments.figures.relation import (
@@ -65,7 +66,8 @@ def test_a_planted_slope_along_the_shift_is_found_and_random_directions_have_non
         assert numbers[f"{SLOPE}, random direction {k}"].value == pytest.approx(0.0, abs=1e-9)
     assert numbers[LARGER].value == pytest.approx(1.0)
     assert "4 of 4 slopes are negative" in findings.text
-    assert "within a network, one of them moves it less" in findings.text
+    assert "within a network a random direction has the smaller effect" in findings.text
+    assert "is left (25 % as a geometric mean" in findings.text
     assert numbers[WITHOUT_STEEPEST].value == pytest.approx(-1.0) and numbers[WITHOUT_STEEPEST].networks == 3
     assert "at 0.51 s, when the cue is seen and the field acts: -3" in findings.text
     table = findings.tables["Displacements at other times"]
@@ -75,7 +77,7 @@ def test_a_planted_slope_along_the_shift_is_found_and_random_directions_have_non
 def test_random_directions_that_move_more_are_said_to_move_more(monkeypatch, tmp_path):
     findings = displaced_figure(monkeypatch, tmp_path, 1.0)
     assert findings.by_name[LARGER].ci[1] < 0.0
-    assert "one of them moves it more, not less" in findings.text
+    assert "a random direction has the larger effect" in findings.text
     assert "means of 8 draws from" in findings.by_name[RANDOM].note
 
 
@@ -86,7 +88,7 @@ def planted_networks(units, slope, seed=0, count=12):
     saved = {INITIAL: slope * retained + 0.02 * rng.standard_normal(count)}
     saved[RATE] = 1.2 + 0.05 * rng.standard_normal(count)
     saved[RATE][3] = np.nan
-    return Networks(retained - 0.01 * units, saved)
+    return Networks(np.arange(count), retained - 0.01 * units, saved)
 
 
 def test_correlations_of_opposite_sign_are_reported_by_size_and_as_different():
@@ -145,10 +147,15 @@ def test_no_trace_if_nothing_changed_and_the_sham_is_subtracted(monkeypatch, tmp
     drifted = {"NF2": planted((3,), noise=0.003).activity["NF2"]}
     stored = planted_runs(data, sham=drifted)
     with_readout(monkeypatch, stored, np.random.default_rng(0).standard_normal((3, 6, 40)))
-    numbers = latent(stored, tmp_path).by_name
+    findings = latent(stored, tmp_path)
+    numbers = findings.by_name
     assert numbers[TRACE].value == pytest.approx(0.0, abs=1e-6)
     assert abs(numbers[SHAM_TRACE].value) > 1e-6
     assert numbers[BEYOND_SHAM].value == pytest.approx(-numbers[SHAM_TRACE].value, abs=1e-6)
+    assert numbers[BEYOND_SHAM].p is None and numbers[BEYOND_SHAM].note == TESTED_BY_PRACTICE
+    assert numbers[SHAM_TRACE].p_holm >= numbers[SHAM_TRACE].p
+    assert f"beyond that, {TESTED_BY_PRACTICE}." in findings.text
+    assert "the linear map from activity to hand velocity, which reads it" in findings.text
     assert 0.0 < numbers[FIT].value <= 1.0
     assert numbers[read_share(KEPT)].value is None
     assert numbers["distance of NF2 from NF1 before go, in units of the tuning to targets"].value == 0.0

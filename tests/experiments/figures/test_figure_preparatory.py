@@ -5,7 +5,9 @@ import pytest
 from planted_activity import LEVELS, planted
 from planted_runs import MAIN, dataset, planted_runs
 
+from experiments.figures.findings import TESTED_BY_PRACTICE
 from experiments.figures.preparatory import BEYOND_SHAM, FORCE_FIT, SHAM, preparatory, turn
+from experiments.runs.tables import format_value
 from experiments.stored.preparation import preparation
 from experiments.study import SHIFT_FF2, SHIFT_NF2
 from savings_gym.activity.preparatory import force_axes, retained_fraction, uniform_shift
@@ -44,8 +46,25 @@ def test_a_sham_of_the_same_networks_is_subtracted(tmp_path):
     assert sham.value == pytest.approx(0.15, abs=0.01)
     assert sham.networks == beyond.networks == 3
     assert beyond.value == pytest.approx(0.05, abs=0.02)
-    assert sham.p_holm >= sham.p and beyond.p_holm >= beyond.p
+    assert (
+        sham.p_holm >= sham.p and beyond.p is None and beyond.p_holm is None
+    )  # the figure of practice has it
     assert "never met the field" in findings.text
+    assert f"the field leaves {format_value(beyond.value, beyond.ci)} beyond that, {TESTED_BY_PRACTICE}." in (
+        findings.text
+    )
+
+
+def test_networks_that_diverged_in_the_sham_do_not_move_the_pairs(tmp_path):
+    stored = planted_runs(sham={})
+    whole = preparatory(stored, tmp_path).networks
+    stored.datasets[stored.sham] = stored.datasets[stored.sham].isel(network=[0, 2, 3])
+    findings = preparatory(stored, tmp_path)
+    assert np.isnan(findings.networks[SHAM][1]) and findings.by_name[BEYOND_SHAM].networks == 3
+    np.testing.assert_array_equal(findings.networks[SHAM][[0, 2, 3]], whole[SHAM][[0, 2, 3]])
+    stored.datasets[MAIN] = stored.datasets[MAIN].isel(network=[1, 2, 3])
+    fewer = preparatory(stored, tmp_path).networks
+    assert fewer["network"].tolist() == [1, 2, 3] and np.isnan(fewer[SHAM][0])
 
 
 def test_a_sham_of_other_networks_is_not_compared(tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from experiments.figures.channel import channel_force
 from experiments.figures.command import FIGURES, PRESETS, Figures, command, run
 from experiments.figures.findings import Findings
 from experiments.figures.learning import learning, learning_quantities
-from experiments.figures.runs import MAIN, SIZE, SIZE_SHAM
+from experiments.figures.runs import CONTROL, MAIN, SIZE, SIZE_SHAM
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import PRESETS as RUNS
 from experiments.savings.experiment import GOAL_DISTANCE
@@ -161,11 +162,36 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
         run(dataclasses.replace(PRESETS["smoke"], out=tmp_path))
 
 
+@pytest.mark.parametrize("status", [130, 143])
+def test_a_signal_stops_everything_and_is_the_exit_status(tmp_path, monkeypatch, caplog, status):
+    begun = []
+
+    def interrupted_run(config):
+        begun.append(config.out.name)
+        return status
+
+    monkeypatch.setattr("experiments.figures.runs.run_savings", interrupted_run)
+    assert run(dataclasses.replace(PRESETS["smoke"], out=tmp_path / "out")) == status
+    assert begun == ["main"] and "failed" not in caplog.text
+
+
+@pytest.mark.parametrize(("status", "drawn"), [(143, False), (1, True)])
+def test_interrupted_controls_stop_the_figures_and_failed_ones_do_not(tmp_path, monkeypatch, status, drawn):
+    main = planted_folder(tmp_path / "main", networks=3, updates=20)
+    monkeypatch.setattr(figures, "run_controls", lambda config: status)
+    monkeypatch.setitem(figures.NEEDS, "learning", (MAIN, CONTROL))
+    config = dataclasses.replace(PRESETS["smoke"], out=tmp_path / "out", main=main, only=("learning",))
+    assert run(config) == status
+    assert (config.out / "learning.png").is_file() == drawn
+
+
 def test_the_command_names_what_differs():
     config = dataclasses.replace(PRESETS["quick"], networks=5, sizes=(32, 64), ship=False, only=("size",))
     expected = "python -m experiments.figures --preset quick --networks 5 --sizes 32 64 --no-ship"
     assert command(config) == expected
     assert command(Figures()) == "python -m experiments.figures --preset quick"
+    spaced = command(dataclasses.replace(config, out=Path("my figures"), again=True))
+    assert spaced == expected.replace(" --networks", " --out 'my figures' --networks")
 
 
 def test_sizes_run_once_each_and_the_main_run_is_its_own_size():

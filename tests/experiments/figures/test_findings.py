@@ -8,12 +8,12 @@ import pytest
 import tyro
 from scipy import stats
 
-from experiments.figures.comparison import beside_study, compare, tally
-from experiments.figures.findings import Findings, correct, effect, failed_fits
+from experiments.figures.comparison import beside_the_study, compare, comparison_table, further_numbers, tally
+from experiments.figures.findings import Findings, correct, effect, failed_fits, geometric_mean, listed
 from experiments.runs.tables import format_interval, format_value, markdown_table
 from experiments.savings.config import PRESETS, Savings, arguments
 from experiments.stored.runs import StoredRuns
-from experiments.study import INITIAL_SAVINGS, REFERENCES, Quantity, quantity
+from experiments.study import INITIAL_FF1, INITIAL_SAVINGS, REFERENCES, SLOPE, Quantity, curve, quantity
 from savings_gym.metrics.statistics import Sampling
 
 SAVED = Quantity(INITIAL_SAVINGS, 1.5, (1.4, 1.6), 8, "mm", 1e-6, values=(1.4, 1.6))
@@ -90,8 +90,42 @@ def test_the_comparison_has_one_row_per_reference():
     known = next(row for row in rows if row["name"] == INITIAL_SAVINGS)
     assert (known["ours"], known["ci"], known["networks"]) == (1.5, [1.4, 1.6], 8)
     assert (known["figure"], known["verdict"]) == ("learning", "differs")
-    assert tally(rows) == f"1 differ, {len(REFERENCES) - 1} not testable"
+    assert tally(rows) == f"none agrees, 1 differs and {len(REFERENCES) - 1} are not testable"
     json.dumps(rows, allow_nan=False)
+
+
+def verdicts(**of):
+    """Rows of all numbers of the study; those named differ by as much as given, the others agree."""
+    return [
+        {
+            "name": row.name, "reference": row.value, "unit": row.unit, "source": row.source,
+            "ours": row.value + of.get(row.name, 0.0), "verdict": "differs" if row.name in of else "agrees",
+        }
+        for row in REFERENCES
+    ]  # fmt: skip
+
+
+def test_the_tally_says_that_none_agrees_only_if_none_does():
+    assert tally(verdicts()) == f"{len(REFERENCES)} agree"
+    assert tally(verdicts(**{SLOPE: 0.1})) == f"{len(REFERENCES) - 1} agree and 1 differs"
+    assert tally([{"verdict": "undecided"}]) == "none agrees and 1 is undecided"
+    assert tally([]) == ""
+
+
+def test_numbers_that_differ_are_counted_by_what_they_measure():
+    assert beside_the_study(verdicts()).endswith("agree, by margins declared before any run.")
+    one = beside_the_study(verdicts(**{SLOPE: 0.37}))
+    assert one.endswith("What differs: displacement slope (-0.07 mm per unit of shift, the study ~-0.44 mm "
+                        "per unit of shift).")  # fmt: skip
+    lower = {curve(phase, batch): -5.0 for phase in ("FF1", "FF2") for batch in (100, 200)}
+    several = beside_the_study(verdicts(**lower, **{INITIAL_FF1: -5.0, SLOPE: 0.37}))
+    assert (
+        "The 6 that differ measure 2 things: the learning curves, from their start on, 5 numbers, all lower"
+        in several
+    )
+    assert "(initial deviation FF1: 29.7 mm, the study ~34.7 mm)" in several
+    both = beside_the_study(verdicts(**lower, **{INITIAL_FF1: 5.0}))
+    assert "5 numbers (initial" in both  # on both sides
 
 
 def test_one_number_of_the_study_from_two_figures_is_an_error():
@@ -99,18 +133,41 @@ def test_one_number_of_the_study_from_two_figures_is_an_error():
         compare({"a": Findings([SAVED]), "b": Findings([SAVED])})
 
 
-def test_a_table_shows_the_study_where_it_has_the_number_and_only_columns_that_are_filled():
-    ours = Quantity("of ours", 2.0, (None, None), 8, "1")
-    table = beside_study([SAVED, ours]).splitlines()
-    assert table[0] == "| quantity | study | ours [95 % interval] | p | networks | verdict or note |"
+def test_a_table_has_what_the_study_lacks_and_only_columns_that_are_filled():
+    ours = Quantity("of ours", 2.0, (1.5, 2.5), 8, "1")
+    table = further_numbers("Others", [SAVED, ours])["Others"].splitlines()
+    assert table[0] == "| quantity | ours [95 % interval] | networks |"
+    assert table[2:] == ["| of ours | 2.00 [1.50, 2.50] | 8 |"]
+    tested = dataclasses.replace(ours, p=1e-3, p_holm=2e-3, note="why")
+    (text,) = further_numbers("Others", [ours, tested]).values()
+    assert text.splitlines()[0] == "| quantity | ours [95 % interval] | p | p (Holm) | networks | note |"
+    assert text.splitlines()[2] == "| of ours | 2.00 [1.50, 2.50] | - | - | 8 | - |"
+    assert further_numbers("Others", [SAVED]) == {}
+
+
+def test_the_comparison_prints_the_p_that_the_figure_claims():
+    lines = comparison_table(compare({"a": Findings([SAVED])})).splitlines()
+    unclaimed = next(line for line in lines if line.startswith(f"| {INITIAL_SAVINGS} |"))
     assert (
-        table[2]
-        == f"| {INITIAL_SAVINGS} | ~0.9 mm | 1.50 mm [1.40, 1.60] | 1e-06 | 8 | differs: same direction |"
+        unclaimed
+        == f"| {INITIAL_SAVINGS} | ~0.9 mm | 1.50 mm [1.40, 1.60] | - | 8 | differs: same direction |"
     )
-    assert table[3] == "| of ours | - | 2 | - | 8 | - |"
-    assert beside_study([ours]).splitlines()[0] == "| quantity | ours [95 % interval] | networks |"
     claimed = dataclasses.replace(SAVED, p_holm=2e-6)
-    assert "| p | p (Holm) |" in beside_study([claimed])
+    assert "| 2e-06 | 8 |" in comparison_table(compare({"a": Findings([claimed])}))
+
+
+def test_a_geometric_mean_is_that_of_equal_ratios():
+    shares = np.array([[0.1, 1e-9], [0.4, 1e-9]])
+    assert geometric_mean(shares) == pytest.approx([0.2, 1e-4])  # what is too small to draw counts as 1e-4
+
+
+def test_a_list_in_a_sentence():
+    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
 
 
 def test_cells_keep_their_table():

@@ -41,6 +41,9 @@ def test_the_figure_reports_what_it_measured(stored, tmp_path):
     for name in DIRECTIONS:
         left = 100.0 * result.simulated[name][:, result.waited].mean()
         assert numbers[f"{LEFT}, {name}"].value == pytest.approx(left)
+        jacobian = 100.0 * result.predicted[name][:, result.waited + 1].mean()  # as many steps after it
+        assert numbers[f"{LEFT}, {name}, by the Jacobian"].value == pytest.approx(jacobian)
+    assert "as geometric means, which panel b shows" in findings.text
     assert all(path.is_file() and path.with_suffix(".svg").is_file() for path in findings.pictures)
     assert math.isclose(result.preparation.seen, 0.51)
 

@@ -3,15 +3,18 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from planted_probes import TRUE_START
 from planted_runs import planted_folder
 
 from experiments.figures import practice as figure
-from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, beyond, practice, trend
+from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, beyond, practice
 from experiments.figures.runs import SIZE, SIZE_SHAM, PlannedRun, plan_size_shams
+from experiments.figures.size import step
 from experiments.savings.config import PRESETS
 from experiments.stored.runs import StoredRuns
+from experiments.study import Quantity
 
 N = 12
 BEYOND = {32: 1.0, 64: 2.0}  # mm by which FF2 of the sham is farther from the line
@@ -41,11 +44,36 @@ def test_each_size_is_compared_with_its_own_sham(runs, tmp_path):
     for units, difference in BEYOND.items():
         assert numbers[beyond(SAVED, units)].value == pytest.approx(difference, abs=0.02)
         assert numbers[beyond(FASTER, units)].value == pytest.approx(0.0, abs=0.05)
-    assert numbers[trend(SAVED)].value == pytest.approx(1.0, abs=0.03)
-    assert "Initial savings beyond practice: above 0 at 32 and 64 units" in findings.text
+    assert numbers[step(SAVED, 32, 64)].value == pytest.approx(1.0, abs=0.03)
+    tested = [numbers[beyond(SAVED, u)].p_holm for u in BEYOND] + [numbers[step(SAVED, 32, 64)].p_holm]
+    assert max(tested) < 1e-6
+    expected = (
+        "Initial savings beyond practice: 1.00 and 2.00 mm at 32 and 64 units, above 0 at every size; larger "
+        "at 64 than at 32 units (p = "
+    )
+    assert findings.text.startswith(expected)
+    assert "not measurably different from 0 at any size" in findings.text
+    assert numbers[step(FASTER, 32, 64)].p_holm > 0.05
     assert beyond(SHIFT, 32) not in numbers and beyond(TRACE, 32) not in numbers
     assert np.all(np.isnan(findings.networks[SHIFT])) and len(findings.networks["units"]) == 2 * N
     assert findings.pictures[0].is_file()
+
+
+def test_log2_is_told_as_a_ratio():
+    ratio = as_ratio(Quantity("x", 1.0, (0.0, 3.0), 8, "1", 0.01, p_holm=0.02))
+    assert (ratio.value, ratio.ci, ratio.p_holm) == (2.0, (1.0, 8.0), 0.02)
+    assert as_ratio(Quantity("x", None, (None, None), 0, "1")).value is None
+
+
+def test_networks_that_a_run_lacks_do_not_move_the_pairs(runs, tmp_path):
+    whole = practice(runs, tmp_path).networks
+    for folder, number in ((runs.sizes[64], 3), (runs.size_shams[64], 7)):  # which diverged
+        table = pd.read_parquet(folder / "probes.parquet")
+        table[table["network"] != number].to_parquet(folder / "probes.parquet")
+    fewer = practice(runs, tmp_path).networks
+    kept = (whole["units"] == 32) | ~np.isin(whole["network"], (3, 7))
+    for name in ("network", f"{SAVED} (mm)", FASTER):
+        np.testing.assert_allclose(fewer[name], whole[name][kept], rtol=1e-12, err_msg=name)
 
 
 def test_a_size_without_a_sham_is_left_out(runs, tmp_path):

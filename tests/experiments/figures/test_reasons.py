@@ -3,7 +3,7 @@
 from collections import Counter
 
 from experiments.figures.reasons import REASONS, why_they_differ
-from experiments.study import INITIAL_FF1, REFERENCE, SLOPE
+from experiments.study import BATCHES, INITIAL_FF1, REFERENCE, SLOPE, curve
 
 
 def test_every_number_of_the_study_has_exactly_one_reason():
@@ -17,3 +17,9 @@ def test_reasons_are_given_for_what_differs_and_for_nothing_else():
     first, second = why_they_differ(rows).splitlines()
     assert first.startswith(f"- *{INITIAL_FF1}*: The study makes") and "*integrator*" in first
     assert second.startswith(f"- *{SLOPE}*: Of a displacement")
+
+
+def test_of_many_numbers_with_one_reason_the_first_are_named():
+    rows = [{"name": curve("FF1", batch), "verdict": "differs"} for batch in BATCHES[1:]]
+    expected = f"- *{curve('FF1', 100)}; {curve('FF1', 200)}* and 4 more: The curves start lower"
+    assert why_they_differ(rows).startswith(expected)

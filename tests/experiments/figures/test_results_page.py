@@ -12,9 +12,20 @@ from planted_runs import planted_folder
 from experiments import study
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.findings import Findings
-from experiments.figures.results_page import MAIN_RUN, PAGE, QUICK, RESULTS, render, take, take_run
+from experiments.figures.practice import SAVED
+from experiments.figures.results_page import (
+    MAIN_RUN,
+    PAGE,
+    QUICK,
+    README_PICTURES,
+    RESULTS,
+    render,
+    small_p,
+    take,
+    take_run,
+)
 from experiments.figures.runs import KINDS
-from experiments.figures.size import INITIAL
+from experiments.figures.size import INITIAL, SAVINGS, neighbours, step
 from experiments.runs.folder import RunFolder
 from experiments.savings.report import markdown_report
 from experiments.study import Quantity
@@ -54,15 +65,18 @@ def test_the_page_is_that_of_the_committed_results():
 @pytest.mark.parametrize("folder", [MAIN_RUN, QUICK], ids=["main", "quick"])
 def test_the_table_of_a_run_is_that_of_its_committed_summary(folder):
     summary = RunFolder.read_summary(folder)
-    assert markdown_report(summary) in PAGE.read_text()
+    assert small_p(markdown_report(summary)) in PAGE.read_text()
     assert "not installed" not in json.dumps(summary["versions"])
 
 
 def test_its_pictures_are_there_and_none_is_unused():
     shown = set(re.findall(r"\]\(results/([^)]+\.png)\)", PAGE.read_text()))
     assert shown == {
-        f"{folder.name}/{path.name}" for folder in (RESULTS, MAIN_RUN, QUICK) for path in folder.glob("*.png")
+        f"{folder.name}/{path.name}" for folder in (RESULTS, QUICK) for path in folder.glob("*.png")
     }
+    assert {path.name for path in MAIN_RUN.glob("*.png")} == set(README_PICTURES)
+    readme = (PAGE.parents[1] / "README.md").read_text()
+    assert all(f"](experiments/results/{MAIN_RUN.name}/{name})" in readme for name in README_PICTURES)
 
 
 @pytest.mark.parametrize("name", COMMITTED)
@@ -102,6 +116,68 @@ def test_the_committed_fractions_and_correlations_follow_from_the_tables_of_netw
         r = correlation(kept["shift retained in NF2"], kept["initial savings (mm)"])
         name = f"correlation of shift retained in NF2 with initial savings, {units} units"
         assert r.r == pytest.approx(related[name].value, abs=1e-4)
+
+
+def test_the_committed_steps_between_sizes_follow_from_the_tables_of_networks():
+    table, found = pd.read_csv(RESULTS / "practice.csv"), Findings.load(RESULTS, "practice").by_name
+    of_size, saved = pd.read_csv(RESULTS / "size.csv"), Findings.load(RESULTS, "size").by_name
+    gain = of_size["initial deviation FF1 (mm)"] - of_size["initial deviation FF2 (mm)"]
+    for measure, units, values, entries in (
+        (SAVED, table["units"], table[f"{SAVED} (mm)"], found),
+        (SAVINGS[INITIAL], of_size["units"], gain, saved),
+    ):
+        by_size = {size: its.to_numpy() for size, its in values.groupby(units)}
+        steps = neighbours(measure, by_size, "mm")
+        assert [entry.name for entry in steps] == [step(measure, 32, 64), step(measure, 64, 128)]
+        for entry in steps:
+            committed = entries[entry.name]
+            assert (entry.value, *entry.ci) == pytest.approx((committed.value, *committed.ci), rel=1e-3)
+            assert entry.p == pytest.approx(committed.p, rel=0.02) and committed.p_holm >= committed.p
+
+
+def test_a_test_stands_in_one_figure():
+    """What is left beyond the sham is tested in practice, the stiffness of the arm in muscles."""
+    for figure, name in (
+        ("latent", "memory trace beyond the sham"),
+        ("preparatory", "shift in NF2 beyond the sham"),
+    ):
+        entry = Findings.load(RESULTS, figure).by_name[name]
+        assert entry.value is not None and entry.p is None and entry.p_holm is None
+        assert "[practice](#practice)" in Findings.load(RESULTS, figure).text
+    assert not [title for title in Findings.load(RESULTS, "controls").tables if "stiffness" in title]
+
+
+def test_small_p_values_are_printed_as_small():
+    page = "\n".join(
+        [
+            "So it is (p = 2.3e-09, not corrected; p = 1e-04. p = 0.0001, p = 0, p = 0.02, z = 1e-09).",
+            "",
+            "| a | p | p (Holm) | share |",
+            "| --- | --- | --- | --- |",
+            "| 1e-09 | 1e-09 | 0.02 | 1e-09 |",
+            r"| x \| y | - | 0 | 2 |",
+            "",
+            "| p of it |",
+            "| --- |",
+            "| 1e-09 |",
+        ]
+    )
+    expected = page.replace("p = 2.3e-09", "p < 0.0001").replace("p = 1e-04", "p < 0.0001")
+    expected = expected.replace("p = 0,", "p < 0.0001,").replace("| 1e-09 | 1e-09 |", "| 1e-09 | < 0.0001 |")
+    assert small_p(page) == expected.replace("| - | 0 | 2 |", "| - | < 0.0001 | 2 |")
+    assert small_p(small_p(page)) == small_p(page)
+
+
+def test_a_figure_of_factors_without_conditions_is_left_out(tmp_path):
+    folder = finished(tmp_path / "some", ("learning", "factors"))
+    assert "## Factors" not in render(folder) and "--only factors" not in render(folder)
+    assert [path.name for path in take(folder, tmp_path / "taken") if "factors" in path.name] == [
+        "factors.json", "factors.csv",
+    ]  # fmt: skip
+    compared = Quantity("flat: displacement slope, less the main run's", 1.0, (0.0, 2.0), 8, "mm")
+    picture = folder / "factors.png"
+    Findings([compared], {}, [picture], "Flat differs.").save(folder, "factors")
+    assert "## Factors" in render(folder) and "results/figures/factors.png" in render(folder)
 
 
 def test_everything_is_told_once_and_what_lacks_is_named(tmp_path):
@@ -149,6 +225,8 @@ def test_a_run_is_taken_with_a_summary_of_its_probes(tmp_path):
     summary = json.loads((tmp_path / "quick/summary.json").read_text())
     assert summary["savings"]["initial"]["difference"] == pytest.approx(initial["difference"])
     assert (tmp_path / "quick/ff1_ff2.png").is_file() and (tmp_path / "quick/config.json").is_file()
+    take_run(run, tmp_path / "quick", README_PICTURES)
+    assert {path.name for path in (tmp_path / "quick").glob("*.png")} == set(README_PICTURES)
 
 
 def test_every_figure_says_what_it_is_and_needs_known_runs():

@@ -1,4 +1,4 @@
-"""Savings against size: fractions stay apart, a trend is recovered, unlike networks are never pooled."""
+"""Savings against size: fractions stay apart, a step is found where it is, unlike networks are not pooled."""
 
 import dataclasses
 
@@ -10,18 +10,33 @@ from planted_runs import planted_folder
 from agents.supervised.checkpoints import save_ensemble
 from agents.supervised.networks import make_ensemble
 from experiments import study
+from experiments.figures.findings import correct
 from experiments.figures.runs import check_alike
-from experiments.figures.size import networks_of, paired, per_doubling, saved, size
+from experiments.figures.size import (
+    SAVINGS,
+    in_steps,
+    neighbours,
+    networks_of,
+    paired,
+    saved,
+    size,
+    step,
+    steps_table,
+    values_at,
+)
 from experiments.savings.config import PRESETS, start_weights
 from experiments.stored.runs import StoredRuns
+from experiments.study import Quantity
 from savings_gym.metrics.fractions import all_pairs_fraction
 
-SIZES = (32, 64, 128, 256)
+MEANS = {32: 0.7, 64: 0.7, 128: 1.2}  # a step
 
 
-def planted(slope, networks=40, spread=0.5, seed=0):
+def planted(seed=0, networks=(24, 24, 40), spread=(0.7, 0.4, 0.35)):
+    """Networks of every size, the smaller ones more different from each other."""
     rng = np.random.default_rng(seed)
-    return {units: slope * np.log2(units) + spread * rng.normal(size=networks) for units in SIZES}
+    about = zip(MEANS.items(), networks, spread, strict=True)
+    return {units: mean + sd * rng.normal(size=n) for (units, mean), n, sd in about}
 
 
 def test_sizes_keep_the_two_fractions_apart(tmp_path):
@@ -41,6 +56,13 @@ def test_sizes_keep_the_two_fractions_apart(tmp_path):
     assert low < 1.0 < high
     networks = networks_of(runs, alike)
     assert np.all(networks.ff1 > networks.ff2)
+    (initial,) = (numbers[name] for name in numbers if name == step(SAVINGS["initial deviation"], 32, 64))
+    assert initial.value == pytest.approx(
+        numbers[saved("initial deviation", 64)].value - numbers[saved("initial deviation", 32)].value
+    )
+    assert (
+        f"at 32 and 64 units: {values_at([numbers[saved('rate', u)] for u in (32, 64)])}; " in findings.text
+    )
     rows = findings.networks["units"] == 64
     ff1, ff2 = (findings.networks[f"initial deviation {phase} (mm)"][rows] for phase in ("FF1", "FF2"))
     assert all_pairs_fraction(ff1, ff2) == pairs.value
@@ -68,20 +90,53 @@ def test_a_run_that_mixes_networks_is_refused():
         check_alike({"main": ["4 batches", "9 batches", "9 batches"]})
 
 
-def test_a_slope_per_doubling_is_recovered_with_an_honest_interval():
+def test_a_step_is_found_between_its_sizes_and_not_between_the_others():
+    steps = {entry.name: entry for entry in correct(neighbours("x", planted(), "mm"), [
+        step("x", 32, 64), step("x", 64, 128)])}  # fmt: skip
+    flat, high = steps[step("x", 32, 64)], steps[step("x", 64, 128)]
+    assert high.value == pytest.approx(0.5, abs=0.2) and high.networks == 64
+    assert high.ci[0] < high.value < high.ci[1] and high.p_holm < 1e-3 < flat.p_holm
+    words = in_steps(steps, "x", MEANS)
+    assert words.startswith("larger at 128 than at 64 units (p = ")
+    assert "not measurably different at 32 and 64 units (p = " in words
+    assert [line.split(" | ")[0] for line in steps_table(steps, ["x"], MEANS).splitlines()[2:]] == [
+        "| x, 64 units less 32 units", "| x, 128 units less 64 units",
+    ]  # fmt: skip
+
+
+def test_sizes_that_do_not_differ_are_said_so_once():
+    alike = {
+        units: values - mean for (units, values), mean in zip(planted(1).items(), MEANS.values(), strict=True)
+    }
+    steps = {entry.name: entry for entry in neighbours("x", alike, "mm")}
+    assert in_steps(steps, "x", MEANS).startswith("neighbouring sizes do not measurably differ (p = ")
+    fallen = {units: -values for units, values in planted().items()}
+    assert in_steps({e.name: e for e in neighbours("x", fallen, "mm")}, "x", MEANS).startswith(
+        "smaller at 128"
+    )
+
+
+def test_intervals_of_steps_hold_what_was_planted_in_19_of_20_cases():
     inside = 0
-    for seed in range(200):
-        trend = per_doubling("slope", planted(0.3, 12, seed=seed), "mm")
-        inside += trend.ci[0] < 0.3 < trend.ci[1]
-    assert 180 <= inside <= 198  # 95 % of 200, within three standard deviations
-    assert per_doubling("slope", planted(0.3), "mm").value == pytest.approx(0.3, abs=0.1)
-    assert per_doubling("slope", planted(0.3), "mm").p < 1e-4
-    assert per_doubling("slope", planted(0.0), "mm").p > 0.01
+    for seed in range(400):
+        (entry,) = neighbours("x", {u: x for u, x in planted(seed).items() if u < 128}, "mm")
+        inside += entry.ci[0] < 0.0 < entry.ci[1]
+        assert (entry.p > 0.05) == (entry.ci[0] < 0.0 < entry.ci[1])
+    assert 367 <= inside <= 393  # 95 % of 400, within three standard deviations
 
 
-def test_one_size_has_no_trend():
-    trend = per_doubling("slope", {128: np.arange(5.0)}, "mm")
-    assert trend.value is None and "two sizes" in trend.note
+def test_steps_without_enough_networks_have_no_test():
+    (one,) = neighbours("x", {32: np.ones(1), 64: np.arange(3.0)}, "mm")
+    assert one.value == 0.0 and one.p is None and one.ci == (None, None)
+    (none,) = neighbours("x", {32: np.empty(0), 64: np.arange(3.0)}, "mm")
+    assert none.value is None and in_steps({none.name: none}, "x", (32, 64)) == ""
+    assert neighbours("x", {128: np.arange(5.0)}, "mm") == []
+
+
+def test_values_in_a_sentence_have_equal_decimals():
+    entries = [Quantity(str(x), x, (None, None), 3, "mm") for x in (0.6819, 0.6549, 1.1981)]
+    assert values_at(entries) == "0.68, 0.65 and 1.20 mm"
+    assert values_at([*entries, dataclasses.replace(entries[0], value=None)]) == values_at([]) == ""
 
 
 def test_a_file_of_networks_that_were_pretrained_in_different_ways_starts_no_run(tmp_path):

@@ -1,0 +1,258 @@
+"""The top of the results page: what the tests say in a few sentences, and the numbers behind them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+from experiments import study
+from experiments.figures import practice
+from experiments.figures.channel import BEYOND_SHAM as CHANNEL_BEYOND_SHAM
+from experiments.figures.channel import end
+from experiments.figures.comparison import beside_the_study, tally
+from experiments.figures.controls import MEANING, MIRRORED, PRACTICE, less_main
+from experiments.figures.displacement import LARGER, RANDOM, WITHOUT_STEEPEST
+from experiments.figures.explanations import OPPOSITE
+from experiments.figures.findings import Findings, effect
+from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, beyond
+from experiments.figures.preparatory import SHAM
+from experiments.figures.size import step
+from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.savings.config import PRESETS, SIZE_WEIGHTS
+from experiments.stored.preparation import PREPARATORY_TIME
+from experiments.study import Quantity
+
+Numbers = Mapping[str, Mapping[str, Quantity]]  # by figure and name
+UNITS: Final = PRESETS["paper"].units  # of the main run
+PERCENT: Final = 100.0
+EVERY_NUMBER: Final = "[all of them](#every-number-of-the-study)"
+OPPOSITE_SAVED: Final = f"{OPPOSITE}: initial savings, {MEANING[PRACTICE]}"
+BEYOND_PRACTICE: Final = "... than after equal practice without a field"
+ROWS: Final = (  # figure, quantity, what it means
+    ("learning", study.INITIAL_SAVINGS, "FF2 starts closer to the line than FF1 by"),
+    ("practice", beyond(SAVED, UNITS), BEYOND_PRACTICE),
+    ("learning", study.RATE_RATIO, "FF2 is learned faster than FF1 by a factor of"),
+    ("practice", beyond(FASTER, UNITS), f"{BEYOND_PRACTICE} (geometric mean)"),
+    ("behaviour", study.AFTER_EFFECT, "after-effect, start of NF2"),
+    ("behaviour", study.RESIDUAL, "left of it at the end of NF2 (NF1 - NF2)"),
+    ("channel", end("FF1"), "share of the field compensated in a channel after FF1"),
+    ("channel", CHANNEL_BEYOND_SHAM, "... left after NF2, beyond networks that never met the field"),
+    ("preparatory", study.SHIFT_NF2, "share of the preparatory shift left in NF2"),
+    ("practice", beyond(SHIFT, UNITS), "... beyond networks that never met the field"),
+    ("practice", beyond(TRACE, UNITS), "memory trace beyond networks that never met the field"),
+    ("displacement", study.SLOPE, "effect of a displacement along the shift at 0.16 s"),
+    ("displacement", WITHOUT_STEEPEST, "... without the network that responds most"),
+    ("displacement", RANDOM, "... along random directions"),
+    *(
+        (
+            "practice",
+            step(SAVED, *sizes),
+            f"savings beyond practice, {sizes[1]} units less {sizes[0]} units",
+        )  # fmt: skip
+        for sizes in pairwise(sorted(SIZE_WEIGHTS))
+    ),
+    (
+        "controls",
+        OPPOSITE_SAVED,
+        "the opposite field, met second, starts closer than after practice alone by",
+    ),
+    (
+        "controls",
+        f"{OPPOSITE}: initial savings, {MEANING[MIRRORED]}",
+        "... than the first field, met first (the study's contrast)",
+    ),
+)
+
+
+def in_short(findings: Mapping[str, Findings], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return what the tests say in up to six bullets of Markdown, of the figures that there are.
+
+    An effect is stated if its corrected test shows it; otherwise the sentence says that it is not shown.
+
+    Args:
+        findings: By figure.
+        rows: Those of `experiments.figures.comparison.compare`.
+    """
+    numbers = {figure: its.by_name for figure, its in findings.items()}
+    every = list(rows)
+    verdicts = f"Of the study's {len(every)} numbers, {tally(every)} ({EVERY_NUMBER})." if every else ""
+    points = [
+        _savings(numbers),
+        _sizes(numbers),
+        _opposite(numbers),
+        _kept(numbers),
+        _displaced(numbers),
+        verdicts,
+    ]
+    return "\n".join(f"- {point}" for point in points if point)
+
+
+def summary_table(findings: Mapping[str, Findings]) -> str:
+    """Return the numbers that matter most, in one table."""
+    lines = []
+    for figure, name, words in ROWS:
+        entry = findings[figure].by_name.get(name) if figure in findings else None
+        if entry is None or entry.value is None:
+            continue
+        shown = as_ratio(entry) if name == beyond(FASTER, UNITS) else entry
+        p = format_p(entry.p if entry.p_holm is None else entry.p_holm)
+        ours = format_value(shown.value, shown.ci, shown.unit)
+        lines.append((words, ours, p, _of_study(name), str(entry.networks), f"[{figure}](#{figure})"))
+    return markdown_table(
+        ("finding", "ours [95 % interval]", "p (Holm)", "study", "networks", "figure"), lines
+    )
+
+
+def summary(findings: Mapping[str, Findings], main: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the table of the numbers that matter most, with what its columns mean.
+
+    Args:
+        findings: By figure.
+        main: What the main run is, in a sentence.
+        rows: Those of `experiments.figures.comparison.compare`.
+    """
+    every = list(rows)
+    text = (
+        f"{main} Intervals are 95 % intervals over networks; they are not corrected, so that one may exclude "
+        "0 beside a corrected p above 0.05. p values are two-sided and corrected (Holm) for all effects that "
+        "the text of a figure claims. A test stands in one figure; others print the estimate and refer to "
+        "it. Figures probe the stored networks again, with noise of their own: their values can differ from "
+        "the table of the main run in the second digit."
+    )
+    parts = [text.strip(), summary_table(findings), beside_the_study(every) if every else ""]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _of_study(name: str) -> str:
+    """The study's number, marked if it is not printed there."""
+    reference = study.REFERENCE.get(name)
+    if reference is None:
+        return MISSING
+    mark = "" if reference.source == study.PRINTED else "~"
+    return mark + format_value(reference.value, unit=reference.unit, digits=4)
+
+
+def _number(entry: Quantity, scale: float = 1.0, unit: str | None = None) -> str:
+    """A value with its interval, as in a sentence."""
+    low, high = (None if end is None else scale * end for end in entry.ci)
+    value = None if entry.value is None else scale * entry.value
+    return format_value(value, (low, high), entry.unit if unit is None else unit)
+
+
+def _entries(numbers: Numbers, *names: tuple[str, str]) -> list[Quantity] | None:
+    """Quantities by figure and name; None if one of them, or its value, is missing."""
+    found = [numbers.get(figure, {}).get(name) for figure, name in names]
+    entries = [entry for entry in found if entry is not None and entry.value is not None]
+    return entries if len(entries) == len(names) else None
+
+
+def _savings(numbers: Numbers) -> str:
+    """Where FF2 starts and how fast it is learned, against FF1 and against equal practice."""
+    own = _entries(numbers, ("learning", study.INITIAL_SAVINGS), ("learning", study.RATE_RATIO))
+    practised = _entries(numbers, ("practice", beyond(SAVED, UNITS)), ("practice", beyond(FASTER, UNITS)))
+    if own is None:
+        return ""
+    text = (
+        "The second encounter with the field, FF2, "
+        f"{_second_time(own[0], own[1], effect(own[1], null=1.0), 'the first, FF1')}."
+    )
+    if practised is not None:
+        start, rate = practised
+        again = _second_time(start, as_ratio(rate), effect(rate), "after equal practice without a field")
+        text += f" It {again}."
+    return text
+
+
+def _second_time(start: Quantity, rate: Quantity, faster: int, than: str) -> str:
+    """Whether FF2 starts nearer to the line, and is learned faster, in words."""
+    begins = {
+        1: f"starts {_number(start)} nearer to the line than {than}",
+        0: f"is not shown to start nearer to the line than {than} ({_number(start)})",
+        -1: f"starts farther from the line than {than} (savings of {_number(start)})",
+    }[effect(start)]
+    learned = {
+        1: f"is learned {_number(rate)} times as fast",
+        0: f"is not shown to be learned faster ({_number(rate)} times as fast)",
+        -1: f"is learned more slowly ({_number(rate)} times as fast)",
+    }[faster]
+    return f"{begins}, and {learned}"
+
+
+def _sizes(numbers: Numbers) -> str:
+    """Initial savings beyond practice at every size."""
+    its = numbers.get("practice", {})
+    sizes = [units for units in sorted(SIZE_WEIGHTS) if beyond(SAVED, units) in its]
+    return practice.sentence(its, SAVED, sizes) if len(sizes) > 1 else ""
+
+
+def _opposite(numbers: Numbers) -> str:
+    """Which part of savings helps in the opposite field, too, and which belongs to the field."""
+    entries = _entries(numbers, ("controls", OPPOSITE_SAVED), ("controls", less_main(OPPOSITE)))
+    if entries is None:
+        return ""
+    helped, less = entries
+    low, high = less.ci
+    more = dataclasses.replace(
+        less,
+        value=-(less.value or 0.0),
+        ci=(None if high is None else -high, None if low is None else -low),
+        values=(),
+    )
+    met = {
+        1: f"starts {_number(helped)} nearer to the line than after equal practice",
+        0: f"is not shown to start nearer to the line than after equal practice ({_number(helped)})",
+        -1: f"starts farther from the line than after equal practice (savings of {_number(helped)})",
+    }[effect(helped)]
+    itself = {
+        1: f"saves {_number(more)} more",
+        0: f"is not shown to save more ({_number(more)})",
+        -1: f"saves less ({_number(more)})",
+    }[effect(more)]
+    return f"The opposite field, met second, {met}; the field itself, met again, {itself}."
+
+
+def _kept(numbers: Numbers) -> str:
+    """What the washout leaves of the preparatory shift and of a memory trace, beyond practice."""
+    entries = _entries(
+        numbers, ("preparatory", study.SHIFT_NF2), ("preparatory", SHAM), ("practice", beyond(SHIFT, UNITS)),
+        ("practice", beyond(TRACE, UNITS)),
+    )  # fmt: skip
+    if entries is None:
+        return ""
+    kept, practised, left, trace = entries
+    whole, drift, more = (_number(entry, PERCENT, "%") for entry in (kept, practised, left))
+    is_left = "is left" if effect(kept) > 0 else "is left, which is not shown to be more than none"
+    further = {
+        1: f"the field leaves {more} beyond practice, an upper bound",
+        0: f"that the field leaves more than practice does is not shown ({more})",
+        -1: f"the field leaves less than practice does ({more})",
+    }[effect(left)]
+    traced = "shown" if effect(trace) > 0 else "not shown"
+    return (
+        f"After the washout, {whole} of the preparatory shift {is_left}; practice alone moves activity by "
+        f"{drift} of it, and {further}. A memory trace beyond practice is {traced} ({_number(trace)})."
+    )
+
+
+def _displaced(numbers: Numbers) -> str:
+    """What a displacement along the shift does, beside the study's and random directions."""
+    entries = _entries(numbers, ("displacement", study.SLOPE), ("displacement", LARGER))
+    if entries is None:
+        return ""
+    slope, larger = entries
+    changes = (
+        f"changes the first deviation in the field by {_number(slope)}"
+        if effect(slope)
+        else f"is not shown to change the first deviation in the field ({_number(slope)})"
+    )
+    random = {
+        1: "a random direction of equal length has less effect",
+        0: "a random direction of equal length is not shown to have less effect",
+        -1: "a random direction of equal length has more effect",
+    }[effect(larger)]
+    return (
+        f"A displacement of activity along the shift at {PREPARATORY_TIME} s {changes}, in the study by "
+        f"{_of_study(study.SLOPE)}; {random}."
+    )
