@@ -248,9 +248,9 @@ def _displaced(numbers: Numbers) -> str:
         else f"is not shown to change the first deviation in the field ({_number(slope)})"
     )
     random = {
-        1: "a random direction of equal length has less effect",
-        0: "a random direction of equal length is not shown to have less effect",
-        -1: "a random direction of equal length has more effect",
+        1: "within a network, a random direction of equal length changes it less",
+        0: "within a network, a random direction of equal length is not shown to change it less",
+        -1: "within a network, a random direction of equal length changes it more, to either side",
     }[effect(larger)]
     return (
         f"A displacement of activity along the shift at {PREPARATORY_TIME} s {changes}, in the study by "

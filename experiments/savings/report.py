@@ -260,12 +260,12 @@ def _rate_rows(rate: dict[str, Any]) -> list[Row]:
 
 def _trials_rows(trials: dict[str, Any]) -> list[Row]:
     """Trials to half of the first deviation, and the share of them that FF2 takes."""
-    plain: dict[str, Any] = {"scale": 1.0, "unit": ""}
-    return [
-        _row("trials to half, FF1", trials["ff1"], **plain),
-        _row("trials to half, FF2", trials["ff2"], **plain),
-        _row("share, FF2 / FF1", trials["ratio"], trials["ci"], scale=PERCENT, unit="%"),
+    counts = [
+        (f"trials to half, {phase}", MISSING if count is None else f"{count:.0f}", MISSING, "", "", MISSING)
+        for phase, count in (("FF1", trials["ff1"]), ("FF2", trials["ff2"]))
     ]
+    share = _row("share of them, FF2 / FF1", trials["ratio"], trials["ci"], scale=PERCENT, unit="%")
+    return [*counts, share]
 
 
 def _fraction_rows(saved: dict[str, Any], measure: str) -> list[Row]:

@@ -58,7 +58,7 @@ def test_effects_that_are_shown_are_stated_with_their_numbers():
         "The opposite field, met second, starts 0.4", "the field itself, met again, saves 0.8",
         "14.0 % [4.0, 24.0] of the preparatory shift is left;", "the field leaves 7.0 %", "an upper bound",
         "A memory trace beyond practice is not shown", "changes the first deviation in the field by -0.07",
-        "in the study by ~-0.44", "a random direction of equal length has more effect", "numbers, 1 agrees",
+        "in the study by ~-0.44", "random direction of equal length changes it more", "numbers, 1 agrees",
     ):  # fmt: skip
         assert words in text, words
 
@@ -83,8 +83,8 @@ def test_effects_that_are_shown_are_stated_with_their_numbers():
         (beyond(SHIFT, 128), -0.3, 1e-6, "the field leaves less than practice does"),
         (beyond(TRACE, 128), 0.3, 1e-6, "A memory trace beyond practice is shown"),
         (study.SLOPE, -0.01, 0.3, "is not shown to change the first deviation in the field"),
-        (LARGER, 0.01, 0.3, "is not shown to have less effect"),
-        (LARGER, 0.3, 1e-6, "a random direction of equal length has less effect"),
+        (LARGER, 0.01, 0.3, "is not shown to change it less"),
+        (LARGER, 0.3, 1e-6, "random direction of equal length changes it less"),
     ],
 )  # fmt: skip
 def test_a_sentence_follows_its_test(name, value, p, words):
