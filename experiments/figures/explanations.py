@@ -15,6 +15,7 @@ from savings_gym.metrics.statistics import holm
 
 Row = Mapping[str, Any]
 OPPOSITE: Final = "opposite"
+OTHER_FIELDS: Final = {"other-field": "one that resists movement", "assistive": "one that assists it"}
 
 
 def explanations(rows: Mapping[str, Row], floor: float | None = None) -> str:
@@ -28,7 +29,10 @@ def explanations(rows: Mapping[str, Row], floor: float | None = None) -> str:
     main, opposite = rows.get(MAIN), rows.get(OPPOSITE)
     sentences = [_stiffness(main, floor) if main else ""]
     if main and main.get("practice") and opposite and opposite.get("practice"):
-        sentences += [_any_field(opposite["practice"]["initial"]), _memory(opposite.get("versus_main"))]
+        sentences += [
+            _any_field(opposite["practice"]["initial"]), _other_fields(rows),
+            _memory(opposite.get("versus_main")),
+        ]  # fmt: skip
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -76,6 +80,21 @@ def _any_field(practice: Row) -> str:
     if value < 0.0:
         return f"{begins} no; the opposite field is met worse than after practice alone ({number})."
     return f"{begins} yes; the opposite field is met better than after practice alone, too ({number})."
+
+
+def _other_fields(rows: Mapping[str, Row]) -> str:
+    """How much better the field is met after fields of other kinds than after practice alone."""
+    parts = []
+    for name, words in OTHER_FIELDS.items():
+        if practice := (rows.get(name) or {}).get("practice"):
+            initial = practice["initial"]
+            p = initial.get("p_holm", initial["p"])
+            shown = "" if p is not None and p < LEVEL else ", not shown"
+            number = f"{_mm(initial['difference'], initial['ci'])}, p = {format_p(p)}"
+            parts.append(f"{words} ({number}{shown})")
+    if not parts:
+        return ""
+    return f"After fields of other kinds, against practice alone: {'; '.join(parts)}."
 
 
 def _memory(versus: Row | None) -> str:

@@ -57,6 +57,15 @@ def test_a_relaxed_arm_cannot_tell_in_the_hold():
     assert "in part" in explanations(rows(stiffer=5.0), FLOOR)  # what is measured is not hidden
 
 
+def test_fields_of_other_kinds_are_told_with_their_tests():
+    every, text = rows(), explanations(rows())
+    assert "other kinds" not in text
+    every |= {"other-field": rows(main=0.6e-3)["main"], "assistive": rows(main=0.0)["main"]}
+    text = explanations(every)
+    assert "one that resists movement (0.600 mm [0.500, 0.700], p = 0.0001); one that assists it (" in text
+    assert text.count("not shown") == 1 and "p = 0.8, not shown" in text
+
+
 def test_what_was_not_run_is_not_spoken_of():
     every = rows()
     assert explanations({}) == ""
