@@ -101,6 +101,7 @@ def test_shift_and_savings_are_related_network_by_network(stored):
     assert related.numbers.tolist() == KEPT and related.retained.shape == (len(KEPT),)
 
 
+@pytest.mark.slow
 def test_stiffness_and_channel_force_are_paired_with_those_of_the_sham(stored, tmp_path):
     muscles = muscles_figure.muscles(stored, tmp_path)
     ours, theirs = (resistance(run, "NF2")[HOLD] for run in (stored.main, stored.sham))
