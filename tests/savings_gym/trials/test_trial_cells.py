@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from savings_gym.trial_cells import LARGEST_TRIAL, MISSING, FileColumn
 from savings_gym.trials import read_trials
+from savings_gym.trials.cells import LARGEST_TRIAL, MISSING, FileColumn
 
 HEADING = ("participant", "phase", "trial", "lateral_deviation", "perturbation", "clamp", "channel", "target")
 ROW = {"participant": "S1", "phase": "A", "trial": 1, "lateral_deviation": 2.0}
