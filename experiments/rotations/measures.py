@@ -11,29 +11,38 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.claims import corrected
+from experiments.claims import bold_means, cell, corrected, is_shown
 from experiments.controls.conditions import Condition
 from experiments.controls.rows import ControlRows
 from experiments.drawing import style as look
 from experiments.drawing.curves import thinned
 from experiments.runs.folder import RunFolder, versions
 from experiments.runs.networks import of_kept_networks
-from experiments.runs.tables import format_p, format_value, markdown_table
-from experiments.study import LEVEL, Quantity, quantity
+from experiments.runs.tables import format_value, markdown_table
+from experiments.study import Quantity, quantity
 from savings_gym.arrays import MM, Floats
 from savings_gym.files import jsonable, write_atomically, write_json
 from savings_gym.metrics.curves import PhaseCurves, phase_curves, shared_networks
 from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import Sampling
+from savings_gym.metrics.trials_saved import HALF, trials_to_half
 
 ABRUPT: Final = "abrupt"
 GRADUAL: Final = "gradual"
 SHAM: Final = "sham"
 AFTER: Final = "size of the after-effect in NF2 (opposite to the rotation)"
+START, TRIALS = "initial savings", "trials saved"  # what is compared
+ENCOUNTER, PRACTICE = "first encounter", "equal practice"  # and with what
+KINDS: Final = "initial savings, gradual less abrupt"
 PERCENT: Final = 100.0
 FIGURE: Final = "rotations.png"
 COLOURS: Final = {ABRUPT: look.OURS, GRADUAL: look.SECOND, SHAM: look.QUIET}
 Curves = Mapping[str, Mapping[str, PhaseCurves]]  # of every run by phase
+
+
+def comparison(measure: str, kind: str, label: str) -> str:
+    """Return the name of the savings of a kind of learning, against something."""
+    return f"{measure}, {kind} learning, against {label}"
 
 
 def write_results(out: Path, done: dict[str, Condition], angle_deg: float, command: str) -> str:
@@ -68,12 +77,14 @@ def quantities(
         after = -side * curves[name]["NF2"].deviation[:, 0]
         numbers.append(_mean(f"{AFTER}, {name}", MM * after, "mm", sampling))
     tests = []
-    for label, first in (("first encounter", (ABRUPT, "FF1")), ("equal practice", (SHAM, "FF2"))):
+    for label, first in ((ENCOUNTER, (ABRUPT, "FF1")), (PRACTICE, (SHAM, "FF2"))):
         for name in (ABRUPT, GRADUAL):
             saved = rows.compare(first, (name, "FF2"))
-            if saved is not None:
-                tests += _savings(saved, f"{name} learning, against {label}")
-    tests.append(_mean("initial savings, gradual less abrupt", MM * _less(curves, side), "mm", sampling))
+            if saved is not None and saved["initial"]:
+                tests.append(_nearer(saved["initial"], comparison(START, name, label)))
+                fewer = PERCENT * _fewer(curves[first[0]][first[1]], curves[name]["FF2"], side)
+                tests.append(_mean(comparison(TRIALS, name, label), fewer, "%", sampling))
+    tests.append(_mean(KINDS, MM * _less(curves, side), "mm", sampling))
     by_name = {entry.name: entry for entry in tests}
     return [*numbers, *corrected({"savings": by_name}, by_name)["savings"].values()]
 
@@ -91,36 +102,44 @@ def _mean(name: str, values: Floats, unit: str, sampling: Sampling) -> Quantity:
     return dataclasses.replace(quantity(name, values[np.isfinite(values)], unit, sampling), values=())
 
 
-def _savings(saved: Mapping[str, Any], label: str) -> list[Quantity]:
-    """Initial savings and the ratio of the learning rates, each of the networks that have it."""
-    initial, rate = saved["initial"], saved["rate"]
-    numbers = []
-    if initial:
-        low, high = (None if end is None else MM * end for end in initial["ci"])
-        value = MM * initial["difference"]
-        name, networks = f"initial savings, {label}", initial["networks"]
-        numbers.append(Quantity(name, value, (low, high), networks, "mm", p=initial["p"]))
-    if rate and rate["ratio"] is not None:
-        name, networks = f"rate ratio, {label}", rate["networks"]
-        numbers.append(Quantity(name, rate["ratio"], rate["ci"], networks, "1", p=rate["p"]))
-    return numbers
+def _nearer(initial: Mapping[str, Any], name: str) -> Quantity:
+    """How much closer to the line FF2 begins."""
+    low, high = (None if end is None else MM * end for end in initial["ci"])
+    value, networks = MM * initial["difference"], initial["networks"]
+    return Quantity(name, value, (low, high), networks, "mm", p=initial["p"])
+
+
+def _fewer(before: PhaseCurves, after: PhaseCurves, side: float) -> Floats:
+    """(n,) share of the trials to half of the first deviation that networks save; NaN if it is not met.
+
+    Phases end far from the asymptote of the curve here, so that the rates of exponentials would say little.
+    """
+    criterion = HALF * side * float(before.deviation[:, 0].mean())
+    first, second = shared_networks(before.networks, after.networks)
+    slow = trials_to_half(before, criterion, side)[first]
+    saved: Floats = 1.0 - trials_to_half(after, criterion, side)[second] / slow
+    return saved
 
 
 def page(numbers: list[Quantity], angle_deg: float, command: str) -> str:
     """Return the page as Markdown."""
-    rows = [
-        (entry.name, format_value(entry.value, entry.ci, entry.unit), format_p(entry.p_holm))
-        for entry in numbers
-    ]
-    table = markdown_table(("measure", "mean [95 % interval]", "p (Holm)"), rows)
+    table = markdown_table(
+        ("measure", "mean [95 % interval]"), [(entry.name, cell(entry)) for entry in numbers]
+    )
     return f"""# Savings under a rotation of {angle_deg:g} degrees, learned at once or gradually
 
-The same networks in three runs: *abrupt*, a rotation in FF1; *gradual*, a rotation that grows from nothing
+## In short
+
+{in_short(numbers)}
+
+## Methods
+
+The same networks in three runs: *abrupt*, a rotation in FF1; *gradual*, a rotation that grows from zero
 in FF1; *sham*, no rotation in FF1. In FF2 all meet the whole rotation at once. Errors are deviations of the
 cursor. *Rotation learned*: initial direction of the hand in an error clamp of the cursor. The *after-effect*
-is the first deviation in NF2. Its sign is opposite to that of the rotation; its size is given. Savings are
-how much closer to the line FF2 begins, and by which factor it is learned faster. Means over
-{numbers[0].networks} networks with 95 % intervals; p of t tests, corrected over the tests of savings.
+is the first deviation in NF2. It is opposite in sign to the rotation; the table gives its magnitude. Savings
+are how much closer to the line FF2 begins, and the share of trials that networks save until the deviation is
+half of what it was at first. Means over {numbers[0].networks} networks.
 
 Yin & Wei (2020, doi 10.1152/jn.00524.2019) report savings under a rotation in people without an explicit
 strategy. Avraham et al. (2021, doi 10.1371/journal.pbio.3001147) find the opposite: people relearn faster by
@@ -132,20 +151,39 @@ Command: `{command}`
 
 ![Errors of the cursor in FF1 and FF2]({FIGURE})
 
-{table}
+Deviation of the cursor in FF1 (a) and FF2 (b): means over networks, with 95 % t intervals as bands.
 
-{sentence(numbers)}
+{bold_means("the tests of savings")}
+
+{table}
 """
 
 
-def sentence(numbers: list[Quantity]) -> str:
-    """Return which savings the corrected tests show."""
-    tests = [entry for entry in numbers if entry.name.startswith(("initial savings", "rate ratio"))]
-    shown = [entry.name for entry in tests if entry.p_holm is not None and entry.p_holm < LEVEL]
-    others = [entry.name for entry in tests if entry.name not in shown]
-    parts = [f"Shown: {'; '.join(shown)}."] if shown else []
-    parts += [f"Not shown: {'; '.join(others)}."] if others else []
-    return " ".join(parts)
+def in_short(numbers: list[Quantity]) -> str:
+    """Return what the corrected tests say of savings, in a few sentences."""
+    found = {entry.name: entry for entry in numbers}
+    return " ".join(
+        f"{kind.capitalize()} learning, against {label}: {_words(found, kind, label)}."
+        for label in (ENCOUNTER, PRACTICE)
+        for kind in (ABRUPT, GRADUAL)
+        if comparison(START, kind, label) in found
+    )
+
+
+def _words(found: Mapping[str, Quantity], kind: str, label: str) -> str:
+    nearer, fewer = (found[comparison(measure, kind, label)] for measure in (START, TRIALS))
+    way = ("farther from", "nearer to")[(nearer.value or 0.0) > 0.0]
+    count = ("more", "fewer")[(fewer.value or 0.0) > 0.0]
+    start = f"FF2 begins {way} the line" if is_shown(nearer) else "FF2 is not shown to begin elsewhere"
+    half = (
+        f"reaches half of the first deviation in {count} trials"
+        if is_shown(fewer)
+        else "is not shown to reach half of the first deviation sooner"
+    )
+    return (
+        f"{start} ({format_value(nearer.value, nearer.ci, nearer.unit)}), and {half} "
+        f"({format_value(fewer.value, fewer.ci, fewer.unit)})"
+    )
 
 
 def _figure(curves: Curves) -> Figure:

@@ -9,8 +9,20 @@ from planted_probes import plant
 
 from experiments.controls.rows import ControlRows
 from experiments.rotations.command import PRESETS, Rotations, command
-from experiments.rotations.measures import ABRUPT, AFTER, GRADUAL, SHAM, quantities, write_results
+from experiments.rotations.measures import (
+    ABRUPT,
+    AFTER,
+    GRADUAL,
+    SHAM,
+    START,
+    TRIALS,
+    comparison,
+    in_short,
+    quantities,
+    write_results,
+)
 from experiments.savings.command import run
+from experiments.study import Quantity
 from savings_gym import VisuomotorRotation
 from savings_gym.metrics.curves import phase_curves
 
@@ -58,7 +70,7 @@ def test_numbers_are_of_the_networks_that_have_them(tmp_path):
     for seed, name in enumerate(done):
         table = pd.DataFrame(plant(updates=120, seed=seed))
         fails = (table["phase"] == "FF2") & (table["network"] == 3)
-        table.loc[fails, "lateral_deviation"] = 1e-4 * table.loc[fails, "update"]  # grows: it has no rate
+        table.loc[fails, "lateral_deviation"] = 0.04  # it is never down to half
         if name == ABRUPT:
             table = table[table["network"] != 1]  # which diverged
         done[name].config.out.mkdir(parents=True)
@@ -73,8 +85,26 @@ def test_numbers_are_of_the_networks_that_have_them(tmp_path):
     assert [(its.value, its.networks) for its in learned.values()] == [(50.0, 11), (50.0, 12)]
     label = "gradual learning, against equal practice"
     assert found[f"initial savings, {label}"].networks == 12
-    assert found[f"rate ratio, {label}"].networks == 11
+    assert found[f"trials saved, {label}"].networks == 11
     assert found["initial savings, gradual less abrupt"].networks == 11
+
+
+def test_the_sentences_follow_the_corrected_tests():
+    def tested(measure, value, p):
+        name = comparison(measure, ABRUPT, "first encounter")
+        return Quantity(name, value, (value - 1.0, value + 1.0), 8, "", p=p, p_holm=p)
+
+    shown = in_short([tested(START, 2.0, 1e-3), tested(TRIALS, 20.0, 1e-3)])
+    assert shown == (
+        "Abrupt learning, against first encounter: FF2 begins nearer to the line (2.00 [1.00, 3.00]), "
+        "and reaches half of the first deviation in fewer trials (20.0 [19.0, 21.0])."
+    )
+    other = in_short([tested(START, -2.0, 1e-3), tested(TRIALS, -20.0, 0.2)])
+    assert (
+        "begins farther from the line" in other
+        and "is not shown to reach half of the first deviation sooner" in other
+    )
+    assert "is not shown to begin elsewhere" in in_short([tested(START, 2.0, 0.2), tested(TRIALS, 9.0, 0.2)])
 
 
 @pytest.mark.parametrize(
