@@ -205,7 +205,8 @@ class ModelBasedController:
         # torques act in the middle of the step; activations are those at its end
         lead = 1.0 if self._muscle else 0.5
         q = now.q + lead * CONTROL_STEP * now.v
-        plan = [self._plan(state.start, target, clock - cue + lead + k) for k in (-1.0, 0.0, 1.0)]
+        times = clock - cue + lead + np.array([[-1.0], [0.0], [1.0]])
+        plan = self._plan(state.start, target, times)
         velocity = (plan[2] - plan[0]) / (2 * CONTROL_STEP)
         planned = (plan[2] - 2 * plan[1] + plan[0]) / CONTROL_STEP**2
         v = now.v + lead * CONTROL_STEP * planned
@@ -220,12 +221,12 @@ class ModelBasedController:
         return command, ControllerState(cue, state.start, *self._estimator.sent(memory, command))
 
     def _plan(self, start: Floats, target: Floats, steps: NDArray[Any]) -> Floats:
-        """Return the joint angles (n, 2) of the plan at times (n,) after the cue, in control steps."""
+        """Return the planned joint angles (..., n, 2) at times (..., n) after the cue, in control steps."""
         distance = np.linalg.norm(target - start, axis=1)
         duration = self.reach_time * np.sqrt(np.maximum(distance, REACH) / REACH)
         s = np.clip(steps * CONTROL_STEP / duration, 0.0, 1.0)
         share = 10.0 * s**3 - 15.0 * s**4 + 6.0 * s**5
-        hand = start + share[:, None] * (target - start)
+        hand = start + share[..., None] * (target - start)
         return nearest_joint_angles(self._arm, hand)
 
     def _excitations(self, now: ArmEstimate, q: Floats, v: Floats, torque: Floats) -> Floats:

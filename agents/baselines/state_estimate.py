@@ -1,6 +1,6 @@
 """The present state of the arm, estimated from late observations and the commands sent since.
 
-A forward model (the arm's own equations, in MuJoCo) follows the arm with the shorter of the two sensory
+A forward model (the arm's own equations) follows the arm with the shorter of the two sensory
 delays. Observations correct it there: vision and proprioception are each compared with the model's state at
 the time that they show. From there the model runs ahead to the present under the commands sent meanwhile, as
 in a Smith predictor (Miall, Weir, Wolpert & Stein 1993, doi 10.1080/00222895.1993.9942050).
@@ -8,6 +8,8 @@ in a Smith predictor (Miall, Weir, Wolpert & Stein 1993, doi 10.1080/00222895.19
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from savings_gym.arm.anatomy import SMALLEST_ACTIVATION
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.arm.simulation import Simulation
 from savings_gym.arrays import Floats
-from savings_gym.perturbations.linear_fields import HandForces, LinearFields
+from savings_gym.perturbations.linear_fields import HandForces, LinearFields, force_on_hand
 from savings_gym.task.inverse_dynamics import nearest_joint_angles
 from savings_gym.task.observation import JOINT_SPEED, observation_layout
 from savings_gym.task.push import pushed_steps
@@ -67,7 +69,7 @@ class KnownField:
 
 
 class ForwardModel:
-    """Steps n independent arms from any state in a known field."""
+    """Steps n independent arms from any state in a known field, in MuJoCo."""
 
     def __init__(self, arm: Arm, n: int) -> None:
         self._simulation = Simulation(arm, n)
@@ -86,6 +88,45 @@ class ForwardModel:
         else:
             pushed_steps(simulation, None, self._substeps, coefficients, more=True)
         return ArmEstimate(q.copy(), v.copy(), activation.copy())
+
+
+class CompiledForwardModel:
+    """The forward model of arms with muscles or motors, by a numba kernel: many times faster.
+
+    It agrees with MuJoCo's to rounding, up to 15 degrees beyond the joint stops. Farther out the closed forms
+    of the muscle paths no longer hold.
+
+    Raises:
+        ValueError: If the kernel does not cover the arm.
+    """
+
+    def __init__(self, arm: Arm) -> None:
+        from agents.kernels.arm import arm_constants
+        from agents.kernels.control_step import control_step
+
+        self._constants, self._control_step = arm_constants(arm), control_step
+
+    def advance(
+        self, state: ArmEstimate, command: Floats, field: KnownField | None, step: NDArray[np.int64]
+    ) -> ArmEstimate:
+        """Return the state after one control step, as `ForwardModel.advance` does."""
+        push = np.zeros((len(command), 10))  # B, K and c of B v - K x + c
+        if field is not None and (coefficients := field.at(step)) is not None:
+            push[:, :8] = coefficients[:8].T
+            push[:, 8:] = np.stack(force_on_hand(coefficients, 0.0, 0.0, 0.0, 0.0), -1)
+        # numba would compile the kernel anew for any other layout
+        old, command = (np.array(part, order="C") for part in (np.concatenate(state, 1), command))
+        new = np.empty_like(old)
+        self._control_step(self._constants, old, command, push, new)
+        return ArmEstimate(new[:, :2], new[:, 2:4], new[:, 4:])
+
+
+def forward_model(arm: Arm, n: int) -> ForwardModel | CompiledForwardModel:
+    """Return the compiled forward model if numba is installed and covers the arm, else MuJoCo's."""
+    if arm.pulls and find_spec("numba") is not None:
+        with suppress(ValueError):
+            return CompiledForwardModel(arm)
+    return ForwardModel(arm, n)
 
 
 class EstimatorMemory(NamedTuple):
@@ -125,7 +166,7 @@ class StateEstimator:
         self._seen, self._felt = self._lag - vision - 1, self._lag - proprioception - 1  # in the memory
         self._anchors = 1 + abs(vision - proprioception)
         self._rest = np.maximum(arm.control_range[:, 0], 0.0)
-        self._models: dict[int, ForwardModel] = {}
+        self._models: dict[int, ForwardModel | CompiledForwardModel] = {}
 
     def begin(self, observation: Floats) -> EstimatorMemory:
         """Return the memory at the first observation (n, channels) of a trial, with the arm at rest."""
@@ -162,8 +203,9 @@ class StateEstimator:
         arm, part = self.arm, {name: observation[:, channels] for name, channels in self._layout.items()}
         q_felt, v_felt, q_seen = q[:, self._felt], v[:, self._felt], q[:, self._seen]
         if self._muscle:
-            per_length = arm.moment_arms(q_felt) / arm.muscles.optimal[:, None]
-            per_speed = arm.moment_arms(q_felt) / arm.muscles.speed[:, None]
+            moment_arms = arm.moment_arms(q_felt)
+            per_length = moment_arms / arm.muscles.optimal[:, None]
+            per_speed = moment_arms / arm.muscles.speed[:, None]
             felt = _least_squares(per_length, part["muscle_length"] - arm.muscle_length(q_felt))
             velocity = _least_squares(
                 per_speed, part["muscle_velocity"] - arm.muscle_velocity(q_felt, v_felt)
@@ -178,9 +220,9 @@ class StateEstimator:
         """Return the memory after commands (n, actuators), within their range, have been sent."""
         return memory._replace(sent=np.concatenate([memory.sent[:, 1:], command[:, None]], 1))
 
-    def _model(self, n: int) -> ForwardModel:
+    def _model(self, n: int) -> ForwardModel | CompiledForwardModel:
         if n not in self._models:
-            self._models[n] = ForwardModel(self.arm, n)
+            self._models[n] = forward_model(self.arm, n)
         return self._models[n]
 
 

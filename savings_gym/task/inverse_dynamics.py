@@ -10,8 +10,6 @@ where f is the force of a field on the hand.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
@@ -22,7 +20,7 @@ from savings_gym.arrays import Floats
 from savings_gym.task.settings import physics_steps
 
 EFFORT = 1e-3  # N m per activation: weight of effort against torque; keeps the optimisation well posed
-REGULA_FALSI_STEPS = 6  # gives an excitation to 1e-6
+SECANT_STEPS = 3  # gives an excitation to 1e-6
 
 
 def joint_torque(
@@ -107,14 +105,15 @@ def activation_after(arm: Arm, activation: ArrayLike, excitation: ArrayLike) -> 
 
 def reachable_activations(arm: Arm, activation: ArrayLike) -> tuple[Floats, Floats]:
     """Return the lowest and highest activations (..., 6) that can be reached within one control step."""
-    low, high = arm.control_range.T
-    return activation_after(arm, activation, low), activation_after(arm, activation, high)
+    bounds = np.broadcast_to(arm.control_range, (*np.shape(activation), 2))
+    low, high = activation_after(arm, activation, np.moveaxis(bounds, -1, 0))
+    return low, high
 
 
 def excitation_for(arm: Arm, activation: ArrayLike, goal: ArrayLike) -> Floats:
     """Return the excitations that bring activations to a goal within one control step.
 
-    This inverts `activation_after` by regula falsi: activation grows with excitation, almost linearly.
+    This inverts `activation_after` by the secant method: activation grows with excitation, almost linearly.
 
     Args:
         arm: The arm with muscles.
@@ -124,26 +123,24 @@ def excitation_for(arm: Arm, activation: ArrayLike, goal: ArrayLike) -> Floats:
     Returns:
         (..., 6) excitations within the range of the controls.
     """
-    start, goal = np.asarray(activation, dtype=float), np.asarray(goal, dtype=float)
-    left, right = (np.broadcast_to(bound, goal.shape) for bound in arm.control_range.T)
-    low, high = (part - goal for part in reachable_activations(arm, start))
+    start, goal = np.broadcast_arrays(np.asarray(activation, dtype=float), np.asarray(goal, dtype=float))
+    low, high = (np.broadcast_to(bound, goal.shape) for bound in arm.control_range.T)
     # rise and fall are two branches, which meet where excitation and activation are equal
-    kink = np.clip(start, left, right)
-    middle = activation_after(arm, start, kink) - goal
-    rises = middle < 0
-    left, low = np.where(rises, kink, left), np.where(rises, middle, low)
-    right, high = np.where(rises, right, kink), np.where(rises, high, middle)
-    for _ in range(REGULA_FALSI_STEPS):
-        guess = _crossing(left, low, right, high)
-        error = activation_after(arm, start, guess) - goal
-        above = error > 0
-        left, low = np.where(above, left, guess), np.where(above, low, error)
-        right, high = np.where(above, guess, right), np.where(above, error, high)
-    return _crossing(left, low, right, high)
+    kink = np.clip(start, low, high)
+    at_low, at_kink, at_high = activation_after(arm, start, np.stack([low, kink, high])) - goal
+    rises = at_kink < 0
+    end, at_end = np.where(rises, high, low), np.where(rises, at_high, at_low)
+    low, high = np.where(rises, kink, low), np.where(rises, high, kink)
+    before, error_before = kink, at_kink
+    excitation = np.clip(_crossing(kink, at_kink, end, at_end), low, high)
+    for _ in range(SECANT_STEPS):
+        error = activation_after(arm, start, excitation) - goal
+        crossing = np.clip(_crossing(excitation, error, before, error_before), low, high)
+        before, error_before, excitation = excitation, error, crossing
+    return excitation
 
 
-def _crossing(left: Floats, low: Floats, right: Floats, high: Floats) -> Floats:
-    """Return where the line from (left, low) to (right, high) crosses zero, or the nearer end."""
-    span: Any = np.where(high > low, high - low, 1.0)
-    share = np.clip(-low / span, 0.0, 1.0)
-    return left + share * (right - left)
+def _crossing(x: Floats, y: Floats, x2: Floats, y2: Floats) -> Floats:
+    """Return where the line through (x, y) and (x2, y2) crosses zero; x if y and y2 are equal."""
+    slope = (x - x2) / np.where(y == y2, 1.0, y - y2)
+    return np.where(y == y2, x, x - y * slope)

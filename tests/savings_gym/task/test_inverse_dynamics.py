@@ -87,6 +87,6 @@ def test_the_excitation_for_an_activation_brings_mujoco_there():
         data.act[:], data.ctrl[:] = activation[i], excitation[i]
         mujoco.mj_step(arm.model, data, nstep=5)
         assert data.act == pytest.approx(activation_after(arm, activation[i], excitation[i]), abs=1e-12)
-        assert data.act == pytest.approx(wanted[i], abs=1e-5)
+        assert data.act == pytest.approx(wanted[i], abs=1e-6)
     assert excitation_for(arm, activation, low - 0.1) == pytest.approx(0.001)
     assert excitation_for(arm, activation, high + 0.1) == pytest.approx(1.0)
