@@ -209,19 +209,26 @@ def definitions(measures: Sequence[str], config: Bci) -> str:
         config: The arguments.
     """
     low, high = config.change
+    change = (
+        "how much the perturbed decoder changes the velocities that it makes of the activity of NF1, "
+        "relative to their size: 0, no change; 1, a cursor that stands still; 2, the opposite way. Both "
+        f"kinds were chosen to have the middle of {low:g} to {high:g}, so that they are alike in difficulty."
+    )
+    return defined(measures, meanings() | {CHANGE: change})
+
+
+def meanings() -> dict[str, str]:
+    """Return what every measure is that does not depend on the arguments."""
     error = "distance of the cursor from the target at the end of the trial, mean over targets"
     end = f"(mean of its last {END} probes)"
-    what = {
-        CHANGE: "how much the perturbed decoder changes the velocities that it makes of the activity of NF1, "
-        "relative to their size: 0, no change; 1, a cursor that stands still; 2, the opposite way. Both "
-        f"kinds were chosen to have the middle of {low:g} to {high:g}, so that they are alike in difficulty.",
+    return {
         PERTURBED: f"{error}, in the first probe of FF1, before any learning.",
         LEARNED: f"that, minus the same error at the end of FF1 {end}.",
         MEAN: "the same error, mean over all probes of FF1; the smaller, the faster the decoder is learned.",
         AFTER_EFFECT: f"the same error in the first probe of NF2, minus the end of NF1 {end}.",
         RESIDUAL: f"the same error at the end of NF2, minus the end of NF1 {end}.",
-        SAVED_FIRST: "the same error in the first probe of FF2, of the sham minus that of perturbed "
-        "networks; positive if they save.",
+        SAVED_FIRST: "the same error in the first probe of FF2, of the sham minus that after a perturbed "
+        "FF1; positive for savings.",
         SAVED_ALL: "the same, mean over all probes of FF2; the larger, the slower the sham learns.",
         GAINED: "progress is the velocity towards the target that activity would make through the perturbed "
         f"decoder, mean over targets and {MOVEMENT:g} s after the cue is seen; the last probe of FF1, minus "
@@ -230,8 +237,12 @@ def definitions(measures: Sequence[str], config: Bci) -> str:
         "Losey et al. 2024).",
         TRACE_SHAM: "the same of the sham, through the decoder that it has not met.",
         TRACE_BEYOND: "the one minus the other.",
-        KEPT: "the trace beyond the sham as a share of the progress gained, network by network.",
+        KEPT: "the trace beyond the sham as a share of the progress gained, one by one.",
     }
+
+
+def defined(measures: Sequence[str], what: Mapping[str, str]) -> str:
+    """Return measures with their units and what they are, as a list in Markdown."""
     return "\n".join(f"- *{measure}* ({_unit_words(measure)}): {what[measure]}" for measure in measures)
 
 

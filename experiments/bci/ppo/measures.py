@@ -1,0 +1,109 @@
+"""What the experiment says: learning, savings beyond the sham, and the trace left in activity.
+
+Measures have the names and the meaning of those of the networks, see `experiments.bci.measures`, so that the
+two pages can be read side by side.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from experiments.bci.measures import (
+    AFTER_EFFECT,
+    CLAIMED,
+    END,
+    ERROR,
+    GAINED,
+    KEPT,
+    LEARNED,
+    MEAN,
+    PERTURBED,
+    RESIDUAL,
+    SAVED_ALL,
+    SAVED_FIRST,
+    TRACE,
+    TRACE_BEYOND,
+    TRACE_SHAM,
+    scale_of,
+    unit_of,
+)
+from experiments.bci.ppo.course import CONDITIONS, PROGRESS, SHAM
+from experiments.bci.ppo.course import PERTURBED as MAIN
+from experiments.claims import corrected
+from experiments.study import Quantity, quantity
+from savings_gym.arrays import Floats
+from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.statistics import Sampling
+
+BEFORE: Final = "error, end of NF1"
+GROUP: Final = "agents"  # all of them are one
+MEASURES: Final = (
+    BEFORE, PERTURBED, LEARNED, MEAN, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_ALL, GAINED, TRACE,
+    TRACE_SHAM, TRACE_BEYOND, KEPT,
+)  # fmt: skip
+Curves = dict[str, dict[str, dict[str, Floats]]]  # column to condition to phase to (n, probes)
+
+
+def curves(table: pd.DataFrame) -> Curves:
+    """Return error and progress of every agent in every probe, means over targets."""
+    by_condition = {name: table[table["condition"] == name] for name in CONDITIONS}
+    return {
+        column: {
+            name: {phase: its.deviation for phase, its in phase_curves(rows, column).items()}
+            for name, rows in by_condition.items()
+        }
+        for column in (ERROR, PROGRESS)
+    }
+
+
+def agent_values(found: Curves) -> dict[str, Floats]:
+    """Return one value per agent for each of `MEASURES`, in SI units.
+
+    `KEPT` is left out if an agent gained no progress in FF1, of which it is a share.
+    """
+    main, sham = (found[ERROR][name] for name in CONDITIONS)
+    progress = {
+        name: {phase: its[:, -1] for phase, its in found[PROGRESS][name].items()} for name in CONDITIONS
+    }
+    before = _end(main["NF1"])
+    values = {
+        BEFORE: before,
+        PERTURBED: main["FF1"][:, 0],
+        LEARNED: main["FF1"][:, 0] - _end(main["FF1"]),
+        MEAN: main["FF1"].mean(axis=1),
+        AFTER_EFFECT: main["NF2"][:, 0] - before,
+        RESIDUAL: _end(main["NF2"]) - before,
+        SAVED_FIRST: sham["FF2"][:, 0] - main["FF2"][:, 0],
+        SAVED_ALL: sham["FF2"].mean(axis=1) - main["FF2"].mean(axis=1),
+        GAINED: progress[MAIN]["FF1"] - progress[MAIN]["NF1"],
+        TRACE: progress[MAIN]["NF2"] - progress[MAIN]["NF1"],
+        TRACE_SHAM: progress[SHAM]["NF2"] - progress[SHAM]["NF1"],
+        TRACE_BEYOND: progress[MAIN]["NF2"] - progress[SHAM]["NF2"],
+    }
+    if (values[GAINED] > 0.0).all():
+        values[KEPT] = values[TRACE_BEYOND] / values[GAINED]
+    return values
+
+
+def _end(values: Floats) -> Floats:
+    return values[:, -END:].mean(axis=1)
+
+
+def quantities(values: dict[str, Floats], seed: int) -> dict[str, dict[str, Quantity]]:
+    """Return means with t intervals; the tests of `CLAIMED` are corrected together (Holm).
+
+    Args:
+        values: `agent_values`.
+        seed: As in `Sampling`.
+    """
+    sampling = Sampling(seed)
+    found = {
+        name: quantity(
+            name, values[name], unit_of(name), sampling, scale=scale_of(name), test=name in CLAIMED
+        )
+        for name in MEASURES
+        if name in values
+    }
+    return corrected({GROUP: found}, CLAIMED)

@@ -1,0 +1,183 @@
+"""The page of the experiment: what the tests say, one figure, one table, and what every row means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.bci.measures import (
+    END,
+    ERROR,
+    KEPT,
+    LEARNED,
+    PERTURBED,
+    RESIDUAL,
+    SAVED_ALL,
+    SAVED_FIRST,
+    TRACE,
+    TRACE_BEYOND,
+    TRACE_SHAM,
+)
+from experiments.bci.ppo.config import BciPpo
+from experiments.bci.ppo.course import CONDITIONS, SHAM
+from experiments.bci.ppo.measures import BEFORE, GROUP, Curves
+from experiments.bci.report import defined, meanings
+from experiments.claims import bold_means, cell, is_shown
+from experiments.drawing import style as look
+from experiments.runs.tables import format_value, markdown_table
+from experiments.study import Quantity
+from savings_gym.arrays import MM, Floats
+
+FIGURE: Final = "bci_ppo.png"
+Found = Mapping[str, Quantity]
+
+
+def page(numbers: Mapping[str, Found], config: BciPpo, command: str) -> str:
+    """Return the page as Markdown.
+
+    Args:
+        numbers: What `quantities` returned; measures that it lacks have no row.
+        config: The arguments.
+        command: The command line.
+    """
+    found = numbers[GROUP]
+    what = meanings() | {
+        BEFORE: "distance of the cursor from the target at the end of the trial, mean over targets and the "
+        f"last {END} probes of NF1."
+    }
+    rows = [(measure, cell(entry)) for measure, entry in found.items()]
+    return f"""# Brain-computer interface: a reinforcement learner
+
+The actions of an agent are the activity of {config.units} units, which moves a cursor through a linear
+decoder. The agent learns by PPO from rewards: nothing tells it the decoder, or that it has changed. The
+phases are an intuitive decoder (NF1), one that turns the cursor by {config.angle:g}° (FF1), the intuitive one
+again (NF2, the washout) and the turned one again (FF2). Command: `{command}`
+
+## In short
+
+{in_short(found)}
+
+![Errors over the phases, savings and memory traces]({FIGURE})
+
+{caption(config)}
+
+## Methods
+
+{config.agents} agents, each with its own sham. The intuitive decoder is a population vector: every unit
+pushes the cursor in its own direction, evenly spread. PPO is that of `agents.ppo.plain_ppo`: a policy without
+memory, of two layers of {config.ppo.units} units, learning rate {config.ppo.learning_rate:g}, an update after
+one trial of each of {config.cursors} cursors. NF1 has {config.nf1_trials:,} trials, FF1
+{config.ff1_trials:,}, NF2 {config.nf2_trials:,} and FF2 {config.ff2_trials:,}. A probe is one reach to each
+of 8 targets, without exploration, every {config.probe_every} trials. At the end of NF1 every
+agent is copied; the copy, its *sham*, practises the intuitive decoder in FF1, with the same trials and noise.
+From then on the noise on actions is fixed, so that FF1 and FF2 are explored alike.
+
+{bold_means("the three tests: savings and the trace beyond the sham").replace("networks", "agents")}
+
+{markdown_table(("measure", "value"), rows)}
+
+{defined(list(found), what)}
+
+## Beside networks that learn by gradients
+
+Networks of `python -m experiments.bci` learn perturbed decoders that reorder their activity, by gradients
+that know the decoder. Here the decoder turns the cursor, and the agent has to find that out from rewards. So
+the way of learning is not all that differs between the two pages; their measures are the same.
+"""
+
+
+def in_short(found: Found) -> str:
+    """Return what the tests say: learning, control after the washout, the trace, and savings."""
+    control = (
+        f"PPO learns to move the cursor to within {_number(found[BEFORE])} of the target. The turned "
+        f"decoder raises the error to {_number(found[PERTURBED])}, of which learning removes "
+        f"{_number(found[LEARNED])}."
+    )
+    low, high = found[RESIDUAL].ci
+    restored = low is not None and high is not None and low <= 0.0 <= high
+    washout = (
+        f"After the washout, control under the intuitive decoder is {'not measurably' if restored else ''} "
+        f"different from before: the error has changed by {_number(found[RESIDUAL])}."
+    ).replace("  ", " ")
+    trace = found[TRACE_BEYOND]
+    if _positive(trace):
+        share = f", {_number(found[KEPT])} of the progress that was learned" if KEPT in found else ""
+        kept = f"Activity still holds a trace of the turned decoder, {_number(trace)} beyond the sham{share}."
+    else:
+        kept = f"No trace of the turned decoder is shown in the activity of the washout ({_number(trace)})."
+    return " ".join((control, washout, kept, _saved(found)))
+
+
+def _saved(found: Found) -> str:
+    """Whether relearning starts nearer to the target, or is faster, than the sham's learning."""
+    times = {SAVED_FIRST: "at first", SAVED_ALL: "on average over FF2"}
+    shown = [f"{_number(found[name])} {time}" for name, time in times.items() if _positive(found[name])]
+    open_ = [f"{_number(found[name])} {time}" for name, time in times.items() if not _positive(found[name])]
+    if not shown:
+        differs = f"the error is smaller than the sham's by {' and '.join(open_)}"
+        return f"Savings beyond practice are not shown: {differs}."
+    text = f"Relearning shows savings: the error is smaller than the sham's by {' and '.join(shown)}"
+    return f"{text}; not shown: {' and '.join(open_)}." if open_ else f"{text}."
+
+
+def _positive(entry: Quantity) -> bool:
+    return is_shown(entry) and (entry.value or 0.0) > 0.0
+
+
+def _number(entry: Quantity) -> str:
+    return format_value(entry.value, entry.ci, entry.unit)
+
+
+def caption(config: BciPpo) -> str:
+    """Return what the panels show."""
+    return (
+        f"Means over {config.agents} agents; bands and bars are 95 % t intervals, dots agents. **a**, "
+        "distance of the cursor from the target at the end of the trial, in probes, on a logarithmic axis; "
+        "blue, with the turned decoder in FF1; grey, the sham; shaded, FF1 and FF2. **b**, savings: the "
+        "error of the sham minus that after a turned FF1, in the first probe of FF2 and on average over "
+        "FF2. **c**, memory trace of perturbed agents (blue) and of shams (grey)."
+    )
+
+
+def draw(curves: Curves, values: Mapping[str, Floats], config: BciPpo, out: Path) -> Path:
+    """Draw errors, savings and memory traces."""
+    with look.house_style():
+        return look.save_picture(_figure(curves, values, config), out / FIGURE)
+
+
+def _figure(curves: Curves, values: Mapping[str, Floats], config: BciPpo) -> Figure:
+    figure = look.new_figure(2.6, gap=0.03)
+    errors, savings, traces = panels = figure.subplots(1, 3, width_ratios=[3.0, 1.2, 1.2])
+    _over_trials(errors, curves, config)
+    for x, name in enumerate((SAVED_FIRST, SAVED_ALL)):
+        look.draw_dots(savings, float(x), MM * values[name], look.OURS)
+    savings.set(xticks=[0, 1], xticklabels=["first", "mean"], ylabel="Savings in FF2 (mm)")
+    look.draw_dots(traces, 0.0, MM * values[TRACE_SHAM], look.QUIET)
+    look.draw_dots(traces, 1.0, MM * values[TRACE], look.OURS)
+    traces.set(xticks=[0, 1], xticklabels=["sham", "perturbed"], ylabel="Memory trace (mm/s)")
+    for axes in (savings, traces):
+        axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
+        axes.set_xlim(-0.6, 1.7)
+    look.letter_panels(panels)
+    return figure
+
+
+def _over_trials(axes: Axes, curves: Curves, config: BciPpo) -> None:
+    """Draw agents and shams over all trials, with the perturbed phases shaded."""
+    for condition in reversed(CONDITIONS):
+        colour, label = (look.QUIET, "sham") if condition == SHAM else (look.OURS, "turned in FF1")
+        first = 0
+        for phase, errors in curves[ERROR][condition].items():
+            count = config.trials(phase)
+            trials = first + np.minimum(np.arange(errors.shape[1]) * config.probe_every, count).astype(float)
+            if condition != SHAM and phase.startswith("FF"):
+                axes.axvspan(first / 1000, (first + count) / 1000, color=look.FIELD_SHADE, zorder=0)
+            look.draw_band(axes, trials / 1000, MM * errors, colour, label if first == 0 else None)
+            first += count
+    axes.set(xlabel="Trial (1000)", ylabel="Error (mm)", yscale="log")
+    axes.legend(loc="upper right")
