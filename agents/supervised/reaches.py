@@ -299,6 +299,7 @@ def random_reaches(
     field: Field,
     rng: np.random.Generator,
     *,
+    probe: bool = False,
     catch_fraction: float = 0.5,
     go_time: tuple[float, float] = TRAINING_GO,
     noise: Noise = Noise(),  # noqa: B008, frozen
@@ -308,8 +309,9 @@ def random_reaches(
     arm: Arm | None = None,
     signal_noise: float = 0.0,
 ) -> Reaches:
-    """Return m pre-training reaches for each of n networks: start and target uniform in joint space.
+    """Return m reaches from anywhere to anywhere for each of n networks: a training batch, or a probe.
 
+    Start and target are uniform in joint space, as in pre-training.
     Half of these starts (80 of the elbow's 155 degrees) lie outside elbow angles of 45 to 120 degrees.
     Within, the moment arms of our muscles are those of the study to 2 mm (elbow flexors) or 0.1 mm
     (extensors); outside, they differ by up to 29 mm.
@@ -319,8 +321,10 @@ def random_reaches(
         m: Trials of each network.
         field: Field of all trials.
         rng: Generator of reaches, go times and noise.
-        catch_fraction: Share of the batch without go.
-        go_time: First and last time of go [s].
+        probe: Whether all networks make the same reaches, which do not depend on n, with go at 0.44 s; else
+            each makes its own, with go as in training, and catch trials.
+        catch_fraction: Share of a training batch without go.
+        go_time: First and last time of go in a training batch [s].
         noise: Standard deviations of the noise.
         delays: Delays of the observation.
         device: Device of the tensors.
@@ -330,8 +334,12 @@ def random_reaches(
     """
     arm = arm or load_arm("muscle")
     low, high = arm.joint_range.T
-    q = rng.uniform(low, high, (2, n, m, 2))
-    go = training_go(rng, n, m, catch_fraction, go_time)
+    if probe:
+        q = np.broadcast_to(rng.uniform(low, high, (2, 1, m, 2)), (2, n, m, 2))
+        go = np.full((n, m), round(PROBE_GO / CONTROL_STEP))
+    else:
+        q = rng.uniform(low, high, (2, n, m, 2))
+        go = training_go(rng, n, m, catch_fraction, go_time)
     return make_reaches(
         q[0], arm.hand_position(q[1]), go, field, rng,
         noise=noise, delays=delays, device=device, dtype=dtype, arm=arm, signal_noise=signal_noise,

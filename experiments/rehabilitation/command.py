@@ -3,10 +3,11 @@
     python -m experiments.rehabilitation --preset quick|smoke [--out runs/rehabilitation-quick]
 
 takes networks that reach, lesions them, and takes each through several courses of practice and everyday life:
-more or less of it, at once or spaced out, with a robot that helps as needed or makes errors larger. After
-some courses the networks meet a curl field twice, with a washout between, and with shams. Writes probes and
-networks of every course, run folders in ``relearning``, summary.json, rehabilitation.png and README.md. The
-same command goes on with what is missing; a kill loses one course at most.
+more or less of it, at once or spaced out, with a robot that helps as needed or makes errors larger. Probes
+test the practised reaches, and others that no therapy practises. After some courses the networks, and intact
+ones that took the same course, meet a curl field twice, with a washout between, and with shams. Writes probes
+and networks of every course, run folders in ``relearning``, summary.json, rehabilitation.png and README.md.
+The same command goes on with what is missing; a kill loses one course at most.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from experiments.runs.folder import RunFolder
 from savings_gym.files import PROBES, read_table
 
 log = logging.getLogger(__name__)
-Courses = dict[int, dict[str, pd.DataFrame]]  # units to therapy to probes
+Courses = dict[int, dict[str, pd.DataFrame]]  # units to name of the course to probes
 
 
 def run(config: Rehabilitation) -> int:
@@ -38,9 +39,9 @@ def run(config: Rehabilitation) -> int:
     def work(folder: RunFolder, stop: StopFlag) -> None:
         courses: Courses = {units: {} for units in config.sizes}
         for units in config.sizes:
-            for therapy in config.therapies:
-                log.info("%d units, %s", units, therapy)
-                courses[units][therapy] = course_probes(config, weights[units], units, therapy, stop)
+            for course in config.courses:
+                log.info("%d units, %s", units, course)
+                courses[units][course] = course_probes(config, weights[units], units, course, stop)
         values = {units: course_values(tables, config) for units, tables in courses.items()}
         for units in config.sizes:
             found = {

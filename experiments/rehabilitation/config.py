@@ -11,7 +11,7 @@ from agents.supervised.learner import Learning
 from agents.supervised.lesions import Lesion
 from agents.supervised.memory import check_learning_memory
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO
-from experiments.rehabilitation.therapy import PRACTICE, THERAPIES, Block, course
+from experiments.rehabilitation.therapy import EVERYDAY, PRACTICE, THERAPIES, Block, course
 from experiments.runs.command_line import choice, choices
 from experiments.savings.config import SIZE_WEIGHTS, Savings, start_weights
 from experiments.savings.phases import PhaseChanges
@@ -24,6 +24,20 @@ from savings_gym.task.settings import N_TARGETS, Delays, Noise
 
 PRESET_NAMES: Final = ("quick", "smoke")
 INTACT: Final = "intact"  # networks without a lesion, an impaired arm, or therapy
+INTACT_COURSES: Final = {  # networks without a lesion or an impaired arm: name of their course to its therapy
+    f"{INTACT}-{therapy}": therapy for therapy in THERAPIES
+}
+INTACT_PRACTICE: Final = f"{INTACT}-{PRACTICE}"
+
+
+def therapy_of(course_name: str) -> str:
+    """Return the therapy of a course of intact or lesioned networks; `INTACT` if there is no course."""
+    return INTACT_COURSES.get(course_name, course_name)
+
+
+def is_intact(course_name: str) -> bool:
+    """Return whether networks have no lesion and no impaired arm in this course."""
+    return course_name == INTACT or course_name in INTACT_COURSES
 
 
 @dataclass(frozen=True)
@@ -55,9 +69,9 @@ class Rehabilitation:
     therapies: Annotated[tuple[str, ...], choices(THERAPIES)] = THERAPIES
     """Courses of therapy to compare."""
     dose: int = 400
-    """Updates of practice, each with the 8 reaches of the probes."""
+    """Updates of practice, each with the 8 centre-out reaches."""
     everyday: int = 400
-    """Updates of everyday life, each with 8 reaches from anywhere to anywhere."""
+    """Updates of everyday life beside practice, each with 8 reaches from anywhere to anywhere."""
     sessions: int = 4
     """Parts of a dose that is spaced out over everyday life."""
     assistance: float = 40.0
@@ -66,8 +80,11 @@ class Rehabilitation:
     """Share of the assistance that is kept from update to update."""
     augmentation: float = 20.0
     """Stiffness of the robot that makes errors larger [N/m]."""
-    relearn: Annotated[tuple[str, ...], choices((INTACT, *THERAPIES))] = (INTACT, "everyday", "practice")
-    """After which courses networks meet a curl field, are washed out, and meet it again, with shams."""
+    relearn: Annotated[tuple[str, ...], choices((INTACT, *INTACT_COURSES, *THERAPIES))] = (
+        INTACT, INTACT_PRACTICE, EVERYDAY, PRACTICE,
+    )  # fmt: skip
+    """After which courses networks meet a curl field, are washed out, and meet it again, with shams: intact
+    networks without a course or after it (intact-practice, ...), and lesioned ones."""
     nf1_updates: int = 20
     """Updates of the baseline before the field."""
     ff1_updates: int = 300
@@ -105,7 +122,7 @@ class Rehabilitation:
             )
         if PRACTICE not in self.therapies:
             raise ValueError(f"therapies must contain {PRACTICE!r}, with which others are compared")
-        if lacking := set(self.relearn) - {INTACT, *self.therapies}:
+        if lacking := {therapy_of(name) for name in self.relearn} - {INTACT, *self.therapies}:
             raise ValueError(f"relearn names {', '.join(sorted(lacking))}, which is not among the therapies")
         if self.sessions > min(self.dose, self.everyday):
             raise ValueError(f"sessions must be at most dose and everyday, got {self.sessions}")
@@ -120,9 +137,19 @@ class Rehabilitation:
         self.arm()
         self.learning()
 
-    def blocks(self, therapy: str) -> list[Block]:
-        """Return the blocks of the course of a therapy."""
-        return course(therapy, self.dose, self.everyday, self.sessions)
+    @property
+    def intact_courses(self) -> tuple[str, ...]:
+        """Names of the courses that intact networks take."""
+        return tuple(name for name in self.relearn if name in INTACT_COURSES)
+
+    @property
+    def courses(self) -> tuple[str, ...]:
+        """Names of all courses: those of lesioned networks, then those of intact ones."""
+        return self.therapies + self.intact_courses
+
+    def blocks(self, course_name: str) -> list[Block]:
+        """Return the blocks of a course, by its name."""
+        return course(therapy_of(course_name), self.dose, self.everyday, self.sessions)
 
     def arm(self) -> ArmChanges:
         """Return the arm of impaired networks."""
@@ -162,8 +189,8 @@ PRESETS: Final = {
     "quick": Rehabilitation(),
     "smoke": Rehabilitation(
         "smoke", Path("runs/rehabilitation-smoke"), networks=2, sizes=(32, 64), dose=4, everyday=4,
-        sessions=2, relearn=(INTACT, "practice"), nf1_updates=1, ff1_updates=3, nf2_updates=3, ff2_updates=3,
-        probe_every=2,
+        sessions=2, relearn=(INTACT, INTACT_PRACTICE, PRACTICE), nf1_updates=1, ff1_updates=3, nf2_updates=3,
+        ff2_updates=3, probe_every=2,
     ),
 }  # fmt: skip
 

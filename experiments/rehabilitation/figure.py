@@ -14,10 +14,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from experiments.drawing import style as look
-from experiments.rehabilitation.config import INTACT, Rehabilitation
-from experiments.rehabilitation.courses import BEFORE
+from experiments.rehabilitation.config import INTACT, Rehabilitation, is_intact, therapy_of
+from experiments.rehabilitation.courses import (
+    BEFORE,
+    PRACTISED_REACHES,
+    REACHES,
+    UNPRACTISED,
+    UNPRACTISED_REACHES,
+)
 from experiments.rehabilitation.measures import (
     LEFT,
+    OTHER_THERAPY,
     SAVED,
     THERAPY,
     Numbers,
@@ -26,6 +33,7 @@ from experiments.rehabilitation.measures import (
     error_at,
     errors,
     practice_and_rest,
+    unpractised,
 )
 from experiments.rehabilitation.therapy import AUGMENTED, DOUBLE, EVERYDAY, PRACTICE, SPACED, THERAPIES
 from savings_gym.arrays import MM, Floats
@@ -38,29 +46,43 @@ COLOURS: Final = dict(
 LINES: Final = {AUGMENTED: look.DASHED}  # it lies on practice
 TICKS: Final = (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # of errors as multiples of those before the lesion
 NEAR_TICKS: Final = (0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4)  # of those relative to another course
-Tables = Mapping[int, Mapping[str, pd.DataFrame]]  # units to therapy to the probes of its course
+MARKERS: Final = dict(zip(REACHES, "s^", strict=True))
+Tables = Mapping[int, Mapping[str, pd.DataFrame]]  # units to name of a course to its probes
 
 
 def caption(config: Rehabilitation) -> str:
     """Return what every panel shows, as Markdown."""
     curves = [chr(ord("a") + k) for k in range(len(config.sizes))]
-    since, left, saved = (chr(ord("a") + len(curves) + k) for k in range(3))
+    others, since, left, saved = (chr(ord("a") + len(curves) + k) for k in range(4))
     names = curves[0] if len(curves) == 1 else f"{curves[0]} to {curves[-1]}"
     lines = [
         f"**{names}**, error in the eight practised reaches divided by each network's own error before the "
         "lesion (dotted: 1), on a logarithmic axis; geometric means over the "
         f"{config.networks} networks of a size, with 95 % t intervals of the logarithms as bands. "
         f"{_times(config)} What follows is everyday life.",
-        f"**{since}**, the same in the everyday life after the last practice, over networks of all sizes.",
-        f"**{left}**, error at the end of a course divided by that at the end of *{PRACTICE}* (dotted: 1): "
-        "networks of all sizes as dots; beside them means and 95 % intervals, as in the table.",
+        f"**{others}**, the same in the {UNPRACTISED} reaches that were not practised, over networks of all "
+        "sizes.",
+        f"**{since}**, that in the practised reaches in the everyday life after the last practice, over "
+        "networks of all sizes.",
+        f"**{left}**, error at the end of a course divided by that at the end of *{PRACTICE}* (dotted: 1), "
+        "in practised reaches (squares) and in those that were not practised (triangles): small, networks "
+        "of all sizes; beside them means and 95 % intervals, as in the tables.",
     ]
     if config.relearn:
         lines.append(
-            f"**{saved}**, savings beyond the sham after some courses: networks as dots; beside them means "
-            "and 95 % t intervals over the networks of a size."
+            f"**{saved}**, savings beyond the sham of lesioned networks after some courses"
+            f"{_intact_words(config)}: networks one by one; beside them, as squares, means and 95 % t "
+            "intervals over the networks of a size."
         )
     return " ".join(lines)
+
+
+def _intact_words(config: Rehabilitation) -> str:
+    """Return which intact networks the savings are beside, in a few words."""
+    without = ["without a course"] if INTACT in config.relearn else []
+    named = [f"after *{therapy_of(name)}* (triangles)" for name in config.intact_courses]
+    words = " and ".join(without + named)
+    return f", and of intact ones {words}" if words else ""
 
 
 def _times(config: Rehabilitation) -> str:
@@ -74,7 +96,7 @@ def _times(config: Rehabilitation) -> str:
 
 
 def draw(tables: Tables, values: Values, numbers: Numbers, config: Rehabilitation, out: Path) -> Path:
-    """Draw the courses, size by size, and below them what follows practice, other courses, and savings.
+    """Draw the courses, size by size; unpractised reaches and what follows practice; comparison and savings.
 
     Args:
         tables: Probes of all courses.
@@ -91,19 +113,18 @@ def draw(tables: Tables, values: Values, numbers: Numbers, config: Rehabilitatio
 
 
 def _figure(tables: Tables, values: Values, numbers: Numbers, config: Rehabilitation) -> Figure:
-    figure = look.new_figure(4.8, gap=0.03)
-    count = 3 if config.relearn else 2
-    columns = math.lcm(len(tables), count)
-    grid = figure.add_gridspec(2, columns)
+    figure = look.new_figure(7.0, gap=0.03)
+    columns = math.lcm(len(tables), 2)
+    grid = figure.add_gridspec(3, columns)
 
     def row(number: int, count: int) -> list[Axes]:
         width = columns // count
         return [figure.add_subplot(grid[number, k * width : (k + 1) * width]) for k in range(count)]
 
-    panels, below = row(0, len(tables)), row(1, count)
-    for axes, (units, by_therapy) in zip(panels, tables.items(), strict=True):
-        for therapy, table in by_therapy.items():
-            updates, logs = _relative(table)
+    panels, (others, since), last = row(0, len(tables)), row(1, 2), row(2, 2 if config.relearn else 1)
+    for axes, (units, by_course) in zip(panels, tables.items(), strict=True):
+        for therapy in config.therapies:
+            updates, logs = _relative(by_course[therapy])
             _draw_logs(axes, updates[1:], logs[:, 1:], therapy)
         axes.set(title=f"{units} units", xlabel="Update")
     for axes in panels[1:]:
@@ -111,21 +132,28 @@ def _figure(tables: Tables, values: Values, numbers: Numbers, config: Rehabilita
     panels[0].set_ylabel("Error / error before the lesion")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), borderaxespad=0.2)
-    _since_practice(below[0], tables, config)
-    _beside_practice(below[1], values, numbers, config)
-    for axes in (*panels, below[0]):
+    _unpractised(others, tables, config)
+    _since_practice(since, tables, config)
+    _beside_practice(last[0], values, numbers, config)
+    for axes in (*panels, others, since):
         _log_axis(axes, TICKS)
-    _log_axis(below[1], NEAR_TICKS)
+    _log_axis(last[0], NEAR_TICKS)
     if config.relearn:
-        _savings(below[2], values, config)
-    look.letter_panels([*panels, *below])
+        _savings(last[1], values, config)
+    look.letter_panels([*panels, others, since, *last])
     return figure
 
 
-def _relative(table: pd.DataFrame) -> tuple[Floats, Floats]:
+def _relative(table: pd.DataFrame, reaches: str = PRACTISED_REACHES) -> tuple[Floats, Floats]:
     """Return updates, and logarithms of the error relative to that before the lesion, (n, probes)."""
-    updates, its = errors(table)
+    updates, its = errors(table, reaches)
     return updates, np.log(its / error_at((updates, its), BEFORE)[:, None])
+
+
+def _over_sizes(tables: Tables, therapy: str, reaches: str = PRACTISED_REACHES) -> tuple[Floats, Floats]:
+    """Return updates, and those logarithms averaged over the sizes, (n, probes)."""
+    curves = [_relative(by_course[therapy], reaches) for by_course in tables.values()]
+    return curves[0][0], np.mean([logs for _, logs in curves], axis=0)
 
 
 def _draw_logs(axes: Axes, x: Floats, logs: Floats, therapy: str) -> None:
@@ -147,44 +175,64 @@ def _log_axis(axes: Axes, ticks: Sequence[float]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
+def _unpractised(axes: Axes, tables: Tables, config: Rehabilitation) -> None:
+    """Draw the errors in unpractised reaches over the courses, over networks of all sizes."""
+    for therapy in config.therapies:
+        updates, logs = _over_sizes(tables, therapy, UNPRACTISED_REACHES)
+        _draw_logs(axes, updates[1:], logs[:, 1:], therapy)
+    axes.set(
+        title="Reaches that were not practised", xlabel="Update", ylabel="Error / error before the lesion"
+    )  # fmt: skip
+
+
 def _since_practice(axes: Axes, tables: Tables, config: Rehabilitation) -> None:
     """Draw the errors of everyday life after practice, over networks of all sizes."""
     for therapy in config.therapies:
         if therapy == EVERYDAY:
             continue
         end, _ = practice_and_rest(config, therapy)
-        curves = [_relative(by_therapy[therapy]) for by_therapy in tables.values()]
-        updates = curves[0][0]
-        logs = np.mean([its for _, its in curves], axis=0)
+        updates, logs = _over_sizes(tables, therapy)
         _draw_logs(axes, updates[updates >= end] - end, logs[:, updates >= end], therapy)
-    axes.set(xlabel="Updates since practice", ylabel="Error / error before the lesion")
+    axes.set(
+        title="Practised reaches", xlabel="Updates since practice", ylabel="Error / error before the lesion"
+    )  # fmt: skip
 
 
 def _beside_practice(axes: Axes, values: Values, numbers: Numbers, config: Rehabilitation) -> None:
     """Draw networks and means of the errors at the end relative to those after practice at once."""
-    therapies = [therapy for therapy in config.therapies if therapy not in (EVERYDAY, PRACTICE)]
+    therapies = [therapy for therapy in config.therapies if therapy != PRACTICE]
     for place, therapy in enumerate(therapies):
-        ratios = np.stack([its[after(LEFT, therapy)] / its[after(LEFT, PRACTICE)] for its in values.values()])
-        entry, colour = numbers[THERAPY][after(LEFT, therapy)], COLOURS[therapy]
-        x = np.full(ratios.size, place - 0.1)
-        axes.scatter(x, ratios.ravel(), s=11.0, color=colour, linewidths=0.0, alpha=0.6, zorder=3)
-        value, low, high = (None if x is None else 1.0 + x / 100.0 for x in (entry.value, *entry.ci))
-        look.draw_estimate(axes, place + 0.15, value, (low, high), colour)
+        for reaches, family, beside in zip(REACHES, (THERAPY, OTHER_THERAPY), (-0.25, 0.15), strict=True):
+            its, reference = after(LEFT, therapy), after(LEFT, PRACTICE)
+            entry, colour, marker = numbers[family][its], COLOURS[therapy], MARKERS[reaches]
+            if reaches == UNPRACTISED_REACHES:
+                its, reference = unpractised(its), unpractised(reference)
+            ratios = np.stack([of[its] / of[reference] for of in values.values()]).ravel()
+            x = np.full(ratios.size, place + beside)
+            axes.scatter(
+                x, ratios, s=9.0, color=colour, marker=marker, linewidths=0.0, alpha=0.5, zorder=3
+            )  # fmt: skip
+            value, low, high = (None if x is None else 1.0 + x / 100.0 for x in (entry.value, *entry.ci))
+            look.draw_estimate(axes, place + beside + 0.14, value, (low, high), colour, marker=marker)
+    for reaches, marker in MARKERS.items():
+        axes.plot([], [], marker, color=look.INK, markersize=4.0, label=reaches)
     axes.set(ylabel="Error / error after practice,\nat the end", xlim=(-0.6, len(therapies) - 0.4))
-    axes.set_xticks(range(len(therapies)), therapies, rotation=20.0)
+    axes.set_xticks(range(len(therapies)), therapies)
+    if therapies:
+        axes.legend(loc="best", ncols=2)
 
 
 def _savings(axes: Axes, values: Values, config: Rehabilitation) -> None:
     """Draw networks and means of savings against size, side by side."""
     sizes = list(values)
     for number, course in enumerate(config.relearn):
-        colour = look.INK if course == INTACT else COLOURS[course]
-        beside = 0.7 * ((number + 0.5) / len(config.relearn) - 0.5)
+        colour = look.INK if course == INTACT else COLOURS[therapy_of(course)]
+        marker = "^" if is_intact(course) and course != INTACT else "o"
+        beside = 0.8 * ((number + 0.5) / len(config.relearn) - 0.5)
         for place, units in enumerate(sizes):
-            look.draw_dots(
-                axes, place + beside, MM * values[units][after(SAVED, course)], colour, beside=0.05
-            )
-        axes.plot([], [], "s", color=colour, markersize=4.0, label=course)
+            its = MM * values[units][after(SAVED, course)]
+            look.draw_dots(axes, place + beside, its, colour, marker, beside=0.07)
+        axes.plot([], [], marker, color=colour, markersize=4.0, label=course)
     axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
     axes.set(ylabel="Savings beyond the sham (mm)", xlabel="Units", xlim=(-0.6, len(sizes) - 0.4))
     axes.set_xticks(range(len(sizes)), [str(units) for units in sizes])

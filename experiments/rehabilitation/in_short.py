@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from experiments.figures.findings import effect
-from experiments.rehabilitation.config import INTACT, Rehabilitation
+from experiments.rehabilitation.config import INTACT_COURSES, Rehabilitation, is_intact
+from experiments.rehabilitation.courses import UNPRACTISED
 from experiments.rehabilitation.measures import (
+    CAUSES,
     CHANGED,
     COURSE,
     DEFICIT,
+    GENERALISED,
     LEFT,
+    OF_COURSE,
+    OF_LESION,
+    OTHER_COURSE,
+    OTHER_THERAPY,
     PRACTISED,
     PRIOR,
     SAVED,
@@ -38,35 +45,79 @@ DIGITS: Final = 2  # of the numbers in a sentence
 
 
 def in_short(numbers: Mapping[str, Found], config: Rehabilitation) -> str:
-    """Return up to five sentences as a Markdown list: the course, spacing, other therapies, size, savings.
+    """Return the findings as a Markdown list: recovery, what it generalises to, therapies, size, savings.
 
     A sentence states an effect only if its corrected test shows it, and says so otherwise.
     """
     sentences = [
         _course(numbers[COURSE], config),
+        _generalisation(numbers[OTHER_COURSE], config),
+        _everyday(numbers, config),
         _spacing(numbers[THERAPY], config),
         _others(numbers[THERAPY], config),
         _size(numbers[SIZE], config),
         _savings(numbers[SAVINGS], config),
+        *_causes(numbers[CAUSES]),
     ]
     return "\n".join(f"- {sentence}" for sentence in sentences if sentence)
 
 
 def _course(found: Found, config: Rehabilitation) -> str:
     """How far practice brings the error down, and how far everyday life undoes it."""
-    change = found[after(CHANGED, PRACTICE)]
-    end = number(found[after(LEFT, PRACTICE)])
-    then = f"{config.everyday} updates of everyday life"
-    later = {
-        1: f"{then} then raise it to {end} times",
-        0: f"that {then} then change it is not shown ({end} times at the end)",
-        -1: f"{then} then lower it to {end} times",
-    }[effect(change)]
     return (
         f"Right after the lesion, the error in the eight practised reaches is {number(found[DEFICIT])} times "
         f"what it was before; after {config.dose} updates of practice it is "
-        f"{number(found[after(PRACTISED, PRACTICE)])} times; {later}."
+        f"{number(found[after(PRACTISED, PRACTICE)])} times; {_later(found, config)}."
     )
+
+
+def _later(found: Found, config: Rehabilitation) -> str:
+    """What everyday life does to the error after practice."""
+    end = number(found[after(LEFT, PRACTICE)])
+    then = f"{config.everyday} updates of everyday life"
+    return {
+        1: f"{then} then raise it to {end} times",
+        0: f"that {then} then change it is not shown ({end} times at the end)",
+        -1: f"{then} then lower it to {end} times",
+    }[effect(found[after(CHANGED, PRACTICE)])]
+
+
+def _generalisation(found: Found, config: Rehabilitation) -> str:
+    """Whether practice changes the error in reaches that it does not consist of."""
+    deficit, end = number(found[DEFICIT]), number(found[after(PRACTISED, PRACTICE)])
+    others = f"{UNPRACTISED} reaches that were not practised"
+    change = effect(found[after(GENERALISED, PRACTICE)])
+    if change:
+        generalises, verb = ("generalises", "lowers") if change < 0 else ("does not generalise", "raises")
+        text = (
+            f"Recovery by practice {generalises}: in {others}, it {verb} the error from {deficit} to {end} "
+            "times what it was before the lesion"
+        )
+    else:
+        text = (
+            f"That practice changes the error in {others} is not shown ({deficit} times what it was before, "
+            f"right after the lesion; {end} times at the end of practice)"
+        )
+    return f"{text}; {_later(found, config)}."
+
+
+def _everyday(numbers: Mapping[str, Found], config: Rehabilitation) -> str:
+    """Whether everyday life alone leaves another error than practice with everyday life after it."""
+    if EVERYDAY not in config.therapies:
+        return ""
+    shown, open_ = [], []
+    for family, reaches in ((THERAPY, "in the practised reaches"), (OTHER_THERAPY, "in the others")):
+        its = numbers[family][after(LEFT, EVERYDAY)]
+        if effect(its):
+            shown.append(f"{than(its)} {reaches}")
+        else:
+            open_.append(f"{reaches} ({number(its)})")
+    text = f"{config.dose + config.everyday} updates of everyday life alone"
+    course = f"{config.dose} of practice with {config.everyday} of everyday life after them"
+    if not shown:
+        return f"{text} are not shown to leave another error than {course}: {listed(open_, 'or')}."
+    text += f" leave {listed(shown)} than {course}"
+    return f"{text}; a difference {open_[0]} is not shown." if open_ else f"{text}."
 
 
 def _spacing(found: Found, config: Rehabilitation) -> str:
@@ -92,7 +143,7 @@ def _spacing(found: Found, config: Rehabilitation) -> str:
 
 def _others(found: Found, config: Rehabilitation) -> str:
     """What doses that are larger, or come with a robot, do by the end of practice and of the course."""
-    others = [therapy for therapy in config.therapies if therapy not in (EVERYDAY, PRACTICE, SPACED)]
+    others = [therapy for therapy in config.therapies if therapy in WITH]
     if not others:
         return ""
     parts = []
@@ -131,7 +182,7 @@ def _size(found: Found, config: Rehabilitation) -> str:
 
 def _savings(found: Found, config: Rehabilitation) -> str:
     """After which courses networks save."""
-    entries = {course: found[after(SAVED, course)] for course in config.relearn if course != INTACT}
+    entries = {name: found[after(SAVED, name)] for name in config.relearn if not is_intact(name)}
     if not entries:
         return ""
     shown = [f"{number(its)} after *{name}*" for name, its in entries.items() if effect(its) > 0]
@@ -145,22 +196,51 @@ def _savings(found: Found, config: Rehabilitation) -> str:
     return f"{text}; not shown after {listed(open_, 'or')}." if open_ else f"{text}."
 
 
+def _causes(found: Found) -> list[str]:
+    """Whether the lesion, and whether the course, changes savings; one sentence per course."""
+    sentences = []
+    for therapy in INTACT_COURSES.values():
+        parts = []
+        if (lesion := found.get(after(OF_LESION, therapy))) is not None:
+            parts.append(
+                f"lesioned networks save {than(lesion, '')} than intact ones"
+                if effect(lesion)
+                else "savings are not shown to differ between lesioned and intact networks "
+                f"({number(lesion)})"
+            )
+        if (course := found.get(after(OF_COURSE, therapy))) is not None:
+            parts.append(
+                f"intact networks save {than(course, '')} than without that course"
+                if effect(course)
+                else "those of intact networks are not shown to differ from those without that course "
+                f"({number(course)})"
+            )
+        if parts:
+            sentences.append(f"After *{therapy}*, {listed(parts)}.")
+    return sentences
+
+
 def number(entry: Quantity) -> str:
     """Return value and interval as a sentence has them."""
     return format_value(entry.value, entry.ci, entry.unit, DIGITS)
 
 
-def than(entry: Quantity) -> str:
-    """Return a change in per cent as "29 % less error [23, 35]"."""
+def than(entry: Quantity, what: str = " error") -> str:
+    """Return a change as "29 % less error [23, 35]".
+
+    Args:
+        entry: The change.
+        what: Of what, after a space.
+    """
     low, high = entry.ci
     if entry.value is None or low is None or high is None:
-        return "an error that was not determined"
+        return f"an amount{' of' if what else ''}{what} that was not determined"
     if entry.value < 0.0:
         value, ends, word = -entry.value, (-high, -low), "less"
     else:
         value, ends, word = entry.value, (low, high), "more"
-    amount, _, interval = format_value(value, ends, "%", DIGITS).partition(" [")
-    return f"{amount} {word} error [{interval}"
+    amount, _, interval = format_value(value, ends, entry.unit, DIGITS).partition(" [")
+    return f"{amount} {word}{what} [{interval}"
 
 
 def listed(words: list[str], last: str = "and") -> str:

@@ -6,16 +6,23 @@ from collections.abc import Mapping
 from typing import Final
 
 from experiments.claims import bold_means, cell
-from experiments.rehabilitation.config import INTACT, Rehabilitation
+from experiments.rehabilitation.config import INTACT, INTACT_COURSES, Rehabilitation, is_intact
+from experiments.rehabilitation.courses import UNPRACTISED
 from experiments.rehabilitation.figure import FIGURE, caption
 from experiments.rehabilitation.in_short import Found, in_short
 from experiments.rehabilitation.measures import (
+    CAUSES,
     CHANGED,
     COURSE,
     DEFICIT,
     DOUBLING,
     FIRST,
+    GENERALISED,
     LEFT,
+    OF_COURSE,
+    OF_LESION,
+    OTHER_COURSE,
+    OTHER_THERAPY,
     PRACTISED,
     SAVED,
     SAVINGS,
@@ -48,12 +55,18 @@ def page(numbers: Mapping[str, Found], config: Rehabilitation, command: str) -> 
         config: The arguments.
         command: The command line.
     """
-    courses = "\n".join(f"- *{name}*: {MEANING[name]}" for name in config.therapies)
+    meaning = {name: MEANING[name] for name in config.therapies} | {
+        name: f"*{INTACT_COURSES[name]}* by intact networks, without a lesion or an impaired arm"
+        for name in config.intact_courses
+    }
+    courses = "\n".join(f"- *{name}*: {words}" for name, words in meaning.items())
     sections = [
         _recovery(numbers[COURSE], config),
         _beside_practice(numbers[THERAPY], config),
+        _unpractised(numbers, config),
         _sizes(numbers[SIZE], config),
         _savings(numbers[SAVINGS], config),
+        _causes(numbers[CAUSES], config),
         _not_measured(config),
         f"## Limits\n\n{LIMITS}",
     ]
@@ -68,7 +81,7 @@ networks through every course, in which only the recurrent layer learns. Command
 
 Brackets hold 95 % intervals; the courses are explained below the picture.
 
-![Errors over the courses, relative to those before the lesion; therapies beside practice; savings]({FIGURE})
+![Errors over the courses, in practised and other reaches; therapies beside practice; savings]({FIGURE})
 
 {caption(config)}
 
@@ -76,10 +89,12 @@ Brackets hold 95 % intervals; the courses are explained below the picture.
 
 {courses}
 
-The dose is {config.dose} updates of practice on the eight reaches that the probes test; everyday life is
-{config.everyday} updates of eight reaches from anywhere to anywhere. So the error tells how well a
-practised task is kept, not how well the networks reach in general. The error is the distance of the hand
-from the target at the end of a probe, without a robot, averaged over the eight reaches.
+The dose is {config.dose} updates of practice on eight centre-out reaches; everyday life is
+{config.everyday} updates of eight reaches from anywhere to anywhere. Probes test the eight practised reaches,
+and {UNPRACTISED} from anywhere to anywhere that are the same for all networks, courses and times. No course
+practises these, but everyday life consists of reaches like them. The error is the distance of the hand from
+the target at the end of a probe, without a robot, averaged over the reaches: those that are practised, unless
+stated otherwise.
 
 There are {config.networks} networks of every size. Errors are compared as ratios within a network, since the
 spread of errors grows with their size; means are geometric, tests and intervals those of the logarithms.
@@ -114,23 +129,22 @@ def impaired(config: Rehabilitation) -> str:
 def _recovery(found: Found, config: Rehabilitation) -> str:
     """Errors over the courses, as multiples of those before the lesion."""
     rows = [
-        (f"*{therapy}*", *(_cell(found, after(name, therapy)) for name in (PRACTISED, LEFT, CHANGED)))
-        for therapy in config.therapies
+        (f"*{course}*", *(_cell(found, after(name, course)) for name in (PRACTISED, LEFT, CHANGED)))
+        for course in config.courses
     ]
     headings = ("course", "at the end of practice", "at the end of the course", "change after practice")
     rest = practice_and_rest(config, SPACED)[1]
     shorter = f", {rest} in *{SPACED}*" if SPACED in config.therapies and rest < config.everyday else ""
-    lengths = ""
-    if EVERYDAY in config.therapies:
-        lengths = (
-            f" *{EVERYDAY}* ends after {config.everyday} updates, the others after "
-            f"{config.dose + config.everyday} or more, so it is not compared with them."
-        )
+    intact = (
+        f" *{'* and *'.join(config.intact_courses)}* shows what the course does to the same networks intact."
+        if config.intact_courses
+        else ""
+    )
     return f"""## The course of recovery
 
 Error as a multiple of the same network's error before the lesion. Right after the lesion it is
 {cell(found[DEFICIT])}. The last column is the change of the error in the everyday life that follows the last
-practice: {config.everyday} updates{shorter}.{lengths}
+practice: {config.everyday} updates{shorter}.{intact}
 
 {bold_means("the changes of this table")}
 
@@ -139,9 +153,31 @@ practice: {config.everyday} updates{shorter}.{lengths}
 
 def _beside_practice(found: Found, config: Rehabilitation) -> str:
     """Errors of other courses beside those of practice at once."""
-    others = [therapy for therapy in config.therapies if therapy not in (EVERYDAY, PRACTICE)]
+    others = [therapy for therapy in config.therapies if therapy != PRACTICE]
     if not others:
         return ""
+    spread = config.everyday - practice_and_rest(config, SPACED)[1] if SPACED in others else 0
+    between = (
+        f" At the end of practice, *{SPACED}* has had {spread} updates of everyday life between its parts."
+        if spread
+        else ""
+    )
+    if EVERYDAY in others:
+        between += (
+            f" *{EVERYDAY}* has as many updates as *{PRACTICE}*: at the end, the two differ by what practice "
+            "does and as much everyday life does not."
+        )
+    return f"""## Other courses beside the dose at once
+
+How much larger or smaller the error is than that of *{PRACTICE}*.{between}
+
+{bold_means("all tests of this section")}
+
+{_table_beside_practice(found, others)}{_equal_time(found, config)}"""
+
+
+def _table_beside_practice(found: Found, others: list[str]) -> str:
+    """Errors of other courses relative to those of practice at once, as a table."""
     rows = [
         (
             f"*{therapy}*", *(_cell(found, after(name, therapy)) for name in (PRACTISED, LEFT)),
@@ -150,19 +186,7 @@ def _beside_practice(found: Found, config: Rehabilitation) -> str:
         for therapy in others
     ]  # fmt: skip
     headings = ("course", "at the end of practice", "at the end of the course", "networks at the end")
-    spread = config.everyday - practice_and_rest(config, SPACED)[1] if SPACED in others else 0
-    between = (
-        f" At the end of practice, *{SPACED}* has had {spread} updates of everyday life between its parts."
-        if spread
-        else ""
-    )
-    return f"""## Other courses beside the dose at once
-
-How much larger or smaller the error is than that of *{PRACTICE}*.{between}
-
-{bold_means("all tests of this section")}
-
-{markdown_table(headings, rows)}{_equal_time(found, config)}"""
+    return markdown_table(headings, rows)
 
 
 def _equal_time(found: Found, config: Rehabilitation) -> str:
@@ -179,6 +203,47 @@ differs from that of *{PRACTICE}* by {cell(waited)} ({waited.note}). By then, *{
 {config.everyday} updates of everyday life, *{PRACTICE}* {rest}. So neither comparison keeps all else equal:
 at the end of the courses the time since practice differs, at equal time since practice the amount of
 everyday life."""
+
+
+def _unpractised(numbers: Mapping[str, Found], config: Rehabilitation) -> str:
+    """Errors in reaches that were not practised, over the courses and beside those of practice at once."""
+    found = numbers[OTHER_COURSE]
+    rows = [
+        (
+            f"*{course}*",
+            *(_cell(found, after(name, course)) for name in (PRACTISED, LEFT, GENERALISED, CHANGED)),
+        )
+        for course in config.courses
+    ]
+    headings = (
+        "course", "at the end of practice", "at the end of the course", "change in practice",
+        "change after practice",
+    )  # fmt: skip
+    mixed = (
+        f" In *{SPACED}* it is not tested, since everyday life, which consists of such reaches, lies between "
+        "the parts of the dose."
+        if SPACED in config.therapies
+        else ""
+    )
+    text = f"""## Reaches that were not practised
+
+Error in the {UNPRACTISED} other reaches of the probes as a multiple of the same network's error in them
+before the lesion. Right after the lesion it is {cell(found[DEFICIT])}. *Change in practice* is that from
+right after the lesion to the end of practice: if the error falls, recovery generalises.{mixed}
+
+{bold_means("the changes of this table")}
+
+{markdown_table(headings, rows)}"""
+    others = [therapy for therapy in config.therapies if therapy != PRACTICE]
+    if not others:
+        return text
+    return f"""{text}
+
+How much larger or smaller the error in these reaches is than that of *{PRACTICE}*:
+
+{bold_means("the tests of this table")}
+
+{_table_beside_practice(numbers[OTHER_THERAPY], others)}"""
 
 
 def _sizes(found: Found, config: Rehabilitation) -> str:
@@ -220,12 +285,7 @@ def _savings(found: Found, config: Rehabilitation) -> str:
         "course", "first deviation, all sizes", *(f"savings, {units} units" for units in config.sizes),
         "savings, all sizes", "with every doubling of units",
     )  # fmt: skip
-    intact = (
-        f" *{INTACT.capitalize()}* networks had no lesion and no course, so the difference between their "
-        "savings and those of the others cannot be put down to the lesion."
-        if INTACT in config.relearn
-        else ""
-    )
+    intact = f" *{INTACT}* networks had no lesion and no course." if INTACT in config.relearn else ""
     return f"""## Savings after the courses
 
 After some courses the networks meet a curl field of {config.b:g} N s/m ({config.ff1_updates} updates), are
@@ -238,20 +298,45 @@ sham.{intact}
 {markdown_table(headings, rows)}"""
 
 
+def _causes(found: Found, config: Rehabilitation) -> str:
+    """How much of the difference in savings is due to the lesion, and how much to the course."""
+    rows = []
+    for name, therapy in INTACT_COURSES.items():
+        pairs = ((OF_LESION, "lesion", therapy, name), (OF_COURSE, "course", name, INTACT))
+        for measure, what, its, reference in pairs:
+            if (key := after(measure, therapy)) in found:
+                sizes = (cell(found[at_size(key, units)]) for units in config.sizes)
+                rows.append((what, f"*{its}* - *{reference}*", *sizes, cell(found[key])))
+    if not rows:
+        return ""
+    headings = ("cause", "difference", *(f"{units} units" for units in config.sizes), "all sizes")
+    return f"""## Savings: lesion and course
+
+Differences between the savings of the same networks. Lesioned and intact networks that took the same course
+differ by the lesion; intact networks with and without the course differ by the course.
+
+{bold_means("the differences of all sizes")}
+
+{markdown_table(headings, rows)}"""
+
+
 def _not_measured(config: Rehabilitation) -> str:
-    """What a reader may look for and will not find."""
-    points = ["Reaches that were not practised: they would tell how far recovery generalises."]
-    if EVERYDAY in config.therapies:
+    """What a reader may look for and will not find; nothing if that is nothing."""
+    points = []
+    if EVERYDAY not in config.therapies:
         points.append(
-            f"Everyday life alone for {config.dose + config.everyday} updates: it would tell how much of the "
-            "recovery is due to practice."
+            "Everyday life alone for as many updates: it would tell how much of the recovery is due to "
+            "practice."
         )
-    if INTACT in config.relearn:
+    measured = {INTACT_COURSES[name] for name in config.intact_courses}
+    lacking = [name for name in config.relearn if not is_intact(name) and name not in measured]
+    if lacking:
+        names = " and ".join(f"*{name}*" for name in lacking)
         points.append(
-            "Savings of intact networks after the same courses: they would tell whether a lesion changes "
-            "savings."
+            f"Savings of intact networks after {names}: they would tell whether the lesion changes savings "
+            "there, too."
         )
-    return "## Not measured\n\n" + "\n".join(f"- {point}" for point in points)
+    return "## Not measured\n\n" + "\n".join(f"- {point}" for point in points) if points else ""
 
 
 def _cell(found: Mapping[str, Quantity], name: str) -> str:

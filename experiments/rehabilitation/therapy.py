@@ -1,6 +1,6 @@
 """Courses of therapy: blocks of practice and of everyday life, and the robot that joins in.
 
-Practice is the 8 reaches of the probes. *Assisted as needed*: a spring to the target, whose stiffness is a
+Practice is 8 centre-out reaches. *Assisted as needed*: a spring to the target, whose stiffness is a
 share f of that of the update before plus a gain times the error of the trials (Emken, Benitez & Reinkensmeyer
 2007, doi 10.1186/1743-0003-4-8); the gain is such that the first stiffness would stay if the error stayed.
 *Error augmentation*: a spring away from the straight line to the target (Patton et al. 2006, doi
@@ -23,7 +23,7 @@ EVERYDAY, PRACTICE, DOUBLE, SPACED, ASSISTED, AUGMENTED = THERAPIES = (
     "everyday", "practice", "double", "spaced", "assisted", "augmented",
 )  # fmt: skip
 MEANING: Final = {
-    EVERYDAY: "everyday life alone",
+    EVERYDAY: "everyday life alone, for as many updates as *practice*",
     PRACTICE: "the dose at once, then everyday life",
     DOUBLE: "twice the dose at once, then everyday life",
     SPACED: "the dose in parts between parts of everyday life, the last of them nearer to the end",
@@ -46,11 +46,12 @@ def course(therapy: str, dose: int, everyday: int, sessions: int) -> list[Block]
     Args:
         therapy: One of `THERAPIES`.
         dose: Updates of practice.
-        everyday: Updates of everyday life.
+        everyday: Updates of everyday life beside practice; without practice, there are as many more as the
+            dose has.
         sessions: Parts of a spaced dose.
     """
     if therapy == EVERYDAY:
-        return [Block(EVERYDAY, everyday)]
+        return [Block(EVERYDAY, dose + everyday)]
     if therapy == SPACED:
         return [
             Block(kind, updates)

@@ -108,6 +108,21 @@ def test_the_same_seed_gives_the_same_batch():
         assert not torch.equal(getattr(first, name), getattr(other, name)), name
 
 
+def test_a_probe_of_random_reaches_is_the_same_for_every_network():
+    """Whatever their number; only the noise is their own, and go always comes at 0.44 s."""
+    few, many = (random_reaches(n, 16, NullField(), generator(), probe=True) for n in (2, 5))
+    for name in ("q0", "start", "target", "go_step"):
+        first = getattr(few, name)[0]
+        for reaches in (few, many):
+            assert all(torch.equal(of_network, first) for of_network in getattr(reaches, name)), name
+    assert (few.go_step == 44).all()
+    assert len(few.target[0].unique(dim=0)) == len(few.q0[0].unique(dim=0)) == 16
+    assert not torch.equal(few.observation_noise[0], few.observation_noise[1])
+    q = random_reaches(1, 500, NullField(), generator(), probe=True, dtype=torch.float64).q0.numpy()
+    low, high = load_arm("muscle").joint_range.T
+    assert ((low <= q) & (q <= high)).all() and np.ptp(q, axis=(0, 1)) == pytest.approx(high - low, rel=0.05)
+
+
 @pytest.mark.parametrize(("delays", "late"), [(Delays(), VISION), (Delays(0.06, cue=0.03), 3)])
 def test_the_goal_moves_when_the_cue_is_seen(delays, late):
     reaches = centre_out(2, NullField(), generator(), probe=False, delays=delays)

@@ -6,14 +6,24 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from agents.supervised.checkpoints import load_ensemble
 from agents.supervised.lesions import Lesion, silent_units
 from agents.supervised.networks import make_ensemble
 from experiments.rehabilitation import command
 from experiments.rehabilitation.command import main
-from experiments.rehabilitation.config import INTACT, PRESETS, Rehabilitation
-from experiments.rehabilitation.courses import course_probes, learner_of, networks_file, probes_file
+from experiments.rehabilitation.config import INTACT, INTACT_PRACTICE, PRESETS, Rehabilitation
+from experiments.rehabilitation.courses import (
+    PRACTISED_REACHES,
+    UNPRACTISED,
+    UNPRACTISED_REACHES,
+    course_probes,
+    learner_of,
+    networks_file,
+    probes_file,
+    start_networks,
+)
 from experiments.rehabilitation.report import LIMITS, impaired
 from experiments.rehabilitation.therapy import (
     ASSISTED,
@@ -37,9 +47,10 @@ SMOKE = dataclasses.replace(PRESETS["smoke"], sizes=(32,), therapies=(EVERYDAY, 
 
 @pytest.mark.parametrize("therapy", THERAPIES)
 def test_every_course_has_its_dose_and_as_much_everyday_life(therapy):
+    """Everyday life alone has as many updates as practice at once with everyday life after it."""
     blocks = course(therapy, dose=10, everyday=7, sessions=3)
     spent = {kind: sum(block.updates for block in blocks if block.kind == kind) for kind in THERAPIES}
-    assert spent.pop(EVERYDAY) == 7
+    assert spent.pop(EVERYDAY) == {EVERYDAY: 17}.get(therapy, 7)
     assert sum(spent.values()) == {EVERYDAY: 0, DOUBLE: 20}.get(therapy, 10)
     assert blocks[-1].kind == EVERYDAY
     assert len(blocks) == {EVERYDAY: 1, SPACED: 6}.get(therapy, 2)
@@ -100,8 +111,34 @@ def test_one_command_writes_the_page(run):
 @pytest.mark.slow
 def test_all_therapies_begin_alike(run):
     tables = [pd.read_parquet(probes_file(run, 32, name)) for name in SMOKE.therapies]
-    first = [table[table["update"] <= 0][["network", "target", "endpoint_error"]] for table in tables]
-    assert len(first[0]) == 2 * 2 * 8 and all(table.equals(first[0]) for table in first)
+    first = [
+        table[table["update"] <= 0][["network", "reaches", "target", "endpoint_error"]] for table in tables
+    ]
+    assert len(first[0]) == 2 * 2 * (8 + UNPRACTISED) and all(table.equals(first[0]) for table in first)
+
+
+@pytest.mark.slow
+def test_every_probe_has_practised_and_unpractised_reaches(run):
+    table = pd.read_parquet(probes_file(run, 32, PRACTICE))
+    counts = table.groupby(["network", "update", "reaches"])["target"].nunique().unstack()
+    assert (counts[PRACTISED_REACHES] == 8).all() and (counts[UNPRACTISED_REACHES] == UNPRACTISED).all()
+
+
+@pytest.mark.slow
+def test_intact_networks_take_the_course_without_a_lesion(run):
+    """They begin as before the lesion, learn, keep all their units, and so meet the field."""
+    table = pd.read_parquet(probes_file(run, 32, INTACT_PRACTICE)).set_index(["update", "network", "reaches"])
+    error = table["endpoint_error"]
+    assert (error.loc[0].to_numpy() == error.loc[-1].to_numpy()).all()
+    assert (error.loc[4].to_numpy() != error.loc[0].to_numpy()).any()
+    shipped = load_ensemble(SIZE_WEIGHTS[32], 2)
+    config = dataclasses.replace(SMOKE, out=run)
+    networks = start_networks(config, SIZE_WEIGHTS[32], 32, INTACT_PRACTICE)
+    assert torch.equal(networks.readout_weight, shipped.readout_weight)
+    assert not torch.equal(networks.recurrent_weight, shipped.recurrent_weight)
+    assert silent_units(networks, Lesion(units=0.1), seed=0).any()  # those that a lesion would take ...
+    lost = silent_units(networks, Lesion(units=0.1), seed=0)
+    assert (networks.readout_weight.movedim(-1, 1)[lost] != 0.0).any()  # ... still move the arm
 
 
 @pytest.mark.slow
@@ -118,7 +155,7 @@ def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatc
     monkeypatch.undo()
     assert main(arguments(SMOKE, out)) == 0
     tables = sorted(path.relative_to(run) for path in run.rglob("*.parquet"))
-    assert len(tables) == 3 + 2 * 2 and all((out / p).read_bytes() == (run / p).read_bytes() for p in tables)
+    assert len(tables) == 4 + 3 * 2 and all((out / p).read_bytes() == (run / p).read_bytes() for p in tables)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +172,7 @@ def test_an_interrupted_run_goes_on_with_equal_results(run, tmp_path, monkeypatc
         (["--weak", "biceps", "--strength", "0"], "strength of biceps"),
         (["--sessions", "9"], "sessions must be at most"),
         (["--relearn", "spaced", "--therapies", "practice"], "relearn names spaced"),
+        (["--relearn", "intact-spaced", "--therapies", "practice"], "relearn names spaced"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(given, words, tmp_path, capsys, caplog):
@@ -168,8 +206,10 @@ def test_impaired_arms_come_with_the_lesion_and_stay(tmp_path):
         everyday=1, sessions=1,
     )  # fmt: skip
     ensemble = make_ensemble("gru", 2, 8, seed=0)
-    intact, later = (learner_of(config, ensemble, name).arm for name in (INTACT, PRACTICE))
-    assert not intact.impairments
+    intact, trained, later = (
+        learner_of(config, ensemble, name).arm for name in (INTACT, INTACT_PRACTICE, PRACTICE)
+    )
+    assert not intact.impairments and not trained.impairments
     assert later.impairments == Impairments(0.1, (("biceps", 2.0),))
     table = course_probes(config, SIZE_WEIGHTS[32], 32, PRACTICE)
     assert np.isfinite(table["endpoint_error"]).all()
