@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from experiments.claims import bold_means, cell
+from experiments.rehabilitation.beside_people import beside_people
 from experiments.rehabilitation.config import INTACT, INTACT_COURSES, Rehabilitation, is_intact
 from experiments.rehabilitation.courses import UNPRACTISED
 from experiments.rehabilitation.figure import FIGURE, caption
@@ -67,6 +68,7 @@ def page(numbers: Mapping[str, Found], config: Rehabilitation, command: str) -> 
         _sizes(numbers[SIZE], config),
         _savings(numbers[SAVINGS], config),
         _causes(numbers[CAUSES], config),
+        beside_people(numbers[THERAPY], config),
         _not_measured(config),
         f"## Limits\n\n{LIMITS}",
     ]
