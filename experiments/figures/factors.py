@@ -63,8 +63,12 @@ class Factor:
 
 def factors(runs: StoredRuns, out: Path) -> Findings:
     """Slope of the displacement, kept shift, savings and decay rate of every condition that was run."""
-    sampling = Sampling(runs.seed)
-    found = {name: _factor(runs, *folders) for name, folders in _folders(runs).items()}
+    found = {name: measured(runs, *folders) for name, folders in _folders(runs).items()}
+    return findings_of(found, Sampling(runs.seed), out)
+
+
+def findings_of(found: Mapping[str, Factor], sampling: Sampling, out: Path) -> Findings:
+    """Return the findings of conditions, by name; the main run is among them, and comes first."""
     quantities = [
         quantity(
             _name(name, kind),
@@ -102,7 +106,7 @@ def _folders(runs: StoredRuns) -> dict[str, tuple[str, Path, Path | None]]:
     return chosen
 
 
-def _factor(runs: StoredRuns, question: str, run: Path, sham: Path | None) -> Factor:
+def measured(runs: StoredRuns, question: str, run: Path, sham: Path | None) -> Factor:
     """Measure one condition; what needs a sham is left out without one."""
     result = measure(runs, run)
     numbers = result.preparation.numbers
@@ -221,8 +225,37 @@ def _networks(found: Mapping[str, Factor]) -> Columns:
             SCALE.get(kind, 1.0) * its.values.get(kind, np.full(its.networks.size, np.nan))
             for its in found.values()
         ]
-        columns[kind if UNIT[kind] == "1" else f"{kind} ({UNIT[kind]})"] = np.concatenate(parts)
+        columns[_column(kind)] = np.concatenate(parts)
     return columns
+
+
+def factors_in(networks: Columns, questions: Mapping[str, str]) -> dict[str, Factor]:
+    """Return the conditions whose values a figure of factors has stored, see `Findings.networks`.
+
+    Args:
+        networks: Its columns.
+        questions: Question of every condition, by its name; it decides which are returned, and their order.
+
+    Raises:
+        ValueError: If there are no such columns, or the main run is not among the conditions.
+    """
+    lacking = [name for name in ("condition", "network", *map(_column, MEASURES)) if name not in networks]
+    if lacking:
+        raise ValueError(f"there are no columns {', '.join(lacking)}: these are no findings of factors")
+    found = {}
+    for name, question in questions.items():
+        rows = np.flatnonzero(networks["condition"] == name)
+        if rows.size:
+            values = {kind: networks[_column(kind)][rows] / SCALE.get(kind, 1.0) for kind in MEASURES}
+            known = {kind: its for kind, its in values.items() if not np.isnan(its).all()}
+            found[name] = Factor(question, networks["network"][rows], known)
+    if MAIN not in found:
+        raise ValueError(f"the main run is not among the conditions {sorted(set(networks['condition']))}")
+    return found
+
+
+def _column(kind: str) -> str:
+    return kind if UNIT[kind] == "1" else f"{kind} ({UNIT[kind]})"
 
 
 def factors_figure(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> Figure:

@@ -256,8 +256,10 @@ def _section(name: str, findings: Findings | None, index: dict[str, Any], record
     runs = [row for row in index["runs"] if row["kind"] in kinds]
     origin = "; ".join(f"{row['name']} ({row['networks']} networks, seed {row['seed']})" for row in runs)
     seconds = f", {record['seconds']:.0f} s after the runs" if "seconds" in record else ""
+    added = dict.fromkeys(f"`{row['added_by']}`" for row in runs if "added_by" in row)
+    made = "; ".join([f"`{index['command']} --only {name}`{seconds}", *added])
     values = f" Values of every network: `results/figures/{name}.csv`." if findings.networks else ""
-    lines.append(f"Runs: {origin}. `{index['command']} --only {name}`{seconds}.{values}")
+    lines.append(f"Runs: {origin}. {made}.{values}")
     return "\n\n".join(lines)
 
 

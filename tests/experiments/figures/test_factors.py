@@ -28,7 +28,7 @@ def findings(monkeypatch, tmp_path):
         "flat": planted(0.0, 4),
     }  # fmt: skip
     monkeypatch.setattr(figure, "_folders", lambda runs: {name: (its,) for name, its in found.items()})
-    monkeypatch.setattr(figure, "_factor", lambda runs, its: its)
+    monkeypatch.setattr(figure, "measured", lambda runs, its: its)
     return factors(StoredRuns(tmp_path, {}, {}, 0), tmp_path)
 
 
@@ -49,7 +49,7 @@ def test_networks_that_a_condition_lacks_do_not_move_the_pairs(monkeypatch, tmp_
     lacking = Factor("Does it matter?", kept, {kind: values[kept] for kind, values in main.values.items()})
     lacking.values[KEPT][2] = np.nan  # of a network that its sham lacks
     monkeypatch.setattr(figure, "_folders", lambda runs: {"main": (main,), "lacking": (lacking,)})
-    monkeypatch.setattr(figure, "_factor", lambda runs, its: its)
+    monkeypatch.setattr(figure, "measured", lambda runs, its: its)
     findings = factors(StoredRuns(tmp_path, {}, {}, 0), tmp_path)
     for kind, count in ((RESPONSE, 6), (SAVED, 6), (KEPT, 5)):
         entry = findings.by_name[f"lacking: {kind}, less the main run's"]
