@@ -17,7 +17,6 @@ from experiments.savings.phases import ANGLE_DEG, PERTURBATIONS, perturbation
 from savings_gym.arrays import as_choice, as_number, as_seed, as_whole_number
 from savings_gym.files import file_digest
 from savings_gym.perturbations.fields import Field, NullField
-from savings_gym.perturbations.visual import VisualClamp
 from savings_gym.task.protocols import protocol
 from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import N_TARGETS, Delays, Noise
@@ -141,8 +140,7 @@ class Protocols:
         """Return a protocol whose trials are updates, or its sham.
 
         A sham has no perturbation where A is learned first; that of spontaneous recovery has no B, either.
-        Single trials are batches like the others, half of them without a go cue. In a block of clamps of the
-        cursor, the cursor is scored, so that networks learn nothing from the hand.
+        Single trials are batches like the others, half of them without a go cue.
         """
         ramp = round(RAMP_SHARE * self.adaptation)
         lengths: dict[str, dict[str, Any]] = {
@@ -182,8 +180,6 @@ def _changed(phase: Phase, bare: re.Pattern[str] | None) -> Phase:
         phase = dataclasses.replace(phase, catch_fraction=None)
     if bare is not None and bare.fullmatch(phase.name):
         return dataclasses.replace(phase, field=NullField(), sizes=None)
-    if phase.name == "clamp" and isinstance(phase.field, VisualClamp):
-        return dataclasses.replace(phase, field=VisualClamp(scored="cursor"))
     return phase
 
 

@@ -34,7 +34,7 @@ class DecoderPhase(Phase):
     """
 
     field: Field = dataclasses.field(default=NULL, init=False, repr=False)
-    sizes: tuple[float, float] | None = dataclasses.field(default=None, init=False, repr=False)
+    sizes: tuple[float, ...] | None = dataclasses.field(default=None, init=False, repr=False)
     decoder: Decoder = dataclasses.field(kw_only=True)
 
     def __init__(

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +21,8 @@ import numpy as np
 from savings_gym.arm.anatomy import MUSCLES
 from savings_gym.arrays import Floats, Indices, as_number
 from savings_gym.task.arguments import as_settings
+
+ByMuscle = float | tuple[tuple[str, float], ...]  # of all muscles, or (name, number) pairs by muscle
 
 LARGEST: Final = 1e3  # gains, rates and coefficients
 
@@ -32,36 +36,66 @@ class Fatigue:
         dM_F/dt = F·M_A − R·M_F,        M_A = min(excitation, 1 − M_F)
 
     Active units are those that the command asks for, if so many are left. Their recruitment and its end are
-    immediate here; in the source they take 0.1 s, which the muscles' own activation takes the place of. The
-    shares go on from trial to trial until the environment is seeded again.
+    immediate here; in the source they take 0.1 s, which the muscles' own activation takes the place of. M_F
+    is then within 0.001 of the source's. The shares go on from trial to trial until the environment is seeded
+    again.
+
+    Frey Law, Looft & Heitsman 2012 (doi 10.1016/j.jbiomech.2012.04.018) fitted F and R to the endurance times
+    of people [1/s]:
+
+        shoulder    F = 0.0182     R = 0.00168
+        elbow       F = 0.00912    R = 0.00094
+
+    With these an elbow keeps up half of its strength for about 117 s. One number holds for all six muscles;
+    the defaults are those of the shoulder. A dict gives every muscle its own:
+
+        Fatigue(rate={"brachioradialis": 0.00912, "triceps_lateral": 0.00912}, recovery=0.00094)
 
     Attributes:
-        rate: F [1/s]. Frey Law, Looft & Heitsman 2012 give 0.0182 for the shoulder, 0.00912 for the elbow.
-        recovery: R [1/s]; 0.00168 and 0.00094.
+        rate: F [1/s], one number or a dict of numbers by muscle; muscles that it leaves out do not tire.
+        recovery: R [1/s], likewise; a dict needs every muscle that tires.
         rest: Time between trials, in which all units rest [s].
     """
 
-    rate: float = 0.0182
-    recovery: float = 0.00168
+    rate: ByMuscle = 0.0182
+    recovery: ByMuscle = 0.00168
     rest: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name in ("rate", "recovery", "rest"):
-            value = as_number(f"Fatigue: {name}", getattr(self, name), 0.0, LARGEST)
-            object.__setattr__(self, name, value)
+        for name in ("rate", "recovery"):
+            object.__setattr__(self, name, _number_or_by_muscle(f"Fatigue: {name}", getattr(self, name)))
+        object.__setattr__(self, "rest", as_number("Fatigue: rest", self.rest, 0.0, LARGEST))
+        if isinstance(self.recovery, tuple):
+            tire = [name for name, r in zip(MUSCLES, self.rates + np.zeros(len(MUSCLES)), strict=True) if r]
+            lacking = [name for name in tire if name not in dict(self.recovery)]
+            if lacking:
+                raise ValueError(
+                    f"Fatigue: recovery by muscle needs every muscle that tires, {', '.join(tire)}; got none "
+                    f"for {', '.join(lacking)}"
+                )
+
+    @cached_property
+    def rates(self) -> Floats | float:
+        """F of all muscles [1/s], or (6,) by muscle."""
+        return _along_muscles(self.rate)
+
+    @cached_property
+    def recoveries(self) -> Floats | float:
+        """R of all muscles [1/s], or (6,) by muscle."""
+        return _along_muscles(self.recovery)
 
     def after(self, fatigued: Floats, excitation: Floats, seconds: float) -> Floats:
         """Return the fatigued shares after some time at a constant excitation, exactly.
 
         Args:
-            fatigued: (...) M_F at the beginning.
-            excitation: (...) 0 to 1.
+            fatigued: (...) M_F at the beginning; (..., 6) if values are by muscle.
+            excitation: (...) 0 to 1, likewise.
             seconds: Time in which M_A does not change sides of 1 − M_F, such as a control step [s].
         """
         limited = excitation > 1.0 - fatigued
-        rate = self.recovery + np.where(limited, self.rate, 0.0)
-        source = self.rate * np.where(limited, 1.0, excitation)
+        rate = self.recoveries + np.where(limited, self.rates, 0.0)
+        source = self.rates * np.where(limited, 1.0, excitation)
         decay = np.exp(-rate * seconds)
         grown = np.where(rate > 0.0, source * -np.expm1(-rate * seconds) / np.maximum(rate, 1e-300), 0.0)
         still = np.where(rate > 0.0, 0.0, source * seconds)
@@ -108,8 +142,7 @@ class Impairments:
     @property
     def gains(self) -> Floats:
         """(6,) gains of the stretch reflex by muscle."""
-        gains = dict(self.spasticity)
-        return np.array([gains.get(muscle, 0.0) for muscle in MUSCLES])
+        return np.asarray(_along_muscles(self.spasticity))
 
     def check_actuation(self, actuation: str) -> None:
         """Raise a ValueError if an actuation has no muscles to impair."""
@@ -121,19 +154,46 @@ class Impairments:
 
 def _gains(given: Any) -> tuple[tuple[str, float], ...]:
     """Return the gains of muscles that are not 0, by name."""
-    if isinstance(given, (int, float)) and not isinstance(given, bool):
+    if isinstance(given, Real):
         given = dict.fromkeys(MUSCLES, given)
+    pairs = _by_muscle("Impairments: spasticity", "a gain or gains by muscle", given)
+    return tuple((name, gain) for name, gain in pairs if gain != 0.0)
+
+
+def _number_or_by_muscle(label: str, given: Any) -> ByMuscle:
+    """Return one number for all muscles, or numbers by name, checked."""
+    if isinstance(given, Real):
+        return as_number(label, given, 0.0, LARGEST)
+    return _by_muscle(label, "a number or numbers by muscle", given)
+
+
+def _by_muscle(label: str, valid: str, given: Any) -> tuple[tuple[str, float], ...]:
+    """Return numbers by the names of muscles, sorted by name.
+
+    Args:
+        label: What the caller calls them, for the error.
+        valid: What may be given, for the error.
+        given: A mapping, or (name, number) pairs.
+    """
     try:
-        gains = dict(given)
+        numbers = None if isinstance(given, str) else dict(given)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"Impairments: spasticity must be a gain or gains by muscle, got {given!r}"
-        ) from None
-    for name, gain in gains.items():
+        numbers = None
+    if numbers is None:
+        raise ValueError(f"{label} must be {valid}, got {given!r}")
+    for name, number in numbers.items():
         if name not in MUSCLES:
-            raise ValueError(f"Impairments: spasticity knows {', '.join(MUSCLES)}; got {name!r}")
-        gains[name] = as_number(f"Impairments: spasticity of {name}", gain, 0.0, LARGEST)
-    return tuple(sorted((name, gain) for name, gain in gains.items() if gain != 0.0))
+            raise ValueError(f"{label} knows {', '.join(MUSCLES)}; got {name!r}")
+        numbers[name] = as_number(f"{label} of {name}", number, 0.0, LARGEST)
+    return tuple(sorted(numbers.items()))
+
+
+def _along_muscles(values: ByMuscle) -> Floats | float:
+    """Return the number of all muscles, or (6,) one per muscle."""
+    if not isinstance(values, tuple):
+        return values
+    numbers = dict(values)
+    return np.array([numbers.get(muscle, 0.0) for muscle in MUSCLES])
 
 
 ImpairmentsLike = Impairments | Mapping[str, Any] | bool | None

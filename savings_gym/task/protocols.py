@@ -27,13 +27,27 @@ WHOLE: Final = (0.0, 1.0)  # sizes of a perturbation that sets on gradually
 NONE: Final[Field] = NullField()
 
 
-def error_clamp(field: Field) -> Field:
-    """Return the error clamp in which adaptation to a perturbation is measured.
+def error_clamp(field: Field, scored: str = "hand") -> Field:
+    """Return the error clamp of a perturbation.
 
     A force channel (Scheidt et al. 2000), or for what is seen a cursor that moves straight to the target
     (Morehead et al. 2017).
+
+    Learning goes on in a block of clamps, the phase "clamp", so a clamped cursor is scored there: rewards and
+    losses do not depend on the direction of the hand, just as the walls of a channel leave no error to the
+    side. If the hand were scored, they would bring it back to the target, and the block would be a washout.
+    Measures of these trials are those of the cursor, too; where the hand goes is in
+    ``info["hand_position"]``, and `Probe.clamp` measures it.
+
+    Clamps that only measure ("before k", "after k" and "probe k") score the hand, whose direction they are
+    there to measure. An agent that learns from their rewards, too, unlearns a little in each; supervised
+    networks do not learn in them (``agents.supervised.course``).
+
+    Args:
+        field: The perturbation.
+        scored: What a clamp of the cursor has scored, "hand" or "cursor".
     """
-    return ChannelField() if field.scored is None else VisualClamp()
+    return ChannelField() if field.scored is None else VisualClamp(scored=scored)
 
 
 def abrupt(field: FieldLike = None, baseline: int = 80, adaptation: int = 160, washout: int = 80) -> Schedule:
@@ -120,7 +134,8 @@ def spontaneous_recovery(
 ) -> Schedule:  # fmt: skip
     """Return A-B-clamp: "baseline", "A", "B", "clamp" (Smith, Ghazizadeh & Shadmehr 2006).
 
-    In the error clamp, adaptation to A comes back. The lengths are those of Heald, Lengyel & Wolpert 2021.
+    In the error clamp, adaptation to A comes back. A clamped cursor is scored there, see `error_clamp`. The
+    lengths are those of Heald, Lengyel & Wolpert 2021.
 
     Args:
         field: A.
@@ -133,7 +148,7 @@ def spontaneous_recovery(
     force = _perturbation(field)
     return _schedule(
         ("baseline", NONE, baseline), ("A", force, adaptation), ("B", _opposite(force, other), b),
-        ("clamp", error_clamp(force), clamp),
+        ("clamp", error_clamp(force, "cursor"), clamp),
     )  # fmt: skip
 
 
@@ -142,7 +157,8 @@ def error_clamps(
 ) -> Schedule:
     """Return A and a block of error clamps: "baseline", "A", "clamp" (Scheidt et al. 2000).
 
-    Without errors, adaptation is retained longer than in a washout.
+    Without errors, adaptation is retained longer than in a washout. A clamped cursor is scored, see
+    `error_clamp`.
 
     Args:
         field: A.
@@ -152,7 +168,7 @@ def error_clamps(
     """
     force = _perturbation(field)
     return _schedule(
-        ("baseline", NONE, baseline), ("A", force, adaptation), ("clamp", error_clamp(force), clamp)
+        ("baseline", NONE, baseline), ("A", force, adaptation), ("clamp", error_clamp(force, "cursor"), clamp)
     )
 
 
@@ -192,7 +208,7 @@ def generalisation(
 
     What is left of the adaptation at the angle between target and trained target is the generalisation. The
     phases are "baseline" (all targets), "A" (the trained ones), and for k = 1, 2, ... "probe k" (each target
-    once, in a clamp) and between them "refresh k" (A again).
+    once, in a clamp that scores the hand, see `error_clamp`) and between them "refresh k" (A again).
 
     Args:
         field: A.

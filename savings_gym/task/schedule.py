@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
+
 from savings_gym.arrays import as_number, as_numbers, as_whole_number
 from savings_gym.perturbations.fields import LARGEST, CurlField, Field, NullField, as_field
 from savings_gym.perturbations.modified import Scaled
@@ -29,7 +31,8 @@ class Phase:
         trials: Number of trials, at least 1.
         catch_fraction: Probability of a trial without a go signal; None leaves it to the environment.
         sizes: Size of the field in the first and in the last trial, between which it changes evenly from
-            trial to trial; None is 1 in all. Probes of the phase are in the whole field.
+            trial to trial; or one size for every trial. None is 1 in all. Probes of the phase are in the
+            whole field.
         targets: Indices of the centre-out targets that come in this phase, each once in a block; None is all.
     """
 
@@ -37,7 +40,7 @@ class Phase:
     field: Field
     trials: int
     catch_fraction: float | None = None
-    sizes: tuple[float, float] | None = None
+    sizes: tuple[float, ...] | None = None
     targets: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -51,8 +54,7 @@ class Phase:
             fraction = as_number(f"phase {self.name!r}: catch_fraction", self.catch_fraction, 0.0, 1.0)
             object.__setattr__(self, "catch_fraction", fraction)
         if self.sizes is not None:
-            sizes = as_numbers(f"phase {self.name!r}: sizes", self.sizes, (2,), largest=LARGEST)
-            object.__setattr__(self, "sizes", tuple(sizes.tolist()))
+            object.__setattr__(self, "sizes", _sizes(self.name, self.sizes, trials))
         if self.targets is not None:
             object.__setattr__(self, "targets", _target_indices(self.name, self.targets))
 
@@ -60,8 +62,11 @@ class Phase:
         """Return the field of a trial of the phase, counted from 0; after the end, that of the last one."""
         if self.sizes is None:
             return self.field
-        first, last = self.sizes
-        size = last if self.trials == 1 else first + (last - first) * min(trial / (self.trials - 1), 1.0)
+        if len(self.sizes) == self.trials:
+            size = self.sizes[min(trial, self.trials - 1)]
+        else:
+            first, last = self.sizes
+            size = last if self.trials == 1 else first + (last - first) * min(trial / (self.trials - 1), 1.0)
         return self.field if size == 1.0 else Scaled(self.field, size)
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,6 +76,19 @@ class Phase:
             if values[name] is None:
                 del values[name]
         return values
+
+
+def _sizes(name: str, given: Any, trials: int) -> tuple[float, ...]:
+    """Return the sizes of a phase, of its first and last trial or of each, checked."""
+    label = f"phase {name!r}: sizes"
+    given = given.tolist() if isinstance(given, np.ndarray) else given
+    if isinstance(given, Sequence) and len(given) not in (2, trials):
+        raise ValueError(
+            f"{label} must be 2 numbers, of the first and the last trial, or {trials}, one for every trial; "
+            f"got {len(given)}"
+        )
+    shapes = dict.fromkeys(((2,), (trials,)))  # one, for two trials
+    return tuple(as_numbers(label, given, *shapes, largest=LARGEST).tolist())
 
 
 def _target_indices(name: str, given: Any) -> tuple[int, ...]:

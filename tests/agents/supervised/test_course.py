@@ -1,5 +1,7 @@
 """An ensemble through a schedule: its trials teach what it learns, and its table says what came of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,19 @@ import torch
 from agents.supervised import course
 from agents.supervised.course import PROBE, TRAIN, pretrained_learner, take_course, training_targets
 from agents.supervised.learner import SupervisedLearner
+from agents.supervised.losses import loss_terms
 from agents.supervised.reaches import centre_out, centre_out_targets
 from experiments.savings.config import FOR_ENVIRONMENTS
-from savings_gym import CurlField, ElasticField, NullField, Phase, Schedule, VisuomotorRotation, four_phase
+from savings_gym import (
+    CurlField,
+    ElasticField,
+    NullField,
+    Phase,
+    Schedule,
+    VisuomotorRotation,
+    four_phase,
+    protocol,
+)
 from savings_gym.arm.model import load_arm
 from savings_gym.metrics.savings import savings
 
@@ -47,6 +59,34 @@ def test_a_ramp_begins_without_its_field():
     deviation = np.abs(table["lateral_deviation"].reshape(4, -1)).mean(axis=1)
     assert deviation[0] < 0.005 < deviation[1] < deviation[2] and deviation[3] > 0.025
     assert np.isfinite(table["adaptation"]).all()
+
+
+def test_every_update_has_the_size_of_its_own():
+    sizes = (0.5, -1.0, 1.0)
+    ours, by_hand = learner(), learner()
+    take_course(ours, Schedule((Phase("A", FIELD, 3, sizes=sizes),)), seed=3)
+    for made, size in enumerate(sizes):
+        rng = np.random.default_rng((3, TRAIN, made))
+        by_hand.update(centre_out(2, CurlField(8.0 * size), rng, probe=False, targets=centre_out_targets()))
+    pairs = zip(ours.ensemble.parameters(), by_hand.ensemble.parameters(), strict=True)
+    assert all(torch.allclose(first, second, atol=1e-6) for first, second in pairs)
+
+
+def test_in_a_block_of_clamps_the_direction_of_the_hand_costs_nothing():
+    """The position loss of hands that are turned about the start is theirs; a clamped probe's is another."""
+    schedules = (protocol(name, VisuomotorRotation(30.0)) for name in ("error-clamps", "generalisation"))
+    fields = {phase.name: phase.field for schedule in schedules for phase in schedule.phases}
+    for name, counts in (("clamp", False), ("probe 1", True)):
+        reaches = centre_out(2, fields[name], np.random.default_rng(0), probe=True, dtype=torch.float64)
+        networks = SupervisedLearner(learner().ensemble.double(), rollout="plain")
+        trajectory = networks.probe(reaches)
+        start, losses = reaches.start[:, None], []
+        for angle in np.deg2rad([0.0, 20.0, 90.0, 200.0]):
+            turn = torch.tensor([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+            turned = dataclasses.replace(trajectory, hand=start + (trajectory.hand - start) @ turn)
+            losses.append(loss_terms(turned, reaches)["position"].numpy())
+        assert (np.ptp(losses, axis=0).max() > 1e-3) == counts
+        assert counts or np.ptp(losses, axis=0).max() < 1e-9
 
 
 def test_a_rotation_is_measured_in_a_clamp_of_the_cursor():

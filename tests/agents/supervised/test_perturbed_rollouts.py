@@ -15,14 +15,19 @@ from agents.supervised.rollout import plain_rollout, scored_path
 from agents.supervised.torch_arm import TorchArm
 from experiments.stored.probes import tiled
 from savings_gym import (
+    AssistiveField,
     ConstantField,
     CurlField,
     ElasticField,
+    ErrorAugmentation,
     ForTargets,
+    MirrorReversal,
     Noise,
     NullField,
+    PositionField,
     Pulse,
     Ramp,
+    Scaled,
     VisualClamp,
     VisualGain,
     VisualShift,
@@ -40,7 +45,15 @@ EVERYTHING = (
     + Pulse(ElasticField(30.0), 0.05, 0.2)
     + ForTargets(VisualGain(1.5), (0.0, 90.0))
 )
+ROBOTS = (
+    MirrorReversal(30.0)
+    + Scaled(PositionField(20.0), 0.5)
+    + AssistiveField(40.0, 5.0)
+    + Pulse(ErrorAugmentation(30.0), 0.1, 0.2)
+)
 CLAMP = VisualGain(1.5) + VisualClamp(20.0, onset="go", scored="cursor")
+ROTATION = {"rotation": VisuomotorRotation(30.0)}
+SUMS = {"everything": EVERYTHING, "robots": ROBOTS, "clamp": CLAMP}
 
 
 def batch(perturbation, seed=0, noise=Noise(), delays=Delays(), probe=True):  # noqa: B008
@@ -57,7 +70,7 @@ def plain(ensemble, reaches):
     return plain_rollout(ensemble, TorchArm(dtype=torch.float64), reaches)
 
 
-@pytest.mark.parametrize("perturbation", [EVERYTHING, CLAMP], ids=["everything", "clamp"])
+@pytest.mark.parametrize("perturbation", SUMS.values(), ids=SUMS)
 def test_networks_move_as_in_mujoco(perturbation):
     ensemble = lively()
     reaches = batch(perturbation, noise=SILENCE)
@@ -68,7 +81,7 @@ def test_networks_move_as_in_mujoco(perturbation):
     assert np.abs(path - unperturbed).max() > 1e-3
 
 
-@pytest.mark.parametrize("perturbation", [EVERYTHING, CLAMP], ids=["everything", "clamp"])
+@pytest.mark.parametrize("perturbation", SUMS.values(), ids=SUMS)
 def test_the_fused_rollout_is_the_plain_one(perturbation):
     ensemble, delays = lively(), Delays(0.03, 0.02)
     reaches = batch(perturbation, delays=delays, probe=False)
@@ -81,7 +94,7 @@ def test_the_fused_rollout_is_the_plain_one(perturbation):
         assert (ours - theirs).abs().max() <= 1e-6 * theirs.abs().max()
 
 
-@pytest.mark.parametrize("perturbation", [VisuomotorRotation(30.0), CLAMP], ids=["rotation", "clamp"])
+@pytest.mark.parametrize("perturbation", (ROTATION | SUMS).values(), ids=ROTATION | SUMS)
 def test_gradients_through_what_is_seen_are_finite_differences(perturbation):
     ensemble, reaches, run = lively(), batch(perturbation), fused.FusedRollout()
     weights = ensemble.input_weight

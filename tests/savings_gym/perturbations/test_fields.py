@@ -24,6 +24,7 @@ from savings_gym.perturbations.fields import (
     field_from_dict,
 )
 from savings_gym.perturbations.modified import Scaled
+from savings_gym.perturbations.position import AssistiveField, ErrorAugmentation, PositionField
 from savings_gym.perturbations.trials import resolve_fields
 from savings_gym.perturbations.visual import VisualShift
 from savings_gym.task.schedule import Phase, Schedule, as_schedule
@@ -38,6 +39,9 @@ FIELDS = [
     ConstantField((1.0, -2.0)),
     ConstantField((3.0, 1.0), onset="cue"),
     ChannelField(),
+    PositionField(20.0),
+    AssistiveField(40.0, 5.0, onset="cue"),
+    ErrorAugmentation(30.0),
     CurlField(8.0) + ElasticField(30.0, centre=(0.0, 0.5)) + ElasticField(70.0),
 ]
 

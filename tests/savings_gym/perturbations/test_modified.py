@@ -37,6 +37,9 @@ MODIFIED = [
     Scaled(VisuomotorRotation(30.0) + CurlField(8.0), -1.0),
     ForTargets(CurlField(8.0), (0.0, 90.0)) + ForTargets(VisuomotorRotation(20.0), (180.0,)),
     Pulse(PUSH, 0.3, 0.1) + CurlField(4.0),
+    Scaled(PositionField(20.0), 0.5),
+    Ramp(AssistiveField(40.0, 5.0), 0.2) + PositionField(-20.0, onset="start"),
+    Pulse(ErrorAugmentation(30.0, onset="cue"), 0.1, 0.2),
 ]
 
 

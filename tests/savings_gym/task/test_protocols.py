@@ -23,6 +23,7 @@ from savings_gym import (
     as_schedule,
     protocol,
 )
+from savings_gym.task.settings import CONTROL_STEP
 
 NAMES = {
     "abrupt": ("baseline", "A", "washout"),
@@ -87,8 +88,52 @@ def test_a_single_trial_and_its_clamps_are_never_catch_trials():
 def test_opposites_and_clamps_are_of_the_kind_of_the_perturbation():
     force, seen = protocol("spontaneous recovery"), protocol("spontaneous recovery", VisuomotorRotation(30.0))
     assert force.phases[2].field == Scaled(CurlField(8.0), -1.0) and force.phases[3].field == ChannelField()
-    assert seen.phases[3].field == VisualClamp()
+    assert seen.phases[3].field == VisualClamp(scored="cursor")
     assert protocol("interference", other=CurlField(4.0)).phases[2].field == CurlField(4.0)
+
+
+def of_distance(infos):
+    """(k, n) rewards for proximity that the distance of each hand from its start alone would earn."""
+    hand = np.array([info["hand_position"] for info in infos])
+    start, target, go = hand[0], infos[0]["target_position"], infos[0]["go_time"]
+    away, reach = np.linalg.norm(hand - start, axis=-1), np.linalg.norm(target - start, axis=-1)
+    went = np.arange(len(infos))[:, None] * CONTROL_STEP >= go - 1e-9
+    return 0.014 * (1.0 - 2.0 * np.abs(away - reach * went) / reach)
+
+
+def clamp_trials(schedule, name):
+    """Infos of 16 arms that move at random in a trial of a phase, with rewards for the way alone."""
+    weights = {"effort": 0.0, "jerk": 0.0, "lateral": 1.0}
+    (phase,) = (phase for phase in schedule.phases if phase.name == name)
+    env = ReachVectorEnv(
+        16, schedule=Schedule((phase,)), reward_weights=weights, delays=None, noise=None, catch_fraction=0.0
+    )
+    infos, rng = [env.reset(seed=0)[1]], np.random.default_rng(0)
+    actions = 0.5 * rng.random((16, 6))  # one of each arm, so that hands go their own ways
+    return infos + [env.step(actions)[4] for _ in range(60)]
+
+
+@pytest.mark.parametrize("name", ["spontaneous-recovery", "error-clamps"])
+def test_in_a_block_of_clamps_the_direction_of_the_hand_earns_nothing(name):
+    """The reward is that of the distance from the start: no direction is better, so none is washed out."""
+    infos = clamp_trials(protocol(name, VisuomotorRotation(30.0)), "clamp")
+    rewards = np.array([info["reward_proximity"] for info in infos])
+    assert rewards[1:] == pytest.approx(of_distance(infos)[1:], abs=1e-12)
+    assert np.abs([info["reward_lateral"] for info in infos]).max() < 1e-12
+    hand = infos[-1]["hand_position"] - infos[0]["hand_position"]
+    assert np.linalg.norm(hand, axis=-1).min() > 0.01 and np.ptp(np.arctan2(*hand.T)) > 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "phases"),
+    [("generalisation", ("probe 1", "probe 4")), ("single-trials", ("before 1", "after 1"))],
+)
+def test_clamps_that_measure_score_the_hand(name, phases):
+    for phase in phases:
+        infos = clamp_trials(protocol(name, VisuomotorRotation(30.0)), phase)
+        rewards = np.array([info["reward_proximity"] for info in infos])
+        assert np.abs(rewards - of_distance(infos))[1:].max() > 1e-3
+        assert max(np.abs(info["reward_lateral"]).max() for info in infos) > 1e-3
 
 
 def test_a_gradual_phase_grows_from_trial_to_trial():
@@ -117,6 +162,27 @@ def test_environments_follow_the_sizes_of_a_phase():
     shared = ReachVectorEnv(4, schedule=schedule, shared_trials=True)
     shared.reset(seed=0)
     assert [getattr(field, "size", 1.0) for field in shared.trial_fields] == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 6])
+def test_environments_follow_a_size_for_every_trial(n):
+    """Trial k of the phase has the k-th size."""
+    sizes = [0.3, -0.5, 1.0, 0.0, 2.0, 0.7][:n]
+    phases = (Phase("before", CurlField(1.0), 2), Phase("A", CurlField(8.0), n, sizes=sizes))
+    schedule = Schedule((*phases, Phase("after", CurlField(1.0), 1)))
+    given = [1.0, 1.0, *sizes, 1.0]
+    assert forces_of_trials(ReachEnv(schedule=schedule), n + 3) == given
+    assert forces_of_trials(ReachEnv(schedule=json.loads(json.dumps(schedule.to_dict()))), n + 3) == given
+    assert forces_of_trials(PhaseSchedule(ReachEnv(), schedule), n + 3) == given
+    vector, seen = ReachVectorEnv(2, schedule=schedule), []
+    for trial in range(n + 3):
+        vector.reset(seed=0 if trial == 0 else None)
+        vector.step(np.zeros((2, 6)))
+        seen.append([getattr(field, "size", 1.0) for field in vector.trial_fields])
+    assert seen == [[size, size] for size in given]
+    shared = ReachVectorEnv(n + 3, schedule=schedule, shared_trials=True)
+    shared.reset(seed=0)
+    assert [getattr(field, "size", 1.0) for field in shared.trial_fields] == given
 
 
 def test_only_the_targets_of_a_phase_come_each_once_in_a_block():

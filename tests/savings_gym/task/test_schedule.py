@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from savings_gym.perturbations.fields import CurlField, NullField
+from savings_gym.perturbations.modified import Scaled
 from savings_gym.task.schedule import Phase, Schedule, as_schedule, four_phase
 
 
@@ -38,6 +39,29 @@ def test_schedules_pickle_hash_and_go_through_json():
     assert as_schedule({"phases": [{"name": "rest", "trials": 4}]}).phases[0] == Phase("rest", NullField(), 4)
 
 
+@given(st.lists(st.floats(-3.0, 3.0), min_size=1, max_size=12), st.integers(0, 20))
+def test_a_phase_has_a_size_for_every_trial(sizes, after):
+    """Of two numbers, first and last, a phase of two trials has both readings alike."""
+    phase = Phase("A", CurlField(8.0), len(sizes), sizes=sizes)
+    for k, size in enumerate([*sizes, *sizes[-1:] * after]):
+        assert phase.field_at(k) == (CurlField(8.0) if size == 1.0 else Scaled(CurlField(8.0), size))
+    schedule = Schedule((Phase("before", None, 3), phase))
+    assert [schedule.field_at(3 + k) for k in range(len(sizes))] == list(
+        map(phase.field_at, range(len(sizes)))
+    )
+    assert as_schedule(json.loads(json.dumps(schedule.to_dict()))) == schedule
+    assert (
+        pickle.loads(pickle.dumps(phase))
+        == phase
+        == Phase("A", CurlField(8.0), len(sizes), sizes=np.array(sizes))
+    )
+
+
+def test_two_sizes_of_many_trials_are_the_first_and_the_last():
+    phase = Phase("A", CurlField(8.0), 5, sizes=(-1.0, 0.5))
+    assert [phase.field_at(k).size for k in range(7)] == [-1.0, -0.625, -0.25, 0.125, 0.5, 0.5, 0.5]
+
+
 def test_numbers_of_numpy_are_numbers():
     phase = Phase("A", None, np.int32(3), np.float32(0.5))
     assert phase == Phase("A", None, 3, 0.5)
@@ -61,6 +85,16 @@ def test_numbers_of_numpy_are_numbers():
         ),
         (lambda: Phase("FF1", None, 1, catch_fraction="x"), "catch_fraction must be .* got 'x'"),
         (lambda: Phase("FF1", None, 1, catch_fraction=True), "catch_fraction must be .* got True"),
+        (
+            lambda: Phase("FF1", None, 4, sizes=(1.0, 0.5, 0.0)),
+            "phase 'FF1': sizes must be 2 numbers, of the first and the last trial, or 4, one for every "
+            "trial; got 3",
+        ),
+        (lambda: Phase("FF1", None, 4, sizes=np.ones(5)), "'FF1': sizes must be 2 .* or 4, .* got 5"),
+        (lambda: Phase("FF1", None, 4, sizes=()), "'FF1': sizes must be 2 .* or 4, .* got 0"),
+        (lambda: Phase("FF1", None, 3, sizes=(1.0, np.nan, 0.0)), "'FF1': sizes must be finite numbers"),
+        (lambda: Phase("FF1", None, 2, sizes="ab"), "'FF1': sizes must be finite numbers .* got 'ab'"),
+        (lambda: Phase("FF1", None, 2, sizes=np.array(1.0)), "'FF1': sizes must be finite numbers"),
         (lambda: Phase("FF1", None, "8"), "trials must be a whole number of at least 1, got '8'"),
         (lambda: Schedule(()), "at least one phase"),
         (lambda: Schedule("FF1"), "sequence of Phases or dicts, got 'FF1'"),
