@@ -1,10 +1,14 @@
-"""Claims of a table of measures: how an entry is shown, and what corrected tests allow to state."""
+"""Claims of a table of measures: how an entry is shown, and what corrected tests allow to state.
+
+An effect is stated if its corrected test shows it. If only its interval, which is not corrected, excludes 0,
+it is stated as a possibility, followed by `UNCORRECTED`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +22,64 @@ from savings_gym.metrics.statistics import holm
 
 log = logging.getLogger(__name__)
 PAGE: Final = "README.md"
+UNCORRECTED: Final = "though that does not survive the correction"  # ends a sentence with "may"
+YES, NO, OPEN = "yes", "no", "not shown"  # whether an effect has the same direction as in people
+NOT_CONTRADICTED: Final = "not contradicted"
 
 
 def is_shown(entry: Quantity) -> bool:
     """Return whether a corrected test tells an entry from 0."""
     return entry.value is not None and entry.p_holm is not None and entry.p_holm < LEVEL
+
+
+def sign(entry: Quantity) -> int:
+    """Return the sign of an effect if it is shown, 0 otherwise."""
+    if entry.value is None or not is_shown(entry):
+        return 0
+    return 1 if entry.value > 0.0 else -1
+
+
+def side_of_interval(entry: Quantity) -> int:
+    """Return the side of 0 on which the interval, which is not corrected, lies; 0 if it includes 0."""
+    low, high = entry.ci
+    if low is None or high is None or low <= 0.0 <= high:
+        return 0
+    return 1 if low > 0.0 else -1
+
+
+def suggested(entry: Quantity) -> int:
+    """Return the sign of an effect that only its interval shows, not its corrected test; 0 otherwise."""
+    return 0 if entry.p_holm is None or is_shown(entry) else side_of_interval(entry)
+
+
+def size_of(entry: Quantity) -> str:
+    """Return value and interval without the sign, for a text that states the direction in words."""
+    its = opposite(entry) if entry.value is not None and entry.value < 0.0 else entry
+    return format_value(its.value, its.ci, its.unit)
+
+
+def opposite(entry: Quantity) -> Quantity:
+    """Return a difference the other way round."""
+    low, high = entry.ci
+    return dataclasses.replace(
+        entry,
+        value=None if entry.value is None else -entry.value,
+        ci=(None if high is None else -high, None if low is None else -low),
+    )
+
+
+def positive(directions: Sequence[int]) -> str:
+    """Judge a finding in people that is the same if all measures are positive.
+
+    Args:
+        directions: What `sign` says of every measure.
+    """
+    return NO if -1 in directions else YES if all(directions) else OPEN
+
+
+def absent(directions: Sequence[int]) -> str:
+    """Judge a finding that nothing differs, which tests can contradict, but not show."""
+    return NO if any(directions) else NOT_CONTRADICTED
 
 
 def cell(entry: Quantity) -> str:

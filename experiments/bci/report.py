@@ -34,7 +34,7 @@ from experiments.bci.measures import (
     unit_of,
 )
 from experiments.bci.phases import MOVEMENT
-from experiments.claims import bold_means, cell, is_shown
+from experiments.claims import UNCORRECTED, bold_means, cell, is_shown, sign, size_of, suggested
 from experiments.drawing import style as look
 from experiments.runs.tables import format_value, markdown_table
 from experiments.study import Quantity
@@ -145,23 +145,28 @@ def _saved(numbers: Numbers) -> str:
 
 
 def _compared(difference: Mapping[str, Quantity]) -> str:
-    """Where perturbations within and outside the manifold differ."""
-    words = {MEAN: "mean error of FF1", AFTER_EFFECT: "after-effect", KEPT: "share of the progress kept"}
-    tested = [name for name in COMPARED if name in difference]
-    parts, alike = [], []
-    for name in tested:
+    """Where perturbations within and outside the manifold differ, may differ, or are not shown to."""
+    words = {MEAN: "mean error in FF1", AFTER_EFFECT: "after-effect", KEPT: "share of the progress kept"}
+    parts, open_ = [], []
+    for name in (name for name in COMPARED if name in difference):
         entry = difference[name]
-        if is_shown(entry) and entry.value is not None:
-            size = "larger" if entry.value > 0.0 else "smaller"
+        size = "larger" if (entry.value or 0.0) > 0.0 else "smaller"
+        if sign(entry):
             parts.append(
-                f"Within the manifold, the {words[name]} is {size} than outside it ({_number(entry)})."
+                f"The {words[name]} is {size} within the manifold than outside, by {size_of(entry)}."
+            )
+        elif suggested(entry):
+            parts.append(
+                f"The {words[name]} may be {size} within the manifold than outside, by {size_of(entry)}, "
+                f"{UNCORRECTED}."
             )
         else:
-            alike.append(f"the {words[name]} ({_number(entry)})")
-    if alike:
-        *first, last = alike
-        listed = f"{', '.join(first)} and {last}" if first else last
-        parts.append(f"Perturbations within and outside the manifold do not measurably differ in {listed}.")
+            open_.append(f"the {words[name]} ({_number(entry)})")
+    if open_:
+        *first, last = open_
+        listed = f"{', '.join(first)} or {last}" if first else last
+        whose = "" if parts else " between perturbations within and outside the manifold"
+        parts.append(f"No difference{whose} is shown in {listed}.")
     return " ".join(parts)
 
 

@@ -18,7 +18,7 @@ from experiments.people.config import People, command, identity
 from experiments.people.forecasts import learners, outcomes_of
 from experiments.people.forecasts import report as report_models
 from experiments.people.groups import main_group, sham_group
-from experiments.people.measures import Numbers, group_values, quantities, shared_points
+from experiments.people.measures import Numbers, group_values, half_starts, quantities, shared_points
 from experiments.people.report import Analysis, draw, page
 from experiments.runs.command_line import StopFlag, command_main
 from experiments.runs.folder import RunFolder
@@ -39,10 +39,11 @@ def analyse(config: People) -> Analysis:
     points = shared_points([group] if sham is None else [group, sham], block)
     if points < 1:
         raise ValueError(f"a block of {block} trials is longer than FF1 or FF2; use a smaller --block")
-    values, reasons = group_values(group, config.start, block, points)
+    criteria = half_starts(group, config.start)
+    values, reasons = group_values(group, config.start, block, points, criteria)
     left_out, sham_values = [*group.left_out, *reasons], None
     if sham is not None:
-        sham_values, reasons = group_values(sham, config.start, block, points, FIELD_PHASES[1:])
+        sham_values, reasons = group_values(sham, config.start, block, points, criteria, FIELD_PHASES[1:])
         left_out += [f"sham: {reason}" for reason in (*sham.left_out, *reasons)]
     return Analysis(config, group, sham, block, points, values, sham_values, tuple(left_out))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,21 +12,24 @@ from experiments.claims import corrected
 from experiments.people.groups import FORCE_INDEX, Group, Measured
 from experiments.study import Quantity, quantity
 from savings_gym.arrays import Floats
+from savings_gym.metrics.curves import PhaseCurves
 from savings_gym.metrics.fractions import paired_fraction, paired_fraction_interval
-from savings_gym.metrics.learning import learning_rate
+from savings_gym.metrics.learning import WINDOW, learning_rate
 from savings_gym.metrics.savings import FIELD_PHASES
 from savings_gym.metrics.statistics import CONFIDENCE, Sampling, ratio_interval
+from savings_gym.metrics.trials_saved import HALF, trials_to_half
 
 PERCENT: Final = 100.0
-PER_TRIAL: Final = "per trial"
+PER_TRIAL, TRIALS = "per trial", "trials"  # units
 AFTER: Final = "after-effect"
 RESIDUAL: Final = "washout residual"
 INITIAL: Final = "initial savings"
 RATE: Final = "rate savings"
 RATIO: Final = "ratio of the learning rates, FF2 / FF1"
+TRIALS_SAVED: Final = "trials saved"
 FORCE_SAVED: Final = "savings in the force index"
 BEYOND: Final = "beyond practice"
-SAVINGS: Final = (INITIAL, RATE, FORCE_SAVED)
+SAVINGS: Final = (INITIAL, RATE, TRIALS_SAVED, FORCE_SAVED)
 TESTED: Final = (AFTER, *SAVINGS, *(f"{name} {BEYOND}" for name in SAVINGS))
 Values = dict[str, dict[str, Floats]]  # measure to quantity to (n,), NaN for participants without it
 Numbers = dict[str, dict[str, Quantity]]
@@ -41,6 +45,11 @@ def rate_of(phase: str) -> str:
     return f"learning rate in {phase}"
 
 
+def half_of(phase: str) -> str:
+    """Return the name of the trials of a phase until the deviation is half of that at the start of FF1."""
+    return f"trials to half in {phase}"
+
+
 def quarter_of(phase: str, last: bool = False) -> str:
     """Return the name of the force index in the first or the last quarter of a phase."""
     return f"{'last' if last else 'first'} quarter of {phase}"
@@ -51,8 +60,27 @@ def share_of(savings: str) -> str:
     return f"participants with {savings}"
 
 
+def half_starts(group: Group, start: int) -> dict[str, float]:
+    """Return half of the mean deviation at the start of FF1, of every measure but the force index.
+
+    Args:
+        group: The participants.
+        start: Trials that count as the start of a phase.
+    """
+    return {
+        name: HALF * float(finite(measured.start(FIELD_PHASES[0], start)).mean())
+        for name, measured in group.measures.items()
+        if name != FORCE_INDEX
+    }
+
+
 def group_values(
-    group: Group, start: int, block: int, points: int, fields: tuple[str, ...] = FIELD_PHASES
+    group: Group,
+    start: int,
+    block: int,
+    points: int,
+    criteria: Mapping[str, float],
+    fields: tuple[str, ...] = FIELD_PHASES,
 ) -> tuple[Values, list[str]]:
     """Return every quantity of every participant, and why some lack one.
 
@@ -61,24 +89,32 @@ def group_values(
         start: Trials that count as the start of a phase.
         block: Trials per point of a learning curve.
         points: Points of the curves to which learning rates are fitted; see `shared_points`.
+        criteria: Measure to the deviation to which trials are counted, that of the main group in a sham too;
+            see `half_starts`.
         fields: Phases in the field; FF2 alone in a sham.
 
     Returns:
-        Values in the units of the measures, rates per trial; and the participants without a value, in words.
+        Values in the units of the measures, rates per trial, and trials; and the participants without a
+        value, in words.
     """
     values, reasons = {}, []
     for name, measured in group.measures.items():
         if name == FORCE_INDEX:
             values[name] = _force_index(measured)
             continue
-        rates = {}
+        rates, halves = {}, {}
         for phase in fields:
             rates[phase], failures = _rates(measured, phase, fields, block, points)
+            halves[phase] = _trials_to_half(measured, phase, block, criteria[name])
             reasons += [
                 f"{name}, {rate_of(phase)} of participant {group.participants[i]}: {reason}"
                 for i, reason in failures.items()
             ]
-        values[name] = _errors(measured, start, rates)
+            reasons += [
+                f"{name}, {half_of(phase)} of participant {group.participants[i]}: it is never down to it"
+                for i in np.flatnonzero(np.isnan(halves[phase]))
+            ]
+        values[name] = _errors(measured, start, rates, halves)
         reasons += _without_start(group, measured, start, fields)
     return values, reasons
 
@@ -113,7 +149,7 @@ def quantities(values: Values, sham: Values | None, units: Mapping[str, str]) ->
     for measure, its in values.items():
         unit, found = units[measure], {}
         for name, of_all in its.items():
-            own = PER_TRIAL if "rate" in name.split() else unit
+            own = PER_TRIAL if "rate" in name.split() else TRIALS if name.startswith(TRIALS) else unit
             found[name] = quantity(name, finite(of_all), own, sampling, test=name in TESTED)
         found |= {entry.name: entry for entry in _paired(its, sampling)}
         if sham is not None and measure in sham:
@@ -127,7 +163,9 @@ def finite(values: Floats) -> Floats:
     return values[np.isfinite(values)]
 
 
-def _errors(measured: Measured, start: int, rates: Mapping[str, Floats]) -> dict[str, Floats]:
+def _errors(
+    measured: Measured, start: int, rates: Mapping[str, Floats], halves: Mapping[str, Floats]
+) -> dict[str, Floats]:
     """Quantities of a deviation or an angle, which learning makes small."""
     starts = {phase: measured.start(phase, start) for phase in measured.phases}
     values = {start_of(phase): its for phase, its in starts.items()}
@@ -136,9 +174,11 @@ def _errors(measured: Measured, start: int, rates: Mapping[str, Floats]) -> dict
     if {"NF1", "NF2"} <= set(starts):
         values[RESIDUAL] = measured.quarter("NF2", last=True) - measured.quarter("NF1", last=True)
     values |= {rate_of(phase): its for phase, its in rates.items()}
+    values |= {half_of(phase): its for phase, its in halves.items()}
     if set(FIELD_PHASES) <= set(rates):
         values[INITIAL] = starts["FF1"] - starts["FF2"]
         values[RATE] = rates["FF2"] - rates["FF1"]
+        values[TRIALS_SAVED] = halves["FF1"] - halves["FF2"]
     return values
 
 
@@ -173,6 +213,24 @@ def _rates(
     return rates, failures
 
 
+def trials_in_window(block: int) -> int:
+    """Return the trials over whose means a curve is read for `half_of`: whole blocks, at least `WINDOW`."""
+    return block * math.ceil(WINDOW / block)
+
+
+def _trials_to_half(measured: Measured, phase: str, block: int, criterion: float) -> Floats:
+    """Trials until the deviation of every participant is down to a criterion, (n,); NaN if it never is."""
+    _, curves = measured.blocks(phase, block)
+    trials = np.full(len(curves), np.nan)
+    for i, curve in enumerate(curves):
+        there = np.flatnonzero(np.isfinite(curve))
+        if there.size:
+            index = np.array([0])
+            own = PhaseCurves(index, there, block * there, index, curve[None, there])
+            trials[i] = trials_to_half(own, criterion, 1.0, trials_in_window(block) // block)[0]
+    return trials
+
+
 def _without_start(group: Group, measured: Measured, start: int, fields: tuple[str, ...]) -> list[str]:
     """Participants without a value at the start of a phase; in a sham, of FF2."""
     trials = "no value in the first trial" if start == 1 else f"no value in the first {start} trials"
@@ -191,6 +249,7 @@ def _paired(values: Mapping[str, Floats], sampling: Sampling) -> list[Quantity]:
     for name, what, (larger, smaller) in (
         (INITIAL, start_of, FIELD_PHASES),
         (RATE, rate_of, FIELD_PHASES[::-1]),
+        (TRIALS_SAVED, half_of, FIELD_PHASES),
     ):
         if name not in values:
             continue
@@ -211,6 +270,7 @@ def _beyond(values: Mapping[str, Floats], sham: Mapping[str, Floats], unit: str)
     comparisons = {
         INITIAL: (start_of("FF2"), -1.0, unit),
         RATE: (rate_of("FF2"), 1.0, PER_TRIAL),
+        TRIALS_SAVED: (half_of("FF2"), -1.0, TRIALS),
         FORCE_SAVED: (quarter_of("FF2"), 1.0, unit),
     }
     return [

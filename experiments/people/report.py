@@ -25,6 +25,7 @@ from experiments.people.measures import (
     quarter_of,
     rate_of,
     start_of,
+    trials_in_window,
 )
 from experiments.runs.tables import format_p, format_value, markdown_table
 from experiments.study import Quantity
@@ -146,7 +147,9 @@ def _definitions(analysis: Analysis) -> str:
 - *Washout residual*: last quarter of NF2 less that of NF1.
 - *Learning rate*: k of a exp(-k n) + c, fitted to each participant's {points} over the first
   {block * analysis.points} trials, which {shared}.
-- *Initial savings*: start of FF1 less that of FF2. *Rate savings*: learning rate in FF2 less that in FF1."""
+- *Initial savings*: start of FF1 less that of FF2. *Rate savings*: learning rate in FF2 less that in FF1.
+- *Trials to half*: trials until the deviation, in means of {trials_in_window(block)} trials after the first
+  point, is half of the mean start of FF1. *Trials saved*: those in FF1 less those in FF2."""
     measures = analysis.group.measures
     definitions = [
         *([of_errors] if set(measures) != {FORCE_INDEX} else []),

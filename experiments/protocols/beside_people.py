@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from experiments.claims import cell
+from experiments.claims import NO, NOT_CONTRADICTED, OPEN, YES, absent, cell, positive
 from experiments.protocols.generalisation import NEIGHBOUR, SECOND_PEAK, at_angle
 from experiments.protocols.measures import (
     AFTER,
@@ -26,7 +26,6 @@ from experiments.runs.tables import MISSING, markdown_table
 from experiments.study import Quantity
 
 Numbers = Mapping[str, Mapping[str, Quantity]]
-YES, NO, OPEN = "yes", "no", "not shown"
 UNTESTED: Final = "not tested here"
 UNDECIDED: Final = "cannot tell: B left some networks away from zero"
 DEPENDS: Final = "open: in people it depends on the measure"
@@ -34,19 +33,9 @@ HEADINGS: Final = ("protocol", "in people", "networks", "same direction?")
 Judge = Callable[[Sequence[int]], str]  # from the directions of all measures
 
 
-def positive(directions: Sequence[int]) -> str:
-    """Judge a finding that is the same if all measures are positive."""
-    return NO if -1 in directions else YES if all(directions) else OPEN
-
-
-def absent(directions: Sequence[int]) -> str:
-    """Judge a finding that nothing differs, which tests can contradict, but not show."""
-    return NO if any(directions) else "not contradicted"
-
-
 def not_positive(directions: Sequence[int]) -> str:
     """Judge a finding that nothing is larger."""
-    return NO if 1 in directions else YES if all(directions) else "not contradicted"
+    return NO if 1 in directions else YES if all(directions) else NOT_CONTRADICTED
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from experiments.claims import size_of
 from experiments.protocols.config import Protocols
 from experiments.protocols.generalisation import NEIGHBOUR, at_angle, signed
 from experiments.protocols.measures import (
@@ -33,7 +34,6 @@ from experiments.protocols.reading import (
     relearning,
     returns,
     sensitivity,
-    size_of,
 )
 from experiments.study import Quantity
 
@@ -100,7 +100,7 @@ def _kept(found: Found, config: Protocols) -> str:
 
 def _recovered(found: Found, config: Protocols) -> str:
     if returns(found):
-        text = f"after A and B, {estimate(found[RISE])} of A comes back in a clamp"
+        text = f"after A and B, compensation rises again by {estimate(found[RISE])} of A in a clamp"
         return f"{text}, but decay is not ruled out" if confounded(found) else text
     text = f"spontaneous recovery is not shown ({estimate(found[RISE])} of A)"
     low, high = left_by_b(found)

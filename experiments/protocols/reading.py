@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from experiments.claims import is_shown
+from experiments.claims import UNCORRECTED, opposite, sign, size_of, suggested
 from experiments.protocols.config import Protocols
 from experiments.protocols.generalisation import (
     ALONE,
@@ -54,21 +53,6 @@ def direction(found: Found, name: str) -> int:
     return sign(found[name]) if name in found else 0
 
 
-def sign(entry: Quantity) -> int:
-    """Return the sign of an effect if it is shown, 0 otherwise."""
-    if entry.value is None or not is_shown(entry):
-        return 0
-    return 1 if entry.value > 0.0 else -1
-
-
-def side_of_interval(entry: Quantity) -> int:
-    """Return the side of 0 on which the interval, which is not corrected, lies; 0 if it includes 0."""
-    low, high = entry.ci
-    if low is None or high is None or low <= 0.0 <= high:
-        return 0
-    return 1 if low > 0.0 else -1
-
-
 def estimate(entry: Quantity) -> str:
     """Return value and interval."""
     return format_value(entry.value, entry.ci, entry.unit)
@@ -80,21 +64,6 @@ def mean_of(entry: Quantity) -> str:
         return MISSING
     decimals = 1 - math.floor(math.log10(abs(entry.value))) if entry.value else 0
     return f"{entry.value:.{max(decimals, 0)}f} {entry.unit}"
-
-
-def size_of(entry: Quantity) -> str:
-    """Return value and interval without the sign, for a text that states the direction in words."""
-    return estimate(opposite(entry) if entry.value is not None and entry.value < 0.0 else entry)
-
-
-def opposite(entry: Quantity) -> Quantity:
-    """Return a difference the other way round."""
-    low, high = entry.ci
-    return dataclasses.replace(
-        entry,
-        value=None if entry.value is None else -entry.value,
-        ci=(None if high is None else -high, None if low is None else -low),
-    )
 
 
 def listed(words: list[str]) -> str:
@@ -129,12 +98,12 @@ def relearning(found: Found, config: Protocols) -> str:
     """Return how fast A is learned after A and B, against at first, without a full stop."""
     again, first = (mean_of(found[of_block(GAINED, block)]) for block in (AGAIN, AT_FIRST))
     difference = found[than(GAINED, AT_FIRST)]
-    shown, interval = sign(difference), side_of_interval(difference)
+    shown, perhaps = sign(difference), suggested(difference)
     speed = {-1: "more slowly than at first", 1: "faster than at first"}
     if shown:
         verdict = f"A is learned {speed[shown]}"
-    elif interval:
-        verdict = f"A may be learned {speed[interval]}, though that does not survive the correction"
+    elif perhaps:
+        verdict = f"A may be learned {speed[perhaps]}, {UNCORRECTED}"
     else:
         verdict = "A is not shown to be learned faster, or more slowly, than at first"
     return (

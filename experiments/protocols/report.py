@@ -96,9 +96,9 @@ sham practises as much without A, and *beyond practice* is the difference from i
 ## Limits
 
 An update is a gradient step on 8 reaches that knows the arm and the loss, not a trial of a person, and how
-many of them a protocol lasts is our choice. Gradients are clipped, as in the study, to less than their
-length: every update is a step of one length, whatever the error, except in single updates of several sizes.
-In error clamps networks go on learning, from effort and from errors along the reach.
+many of them a protocol lasts is our choice. Gradients are clipped, as in Shahbazi et al. (2026), to less than
+their length: every update is a step of one length, whatever the error, except in single updates of several
+sizes. In error clamps networks go on learning, from effort and from errors along the reach.
 """
 
 

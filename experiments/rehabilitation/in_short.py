@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from experiments.claims import UNCORRECTED, suggested
 from experiments.figures.findings import effect
 from experiments.rehabilitation.config import INTACT_COURSES, Rehabilitation, is_intact
 from experiments.rehabilitation.courses import UNPRACTISED
@@ -150,7 +151,11 @@ def _others(found: Found, config: Rehabilitation) -> str:
     for measure, time in ((PRACTISED, "at the end of practice"), (LEFT, "at the end of the course")):
         entries = {therapy: found[after(measure, therapy)] for therapy in others}
         shown = [f"{than(its)} with {WITH[name]}" for name, its in entries.items() if effect(its)]
-        open_ = [WITH[name] for name, its in entries.items() if not effect(its)]
+        perhaps = {name: its for name, its in entries.items() if suggested(its)}
+        open_ = [WITH[name] for name, its in entries.items() if not effect(its) and name not in perhaps]
+        if perhaps:
+            by = listed([f"{than(its, digits=3)} with {WITH[name]}" for name, its in perhaps.items()])
+            shown.append(f"perhaps {by} ({UNCORRECTED})")
         if open_:
             shown.append(f"no difference shown with {listed(open_, 'or')}")
         parts.append(f"{time}, {listed(shown)}")
@@ -225,12 +230,13 @@ def number(entry: Quantity) -> str:
     return format_value(entry.value, entry.ci, entry.unit, DIGITS)
 
 
-def than(entry: Quantity, what: str = " error") -> str:
+def than(entry: Quantity, what: str = " error", digits: int = DIGITS) -> str:
     """Return a change as "29 % less error [23, 35]".
 
     Args:
         entry: The change.
         what: Of what, after a space.
+        digits: Significant ones; more if an end of the interval is close to 0.
     """
     low, high = entry.ci
     if entry.value is None or low is None or high is None:
@@ -239,7 +245,7 @@ def than(entry: Quantity, what: str = " error") -> str:
         value, ends, word = -entry.value, (-high, -low), "less"
     else:
         value, ends, word = entry.value, (low, high), "more"
-    amount, _, interval = format_value(value, ends, entry.unit, DIGITS).partition(" [")
+    amount, _, interval = format_value(value, ends, entry.unit, digits).partition(" [")
     return f"{amount} {word}{what} [{interval}"
 
 

@@ -21,7 +21,8 @@ from typing import Annotated, Any, Final
 
 from experiments.controls.command import condition_command
 from experiments.controls.conditions import Condition
-from experiments.rotations.measures import ABRUPT, GRADUAL, SHAM, write_results
+from experiments.rotations.measures import ABRUPT, GRADUAL, SHAM
+from experiments.rotations.report import write_results
 from experiments.runs.command_line import StopFlag, choice, command_text, preset_main
 from experiments.runs.side_by_side import run_side_by_side
 from experiments.savings.config import PRESETS as RUN_PRESETS

@@ -1,6 +1,6 @@
 """Which theory of savings predicts relearning?
 
-    python -m experiments.theories runs/savings-quick people.csv --unit mm [--out runs/theories]
+    python -m experiments.theories runs/savings-quick people.csv --unit mm [--sham RUN] [--out runs/theories]
 
 fits models of learning to every learner up to the end of NF2, lets them forecast FF2, and compares the
 forecasts with what happened. Sources are folders of finished runs of experiments.savings, and trial tables of
@@ -45,6 +45,8 @@ class Theories:
     """Theories to test."""
     every: int = 10
     """Of a run: updates per trial of the models; it must divide the lengths of the phases."""
+    sham: Path | None = None
+    """Of a run: folder of its sham, the same networks without a field in FF1, for savings beyond practice."""
     start: int = 8
     """Of a trial table: trials that count as the start of a phase."""
     measure: str | None = None
@@ -69,6 +71,8 @@ class Theories:
         if not self.sources:
             raise ValueError("sources must name one or more run folders or trial tables")
         check_theories(self.theories)
+        if self.sham is not None and sum(path.is_dir() for path in self.sources) != 1:
+            raise ValueError(f"sham {self.sham} needs exactly one run folder among the sources")
         if self.measure is not None:
             as_choice("measure", self.measure, MEASURES)
         if self.unit is not None:
@@ -127,7 +131,7 @@ PRESETS: Final = {
 def source_of(config: Theories, path: Path) -> Source:
     """Return the learners of a run folder or a trial table."""
     if path.is_dir():
-        source = networks(path, config.every)
+        source = networks(path, config.every, config.sham)
     else:
         table = read_trials(
             path,
@@ -140,7 +144,7 @@ def source_of(config: Theories, path: Path) -> Source:
         )
         measure = config.measure or table.measures[0]
         source = people(path.stem, table, measure, perturbation_sizes(config.perturbation), config.start)
-    return dataclasses.replace(source, learners=source.learners[: config.most])
+    return source.first(config.most)
 
 
 def run(config: Theories) -> int:
@@ -148,10 +152,11 @@ def run(config: Theories) -> int:
     sources = [source_of(config, path) for path in config.sources]  # all are read before any is fitted
     names = tuple(name for name in THEORIES if name in config.theories)
     folder = config.out
-    open_folder(
-        folder,
-        {**dataclasses.asdict(config), "sources": [str(p) for p in config.sources], "out": str(folder)},
-    )
+    identity = {
+        **dataclasses.asdict(config), "sources": [str(p) for p in config.sources], "out": str(folder),
+        "sham": None if config.sham is None else str(config.sham),
+    }  # fmt: skip
+    open_folder(folder, identity)
     parts = []
     for source in sources:
         log.info("%s: %d %s, %d theories", source.name, len(source.learners), source.kind, len(names))

@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 
 from experiments.savings.config import command
-from experiments.savings.shared_phases import stored_arguments
-from savings_gym.arrays import MM, Array, Floats
+from experiments.savings.shared_phases import shared_phases, stored_arguments
+from savings_gym.arrays import MM, Array, Floats, Indices
 from savings_gym.files import PROBES, read_table
-from savings_gym.metrics.curves import PhaseCurves, phase_curves
+from savings_gym.metrics.curves import PhaseCurves, phase_curves, shared_networks
 from savings_gym.metrics.savings import FIELD_PHASES, field_side
 from savings_gym.metrics.statistics import Sampling, mean_interval
 from savings_gym.models.design import Design
@@ -91,6 +91,9 @@ class Source:
         factor: What turns SI into the unit.
         updates: Updates, each of 8 reaches, that a trial of the models stands for; None for people, whose
             trials are those of the models.
+        units: Of each network; None for people.
+        sham: (n,) start of FF2 of the same networks after equal practice without a field in FF1, turned as
+            their errors, SI; NaN for networks that the sham lacks. None without a sham.
     """
 
     name: str
@@ -101,9 +104,16 @@ class Source:
     unit: str
     factor: float
     updates: int | None = None
+    units: int | None = None
+    sham: Floats | None = None
+
+    def first(self, count: int | None) -> Source:
+        """Return the same with no more learners than a count; None keeps all."""
+        sham = None if self.sham is None else self.sham[:count]
+        return dataclasses.replace(self, learners=self.learners[:count], sham=sham)
 
 
-def networks(run: Path, every: int) -> Source:
+def networks(run: Path, every: int, sham: Path | None = None) -> Source:
     """Return the networks of a finished run of `experiments.savings`.
 
     A trial of a model is a probe, and what is learned until the next one; the first probe of a phase, in its
@@ -113,9 +123,11 @@ def networks(run: Path, every: int) -> Source:
     Args:
         run: Run folder.
         every: Updates per trial; a linear model of every k-th update is again a linear model.
+        sham: Run folder of the same networks without a field in FF1, if there is one.
 
     Raises:
-        FileNotFoundError, ValueError: If it is no such run, lacks a phase, or has no such probes.
+        FileNotFoundError, ValueError: If it is no such run, lacks a phase, or has no such probes, or the sham
+            is not one of this run.
     """
     arguments = stored_arguments(run)
     if arguments.ff1_ramp:
@@ -134,7 +146,31 @@ def networks(run: Path, every: int) -> Source:
         Learner(str(number), Design(perturbation), own, phases, "error", NETWORK_NOISE)
         for number, own in zip(curves["FF1"].networks, deviation, strict=True)
     ]
-    return Source(run.name, f"`{command(arguments)}`", "networks", _turned(learners, 1), 1, "mm", MM, every)
+    practised = None if sham is None else _sham_start(run, sham, curves["FF1"].networks)
+    return Source(
+        run.name, f"`{command(arguments)}`", "networks", _turned(learners, 1), 1, "mm", MM, every,
+        arguments.units, practised,
+    )  # fmt: skip
+
+
+def _sham_start(run: Path, sham: Path, numbers: Indices) -> Floats:
+    """Start of FF2 in the sham of a run, of its networks of these numbers, (n,); NaN for those it lacks."""
+    ours, its = stored_arguments(run), stored_arguments(sham)
+    longer, shorter = (ours, its) if ours.networks >= its.networks else (its, ours)
+    if (
+        its.change != dataclasses.replace(ours.change, ff1_b=0.0)
+        or ours.phases()[3] != its.phases()[3]
+        or not shared_phases(longer, shorter)
+    ):
+        raise ValueError(f"{sham} is not the run {run} with an FF1 that has no field, as its sham would be")
+    curves = phase_curves(read_table(sham / PROBES))
+    if HELD_OUT not in curves:
+        raise ValueError(f"{sham} has not reached {HELD_OUT}")
+    curve, start = curves[HELD_OUT], np.full(len(numbers), np.nan)
+    here, there = shared_networks(numbers, curve.networks)
+    deviation = curve.deviation[there, 0]
+    start[here] = field_side(deviation) * deviation
+    return start
 
 
 def _probes_of(run: Path, phase: str, curve: PhaseCurves, every: int) -> Array:

@@ -1,4 +1,4 @@
-"""Which theories predict that what was learned comes back by itself?
+"""Which theories predict spontaneous recovery: that what was learned comes back by itself?
 
     python -m experiments.theories.rebound [--preset smoke] [--out runs/rebound]
 
@@ -120,7 +120,7 @@ def in_short(found: Mapping[str, Mapping[str, float]]) -> str:
         sizes = listed([f"{its[LARGEST]:.3f}" for its in comes.values()])
         trials = listed([f"{its[TRIAL]:.0f}" for its in comes.values()])
         parts.append(
-            f"{names} {'predict' if len(comes) > 1 else 'predicts'} that A comes back by itself: in the "
+            f"{names} {'predict' if len(comes) > 1 else 'predicts'} that adaptation to A comes back: in the "
             f"channel, where no error can teach, the expectation rises above zero, to {sizes} of A at trial "
             f"{trials}."
         )
@@ -142,7 +142,7 @@ def page(config: Rebound, expected: Mapping[str, Floats]) -> str:
         for theory, its in found.items()
     ]
     none, a, opposite, channel = config.lengths
-    return f"""# Does it come back by itself?
+    return f"""# Which theories predict spontaneous recovery?
 
 Command: `{command_text("experiments.theories.rebound", config, PRESETS)}`
 

@@ -144,8 +144,9 @@ from other first guesses.
 - *Median error*: distance of the estimate from the planted value, relative to it.
 - *Coverage*: fits whose 95 % interval holds the planted value, of those that have an interval; bold, too
   narrow: below 95 % by more than three standard errors of such a coverage.
-- *No interval*: fits that end at a bound, or whose likelihood does not curve, so that the data do not
-  determine the parameter.
+- *No interval*: fits that end at a bound, or whose likelihood does not curve. Either the data do not
+  determine the parameter, or the likelihood is rough, as that of {THEORIES["coin"].name} is. Only the
+  parameters below were fitted; others of {THEORIES["coin"].name} were not tried.
 
 Retention, learning and sensitivity are shares per trial, noises are relative to the perturbation, whose size
 is 1, and the scale is the deviation that it makes [m].
@@ -233,9 +234,12 @@ def in_short(found: Mapping[str, list[Recovered]]) -> str:
         )
     if not which:
         return " ".join([*parts, "No intervals are measurably too narrow."])
-    parts.append(f"Intervals are too narrow, and say little, for {listed(which)}.")
+    parts.append(f"Intervals are too narrow to be trusted for {listed(which)}.")
     if narrow.get("coin"):
-        parts.append(f"The likelihood of {THEORIES['coin'].name} is itself an estimate from a few particles.")
+        parts.append(
+            f"The likelihood of {THEORIES['coin'].name} is itself an estimate from a few particles: use the "
+            "estimates, not the intervals."
+        )
     return " ".join(parts)
 
 

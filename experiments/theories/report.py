@@ -38,7 +38,8 @@ happens in FF2 (the test of Zarahn et al. 2008, doi 10.1152/jn.90529.2008).
 
 - *Parameters*: how many were fitted.
 - *Fit before FF2*: natural logarithm of the probability density of a datum before FF2, given all data before
-  it, less that under one rate; the larger, the better. It says how far the forecast tests the theory.
+  it, less that under one rate; the larger, the better. A theory counts as one that fits these trials if it is
+  not measurably worse than one rate. If it does not fit them, its forecast is no test of it.
 - *Savings*: how much better FF2 is than FF1, at the start and over the first quarter.
 - *Forecast*: the savings that the theory predicts, FF1 from the trials of NF1, FF2 from all before it.
 - *Beyond*: savings of learners less the forecast; 0 if the theory explains them.
@@ -85,11 +86,14 @@ def forecasts(source: Source, outcomes: Outcomes) -> pd.DataFrame:
 
 def page(command: str, parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> str:
     """Return the page as Markdown."""
-    shorts = "\n\n".join(in_short(*part) for part in parts)
+    shorts = [in_short(*part) for part in parts]
+    if all(source.kind != "people" for source, _, _ in parts):
+        shorts.append("No data of people were tested, and none ship with this package.")
     sections = [_section(source, outcomes, its) for source, outcomes, its in parts]
+    short = "\n\n".join(shorts)
     rows = "" if len(parts) == 1 else " Further rows, of the other sources, are alike."
     return "\n".join([
-        f"# Theories of savings\n\nCommand: `{command}`\n\n## In short\n\n{shorts}\n",
+        f"# Theories of savings\n\nCommand: `{command}`\n\n## In short\n\n{short}\n",
         f"![Forecasts of FF2]({FIGURE})\n\n{CAPTION}{rows}\n\n## Methods\n\n{METHODS}",
         *sections,
     ])  # fmt: skip
@@ -102,49 +106,92 @@ def in_short(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> 
     FF2 as worse than that of one rate, if the corrected test of it says so.
     """
     first = next(iter(outcomes.values()))
-    start = WHEN[0]
-    saved = estimate([o.saved[start] for o in first])
+    saved = estimate([o.saved[WHEN[0]] for o in first])
     shown = saved.ci[0] > 0.0 or saved.ci[1] < 0.0
     text = (
-        f"*{source.name}*, {len(first)} {source.kind}: savings at the start of FF2 are "
+        f"*{source.name}*, {_learners(source, len(first))}: savings at the start of FF2 are "
         f"{_scaled(source, saved)}{'' if shown else ', not measurably different from 0'}."
     )
-    ruled_out = [its[name].theory for name in its if its[name].p_holm[start] < LEVEL]
-    possible = [its[name].theory for name in its if its[name].p_holm[start] >= LEVEL]
-    forecasts = [source.factor * verdict.forecast[start] for verdict in its.values()]
-    said = format_interval((min(forecasts), max(forecasts)), 2) if len(its) > 1 else f"{forecasts[0]:.2g}"
-    said += f" {source.unit}" if source.unit else ""
-    if len(ruled_out) == len(its) == 1:
-        text += f" {begin(ruled_out[0])} does not forecast them: it predicts {said}."
-    elif ruled_out and not possible:
-        text += f" None of the {len(ruled_out)} theories forecasts them: they predict {said}."
-    elif possible:
-        text += f" The theories predict {said}; not ruled out: {listed(possible)}"
-        text += f"; ruled out: {listed(ruled_out)}." if ruled_out else "."
-    return f"{text}{_fits(its)} {_time(source, its)}"
+    tested = _tested(source, its, saved.mean)
+    parts = (text, _practice(source), tested, _untested(source, its, bool(tested)), _time(source, its))
+    return " ".join(part for part in parts if part)
 
 
-def _fits(its: Mapping[str, Verdict]) -> str:
-    """Which theories describe the trials before FF2 worse than one rate; nothing without one rate."""
-    worse = {verdict.theory: verdict.fit for verdict in its.values() if fits_worse(verdict)}
-    tested = [verdict.theory for verdict in its.values() if np.isfinite(verdict.fit_p_holm)]
-    text, others = "", [theory for theory in tested if theory not in worse]
-    if others:
-        text += (
-            f" {begin(listed(others))} {'do' if len(others) > 1 else 'does'} not fit {BEFORE} measurably "
-            "worse than one rate."
-        )
-    if worse:
-        fit, their, them = ("fit", "their forecasts say", "them") if len(worse) > 1 else (
-            "fits", "its forecast says", "it"
-        )  # fmt: skip
-        by = listed([format_value(-each.mean) for each in worse.values() if each is not None])
-        what = "them worse" if others else f"{BEFORE} worse than one rate"
-        text += (
-            f" {begin(listed(list(worse)))} {fit} {what}, by {by} nats per datum, so that at this time scale "
-            f"{their} little about {them}."
-        )
-    return text
+def _learners(source: Source, count: int) -> str:
+    """How many learners there are, and how large networks are."""
+    return f"{count} {source.kind}{'' if source.units is None else f' of {source.units} units'}"
+
+
+def _practice(source: Source) -> str:
+    """Whether savings include what practice alone changes, and what is left without it."""
+    if source.sham is None:
+        why = ", since no sham was given (`--sham`)" if source.kind == "networks" else ""
+        return f"They include what practice alone changes{why}."
+    own = np.array([learner.start(HELD_OUT, source.start) for learner in source.learners])
+    both = np.isfinite(source.sham)
+    start, beyond = estimate(source.sham[both]), estimate(source.sham[both] - own[both])
+    return (
+        "They include what practice alone changes. After equal practice without a field in FF1, FF2 begins "
+        f"at {_scaled(source, start)} ({int(both.sum())} networks); beyond practice, savings are "
+        f"{_scaled(source, beyond)}."
+    )
+
+
+def _predicted(source: Source, verdicts: Sequence[Verdict]) -> str:
+    """The savings at the start of FF2 that theories forecast, as a range."""
+    forecasts = [source.factor * verdict.forecast[WHEN[0]] for verdict in verdicts]
+    text = (
+        format_interval((min(forecasts), max(forecasts)), 2) if len(forecasts) > 1 else f"{forecasts[0]:.2g}"
+    )
+    return f"{text} {source.unit}" if source.unit else text
+
+
+def _tested(source: Source, its: Mapping[str, Verdict], saved: float) -> str:
+    """What the forecasts say of the theories that fit the trials before FF2; nothing without tests.
+
+    Args:
+        source: The learners.
+        its: Verdict of every theory.
+        saved: Mean savings at the start of FF2, SI.
+    """
+    start, fitting = WHEN[0], [verdict for verdict in its.values() if not fits_worse(verdict)]
+    compared = any(verdict.fit is not None for verdict in its.values())
+    ruled_out = [verdict.theory for verdict in fitting if verdict.p_holm[start] < LEVEL]
+    possible = [verdict.theory for verdict in fitting if verdict.p_holm[start] >= LEVEL]
+    if not ruled_out and not possible:
+        return ""
+    said = _predicted(source, fitting)
+    if possible:
+        which = f"The theories that fit {BEFORE} predict" if compared else "The theories predict"
+        text = f"{which} {said}; not ruled out: {listed(possible)}"
+        return f"{text}; ruled out: {listed(ruled_out)}." if ruled_out else f"{text}."
+    one = len(ruled_out) == 1
+    none = saved > 0.0 and all(verdict.forecast[start] <= 0.0 for verdict in fitting)
+    fit = f" {'fits' if one else 'fit'} {BEFORE}{' and' if none else ', but'}" if compared else ""
+    not_ = "does not" if one else "do not"
+    what = f"{'forecasts' if one else 'forecast'} no savings" if none else f"{not_} forecast these savings"
+    return f"{begin(listed(ruled_out))}{fit} {what}: {'it predicts' if one else 'they predict'} {said}."
+
+
+def _untested(source: Source, its: Mapping[str, Verdict], after: bool) -> str:
+    """Which theories do not fit the trials before FF2, so that FF2 is no test of them.
+
+    Args:
+        source: The learners.
+        its: Verdict of every theory.
+        after: Whether a sentence that names these trials precedes.
+    """
+    worse = [verdict for verdict in its.values() if fits_worse(verdict)]
+    if not worse:
+        return ""
+    do, it, predict = ("does", "it", "it predicts") if len(worse) == 1 else ("do", "them", "they predict")
+    by = listed([format_value(-verdict.fit.mean) for verdict in worse if verdict.fit is not None])
+    return (
+        f"{begin(listed([verdict.theory for verdict in worse]))} {do} not fit "
+        f"{'those trials' if after else BEFORE}, which are less probable than under one rate, by {by} nats "
+        f"per datum, so that this is no test of {it} at this time scale "
+        f"({predict} {_predicted(source, worse)})."
+    )
 
 
 def fits_worse(verdict: Verdict) -> bool:
@@ -184,9 +231,9 @@ def _section(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> 
     table = markdown_table(headings, [_row(source, verdict) for verdict in its.values()])
     sentences = "\n".join(f"- {sentence(source, verdict)}" for verdict in its.values())
     return (
-        f"## {source.name}\n\n{len(first)} {source.kind} from {source.origin}. Savings at the start of FF2: "
-        f"{_scaled(source, saved[0])}; over the first quarter: {_scaled(source, saved[1])}.\n\n{table}\n\n"
-        f"{sentences}\n"
+        f"## {source.name}\n\n{_learners(source, len(first))} from {source.origin}. Savings at the start of "
+        f"FF2: {_scaled(source, saved[0])}; over the first quarter: {_scaled(source, saved[1])}.\n\n{table}"
+        f"\n\n{sentences}\n"
     )
 
 
@@ -227,6 +274,7 @@ def sentence(source: Source, verdict: Verdict) -> str:
     less += ["the trials before it" if less else BEFORE] if worse else []
     if less:
         text += f". {begin(listed(less))} {'are' if worse else 'is'} less probable than under one rate"
+        text += ", so that this is no test of it" if worse else ""
     return f"{text}."
 
 
@@ -263,7 +311,7 @@ def begin(text: str) -> str:
 
 def figure(parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> Figure:
     """Draw, for each source, FF2 with all forecasts, savings beyond them, and held-out gains."""
-    drawn = look.new_figure(2.6 * len(parts))
+    drawn = look.new_figure(2.9 * len(parts))
     panels = drawn.subplots(len(parts), 4, squeeze=False, width_ratios=[2.0, 1.0, 1.0, 1.0])
     for (source, outcomes, _), axes in zip(parts, panels, strict=True):
         _draw_forecasts(axes[0], source, outcomes)
@@ -314,7 +362,8 @@ def _draw_values(axes: Axes, values: Mapping[str, np.ndarray], label: str) -> No
     axes.axhline(0.0, color=look.QUIET, linewidth=0.6, zorder=1)
     for x, (name, its) in enumerate(values.items()):
         look.draw_dots(axes, x, np.asarray(its), COLOURS[name], MARKERS[name], beside=0.25)
-    axes.set_xticks(range(len(values)), [THEORIES[name].name for name in values], rotation=30, ha="right")
+    names = [THEORIES[name].name for name in values]
+    axes.set_xticks(range(len(values)), names, rotation=60, ha="right", rotation_mode="anchor")
     axes.set(ylabel=label, xlim=(-0.5, max(len(values), 1) - 0.3))
 
 

@@ -13,6 +13,9 @@ particle filter, whose mean over seeds is the likelihood, up to the finite numbe
 Runs matter more than particles: few runs make the likelihood rough, and the noise that fits it too large.
 Equal seeds give equal draws, so that likelihoods of neighbouring parameters can be compared. Without
 measurement noise, the motor noise of a trial with data is known; with it, every run draws its own.
+
+Use the estimates of a fit, not its intervals: fits of planted learners have 95 % intervals that hold the
+planted value in about a third of them, see experiments/results/theories/recovery.md.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ FEW: Final = 0.5  # share of effective runs below which they are drawn anew
 class Coin(Model):
     """Contextual inference (Heald et al. 2021).
 
-    The defaults are those of the paper; of `retention_sd` and `drift_sd` they are rounded.
+    The defaults are those of the paper; of `retention_sd` and `drift_sd` they are rounded. The intervals of
+    its fits are not to be trusted, since its likelihood is rough; use the estimates.
 
     Attributes:
         process_noise: SD of the noise of every context's state, as the learner assumes it.

@@ -29,7 +29,9 @@ class Fitted:
 
     Attributes:
         value: Its estimate.
-        ci: Its interval; NaN if the data do not determine one.
+        ci: Its interval; NaN if there is none, because the data do not determine one or because the
+            likelihood is rough. Intervals of `Coin` hold the planted value in about a third of fits (see
+            experiments/results/theories/recovery.md): use the estimates, not the intervals.
     """
 
     value: float

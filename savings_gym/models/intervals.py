@@ -8,8 +8,10 @@ weights are too unequal, the interval is that of the curvature alone (Wald), on 
 curvature is that of a quadratic through points about one standard error away from the maximum, or farther if
 the likelihood is drawn.
 
-A parameter that ends at a bound has no interval (NaN), and if the curvature is not positive, none has.
-``python -m experiments.theories.recovery`` measures how often intervals hold the truth.
+A parameter that ends at a bound has no interval (NaN), and if the curvature is not positive, none has. That
+may be for lack of data, or because a likelihood that is drawn is rough. ``python -m
+experiments.theories.recovery`` measures how often intervals hold the truth: those of contextual inference do
+in about a third of fits (experiments/results/theories/recovery.md). Use its estimates, not its intervals.
 """
 
 from __future__ import annotations

@@ -1,8 +1,20 @@
 """Claims: tests are corrected together over all groups, and a sentence says no more than they allow."""
 
 import numpy as np
+import pytest
 
-from experiments.claims import as_summary, bold_means, cell, corrected, is_shown, stated
+from experiments.claims import (
+    as_summary,
+    bold_means,
+    cell,
+    corrected,
+    is_shown,
+    opposite,
+    sign,
+    size_of,
+    stated,
+    suggested,
+)
 from experiments.study import Quantity
 
 
@@ -45,6 +57,23 @@ def test_a_cell_is_bold_if_its_corrected_test_tells_it_from_nothing():
     assert is_shown(group["up"]) and not is_shown(group["even"])
     assert cell(group["untested"]) == "9.0 mm [8.0, 10.0]"
     assert "p < 0.05 in a t test after Holm's correction over all tests" in bold_means("all tests")
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "p_holm", "shown", "possible"),
+    [
+        (-10.7, 8.5, 0.01, -1, 0),
+        (-10.7, 8.5, 0.06, 0, -1),
+        (10.7, 8.5, 0.06, 0, 1),
+        (10.7, 11.0, 0.06, 0, 0),
+        (10.7, 8.5, None, 0, 0),  # not tested
+    ],
+)
+def test_an_effect_is_shown_or_possible_or_neither(value, half, p_holm, shown, possible):
+    entry = Quantity("a", value, (value - half, value + half), 8, "mm", p=0.02, p_holm=p_holm)
+    assert (sign(entry), suggested(entry)) == (shown, possible)
+    assert (sign(opposite(entry)), suggested(opposite(entry))) == (-shown, -possible)
+    assert size_of(entry) == size_of(opposite(entry)) and size_of(entry).startswith("10.7 mm [")
 
 
 def test_a_summary_keeps_the_values_of_every_network():

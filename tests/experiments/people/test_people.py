@@ -32,17 +32,22 @@ from experiments.people.measures import (
     RATE,
     RATIO,
     RESIDUAL,
+    TRIALS_SAVED,
     finite,
+    half_of,
     quarter_of,
     rate_of,
     share_of,
     start_of,
+    trials_in_window,
     unpaired,
 )
 from experiments.theories.learners import SIZES, people
 from experiments.theories.prediction import outcomes_of, verdicts
+from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.savings import savings
 from savings_gym.metrics.statistics import holm, mean_interval
+from savings_gym.metrics.trials_saved import trials_saved
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
@@ -93,6 +98,41 @@ def test_savings_are_those_of_the_package_if_nothing_is_missing(tmp_path):
     assert ours[RATIO].value == pytest.approx(rate.ratio)
     assert ours[share_of(RATE)].value == pytest.approx(100.0 * rate.paired_fraction)
     assert ours[AFTER].value == pytest.approx(1e3 * theirs.after_effect.mean)  # this field pushes to the left
+
+
+def test_trials_saved_are_those_of_the_package_and_none_are_counted_who_never_get_there(tmp_path):
+    trial_table(tmp_path / "lab.csv", noise=1.0)
+    lab = config(tmp_path / "lab.csv", start=4)
+    found = numbers_of(analyse(lab))["lateral_deviation"]
+    curves = phase_curves(lab.read(lab.table).probe_table(block=4))
+    theirs = trials_saved(curves["FF1"], curves["FF2"], 1.0, window=2)
+    assert trials_in_window(4) == 8 and trials_in_window(1) == 5 and trials_in_window(8) == 8
+    ours = [found[name].value for name in (half_of("FF1"), half_of("FF2"), TRIALS_SAVED)]
+    assert ours == pytest.approx([theirs.ff1, theirs.ff2, theirs.difference], rel=1e-5)
+    assert found[TRIALS_SAVED].ci == pytest.approx(theirs.difference_ci, rel=1e-4)
+    assert found[TRIALS_SAVED].unit == "trials" and found[TRIALS_SAVED].p_holm < 0.05
+    assert found[share_of(TRIALS_SAVED)].value == pytest.approx(100.0 * theirs.paired_fraction)
+    rows, _ = trial_table(tmp_path / "lab.csv")
+    for row in rows:
+        if row["subj"] == "P2" and row["block"] == "field 2":
+            row["max dev"] = "20.0"
+    analysis = analyse(config(write(tmp_path / "lab.csv", rows)))
+    values = analysis.values["lateral_deviation"]
+    assert np.flatnonzero(np.isnan(values[TRIALS_SAVED])).tolist() == [2]
+    assert "lateral_deviation, trials to half in FF2 of participant P2: it is never down to it" in (
+        analysis.left_out
+    )
+
+
+def test_trials_saved_beyond_practice_count_to_one_criterion(tmp_path):
+    trial_table(tmp_path / "lab.csv")
+    trial_table(tmp_path / "sham.csv", n=5, sham=True, saved=0.0, seed=1)
+    analysis = analyse(config(tmp_path / "lab.csv", sham=tmp_path / "sham.csv", block=1))
+    ours, sham = (its["lateral_deviation"] for its in (analysis.values, analysis.sham_values))
+    entry = numbers_of(analysis)["lateral_deviation"][f"{TRIALS_SAVED} {BEYOND}"]
+    assert entry.value == pytest.approx(sham[half_of("FF2")].mean() - ours[half_of("FF2")].mean())
+    assert entry.value > 0.0 and entry.p_holm is not None and entry.unit == "trials"
+    assert half_of("FF1") not in sham
 
 
 def test_a_missing_trial_leaves_out_what_needs_it_and_nothing_else(tmp_path):
@@ -236,7 +276,7 @@ def test_a_force_index_of_few_trials_is_a_measure_of_its_own(tmp_path):
     np.testing.assert_allclose(found[quarter_of("FF2", last=True)], 0.5 + 0.01 * np.arange(6))
     np.testing.assert_allclose(found[FORCE_SAVED], 0.2)
     tests = [entry for its in numbers.values() for entry in its.values() if entry.p is not None]
-    assert {entry.name for entry in tests} == {AFTER, INITIAL, RATE, FORCE_SAVED}
+    assert {entry.name for entry in tests} == {AFTER, INITIAL, RATE, TRIALS_SAVED, FORCE_SAVED}
     assert [entry.p_holm for entry in tests] == pytest.approx(holm([entry.p for entry in tests]).tolist())
 
 
@@ -265,7 +305,9 @@ def test_the_command_shows_a_finished_page_again_and_refuses_another_table(tmp_p
     assert main(arguments_of(lab)) == 0
     page, summary = (lab.out / "README.md").read_text(), json.loads((lab.out / "summary.json").read_text())
     assert command_line(lab) in page and summary["complete"] and summary["command"] == command_line(lab)
-    assert "Shown: after-effect; initial savings; rate savings." in page and "(`--sham`)" in page
+    assert (
+        "Shown: after-effect; initial savings; rate savings; trials saved." in page and "(`--sham`)" in page
+    )
     assert all((lab.out / f"people.{kind}").stat().st_size > 5000 for kind in ("png", "svg"))
     stored = summary["measures"]["lateral_deviation"][INITIAL]
     own = summary["participants"]["lateral_deviation"][INITIAL]

@@ -8,19 +8,14 @@ from pathlib import Path
 import pytest
 
 import experiments
-from experiments.claims import is_shown
+from experiments.claims import NO, OPEN, YES, absent, is_shown, opposite, positive
 from experiments.protocols.beside_people import (
     DEPENDS,
     FINDINGS,
-    NO,
-    OPEN,
     UNDECIDED,
     UNTESTED,
-    YES,
-    absent,
     beside_people,
     not_positive,
-    positive,
     verdict,
 )
 from experiments.protocols.config import COURSES, Protocols
@@ -41,7 +36,7 @@ from experiments.protocols.measures import (
     than,
 )
 from experiments.protocols.published import PEOPLE
-from experiments.protocols.reading import READING, direction, mean_of, opposite
+from experiments.protocols.reading import READING, direction, mean_of
 from experiments.protocols.report import page
 from experiments.savings.phases import PERTURBATIONS
 from experiments.study import Quantity

@@ -328,6 +328,17 @@ def test_what_is_not_shown_is_not_stated():
     assert not re.search(r"(%|mm) (less|more)|raise|lower", "\n".join(sentences))
 
 
+def test_an_effect_that_only_its_interval_shows_is_a_possibility(numbers):
+    name = after(LEFT, DOUBLE)
+    entry = dataclasses.replace(numbers[THERAPY][name], value=-9.8, ci=(-18.3, -0.4), p=0.04, p_holm=0.13)
+    said = in_short(numbers | {THERAPY: numbers[THERAPY] | {name: entry}}, CONFIG)
+    assert (
+        "at the end of the course, perhaps 9.8 % less error [0.4, 18.3] with twice the dose (though that "
+        "does not survive the correction) and no difference shown with assistance as needed or error "
+        "augmentation"
+    ) in said
+
+
 def test_an_effect_to_the_other_side_is_stated_as_such():
     worse = EFFECTS | {SPACED: (1.0, 2.0)}
     assert "% more error" in bullets(worse)[3].partition(";")[0]

@@ -1,8 +1,10 @@
 """Abrupt against gradual learning of a rotation: the runs, their numbers and their page."""
 
 import dataclasses
+import itertools
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from planted_probes import plant
@@ -12,19 +14,24 @@ from experiments.rotations.command import PRESETS, Rotations, command
 from experiments.rotations.measures import (
     ABRUPT,
     AFTER,
+    ENCOUNTER,
     GRADUAL,
+    PRACTICE,
     SHAM,
     START,
+    START_KINDS,
     TRIALS,
+    TRIALS_KINDS,
     comparison,
-    in_short,
     quantities,
-    write_results,
 )
+from experiments.rotations.report import beside_people, in_short, write_results
 from experiments.savings.command import run
 from experiments.study import Quantity
 from savings_gym import VisuomotorRotation
 from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.statistics import holm
+from savings_gym.metrics.trials_saved import HALF, trials_to_half
 
 TURN = VisuomotorRotation(30.0, onset="cue")
 
@@ -56,7 +63,9 @@ def test_the_page_has_every_comparison(tmp_path, capsys):
     measures = {entry["name"]: entry for entry in stored["measures"]}
     assert {f"{AFTER}, {name}" for name in (ABRUPT, GRADUAL)} <= set(measures)
     tested = [name for name in measures if name.startswith("initial savings")]
-    assert len(tested) == 5 and all(measures[name]["p_holm"] is not None for name in tested)
+    assert len(tested) == 5 and TRIALS_KINDS in measures
+    assert all(measures[name]["p_holm"] is not None for name in tested)
+    assert "## Beside people" in text and "Only directions are compared" in text
     first = measures["initial savings, abrupt learning, against first encounter"]["value"]
     assert first == pytest.approx(
         json.loads((tmp_path / "abrupt" / "summary.json").read_text())["savings"]["initial"]["difference"]
@@ -86,25 +95,87 @@ def test_numbers_are_of_the_networks_that_have_them(tmp_path):
     label = "gradual learning, against equal practice"
     assert found[f"initial savings, {label}"].networks == 12
     assert found[f"trials saved, {label}"].networks == 11
-    assert found["initial savings, gradual less abrupt"].networks == 11
+    assert found[START_KINDS].networks == 11 and found[TRIALS_KINDS].networks == 10
+    tests = [entry for entry in found.values() if entry.p_holm is not None]
+    every = itertools.product((START, TRIALS), (ABRUPT, GRADUAL), (ENCOUNTER, PRACTICE))
+    assert {entry.name for entry in tests} == {
+        START_KINDS,
+        TRIALS_KINDS,
+        *(comparison(*its) for its in every),
+    }
+    assert [entry.p_holm for entry in tests] == pytest.approx(holm([entry.p for entry in tests]).tolist())
+    shares = {}
+    criterion = HALF * curves[SHAM]["FF2"].deviation[:, 0].mean()
+    for name in (ABRUPT, GRADUAL, SHAM):
+        its = curves[name]["FF2"]
+        shares[name] = dict(zip(its.networks, trials_to_half(its, criterion, 1.0), strict=True))
+    both = [n for n in shares[ABRUPT] if n != 3]
+    differences = [(shares[ABRUPT][n] - shares[GRADUAL][n]) / shares[SHAM][n] for n in both]
+    assert found[TRIALS_KINDS].value == pytest.approx(100.0 * np.mean(differences))
 
 
-def test_the_sentences_follow_the_corrected_tests():
-    def tested(measure, value, p):
-        name = comparison(measure, ABRUPT, "first encounter")
-        return Quantity(name, value, (value - 1.0, value + 1.0), 8, "", p=p, p_holm=p)
+def measured(name, value, p, half=1.0):
+    """A quantity with an interval, whose corrected p is that of the test."""
+    return Quantity(name, value, (value - half, value + half), 8, "%", p=p, p_holm=p)
 
-    shown = in_short([tested(START, 2.0, 1e-3), tested(TRIALS, 20.0, 1e-3)])
-    assert shown == (
-        "Abrupt learning, against first encounter: FF2 begins nearer to the line (2.00 [1.00, 3.00]), "
-        "and reaches half of the first deviation in fewer trials (20.0 [19.0, 21.0])."
+
+def trials(abrupt, gradual, difference):
+    """Trials saved against equal practice, and their difference, each as (value, p)."""
+    return [
+        measured(comparison(TRIALS, ABRUPT, PRACTICE), *abrupt),
+        measured(comparison(TRIALS, GRADUAL, PRACTICE), *gradual),
+        measured(TRIALS_KINDS, *difference),
+    ]
+
+
+def test_the_answer_follows_the_corrected_tests():
+    both = in_short(trials((21.3, 1e-3), (16.6, 1e-3), (-4.7, 0.2, 5.0)))
+    assert both == (
+        "Networks relearn the rotation in fewer trials than after equal practice without it, whether they "
+        "met it at once (by 21.3 % [20.3, 22.3]) or gradually (by 16.6 % [15.6, 17.6]). A difference between "
+        "gradual and abrupt learning is not shown (-4.70 % [-9.70, 0.30] of the trials)."
     )
-    other = in_short([tested(START, -2.0, 1e-3), tested(TRIALS, -20.0, 0.2)])
+    one = in_short(trials((21.3, 1e-3), (-6.0, 1e-3), (-4.7, 0.2)))
+    assert "Networks that met it at once relearn the rotation in fewer trials" in one
+    assert "Networks that met it gradually relearn the rotation in more trials than after" in one
     assert (
-        "begins farther from the line" in other
-        and "is not shown to reach half of the first deviation sooner" in other
+        "They may save fewer trials after gradual than after abrupt learning, by 4.70 % [3.70, 5.70], " in one
     )
-    assert "is not shown to begin elsewhere" in in_short([tested(START, 2.0, 0.2), tested(TRIALS, 9.0, 0.2)])
+    none = in_short(trials((0.5, 0.6), (0.5, 0.6), (4.7, 1e-3)))
+    assert "That networks that met it at once relearn the rotation in fewer trials" in none
+    assert "is not shown (0.50 % [-0.50, 1.50])" in none
+    assert "They save more trials after gradual than after abrupt learning, by 4.70 %" in none
+
+
+def test_where_ff2_begins_follows_the_corrected_tests():
+    begins = [
+        measured(comparison(START, ABRUPT, PRACTICE), 2.0, 0.2),
+        measured(comparison(START, GRADUAL, PRACTICE), -2.0, 1e-3),
+        measured(comparison(START, ABRUPT, ENCOUNTER), 2.0, 1e-3),
+        measured(comparison(START, GRADUAL, ENCOUNTER), 3.0, 1e-3),
+    ]
+    assert in_short(begins) == (
+        "Networks that met it at once may begin nearer to the line than after equal practice, by 2.00 % "
+        "[1.00, 3.00], though that does not survive the correction. Networks that met it gradually begin "
+        "farther from the line than after equal practice, by 2.00 % [1.00, 3.00]. Networks begin nearer to "
+        "the line than at their first encounter, whether they met it at once (by 2.00 % [1.00, 3.00]) or "
+        "gradually (by 3.00 % [2.00, 4.00])."
+    )
+
+
+@pytest.mark.parametrize(
+    ("abrupt", "gradual", "verdicts"),
+    [
+        ((21.0, 1e-3), (16.0, 1e-3), ("yes", "no", "no")),
+        ((-21.0, 1e-3), (-16.0, 1e-3), ("no", "yes", "no")),
+        ((21.0, 1e-3), (0.5, 0.6), ("not shown", "no", "not contradicted")),
+        ((0.5, 0.6), (0.5, 0.6), ("not shown", "not shown", "not contradicted")),
+    ],
+)
+def test_directions_beside_people_are_those_of_the_corrected_tests(abrupt, gradual, verdicts):
+    table = beside_people(trials(abrupt, gradual, (0.0, 0.9))).splitlines()[2:]
+    assert tuple(row.split(" | ")[-1].removesuffix(" |") for row in table) == verdicts
+    assert all("doi 10." in row for row in table)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ import pandas as pd
 import pytest
 from planted_runs import planted_folder
 
+from experiments.savings.phases import PhaseChanges
 from experiments.theories import rebound, recovery
 from experiments.theories.command import PRESETS, command, main, source_of
 from experiments.theories.learners import networks
 from experiments.theories.prediction import THEORIES, Outcome, Verdict, outcomes_of, verdicts
-from experiments.theories.report import FORECASTS, PAGE, TABLE, fits_worse, in_short, sentence
+from experiments.theories.report import FORECASTS, PAGE, TABLE, fits_worse, in_short, page, sentence
 from savings_gym.metrics.statistics import Estimate
 from savings_gym.models.design import Design
 from savings_gym.models.memory_of_errors import MemoryOfErrors
@@ -225,15 +227,58 @@ def short(run, its, every=60):
 
 def test_the_short_answer_follows_the_tests_and_says_what_a_trial_is(run):
     both = short(run, planted_verdicts())
-    assert "None of the 2 theories forecasts them" in both and "not fit the trials before FF2 measur" in both
+    assert "*planted*, 2 networks of 8 units: savings at the start" in both
+    assert "One rate and memory of errors fit the trials before FF2 and forecast no savings: they" in both
+    assert "They include what practice alone changes, since no sham was given (`--sham`)." in both
+    some = short(run, planted_verdicts(forecast={"start": 0.0004, "early": 0.0}))
+    assert "before FF2, but do not forecast these savings: they predict 0.00 to 0.40 mm." in some
     assert "A trial of the models is 60 updates of 8 reaches, 480 reaches in all." in both
     held = short(run, planted_verdicts(p_holm={"start": 0.5, "early": 0.5}), every=12)
     assert "not ruled out: memory of errors; ruled out: one rate." in held and "is 12 updates" in held
     worse = short(run, planted_verdicts(fit=estimate(-0.4, -0.5, -0.3, 1e-5), fit_p_holm=1e-5))
-    assert "fits the trials before FF2 worse than one rate, by 0.4 nats" in worse
-    assert "forecast says little about it" in worse
+    assert "One rate fits the trials before FF2 and forecasts no savings: it predicts 0 mm." in worse
+    assert "Memory of errors does not fit those trials, which are less probable" in worse
+    assert "by 0.4 nats per datum, so that this is no test of it at this time scale (it predicts" in worse
     contexts = planted_verdicts() | {"coin": planted_verdicts()["one-rate"]}
     assert "the retention of its source, 0.9425 per trial of a person" in short(run, contexts)
+
+
+def test_savings_beyond_practice_need_the_sham_of_the_run(run, tmp_path):
+    """Its networks are those of the run, in any order; some may be missing."""
+    sham = planted_folder(tmp_path / "sham", networks=3, updates=121, seed=7)
+    config = json.loads((sham / "config.json").read_text())
+    with pytest.raises(ValueError, match="is not the run .* with an FF1 that has no field"):
+        networks(run, 12, sham)
+    config["arguments"]["change"] = dataclasses.asdict(PhaseChanges(ff1_b=0.0))
+    (sham / "config.json").write_text(json.dumps(config))
+    table = pd.read_parquet(sham / "probes.parquet").query("network != 1")
+    table.to_parquet(sham / "probes.parquet")
+    source = networks(run, 12, sham)
+    starts = table.query("phase == 'FF2' and update == 0").groupby("network")["lateral_deviation"].mean()
+    assert source.sham[[0, 2]] == pytest.approx(starts.to_numpy()) and np.isnan(source.sham[1])
+    assert source.first(2).sham.shape == (2,) and len(source.first(2).learners) == 2
+    outcome = Outcome("0", None, 0.0, {"start": 0.001}, {}, np.zeros(1), np.zeros(1))
+    its = planted_verdicts()
+    said = in_short(source, {name: [outcome, outcome] for name in its}, its)
+    own = [source.learners[i].start("FF2", 1) for i in (0, 2)]
+    beyond = 1e3 * np.mean(starts.to_numpy() - own)
+    assert f"FF2 begins at {1e3 * starts.mean():.1f} mm" in said and "(2 networks)" in said
+    assert float(re.search(r"beyond practice, savings are (\S+) mm", said)[1]) == pytest.approx(
+        beyond, abs=0.06
+    )
+    with pytest.raises(ValueError, match="needs exactly one run folder among the sources"):
+        dataclasses.replace(PRESETS["smoke"], sources=(run, run), sham=sham)
+
+
+def test_a_page_says_whether_people_were_tested(run):
+    its = planted_verdicts()
+    outcome = Outcome("0", None, 0.0, {"start": 0.001, "early": 0.001}, {}, np.zeros(1), np.zeros(1))
+    tested = networks(run, every=60)
+    part = (tested, {name: [outcome, outcome] for name in its}, its)
+    none = "No data of people were tested, and none ship with this package."
+    assert none in page("a command", [part])
+    people = (dataclasses.replace(tested, kind="people", units=None), *part[1:])
+    assert none not in page("a command", [part, people])
 
 
 def test_a_better_fit_before_the_forecast_is_no_finding_and_a_worse_one_is(run):
@@ -312,7 +357,7 @@ def test_theories_with_two_memories_come_back_and_others_fade(tmp_path):
     config = rebound.Rebound(out=tmp_path / "out", theories=("one-rate", "two-rate", "memory-of-errors"))
     assert rebound.run(config) == 0
     page = (tmp_path / "out" / rebound.PAGE).read_text()
-    assert "Two rates predicts that A comes back by itself" in page.split("## Methods")[0]
+    assert "Two rates predicts that adaptation to A comes back" in page.split("## Methods")[0]
     assert "One rate and memory of errors predict no recovery" in page and "nothing" not in page
     assert "![Expectations" in page and (tmp_path / "out" / rebound.FIGURE).is_file()
     assert "two rates are those that Smith et al. fitted to people" in page and "values of people" not in page
