@@ -219,7 +219,8 @@ def definitions(measures: Sequence[str], config: Bci) -> str:
         "relative to their size: 0, no change; 1, a cursor that stands still; 2, the opposite way. Both "
         f"kinds were chosen to have the middle of {low:g} to {high:g}, so that they are alike in difficulty."
     )
-    return defined(measures, meanings() | {CHANGE: change})
+    what = meanings() | {CHANGE: change}
+    return "\n".join(f"- *{measure}* ({_unit_words(measure)}): {what[measure]}" for measure in measures)
 
 
 def meanings() -> dict[str, str]:
@@ -244,11 +245,6 @@ def meanings() -> dict[str, str]:
         TRACE_BEYOND: "the one minus the other.",
         KEPT: "the trace beyond the sham as a share of the progress gained, one by one.",
     }
-
-
-def defined(measures: Sequence[str], what: Mapping[str, str]) -> str:
-    """Return measures with their units and what they are, as a list in Markdown."""
-    return "\n".join(f"- *{measure}* ({_unit_words(measure)}): {what[measure]}" for measure in measures)
 
 
 def _unit_words(measure: str) -> str:

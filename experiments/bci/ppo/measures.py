@@ -33,28 +33,34 @@ from experiments.bci.ppo.course import CONDITIONS, PROGRESS, SHAM
 from experiments.bci.ppo.course import PERTURBED as MAIN
 from experiments.claims import corrected
 from experiments.study import Quantity, quantity
-from savings_gym.arrays import Floats
+from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.statistics import Sampling
 
 BEFORE: Final = "error, end of NF1"
+FASTER: Final = "peak speed of the cursor beyond the sham's, end of NF2"
+ASIDE: Final = "lateral deviation of the cursor beyond the sham's, end of NF2"
+SPEED, LATERAL = "peak_speed", "lateral_deviation"  # columns [m/s], [m]
 GROUP: Final = "agents"  # all of them are one
 MEASURES: Final = (
     BEFORE, PERTURBED, LEARNED, MEAN, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_ALL, GAINED, TRACE,
-    TRACE_SHAM, TRACE_BEYOND, KEPT,
+    TRACE_SHAM, TRACE_BEYOND, KEPT, FASTER, ASIDE,
 )  # fmt: skip
+OWN: Final = {BEFORE: ("mm", MM), FASTER: ("mm/s", MM), ASIDE: ("mm", MM)}
+"""Unit of the measures that networks lack, and the factor from SI to it."""
+UNITS: Final = {name: OWN.get(name, (unit_of(name), scale_of(name))) for name in MEASURES}
 Curves = dict[str, dict[str, dict[str, Floats]]]  # column to condition to phase to (n, probes)
 
 
 def curves(table: pd.DataFrame) -> Curves:
-    """Return error and progress of every agent in every probe, means over targets."""
+    """Return error, progress, speed and deviation of every agent in every probe, means over targets."""
     by_condition = {name: table[table["condition"] == name] for name in CONDITIONS}
     return {
         column: {
             name: {phase: its.deviation for phase, its in phase_curves(rows, column).items()}
             for name, rows in by_condition.items()
         }
-        for column in (ERROR, PROGRESS)
+        for column in (ERROR, PROGRESS, SPEED, LATERAL)
     }
 
 
@@ -67,6 +73,9 @@ def agent_values(found: Curves) -> dict[str, Floats]:
     progress = {
         name: {phase: its[:, -1] for phase, its in found[PROGRESS][name].items()} for name in CONDITIONS
     }
+    faster, aside = (
+        found[column][MAIN]["NF2"][:, -1] - found[column][SHAM]["NF2"][:, -1] for column in (SPEED, LATERAL)
+    )
     before = _end(main["NF1"])
     values = {
         BEFORE: before,
@@ -81,6 +90,8 @@ def agent_values(found: Curves) -> dict[str, Floats]:
         TRACE: progress[MAIN]["NF2"] - progress[MAIN]["NF1"],
         TRACE_SHAM: progress[SHAM]["NF2"] - progress[SHAM]["NF1"],
         TRACE_BEYOND: progress[MAIN]["NF2"] - progress[SHAM]["NF2"],
+        FASTER: faster,
+        ASIDE: aside,
     }
     if (values[GAINED] > 0.0).all():
         values[KEPT] = values[TRACE_BEYOND] / values[GAINED]
@@ -100,10 +111,8 @@ def quantities(values: dict[str, Floats], seed: int) -> dict[str, dict[str, Quan
     """
     sampling = Sampling(seed)
     found = {
-        name: quantity(
-            name, values[name], unit_of(name), sampling, scale=scale_of(name), test=name in CLAIMED
-        )
-        for name in MEASURES
+        name: quantity(name, values[name], unit, sampling, scale=scale, test=name in CLAIMED)
+        for name, (unit, scale) in UNITS.items()
         if name in values
     }
     return corrected({GROUP: found}, CLAIMED)

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from experiments.bci.measures import (
     END,
@@ -25,8 +26,8 @@ from experiments.bci.measures import (
 )
 from experiments.bci.ppo.config import BciPpo
 from experiments.bci.ppo.course import CONDITIONS, SHAM
-from experiments.bci.ppo.measures import BEFORE, GROUP, Curves
-from experiments.bci.report import defined, meanings
+from experiments.bci.ppo.measures import ASIDE, BEFORE, FASTER, GROUP, UNITS, Curves
+from experiments.bci.report import meanings
 from experiments.claims import bold_means, cell, is_shown
 from experiments.drawing import style as look
 from experiments.runs.tables import format_value, markdown_table
@@ -48,9 +49,13 @@ def page(numbers: Mapping[str, Found], config: BciPpo, command: str) -> str:
     found = numbers[GROUP]
     what = meanings() | {
         BEFORE: "distance of the cursor from the target at the end of the trial, mean over targets and the "
-        f"last {END} probes of NF1."
+        f"last {END} probes of NF1.",
+        FASTER: "in the last probe of NF2, perturbed agents minus shams.",
+        ASIDE: "signed deviation from the line to the target, positive to the right, mean over targets of "
+        "the last probe of NF2, perturbed agents minus shams.",
     }
     rows = [(measure, cell(entry)) for measure, entry in found.items()]
+    definitions = "\n".join(f"- *{measure}* ({UNITS[measure][0]}): {what[measure]}" for measure in found)
     return f"""# Brain-computer interface: a reinforcement learner
 
 The actions of an agent are the activity of {config.units} units, which moves a cursor through a linear
@@ -81,36 +86,60 @@ From then on the noise on actions is fixed, so that FF1 and FF2 are explored ali
 
 {markdown_table(("measure", "value"), rows)}
 
-{defined(list(found), what)}
+{definitions}
 
-## Beside networks that learn by gradients
+## Where a trace can be
 
-Networks of `python -m experiments.bci` learn perturbed decoders that reorder their activity, by gradients
-that know the decoder. Here the decoder turns the cursor, and the agent has to find that out from rewards. So
-the way of learning is not all that differs between the two pages; their measures are the same.
+The turned decoder reads the same two dimensions of activity as the intuitive one. So a trace cannot lie in
+activity that leaves the cursor unmoved, as it can if decoders read different dimensions (Losey et al. 2024,
+doi 10.1016/j.cub.2024.03.003, and the networks of `python -m experiments.bci`). Whatever activity keeps of
+the turned decoder shows in the movement of the cursor; what else is kept is in the weights.
+
+Those networks learn by gradients that know the decoder, which reorders their activity. Here the decoder turns
+the cursor, and the agent has to find that out from rewards. So the way of learning is not all that differs
+between the two pages; their measures are the same.
 """
 
 
 def in_short(found: Found) -> str:
-    """Return what the tests say: learning, control after the washout, the trace, and savings."""
+    """Return what the tests say: learning, control after the washout, savings, and the trace."""
     control = (
         f"PPO learns to move the cursor to within {_number(found[BEFORE])} of the target. The turned "
         f"decoder raises the error to {_number(found[PERTURBED])}, of which learning removes "
         f"{_number(found[LEARNED])}."
     )
-    low, high = found[RESIDUAL].ci
+    return " ".join((control, _washout(found[RESIDUAL]), _saved(found), _trace(found)))
+
+
+def _washout(residual: Quantity) -> str:
+    """Whether control under the intuitive decoder is as it was."""
+    low, high = residual.ci
+    if low is not None and low > 0.0:
+        return (
+            f"The washout is not complete: the error with the intuitive decoder is {_number(residual)} "
+            "larger than before, so that some of the savings may be what it has left."
+        )
     restored = low is not None and high is not None and low <= 0.0 <= high
-    washout = (
-        f"After the washout, control under the intuitive decoder is {'not measurably' if restored else ''} "
-        f"different from before: the error has changed by {_number(found[RESIDUAL])}."
-    ).replace("  ", " ")
+    return (
+        "After the washout, control with the intuitive decoder is "
+        f"{'not measurably different from' if restored else 'better than'} before: the error has changed by "
+        f"{_number(residual)}."
+    )
+
+
+def _trace(found: Found) -> str:
+    """Whether activity in the washout holds a trace of the turned decoder."""
     trace = found[TRACE_BEYOND]
     if _positive(trace):
         share = f", {_number(found[KEPT])} of the progress that was learned" if KEPT in found else ""
-        kept = f"Activity still holds a trace of the turned decoder, {_number(trace)} beyond the sham{share}."
-    else:
-        kept = f"No trace of the turned decoder is shown in the activity of the washout ({_number(trace)})."
-    return " ".join((control, washout, kept, _saved(found)))
+        return f"Activity still holds a trace of the turned decoder, {_number(trace)} beyond the sham{share}."
+    if is_shown(trace):
+        return (
+            "Activity holds no trace of the turned decoder: it makes less progress through it than the "
+            f"activity of the sham ({_number(trace)}). Beyond those of the sham, the peak speed of the "
+            f"cursor is {_number(found[FASTER])} and its lateral deviation {_number(found[ASIDE])}."
+        )
+    return f"No trace of the turned decoder is shown in the activity of the washout ({_number(trace)})."
 
 
 def _saved(found: Found) -> str:
@@ -180,4 +209,5 @@ def _over_trials(axes: Axes, curves: Curves, config: BciPpo) -> None:
             look.draw_band(axes, trials / 1000, MM * errors, colour, label if first == 0 else None)
             first += count
     axes.set(xlabel="Trial (1000)", ylabel="Error (mm)", yscale="log")
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower left")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

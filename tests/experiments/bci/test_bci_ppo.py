@@ -19,7 +19,15 @@ from experiments.bci.ppo.course import (
     agent_file,
     progress_through,
 )
-from experiments.bci.ppo.measures import BEFORE, GROUP, MEASURES, agent_values, quantities
+from experiments.bci.ppo.measures import (
+    BEFORE,
+    GROUP,
+    LATERAL,
+    MEASURES,
+    SPEED,
+    agent_values,
+    quantities,
+)
 from experiments.bci.ppo.report import in_short, page
 from experiments.runs.command_line import Stopped
 from savings_gym import BCIReachVectorEnv, CursorProbe
@@ -116,10 +124,11 @@ def planted(trace: float, saved: float) -> dict:
     }
     progress[PERTURBED]["NF2"] = progress[PERTURBED]["NF2"] * 1.001**spread
     error[PERTURBED]["FF2"] = error[PERTURBED]["FF2"] * 1.001**spread
-    return {ERROR: error, PROGRESS: progress}
+    still = {name: {phase: flat for phase in PHASES} for name in CONDITIONS}
+    return {ERROR: error, PROGRESS: progress, SPEED: still, LATERAL: still}
 
 
-@pytest.mark.parametrize(("trace", "saved"), [(0.1, 0.02), (0.0, 0.0)])
+@pytest.mark.parametrize(("trace", "saved"), [(0.1, 0.02), (0.0, 0.0), (-0.1, 0.02)])
 def test_what_is_planted_is_found_and_said(trace, saved):
     values = agent_values(planted(trace, saved))
     np.testing.assert_allclose(values[BEFORE].mean(), 0.05)
@@ -130,6 +139,8 @@ def test_what_is_planted_is_found_and_said(trace, saved):
     numbers = quantities(values, 0)
     text = in_short(numbers[GROUP])
     assert ("still holds a trace" in text) == (trace > 0.0)
+    assert ("holds no trace" in text) == (trace < 0.0)
+    assert "control with the intuitive decoder is not measurably different" in text
     assert ("shows savings" in text) == (saved > 0.0)
     assert numbers[GROUP][KEPT].value == pytest.approx(100.0 * trace / 0.2, abs=1.0)
     assert text in page(numbers, SMOKE, "python -m experiments.bci.ppo")
