@@ -136,8 +136,8 @@ def _trace(found: Found) -> str:
     if is_shown(trace):
         return (
             "Activity holds no trace of the turned decoder: it makes less progress through it than the "
-            f"activity of the sham ({_number(trace)}). The peak speed of the cursor differs from the sham's by "
-            f"{_number(found[FASTER])}, its lateral deviation by {_number(found[ASIDE])}."
+            f"activity of the sham ({_number(trace)}). The peak speed of the cursor differs from the sham's "
+            f"by {_number(found[FASTER])}, its lateral deviation by {_number(found[ASIDE])}."
         )
     return f"No trace of the turned decoder is shown in the activity of the washout ({_number(trace)})."
 
