@@ -107,7 +107,10 @@ def _everyday(numbers: Mapping[str, Found], config: Rehabilitation) -> str:
     if EVERYDAY not in config.therapies:
         return ""
     shown, open_ = [], []
-    for family, reaches in ((THERAPY, "in the practised reaches"), (OTHER_THERAPY, "in the others")):
+    for family, reaches in (
+        (THERAPY, "in the practised reaches"),
+        (OTHER_THERAPY, "in reaches that were not practised"),
+    ):
         its = numbers[family][after(LEFT, EVERYDAY)]
         if effect(its):
             shown.append(f"{than(its)} {reaches}")
@@ -217,7 +220,7 @@ def _causes(found: Found) -> list[str]:
             parts.append(
                 f"intact networks save {than(course, '')} than without that course"
                 if effect(course)
-                else "those of intact networks are not shown to differ from those without that course "
+                else "savings of intact networks are not shown to differ from those without that course "
                 f"({number(course)})"
             )
         if parts:

@@ -317,7 +317,9 @@ def test_what_is_not_shown_is_not_stated():
     assert other.startswith("- That practice changes the error in 16 reaches") and "is not shown" in other
     assert "change it is not shown" in other and "enerali" not in other
     assert "are not shown to leave another error" in everyday and "in the others (" in everyday
-    assert "savings are not shown to differ" in causes and "those of intact networks are not shown" in causes
+    assert (
+        "savings are not shown to differ" in causes and "savings of intact networks are not shown" in causes
+    )
     assert spacing.startswith("- That a dose spaced out") and "is not shown (" in spacing
     assert "a difference is not shown" in spacing
     assert others.count("no difference shown") == 2
