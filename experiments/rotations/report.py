@@ -196,7 +196,7 @@ PEOPLE: Final = (
         (ABRUPT, GRADUAL), positive,
     ),
     Finding(
-        "implicit adaptation is weaker the second time; savings come of strategy alone",
+        "implicit adaptation is weaker the second time; savings come from strategy alone",
         "Avraham et al. 2021, doi 10.1371/journal.pbio.3001147", (ABRUPT, GRADUAL), negative,
     ),
     Finding(
