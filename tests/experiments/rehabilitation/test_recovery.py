@@ -293,7 +293,10 @@ def test_what_is_shown_is_stated():
     assert "Recovery by practice generalises: in 16 reaches" in other
     assert "it lowers the error from 10" in other and "then lower it to 2.0" in other
     assert re.search(r"60 updates of everyday life alone leave (49|50|51) % more error \[", everyday)
-    assert "a difference in reaches that were not practised" in everyday and "20 of practice with 40 of everyday life" in everyday
+    assert (
+        "a difference in reaches that were not practised" in everyday
+        and "20 of practice with 40 of everyday life" in everyday
+    )
     assert re.search(r"leaves (29|30|31) % less error \[\d+, \d+\]", spacing)
     assert "(less error in 18 of 18 networks)" in spacing
     at_practice, at_end = others.split("; at the end of the course")
@@ -316,7 +319,10 @@ def test_what_is_not_shown_is_not_stated():
     assert "change it is not shown" in course and "raise" not in course
     assert other.startswith("- That practice changes the error in 16 reaches") and "is not shown" in other
     assert "change it is not shown" in other and "enerali" not in other
-    assert "are not shown to leave another error" in everyday and "in reaches that were not practised (" in everyday
+    assert (
+        "are not shown to leave another error" in everyday
+        and "in reaches that were not practised (" in everyday
+    )
     assert (
         "savings are not shown to differ" in causes and "savings of intact networks are not shown" in causes
     )
