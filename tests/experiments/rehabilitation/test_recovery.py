@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from planted_probes import TRUE_START, plant
 
-from experiments.rehabilitation.beside_people import same_direction
 from experiments.rehabilitation.config import INTACT, INTACT_PRACTICE, Rehabilitation
 from experiments.rehabilitation.courses import BEFORE, REACHES, UNPRACTISED
 from experiments.rehabilitation.figure import FIGURE, caption, draw
@@ -395,18 +394,3 @@ def test_a_page_of_one_size_and_two_courses_says_no_more(values):
     assert "Size of the networks" not in text and "everyday*" not in text and "*spaced*" not in text
     assert "At equal time" not in text and "*intact" not in text and "lesion and course" not in text
     assert "for as many updates:" in text.partition("## Not measured")[2]
-
-
-@pytest.mark.parametrize(
-    ("people", "networks", "words"),
-    [
-        (-1, -1, "yes"),
-        (-1, 1, "no: the opposite"),
-        (-1, 0, "no difference shown in networks"),
-        (0, 0, "no difference shown in either"),
-        (0, -1, "no: a difference in networks only"),
-        (None, -1, "open"),
-    ],
-)
-def test_directions_agree_only_where_both_are_known(people, networks, words):
-    assert same_direction(people, networks).startswith(words)
