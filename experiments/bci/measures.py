@@ -82,10 +82,10 @@ def _of_kind(outcome: Outcome, curves: Curves, kind: str) -> dict[str, Floats]:
     return {
         CHANGE: np.array([each.change for each in outcome.perturbations[kind]]),
         PERTURBED: main["FF1"][:, 0],
-        LEARNED: main["FF1"][:, 0] - _end(main["FF1"]),
+        LEARNED: main["FF1"][:, 0] - at_end(main["FF1"]),
         MEAN: main["FF1"].mean(axis=1),
-        AFTER_EFFECT: main["NF2"][:, 0] - _end(main["NF1"]),
-        RESIDUAL: _end(main["NF2"]) - _end(main["NF1"]),
+        AFTER_EFFECT: main["NF2"][:, 0] - at_end(main["NF1"]),
+        RESIDUAL: at_end(main["NF2"]) - at_end(main["NF1"]),
         SAVED_FIRST: sham["FF2"][:, 0] - main["FF2"][:, 0],
         SAVED_ALL: sham["FF2"].mean(axis=1) - main["FF2"].mean(axis=1),
         GAINED: trace(activity, "FF1"),
@@ -95,7 +95,8 @@ def _of_kind(outcome: Outcome, curves: Curves, kind: str) -> dict[str, Floats]:
     }
 
 
-def _end(values: Floats) -> Floats:
+def at_end(values: Floats) -> Floats:
+    """Return the mean over the last `END` of (n, probes) values, (n,)."""
     return values[:, -END:].mean(axis=1)
 
 

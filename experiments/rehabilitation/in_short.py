@@ -206,23 +206,23 @@ def _savings(found: Found, config: Rehabilitation) -> str:
 
 def _causes(found: Found) -> list[str]:
     """Whether the lesion, and whether the course, changes savings; one sentence per course."""
+    words = {
+        OF_LESION: (
+            "lesioned networks save {} than intact ones",
+            "savings are not shown to differ between lesioned and intact networks ({})",
+        ),
+        OF_COURSE: (
+            "intact networks save {} than without that course",
+            "savings of intact networks are not shown to differ from those without that course ({})",
+        ),
+    }
     sentences = []
     for therapy in INTACT_COURSES.values():
         parts = []
-        if (lesion := found.get(after(OF_LESION, therapy))) is not None:
-            parts.append(
-                f"lesioned networks save {than(lesion, '')} than intact ones"
-                if effect(lesion)
-                else "savings are not shown to differ between lesioned and intact networks "
-                f"({number(lesion)})"
-            )
-        if (course := found.get(after(OF_COURSE, therapy))) is not None:
-            parts.append(
-                f"intact networks save {than(course, '')} than without that course"
-                if effect(course)
-                else "savings of intact networks are not shown to differ from those without that course "
-                f"({number(course)})"
-            )
+        for measure, (shown, open_) in words.items():
+            entry = found.get(after(measure, therapy))
+            if entry is not None:
+                parts.append(shown.format(than(entry, "")) if effect(entry) else open_.format(number(entry)))
         if parts:
             sentences.append(f"After *{therapy}*, {listed(parts)}.")
     return sentences

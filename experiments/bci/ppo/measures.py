@@ -13,7 +13,6 @@ import pandas as pd
 from experiments.bci.measures import (
     AFTER_EFFECT,
     CLAIMED,
-    END,
     ERROR,
     GAINED,
     KEPT,
@@ -26,6 +25,7 @@ from experiments.bci.measures import (
     TRACE,
     TRACE_BEYOND,
     TRACE_SHAM,
+    at_end,
     scale_of,
     unit_of,
 )
@@ -76,14 +76,14 @@ def agent_values(found: Curves) -> dict[str, Floats]:
     faster, aside = (
         found[column][MAIN]["NF2"][:, -1] - found[column][SHAM]["NF2"][:, -1] for column in (SPEED, LATERAL)
     )
-    before = _end(main["NF1"])
+    before = at_end(main["NF1"])
     values = {
         BEFORE: before,
         PERTURBED: main["FF1"][:, 0],
-        LEARNED: main["FF1"][:, 0] - _end(main["FF1"]),
+        LEARNED: main["FF1"][:, 0] - at_end(main["FF1"]),
         MEAN: main["FF1"].mean(axis=1),
         AFTER_EFFECT: main["NF2"][:, 0] - before,
-        RESIDUAL: _end(main["NF2"]) - before,
+        RESIDUAL: at_end(main["NF2"]) - before,
         SAVED_FIRST: sham["FF2"][:, 0] - main["FF2"][:, 0],
         SAVED_ALL: sham["FF2"].mean(axis=1) - main["FF2"].mean(axis=1),
         GAINED: progress[MAIN]["FF1"] - progress[MAIN]["NF1"],
@@ -96,10 +96,6 @@ def agent_values(found: Curves) -> dict[str, Floats]:
     if (values[GAINED] > 0.0).all():
         values[KEPT] = values[TRACE_BEYOND] / values[GAINED]
     return values
-
-
-def _end(values: Floats) -> Floats:
-    return values[:, -END:].mean(axis=1)
 
 
 def quantities(values: dict[str, Floats], seed: int) -> dict[str, dict[str, Quantity]]:
