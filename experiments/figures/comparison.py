@@ -156,6 +156,13 @@ def _difference(measured: str, rows: list[Mapping[str, Any]]) -> str:
     return f"{measured}, {len(rows)} numbers{side} ({first['name']}: {ours}, the study {_study(first)})"
 
 
+def write_reference(out: Path, findings: Mapping[str, Findings]) -> list[dict[str, Any]]:
+    """Write reference.json, the rows of `compare` and the names of the figures; return the rows."""
+    rows = compare(findings)
+    write_json(out / "reference.json", {"figures": list(findings), "rows": rows})
+    return rows
+
+
 def write_comparison(out: Path, findings: Mapping[str, Findings], origin: str) -> list[dict[str, Any]]:
     """Write reference.json and comparison.md; return the rows.
 
@@ -164,8 +171,7 @@ def write_comparison(out: Path, findings: Mapping[str, Findings], origin: str) -
         findings: By figure.
         origin: Which runs the numbers come from, a sentence or two.
     """
-    rows = compare(findings)
-    write_json(out / "reference.json", {"figures": list(findings), "rows": rows})
+    rows = write_reference(out, findings)
     about = f"{beside_the_study(rows)}\n\n{MEANING} {HOLM}"
     parts = ["# Ours beside the study's", origin, about, comparison_table(rows)]
     for name, its in findings.items():

@@ -22,7 +22,7 @@ from experiments.drawing import style as look
 from experiments.figures.findings import Findings, correct, effect, finite, listed
 from experiments.figures.latent import CM, COMPONENTS
 from experiments.figures.preparatory import sham_projection
-from experiments.figures.size import APART, in_steps, neighbours, steps_table, values_at
+from experiments.figures.size import APART, in_steps, neighbours, rows_by_size, steps_table, values_at
 from experiments.runs.tables import format_p, format_value, markdown_table
 from experiments.stored.memory_trace import stored_trace
 from experiments.stored.preparation import preparation
@@ -42,6 +42,7 @@ SAVED, FASTER, SHIFT, TRACE = MEASURES = (
 )
 UNIT: Final = {SAVED: "mm", FASTER: "1", SHIFT: "1", TRACE: "cm/s"}
 SCALE: Final = {SAVED: MM, FASTER: 1.0, SHIFT: 1.0, TRACE: CM}
+Beyond = tuple[Indices, dict[str, Floats]]  # numbers of n networks, and measure to (n,) values
 
 
 def practice(runs: StoredRuns, out: Path) -> Findings:
@@ -53,8 +54,18 @@ def practice(runs: StoredRuns, out: Path) -> Findings:
     pairs = {u: (run, runs.size_shams[u]) for u, run in sorted(runs.sizes.items()) if u in runs.size_shams}
     if not pairs:
         raise ValueError("no run of any network size has a sham, expected at least one")
-    sampling = Sampling(runs.seed)
     measured = {units: beyond_practice(runs, *folders) for units, folders in pairs.items()}
+    return findings_of(measured, Sampling(runs.seed), out)
+
+
+def findings_of(measured: Mapping[int, Beyond], sampling: Sampling, out: Path) -> Findings:
+    """Return the findings of the networks of every size.
+
+    Args:
+        measured: Units, in their order, to what `beyond_practice` returns.
+        sampling: Of the intervals.
+        out: Folder of the picture.
+    """
     found = {units: values for units, (_, values) in measured.items()}
     quantities = [
         quantity(
@@ -79,10 +90,10 @@ def practice(runs: StoredRuns, out: Path) -> Findings:
         "Beyond practice, by network size": _table(found, by_name),
         "Beyond practice, neighbouring sizes": steps_table(by_name, MEASURES, found),
     }
-    return Findings(quantities, tables, [picture], _text(found, by_name), _columns(measured))
+    return Findings(quantities, tables, [picture], _text(found, by_name), columns_of(measured))
 
 
-def beyond_practice(runs: StoredRuns, run: Path, sham: Path) -> tuple[Indices, dict[str, Floats]]:
+def beyond_practice(runs: StoredRuns, run: Path, sham: Path) -> Beyond:
     """Return what a run shows beyond its sham, network by network.
 
     Shift and trace are left out if the networks of the sham are not those of the run.
@@ -200,8 +211,8 @@ def _shown(entries: Mapping[int, Quantity]) -> str:
     return ", ".join(f"{words[key]} at {listed(sizes)}" for key, sizes in groups.items())
 
 
-def _columns(measured: Mapping[int, tuple[Indices, Mapping[str, Floats]]]) -> Columns:
-    """Values of every network of every size; NaN where there is none."""
+def columns_of(measured: Mapping[int, Beyond]) -> Columns:
+    """Return the values of every network of every size, as they are stored; NaN where there is none."""
     columns: Columns = {
         "units": np.concatenate([np.full(len(numbers), units) for units, (numbers, _) in measured.items()]),
         "network": np.concatenate([numbers for numbers, _ in measured.values()]),
@@ -211,5 +222,23 @@ def _columns(measured: Mapping[int, tuple[Indices, Mapping[str, Floats]]]) -> Co
             SCALE[measure] * its.get(measure, np.full(len(numbers), np.nan))
             for numbers, its in measured.values()
         ]
-        columns[measure if UNIT[measure] == "1" else f"{measure} ({UNIT[measure]})"] = np.concatenate(parts)
+        columns[_column(measure)] = np.concatenate(parts)
     return columns
+
+
+def beyond_in(columns: Columns) -> dict[int, Beyond]:
+    """Return what networks of every size show beyond practice, of values that the figure has stored.
+
+    Raises:
+        ValueError: If there are no such columns.
+    """
+    found = {}
+    for units, rows in rows_by_size(columns, ("units", "network", *map(_column, MEASURES))).items():
+        values = {measure: columns[_column(measure)][rows] / SCALE[measure] for measure in MEASURES}
+        known = {measure: its for measure, its in values.items() if not np.isnan(its).all()}
+        found[units] = columns["network"][rows], known
+    return found
+
+
+def _column(measure: str) -> str:
+    return measure if UNIT[measure] == "1" else f"{measure} ({UNIT[measure]})"

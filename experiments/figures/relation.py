@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from experiments.drawing import style as look
 from experiments.figures.findings import Findings, correct, effect, p_text
 from experiments.figures.runs import check_alike
+from experiments.figures.size import rows_by_size
 from experiments.runs.tables import NO_INTERVAL, format_p, format_value, markdown_table
 from experiments.stored.preparation import preparation
 from experiments.stored.runs import StoredRuns
@@ -26,6 +27,9 @@ from savings_gym.metrics.statistics import Correlation, Sampling, correlation, h
 
 INITIAL, RATE = "initial savings", "rate savings"
 LABEL: Final = {INITIAL: "FF1 − FF2, initial deviation (mm)", RATE: "FF2 / FF1, learning rate"}
+COLUMNS: Final = (  # of the values of every network
+    "units", "network", "shift retained in NF2", f"{INITIAL} (mm)", f"{RATE}, FF2 / FF1"
+)  # fmt: skip
 COLOURS: Final = (look.OURS, look.SECOND, look.THIRD, look.FOURTH, "#c9a227", look.INK)
 MARKERS: Final = ("o", "s", "^", "v", "P", "X")
 
@@ -61,12 +65,23 @@ def relation(runs: StoredRuns, out: Path) -> Findings:
         raise ValueError("no run of any network size, expected at least one in StoredRuns.sizes")
     check_alike({f"{units} units": runs.pretraining(run) for units, run in runs.sizes.items()})
     networks = {units: networks_of(runs, run) for units, run in sorted(runs.sizes.items())}
-    quantities = relation_quantities(networks, Sampling(runs.seed))
+    return findings_of(networks, Sampling(runs.seed), out)
+
+
+def findings_of(networks: Mapping[int, Networks], sampling: Sampling, out: Path) -> Findings:
+    """Return the findings of the networks of every size.
+
+    Args:
+        networks: Units, in their order, to the networks.
+        sampling: Of the intervals.
+        out: Folder of the picture.
+    """
+    quantities = relation_quantities(networks, sampling)
     with look.house_style():
         picture = look.save_picture(_figure(networks), out / "relation.png")
     tables = {"Shift retained in NF2 and savings, over networks": _table(quantities)}
     text = _text(quantities, tuple(networks))
-    return Findings(quantities, tables, [picture], text, _columns(networks))
+    return Findings(quantities, tables, [picture], text, columns_of(networks))
 
 
 def relation_quantities(networks: Mapping[int, Networks], sampling: Sampling) -> list[Quantity]:
@@ -162,16 +177,26 @@ def _table(quantities: list[Quantity]) -> str:
     return markdown_table(("quantity", "ours [95 % interval]", "p", "p (Holm)", "networks", "note"), rows)
 
 
-def _columns(networks: Mapping[int, Networks]) -> Columns:
-    """Values of every network of every size."""
-    every = list(networks.items())
-    return {
-        "units": np.concatenate([np.full(its.retained.shape, units) for units, its in every]),
-        "network": np.concatenate([its.numbers for _, its in every]),
-        "shift retained in NF2": np.concatenate([its.retained for _, its in every]),
-        f"{INITIAL} (mm)": np.concatenate([its.saved[INITIAL] for _, its in every]),
-        f"{RATE}, FF2 / FF1": np.concatenate([its.saved[RATE] for _, its in every]),
-    }
+def columns_of(networks: Mapping[int, Networks]) -> Columns:
+    """Return the values of every network of every size, as they are stored; NaN where no rate was fitted."""
+    parts = [
+        (np.full(its.retained.shape, units), its.numbers, its.retained, its.saved[INITIAL], its.saved[RATE])
+        for units, its in networks.items()
+    ]
+    return {name: np.concatenate(values) for name, *values in zip(COLUMNS, *parts, strict=True)}
+
+
+def networks_in(columns: Columns) -> dict[int, Networks]:
+    """Return the networks of every size whose values the figure has stored, see `Findings.networks`.
+
+    Raises:
+        ValueError: If there are no such columns.
+    """
+    found = {}
+    for units, rows in rows_by_size(columns, COLUMNS).items():
+        numbers, retained, initial, rate = (columns[name][rows] for name in COLUMNS[1:])
+        found[units] = Networks(numbers, retained, {INITIAL: initial, RATE: rate})
+    return found
 
 
 def _text(quantities: list[Quantity], sizes: tuple[int, ...]) -> str:

@@ -146,7 +146,7 @@ def render(results: Path = RESULTS, main: Path = MAIN_RUN, quick: Path = QUICK) 
     index = json.loads((results / INDEX).read_text())
     rows = json.loads((results / REFERENCE).read_text())["rows"]
     record = read_record(results)
-    findings = {name: Findings.load(results, name) for name in _figures_of(results)}
+    findings = stored_findings(results)
     parts = [
         f"{INTRODUCTION}\n\n```\n{index['command']}\n```",
         f"## In short\n\n{in_short(findings, rows)}",
@@ -165,6 +165,11 @@ def render(results: Path = RESULTS, main: Path = MAIN_RUN, quick: Path = QUICK) 
         f"## Runs\n\n{_run_table(index['runs'])}\n\n{_versions(index['versions'])}",
     ]
     return small_p("\n\n".join(parts) + "\n")
+
+
+def stored_findings(results: Path = RESULTS) -> dict[str, Findings]:
+    """Return the findings of the figures in a folder of results, by name."""
+    return {name: Findings.load(results, name) for name in _figures_of(results)}
 
 
 def _left_out(name: str, findings: Findings | None) -> bool:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from experiments.drawing import style as look
-from experiments.figures.findings import Findings, correct, effect, failed_fits, listed, p_text
+from experiments.figures.findings import Findings, correct, effect, listed, p_text
 from experiments.figures.runs import check_alike
 from experiments.runs.tables import NO_INTERVAL, format_p, format_value, markdown_table
 from experiments.stored.runs import StoredRuns
@@ -41,6 +41,11 @@ from savings_gym.metrics.statistics import Sampling, ratio_interval, t_test
 
 INITIAL, RATE = MEASURES = ("initial deviation", "rate")
 SAVINGS: Final = {INITIAL: "initial savings", RATE: "log2 of rate savings"}  # of which sizes are compared
+COLUMNS: Final = (  # of the values of every network
+    "units", "network", "initial deviation FF1 (mm)", "initial deviation FF2 (mm)",
+    "learning rate FF1 (1/trial)", "learning rate FF2 (1/trial)",
+    "end-point error, start of NF1 (mm)", "end-point error, end of NF1 (mm)",
+)  # fmt: skip
 APART = 1.05  # the two fractions of a size stand beside each other by this factor
 PAIRED, ALL_PAIRS = "paired fraction", "all-pairs fraction"
 
@@ -56,7 +61,6 @@ class Networks:
         rate1: (n,) learning rate in FF1, NaN if none could be fitted [1/trial].
         rate2: (n,) the same in FF2 [1/trial].
         endpoint_error: (2, n) at the beginning and at the end of NF1 [m].
-        failures: Failed fits and why they failed.
     """
 
     numbers: Indices
@@ -65,12 +69,17 @@ class Networks:
     rate1: Floats
     rate2: Floats
     endpoint_error: Floats
-    failures: tuple[str, ...] = ()
 
     @property
     def fitted(self) -> NDArray[np.bool_]:
         """Which networks have both rates, (n,)."""
         return np.isfinite(self.rate1) & np.isfinite(self.rate2)
+
+    @property
+    def unfitted(self) -> str:
+        """How many rates could not be fitted, in words; empty if all could."""
+        count = int(np.isnan(self.rate1).sum() + np.isnan(self.rate2).sum())
+        return f"{count} rates could not be fitted" if count else ""
 
     def pairs(self, measure: str) -> tuple[Floats, Floats]:
         """Return two values per network, of which the first is the larger if it saves."""
@@ -85,9 +94,9 @@ def networks_of(runs: StoredRuns, run: Path) -> Networks:
     curves, errors = phase_curves(table), phase_curves(table, "endpoint_error")["NF1"].deviation
     ff1, ff2 = (curves[phase].deviation[:, 0] for phase in ("FF1", "FF2"))
     side = field_side(ff1)
-    rate1, rate2, failures = fitted_rates(curves["FF1"], curves["FF2"])
+    rate1, rate2, _ = fitted_rates(curves["FF1"], curves["FF2"])
     ends = np.stack([errors[:, 0], errors[:, -1]])
-    return Networks(curves["FF1"].networks, side * ff1, side * ff2, rate1, rate2, ends, failures)
+    return Networks(curves["FF1"].networks, side * ff1, side * ff2, rate1, rate2, ends)
 
 
 def size(runs: StoredRuns, out: Path) -> Findings:
@@ -101,7 +110,21 @@ def size(runs: StoredRuns, out: Path) -> Findings:
     folders = dict(sorted(runs.sizes.items()))
     pretrainings = {f"{units} units": runs.pretraining(run) for units, run in folders.items()}
     check_alike(pretrainings)
-    sampling, networks = Sampling(runs.seed), {u: networks_of(runs, run) for u, run in folders.items()}
+    networks = {units: networks_of(runs, run) for units, run in folders.items()}
+    return findings_of(networks, next(iter(pretrainings.values()))[0], Sampling(runs.seed), out)
+
+
+def findings_of(
+    networks: Mapping[int, Networks], pretraining: str, sampling: Sampling, out: Path
+) -> Findings:
+    """Return the findings of the networks of every size.
+
+    Args:
+        networks: Units to the networks, in the order of sizes.
+        pretraining: How all of them were pre-trained, in words.
+        sampling: Of the intervals.
+        out: Folder of the picture.
+    """
     quantities = [
         entry
         for measure in MEASURES
@@ -116,11 +139,9 @@ def size(runs: StoredRuns, out: Path) -> Findings:
     tables = {
         "Savings by network size": _table(by_name, networks),
         "Savings of neighbouring sizes": steps_table(by_name, SAVINGS.values(), tuple(networks)),
-        f"How well networks reach, pre-trained with {next(iter(pretrainings.values()))[0]}": _reaching(
-            networks, sampling
-        ),
+        f"How well networks reach, pre-trained with {pretraining}": _reaching(networks, sampling),
     }
-    return Findings(quantities, tables, [picture], _text(by_name, tuple(networks)), _columns(networks))
+    return Findings(quantities, tables, [picture], _text(by_name, tuple(networks)), columns_of(networks))
 
 
 def paired(measure: str, units: int) -> str:
@@ -136,7 +157,7 @@ def saved(measure: str, units: int) -> str:
 def _quantities(measure: str, units: int, networks: Networks, sampling: Sampling) -> list[Quantity]:
     """All-pairs fraction, paired fraction and mean savings of one size."""
     better, worse = networks.pairs(measure)
-    n, note = better.size, failed_fits(networks.failures) if measure == RATE else ""
+    n, note = better.size, networks.unfitted if measure == RATE else ""
     unit = "mm" if measure == INITIAL else "1"
     if not n:
         names = {fraction(measure, units): "1", paired(measure, units): "1", saved(measure, units): unit}
@@ -308,20 +329,41 @@ def _reaching(networks: Mapping[int, Networks], sampling: Sampling) -> str:
     )
 
 
-def _columns(networks: Mapping[int, Networks]) -> Columns:
-    """Values of every network of every size."""
-    parts: dict[str, list[Floats]] = {}
-    for units, its in networks.items():
-        columns = {
-            "units": np.full(its.ff1.shape, units), "network": its.numbers,
-            "initial deviation FF1 (mm)": MM * its.ff1, "initial deviation FF2 (mm)": MM * its.ff2,
-            "learning rate FF1 (1/trial)": its.rate1, "learning rate FF2 (1/trial)": its.rate2,
-            "end-point error, start of NF1 (mm)": MM * its.endpoint_error[0],
-            "end-point error, end of NF1 (mm)": MM * its.endpoint_error[1],
-        }  # fmt: skip
-        for name, values in columns.items():
-            parts.setdefault(name, []).append(values)
-    return {name: np.concatenate(values) for name, values in parts.items()}
+def columns_of(networks: Mapping[int, Networks]) -> Columns:
+    """Return the values of every network of every size, as they are stored; NaN where no rate was fitted."""
+    parts = [
+        (
+            np.full(its.ff1.shape, units), its.numbers, MM * its.ff1, MM * its.ff2, its.rate1, its.rate2,
+            *(MM * its.endpoint_error),
+        )
+        for units, its in networks.items()
+    ]  # fmt: skip
+    return {name: np.concatenate(values) for name, *values in zip(COLUMNS, *parts, strict=True)}
+
+
+def networks_in(columns: Columns) -> dict[int, Networks]:
+    """Return the networks of every size whose values the figure has stored, see `Findings.networks`.
+
+    Raises:
+        ValueError: If there are no such columns.
+    """
+    rows = rows_by_size(columns, COLUMNS)
+    found = {}
+    for units, its in rows.items():
+        numbers, ff1, ff2, rate1, rate2, *ends = (columns[name][its] for name in COLUMNS[1:])
+        found[units] = Networks(numbers, ff1 / MM, ff2 / MM, rate1, rate2, np.stack(ends) / MM)
+    return found
+
+
+def rows_by_size(columns: Columns, names: Iterable[str]) -> dict[int, Indices]:
+    """Return the rows of every size, by units in their order, in values of networks that a figure stored.
+
+    Raises:
+        ValueError: If a column of these names is lacking.
+    """
+    if lacking := [name for name in names if name not in columns]:
+        raise ValueError(f"there are no columns {', '.join(lacking)}: these are no values by network size")
+    return {int(units): np.flatnonzero(columns["units"] == units) for units in np.unique(columns["units"])}
 
 
 def _text(numbers: Mapping[str, Quantity], sizes: tuple[int, ...]) -> str:

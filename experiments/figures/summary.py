@@ -20,7 +20,7 @@ from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, 
 from experiments.figures.preparatory import SHAM
 from experiments.figures.size import step
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
-from experiments.savings.config import PRESETS, SIZE_WEIGHTS
+from experiments.savings.config import PRESETS
 from experiments.stored.preparation import PREPARATORY_TIME
 from experiments.study import Quantity
 
@@ -51,7 +51,7 @@ ROWS: Final = (  # figure, quantity, what it means
             step(SAVED, *sizes),
             f"savings beyond practice, {sizes[1]} units less {sizes[0]} units",
         )  # fmt: skip
-        for sizes in pairwise(sorted(SIZE_WEIGHTS))
+        for sizes in pairwise(study.SIZES)
     ),
     (
         "controls",
@@ -183,7 +183,7 @@ def _second_time(start: Quantity, rate: Quantity, faster: int, than: str) -> str
 def _sizes(numbers: Numbers) -> str:
     """Initial savings beyond practice at every size."""
     its = numbers.get("practice", {})
-    sizes = [units for units in sorted(SIZE_WEIGHTS) if beyond(SAVED, units) in its]
+    sizes = [units for units in study.SIZES if beyond(SAVED, units) in its]
     return practice.sentence(its, SAVED, sizes) if len(sizes) > 1 else ""
 
 

@@ -1,0 +1,217 @@
+"""Networks of a size: run with their shams, and added to the committed figures that compare sizes.
+
+    python -m experiments.figures.more_networks 256 --networks 4 --seed 0 [--out runs/sizes]
+
+Networks are pre-trained in their run, as those of other sizes were, and follow the study's schedule; the sham
+is the same without a field in FF1. Nothing of other runs is needed: the figures of size, of practice and of
+the relation between shift and savings store one value per network, to which those of the new networks are
+added. So a size can grow by a few networks at a time, each time with another seed, on any machine. The
+command makes the two runs in ``--out``, or goes on with them, and changes ``experiments/results/figures``;
+``python -m experiments.figures.results_page`` then writes the page.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import tyro
+
+from experiments.figures import practice, relation, size
+from experiments.figures.comparison import write_reference
+from experiments.figures.findings import Findings
+from experiments.figures.results_page import INDEX, RESULTS, stored_findings
+from experiments.figures.runs import (
+    SIZE,
+    PlannedRun,
+    check,
+    check_alike,
+    describe,
+    make_missing,
+    plan_size_shams,
+)
+from experiments.runs.command_line import command_main
+from experiments.runs.folder import versions
+from experiments.savings.config import PRESETS, SIZE_WEIGHTS, Savings
+from experiments.stored.runs import StoredRuns, pretraining
+from savings_gym.arrays import Columns, as_seed, as_whole_number
+from savings_gym.files import write_json
+from savings_gym.metrics.statistics import Sampling
+
+log = logging.getLogger(__name__)
+MODULE: Final = "experiments.figures.more_networks"
+STUDY: Final = PRESETS["paper"]
+FIRST: Final = "first_network"  # in the list of runs: number of a run's first network in the figures
+
+
+@dataclass(frozen=True)
+class MoreNetworks:
+    """Arguments of the command."""
+
+    units: tyro.conf.Positional[int]
+    """Recurrent units of the networks: a size of which no weights ship."""
+    networks: int = 4
+    """How many networks are added."""
+    seed: int = 0
+    """Seed of the two runs: with another seed, a size gets other networks."""
+    out: Path = Path("runs/sizes")
+    """Folder of the runs."""
+    results: Path = RESULTS
+    """Folder of the figures to which the networks are added."""
+
+    def __post_init__(self) -> None:
+        """Check every value before any work starts."""
+        as_whole_number("units", self.units, 1)
+        as_whole_number("networks", self.networks, 1)
+        as_seed("seed", self.seed)
+        if self.units in SIZE_WEIGHTS:
+            raise ValueError(
+                f"networks of {self.units} units ship and are in the figures, as are those of "
+                f"{', '.join(map(str, SIZE_WEIGHTS))}: choose another size"
+            )
+        rows = [row for row in self.index()["runs"] if row["kind"] == SIZE]
+        before = next((row["networks"] for row in rows if row["name"] == self.name), self.networks)
+        if before != self.networks:
+            raise ValueError(
+                f"{before} networks of {self.units} units and seed {self.seed} are in the figures, not "
+                f"{self.networks}: choose another seed"
+            )
+        pretrainings = {row["name"]: list(Counter(row["pretraining"]).elements()) for row in rows}
+        check_alike(pretrainings | {self.name: pretraining(self.run())})
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return f"units-{self.units}-seed-{self.seed}"
+
+    def index(self) -> dict[str, Any]:
+        """Return the list of the runs behind the figures.
+
+        Raises:
+            FileNotFoundError: If there is none.
+        """
+        return dict(json.loads((self.results / INDEX).read_text()))
+
+    def run(self) -> Savings:
+        """Return the arguments of the run."""
+        return dataclasses.replace(
+            STUDY, out=self.out / self.name, units=self.units, networks=self.networks, seed=self.seed,
+            pretrained=None,
+        )  # fmt: skip
+
+    def runs(self) -> tuple[PlannedRun, PlannedRun]:
+        """Return the run, and its sham, which takes over what they share."""
+        planned = PlannedRun(self.name, SIZE, self.run())
+        (sham,) = plan_size_shams([planned])
+        return planned, sham
+
+
+def run(config: MoreNetworks) -> int:
+    """Make the runs, measure them and add them; return the exit status.
+
+    Returns:
+        0; 1 if a run failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
+    """
+    planned = config.runs()
+    check(planned)
+    failed, signalled = make_missing(planned)
+    if signalled:
+        log.warning("interrupted: the same command resumes from there")
+        return signalled
+    if failed:
+        return 1
+    measured = values_of(config.units, *(each.config.out for each in planned))
+    index, first = config.index(), _first_network(config)
+    about = {
+        "added_by": f"python -m {MODULE} {config.units} --networks {config.networks} --seed {config.seed}",
+        "versions": versions(),
+    }
+    rows = [row | {FIRST: first} | about for row in describe(planned)]
+    names = {row["name"] for row in rows}
+    index["runs"] = [row for row in index["runs"] if row["name"] not in names] + rows
+    findings = stored_findings(config.results)
+    (words,) = rows[0]["pretraining"]
+    findings |= with_networks(findings, measured, first, words, config.results)
+    for name in measured:
+        findings[name].save(config.results, name)
+        log.info("%s", findings[name].text)
+    write_reference(config.results, findings)
+    write_json(config.results / INDEX, index)
+    return 0
+
+
+def values_of(units: int, run: Path, sham: Path) -> dict[str, Columns]:
+    """Return the values of every network of a run that the figures store, by figure."""
+    runs = StoredRuns(run, {units: run}, {}, STUDY.seed, sham, {units: sham})
+    return {
+        "size": size.columns_of({units: size.networks_of(runs, run)}),
+        "practice": practice.columns_of({units: practice.beyond_practice(runs, run, sham)}),
+        "relation": relation.columns_of({units: relation.networks_of(runs, run)}),
+    }
+
+
+def with_networks(
+    findings: Mapping[str, Findings], measured: Mapping[str, Columns], first: int, pretraining: str, out: Path
+) -> dict[str, Findings]:
+    """Return the figures of size with further networks, by name; their pictures are drawn.
+
+    Args:
+        findings: The figures as they are.
+        measured: What `values_of` returns.
+        first: Number that the first of the networks gets.
+        pretraining: How all networks were pre-trained, in words.
+        out: Folder of the pictures.
+    """
+    joined = {name: join(findings[name].networks, its, first) for name, its in measured.items()}
+    sampling = Sampling(STUDY.seed)
+    return {
+        "size": size.findings_of(size.networks_in(joined["size"]), pretraining, sampling, out),
+        "practice": practice.findings_of(practice.beyond_in(joined["practice"]), sampling, out),
+        "relation": relation.findings_of(relation.networks_in(joined["relation"]), sampling, out),
+    }
+
+
+def join(before: Columns, added: Columns, first: int) -> Columns:
+    """Return values of every network with those of further ones, in the order of size and number.
+
+    Networks of the same size and number are replaced.
+
+    Args:
+        before: Columns, with units and network.
+        added: The same columns, of networks that are numbered from 0.
+        first: Number that network 0 of them gets.
+    """
+    numbers = added["network"] + first
+    new = {*zip(added["units"].tolist(), numbers.tolist(), strict=True)}
+    old = zip(before["units"].tolist(), before["network"].tolist(), strict=True)
+    kept = np.array([key not in new for key in old], dtype=bool)
+    joined = {
+        name: np.concatenate([values[kept], numbers if name == "network" else added[name]])
+        for name, values in before.items()
+    }
+    order = np.lexsort((joined["network"], joined["units"]))
+    return {name: values[order] for name, values in joined.items()}
+
+
+def _first_network(config: MoreNetworks) -> int:
+    """Number that the first network gets: that from before, or the next after those of its size."""
+    rows = [row for row in config.index()["runs"] if row["kind"] == SIZE and row["units"] == config.units]
+    own = next((row for row in rows if row["name"] == config.name), None)
+    return int(own[FIRST]) if own else max((row[FIRST] + row["networks"] for row in rows), default=0)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return command_main(MODULE, MoreNetworks, run, arguments, __doc__)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
