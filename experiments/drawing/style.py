@@ -19,6 +19,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
@@ -109,18 +110,27 @@ def save_picture(figure: Figure, path: Path) -> Path:
         The PNG file.
     """
     write_atomically(path, png(figure))
-    vector = io.BytesIO()
-    figure.savefig(vector, format="svg", metadata={"Date": None})
+    layout, vector = figure.get_layout_engine(), io.BytesIO()
+    figure.set_layout_engine("none")  # the panels are where the PNG has them
+    try:
+        FigureCanvasSVG(figure).print_svg(vector, metadata={"Date": None})
+    finally:
+        figure.set_layout_engine(layout)
+        FigureCanvasAgg(figure)
     write_atomically(path.with_suffix(".svg"), vector.getvalue())
     return path
 
 
 def png(figure: Figure, dpi: int = DPI) -> bytes:
     """Return the figure as a small PNG; equal figures give equal bytes."""
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="raw", dpi=dpi)
-    width, height = (round(side * dpi) for side in figure.get_size_inches())
-    image = Image.frombytes("RGBA", (width, height), drawn.getvalue()).convert("RGB")
+    own, small = figure.get_dpi(), io.BytesIO()
+    figure.set_dpi(dpi)
+    try:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # once; `savefig` draws twice
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    finally:
+        figure.set_dpi(own)
     image.quantize(COLOURS).save(small, format="png", optimize=True, dpi=(dpi, dpi))
     return small.getvalue()
 

@@ -37,6 +37,7 @@ from experiments.sweep.resources import Resources
 POLL: Final = 0.2  # s
 GRACE: Final = 25.0  # s that a worker has to save the state of its cell
 DEATHS: Final = 3  # of processes that ran the same cell, from outside, until it counts as failed
+FAR_END: Final = ("-m", "experiments.sweep.workers")  # of a worker: what Python runs
 PR_SET_PDEATHSIG: Final = 1
 SHARE_OF_MEMORY: Final = 0.9  # of what is free, that cells may take
 Note = Callable[[Task, Outcome], None]
@@ -157,7 +158,7 @@ class _Worker:
         reading, writing = os.pipe()
         self.results: IO[str] = os.fdopen(reading)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.sweep.workers", str(writing), str(os.getpid())],
+            [sys.executable, *FAR_END, str(writing), str(os.getpid())],
             stdin=subprocess.PIPE, pass_fds=[writing], text=True, start_new_session=True,
             env={**os.environ, **thread_limits(self.threads)},
         )  # fmt: skip

@@ -30,7 +30,8 @@ from experiments.savings.phases import TrainingPhase
 
 SMOKE = ["--preset", "smoke"]
 DEVICES = tuple(available_devices())
-SMALL = [*SMOKE, "--nf1-updates", "3", "--ff1-updates", "3", "--nf2-updates", "3", "--ff2-updates", "3"]
+UNDRAWN = [*SMOKE, "--no-figures"]  # pictures take most of the time of so short a run
+SMALL = [*UNDRAWN, "--nf1-updates", "3", "--ff1-updates", "3", "--nf2-updates", "3", "--ff2-updates", "3"]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_hand_paths_start_at_the_start_and_are_labelled(smoke: Path) -> None:
 
 
 def test_one_seed_writes_the_same_bytes_and_another_seed_others(smoke: Path, tmp_path: Path) -> None:
-    assert main([*SMOKE, "--out", str(tmp_path / "again")]) == 0
+    assert main([*UNDRAWN, "--out", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again/probes.parquet").read_bytes() == (smoke / "probes.parquet").read_bytes()
     assert main([*SMALL, "--out", str(tmp_path / "small")]) == 0
     assert main([*SMALL, "--seed", "1", "--out", str(tmp_path / "other")]) == 0
@@ -120,12 +121,12 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
     for stop_after in (13, 30, 7):  # probes: not at the boundaries of parts or phases
         answers = iter([False] * stop_after)
         monkeypatch.setattr(FourPhases, "run", _stopped_by(run, answers))
-        assert main([*SMOKE, *out]) == 130
+        assert main([*UNDRAWN, *out]) == 130
         unfinished = json.loads((tmp_path / "run/summary.json").read_text())
         assert not unfinished["complete"]
         assert len(pd.read_parquet(tmp_path / "run/probes.parquet")) % 16 == 0
     monkeypatch.setattr(FourPhases, "run", run)
-    assert main([*SMOKE, *out]) == 0
+    assert main([*UNDRAWN, *out]) == 0
     assert (tmp_path / "run/probes.parquet").read_bytes() == (smoke / "probes.parquet").read_bytes()
     one, other = (json.loads((folder / "summary.json").read_text()) for folder in (smoke, tmp_path / "run"))
     for summary in (one, other):
@@ -421,7 +422,7 @@ def test_the_plain_rollout_gives_the_same_results_as_the_fused_one(tmp_path: Pat
     for path in ("fused", "plain"):
         out = tmp_path / path
         choices = ["--pretraining-updates", "1", "--rollout", path, "--no-figures", "--out", str(out)]
-        assert main([*SMOKE, *updates, *choices]) == 0
+        assert main([*UNDRAWN, *updates, *choices]) == 0
         tables.append(pd.read_parquet(out / "probes.parquet"))
         summaries.append(json.loads((out / "summary.json").read_text()))
     fused, plain = tables
