@@ -32,6 +32,7 @@ MOST_LINES = 150
 FAILURE = re.compile(r"Traceback \(most recent|(Syntax|Indentation|Tab)Error")
 QUICK = re.compile(r"--preset[ =]smoke|--help|^python -c")  # commands that take seconds
 END = "<end of a block>"
+PAGE = "<start of a page>"
 EVERY_CLONE_HAS = ("agents", "assets", "experiments", "savings_gym")
 
 
@@ -74,12 +75,17 @@ def module_commands() -> list[tuple[str, str]]:
 WITH_CODE = [page for page in PAGES if code_of(TEXTS[page], "python")]
 
 
+def clone_into(folder: Path) -> Path:
+    """Make a folder like a fresh clone, with the code and nothing that was run in it; return it."""
+    for name in EVERY_CLONE_HAS:
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A folder like a fresh clone: the code, but nothing that was run in it."""
-    for folder in EVERY_CLONE_HAS:
-        (tmp_path / folder).symlink_to(ROOT / folder)
-    return tmp_path
+    """A folder like a fresh clone."""
+    return clone_into(tmp_path)
 
 
 def paste(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -118,14 +124,30 @@ def test_the_readme_is_short() -> None:
     assert len(TEXTS[README].splitlines()) <= MOST_LINES
 
 
+@pytest.fixture(scope="module")
+def pasted(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, tuple[list[str], str]]:
+    """What the blocks of every page print, block by block, and what the page's blocks write to stderr.
+
+    All are pasted at one prompt, since imports take most of their time; every page has a clone of its own.
+    """
+    typed = ["import os, sys"]
+    for page in WITH_CODE:
+        folder = clone_into(tmp_path_factory.mktemp("clone"))
+        typed.append(f"os.chdir({str(folder)!r})\nprint({PAGE!r}, file=sys.stderr)\nprint({PAGE!r})")
+        typed += [f"{code}\nprint({END!r})" for code in code_of(TEXTS[page], "python")]
+    done = paste("\n".join(typed), folder)
+    (_, *shown), (_, *written) = done.stdout.split(PAGE), done.stderr.split(PAGE)
+    return {
+        page: (its.split(END)[:-1], errors)
+        for page, its, errors in zip(WITH_CODE, shown, written, strict=True)
+    }
+
+
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_python_runs_when_pasted_at_the_prompt(page: Path, clone: Path) -> None:
-    """The blocks of a page, one after the other at one prompt, since imports take most of their time."""
-    code = code_of(TEXTS[page], "python")
-    done = paste(f"\nprint({END!r})\n".join(code), clone)
-    assert not FAILURE.search(done.stderr), done.stderr
-    shown = done.stdout.split(END)
-    assert len(shown) == len(code)
+def test_python_runs_when_pasted_at_the_prompt(page: Path, pasted: dict[Path, tuple[list[str], str]]) -> None:
+    shown, errors = pasted[page]
+    assert not FAILURE.search(errors), errors
+    assert len(shown) == len(code_of(TEXTS[page], "python"))
     assert all(its.strip() and "None" not in its for its in shown), "a reader expects to see numbers"
     for printed, promised in zip(shown, outputs_of(TEXTS[page]), strict=True):
         if promised:
