@@ -122,7 +122,22 @@ def beside_the_study(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the verdicts in a sentence or two: how many agree, and what those that differ measure."""
     every = list(rows)
     verdicts = f"Of the study's {len(every)} numbers, {tally(every)}, by margins declared before any run."
-    return f"{verdicts} {differences(every)}".strip()
+    return " ".join(filter(None, (verdicts, _too_wide(every), differences(every))))
+
+
+def _too_wide(rows: Iterable[Mapping[str, Any]]) -> str:
+    """How many numbers could not have agreed, whatever their value: for them our interval is too wide."""
+    wide = 0
+    for row in rows:
+        low, high = row.get("ci", (None, None))
+        if low is not None and high is not None:
+            wide += high - low > 2.0 * REFERENCE[row["name"]].margin
+    if not wide:
+        return ""
+    return (
+        f"For {wide} of them our interval is wider than the margin to both sides, so that they could not "
+        "agree whatever their value."
+    )
 
 
 def differences(rows: Iterable[Mapping[str, Any]]) -> str:

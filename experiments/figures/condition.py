@@ -21,8 +21,8 @@ from typing import Annotated, Any, Final
 
 import tyro
 
-from experiments.controls.conditions import FACTOR, MAIN, Condition, conditions
-from experiments.figures.factors import MOTOR, factors_in, findings_of, measured
+from experiments.controls.conditions import FACTOR_NETWORKS, MAIN, SHAM, Condition, conditions
+from experiments.figures.factors import factors_in, findings_of, is_factor, measured
 from experiments.figures.findings import Findings
 from experiments.figures.results_page import INDEX, RESULTS
 from experiments.figures.runs import CONTROL, PlannedRun, check, describe, make_missing
@@ -41,10 +41,7 @@ MODULE: Final = "experiments.figures.condition"
 
 def factor_conditions(main: Savings) -> dict[str, Condition]:
     """Return the conditions that the figure of factors has beside the main run, by name."""
-    return {
-        name: each for name, each in conditions(main).items()
-        if each.sham and (each.control == FACTOR or name == MOTOR)
-    }  # fmt: skip
+    return {name: each for name, each in conditions(main).items() if is_factor(each)}
 
 
 STUDY: Final = PRESETS["paper"]
@@ -77,15 +74,13 @@ class AddCondition:
 
     def runs(self) -> tuple[PlannedRun, PlannedRun]:
         """Return the run of the condition, and that of its sham, which takes over what they share."""
-        every = conditions(STUDY)
-        condition = every[self.name]
-        assert condition.sham is not None
-        run = dataclasses.replace(condition.config, out=self.out / self.name)
-        without = dataclasses.replace(every[condition.sham].config, out=self.out / condition.sham)
-        return (
-            PlannedRun(self.name, CONTROL, run),
-            PlannedRun(condition.sham, CONTROL, without, begins_as=run.out),
-        )
+        condition = conditions(STUDY)[self.name]
+        networks = min(FACTOR_NETWORKS, condition.config.networks)
+        sham = f"{self.name}-{SHAM}"
+        run = dataclasses.replace(condition.config, networks=networks, out=self.out / self.name)
+        practice = dataclasses.replace(run.change, ff1_b=0.0)
+        without = dataclasses.replace(run, change=practice, out=self.out / sham)
+        return PlannedRun(self.name, CONTROL, run), PlannedRun(sham, CONTROL, without, begins_as=run.out)
 
 
 def run(config: AddCondition) -> int:

@@ -53,9 +53,10 @@ def _stiffness(main: Row, floor: float | None) -> str:
         reach = format_value(tested[REACH]["mean"], tested[REACH]["ci"], UNITS[REACH])
         whole = f", of {format_value(measured[REACH]['mean'])} N" if measured.get(REACH) else ""
         return (
-            "A stiffer arm: not found. When the field returns, co-contraction in the reach is not measurably "
-            f"larger than after practice alone ({reach}{whole}). The other measures say little, since the "
-            "held arm is as good as relaxed ([muscles](#muscles))."
+            "A stiffer arm: not shown, and stiffness in the reach was not measured. When the field returns, "
+            "co-contraction in the reach is not measurably larger than after practice alone "
+            f"({reach}{whole}). The other measures say little, since the held arm is as good as relaxed "
+            "([muscles](#muscles))."
         )
     if not more:
         return (
@@ -108,7 +109,10 @@ def _memory(versus: Row | None) -> str:
         return f"A memory of the field: not shown; savings are not measurably those of one field ({number})."
     if more < 0.0:
         return f"A memory of the field: no; savings of its opposite are larger (difference {number})."
-    return f"A memory of the field: yes; savings exceed those of its opposite ({number})."
+    return (
+        f"A memory of the field: in part; savings exceed those of its opposite ({number}), so that "
+        "some of them depend on the field's direction."
+    )
 
 
 def _mm(value: float, ci: Any) -> str:

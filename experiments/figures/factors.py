@@ -33,7 +33,8 @@ from savings_gym.arrays import MM, Columns, Floats, Indices
 from savings_gym.metrics.curves import phase_curves, shared_networks
 from savings_gym.metrics.statistics import Sampling
 
-MOTOR: Final = "motor"  # a control of its own, and a factor
+SAME: Final = "main, the same networks"  # of the main run, those that the other conditions have
+ALSO: Final = ("motor", "double")  # conditions of other controls that are factors, too
 RESPONSE, LEFT, RETAINED, KEPT, SAVED, RATE = MEASURES = (
     "displacement slope", "left of the shift when the cue is seen", "shift left in NF2",
     "shift left in NF2, beyond the sham's", "initial savings beyond practice", "slowest decay rate",
@@ -67,8 +68,9 @@ def factors(runs: StoredRuns, out: Path) -> Findings:
     return findings_of(found, Sampling(runs.seed), out)
 
 
-def findings_of(found: Mapping[str, Factor], sampling: Sampling, out: Path) -> Findings:
+def findings_of(values: Mapping[str, Factor], sampling: Sampling, out: Path) -> Findings:
     """Return the findings of conditions, by name; the main run is among them, and comes first."""
+    found = with_same_networks(values)
     quantities = [
         quantity(
             _name(name, kind),
@@ -88,7 +90,27 @@ def findings_of(found: Mapping[str, Factor], sampling: Sampling, out: Path) -> F
     with look.house_style():
         picture = look.save_picture(factors_figure(found, by_name), out / "factors.png")
     tables = {"Factors of the protocol": _table(found, by_name)}
-    return Findings(quantities, tables, [picture], _text(found, by_name), _networks(found))
+    return Findings(quantities, tables, [picture], _text(found, by_name), _networks(values))
+
+
+def with_same_networks(found: Mapping[str, Factor]) -> dict[str, Factor]:
+    """Return conditions with those networks of the main run that all others have, if these are fewer.
+
+    Only they can be set beside the other conditions by eye.
+    """
+    main, *others = found.values()
+    shared = [
+        number for number in main.networks.tolist()
+        if all(number in other.networks.tolist() for other in others)
+    ]  # fmt: skip
+    if not 0 < len(shared) < main.networks.size:
+        return dict(found)
+    rows = np.flatnonzero(np.isin(main.networks, shared))
+    same = Factor(
+        "Those of its networks that the other conditions have, too", main.networks[rows],
+        {kind: values[rows] for kind, values in main.values.items()},
+    )  # fmt: skip
+    return {MAIN: main, SAME: same} | {name: its for name, its in found.items() if name != MAIN}
 
 
 def compares(findings: Findings) -> bool:
@@ -101,9 +123,14 @@ def _folders(runs: StoredRuns) -> dict[str, tuple[str, Path, Path | None]]:
     declared: Mapping[str, Condition] = conditions(stored_arguments(runs.main))
     chosen = {MAIN: ("As in the main run", runs.main, runs.sham or runs.controls.get(SHAM))}
     for name, condition in declared.items():
-        if name in runs.controls and condition.sham and (condition.control == FACTOR or name == MOTOR):
+        if name in runs.controls and is_factor(condition):
             chosen[name] = (condition.tests, runs.controls[name], runs.controls.get(condition.sham))
     return chosen
+
+
+def is_factor(condition: Condition) -> bool:
+    """Return whether the figure has a condition: a factor of the protocol, with a sham."""
+    return condition.sham is not None and (condition.control == FACTOR or condition.name in ALSO)
 
 
 def measured(runs: StoredRuns, question: str, run: Path, sham: Path | None) -> Factor:
@@ -146,7 +173,7 @@ def _differences(found: Mapping[str, Factor], sampling: Sampling) -> list[Quanti
     quantities = []
     for name, factor in found.items():
         for kind in COMPARED:
-            if name == MAIN or kind not in factor.values or kind not in found[MAIN].values:
+            if name in (MAIN, SAME) or kind not in factor.values or kind not in found[MAIN].values:
                 continue
             ours, theirs = shared_networks(factor.networks, found[MAIN].networks)
             values = finite(factor.values[kind][ours] - found[MAIN].values[kind][theirs])
@@ -185,7 +212,7 @@ def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
         f"{format_value(main.value, main.ci, main.unit)} in the main run, and "
         f"{REFERENCE[SLOPE].value:g} in the study."
     )
-    others = [name for name in found if name != MAIN]
+    others = [name for name in found if name not in (MAIN, SAME)]
     if not others:
         return f"{text} No other condition was run."
     return f"{text} {_what_decides(others, by_name)}"
@@ -271,7 +298,7 @@ def factors_figure(found: Mapping[str, Factor], by_name: Mapping[str, Quantity])
             if entry is None or entry.value is None:
                 continue
             values = SCALE.get(kind, 1.0) * finite(factor.values[kind])
-            colour = look.SECOND if name == MAIN else look.OURS
+            colour = look.SECOND if name in (MAIN, SAME) else look.OURS
             axes.scatter(
                 values, np.full(values.shape, place), s=9.0, color=colour, alpha=0.5, linewidths=0.0, zorder=3
             )
@@ -280,9 +307,10 @@ def factors_figure(found: Mapping[str, Factor], by_name: Mapping[str, Quantity])
                 axes.plot([low, high], [place - 0.22] * 2, color=colour, linewidth=1.3, zorder=4)
             axes.plot(entry.value, place - 0.22, "s", color=colour, markersize=4.0, zorder=5)
         unit = "" if UNIT[kind] == "1" else f" ({UNIT[kind]})"
-        axes.set_xlabel(textwrap.fill(f"{kind[0].upper()}{kind[1:]}{unit}", 26))
+        axes.set_xlabel(textwrap.fill(f"{kind[0].upper()}{kind[1:]}{unit}", 23))
     panels[0].axvline(REFERENCE[SLOPE].value, color=look.INK, linewidth=0.8, linestyle=look.DASHED, zorder=2)
-    panels[0].set_yticks(places, [f"{name} ({len(its.values[RESPONSE])})" for name, its in found.items()])
+    labels = [f"{name} ({len(its.values[RESPONSE])})" for name, its in found.items()]
+    panels[0].set_yticks(places, [textwrap.fill(label, 20) for label in labels])
     panels[0].set_ylim(-0.6, len(found) - 0.4)
     panels[0].set_title("dashed: the study", loc="right", fontsize=look.SMALL)
     look.letter_panels(panels)

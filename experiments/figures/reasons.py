@@ -10,7 +10,7 @@ from experiments import study
 from experiments.study import BATCHES, DISPLACEMENTS, PHASES_OF_LOSSES, SIZES
 
 DIFFERS: Final = "differs"
-NAMED: Final = 2  # numbers of one reason
+NAMED: Final = 8  # most numbers of one reason
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ REASONS: Final = (
         ),
         CURVES,
         "The study makes one step of explicit Euler every 10 ms, which adds energy to a hand in a curl "
-        "field. With that integrator the same networks of ours start farther from the line, by more than the "
-        "difference (figure *integrator*); the study's networks were trained with it, ours were not.",
+        "field. With that integrator the same networks of ours start farther from the line than the study's "
+        "(figure *integrator*). So it may contribute, but does not account for the difference by itself; the "
+        "study's networks were trained with it, ours were not.",
     ),
     Reason(
         tuple(study.curve(phase, batch) for phase in ("FF1", "FF2") for batch in BATCHES[1:]),
@@ -68,7 +69,8 @@ REASONS: Final = (
             *(study.fraction("initial deviation", units) for units in SIZES),
         ),
         "initial savings",
-        "It is not known. The study's integrator does not add to initial savings (figure *integrator*).",
+        "It is not known. The study's integrator lowers initial savings, which makes the difference larger "
+        "(figure *integrator*).",
     ),
     Reason((study.AFTER_EFFECT, study.RESIDUAL), "the washout", "It is not known."),
     Reason(
@@ -77,7 +79,8 @@ REASONS: Final = (
             *(study.position_loss(phase) for phase in ("NF1", "NF2")),
         ),
         "position loss",
-        "Not the integrator, which hardly changes the loss (figure *integrator*); otherwise it is not known.",
+        "It is not known. At the end of NF1 the study's integrator hardly changes the loss (figure "
+        "*integrator*); in the field this was not measured.",
     ),
     Reason(
         (study.SHIFT_NF2, study.SHIFT_FF2),
@@ -90,7 +93,7 @@ REASONS: Final = (
         "the displacement of preparatory activity",
         "Of a displacement at 0.16 s a few percent are left when the cue is seen, because most of it lies in "
         "modes that decay within 0.1 s (figure *persistence*). Whether the study's networks keep more is not "
-        "known; that ours which keep more respond more is uncertain, it rests on few networks.",
+        "known. Those of ours that keep more respond more, but this rests on a few of them.",
     ),
     Reason(
         (study.PEAK_SPEED,),

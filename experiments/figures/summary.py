@@ -15,10 +15,10 @@ from experiments.figures.comparison import beside_the_study, tally
 from experiments.figures.controls import MEANING, MIRRORED, PRACTICE, less_main
 from experiments.figures.displacement import LARGER, RANDOM, WITHOUT_STEEPEST
 from experiments.figures.explanations import OPPOSITE
-from experiments.figures.findings import Findings, effect
+from experiments.figures.findings import Findings, effect, listed, p_text
 from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, beyond
 from experiments.figures.preparatory import SHAM
-from experiments.figures.size import step
+from experiments.figures.size import INITIAL, saved, step, values_at
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
 from experiments.savings.config import PRESETS
 from experiments.stored.preparation import PREPARATORY_TIME
@@ -61,7 +61,7 @@ ROWS: Final = (  # figure, quantity, what it means
     (
         "controls",
         f"{OPPOSITE}: initial savings, {MEANING[MIRRORED]}",
-        "... than the first field, met first (the study's contrast)",
+        "FF2 in the opposite field starts closer than FF1 in the field by (the study's contrast)",
     ),
 )
 
@@ -117,9 +117,9 @@ def summary(findings: Mapping[str, Findings], main: str, rows: Iterable[Mapping[
     text = (
         f"{main} Intervals are 95 % intervals over networks; they are not corrected, so that one may exclude "
         "0 beside a corrected p above 0.05. p values are two-sided and corrected (Holm) for all effects that "
-        "the text of a figure claims. A test stands in one figure; others print the estimate and refer to "
-        "it. Figures probe the stored networks again, with noise of their own: their values can differ from "
-        "the table of the main run in the second digit."
+        "the text of a figure claims. Each effect is tested once; other figures repeat the estimate without "
+        "a p value. Some figures probe the stored networks again, with noise of their own: their values "
+        "differ a little from the table of the main run (initial savings by up to a tenth)."
     )
     parts = [text.strip(), summary_table(findings), beside_the_study(every) if every else ""]
     return "\n\n".join(part for part in parts if part)
@@ -184,7 +184,17 @@ def _sizes(numbers: Numbers) -> str:
     """Initial savings beyond practice at every size."""
     its = numbers.get("practice", {})
     sizes = [units for units in study.SIZES if beyond(SAVED, units) in its]
-    return practice.sentence(its, SAVED, sizes) if len(sizes) > 1 else ""
+    if len(sizes) < 2:
+        return ""
+    sentence = practice.sentence(its, SAVED, sizes)
+    against_ff1 = [numbers.get("size", {}).get(saved(INITIAL, units)) for units in sizes]
+    entries = [entry for entry in against_ff1 if entry is not None and entry.value is not None]
+    if len(entries) < len(sizes):
+        return sentence
+    saving = [str(u) for u, entry in zip(sizes, entries, strict=True) if effect(entry) > 0]
+    where = f"above 0 only at {listed(saving)} units" if saving else "above 0 at no size"
+    where = "above 0 at every size" if len(saving) == len(sizes) else where
+    return f"{sentence} Against FF1 of the same networks, savings are {values_at(entries)}, {where}."
 
 
 def _opposite(numbers: Numbers) -> str:
@@ -230,9 +240,11 @@ def _kept(numbers: Numbers) -> str:
         -1: f"the field leaves less than practice does ({more})",
     }[effect(left)]
     traced = "shown" if effect(trace) > 0 else "not shown"
+    corrected = "" if trace.p_holm is None else f"; corrected {p_text(trace)}"
     return (
         f"After the washout, {whole} of the preparatory shift {is_left}; practice alone moves activity by "
-        f"{drift} of it, and {further}. A memory trace beyond practice is {traced} ({_number(trace)})."
+        f"{drift} of it, and {further}. A memory trace beyond practice is {traced} "
+        f"({_number(trace)}{corrected})."
     )
 
 

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments.controls.conditions import MAIN
+from experiments.controls.conditions import MAIN, conditions
 from experiments.figures import condition as command
 from experiments.figures.condition import STUDY, AddCondition, factor_conditions
 from experiments.figures.factors import MEASURES, UNIT, Factor, factors_in, findings_of
@@ -84,13 +84,15 @@ def test_a_condition_joins_the_others_and_the_list_of_runs(monkeypatch, results,
 
 
 def test_its_runs_are_those_of_the_controls():
-    for name, declared in factor_conditions(STUDY).items():
-        run, sham = AddCondition(name).runs()
-        assert dataclasses.replace(run.config, out=STUDY.out) == dataclasses.replace(
-            declared.config, out=STUDY.out
-        )
-        assert sham.config.change.ff1_b == 0.0
-    assert MAIN not in factor_conditions(STUDY)
+    every, found = conditions(STUDY), factor_conditions(STUDY)
+    for name, declared in found.items():
+        expected = (declared, every[declared.sham])
+        for planned, condition in zip(AddCondition(name).runs(), expected, strict=True):
+            fewer = dataclasses.replace(condition.config, networks=8)
+            assert dataclasses.replace(planned.config, out=STUDY.out) == dataclasses.replace(
+                fewer, out=STUDY.out
+            )
+    assert MAIN not in found and {"motor", "double", "quiet"} <= set(found)
 
 
 def test_the_main_run_was_made_with_the_preset():

@@ -6,6 +6,7 @@ import pytest
 from experiments.figures import factors as figure
 from experiments.figures.factors import KEPT, MEASURES, RESPONSE, SAVED, Factor, factors
 from experiments.stored.runs import StoredRuns
+from savings_gym.metrics.statistics import Sampling
 
 N = 8
 
@@ -66,3 +67,16 @@ def test_what_needs_a_sham_is_left_out_without_one(findings):
     assert len(findings.networks["condition"]) == 4 * N
     saved = findings.networks[f"{SAVED} (mm)"][findings.networks["condition"] == "steeper"]
     assert np.all(np.isnan(saved))
+
+
+def test_of_the_main_run_the_networks_that_others_have_are_shown_beside_them(tmp_path):
+    main, few = planted(-0.5, 1), np.arange(3)
+    other = Factor("Does it matter?", few, {kind: 2.0 * values[few] for kind, values in main.values.items()})
+    findings = figure.findings_of({"main": main, "other": other}, Sampling(0), tmp_path)
+    for kind in (RESPONSE, SAVED):
+        same = findings.by_name[f"{figure.SAME}: {kind}"]
+        assert same.values == findings.by_name[f"main: {kind}"].values[:3]
+        less = findings.by_name[f"other: {kind}, less the main run's"]
+        assert less.value == pytest.approx(findings.by_name[f"other: {kind}"].value - same.value)
+    assert set(findings.networks["condition"]) == {"main", "other"}  # stored once
+    assert "Of 1 conditions" in findings.text or "Of 1 condition" in findings.text

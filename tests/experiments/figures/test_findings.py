@@ -13,7 +13,16 @@ from experiments.figures.findings import Findings, correct, effect, failed_fits,
 from experiments.runs.tables import format_interval, format_value, markdown_table
 from experiments.savings.config import PRESETS, Savings, arguments
 from experiments.stored.runs import StoredRuns
-from experiments.study import INITIAL_FF1, INITIAL_SAVINGS, REFERENCES, SLOPE, Quantity, curve, quantity
+from experiments.study import (
+    INITIAL_FF1,
+    INITIAL_SAVINGS,
+    REFERENCE,
+    REFERENCES,
+    SLOPE,
+    Quantity,
+    curve,
+    quantity,
+)
 from savings_gym.metrics.statistics import Sampling
 
 SAVED = Quantity(INITIAL_SAVINGS, 1.5, (1.4, 1.6), 8, "mm", 1e-6, values=(1.4, 1.6))
@@ -110,6 +119,15 @@ def test_the_tally_says_that_none_agrees_only_if_none_does():
     assert tally(verdicts(**{SLOPE: 0.1})) == f"{len(REFERENCES) - 1} agree and 1 differs"
     assert tally([{"verdict": "undecided"}]) == "none agrees and 1 is undecided"
     assert tally([]) == ""
+
+
+def test_numbers_that_could_not_have_agreed_are_counted():
+    rows, margin = verdicts(), REFERENCE[SLOPE].margin
+    for width, words in ((0.9, ""), (1.1, "For 1 of them our interval is wider")):
+        row = next(row for row in rows if row["name"] == SLOPE)
+        row["ci"] = [row["ours"] - width * margin, row["ours"] + width * margin]
+        assert words in beside_the_study(rows)
+        assert ("could not agree" in beside_the_study(rows)) == bool(words)
 
 
 def test_numbers_that_differ_are_counted_by_what_they_measure():

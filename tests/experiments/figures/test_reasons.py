@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from experiments.figures.reasons import REASONS, why_they_differ
+from experiments.figures.reasons import NAMED, REASONS, why_they_differ
 from experiments.study import BATCHES, INITIAL_FF1, REFERENCE, SLOPE, curve
 
 
@@ -20,6 +20,8 @@ def test_reasons_are_given_for_what_differs_and_for_nothing_else():
 
 
 def test_of_many_numbers_with_one_reason_the_first_are_named():
-    rows = [{"name": curve("FF1", batch), "verdict": "differs"} for batch in BATCHES[1:]]
-    expected = f"- *{curve('FF1', 100)}; {curve('FF1', 200)}* and 4 more: The curves start lower"
-    assert why_they_differ(rows).startswith(expected)
+    names = [curve(phase, batch) for phase in ("FF1", "FF2") for batch in BATCHES[1:]]
+    told = why_they_differ({"name": name, "verdict": "differs"} for name in names)
+    assert told.startswith(
+        f"- *{'; '.join(names[:NAMED])}* and {len(names) - NAMED} more: The curves start lower"
+    )

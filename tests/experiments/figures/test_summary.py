@@ -10,7 +10,7 @@ from experiments.figures.displacement import LARGER
 from experiments.figures.findings import Findings
 from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, beyond
 from experiments.figures.preparatory import SHAM
-from experiments.figures.size import step
+from experiments.figures.size import INITIAL, saved, step
 from experiments.figures.summary import OPPOSITE_SAVED, ROWS, in_short, less_main, summary, summary_table
 from experiments.study import Quantity
 
@@ -89,6 +89,24 @@ def test_effects_that_are_shown_are_stated_with_their_numbers():
 )  # fmt: skip
 def test_a_sentence_follows_its_test(name, value, p, words):
     assert words in told(**{name: (value, p)}) and words not in told()
+
+
+@pytest.mark.parametrize(
+    ("savings", "p", "words"),
+    [
+        (
+            (-0.2, -0.03, 0.7),
+            (0.2, 0.7, 1e-6),
+            "savings are -0.20, -0.03 and 0.70 mm, above 0 only at 128 units",
+        ),
+        ((0.5, 0.5, 0.7), (1e-6, 1e-6, 1e-6), "above 0 at every size"),
+        ((0.1, 0.1, 0.1), (0.3, 0.3, 0.3), "above 0 at no size"),
+    ],
+)
+def test_savings_against_practice_stand_beside_those_against_ff1(savings, p, words):
+    own = [entry(saved(INITIAL, u), x, p=each) for u, x, each in zip((32, 64, 128), savings, p, strict=True)]
+    numbers = {"practice": Findings(NUMBERS["practice"]), "size": Findings(own)}
+    assert words in in_short(numbers, []) and "Against FF1" not in told()
 
 
 def test_what_was_not_measured_is_not_spoken_of():
