@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from experiments import study
 from experiments.drawing.run import draw_figures
+from experiments.figures.captions import CAPTIONS
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.comparison import HOLM, MEANING, comparison_table
 from experiments.figures.factors import compares
@@ -49,8 +50,9 @@ INTRODUCTION: Final = """\
 
 Our networks in the four phases of Shahbazi, Codol, Michaels & Gribble, *A context-free model of savings in \
 motor learning*, eLife 14:RP107423 (2026), beside the study's numbers. \
-`python -m experiments.figures.results_page` writes this page from the files in `results/`. One command \
-makes all of them:"""
+`python -m experiments.figures.results_page` writes this page from the files in `results/`. What the \
+measures are, with formulas: [`docs/measures.md`](../docs/measures.md). One command makes all results but those \
+that name another:"""
 OF_RUNS: Final = (
     "*Pairs of networks*: FF1 of one network against FF2 of another, as in the study's figure. *Channel "
     "force*: share of the field that networks cancel in an error clamp. Figures of this run: "
@@ -254,7 +256,8 @@ def _section(name: str, findings: Findings | None, index: dict[str, Any], record
             f"{title}\n\n{subject}\n\nNot among these results: `{index['command']} --only {name}` makes it."
         )
     lines = [title, subject]
-    lines += [f"![{path.stem.replace('_', ' ')}](results/figures/{path.name})" for path in findings.pictures]
+    for path in findings.pictures:
+        lines += [f"![{path.stem.replace('_', ' ')}](results/figures/{path.name})", CAPTIONS[path.stem]]
     lines += [findings.text] if findings.text else []
     lines += [_folded(heading, table) for heading, table in findings.tables.items()]
     kinds = NEEDS.get(name, ("main",))

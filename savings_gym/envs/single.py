@@ -47,7 +47,7 @@ class ReachEnv(gym.Env[Array, Array]):
 
     ## Action space
     `Box(0, 1, (6,), float32)`, the excitations of the muscles for the next 10 ms. Noise is added,
-    then the sum is clipped to 0.001..1. (Ignore checkers that advise symmetric actions: a muscle
+    (SD 1e-4), then the sum is clipped to 0.001..1. (Ignore checkers that advise symmetric actions: a muscle
     only pulls, so its excitation has no sign.)
 
     | Num | Action | Min | Max | Name in MJCF | Unit |
@@ -67,9 +67,9 @@ class ReachEnv(gym.Env[Array, Array]):
     | 1 | torque at the elbow, flexion positive | -1 | 1 | elbow | 20 N·m |
 
     ## Observation space
-    `Box(..., (17,), float32)`. The hand is seen 70 ms late and the muscles are felt 20 ms late, both
-    with noise; until then, the state at the start of the trial is observed. Values beyond the
-    limits are clipped. A visual perturbation as `field` shows the hand elsewhere, see
+    `Box(..., (17,), float32)`. The hand is seen 70 ms late (noise of SD 1e-4 m) and the muscles are
+    felt 20 ms late (SD 1e-3); until then, the state at the start of the trial is observed. Values
+    beyond the limits are clipped. A visual perturbation as `field` shows the hand elsewhere, see
     `savings_gym.perturbations.visual`.
 
     | Num | Observation | Min | Max | Name in MJCF | Unit |
@@ -109,12 +109,21 @@ class ReachEnv(gym.Env[Array, Array]):
     | 8 | go cue, 70 ms after go | 0 | 1 | - | - |
 
     ## Reward
-    `reward_proximity + reward_effort + reward_jerk + reward_lateral`, each in `info`, see
-    `task.rewards.reward_terms`: how near the hand is to the goal (the start until the go cue is seen, then
-    the target), minus the squared commands, minus a penalty for a shaking hand, minus the distance from the
-    straight line to the target (its weight is 0 unless given). A visual perturbation decides whether the hand
-    or its cursor, where it is seen, has to be near the goal. Sums over a trial of `ForceFieldReach-v0`, mean
-    over trials (measured by a test):
+    The sum of four terms, each in `info`, in every one of the T = 100 control steps of a trial:
+
+    | Term | Value | Weight w |
+    |------|-------|----------|
+    | `reward_proximity` | w / T · (1 − 2 d / D) | 1.4 |
+    | `reward_effort` | −w / T · mean(u²) | 1 |
+    | `reward_jerk` | −w / T · b² / (b² + 0.03²) | 1 |
+    | `reward_lateral` | −w / T · l / D | 0 |
+
+    d is the distance of the hand from the goal (the start until the go cue is seen, then the target), D that
+    of the target from the start (at least 0.1 m), u the commands, b the second difference of the hand's
+    velocity [m/s], l the distance from the straight line to the target. `reward_weights` changes the weights.
+    A visual perturbation decides whether the hand or its cursor, where it is seen, has to be near the goal.
+    Return of a trial, mean over trials (measured by a test); the straight reach without a field, the others
+    in a curl field of 8 N s/m, by torques with `actuation="torque"`:
 
     | Behaviour | Trial with go | Catch trial |
     |-----------|---------------|-------------|
@@ -129,7 +138,8 @@ class ReachEnv(gym.Env[Array, Array]):
     start and target are uniform in joint angles. Go comes at a uniform time from 0.10 to 0.30 s. A catch
     trial, in which it does not come, has probability 0.5 and is drawn trial by trial (in the study, exactly
     half of every batch of 8 are catch trials, which one environment cannot promise). `task.draws` lists all
-    that is random, in its order. `reset(seed=...)` begins the experiment anew, with trial 0.
+    that is random, in its order, when a trial begins: seed and actions determine everything.
+    `reset(seed=...)` begins the experiment anew, with trial 0: seed once, not in every episode.
 
     `reset(options=...)` chooses for the next trial: "target" (index, or position (x, y) in m as
     floats), "start" (hand position in m; centre-out targets move with it), "go_time" (s), "catch"

@@ -73,8 +73,8 @@ class ReachVectorEnv(TrialVectorEnv):
         reward_weights: See `ReachEnv`.
         trial_cue: See `ReachEnv`.
         impairments: See `ReachEnv`.
-        render_mode: See `ReachEnv`; `render` returns one picture per environment, and
-            `render_grid` one of all.
+        render_mode: "rgb_array" or None; `render` returns one picture per environment, and `render_grid`
+            one of all.
         shared_trials: Count the trials of all environments together, so that a phase lasts the same number
             of trials for one learner on many arms as on one.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.

@@ -10,6 +10,7 @@ import pytest
 from planted_runs import planted_folder
 
 from experiments import study
+from experiments.figures.captions import CAPTIONS
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.findings import Findings
 from experiments.figures.practice import SAVED
@@ -21,6 +22,7 @@ from experiments.figures.results_page import (
     RESULTS,
     render,
     small_p,
+    stored_findings,
     take,
     take_run,
 )
@@ -67,6 +69,13 @@ def test_the_table_of_a_run_is_that_of_its_committed_summary(folder):
     summary = RunFolder.read_summary(folder)
     assert small_p(markdown_report(summary)) in PAGE.read_text()
     assert "not installed" not in json.dumps(summary["versions"])
+
+
+def test_every_picture_has_a_caption_and_every_caption_a_picture():
+    pictures = {path.stem for findings in stored_findings().values() for path in findings.pictures}
+    assert set(CAPTIONS) == pictures
+    lettered = {name: re.findall(r"\*\*([a-z])\*\*", text) for name, text in CAPTIONS.items()}
+    assert all(letters == list("abcdef")[: len(letters)] for letters in lettered.values())
 
 
 def test_its_pictures_are_there_and_none_is_unused():

@@ -27,6 +27,7 @@ from savings_gym import (
     four_phase,
     savings_session,
 )
+from savings_gym.task.rewards import ROUGH
 from savings_gym.task.settings import task_settings
 
 REWARD_TERMS = {"reward_proximity", "reward_effort", "reward_jerk", "reward_lateral"}
@@ -207,6 +208,16 @@ def documented_rewards():
     table = ReachEnv.__doc__.split("| Behaviour | Trial with go | Catch trial |")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip(" |").split("|")] for line in table.strip().splitlines()[1:]]
     return {row[0]: (float(row[1]), float(row[2])) for row in rows}
+
+
+def test_weights_and_noise_of_the_docstring_are_the_defaults():
+    weights, noise = RewardWeights(), Noise()
+    for name in REWARD_TERMS:
+        (row,) = (line for line in ReachEnv.__doc__.splitlines() if f"| `{name}` |" in line)
+        assert float(row.strip(" |").split("|")[-1]) == getattr(weights, name.removeprefix("reward_"))
+    assert f"b² / (b² + {ROUGH:g}²)" in ReachEnv.__doc__
+    deviations = [float(number) for number in re.findall(r"SD ([\de.-]+\d)", ReachEnv.__doc__)]
+    assert deviations == [noise.excitation, noise.vision, noise.proprioception]
 
 
 def mean_reward(policy, n=128, **arguments):

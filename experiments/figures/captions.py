@@ -1,0 +1,102 @@
+"""What the pictures of the figures show: a caption for each, by the name of its file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NETWORKS: Final = "Dots: networks; squares beside them: means with 95 % t intervals."
+EVENTS: Final = (
+    "Grey lines: the time at which activity counts as prepared (0.16 s), go, and the step in which the "
+    "cue is seen."
+)
+CAPTIONS: Final = {
+    "behaviour_curves": (
+        "Lateral deviation of the hand in probes over the four phases, to the side to which the field "
+        "pushes: mean over networks, with its 95 % t interval as a band that is often narrower than the "
+        "line."
+    ),
+    "behaviour_paths": (
+        "Paths of the hand to the eight targets, seen from above; blue ground: in the field. Top: before "
+        "the first update of a phase, in the field of that phase. Middle and bottom: after its last update, "
+        "without and with the field. Thin lines: networks; thick lines: their mean."
+    ),
+    "behaviour_speed": "Speed of the hand, mean over targets and networks.",
+    "learning": (
+        "**a**, deviation in FF1 and FF2, with the exponential whose rate is the learning rate. **b**, what "
+        "the exponential leaves. **c**, initial deviation, and **d**, learning rate of every network; lines "
+        "join FF1 and FF2 of one network, squares are means with 95 % t intervals. Diamonds: the study."
+    ),
+    "channel": (
+        "Reaches in a channel that holds the hand on the straight line. **a**, force on its wall, mean over "
+        "targets and networks, and the force that would cancel the field at the speed of these reaches "
+        "(ideal). **b**, how much of the ideal force networks make, a regression; lines join the phases of "
+        "one network, squares are means with 95 % t intervals, which are narrower than the squares."
+    ),
+    "muscles": (
+        "**a**, excitation of every muscle in reaches before the field (end of NF1), when the field is met "
+        "(start of FF1) and when it is learned (end of FF1); grey lines: go, and the step in which the cue "
+        "is seen. **b**, the same measures after every phase: co-contraction, and what a small push of the "
+        "hand shows while it holds, by the muscles alone and with the feedback of the networks. Lines join "
+        "the phases of one network; squares: means with 95 % t intervals."
+    ),
+    "size": (
+        "**a**, **b**, share of networks whose own FF2 is better than their own FF1 (paired), and of pairs "
+        "of FF1 of one network and FF2 of another (all pairs), with 95 % intervals; 0.5 is no savings. "
+        f"**c**, **d**, savings. {NETWORKS}"
+    ),
+    "practice": (
+        "Runs less their shams, network by network; 0 is what practice alone does. **a**, initial "
+        "deviation; **b**, learning rate (1 is twice as fast); **c**, share of the preparatory shift that "
+        f"is left; **d**, memory trace. {NETWORKS}"
+    ),
+    "preparatory_ring": (
+        "Prepared activity of the eight targets (corners) after every phase, on the axes that tell the "
+        "force of the hand. **a**, mean over networks; **b**, one network; **c**, the force that the axes "
+        "predict, mean over networks. The large mark is the target at 0°."
+    ),
+    "preparatory_shift": (
+        "Prepared activity along the shift from NF1 (0) to FF1 (1), which is the same for all targets; on "
+        "the right, the sham, read on the axes of its run. Lines join the phases of one network; squares: "
+        "means with 95 % t intervals."
+    ),
+    "preparatory_trial": (
+        "Activity along the shift over the trial. **a**, means over networks. **b**, the same less NF1. "
+        f"{EVENTS}"
+    ),
+    "displacement": (
+        "Activity of washed-out networks displaced by *m* shifts before they meet the field. **a**, change "
+        "of the initial deviation, mean over networks (band: 95 % t interval). **b**, its slope in every "
+        "network, along the shift (squares) and along eight random directions of equal length (dots). "
+        "**c**, slope against the time of the displacement, means with 95 % t intervals. **d**, what is "
+        f"left of it. {EVENTS}"
+    ),
+    "persistence": (
+        "Networks at the end of NF2, in the hold. **a**, eigenvalues of the step from one control step to "
+        "the next, of the networks with an unchanged input; a mode on the dashed circle decays by 1/e in 1 "
+        "s, on the dotted one in 0.1 s. **b**, what is left of a small displacement in three directions, "
+        "simulated and by the linear step. **c**, share of these directions in slow modes. **d**, networks "
+        f"that keep more of the shift against how much it changes their deviation. {NETWORKS}"
+    ),
+    "integrator": f"The same networks in arms that are integrated in three ways. {NETWORKS}",
+    "relation": (
+        "Savings of every network against the share of the shift that it keeps after washout, with lines of "
+        "least squares by size. **a**, initial deviation; **b**, learning rate."
+    ),
+    "latent": (
+        "**a**, activity of one network on its first two principal components. **b**, distance of activity "
+        "from that of NF1, mean over networks with 95 % t intervals; dotted: distance of the targets from "
+        "their mean. **c**, how much of a phase's activity lies in the subspace of NF1. **d**, share of "
+        f"four kinds of differences that the read-out to the muscles sees. {NETWORKS}"
+    ),
+    "controls": (
+        "Conditions with the number of their networks. **a**, initial savings, and **b**, rate savings, "
+        "against what the legend names; **c**, activity in NF2 along the main run's shift. Means with 95 % "
+        "intervals; arrows: the interval goes on beyond the axis."
+    ),
+    "factors": (
+        "Conditions that differ from the main run in one thing, with the number of their networks. **a**, "
+        "how much a displacement along the shift changes the initial deviation; **b**, how much of it is "
+        "left when the cue is seen; **c**, shift that is left after washout, less that of the condition's "
+        f"own sham, on the condition's own axis; **d**, initial savings beyond practice. {NETWORKS}"
+    ),
+}  # fmt: skip
