@@ -216,15 +216,20 @@ def definitions(measures: Sequence[str], config: Bci) -> str:
     low, high = config.change
     change = (
         "how much the perturbed decoder changes the velocities that it makes of the activity of NF1, "
-        "relative to their size: 0, no change; 1, a cursor that stands still; 2, the opposite way. Both "
-        f"kinds were chosen to have the middle of {low:g} to {high:g}, so that they are alike in difficulty."
+        "relative to their size: 0, no change; 1, a cursor that stands still; 2, the opposite way. "
+        f"Perturbations of both kinds were chosen with a change near {(low + high) / 2.0:.3g}, the middle of "
+        f"the allowed {low:g} to {high:g}, so that they are alike in difficulty."
     )
     what = meanings() | {CHANGE: change}
     return "\n".join(f"- *{measure}* ({_unit_words(measure)}): {what[measure]}" for measure in measures)
 
 
-def meanings() -> dict[str, str]:
-    """Return what every measure is that does not depend on the arguments."""
+def meanings(learner: str = "network") -> dict[str, str]:
+    """Return what every measure is that does not depend on the arguments.
+
+    Args:
+        learner: What learns, of which there are several.
+    """
     error = "distance of the cursor from the target at the end of the trial, mean over targets"
     end = f"(mean of its last {END} probes)"
     return {
@@ -237,13 +242,14 @@ def meanings() -> dict[str, str]:
         "FF1; positive for savings.",
         SAVED_ALL: "the same, mean over all probes of FF2; the larger, the slower the sham learns.",
         GAINED: "progress is the velocity towards the target that activity would make through the perturbed "
-        f"decoder, mean over targets and {MOVEMENT:g} s after the cue is seen; the last probe of FF1, minus "
-        "that of NF1.",
+        f"decoder, averaged over targets and over the {MOVEMENT:g} s after the cue is seen; the last probe "
+        "of FF1, minus that of NF1.",
         TRACE: "progress in the last probe of NF2, under the intuitive decoder, minus that of NF1 (as in "
         "Losey et al. 2024).",
         TRACE_SHAM: "the same of the sham, through the decoder that it has not met.",
         TRACE_BEYOND: "the one minus the other.",
-        KEPT: "the trace beyond the sham as a share of the progress gained, one by one.",
+        KEPT: "the trace beyond the sham as a share of the progress gained, computed for each "
+        f"{learner}, then averaged.",
     }
 
 

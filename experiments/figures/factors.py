@@ -123,14 +123,14 @@ def _folders(runs: StoredRuns) -> dict[str, tuple[str, Path, Path | None]]:
     declared: Mapping[str, Condition] = conditions(stored_arguments(runs.main))
     chosen = {MAIN: ("As in the main run", runs.main, runs.sham or runs.controls.get(SHAM))}
     for name, condition in declared.items():
-        if name in runs.controls and is_factor(condition):
+        if name in runs.controls and condition.sham and is_factor(condition):
             chosen[name] = (condition.tests, runs.controls[name], runs.controls.get(condition.sham))
     return chosen
 
 
 def is_factor(condition: Condition) -> bool:
     """Return whether the figure has a condition: a factor of the protocol, with a sham."""
-    return condition.sham is not None and (condition.control == FACTOR or condition.name in ALSO)
+    return bool(condition.sham) and (condition.control == FACTOR or condition.name in ALSO)
 
 
 def measured(runs: StoredRuns, question: str, run: Path, sham: Path | None) -> Factor:

@@ -51,8 +51,8 @@ INTRODUCTION: Final = """\
 Our networks in the four phases of Shahbazi, Codol, Michaels & Gribble, *A context-free model of savings in \
 motor learning*, eLife 14:RP107423 (2026), beside the study's numbers. \
 `python -m experiments.figures.results_page` writes this page from the files in `results/`. What the \
-measures are, with formulas: [`docs/measures.md`](../docs/measures.md). One command makes all results but those \
-that name another:"""
+measures are, with formulas: [`docs/measures.md`](../docs/measures.md). One command makes all results but \
+those that name another:"""
 OF_RUNS: Final = (
     "*Pairs of networks*: FF1 of one network against FF2 of another, as in the study's figure. *Channel "
     "force*: share of the field that networks cancel in an error clamp. Figures of this run: "

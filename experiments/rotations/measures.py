@@ -1,4 +1,4 @@
-"""What abrupt and gradual learning of a rotation leave, in numbers with corrected tests."""
+"""What abrupt and gradual learning of a rotation leave, in numbers with tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from experiments.claims import corrected
-from experiments.controls.rows import ControlRows
+from experiments.controls.rows import ControlRows, residual
 from experiments.runs.networks import of_kept_networks
 from experiments.study import Quantity, quantity
 from savings_gym.arrays import MM, Floats, Indices
@@ -22,11 +22,15 @@ ABRUPT: Final = "abrupt"
 GRADUAL: Final = "gradual"
 SHAM: Final = "sham"
 AFTER: Final = "size of the after-effect in NF2 (opposite to the rotation)"
+RESIDUAL: Final = "residual of the washout, end of NF2 minus end of NF1"
+RESIDUAL_BEYOND: Final = "residual of the washout beyond the sham"
+LARGEST: Final = "largest error in FF1"
 START, TRIALS = "initial savings", "trials saved"  # what is compared
 ENCOUNTER, PRACTICE = "first encounter", "equal practice"  # and with what
 START_KINDS: Final = "initial savings, gradual minus abrupt"
 TRIALS_KINDS: Final = "trials saved, against equal practice, gradual minus abrupt"
 PERCENT: Final = 100.0
+POINTS: Final = "percentage points"  # of differences of shares
 Curves = Mapping[str, Mapping[str, PhaseCurves]]  # of every run by phase
 
 
@@ -38,19 +42,24 @@ def comparison(measure: str, kind: str, label: str) -> str:
 def quantities(
     rows: ControlRows, curves: Curves, summaries: Mapping[str, Mapping[str, Any]]
 ) -> list[Quantity]:
-    """Return the numbers of the page: errors, what was learned, and savings; p values corrected (Holm)."""
+    """Return the numbers of the page: errors, what was learned, the residual of the washout, and savings.
+
+    The tests of savings are corrected together (Holm). Those of the residual are not: a correction would make
+    an incomplete washout harder to see.
+    """
     sampling, side = Sampling(0), field_side(curves[ABRUPT]["FF1"].deviation[:, 0])
     numbers = []
     for name in (ABRUPT, GRADUAL):
         largest = np.max(side * curves[name]["FF1"].deviation, axis=1)
-        numbers.append(_mean(f"largest error in FF1, {name}", MM * largest, "mm", sampling))
+        numbers.append(_mean(f"{LARGEST}, {name}", MM * largest, "mm", sampling, test=False))
     for name in (ABRUPT, GRADUAL):
         learned = of_kept_networks(summaries[name], summaries[name]["adaptation_networks"]["FF1"])
         percent = PERCENT * np.array(learned, dtype=np.float64)
-        numbers.append(_mean(f"rotation learned in FF1, {name}", percent, "%", sampling))
+        numbers.append(_mean(f"rotation learned in FF1, {name}", percent, "%", sampling, test=False))
     for name in (ABRUPT, GRADUAL):
         after = -side * curves[name]["NF2"].deviation[:, 0]
-        numbers.append(_mean(f"{AFTER}, {name}", MM * after, "mm", sampling))
+        numbers.append(_mean(f"{AFTER}, {name}", MM * after, "mm", sampling, test=False))
+    numbers += _residuals(curves, side, sampling)
     tests = []
     for label, first in ((ENCOUNTER, (ABRUPT, "FF1")), (PRACTICE, (SHAM, "FF2"))):
         for name in (ABRUPT, GRADUAL):
@@ -60,9 +69,20 @@ def quantities(
                 _, fewer = _fewer(curves[first[0]][first[1]], curves[name]["FF2"], side)
                 tests.append(_mean(comparison(TRIALS, name, label), PERCENT * fewer, "%", sampling))
     tests.append(_mean(START_KINDS, MM * _less(curves, side), "mm", sampling))
-    tests.append(_mean(TRIALS_KINDS, PERCENT * _less_saved(curves, side), "%", sampling))
+    tests.append(_mean(TRIALS_KINDS, PERCENT * _less_saved(curves, side), POINTS, sampling))
     by_name = {entry.name: entry for entry in tests}
     return [*numbers, *corrected({"savings": by_name}, by_name)["savings"].values()]
+
+
+def _residuals(curves: Curves, side: float, sampling: Sampling) -> list[Quantity]:
+    """What the washout leaves, positive to the side of the after-effect: of each run, and beyond the sham."""
+    left = {name: -side * MM * residual(dict(curves[name])) for name in (ABRUPT, GRADUAL, SHAM)}
+    found = [_mean(f"{RESIDUAL}, {name}", its, "mm", sampling) for name, its in left.items()]
+    for name in (ABRUPT, GRADUAL):
+        ours, theirs = shared_networks(curves[name]["NF2"].networks, curves[SHAM]["NF2"].networks)
+        beyond = left[name][ours] - left[SHAM][theirs]
+        found.append(_mean(f"{RESIDUAL_BEYOND}, {name}", beyond, "mm", sampling))
+    return found
 
 
 def _less(curves: Curves, side: float) -> Floats:
@@ -73,9 +93,10 @@ def _less(curves: Curves, side: float) -> Floats:
     return nearer
 
 
-def _mean(name: str, values: Floats, unit: str, sampling: Sampling) -> Quantity:
+def _mean(name: str, values: Floats, unit: str, sampling: Sampling, test: bool = True) -> Quantity:
     """A mean over the networks that have a value; their values stand in the runs."""
-    return dataclasses.replace(quantity(name, values[np.isfinite(values)], unit, sampling), values=())
+    entry = quantity(name, values[np.isfinite(values)], unit, sampling, test=test)
+    return dataclasses.replace(entry, values=())
 
 
 def _nearer(initial: Mapping[str, Any], name: str) -> Quantity:

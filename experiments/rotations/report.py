@@ -19,6 +19,7 @@ from experiments.claims import (
     bold_means,
     cell,
     positive,
+    side_of_interval,
     sign,
     size_of,
     suggested,
@@ -31,7 +32,11 @@ from experiments.rotations.measures import (
     ABRUPT,
     ENCOUNTER,
     GRADUAL,
+    LARGEST,
+    PERCENT,
     PRACTICE,
+    RESIDUAL,
+    RESIDUAL_BEYOND,
     SHAM,
     START,
     TRIALS,
@@ -41,13 +46,18 @@ from experiments.rotations.measures import (
     quantities,
 )
 from experiments.runs.folder import RunFolder, versions
-from experiments.runs.tables import MISSING, format_value, markdown_table
+from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.savings.config import Savings
 from experiments.study import Quantity
 from savings_gym.files import jsonable, write_atomically, write_json
 from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.learning import WINDOW
+from savings_gym.metrics.trials_saved import HALF
+from savings_gym.task.settings import N_TARGETS
 
 FIGURE: Final = "rotations.png"
 MET: Final = {ABRUPT: "at once", GRADUAL: "gradually"}
+UNDECIDED: Final = "open: our washout is incomplete"  # beside people
 COLOURS: Final = {ABRUPT: look.OURS, GRADUAL: look.SECOND, SHAM: look.QUIET}
 
 
@@ -59,17 +69,41 @@ def write_results(out: Path, done: dict[str, Condition], angle_deg: float, comma
     numbers = quantities(rows, curves, summaries)
     with look.house_style():
         look.save_picture(_figure(curves), out / FIGURE)
-    text = page(numbers, angle_deg, command)
+    text = page(numbers, angle_deg, lengths(done[GRADUAL].config), command)
     write_atomically(out / "README.md", text.encode())
     about = {"command": command, "versions": versions()}
     write_json(out / "rotations.json", about | {"measures": [jsonable(vars(entry)) for entry in numbers]})
     return text
 
 
-def page(numbers: list[Quantity], angle_deg: float, command: str) -> str:
-    """Return the page as Markdown."""
+def lengths(gradual: Savings) -> str:
+    """Return how long the phases are, and the ramp of the gradual run, as a sentence.
+
+    Args:
+        gradual: Arguments of the gradual run; the others have phases of equal lengths.
+    """
+    first, *middle, last = (f"{each.name} {each.updates * N_TARGETS:,}" for each in gradual.phases())
+    return (
+        f"Trials of training: {first}, {', '.join(middle)} and {last}. In the gradual run the rotation grows "
+        f"over the first {PERCENT * gradual.ff1_ramp:g} % of FF1."
+    )
+
+
+def page(numbers: list[Quantity], angle_deg: float, phases: str, command: str) -> str:
+    """Return the page as Markdown.
+
+    Args:
+        numbers: What `quantities` returned.
+        angle_deg: Angle of the rotation [degrees].
+        phases: What `lengths` returned.
+        command: The command line.
+    """
     table = markdown_table(
-        ("measure", "mean [95 % interval]"), [(entry.name, cell(entry)) for entry in numbers]
+        ("measure", "mean [95 % interval]", "n", "p", "p, corrected"),
+        [
+            (entry.name, cell(entry), str(entry.networks), format_p(entry.p), format_p(entry.p_holm))
+            for entry in numbers
+        ],
     )
     return f"""# Savings under a rotation of {angle_deg:g} degrees, learned at once or gradually
 
@@ -87,20 +121,26 @@ Deviation of the cursor in FF1 (a) and FF2 (b): means over networks, with 95 % t
 
 Networks have no strategy to recall: nothing tells them that, or when, the cursor is rotated. What people save
 without one may depend on the washout. Here the rotation ends at once in NF2, which makes large opposite
-errors. Only directions are compared, as tests of the networks show them, since the numbers of these studies
-could not be read.
+errors. Only directions are compared, as tests of the networks show them, because we had no access to these
+studies' numbers.
 
 ## Methods
 
 The same networks in three runs: *abrupt*, a rotation in FF1; *gradual*, a rotation that grows from zero
-in FF1; *sham*, no rotation in FF1. In FF2 all meet the whole rotation at once. Errors are deviations of the
-cursor. *Rotation learned*: initial direction of the hand in an error clamp of the cursor. The *after-effect*
-is the first deviation in NF2. It is opposite in sign to the rotation; the table gives its magnitude. Savings
-are how much closer to the line FF2 begins, and the share of trials that networks save until the deviation is
-half of what it was at first: against their *first encounter* with the whole rotation, FF1 of the abrupt run,
-and against *equal practice*, FF2 of the sham. Means over {numbers[0].networks} networks. Command: `{command}`
+in FF1; *sham*, no rotation in FF1. In FF2 all meet the whole rotation at once. A probe is one reach to each
+of {N_TARGETS} targets. {phases}
 
-{bold_means("the tests of savings")}
+Errors are deviations of the cursor. *Rotation learned*: initial direction of the hand in an error clamp of
+the cursor. The *after-effect* is the first deviation in NF2. It is opposite in sign to the rotation; the
+table gives its magnitude. The *residual of the washout* is how far NF2 ends from the end of NF1 (means of the
+last {WINDOW} probes), positive to the side of the after-effect, on which it makes FF2 begin nearer to the
+line. The washout is called incomplete if the interval of the residual excludes 0; the tests of the residual
+are not corrected, since a correction would hide it. Savings are how much closer to the line FF2 begins, and
+the share of trials that networks save until the deviation is half of what it was at first: against their
+*first encounter* with the whole rotation, FF1 of the abrupt run, and against *equal practice*, FF2 of the
+sham. Differences of shares are in percentage points. Command: `{command}`
+
+{bold_means("the tests of savings")} n is the number of networks; p, that of the t test before the correction.
 
 {table}
 """
@@ -109,7 +149,8 @@ and against *equal practice*, FF2 of the sham. Means over {numbers[0].networks} 
 def in_short(numbers: Sequence[Quantity]) -> str:
     """Return what the corrected tests say of savings: trials saved, abrupt or gradual, where FF2 begins.
 
-    A sentence states an effect only if its corrected test shows it.
+    A sentence states an effect only if its corrected test shows it. Then follow the residual of the washout,
+    with which initial savings may be confused, and the number of networks.
     """
     found = {entry.name: entry for entry in numbers}
     fewer = {
@@ -125,6 +166,8 @@ def in_short(numbers: Sequence[Quantity]) -> str:
         _kinds(found),
         _savings(found, TRIALS, ENCOUNTER, f"relearn it {fewer[ENCOUNTER]}"),
         *(_savings(found, START, label, nearer[label]) for label in (PRACTICE, ENCOUNTER)),
+        _washout(found),
+        _networks([entry for entry in numbers if entry.p is not None]),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -149,8 +192,7 @@ def _of_kind(met: str, entry: Quantity, text: str) -> str:
             f"Networks that met it {met} may {text if side > 0 else reverse}, by {size_of(entry)}, "
             f"{UNCORRECTED}"
         )
-    value = format_value(entry.value, entry.ci, entry.unit)
-    return f"That networks that met it {met} {text} is not shown ({value})"
+    return f"That networks that met it {met} {text} is not shown ({_number(entry)})"
 
 
 def _kinds(found: Mapping[str, Quantity]) -> str:
@@ -164,8 +206,65 @@ def _kinds(found: Mapping[str, Quantity]) -> str:
         return f"They save {size}."
     if suggested(entry):
         return f"They may save {size}, {UNCORRECTED}."
-    value = format_value(entry.value, entry.ci, entry.unit)
-    return f"A difference between gradual and abrupt learning is not shown ({value} of the trials)."
+    return f"A difference between gradual and abrupt learning is not shown ({_number(entry)})."
+
+
+def _washout(found: Mapping[str, Quantity]) -> str:
+    """What the washout leaves, and what that means for initial savings and for the trials saved."""
+    left = {kind: found[f"{RESIDUAL}, {kind}"] for kind in MET if f"{RESIDUAL}, {kind}" in found}
+    if not left:
+        return ""
+    sides = {kind: side_of_interval(entry) for kind, entry in left.items()}
+    ends = " and ".join(f"{_number(entry)} after {kind} learning" for kind, entry in left.items())
+    ends += f" (p = {' and '.join(format_p(entry.p) for entry in left.values())}, t tests, not corrected)"
+    if not any(sides.values()):
+        return f"No residual of the washout is shown, to the side of the after-effect: {ends}."
+    beyond = {kind: found.get(f"{RESIDUAL_BEYOND}, {kind}") for kind in left}
+    sham = " and ".join(f"{_number(entry)} ({kind})" for kind, entry in beyond.items() if entry is not None)
+    text = (
+        "The washout is not complete: from the end of NF1 to that of NF2, the deviation has moved to the "
+        f"side of the after-effect, by {ends}{f'; beyond the sham, by {sham}' if sham else ''}."
+    )
+    nearer = [kind for kind, side in sides.items() if side > 0]
+    if not nearer:
+        return text
+    whose = "" if len(nearer) == len(left) else f" after {nearer[0]} learning"
+    text += (
+        " Without any savings, that alone makes FF2 begin nearer to the line, so the initial savings"
+        f"{whose} cannot be told from what is left of the washout."
+    )
+    return f"{text}{_stands(found, nearer)}"
+
+
+def _stands(found: Mapping[str, Quantity], nearer: Sequence[str]) -> str:
+    """That trials saved exceed what the residual explains, if they do; begins with a space.
+
+    The residual shortens the way from the first deviation to half of it by its share of that way, whose first
+    part is also the fastest.
+    """
+    first = found.get(f"{LARGEST}, {ABRUPT}")
+    if first is None or first.value is None:
+        return ""
+    share = PERCENT * max(found[f"{RESIDUAL}, {kind}"].value or 0.0 for kind in nearer) / (HALF * first.value)
+    saved = [found[name] for kind in nearer if (name := comparison(TRIALS, kind, PRACTICE)) in found]
+    if not saved or any(sign(entry) < 1 or (entry.ci[0] or 0.0) <= share for entry in saved):
+        return ""
+    return (
+        f" The faster relearning stands by itself: the residual is at most {share:.2g} % of the way from the "
+        "first deviation to half of it, less than the share of trials saved."
+    )
+
+
+def _networks(entries: Sequence[Quantity]) -> str:
+    """How many networks the tests are of."""
+    if not entries:
+        return ""
+    fewest, most = (pick(entry.networks for entry in entries) for pick in (min, max))
+    return f"n = {fewest if fewest == most else f'{fewest} to {most}'} networks in every test."
+
+
+def _number(entry: Quantity) -> str:
+    return format_value(entry.value, entry.ci, entry.unit)
 
 
 def negative(directions: Sequence[int]) -> str:
@@ -182,12 +281,14 @@ class Finding:
         source: The study.
         kinds: Kinds of learning whose trials saved, against equal practice, are judged.
         judge: What their directions say.
+        washed_out: Whether it is open as long as the washout of these kinds is incomplete.
     """
 
     text: str
     source: str
     kinds: tuple[str, ...]
     judge: Callable[[Sequence[int]], str]
+    washed_out: bool = False
 
 
 PEOPLE: Final = (
@@ -202,6 +303,7 @@ PEOPLE: Final = (
     Finding(
         "after gradual learning, an abrupt washout abolishes savings, which a gradual one, or one without "
         "feedback, does not", "Javidialsaadi et al. 2025, doi 10.1038/s41539-025-00352-z", (GRADUAL,), absent,
+        washed_out=True,
     ),
 )  # fmt: skip
 
@@ -215,6 +317,9 @@ def beside_people(numbers: Sequence[Quantity]) -> str:
         its = {kind: found[name] for kind, name in names.items() if name in found}
         cells = "; ".join(f"{kind}: {cell(entry)}" for kind, entry in its.items())
         verdict = finding.judge([sign(entry) for entry in its.values()]) if its else OPEN
+        left = [found[name] for kind in finding.kinds if (name := f"{RESIDUAL}, {kind}") in found]
+        if finding.washed_out and any(side_of_interval(entry) for entry in left):
+            verdict = UNDECIDED
         rows.append((finding.text, finding.source, cells or MISSING, verdict))
     headings = ("in people", "source", "networks: trials saved, against equal practice", "same direction?")
     return markdown_table(headings, rows)

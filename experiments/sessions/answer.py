@@ -60,16 +60,16 @@ def answer(numbers: Numbers, weights: InWeights | None, config: Sessions) -> str
 def _verdict(adapting: Numbers, weights: InWeights | None, config: Sessions) -> str:
     """Where each of the three effects is found, and savings with the washout after which they were tested."""
     savings = [_saved_in_activity(adapting, config)]
-    shift, left = (
-        _where(_any(adapting, (name,)), None if weights is None else effect(weights.measures[other]) > 0)
-        for name, other in ((LENGTH, AGAIN), (SHIFT_BEYOND, SHIFT_BEYOND))
+    left = _where(
+        _any(adapting, (SHIFT_BEYOND,)), None if weights is None else _found(weights.measures[SHIFT_BEYOND])
     )
     if weights is not None:
         savings.append(_saved_in_weights(weights))
     savings.sort(reverse=True)  # what is found comes first
     where = ", ".join(text for _, text in savings)
     return (
-        f"**Savings after the washout: {where}. A preparatory shift in FF1: {shift}. "
+        f"**Savings after the washout: {where}. A preparatory shift in FF1: "
+        f"{_tested_shift(adapting, weights)}. "
         f"A shift that outlasts the washout: {left}.**"
     )
 
@@ -91,6 +91,20 @@ def _saved_in_weights(weights: InWeights) -> tuple[bool, str]:
     return _found(saved), (
         f"{_finding(_found(saved))} in networks that learn in their weights ({_number(saved)}; washout of "
         f"{updates} updates of {N_TARGETS} reaches)"
+    )
+
+
+def _tested_shift(adapting: Numbers, weights: InWeights | None) -> str:
+    """Whether there is a shift in FF1, with what was tested: its length, or in weights its return in FF2."""
+    in_activity = f"{_finding(_any(adapting, (LENGTH,)))} in activity (t test of its length)"
+    if weights is None:
+        return in_activity
+    again = weights.measures[AGAIN]
+    test = "t test" if again.p_holm is not None else "t test, not corrected"
+    returns = "is" if effect(again) > 0 else "is not shown to be"
+    return (
+        f"{in_activity}; in weights, its length has no test, but the shift {returns} there again in FF2 "
+        f"({_number(again)}, where 1 is all of it; {test})"
     )
 
 

@@ -38,6 +38,7 @@ def page(
     table = markdown_table(("measure", *networks.values()), rows)
     taught = [f"*{name}*" for regime, name in networks.items() if config.taught(regime)]
     also = f" Some, {' and '.join(taught)}, were at first also taught to report the field." if taught else ""
+    in_weights = "; in weights, if those of `RESULTS.md` do" if weights is not None else ""
     return f"""# Sessions: learning in activity
 
 Networks whose weights stay fixed can still learn in their activity, which they carry from trial to trial. Do
@@ -52,7 +53,8 @@ Command: `{command}`
 {limits(config)}
 
 An effect is *found* if its test, a t test over the {config.networks} networks of each kind, tells it from 0
-after the correction named below. Values are means over networks with 95 % t intervals.
+after the correction named below{in_weights}. Values are means over networks with 95 % t
+intervals.
 
 ![Deviation, preparatory activity, and savings by the length of the washout, with fixed weights]({FIGURE})
 

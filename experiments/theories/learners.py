@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -92,6 +92,7 @@ class Source:
         updates: Updates, each of 8 reaches, that a trial of the models stands for; None for people, whose
             trials are those of the models.
         units: Of each network; None for people.
+        schedule: Updates of every phase of a run; empty for people.
         sham: (n,) start of FF2 of the same networks after equal practice without a field in FF1, turned as
             their errors, SI; NaN for networks that the sham lacks. None without a sham.
     """
@@ -105,6 +106,7 @@ class Source:
     factor: float
     updates: int | None = None
     units: int | None = None
+    schedule: Mapping[str, int] = field(default_factory=dict)
     sham: Floats | None = None
 
     def first(self, count: int | None) -> Source:
@@ -149,7 +151,7 @@ def networks(run: Path, every: int, sham: Path | None = None) -> Source:
     practised = None if sham is None else _sham_start(run, sham, curves["FF1"].networks)
     return Source(
         run.name, f"`{command(arguments)}`", "networks", _turned(learners, 1), 1, "mm", MM, every,
-        arguments.units, practised,
+        arguments.units, {phase: int(curves[phase].updates[-1]) for phase in PHASES}, practised,
     )  # fmt: skip
 
 

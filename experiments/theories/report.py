@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from experiments.claims import bold_means, cell
 from experiments.drawing import style as look
 from experiments.runs.tables import MISSING, format_interval, format_value, markdown_table
+from experiments.savings.config import PRESETS
 from experiments.study import LEVEL, Quantity
 from experiments.theories.learners import HELD_OUT, Source
 from experiments.theories.prediction import REFERENCE, THEORIES, WHEN, Outcome, Verdict
@@ -113,7 +114,10 @@ def in_short(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> 
         f"{_scaled(source, saved)}{'' if shown else ', not measurably different from 0'}."
     )
     tested = _tested(source, its, saved.mean)
-    parts = (text, _practice(source), tested, _untested(source, its, bool(tested)), _time(source, its))
+    parts = (
+        text, _practice(source), tested, _untested(source, its, bool(tested)), _schedule(source),
+        _time(source, its),
+    )  # fmt: skip
     return " ".join(part for part in parts if part)
 
 
@@ -202,6 +206,25 @@ def fits_worse(verdict: Verdict) -> bool:
     return verdict.fit is not None and verdict.fit_p_holm < LEVEL and verdict.fit.mean < 0.0
 
 
+def _schedule(source: Source) -> str:
+    """How long the phases of networks are, and that results hold for these if they are not the study's."""
+    if not source.schedule:
+        return ""
+    study = {phase.name: phase.updates for phase in PRESETS["paper"].phases()}
+    text = f"The networks learned in phases of {_phases(source.schedule)} updates"
+    if source.schedule == study:
+        return f"{text}, those of the study."
+    shorter = all(updates <= study.get(name, 0) for name, updates in source.schedule.items())
+    return (
+        f"{text}, {'shorter than' if shorter else 'other than'} those of the study ({_phases(study)}); "
+        "savings and forecasts depend on this schedule, so the results hold for it alone."
+    )
+
+
+def _phases(schedule: Mapping[str, int]) -> str:
+    return listed([f"{updates:,}".replace(",", " ") + f" ({name})" for name, updates in schedule.items()])
+
+
 def _time(source: Source, its: Mapping[str, Verdict]) -> str:
     """What a trial of the models is."""
     if source.updates is None:
@@ -213,8 +236,9 @@ def _time(source: Source, its: Mapping[str, Verdict]) -> str:
     if "coin" in its:
         coin = THEORIES["coin"]
         text += (
-            f"; {coin.name} takes for it the retention of its source, {coin.parameters()['retention']:g} per "
-            "trial of a person"
+            f"; for {coin.name}, mean retention is fixed at {coin.parameters()['retention']:g} per trial, "
+            "the value fitted to people (Heald et al. 2021), although a trial of the model here stands for "
+            "several reaches"
         )
     return f"{text}."
 

@@ -38,15 +38,20 @@ from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.statistics import Sampling
 
 BEFORE: Final = "error, end of NF1"
+RESIDUAL_SHAM: Final = "error of the sham, end of NF2 minus end of NF1"
+RESIDUAL_BEYOND: Final = "error beyond the sham, end of NF2"
 FASTER: Final = "peak speed of the cursor beyond the sham's, end of NF2"
 ASIDE: Final = "lateral deviation of the cursor beyond the sham's, end of NF2"
 SPEED, LATERAL = "peak_speed", "lateral_deviation"  # columns [m/s], [m]
 GROUP: Final = "agents"  # all of them are one
 MEASURES: Final = (
-    BEFORE, PERTURBED, LEARNED, MEAN, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_ALL, GAINED, TRACE,
-    TRACE_SHAM, TRACE_BEYOND, KEPT, FASTER, ASIDE,
+    BEFORE, PERTURBED, LEARNED, MEAN, AFTER_EFFECT, RESIDUAL, RESIDUAL_SHAM, RESIDUAL_BEYOND, SAVED_FIRST,
+    SAVED_ALL, GAINED, TRACE, TRACE_SHAM, TRACE_BEYOND, KEPT, FASTER, ASIDE,
 )  # fmt: skip
-OWN: Final = {BEFORE: ("mm", MM), FASTER: ("mm/s", MM), ASIDE: ("mm", MM)}
+OWN: Final = {
+    BEFORE: ("mm", MM), RESIDUAL_SHAM: ("mm", MM), RESIDUAL_BEYOND: ("mm", MM), FASTER: ("mm/s", MM),
+    ASIDE: ("mm", MM),
+}  # fmt: skip
 """Unit of the measures that networks lack, and the factor from SI to it."""
 UNITS: Final = {name: OWN.get(name, (unit_of(name), scale_of(name))) for name in MEASURES}
 Curves = dict[str, dict[str, dict[str, Floats]]]  # column to condition to phase to (n, probes)
@@ -67,7 +72,8 @@ def curves(table: pd.DataFrame) -> Curves:
 def agent_values(found: Curves) -> dict[str, Floats]:
     """Return one value per agent for each of `MEASURES`, in SI units.
 
-    `KEPT` is left out if an agent gained no progress in FF1, of which it is a share.
+    `KEPT` is left out if an agent gained no progress in FF1, of which it is a share, or if the mean trace
+    beyond the sham is not positive.
     """
     main, sham = (found[ERROR][name] for name in CONDITIONS)
     progress = {
@@ -84,6 +90,8 @@ def agent_values(found: Curves) -> dict[str, Floats]:
         MEAN: main["FF1"].mean(axis=1),
         AFTER_EFFECT: main["NF2"][:, 0] - before,
         RESIDUAL: at_end(main["NF2"]) - before,
+        RESIDUAL_SHAM: at_end(sham["NF2"]) - before,
+        RESIDUAL_BEYOND: at_end(main["NF2"]) - at_end(sham["NF2"]),
         SAVED_FIRST: sham["FF2"][:, 0] - main["FF2"][:, 0],
         SAVED_ALL: sham["FF2"].mean(axis=1) - main["FF2"].mean(axis=1),
         GAINED: progress[MAIN]["FF1"] - progress[MAIN]["NF1"],
@@ -93,7 +101,7 @@ def agent_values(found: Curves) -> dict[str, Floats]:
         FASTER: faster,
         ASIDE: aside,
     }
-    if (values[GAINED] > 0.0).all():
+    if (values[GAINED] > 0.0).all() and values[TRACE_BEYOND].mean() > 0.0:
         values[KEPT] = values[TRACE_BEYOND] / values[GAINED]
     return values
 

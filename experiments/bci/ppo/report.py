@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -26,9 +27,18 @@ from experiments.bci.measures import (
 )
 from experiments.bci.ppo.config import BciPpo
 from experiments.bci.ppo.course import CONDITIONS, SHAM
-from experiments.bci.ppo.measures import ASIDE, BEFORE, FASTER, GROUP, UNITS, Curves
+from experiments.bci.ppo.measures import (
+    ASIDE,
+    BEFORE,
+    FASTER,
+    GROUP,
+    RESIDUAL_BEYOND,
+    RESIDUAL_SHAM,
+    UNITS,
+    Curves,
+)
 from experiments.bci.report import meanings
-from experiments.claims import bold_means, cell, is_shown
+from experiments.claims import bold_means, cell, is_shown, side_of_interval, sign, size_of
 from experiments.drawing import style as look
 from experiments.runs.tables import format_value, markdown_table
 from experiments.study import Quantity
@@ -47,9 +57,11 @@ def page(numbers: Mapping[str, Found], config: BciPpo, command: str) -> str:
         command: The command line.
     """
     found = numbers[GROUP]
-    what = meanings() | {
+    what = meanings("agent") | {
         BEFORE: "distance of the cursor from the target at the end of the trial, mean over targets and the "
         f"last {END} probes of NF1.",
+        RESIDUAL_SHAM: "the same of the sham, which goes on practising the intuitive decoder.",
+        RESIDUAL_BEYOND: f"perturbed agents minus shams, mean of the last {END} probes of NF2.",
         FASTER: "in the last probe of NF2, perturbed agents minus shams.",
         ASIDE: "signed deviation from the line to the target, positive to the right, mean over targets of "
         "the last probe of NF2, perturbed agents minus shams.",
@@ -93,7 +105,10 @@ From then on the noise on actions is fixed, so that FF1 and FF2 are explored ali
 The turned decoder reads the same two dimensions of activity as the intuitive one. So a trace cannot lie in
 activity that leaves the cursor unmoved, as it can if decoders read different dimensions (Losey et al. 2024,
 doi 10.1016/j.cub.2024.03.003, and the networks of `python -m experiments.bci`). Whatever activity keeps of
-the turned decoder shows in the movement of the cursor; what else is kept is in the weights.
+the turned decoder shows in the movement of the cursor; what else is kept is in the weights. Speed shows in
+progress, too: through the turned decoder, a straight movement makes progress at
+{math.cos(math.radians(config.angle)):.2g} of its speed, so a slower cursor makes less of it, whatever
+activity has kept.
 
 Those networks learn by gradients that know the decoder, which reorders their activity. Here the decoder turns
 the cursor, and the agent has to find that out from rewards. So the way of learning is not all that differs
@@ -108,36 +123,51 @@ def in_short(found: Found) -> str:
         f"decoder raises the error to {_number(found[PERTURBED])}, of which learning removes "
         f"{_number(found[LEARNED])}."
     )
-    return " ".join((control, _washout(found[RESIDUAL]), _saved(found), _trace(found)))
+    return " ".join((control, _washout(found), _saved(found), _trace(found)))
 
 
-def _washout(residual: Quantity) -> str:
-    """Whether control under the intuitive decoder is as it was."""
-    low, high = residual.ci
-    if low is not None and low > 0.0:
-        return (
-            f"The washout is not complete: the error with the intuitive decoder is {_number(residual)} "
-            "larger than before, so that some of the savings may be what it has left."
-        )
-    restored = low is not None and high is not None and low <= 0.0 <= high
-    return (
-        "After the washout, control with the intuitive decoder is "
-        f"{'not measurably different from' if restored else 'better than'} before: the error has changed by "
-        f"{_number(residual)}."
+def _washout(found: Found) -> str:
+    """Whether control under the intuitive decoder is as it was, and as good as that of the sham."""
+    residual, sham, beyond = (found[name] for name in (RESIDUAL, RESIDUAL_SHAM, RESIDUAL_BEYOND))
+    if side_of_interval(residual) > 0 or side_of_interval(beyond) > 0:
+        text = "The washout is not complete"
+    elif side_of_interval(residual) < 0:
+        text = "After the washout, control with the intuitive decoder is better than before"
+    else:
+        text = "After the washout, control with the intuitive decoder is not measurably different from before"
+    text += (
+        f": the error has changed by {_number(residual)} since the end of NF1. That of the sham, which goes "
+        f"on practising, has changed by {_number(sham)}; beyond the sham, the error is {_number(beyond)}."
     )
+    if side_of_interval(residual) > 0 or side_of_interval(beyond) > 0:
+        text += " So some of the savings may be what the washout has left."
+    return text
 
 
 def _trace(found: Found) -> str:
-    """Whether activity in the washout holds a trace of the turned decoder."""
-    trace = found[TRACE_BEYOND]
-    if _positive(trace):
+    """Whether activity in the washout holds a trace of the turned decoder, if speed does not hide that."""
+    trace, faster = found[TRACE_BEYOND], found[FASTER]
+    speed, progress = side_of_interval(faster), sign(trace)
+    if speed and progress in (0, speed):
+        differs = {
+            1: f"makes more progress through the turned decoder than that of the sham, by {size_of(trace)}",
+            -1: f"makes less progress through the turned decoder than that of the sham, by {size_of(trace)}",
+            0: "makes no measurably different progress through the turned decoder from that of the sham "
+            f"({_number(trace)})",
+        }[progress]
+        return (
+            f"At the end of the washout, activity {differs}. But the cursors are also "
+            f"{'faster' if speed > 0 else 'slower'}, by {size_of(faster)} at the peak, and speed alone "
+            "changes progress, so this tells nothing about a trace of the turned decoder."
+        )
+    if progress > 0:
         share = f", {_number(found[KEPT])} of the progress that was learned" if KEPT in found else ""
         return f"Activity still holds a trace of the turned decoder, {_number(trace)} beyond the sham{share}."
-    if is_shown(trace):
+    if progress < 0:
         return (
-            "Activity holds no trace of the turned decoder: it makes less progress through it than the "
-            f"activity of the sham ({_number(trace)}). The peak speed of the cursor differs from the sham's "
-            f"by {_number(found[FASTER])}, its lateral deviation by {_number(found[ASIDE])}."
+            "Activity shows no trace of the turned decoder: it makes less progress through it than the "
+            f"activity of the sham, by {size_of(trace)}; the peak speed of the cursor differs by "
+            f"{_number(faster)}."
         )
     return f"No trace of the turned decoder is shown in the activity of the washout ({_number(trace)})."
 

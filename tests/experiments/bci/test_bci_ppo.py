@@ -24,6 +24,8 @@ from experiments.bci.ppo.measures import (
     GROUP,
     LATERAL,
     MEASURES,
+    RESIDUAL_BEYOND,
+    RESIDUAL_SHAM,
     SPEED,
     agent_values,
     quantities,
@@ -106,8 +108,8 @@ def test_progress_through_the_decoder_in_use_is_the_steady_velocity_of_the_curso
     np.testing.assert_allclose(found, (velocity * direction).sum(-1), rtol=1e-3, atol=1e-6)
 
 
-def planted(trace: float, saved: float) -> dict:
-    """Curves of 4 agents with a trace [m/s] and savings [m] beyond the sham."""
+def planted(trace: float, saved: float, faster: float = 0.0, left: float = 0.0) -> dict:
+    """Curves of 4 agents beyond the sham: trace and peak speed in NF2 [m/s], savings and residual [m]."""
     spread = np.array([-1.0, -0.5, 0.5, 1.0])[:, None]
     flat = 1e-3 * spread + np.zeros(8)
     error = {
@@ -124,8 +126,11 @@ def planted(trace: float, saved: float) -> dict:
     }
     progress[PERTURBED]["NF2"] = progress[PERTURBED]["NF2"] * 1.001**spread
     error[PERTURBED]["FF2"] = error[PERTURBED]["FF2"] * 1.001**spread
+    error[PERTURBED]["NF2"] = error[PERTURBED]["NF2"] + left * 1.001**spread
     still = {name: {phase: flat for phase in PHASES} for name in CONDITIONS}
-    return {ERROR: error, PROGRESS: progress, SPEED: still, LATERAL: still}
+    speed = {name: dict(its) for name, its in still.items()}
+    speed[PERTURBED]["NF2"] = flat + faster * 1.001**spread
+    return {ERROR: error, PROGRESS: progress, SPEED: speed, LATERAL: still}
 
 
 @pytest.mark.parametrize(("trace", "saved"), [(0.1, 0.02), (0.0, 0.0), (-0.1, 0.02)])
@@ -139,11 +144,41 @@ def test_what_is_planted_is_found_and_said(trace, saved):
     numbers = quantities(values, 0)
     text = in_short(numbers[GROUP])
     assert ("still holds a trace" in text) == (trace > 0.0)
-    assert ("holds no trace" in text) == (trace < 0.0)
+    assert ("shows no trace" in text) == (trace < 0.0)
     assert "control with the intuitive decoder is not measurably different" in text
     assert ("shows savings" in text) == (saved > 0.0)
-    assert numbers[GROUP][KEPT].value == pytest.approx(100.0 * trace / 0.2, abs=1.0)
+    assert (KEPT in numbers[GROUP]) == (values[TRACE_BEYOND].mean() > 0.0)
+    if trace > 0.0:
+        assert numbers[GROUP][KEPT].value == pytest.approx(100.0 * trace / 0.2, abs=1.0)
     assert text in page(numbers, SMOKE, "python -m experiments.bci.ppo")
+
+
+@pytest.mark.parametrize(
+    ("trace", "faster", "said"),
+    [
+        (-0.1, -0.08, "makes less progress through the turned decoder than that of the sham, by 100"),
+        (0.1, 0.08, "makes more progress through the turned decoder than that of the sham, by 100"),
+        (0.0, -0.08, "makes no measurably different progress through the turned decoder"),
+        (0.1, -0.08, "still holds a trace"),
+        (-0.1, 0.08, "shows no trace"),
+    ],
+)
+def test_a_trace_that_speed_alone_could_make_or_hide_is_none(trace, faster, said):
+    text = in_short(quantities(agent_values(planted(trace, 0.02, faster)), 0)[GROUP])
+    assert said in text
+    confounded = trace * faster > 0.0 or trace == 0.0
+    assert ("this tells nothing about a trace" in text) == confounded
+    assert (f"{'faster' if faster > 0.0 else 'slower'}, by 80.0 mm/s" in text) == confounded
+
+
+def test_the_residual_of_the_washout_is_told_beyond_the_sham():
+    values = agent_values(planted(0.0, 0.02, left=0.005))
+    np.testing.assert_allclose(values[RESIDUAL], 0.005, rtol=0.01)
+    np.testing.assert_allclose(values[RESIDUAL_SHAM], 0.0, atol=1e-12)
+    np.testing.assert_allclose(values[RESIDUAL_BEYOND], values[RESIDUAL] - values[RESIDUAL_SHAM])
+    text = in_short(quantities(values, 0)[GROUP])
+    assert "The washout is not complete: the error has changed by 5.00 mm" in text
+    assert "some of the savings may be what the washout has left" in text
 
 
 @pytest.mark.parametrize(

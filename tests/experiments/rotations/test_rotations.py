@@ -16,7 +16,11 @@ from experiments.rotations.measures import (
     AFTER,
     ENCOUNTER,
     GRADUAL,
+    LARGEST,
+    POINTS,
     PRACTICE,
+    RESIDUAL,
+    RESIDUAL_BEYOND,
     SHAM,
     START,
     START_KINDS,
@@ -25,7 +29,7 @@ from experiments.rotations.measures import (
     comparison,
     quantities,
 )
-from experiments.rotations.report import beside_people, in_short, write_results
+from experiments.rotations.report import UNDECIDED, beside_people, in_short, lengths, write_results
 from experiments.savings.command import run
 from experiments.study import Quantity
 from savings_gym import VisuomotorRotation
@@ -66,6 +70,14 @@ def test_the_page_has_every_comparison(tmp_path, capsys):
     assert len(tested) == 5 and TRIALS_KINDS in measures
     assert all(measures[name]["p_holm"] is not None for name in tested)
     assert "## Beside people" in text and "Only directions are compared" in text
+    assert "Trials of training: NF1 16, FF1 32, NF2 16 and FF2 32. In the gradual run" in text
+    left = json.loads((tmp_path / "abrupt" / "summary.json").read_text())["washout_residual"]
+    residual = measures[f"{RESIDUAL}, {ABRUPT}"]
+    assert abs(residual["value"]) == pytest.approx(1e3 * abs(left["mean"]))
+    assert residual["p"] == pytest.approx(left["p"]) and residual["p_holm"] is None
+    beyond = measures[f"{RESIDUAL_BEYOND}, {GRADUAL}"]["value"]
+    parts = [measures[f"{RESIDUAL}, {name}"]["value"] for name in (GRADUAL, SHAM)]
+    assert beyond == pytest.approx(parts[0] - parts[1])
     first = measures["initial savings, abrupt learning, against first encounter"]["value"]
     assert first == pytest.approx(
         json.loads((tmp_path / "abrupt" / "summary.json").read_text())["savings"]["initial"]["difference"]
@@ -96,6 +108,8 @@ def test_numbers_are_of_the_networks_that_have_them(tmp_path):
     assert found[f"initial savings, {label}"].networks == 12
     assert found[f"trials saved, {label}"].networks == 11
     assert found[START_KINDS].networks == 11 and found[TRIALS_KINDS].networks == 10
+    assert found[f"{RESIDUAL}, {ABRUPT}"].networks == found[f"{RESIDUAL_BEYOND}, {ABRUPT}"].networks == 11
+    assert found[TRIALS_KINDS].unit == POINTS and found[f"{RESIDUAL}, {SHAM}"].networks == 12
     tests = [entry for entry in found.values() if entry.p_holm is not None]
     every = itertools.product((START, TRIALS), (ABRUPT, GRADUAL), (ENCOUNTER, PRACTICE))
     assert {entry.name for entry in tests} == {
@@ -114,9 +128,9 @@ def test_numbers_are_of_the_networks_that_have_them(tmp_path):
     assert found[TRIALS_KINDS].value == pytest.approx(100.0 * np.mean(differences))
 
 
-def measured(name, value, p, half=1.0):
+def measured(name, value, p, half=1.0, unit="%"):
     """A quantity with an interval, whose corrected p is that of the test."""
-    return Quantity(name, value, (value - half, value + half), 8, "%", p=p, p_holm=p)
+    return Quantity(name, value, (value - half, value + half), 8, unit, p=p, p_holm=p)
 
 
 def trials(abrupt, gradual, difference):
@@ -124,7 +138,7 @@ def trials(abrupt, gradual, difference):
     return [
         measured(comparison(TRIALS, ABRUPT, PRACTICE), *abrupt),
         measured(comparison(TRIALS, GRADUAL, PRACTICE), *gradual),
-        measured(TRIALS_KINDS, *difference),
+        measured(TRIALS_KINDS, *difference, unit=POINTS),
     ]
 
 
@@ -133,18 +147,20 @@ def test_the_answer_follows_the_corrected_tests():
     assert both == (
         "Networks relearn the rotation in fewer trials than after equal practice without it, whether they "
         "met it at once (by 21.3 % [20.3, 22.3]) or gradually (by 16.6 % [15.6, 17.6]). A difference between "
-        "gradual and abrupt learning is not shown (-4.70 % [-9.70, 0.30] of the trials)."
+        "gradual and abrupt learning is not shown (-4.70 percentage points [-9.70, 0.30]). "
+        "n = 8 networks in every test."
     )
     one = in_short(trials((21.3, 1e-3), (-6.0, 1e-3), (-4.7, 0.2)))
     assert "Networks that met it at once relearn the rotation in fewer trials" in one
     assert "Networks that met it gradually relearn the rotation in more trials than after" in one
     assert (
-        "They may save fewer trials after gradual than after abrupt learning, by 4.70 % [3.70, 5.70], " in one
+        "They may save fewer trials after gradual than after abrupt learning, by 4.70 percentage "
+        "points [3.70, 5.70], " in one
     )
     none = in_short(trials((0.5, 0.6), (0.5, 0.6), (4.7, 1e-3)))
     assert "That networks that met it at once relearn the rotation in fewer trials" in none
     assert "is not shown (0.50 % [-0.50, 1.50])" in none
-    assert "They save more trials after gradual than after abrupt learning, by 4.70 %" in none
+    assert "They save more trials after gradual than after abrupt learning, by 4.70 percentage points" in none
 
 
 def test_where_ff2_begins_follows_the_corrected_tests():
@@ -159,7 +175,52 @@ def test_where_ff2_begins_follows_the_corrected_tests():
         "[1.00, 3.00], though that does not survive the correction. Networks that met it gradually begin "
         "farther from the line than after equal practice, by 2.00 % [1.00, 3.00]. Networks begin nearer to "
         "the line than at their first encounter, whether they met it at once (by 2.00 % [1.00, 3.00]) or "
-        "gradually (by 3.00 % [2.00, 4.00])."
+        "gradually (by 3.00 % [2.00, 4.00]). n = 8 networks in every test."
+    )
+
+
+def washout(abrupt, gradual):
+    """The residual of either run, each as (value, half of its interval), and the first error [mm]."""
+    left = {ABRUPT: abrupt, GRADUAL: gradual}
+    return [
+        Quantity(f"{LARGEST}, {ABRUPT}", 50.0, (49.0, 51.0), 8, "mm"),
+        *(
+            Quantity(f"{RESIDUAL}, {name}", value, (value - half, value + half), 8, "mm", p=0.02)
+            for name, (value, half) in left.items()
+        ),
+    ]
+
+
+def test_an_incomplete_washout_is_said_with_what_it_means_for_savings():
+    saved = trials((21.3, 1e-3), (16.6, 1e-3), (-4.7, 1e-3))
+    both = in_short([*washout((1.0, 0.5), (0.5, 0.2)), *saved])
+    assert "has moved to the side of the after-effect, by 1.00 mm [0.50, 1.50] after abrupt learning" in both
+    assert "(p = 0.02 and 0.02, t tests, not corrected)" in both
+    assert "so the initial savings cannot be told from what is left of the washout." in both
+    assert "The faster relearning stands by itself: the residual is at most 4 % of the way" in both
+    one = in_short([*washout((1.0, 0.5), (0.1, 0.2)), *saved])
+    assert "so the initial savings after abrupt learning cannot be told" in one
+    large = in_short([*washout((6.0, 0.5), (0.1, 0.2)), *saved])
+    assert "cannot be told" in large and "stands by itself" not in large
+    other = in_short([*washout((-1.0, 0.5), (0.1, 0.2)), *saved])
+    assert "washout is not complete" in other and "cannot be told" not in other
+    complete = in_short([*washout((0.1, 0.5), (0.1, 0.2)), *saved])
+    assert "No residual of the washout is shown" in complete and "not complete" not in complete
+
+
+def test_savings_after_an_incomplete_washout_say_nothing_of_those_that_it_abolishes():
+    saved = trials((21.3, 1e-3), (16.6, 1e-3), (-4.7, 1e-3))
+    incomplete, complete = (
+        beside_people([*washout((1.0, 0.5), (0.5, half)), *saved]).splitlines()[-1] for half in (0.2, 0.6)
+    )
+    assert incomplete.endswith(f"| {UNDECIDED} |") and complete.endswith("| no |")
+
+
+def test_the_lengths_of_the_phases_are_those_of_the_runs():
+    gradual = Rotations(ramp=0.5).conditions()[GRADUAL].config
+    assert lengths(gradual) == (
+        "Trials of training: NF1 4,800, FF1 4,800, NF2 9,600 and FF2 4,800. In the gradual run the rotation "
+        "grows over the first 50 % of FF1."
     )
 
 

@@ -61,7 +61,11 @@ def test_where_savings_and_the_shift_appear_follows_from_the_tests():
         "**Savings after the washout: found in networks that learn in their weights (1.00"
     )
     assert ", not found in networks that learn in their activity (no more than" in first
-    assert "A preparatory shift in FF1: found in both." in first
+    assert (
+        "A preparatory shift in FF1: found in activity (t test of its length); in weights, its length"
+        in first
+    )
+    assert "the shift is there again in FF2 (1.00 [0.50, 1.50], where 1 is all of it; t test)" in first
     assert first.endswith("A shift that outlasts the washout: found in weights only.**")
     saved = adapted | {SAVED_EARLY: CLEAR, SHIFT_BEYOND: CLEAR}
     first = answer(numbers_of(**saved), in_weights(False, True), CONFIG).splitlines()[0]
@@ -72,6 +76,7 @@ def test_where_savings_and_the_shift_appear_follows_from_the_tests():
     assert first.endswith("A shift that outlasts the washout: found in neither.**")
     alone = answer(numbers_of(**adapted), None, CONFIG)
     assert "not found in networks that learn in their activity" in alone.splitlines()[0]
+    assert "A preparatory shift in FF1: found in activity (t test of its length). A" in alone
     assert "weights" not in alone
 
 
@@ -165,7 +170,8 @@ def test_a_shift_in_weights_that_does_not_come_back_is_not_found():
         weights.measures[AGAIN], value=0.1, ci=(-0.5, 0.7), p=0.5, p_holm=None
     )
     first = answer(numbers_of(**{ADAPTED: CLEAR, LENGTH: CLEAR}), weights, CONFIG).splitlines()[0]
-    assert "A preparatory shift in FF1: found in activity only." in first
+    assert "in weights, its length has no test, but the shift is not shown to be there again in FF2" in first
+    assert "(0.100 [-0.500, 0.700], where 1 is all of it; t test, not corrected)" in first
 
 
 def test_the_caption_names_every_panel_and_every_kind_of_networks():

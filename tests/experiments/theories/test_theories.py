@@ -240,7 +240,9 @@ def test_the_short_answer_follows_the_tests_and_says_what_a_trial_is(run):
     assert "Memory of errors does not fit those trials, which are less probable" in worse
     assert "by 0.4 nats per datum, so that this is no test of it at this time scale (it predicts" in worse
     contexts = planted_verdicts() | {"coin": planted_verdicts()["one-rate"]}
-    assert "the retention of its source, 0.9425 per trial of a person" in short(run, contexts)
+    assert "mean retention is fixed at 0.9425 per trial, the value fitted to people" in short(run, contexts)
+    schedule = "phases of 120 (NF1), 120 (FF1), 120 (NF2) and 120 (FF2) updates, shorter than those of the"
+    assert schedule in both and "(10 000 (NF1), 3 200 (FF1), 10 000 (NF2) and 3 200 (FF2))" in both
 
 
 def test_savings_beyond_practice_need_the_sham_of_the_run(run, tmp_path):
