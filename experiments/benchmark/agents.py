@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ class FixedAgent:
     Attributes:
         description: One line for the page.
         kind: "zero", "random" or "model".
-        expected_field: Field that the model-based controller compensates.
+        expected_field: Field that the model-based controller compensates, see `expecting`.
     """
 
     description: str
@@ -122,6 +122,8 @@ class FixedAgent:
 
 
 Agent = Sb3Agent | OutsideAgent | PlainAgent | SupervisedAgent | FixedAgent
+
+FIELD = CurlField(8.0)  # that agents below expect, or know the effect of, unless a protocol has another
 
 HYPERPARAMETERS: dict[str, dict[str, Any]] = tomllib.loads(
     Path(__file__).with_name("hyperparameters.toml").read_text(encoding="utf-8")
@@ -177,8 +179,22 @@ AGENTS: dict[str, Agent] = {
     "zero": FixedAgent("no excitation", "zero"),
     "random": FixedAgent("uniformly random excitations", "random"),
     "model": FixedAgent("inverse dynamics of the arm, expects no field", "model"),
-    "model-field": FixedAgent("inverse dynamics of the arm, expects the field", "model", CurlField(8.0)),
+    "model-field": FixedAgent("inverse dynamics of the arm, expects the field", "model", FIELD),
 }  # fmt: skip
+
+
+def expecting(agent: Agent, field: CurlField) -> Agent:
+    """Return an agent of `AGENTS` in the field of a protocol: with this field, if it knows anything about it.
+
+    That is the field that a controller expects, and the one that the theories call a perturbation of 1.
+    """
+    if field == FIELD:
+        return agent
+    if isinstance(agent, FixedAgent) and agent.expected_field is not None:
+        return replace(agent, expected_field=field)
+    if isinstance(agent, OutsideAgent):
+        return replace(agent, settings={**agent.settings, "b": field.b})
+    return agent
 
 
 def chosen_agents(names: tuple[str, ...]) -> dict[str, Agent]:

@@ -34,9 +34,10 @@ class Benchmark:
     """Arguments of the benchmark."""
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "full"
-    """full (the published table, days), paying (the same with a reward and a share of catch trials by which
-    adaptation pays more, see `experiments.benchmark.reward`), quick (short phases, minutes per agent), smoke
-    (three agents, two minutes)."""
+    """full (the planned table, days; docs/your_row.md has the terms of the committed one), paying (the same
+    with a reward and a share of catch trials by which adaptation pays more, see
+    `experiments.benchmark.reward`), quick (short phases, minutes per agent), smoke (three agents, two
+    minutes)."""
     out: Path = Path("runs/benchmark")
     """Folder of the results."""
     agents: Annotated[tuple[str, ...], choices((*AGENTS, "module:Class"), ("--agent",))] = ()

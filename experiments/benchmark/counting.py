@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd
 from typing import Any
 
@@ -16,28 +17,56 @@ from savings_gym.task.settings import TRIAL_STEPS
 class CountingEnv(ReachVectorEnv):
     """The environment in which an agent learns, which counts what the agent does there.
 
+    Args:
+        num_envs: Number of arms.
+        autoreset_mode: See `ReachVectorEnv`.
+        protocol: The phases, whose trials the arms share.
+        seed: Seeds the first `reset` if the agent does not; None leaves that to chance.
+
     Attributes:
         finished: Trials that have ended.
         steps: Control steps of all arms together.
     """
 
-    def __init__(self, num_envs: int, autoreset_mode: str, protocol: Protocol) -> None:
+    def __init__(
+        self, num_envs: int, autoreset_mode: str, protocol: Protocol, seed: int | None = None
+    ) -> None:
         super().__init__(
             num_envs, schedule=protocol.schedule(), shared_trials=True, autoreset_mode=autoreset_mode,
             nthread=1, **protocol.task,
         )  # fmt: skip
         self.finished = self.steps = 0
+        self._seed, self._phases = seed, set[str]()
         self._return = np.zeros(num_envs)
         self._returns: list[float] = []
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, Info]:
+        """Begin the next trial as the vector environment does.
+
+        Raises:
+            ValueError: If it is seeded after the first step, which would restart the schedule.
+        """
+        if self.steps and seed is not None:
+            raise ValueError(
+                f"reset(seed={seed!r}) after {self.steps} control steps would restart the schedule at its "
+                "first trial: call reset(seed=seed) once, in __init__, and plain reset() later"
+            )
+        if seed is None and not self._rngs:  # the first reset
+            seed = self._seed
+        return super().reset(seed=seed, options=options)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
         """Advance as the vector environment does, and count."""
         moving = self.num_envs - int(self._over.sum())  # the others begin a trial instead
+        phases = self.trial_phases
         result = super().step(actions)
         _, reward, _, truncated, _ = result
         self.steps += moving
         self._return += reward
         self.finished += int(truncated.sum())
+        self._phases |= {phase.name for phase, ends in zip(phases, truncated, strict=True) if phase and ends}
         self._returns += self._return[truncated].tolist()
         self._return[truncated] = 0.0
         return result
@@ -47,6 +76,11 @@ class CountingEnv(ReachVectorEnv):
         taken, self._returns = self._returns, []
         return taken
 
+    def take_phases(self) -> set[str]:
+        """Return the names of the phases whose trials have ended since the last call."""
+        taken, self._phases = self._phases, set()
+        return taken
+
 
 class Workplace:
     """Makes the environment of an agent, once: the `make_env` that an agent is given.
@@ -54,10 +88,11 @@ class Workplace:
     Args:
         protocol: The phases, whose trials the arms share.
         name: Name of the agent, for errors.
+        seed: See `CountingEnv`.
     """
 
-    def __init__(self, protocol: Protocol, name: str) -> None:
-        self._protocol, self._name = protocol, name
+    def __init__(self, protocol: Protocol, name: str, seed: int | None = None) -> None:
+        self._protocol, self._name, self._seed = protocol, name, seed
         self._calls = trials_between_probes(protocol)
         self.env: CountingEnv | None = None
 
@@ -77,7 +112,7 @@ class Workplace:
                 f"{' or '.join(map(str, sorted(self._calls)))} trials between probes evenly; choose one of "
                 f"{', '.join(fitting)}"
             )
-        self.env = CountingEnv(num_envs, autoreset_mode, self._protocol)
+        self.env = CountingEnv(num_envs, autoreset_mode, self._protocol, self._seed)
         return self.env
 
     def made(self) -> CountingEnv:
@@ -101,20 +136,33 @@ def trials_between_probes(protocol: Protocol) -> set[int]:
 
 
 class UnequalTrialsError(ValueError):
-    """An agent learned from more or fewer trials than it was asked for."""
+    """An agent learned from more or fewer trials than it was asked for, or from those of another phase."""
 
 
-def learn_honestly(learner: Any, env: CountingEnv, trials: int, name: str) -> None:
+def learn_honestly(learner: Any, env: CountingEnv, trials: int, name: str, phase: str | None = None) -> None:
     """Let an agent learn, and check by its environment what it did.
+
+    Args:
+        learner: The agent.
+        env: Its environment.
+        trials: Trials of all arms together.
+        name: Name of the agent, for errors.
+        phase: Name of the phase to which the trials belong; None leaves that unchecked.
 
     Raises:
         UnequalTrialsError: If it did not make these trials, whole, and nothing else.
     """
     finished, steps = env.finished, env.steps
+    env.take_phases()
     learner.learn(trials)
     finished, steps = env.finished - finished, env.steps - steps
     if finished != trials or steps != trials * TRIAL_STEPS:
         raise UnequalTrialsError(
             f"{name}: learn({trials}) made {finished} whole trials and {steps} control steps, expected "
             f"{trials} trials and {trials * TRIAL_STEPS} steps: learn must end with the last of its trials"
+        )
+    phases = env.take_phases()
+    if phase is not None and phases != {phase}:
+        raise UnequalTrialsError(
+            f"{name}: learn({trials}) made trials of {' and '.join(sorted(phases))}, expected {phase} only"
         )

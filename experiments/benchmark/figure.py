@@ -9,10 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.benchmark.columns import name
+from experiments.benchmark.values import later_curves
 from experiments.benchmark.verdicts import NO_REACH, PER_THOUSAND, Row
 from experiments.drawing import style
 from savings_gym.arrays import MM
-from savings_gym.metrics.curves import ProbeTable, phase_curves
+from savings_gym.metrics.curves import ProbeTable
 from savings_gym.metrics.savings import FIELD_PHASES
 
 COLUMNS = 4
@@ -42,7 +43,7 @@ def draw_curves(rows: list[Row], tables: list[ProbeTable], path: Path) -> Path:
         panels = figure.subplots(lines, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
         largest = 0
         for axes, row, table in zip(panels, rows, tables, strict=False):
-            curves = phase_curves(table)
+            curves = later_curves(table)
             largest = max(int(curves[phase].trials[-1]) for phase in FIELD_PHASES)
             scale, _ = style.trial_unit(largest)
             for phase in FIELD_PHASES:

@@ -7,7 +7,6 @@ import json
 import logging
 import pickle
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from experiments.benchmark.agents import (
 from experiments.benchmark.counting import CountingEnv, Workplace, learn_honestly
 from experiments.benchmark.exploration import Exploration
 from experiments.benchmark.loop import PhaseLoop, how_it_went
+from experiments.benchmark.noise import arguments
 from experiments.benchmark.outside import load_agent, load_class, saved_agent
 from experiments.benchmark.protocol import Job
 from experiments.benchmark.returns import Returns
@@ -97,10 +97,10 @@ def make_model(agent: Sb3Agent, seed: int, falling: int = 0, steps: int = 1, **t
         steps: Control steps of the whole training.
         **task: Arguments of the training environment.
     """
-    settings = deepcopy(dict(agent.settings))  # algorithms write into policy_kwargs
+    env: VecEnv = ReachVecEnv(agent.arms, nthread=1, **task)
+    settings = arguments(agent.settings, env.action_space)
     if agent.last_rate is not None and falling:
         settings["learning_rate"] = FallingRate(settings["learning_rate"], agent.last_rate, falling / steps)
-    env: VecEnv = ReachVecEnv(agent.arms, nthread=1, **task)
     env = VecNormalize(env, norm_reward=agent.normalise_rewards, gamma=agent.settings.get("gamma", 0.99))
     if agent.stack > 1:
         env = VecFrameStack(env, agent.stack)
@@ -253,7 +253,7 @@ def _plain(agent: PlainAgent, job: Job, state: JobState) -> Details:
 
 def _outside(agent: OutsideAgent, job: Job, state: JobState) -> Details:
     """A class from elsewhere, whose trials are counted."""
-    workplace = Workplace(job.protocol, agent.learner)
+    workplace = Workplace(job.protocol, agent.learner, job.learner_seed)
     learner: Any = load_class(agent.learner)(workplace, job.learner_seed, **agent.settings)
     env = workplace.made()
     if state.stored is not None:
@@ -264,7 +264,7 @@ def _outside(agent: OutsideAgent, job: Job, state: JobState) -> Details:
         env,
         job,
         state,
-        learn=lambda trials: learn_honestly(learner, env, trials, agent.learner),
+        learn=lambda trials: learn_honestly(learner, env, trials, agent.learner, phases.phase),
         begin_phase=getattr(learner, "reset_optimiser", None),
     )
     can_go_on = hasattr(learner, "save")

@@ -86,7 +86,7 @@ class PhaseLoop:
             self._learn(self._rollout or self._trials_to_probe())
             self._updates += 1
             self._returns.extend(self.env.take_returns())
-            self._returns.close(self._times.schedule.phases[self._times.index].name)
+            self._returns.close(self.phase)
         self._recorder.save(self.job.out)
         self._returns.save(self.job.out)
 
@@ -109,6 +109,11 @@ class PhaseLoop:
         if self.exploration is not None:
             self.exploration.resume(stored["exploration"])
         set_random_state(stored["random"])
+
+    @property
+    def phase(self) -> str:
+        """Name of the phase in which the learner is."""
+        return self._times.schedule.phases[self._times.index].name
 
     def _trials_to_probe(self) -> int:
         times = self._times

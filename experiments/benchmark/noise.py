@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from gymnasium.spaces import Space
 from sb3_contrib import TQC, CrossQ
 from stable_baselines3 import SAC, TD3
+from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch import Tensor
 
 from agents.ppo.plain_ppo import PlainPPO
+from savings_gym.arrays import as_number
 from savings_gym.task.settings import TRIAL_STEPS
 
+ACTION_NOISE = "action_noise"  # in settings a number, to algorithms an object
 ENTROPY_TUNED = (SAC, TQC, CrossQ)
 
 
@@ -57,6 +63,22 @@ def learned_noise(learner: Any) -> LearnedNoise | None:
 def has_known_noise(learner: Any) -> bool:
     """Return whether the noise of a learner is learned and known here, or constant like that of TD3."""
     return learned_noise(learner) is not None or isinstance(learner, (TD3, *ENTROPY_TUNED))
+
+
+def arguments(settings: Mapping[str, Any], actions: Space[Any]) -> dict[str, Any]:
+    """Return the arguments of an algorithm: its settings, with action noise as the object that it wants.
+
+    Args:
+        settings: Settings of the algorithm. Their "action_noise" is the standard deviation of normal noise on
+            every action, which reaches from -1 to 1.
+        actions: Action space of one arm.
+    """
+    result = deepcopy(dict(settings))  # algorithms write into policy_kwargs
+    if result.get(ACTION_NOISE) is not None:
+        deviation = as_number(ACTION_NOISE, result[ACTION_NOISE], 0.0)
+        shape = actions.shape or ()
+        result[ACTION_NOISE] = NormalActionNoise(np.zeros(shape), np.full(shape, deviation))
+    return result
 
 
 def _mean_deviation(log_deviation: Tensor) -> float:

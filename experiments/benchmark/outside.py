@@ -7,7 +7,9 @@ A class fits if it is an on-policy or off-policy algorithm of stable-baselines3 
 from the current directory or from what is installed), or if it is made and used like `TrialLearner`. The TOML
 file has, all optional, ``description`` and ``code`` (a link), a table ``[settings]`` of arguments of the
 class, and for an algorithm of stable-baselines3 also ``policy``, ``arms``, ``stack``, ``last_rate``,
-``normalise_rewards`` and ``recurrent``, see `experiments.benchmark.agents.Sb3Agent`.
+``normalise_rewards`` and ``recurrent``, see `experiments.benchmark.agents.Sb3Agent`. Their ``action_noise``
+is a number there, the standard deviation of normal noise on every action: TD3 and DDPG do not explore
+without it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,6 @@ import tempfile
 import tomllib
 import warnings
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -296,6 +297,7 @@ def _algorithm(name: str, cls: Any, content: Mapping[str, Any]) -> Sb3Agent:
 
 def _make(name: str, cls: Any, agent: Sb3Agent) -> Any:
     """Return an algorithm made with its settings; refuse one that cannot be, in the words of its error."""
+    from experiments.benchmark.noise import arguments
     from savings_gym.sb3.vec_env import ReachVecEnv
 
     try:
@@ -303,7 +305,7 @@ def _make(name: str, cls: Any, agent: Sb3Agent) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             env = ReachVecEnv(agent.arms, nthread=1)
-            return cls(agent.policy, env, device="cpu", **deepcopy(agent.settings))
+            return cls(agent.policy, env, device="cpu", **arguments(agent.settings, env.action_space))
     except Exception as error:  # whatever an algorithm raises on bad settings
         words = " ".join(str(error).split())
         raise ValueError(f"{name} cannot be made for the arm: {type(error).__name__}: {words}") from error

@@ -24,10 +24,10 @@ from typing import Any
 from experiments.benchmark.agents import AGENTS, SupervisedAgent
 from experiments.benchmark.columns import COMMAND, COST, PERCENT, markdown, name, tables
 from experiments.benchmark.figure import draw_curves, draw_savings
-from experiments.benchmark.protocol import AS_TRAINED, FIXED_NOISE, RESET_NOISE
+from experiments.benchmark.protocol import AS_TRAINED, FIXED_NOISE, OWN_NOISE, RESET_NOISE
 from experiments.benchmark.row_file import ROWS, read_rows, row_tables
 from experiments.benchmark.rows import statistics
-from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, sentence
+from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, reaches_on_average, sentence
 from experiments.runs.command_line import command_main
 from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
@@ -63,7 +63,7 @@ def render(content: dict[str, Any]) -> str:
     headings = {heading for columns in shown.values() for heading, _ in columns}
     page = Template(TEMPLATE.read_text()).substitute(
         phases=_phases(content["protocol"]),
-        terms=_terms(content["protocol"]),
+        terms=_terms(content["protocol"], [name(row) for row in agents if explores_by_itself(row)]),
         findings=findings(rows),
         tables="\n\n".join(f"**{title}**\n\n{markdown(rows, columns)}" for title, columns in shown.items()),
         terms_columns=TERMS_COLUMNS if "met the criterion" in headings else "",
@@ -81,7 +81,10 @@ def findings(rows: list[Row]) -> str:
     """Return what the rows show: all of them together, then each that has a verdict on savings."""
     learners = [row for row in rows if not row["fixed"] and row["memory"] == "reset"]
     reaching = [row for row in learners if reaches(row)]
-    sentences = [f"{len(reaching)} of {len(learners)} learning agents reach within 10 mm on average."]
+    otherwise = "" if all(map(reaches_on_average, reaching)) else " or met the criterion of NF1"
+    sentences = [
+        f"{len(reaching)} of {len(learners)} learning agents reach within 10 mm on average{otherwise}."
+    ]
     adapting = [row for row in rows if row["verdict"] not in UNDECIDED]
     if adapting:
         force = [PERCENT * row["channel"]["FF1"]["mean"] for row in adapting]
@@ -112,8 +115,13 @@ def _phases(protocol: dict[str, Any]) -> str:
     return f"{', '.join(phases[:-1])} and {phases[-1]}"
 
 
-def _terms(protocol: dict[str, Any]) -> str:
-    """How NF1 ends and what becomes of exploration noise; older protocols lack such terms."""
+def _terms(protocol: dict[str, Any], own: Sequence[str] = ()) -> str:
+    """How NF1 ends and what becomes of exploration noise; older protocols lack such terms.
+
+    Args:
+        protocol: The protocol of the page.
+        own: Agents whose exploration noise the protocol does not reach.
+    """
     error, probes = protocol.get("criterion"), protocol.get("criterion_probes")
     end = (
         "NF1 has a fixed length, so that agents enter FF1 with different errors"
@@ -121,12 +129,21 @@ def _terms(protocol: dict[str, Any]) -> str:
         else f"NF1 ends when {probes} probes in a row have a mean end-point error of at most "
         f"{MM * error:g} mm, or after its most trials"
     )
-    text = f"{end}. {NOISE_IN_WORDS[protocol.get('exploration', AS_TRAINED)]}."
+    noise = protocol.get("exploration", AS_TRAINED)
+    text = f"{end}. {NOISE_IN_WORDS[noise]}."
+    if noise != AS_TRAINED and own:
+        text += f" The exploration of {' and '.join(own)} is the agent's own, and no noise is matched there."
     if (catch := protocol.get("catch_fraction", 0.5)) != 0.5:
         text += f" A share of {catch:g} of the training trials has no go cue, instead of 0.5."
     if lateral := protocol.get("lateral", 0.0):
         text += f" The reward has a lateral term of weight {lateral:g}."
     return text
+
+
+def explores_by_itself(row: Row) -> bool:
+    """Return whether the exploration of a row's agent is its own, which no protocol reaches."""
+    exploration = row.get("exploration") or (row.get("protocol") or {}).get("exploration")
+    return bool(exploration == OWN_NOISE)
 
 
 def _other_terms(rows: list[Row], protocol: dict[str, Any]) -> list[str]:

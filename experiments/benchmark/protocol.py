@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from experiments.benchmark.agents import AGENTS, Agent
+from experiments.benchmark.agents import AGENTS, Agent, OutsideAgent, expecting
 from experiments.benchmark.outside import find_agent
 from experiments.runs.command_line import choice
 from savings_gym.arrays import as_choice, as_number, as_whole_number
@@ -21,6 +21,7 @@ from savings_gym.task.schedule import Schedule, four_phase
 from savings_gym.task.settings import CATCH_FRACTION, RewardWeights
 
 EXPLORATION = FIXED_NOISE, RESET_NOISE, AS_TRAINED = "fixed", "reset", "as-trained"
+OWN_NOISE = "the agent's own"  # in rows of classes that learn trial by trial, which no protocol reaches
 RECORD = "job.json"  # written last: a folder that has it holds a finished job
 REACHED = 0.010  # m, mean end-point error of an agent that has learned to reach
 LARGEST_SB3_SEED = 2**32 - 1  # of NumPy's global generator, which stable-baselines3 seeds
@@ -28,7 +29,11 @@ LARGEST_SB3_SEED = 2**32 - 1  # of NumPy's global generator, which stable-baseli
 
 @dataclass(frozen=True)
 class Protocol:
-    """The four phases of every job; the defaults are those of the published table."""
+    """The four phases of every job.
+
+    The defaults are those of the next table, which experiments/results/benchmark/PLAN.md plans. The committed
+    one was made with ``criterion`` None, ``exploration`` as-trained, five seeds and no shams.
+    """
 
     nf1: int = 13_440
     """Most trials of NF1, in which agents learn to reach."""
@@ -122,7 +127,8 @@ class Job:
     @property
     def declaration(self) -> Agent:
         """The agent with all its settings."""
-        return find_agent(self.agent, self.settings)
+        agent = find_agent(self.agent, self.settings)
+        return expecting(agent, self.protocol.field) if self.agent in AGENTS else agent
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the results, JSON-able."""
@@ -174,8 +180,23 @@ class Job:
         return record
 
 
+def exploration_of(name: str, kind: str, exploration: str) -> str:
+    """Return what becomes of the exploration noise of an agent, for its row.
+
+    Args:
+        name: Name of the agent.
+        kind: Class of its declaration.
+        exploration: See `Protocol`.
+    """
+    own = kind == OutsideAgent.__name__ and name not in AGENTS  # the theories there do not explore
+    return OWN_NOISE if own else exploration
+
+
 def check_exploration(name: str, agent: Agent, protocol: Protocol) -> None:
-    """Raise a ValueError if the protocol matches the noise of an agent, but it is not known."""
+    """Raise a ValueError if the protocol matches the noise of an algorithm, but it is not known.
+
+    A class that learns trial by trial explores as it likes; its row says so, see `exploration_of`.
+    """
     check_noise(name, getattr(agent, "known_noise", True), protocol.exploration)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from experiments.benchmark.agents import AGENTS
-from experiments.benchmark.protocol import RECORD
+from experiments.benchmark.protocol import RECORD, exploration_of
 from experiments.benchmark.row_file import FIXED_KIND, LEARNER, PRETRAINED, About
 from experiments.benchmark.values import Finished
 from savings_gym.files import CONFIG, PROBES, SUMMARY, read_config, read_table, verified
@@ -65,7 +65,14 @@ class TableFolder:
         if (self.out / RECORD).is_file():
             return _json(self.out / RECORD)
         first = self.summary.get("first_phase")
-        return first and {"nf1": {"trials": first["trials"], "criterion_met": first["met"]}}
+        if not first:
+            return None
+        end = {
+            "trials": first["trials"],
+            "criterion_met": first["met"],
+            "criterion_probes": first.get("probes"),
+        }
+        return {"nf1": end}
 
     @property
     def is_sham(self) -> bool:
@@ -145,11 +152,14 @@ def _known_of_job(record: dict[str, Any]) -> dict[str, Any]:
     """Return what the record of a job of the benchmark knows about its agent."""
     identity = record["identity"]
     settings, name = dict(identity["settings"]), identity["agent"]
-    declared = AGENTS.get(name)
+    declared, kind = AGENTS.get(name), settings.pop("kind")
+    protocol = {key: value for key, value in identity["protocol"].items() if key != "sham"}
+    if "exploration" in protocol:  # older jobs have none
+        protocol["exploration"] = exploration_of(name, kind, protocol["exploration"])
     return {
         "agent": name,
-        "kind": KIND_OF.get(settings.pop("kind"), LEARNER),
-        "protocol": {key: value for key, value in identity["protocol"].items() if key != "sham"},
+        "kind": KIND_OF.get(kind, LEARNER),
+        "protocol": protocol,
         "hyper_parameters": settings,
         "description": record.get("description") or (declared.description if declared else None),
         "code": record.get("code") or (OWN_CODE if declared else name),

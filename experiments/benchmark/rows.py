@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent
-from experiments.benchmark.protocol import Job, Protocol
+from experiments.benchmark.protocol import Job, Protocol, exploration_of
 from experiments.benchmark.values import NOISE, PROBE_FILES, Values, as_array, seed_values
 from experiments.benchmark.verdicts import Row, add_verdicts
 from experiments.runs.command_line import differing_flags
@@ -59,6 +59,7 @@ def agent_row(agent: str, memory: str, jobs: list[Job], shams: list[Job]) -> Row
         "command": command(agent, jobs, bool(shams)),
         "learns_to_reach": learns and not isinstance(declaration, SupervisedAgent),
         "fixed": not learns,
+        "exploration": exploration_of(agent, type(declaration).__name__, jobs[0].protocol.exploration),
         "steps_per_second": speed,
         "wall_time_s": float(np.mean([record["wall_time_s"] for record in records])),
         "rate_failures": failures,

@@ -15,13 +15,15 @@ from experiments.benchmark.protocol import REACHED
 from experiments.runs.networks import of_kept_networks
 from savings_gym.arrays import Floats
 from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, jsonable, read_table
-from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.curves import INDEX_COLUMNS, PhaseCurves, ProbeTable, phase_curves
 from savings_gym.metrics.learning import WINDOW, trials_to_criterion
 from savings_gym.metrics.savings import final_deviation, fitted_rates
 from savings_gym.task.schedule import PHASES
 
 WINDOWED_FROM = 100  # probes of FF1 from which on rates are fitted to windowed means
 PROBE_FILES = {"reset": PROBES, "carried": PROBES_CARRIED}  # by what happens to memory between trials
+LATERAL = "lateral_deviation"
+NF1_END = ("nf1_trials", "criterion_met", "criterion_probes")
 NOISE = tuple(f"noise_{phase}_{when}" for phase in PHASES for when in ("start", "end"))
 
 Values = dict[str, list[float | None]]  # one entry per seed; None where a seed has no such value
@@ -77,25 +79,31 @@ def values_of_tables(
         sham_table: Its probes without, of all or some of these seeds; None if there are none.
         recorded: See `recorded_values`.
     """
-    curves, reaching = phase_curves(table), phase_curves(table, "endpoint_error")["NF1"]
+    curves = later_curves(table)
+    deviation, reaching = (first_curves(table, column) for column in (LATERAL, "endpoint_error"))
     window = WINDOW if len(curves["FF1"].updates) >= WINDOWED_FROM else 1
     rates1, rates2, failures = fitted_rates(curves["FF1"], curves["FF2"], window)
-    end = {phase: final_deviation(curves[phase]) for phase in ("NF1", "FF1", "NF2")}
     seeds = curves["FF1"].networks
+    at_end = error_windows(recorded.get("criterion_probes"), len(seeds))
+    end_nf1 = np.concatenate([final_deviation(of_seed) for of_seed in deviation])
     measures: dict[str, ArrayLike] = {
-        "trials_to_reach": trials_to_criterion(reaching.trials, reaching.deviation, REACHED),
-        "endpoint_error": final_deviation(reaching),
+        "trials_to_reach": np.concatenate(
+            [trials_to_criterion(of_seed.trials, of_seed.deviation, REACHED) for of_seed in reaching]
+        ),
+        "endpoint_error": np.concatenate(
+            [final_deviation(of_seed, probes) for of_seed, probes in zip(reaching, at_end, strict=True)]
+        ),
         "ff1_initial": curves["FF1"].deviation[:, 0],
-        "ff1_final": end["FF1"],
+        "ff1_final": final_deviation(curves["FF1"]),
         "ff2_initial": curves["FF2"].deviation[:, 0],
         "ff1_rate": rates1,
         "ff2_rate": rates2,
         "after_effect": curves["NF2"].deviation[:, 0],
-        "washout_residual": end["NF2"] - end["NF1"],
+        "washout_residual": final_deviation(curves["NF2"]) - end_nf1,
         **recorded,
     }
     if sham_table is not None:
-        sham = phase_curves(sham_table)
+        sham = later_curves(sham_table)
         _, sham_rates, _ = fitted_rates(curves["FF1"], sham["FF2"], window)
         place = {int(seed): i for i, seed in enumerate(sham["FF2"].networks)}
         columns = {"sham_ff2_initial": sham["FF2"].deviation[:, 0], "sham_ff2_rate": sham_rates}
@@ -105,6 +113,35 @@ def values_of_tables(
         name: jsonable(np.asarray(column, dtype=np.float64).tolist()) for name, column in measures.items()
     }
     return {"seed": seeds.tolist(), **values}, list(failures)
+
+
+def later_curves(table: ProbeTable) -> dict[str, PhaseCurves]:
+    """Return the curves of all phases but NF1, which a criterion may end after other trials in every seed."""
+    later = np.asarray(table["phase"]) != PHASES[0]
+    return phase_curves({name: np.asarray(table[name])[later] for name in (*INDEX_COLUMNS, LATERAL)})
+
+
+def first_curves(table: ProbeTable, column: str) -> list[PhaseCurves]:
+    """Return the curves of a measure in NF1, one per seed, seeds in order."""
+    first = np.asarray(table["phase"]) == PHASES[0]
+    columns = {name: np.asarray(table[name])[first] for name in (*INDEX_COLUMNS, column)}
+    return [
+        phase_curves({name: values[columns["network"] == seed] for name, values in columns.items()}, column)[
+            PHASES[0]
+        ]
+        for seed in np.unique(columns["network"])
+    ]
+
+
+def error_windows(criterion_probes: ArrayLike | None, seeds: int) -> list[int]:
+    """Return over how many probes the error at the end of NF1 is taken: those of a criterion, if it has one.
+
+    Args:
+        criterion_probes: One number per seed, NaN where NF1 has no criterion; None if no seed has one.
+        seeds: Number of seeds.
+    """
+    probes = np.full(seeds, np.nan) if criterion_probes is None else np.asarray(criterion_probes, np.float64)
+    return [int(number) if np.isfinite(number) else WINDOW for number in probes]
 
 
 def as_array(values: Values, name: str) -> Floats:
@@ -128,11 +165,15 @@ def _channel_force(jobs: Sequence[Finished], memory: str) -> dict[str, list[Any]
 
 def _from_records(jobs: Sequence[Finished], seeds: int) -> dict[str, list[Any]]:
     """How NF1 ended, and the exploration noise of every phase, as recorded by the jobs of n seeds."""
-    columns: dict[str, list[Any]] = {name: [] for name in ("nf1_trials", "criterion_met", *NOISE)}
+    columns: dict[str, list[Any]] = {name: [] for name in (*NF1_END, *NOISE)}
     for job in jobs:
         record = job.record or {}
         nf1, noise = record.get("nf1") or {}, record.get("exploration") or {}
-        entry: dict[str, Any] = {"nf1_trials": nf1.get("trials"), "criterion_met": nf1.get("criterion_met")}
+        met, probes = nf1.get("criterion_met"), nf1.get("criterion_probes")
+        if probes is None:
+            probes = record.get("identity", {}).get("protocol", {}).get("criterion_probes")
+        entry: dict[str, Any] = {"nf1_trials": nf1.get("trials"), "criterion_met": met}
+        entry["criterion_probes"] = None if met is None else probes
         entry |= {name: noise.get(name.removeprefix("noise_")) for name in NOISE}
         for name, column in columns.items():
             value = np.nan if entry[name] is None else float(entry[name])

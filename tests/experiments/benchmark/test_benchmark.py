@@ -23,6 +23,8 @@ from experiments.benchmark.rows import agent_row, table_rows
 from experiments.benchmark.values import seed_values
 from savings_gym import spawn_seeds
 from savings_gym.files import BusyFolderError, sole_writer
+from savings_gym.models.names import MODELS
+from savings_gym.perturbations.fields import CurlField
 
 TINY = Protocol(nf1=64, ff1=64, nf2=64, ff2=64, probe_every=64, carried_trials=1)
 FIXED = ("zero", "random")
@@ -292,6 +294,18 @@ def test_pretraining_from_nothing_is_a_cost_apart(tmp_path, monkeypatch):
     assert record["nf1"] == {"criterion_met": False, "trials": 16, "control_steps": 1600}
     values, _ = seed_values([job], [], "reset")
     assert values["nf1_trials"] == [16.0] and values["criterion_met"] == [0.0]
+
+
+@pytest.mark.parametrize("b", [8.0, -5.0])
+def test_agents_that_know_the_field_know_that_of_the_protocol(tmp_path, b):
+    protocol = dataclasses.replace(TINY, b=b)
+    agents = {name: Job(name, 0, tmp_path, protocol).declaration for name in AGENTS}
+    assert agents["model-field"].expected_field == CurlField(b) and agents["model"].expected_field is None
+    for theory in MODELS:
+        assert agents[theory].settings.get("b", 8.0) == b
+    assert {name for name in AGENTS if agents[name] != AGENTS[name]} == (
+        set() if b == 8.0 else {"model-field", *MODELS}
+    )
 
 
 def test_agents_are_described_and_declare_a_constant_rate():

@@ -20,6 +20,7 @@ from experiments.benchmark import job as benchmark_job
 from experiments.benchmark.agents import AGENTS, Sb3Agent
 from experiments.benchmark.command import PRESETS, Benchmark, job_arguments
 from experiments.benchmark.counting import UnequalTrialsError, Workplace, learn_honestly
+from experiments.benchmark.learners import make_model
 from experiments.benchmark.outside import find_agent, folder_name
 from experiments.benchmark.protocol import Job, Protocol
 from experiments.benchmark.row_file import check_row
@@ -131,6 +132,12 @@ def test_what_does_not_fit_is_refused_with_the_choices(name, message, place):
         ("mine.py:Learner", "settings = 2", r"settings must be a table, \[settings\], got 2"),
         ("mine.py:Learner", "arms", "is not a TOML file"),
         ("stable_baselines3:TD3", "arms = 0", "cannot be made for the arm: ValueError: num_envs must be"),
+        (
+            "stable_baselines3:TD3",
+            "[settings]\naction_noise = -1",
+            "action_noise must be a finite number of at",
+        ),
+        ("stable_baselines3:PPO", "[settings]\naction_noise = 1", "'action_noise' is no argument of it"),
         ("stable_baselines3:PPO", "last_rate = 1e-4", "last_rate needs a learning_rate"),
         ("ppo", "", "--settings is for one agent from elsewhere"),
     ],
@@ -149,6 +156,17 @@ def test_noise_that_is_not_known_is_refused_unless_left_as_trained(place):
     left = Protocol(exploration="as-trained")
     assert "known_noise" not in Job(**job, protocol=left).identity()["settings"]
     assert len(Benchmark(agents=(job["agent"],), seeds=(0,), protocol=left).all_jobs()) == 2
+
+
+@pytest.mark.parametrize("algorithm", ["TD3", "DDPG"])
+def test_action_noise_is_a_standard_deviation_of_every_action(algorithm, place):
+    (place / "settings.toml").write_text("arms = 2\n[settings]\naction_noise = 0.1")
+    agent = find_agent(f"stable_baselines3:{algorithm}", place / "settings.toml")
+    noise = make_model(agent, seed=0).action_noise
+    draws = np.array([noise() for _ in range(2000)])
+    assert draws.shape == (2000, 6)
+    np.testing.assert_allclose(draws.mean(0), 0.0, atol=0.02)
+    np.testing.assert_allclose(draws.std(0), 0.1, rtol=0.1)
 
 
 @pytest.mark.parametrize("package", [stable_baselines3, sb3_contrib])
@@ -188,14 +206,44 @@ def test_trials_that_are_cut_short_are_noticed(place):
     class Cheat:
         def learn(self, trials):
             env = workplace.made()
-            for step in range(150):  # the first trial is begun again after 50 steps
+            for step in range(150):  # the first trial is given up after 50 steps
                 if step in (0, 50):
-                    env.reset(seed=0)
+                    env.reset()
                 env.step(np.zeros((8, 6)))
 
     workplace(8, autoreset_mode="SameStep")
     with pytest.raises(UnequalTrialsError, match="made 8 whole trials and 1200 control steps, expected 8"):
         learn_honestly(Cheat(), workplace.made(), 8, "cheat")
+
+
+def test_a_seed_after_the_first_step_is_refused_because_it_restarts_the_schedule(place):
+    env = Workplace(TINY, "mine")(8, autoreset_mode="SameStep")
+    env.reset(seed=1)
+    env.reset(seed=0)  # nothing is lost before the first step
+    env.step(np.zeros((8, 6)))
+    for seed in (0, [0] * 8):
+        with pytest.raises(ValueError, match="after 8 control steps would restart the schedule at its first"):
+            env.reset(seed=seed)
+    env.reset()
+
+
+def test_a_first_reset_without_a_seed_has_that_of_the_job():
+    first, second, other = (
+        Workplace(TINY, "mine", seed)(8).reset(seed=given)[0]
+        for seed, given in ((3, None), (None, 3), (4, None))
+    )
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+def test_trials_of_another_phase_are_noticed(place):
+    find_agent("mine.py:Learner")
+    workplace = Workplace(TINY, "mine")
+    learner = sys.modules["agent_from_mine"].Learner(workplace, 0)
+    for phase in ("NF1", "NF1", "FF1"):
+        learn_honestly(learner, workplace.made(), 8, "mine", phase)
+    with pytest.raises(UnequalTrialsError, match=r"learn\(8\) made trials of NF2, expected FF2 only"):
+        learn_honestly(learner, workplace.made(), 8, "mine", "FF2")
 
 
 def test_arms_have_to_share_the_trials_between_probes():
@@ -220,11 +268,13 @@ def test_the_command_of_a_job_passes_an_agent_from_elsewhere_on(place):
 
 def test_any_algorithm_of_stable_baselines3_is_a_row(place):
     settings = "buffer_size = 800\nbatch_size = 8\ntrain_freq = 20\npolicy_kwargs.net_arch = [4]"
+    settings += "\naction_noise = 0.1"
     (place / "settings.toml").write_text(f"arms = 8\n[settings]\n{settings}")
     job = Job("stable_baselines3:TD3", 0, place / "td3", TINY, settings=place / "settings.toml")
     assert isinstance(job.declaration, Sb3Agent)
     benchmark_job.run(job)
-    assert job.record["identity"]["settings"]["settings"]["batch_size"] == 8
+    recorded = job.record["identity"]["settings"]["settings"]
+    assert recorded["batch_size"] == 8 and recorded["action_noise"] == 0.1
     returns = pd.read_parquet(job.out / "returns.parquet")
     assert returns.groupby("phase")["trials"].sum().to_dict() == {"NF1": 16, "FF1": 8, "NF2": 8, "FF2": 8}
 
@@ -248,7 +298,10 @@ def test_a_benchmark_from_outside_the_checkout_makes_a_row_and_a_page(place):
     assert done.returncode == 0, done.stderr
     content = check_row(place / "out" / "rows" / "mine.py-Learner" / "row.json")
     assert content["agent"] == "mine.py:Learner" and content["control_steps"] == 4 * 8 * 100
-    assert "| mine.py:Learner | 1 |" in (place / "out" / "README.md").read_text()
+    assert content["protocol"]["exploration"] == "the agent's own"
+    page = (place / "out" / "README.md").read_text()
+    assert "| mine.py:Learner | 1 |" in page
+    assert "The exploration of mine.py:Learner is the agent's own" in page
     record = json.loads((place / "out" / "mine.py-Learner" / "seed-0" / "job.json").read_text())
     assert record["identity"]["settings"]["settings"] == {"arms": 4, "surplus": 0}
 

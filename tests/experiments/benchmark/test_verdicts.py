@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import t as student
 from scipy.stats import ttest_1samp
@@ -13,8 +14,11 @@ from experiments.benchmark.agents import AGENTS
 from experiments.benchmark.columns import TABLES
 from experiments.benchmark.page import COMMITTED, CONTENT, PAGE, main, recomputed, render
 from experiments.benchmark.rows import statistics
-from experiments.benchmark.verdicts import add_verdicts, deviation, savings_test, sentence
+from experiments.benchmark.values import values_of_tables
+from experiments.benchmark.verdicts import add_verdicts, deviation, reaches, savings_test, sentence
+from savings_gym.metrics.curves import INDEX_COLUMNS
 from savings_gym.metrics.power import networks_for_effect
+from savings_gym.task.schedule import PHASES
 
 SEEDS = 5
 
@@ -87,6 +91,40 @@ def test_verdicts_below_savings():
     rows = [row() | {"values": few} | statistics(few), row() | {"fixed": True}]
     add_verdicts(rows)
     assert [entry["verdict"] for entry in rows] == ["too few seeds", "does not learn"]
+
+
+def probes_of_nf1(errors: dict[int, list[float]]) -> pd.DataFrame:
+    """Probes of four phases, with one target and the given errors in NF1 by seed."""
+    rows = [
+        (seed, phase, i, 8 * i, 0, 1e-3 * (i + 1), error)
+        for seed, of_seed in errors.items()
+        for phase in PHASES
+        for i, error in enumerate(of_seed if phase == "NF1" else [0.02, 0.01, 0.005])
+    ]
+    return pd.DataFrame(rows, columns=[*INDEX_COLUMNS, "lateral_deviation", "endpoint_error"])
+
+
+def test_a_seed_that_met_the_criterion_reaches_whatever_its_errors_were_before():
+    table = probes_of_nf1({0: [0.020, 0.014, 0.009, 0.009, 0.009]})
+    channels = {f"channel_{phase}": [0.0] for phase in PHASES}
+    for recorded, error in (
+        (channels, 0.0122),
+        (channels | {"criterion_met": [1.0], "criterion_probes": [3.0]}, 0.009),
+        (channels | {"criterion_met": [1.0]}, 0.0122),  # rows from before the number of probes was kept
+    ):
+        values, _ = values_of_tables(table, None, recorded)
+        assert values["endpoint_error"] == [pytest.approx(error)]
+        assert reaches(statistics(values)) == ("criterion_met" in recorded)
+
+
+def test_seeds_whose_criterion_ended_nf1_at_different_trials_make_one_row():
+    table = probes_of_nf1({0: [0.02, 0.009, 0.009, 0.009], 4: [0.008, 0.007, 0.006]})
+    recorded = {"criterion_met": [1.0, 1.0], "criterion_probes": [3.0, 3.0]}
+    values, _ = values_of_tables(table, table, recorded)
+    assert values["seed"] == [0, 4]
+    assert values["endpoint_error"] == pytest.approx([0.009, 0.007])
+    assert values["trials_to_reach"] == [8.0, 0.0]
+    assert values["washout_residual"] == pytest.approx([-0.0005, 0.0])
 
 
 def test_without_a_sham_a_better_ff2_may_be_practice():
