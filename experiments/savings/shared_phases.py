@@ -4,7 +4,7 @@ Every batch and probe draws from its own generator, and the optimiser is fresh i
 goes on from copied phases has, to the last bit, the results of one that ran them itself: networks that
 diverged in them have diverged, and a baseline that met its criterion has ended there. A run of fewer networks
 takes over those of the first networks, whose noise was drawn together with that of the others, and whose
-criterion was that of all of them.
+criterion was that of all of them. If both pre-train networks in the same way, these are taken over, too.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from agents.supervised.losses import LossWeights
 from experiments.runs.folder import RunFolder, digest
 from experiments.savings.config import EXECUTION, Savings, identity, start_weights
 from experiments.savings.phases import PhaseChanges
+from experiments.savings.pretrain import stored
 from savings_gym.arrays import Columns
 from savings_gym.files import CONFIG, PROBES_STOPPED, read_config, read_table, verified, write_atomically
 from savings_gym.task.settings import N_TARGETS, Delays, Noise
 
 NESTED = {"loss": LossWeights, "noise": Noise, "delays": Delays, "change": PhaseChanges}
+PRETRAINED = "pretrained.safetensors"  # in the folder of a run that pre-trained its networks
 LENGTHS = ("pretraining_updates", "nf1_updates", "ff1_updates", "nf2_updates", "ff2_updates")
 
 
@@ -40,23 +42,23 @@ def stored_arguments(run: Path) -> Savings:
         FileNotFoundError, ValueError: If it is not a run folder, or its arguments are not those of
             ``experiments.savings``.
     """
-    stored = read_config(run, ("preset", "networks", "seed", "pretrained", "frozen"))
+    arguments = read_config(run, ("preset", "networks", "seed", "pretrained", "frozen"))
     try:
-        return _as_savings(stored, run)
+        return _as_savings(arguments, run)
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         raise ValueError(f"{run / CONFIG} does not hold arguments of experiments.savings: {error}") from error
 
 
-def _as_savings(stored: dict[str, Any], run: Path) -> Savings:
+def _as_savings(arguments: dict[str, Any], run: Path) -> Savings:
     known = {field.name for field in dataclasses.fields(Savings)}
-    values: dict[str, Any] = {name: value for name, value in stored.items() if name in known}
+    values: dict[str, Any] = {name: value for name, value in arguments.items() if name in known}
     for name, kind in NESTED.items():
         if name in values:
             parts = {key: tuple(v) if isinstance(v, list) else v for key, v in values[name].items()}
             values[name] = kind(**parts)
     for name in {"frozen", "training_go"} & set(values):
         values[name] = tuple(values[name])
-    own = run / "pretrained.safetensors"
+    own = run / PRETRAINED
     values["pretrained"] = own if values["pretrained"] is None else Path(values["pretrained"])
     return Savings(**values, out=run)
 
@@ -71,10 +73,7 @@ def shared_phases(source: Savings, config: Savings) -> int:
         {name: value for name, value in dataclasses.asdict(run).items() if name not in ignored}
         for run in (source, config)
     )
-    weights = [start_weights(run) for run in (source, config)]
-    if source.networks < config.networks or one != other or None in weights:
-        return 0
-    if digest([weights[0]]) != digest([weights[1]]):  # type: ignore[list-item]
+    if source.networks < config.networks or one != other or _shared_weights(source, config) is None:
         return 0
     count = 0
     for ours, theirs in zip(source.phases(), config.phases(), strict=True):
@@ -82,6 +81,19 @@ def shared_phases(source: Savings, config: Savings) -> int:
             break
         count += 1
     return count
+
+
+def _shared_weights(source: Savings, config: Savings) -> Path | None:
+    """Return the file of the networks from which both runs start; None if they start from different ones."""
+    weights, own = start_weights(source), config.out / PRETRAINED
+    if weights is None:
+        return None
+    theirs = start_weights(config) or (own if own.is_file() else None)
+    if theirs is not None:
+        return weights if digest([weights]) == digest([theirs]) else None
+    in_its_run = weights == source.out / PRETRAINED and source.networks == config.networks
+    alike = read_metadata(weights).get("pretraining") == stored(config.pretraining(own))
+    return weights if in_its_run and alike else None
 
 
 def begin_from(run: Path, config: Savings) -> list[str]:
@@ -99,7 +111,8 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     weights = start_weights(config)
     folder = RunFolder(config.out, identity(config, weights), config.device)
     phases = config.phases()
-    count = min(shared_phases(stored_arguments(run), config), len(phases) - 1)
+    source = stored_arguments(run)
+    count = min(shared_phases(source, config), len(phases) - 1)
     if not count or folder.complete or folder.state_file.is_file():
         return []
     names = [phase.name for phase in phases[:count]]
@@ -122,6 +135,9 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     if config.criterion is not None:
         first = summary["first_phase"]
         state |= {"criterion_met": first["met"], "first_updates": first["trials"] // N_TARGETS}
+    start = _shared_weights(source, config)
+    if config.pretrained is None and start is not None and not (config.out / PRETRAINED).is_file():
+        _copy_networks(start, config.out, n)
     for name in names:
         _copy_networks(run / f"networks_{name}.safetensors", config.out, n)
     folder.save_state(state, [_rows(run, names, n)], 0)

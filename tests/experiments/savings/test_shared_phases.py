@@ -10,7 +10,7 @@ import torch
 from agents.supervised.checkpoints import load_ensemble, save_ensemble
 from agents.supervised.networks import make_ensemble
 from experiments.runs.folder import RunFolder
-from experiments.savings import report
+from experiments.savings import command, report
 from experiments.savings.command import run
 from experiments.savings.config import PRESETS, Savings
 from experiments.savings.experiment import FourPhases
@@ -69,6 +69,25 @@ def assert_same_results(whole, begun):
             assert (whole / name).read_bytes() == (begun / name).read_bytes(), name
     ours, theirs = (json.dumps(RunFolder.read_summary(out) | {"wall_time_s": 0.0}) for out in (whole, begun))
     assert ours == theirs
+
+
+def test_a_run_that_would_pretrain_in_the_same_way_takes_the_networks_over(source, tmp_path, monkeypatch):
+    base = dataclasses.replace(source, pretrained=None, out=tmp_path / "source")
+    assert run(base) == 0
+    whole, begun = (
+        dataclasses.replace(base, change=PhaseChanges(ff1_b=0.0), out=tmp_path / name) for name in "ab"
+    )
+    assert run(whole) == 0
+    assert begin_from(base.out, begun) == ["NF1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "pretrain", lambda *arguments: pytest.fail("pre-trained again"))
+        assert run(begun) == 0
+    assert_same_results(whole.out, begun.out)
+    for number, changes in enumerate(
+        ({"pretraining_updates": 3}, {"seed": 1}, {"networks": 1}, {"initial_weights": "gates"})
+    ):
+        other = dataclasses.replace(base, out=tmp_path / f"other {number}", **changes)
+        assert begin_from(base.out, other) == []
 
 
 @pytest.fixture
