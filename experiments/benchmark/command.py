@@ -123,7 +123,8 @@ def run(config: Benchmark) -> int:
     """Run what is missing, then report; return the exit status.
 
     Returns:
-        0; 1 if a job failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
+        0; 1 if a job failed, or figures could not be drawn; if interrupted, 130 after Ctrl-C and 143 after
+        SIGTERM.
     """
     with StopFlag() as stop:
         return _run(config, stop)
@@ -135,17 +136,18 @@ def _run(config: Benchmark, stop: StopFlag) -> int:
     log.info("%d jobs, %d of them finished before", len(jobs), len(jobs) - len(missing))
     failed = run_side_by_side([_command(job) for job in missing], config.jobs, stop)
     finished = [job for job in jobs if job.record is not None]
+    drawn = True
     if finished:
         from experiments.benchmark.report import report  # pandas and matplotlib
 
-        report(config.out, finished, config.protocol)
+        drawn = report(config.out, finished, config.protocol)
     for job in missing:
         if _label(job) in failed:
             log.error("failed with status %d: %s, see %s", failed[_label(job)], _label(job), _log_file(job))
     if stop():
         log.warning("interrupted: the same command resumes with what is missing")
         return stop.status
-    return 1 if failed else 0
+    return 0 if drawn and not failed else 1
 
 
 def _command(job: Job) -> Command:

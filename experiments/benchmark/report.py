@@ -22,8 +22,13 @@ from savings_gym.files import write_atomically, write_json
 log = logging.getLogger(__name__)
 
 
-def report(out: Path, jobs: list[Job], protocol: Protocol) -> None:
-    """Write benchmark.json, the page and the figures of the finished jobs, and print the tables."""
+def report(out: Path, jobs: list[Job], protocol: Protocol) -> bool:
+    """Write benchmark.json, the page and the figures of the finished jobs, and print the tables.
+
+    Returns:
+        Whether the figures could be drawn; numbers and page are there in any case.
+    """
+    drawn = False
     rows = table_rows(jobs)
     write_rows(out / ROWS, jobs, rows)
     rows += read_rows(out / ROWS, besides=[row["agent"] for row in rows])
@@ -34,10 +39,12 @@ def report(out: Path, jobs: list[Job], protocol: Protocol) -> None:
     try:
         draw_curves(rows, row_tables(out / ROWS, rows), out / CURVES)
         draw_savings(rows, out / SAVINGS)
+        drawn = True
     except Exception:  # the numbers are written: a failure to draw does not lose them
         log.exception("the figures of %s could not be drawn", out)
     show(rows)
     log.info("wrote %s and the page of the results, %s", CONTENT, out / PAGE)
+    return drawn
 
 
 def write_rows(folder: Path, jobs: list[Job], rows: list[Row]) -> None:

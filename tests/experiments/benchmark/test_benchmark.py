@@ -116,6 +116,13 @@ def test_the_same_command_does_what_is_missing_and_nothing_else(finished):
     pd.testing.assert_frame_equal(pd.read_parquet(first.out / "probes.parquet"), before)
 
 
+def test_figures_that_cannot_be_drawn_fail_the_command_and_lose_nothing(finished, monkeypatch):
+    before = content(finished)["rows"]
+    monkeypatch.setattr("experiments.benchmark.report.draw_curves", lambda *_: 1 / 0)
+    assert benchmark.run(finished) == 1
+    assert content(finished)["rows"] == before
+
+
 def test_a_folder_of_other_jobs_is_refused(finished):
     other = dataclasses.replace(finished, protocol=dataclasses.replace(TINY, nf1=128))
     with pytest.raises(FileExistsError, match="another protocol"):
