@@ -230,7 +230,7 @@ def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
             ]
             changing |= set(names)
             if names:
-                parts.append(f"{kind} is {words} with {', '.join(names)}")
+                parts.append(f"{kind}: {words} with {', '.join(names)}")
     still = [name for name in others if name not in changing]
     text = f"Of {len(others)} conditions with one thing changed, by paired tests corrected for their number: "
     text += "; ".join(parts) if parts else "none changes any of " + ", ".join(COMPARED)

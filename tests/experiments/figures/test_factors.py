@@ -38,7 +38,7 @@ def test_slopes_are_compared_network_by_network(findings):
     numbers = findings.by_name
     assert numbers["steeper: displacement slope, less the main run's"].value == pytest.approx(-0.5, abs=0.05)
     assert numbers["flat: displacement slope, less the main run's"].value == pytest.approx(0.5, abs=0.05)
-    assert "displacement slope is higher with flat; displacement slope is lower with steeper" in findings.text
+    assert "displacement slope: higher with flat; displacement slope: lower with steeper" in findings.text
     assert findings.text.endswith("nothing measurable changes with same.")
     assert numbers["flat: shift left in NF2, beyond the sham's, less the main run's"].p_holm > 0.05
     assert "steeper: shift left in NF2, beyond the sham's, less the main run's" not in numbers
