@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
@@ -285,6 +286,18 @@ def test_the_results_of_the_readme_are_the_committed_ones() -> None:
         number, value, ends = form.split()[0], sign * found[name]["value"], found[name]["ci"]
         low, high = (number.format(end) for end in sorted(sign * end for end in ends))
         assert any(way.format(form.format(value), low, high) in text for way in between), name
+    verdicts = Counter(
+        row["verdict"] for row in json.loads((folder / "figures" / "reference.json").read_text())["rows"]
+    )
+    testable = sum(verdicts.values()) - verdicts["not testable"]
+    assert (
+        not verdicts["agrees"]
+        and (
+            f"{verdicts['differs']} of its {testable} numbers that can be tested differ, "
+            f"{verdicts['undecided']} are undecided, and none agrees"
+        )
+        in text
+    )
     slopes = np.array(found["displacement slope"]["values"])
     others = np.delete(slopes, np.argmin(slopes))
     inner = mean_interval(others)

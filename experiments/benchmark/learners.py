@@ -43,7 +43,7 @@ from experiments.benchmark.state import KEEP_EVERY, JobState
 from experiments.runs.command_line import interrupted
 from experiments.runs.folder import PACKAGES
 from experiments.savings.command import run as run_savings
-from experiments.savings.config import FOR_ENVIRONMENTS, Savings, start_weights
+from experiments.savings.config import FOR_ENVIRONMENTS, PRETRAINED, Savings, start_weights
 from experiments.savings.phases import PhaseChanges
 from savings_gym.envs.vector import ReachVectorEnv
 from savings_gym.files import SUMMARY, open_folder, write_atomically
@@ -305,7 +305,7 @@ def _cost_of_supervised(config: Savings) -> Details:
     first_phase = json.loads((config.out / SUMMARY).read_text()).get("first_phase", {})
     trials = {phase: N_TARGETS * getattr(config, f"{phase.lower()}_updates") for phase in PHASES}
     trials["NF1"] = first_phase.get("trials", trials["NF1"])
-    weights = start_weights(config) or config.out / "pretrained.safetensors"
+    weights = start_weights(config) or config.out / PRETRAINED
     pretraining = read_metadata(weights)["pretraining"]
     updates = pretraining.get("updates_made", pretraining["updates"])
     details = how_it_went(trials, first_phase.get("met"), {})

@@ -55,7 +55,7 @@ from experiments.figures.size import size
 from experiments.runs.command_line import choice, choices, command_text, interrupted, preset_main
 from experiments.runs.folder import versions
 from experiments.savings.config import PRESETS as RUN_PRESETS
-from experiments.savings.config import SIZE_WEIGHTS, Savings
+from experiments.savings.config import PRETRAINED, SIZE_WEIGHTS, Savings
 from experiments.savings.shared_phases import stored_arguments
 from savings_gym.arrays import as_choice, as_seed
 from savings_gym.files import write_json
@@ -181,7 +181,7 @@ class Figures:
         """Return the main run, those of all sizes, and the shams of these."""
         base, how = self.base(), (self.ship, self.pretraining_updates)
         if self.main is not None:
-            in_run = base.pretrained == self.main / "pretrained.safetensors"
+            in_run = base.pretrained == self.main / PRETRAINED
             main = PlannedRun(MAIN, MAIN, dataclasses.replace(base, pretrained=None) if in_run else base)
         else:
             main = plan_main(dataclasses.replace(base, out=self.main_folder), self.networks, *how)

@@ -12,26 +12,24 @@ two runs in ``--out``, or goes on with them, and adds them to ``experiments/resu
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import tyro
 
 from experiments.controls.conditions import FACTOR_NETWORKS, MAIN, SHAM, Condition, conditions
+from experiments.figures.added_runs import add_to_list, make_runs
 from experiments.figures.factors import factors_in, findings_of, is_factor, measured
 from experiments.figures.findings import Findings
-from experiments.figures.results_page import INDEX, RESULTS
-from experiments.figures.runs import CONTROL, PlannedRun, check, describe, make_missing
+from experiments.figures.results_page import RESULTS
+from experiments.figures.runs import CONTROL, PlannedRun
 from experiments.runs.command_line import choice, command_main
-from experiments.runs.folder import versions
 from experiments.savings.config import PRESETS, Savings
 from experiments.stored.runs import StoredRuns
 from savings_gym.arrays import as_choice
-from savings_gym.files import write_json
 from savings_gym.metrics.statistics import Sampling
 
 log = logging.getLogger(__name__)
@@ -90,13 +88,8 @@ def run(config: AddCondition) -> int:
         0; 1 if a run failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
     """
     planned = config.runs()
-    check(planned)
-    failed, signalled = make_missing(planned)
-    if signalled:
-        log.warning("interrupted: the same command resumes from there")
-        return signalled
-    if failed:
-        return 1
+    if status := make_runs(planned):
+        return status
     every = factor_conditions(STUDY)
     questions = {MAIN: "As in the main run"} | {name: each.tests for name, each in every.items()}
     found = factors_in(config.known().networks, questions)
@@ -106,19 +99,9 @@ def run(config: AddCondition) -> int:
     )
     found = {name: found[name] for name in questions if name in found}
     findings = findings_of(found, Sampling(STUDY.seed), config.results).save(config.results, FIGURE)
-    _add_to_index(config, describe(planned))
+    add_to_list(config.results, planned, f"python -m {MODULE} {config.name}")
     log.info("%s", findings.text)
     return 0
-
-
-def _add_to_index(config: AddCondition, rows: list[dict[str, Any]]) -> None:
-    """Add the runs to the list of runs behind the figures, in place of those of these names."""
-    file = config.results / INDEX
-    index = json.loads(file.read_text())
-    about = {"added_by": f"python -m {MODULE} {config.name}", "versions": versions()}
-    names = {row["name"] for row in rows}
-    index["runs"] = [row for row in index["runs"] if row["name"] not in names] + [row | about for row in rows]
-    write_json(file, index)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,37 +13,27 @@ command makes the two runs in ``--out``, or goes on with them, and changes ``exp
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import tyro
 
 from experiments.figures import practice, relation, size
+from experiments.figures.added_runs import add_to_list, listed_runs, make_runs
 from experiments.figures.comparison import write_reference
 from experiments.figures.findings import Findings
-from experiments.figures.results_page import INDEX, RESULTS, stored_findings
-from experiments.figures.runs import (
-    SIZE,
-    PlannedRun,
-    check,
-    check_alike,
-    describe,
-    make_missing,
-    plan_size_shams,
-)
+from experiments.figures.results_page import RESULTS, stored_findings
+from experiments.figures.runs import SIZE, PlannedRun, check_alike, plan_size_shams
 from experiments.runs.command_line import command_main
-from experiments.runs.folder import versions
 from experiments.savings.config import PRESETS, SIZE_WEIGHTS, Savings
 from experiments.stored.runs import StoredRuns, pretraining
 from savings_gym.arrays import Columns, as_seed, as_whole_number
-from savings_gym.files import write_json
 from savings_gym.metrics.statistics import Sampling
 
 log = logging.getLogger(__name__)
@@ -77,12 +67,14 @@ class MoreNetworks:
                 f"networks of {self.units} units ship and are in the figures, as are those of "
                 f"{', '.join(map(str, SIZE_WEIGHTS))}: choose another size"
             )
-        rows = [row for row in self.index()["runs"] if row["kind"] == SIZE]
-        before = next((row["networks"] for row in rows if row["name"] == self.name), self.networks)
-        if before != self.networks:
+        rows = [row for row in listed_runs(self.results) if row["kind"] == SIZE]
+        other = next(
+            (row for row in rows if row["name"] == self.name and row["added_by"] != self.command), None
+        )
+        if other is not None:
             raise ValueError(
-                f"{before} networks of {self.units} units and seed {self.seed} are in the figures, not "
-                f"{self.networks}: choose another seed"
+                f"networks of {self.units} units and seed {self.seed} are in the figures, by "
+                f"{other['added_by']!r}: repeat it, or choose another seed"
             )
         pretrainings = {row["name"]: list(Counter(row["pretraining"]).elements()) for row in rows}
         check_alike(pretrainings | {self.name: pretraining(self.run())})
@@ -92,13 +84,10 @@ class MoreNetworks:
         """Name of the run."""
         return f"units-{self.units}-seed-{self.seed}"
 
-    def index(self) -> dict[str, Any]:
-        """Return the list of the runs behind the figures.
-
-        Raises:
-            FileNotFoundError: If there is none.
-        """
-        return dict(json.loads((self.results / INDEX).read_text()))
+    @property
+    def command(self) -> str:
+        """The command that adds these networks, on any machine."""
+        return f"python -m {MODULE} {self.units} --networks {self.networks} --seed {self.seed}"
 
     def run(self) -> Savings:
         """Return the arguments of the run."""
@@ -121,30 +110,18 @@ def run(config: MoreNetworks) -> int:
         0; 1 if a run failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
     """
     planned = config.runs()
-    check(planned)
-    failed, signalled = make_missing(planned)
-    if signalled:
-        log.warning("interrupted: the same command resumes from there")
-        return signalled
-    if failed:
-        return 1
+    if status := make_runs(planned):
+        return status
     measured = values_of(config.units, *(each.config.out for each in planned))
-    index, first = config.index(), _first_network(config)
-    about = {
-        "added_by": f"python -m {MODULE} {config.units} --networks {config.networks} --seed {config.seed}",
-        "versions": versions(),
-    }
-    rows = [row | {FIRST: first} | about for row in describe(planned)]
-    names = {row["name"] for row in rows}
-    index["runs"] = [row for row in index["runs"] if row["name"] not in names] + rows
     findings = stored_findings(config.results)
-    (words,) = rows[0]["pretraining"]
+    first = _first_network(config, findings["size"].networks)
+    (words,) = dict.fromkeys(pretraining(config.run()))
     findings |= with_networks(findings, measured, first, words, config.results)
     for name in measured:
         findings[name].save(config.results, name)
         log.info("%s", findings[name].text)
     write_reference(config.results, findings)
-    write_json(config.results / INDEX, index)
+    add_to_list(config.results, planned, config.command, **{FIRST: first})
     return 0
 
 
@@ -201,11 +178,10 @@ def join(before: Columns, added: Columns, first: int) -> Columns:
     return {name: values[order] for name, values in joined.items()}
 
 
-def _first_network(config: MoreNetworks) -> int:
+def _first_network(config: MoreNetworks, stored: Columns) -> int:
     """Number that the first network gets: that from before, or the next after those of its size."""
-    rows = [row for row in config.index()["runs"] if row["kind"] == SIZE and row["units"] == config.units]
-    own = next((row for row in rows if row["name"] == config.name), None)
-    return int(own[FIRST]) if own else max((row[FIRST] + row["networks"] for row in rows), default=0)
+    own = [row[FIRST] for row in listed_runs(config.results) if row["name"] == config.name]
+    return int(own[0]) if own else 1 + int(stored["network"][stored["units"] == config.units].max(initial=-1))
 
 
 def main(arguments: list[str] | None = None) -> int:

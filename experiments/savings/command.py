@@ -21,6 +21,7 @@ from experiments.runs.command_line import StopFlag, preset_main
 from experiments.runs.folder import RunFolder
 from experiments.savings.config import (
     PRESETS,
+    PRETRAINED,
     Savings,
     check_memory,
     finished,
@@ -84,7 +85,7 @@ def _run_in(folder: RunFolder, config: Savings, weights: Path | None, stop: Stop
     folder.check()
     if weights is not None:
         _compare_delays(weights, config)
-    weights = weights or folder.path / "pretrained.safetensors"
+    weights = weights or folder.path / PRETRAINED
     if not weights.is_file():
         log.info("pre-training %d networks with %d updates", config.networks, config.pretraining_updates)
         if not pretrain(config.pretraining(weights), stop):

@@ -41,6 +41,7 @@ from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+PRETRAINED: Final = "pretrained.safetensors"  # in the folder of a run that pre-trained its networks
 # These change results by rounding at most.
 EXECUTION: Final = ("out", "rollout", "keep_every", "device", "figures", "track")
 # Left out of the identity if they have their defaults, which older runs lack.

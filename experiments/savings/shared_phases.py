@@ -23,7 +23,7 @@ from agents.supervised.checkpoints import load_ensemble, read_metadata, save_ens
 from agents.supervised.learner import SupervisedLearner
 from agents.supervised.losses import LossWeights
 from experiments.runs.folder import RunFolder, digest
-from experiments.savings.config import EXECUTION, Savings, identity, start_weights
+from experiments.savings.config import EXECUTION, PRETRAINED, Savings, identity, start_weights
 from experiments.savings.phases import PhaseChanges
 from experiments.savings.pretrain import stored
 from savings_gym.arrays import Columns
@@ -31,7 +31,6 @@ from savings_gym.files import CONFIG, PROBES_STOPPED, read_config, read_table, v
 from savings_gym.task.settings import N_TARGETS, Delays, Noise
 
 NESTED = {"loss": LossWeights, "noise": Noise, "delays": Delays, "change": PhaseChanges}
-PRETRAINED = "pretrained.safetensors"  # in the folder of a run that pre-trained its networks
 LENGTHS = ("pretraining_updates", "nf1_updates", "ff1_updates", "nf2_updates", "ff2_updates")
 
 

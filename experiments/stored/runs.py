@@ -19,7 +19,7 @@ from agents.supervised.checkpoints import (
 from agents.supervised.networks import Ensemble
 from experiments.runs.folder import RunFolder
 from experiments.runs.networks import kept_networks
-from experiments.savings.config import Savings, start_weights
+from experiments.savings.config import PRETRAINED, Savings, start_weights
 from experiments.savings.pretrain import stored
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.activity import activity_of_run
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def pretraining(config: Savings) -> list[str]:
     """Return how every network of a run was pre-trained, or will be, in words."""
-    own = config.out / "pretrained.safetensors"
+    own = config.out / PRETRAINED
     if config.pretrained in (None, own) and not own.is_file():
         return [pretraining_text(stored(config.pretraining(own)))] * config.networks
     try:

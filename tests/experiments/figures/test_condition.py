@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.controls.conditions import MAIN, conditions
+from experiments.figures import added_runs
 from experiments.figures import condition as command
 from experiments.figures.condition import STUDY, AddCondition, factor_conditions
 from experiments.figures.factors import MEASURES, UNIT, Factor, factors_in, findings_of
@@ -41,10 +42,10 @@ def run_nothing(monkeypatch, failed=(), signalled=0):
         made.extend(planned)
         return list(failed), signalled
 
-    monkeypatch.setattr(command, "make_missing", make)
-    monkeypatch.setattr(command, "check", lambda planned: None)
+    monkeypatch.setattr(added_runs, "make_missing", make)
+    monkeypatch.setattr(added_runs, "check", lambda planned: None)
     monkeypatch.setattr(command, "measured", lambda runs, question, run, sham: planted())
-    monkeypatch.setattr(command, "describe", lambda planned: [{"name": each.name} for each in planned])
+    monkeypatch.setattr(added_runs, "describe", lambda planned: [{"name": each.name} for each in planned])
     return made
 
 

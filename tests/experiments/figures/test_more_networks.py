@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.figures import added_runs
 from experiments.figures import more_networks as command
 from experiments.figures.more_networks import FIRST, STUDY, MoreNetworks, join, values_of, with_networks
 from experiments.figures.practice import SAVED, beyond
@@ -57,10 +58,10 @@ def run_nothing(monkeypatch, failed=(), signalled=0):
         about = {"networks": run.config.networks, "units": run.config.units, "seed": run.config.seed}
         return {"name": run.name, "kind": run.kind, "pretrained": None, "pretraining": {WORDS: 4}} | about
 
-    monkeypatch.setattr(command, "make_missing", make)
-    monkeypatch.setattr(command, "check", lambda planned: None)
+    monkeypatch.setattr(added_runs, "make_missing", make)
+    monkeypatch.setattr(added_runs, "check", lambda planned: None)
     monkeypatch.setattr(command, "values_of", lambda units, run, sham: planted())
-    monkeypatch.setattr(command, "describe", lambda planned: [row(run) for run in planned])
+    monkeypatch.setattr(added_runs, "describe", lambda planned: [row(run) for run in planned])
     return made
 
 
@@ -154,7 +155,9 @@ def test_what_cannot_join_is_refused_before_any_run(monkeypatch, results, tmp_pa
         MoreNetworks(UNITS, networks=0)
     run_nothing(monkeypatch)
     assert call(results, tmp_path) == 0
-    with pytest.raises(ValueError, match="4 networks of 256 units and seed 0 are in the figures, not 3"):
+    with pytest.raises(
+        ValueError, match="256 units and seed 0 are in the figures, by .*--networks 4 --seed 0"
+    ):
         MoreNetworks(UNITS, networks=3, results=results)
     index = json.loads((results / INDEX).read_text())
     for row in index["runs"]:
