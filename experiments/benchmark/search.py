@@ -31,6 +31,7 @@ import numpy as np
 from experiments.benchmark.agents import AGENTS, Sb3Agent, chosen_agents
 from experiments.benchmark.protocol import check_seeds
 from experiments.runs.command_line import choice, command_main
+from experiments.runs.side_by_side import ONE_THREAD
 from experiments.runs.tables import markdown_table
 from savings_gym.arrays import MM, as_choice, as_whole_number
 from savings_gym.files import write_atomically, write_json
@@ -150,7 +151,7 @@ def run(config: Search) -> int:
     """Run what is missing and write the table; return the exit status, 1 if a run failed."""
     draws = draw_values(SEARCHABLE[config.agent], config.size("draws"), config.seed)
     numbers, failures = list(range(len(draws))), 0
-    os.environ["OMP_NUM_THREADS"] = "1"  # inherited by the workers
+    os.environ.update(ONE_THREAD)  # inherited by the workers
     with ProcessPoolExecutor(config.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         for trials in config.rung_trials():
             failures += _run_rung(config, draws, numbers, trials, pool)

@@ -1,6 +1,10 @@
 """The fused rollout is the plain rollout, with all its gradients."""
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,21 +180,25 @@ def test_frozen_parameters_get_no_gradient_and_change_no_other():
             assert torch.equal(parameter.grad, all_grads[name]), name
 
 
-def test_the_number_of_threads_changes_nothing():
-    numba = pytest.importorskip("numba")
-    ensemble, reaches, results = lively(networks=3), batch(networks=3), []
-    if numba.config.NUMBA_NUM_THREADS < 2:
-        pytest.skip("numba was started with one thread")
-    before = numba.get_num_threads()
-    try:
-        for threads in (1, 2):
-            numba.set_num_threads(threads)
-            results.append(with_gradients(fused.FusedRollout(), ensemble, reaches))
-    finally:
-        numba.set_num_threads(before)
-    (one, one_grads), (two, two_grads) = results
-    assert all(torch.equal(getattr(one, name), getattr(two, name)) for name in SERIES)
-    assert all(torch.equal(one_grads[name], two_grads[name]) for name in one_grads)
+def test_the_number_of_threads_changes_nothing(tmp_path):
+    """Each number in a process of its own: these tests may have been started with one thread."""
+    numbers = (1, 2)
+    for threads in numbers:
+        write = f"import test_fused; test_fused.write_three_networks({str(tmp_path / str(threads))!r})"
+        environment = os.environ | {"NUMBA_NUM_THREADS": str(threads)}
+        subprocess.run([sys.executable, "-c", write], cwd=Path(__file__).parent, env=environment, check=True)
+    one, two = (torch.load(tmp_path / str(threads)) for threads in numbers)
+    assert [each.pop("threads") for each in (one, two)] == [*numbers]
+    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def write_three_networks(path):
+    """Write what three networks do, with all gradients, and with how many threads."""
+    import numba
+
+    trajectory, grads = with_gradients(fused.FusedRollout(), lively(networks=3), batch(networks=3))
+    series = {name: getattr(trajectory, name).detach() for name in SERIES}
+    torch.save(series | grads | {"threads": numba.get_num_threads()}, path)
 
 
 def test_a_network_does_not_depend_on_the_others():
