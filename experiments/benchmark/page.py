@@ -44,6 +44,10 @@ TERMS_COLUMNS = (
     "- *Met the criterion*: seeds whose NF1 ended because they reach well enough. *Noise*: mean standard "
     "deviation of actions, before they are squashed or clipped.\n"
 )
+OLDER_ROWS = (
+    "These are the terms of the command as it is. What differs in rows that kept no values of single seeds "
+    "is said above.\n"
+)
 TEMPLATE = Path(__file__).with_name("page.md")
 
 
@@ -61,11 +65,14 @@ def render(content: dict[str, Any]) -> str:
     agents = [row for row in rows if row["memory"] == "reset"]
     shown = tables(rows)
     headings = {heading for columns in shown.values() for heading, _ in columns}
+    older = any("values" not in row for row in rows)
     page = Template(TEMPLATE.read_text()).substitute(
         phases=_phases(content["protocol"]),
         terms=_terms(content["protocol"], [name(row) for row in agents if explores_by_itself(row)]),
         findings=findings(rows),
         tables="\n\n".join(f"**{title}**\n\n{markdown(rows, columns)}" for title, columns in shown.items()),
+        exceptions=" (other intervals are named below)" if older else "",
+        present=OLDER_ROWS if older else "",
         terms_columns=TERMS_COLUMNS if "met the criterion" in headings else "",
         notes="\n\n".join(
             [*content.get("notes", ()), *_other_terms(rows, content["protocol"]), *_failed_fits(rows)]
