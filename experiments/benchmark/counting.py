@@ -82,7 +82,7 @@ class CountingEnv(ReachVectorEnv):
         return taken
 
 
-class Workplace:
+class EnvMaker:
     """Makes the environment of an agent, once: the `make_env` that an agent is given.
 
     Args:
@@ -139,7 +139,7 @@ class UnequalTrialsError(ValueError):
     """An agent learned from more or fewer trials than it was asked for, or from those of another phase."""
 
 
-def learn_honestly(learner: Any, env: CountingEnv, trials: int, name: str, phase: str | None = None) -> None:
+def learn_and_check(learner: Any, env: CountingEnv, trials: int, name: str, phase: str | None = None) -> None:
     """Let an agent learn, and check by its environment what it did.
 
     Args:

@@ -32,7 +32,7 @@ from experiments.benchmark.agents import (
     Sb3Agent,
     SupervisedAgent,
 )
-from experiments.benchmark.counting import CountingEnv, Workplace, learn_honestly
+from experiments.benchmark.counting import CountingEnv, EnvMaker, learn_and_check
 from experiments.benchmark.exploration import Exploration
 from experiments.benchmark.loop import PhaseLoop, how_it_went
 from experiments.benchmark.noise import arguments
@@ -253,9 +253,9 @@ def _plain(agent: PlainAgent, job: Job, state: JobState) -> Details:
 
 def _outside(agent: OutsideAgent, job: Job, state: JobState) -> Details:
     """A class from elsewhere, whose trials are counted."""
-    workplace = Workplace(job.protocol, agent.learner, job.learner_seed)
-    learner: Any = load_class(agent.learner)(workplace, job.learner_seed, **agent.settings)
-    env = workplace.made()
+    make_env = EnvMaker(job.protocol, agent.learner, job.learner_seed)
+    learner: Any = load_class(agent.learner)(make_env, job.learner_seed, **agent.settings)
+    env = make_env.made()
     if state.stored is not None:
         vars(env).update(state.stored["env"])
         load_agent(learner, state.stored["agent"])
@@ -264,7 +264,7 @@ def _outside(agent: OutsideAgent, job: Job, state: JobState) -> Details:
         env,
         job,
         state,
-        learn=lambda trials: learn_honestly(learner, env, trials, agent.learner, phases.phase),
+        learn=lambda trials: learn_and_check(learner, env, trials, agent.learner, phases.phase),
         begin_phase=getattr(learner, "reset_optimiser", None),
     )
     can_go_on = hasattr(learner, "save")

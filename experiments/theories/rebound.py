@@ -23,8 +23,9 @@ from matplotlib.figure import Figure
 from experiments.drawing import style as look
 from experiments.runs.command_line import choice, choices, command_text, preset_main
 from experiments.runs.tables import markdown_table
+from experiments.theories.figure import COLOURS, LINES
 from experiments.theories.prediction import check_theories
-from experiments.theories.report import COLOURS, LINES, begin, listed
+from experiments.theories.report import begin, listed
 from savings_gym.arrays import Floats, as_seed, as_whole_number
 from savings_gym.files import open_folder, write_atomically
 from savings_gym.models.coin import Coin

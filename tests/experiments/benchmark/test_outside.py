@@ -19,7 +19,7 @@ import experiments
 from experiments.benchmark import job as benchmark_job
 from experiments.benchmark.agents import AGENTS, Sb3Agent
 from experiments.benchmark.command import PRESETS, Benchmark, job_arguments
-from experiments.benchmark.counting import UnequalTrialsError, Workplace, learn_honestly
+from experiments.benchmark.counting import EnvMaker, UnequalTrialsError, learn_and_check
 from experiments.benchmark.learners import make_model
 from experiments.benchmark.outside import find_agent, folder_name
 from experiments.benchmark.protocol import Job, Protocol
@@ -187,37 +187,37 @@ def test_every_on_policy_and_off_policy_algorithm_for_continuous_actions_is_an_a
 def test_more_or_fewer_trials_than_asked_for_are_noticed(surplus, place):
     cls = find_agent("mine.py:Learner")
     assert cls.settings == {"arms": 4, "surplus": 0}
-    workplace = Workplace(TINY, "mine")
+    make_env = EnvMaker(TINY, "mine")
     module = sys.modules["agent_from_mine"]
-    learner = module.Learner(workplace, 0, surplus=surplus)
+    learner = module.Learner(make_env, 0, surplus=surplus)
     if surplus:
         expected = (
             rf"mine: learn\(8\) made {8 + surplus} whole trials and {100 * (8 + surplus)} control steps"
         )
         with pytest.raises(UnequalTrialsError, match=expected):
-            learn_honestly(learner, workplace.made(), 8, "mine")
+            learn_and_check(learner, make_env.made(), 8, "mine")
     else:
-        learn_honestly(learner, workplace.made(), 8, "mine")
+        learn_and_check(learner, make_env.made(), 8, "mine")
 
 
 def test_trials_that_are_cut_short_are_noticed(place):
-    workplace = Workplace(TINY, "mine")
+    make_env = EnvMaker(TINY, "mine")
 
     class Cheat:
         def learn(self, trials):
-            env = workplace.made()
+            env = make_env.made()
             for step in range(150):  # the first trial is given up after 50 steps
                 if step in (0, 50):
                     env.reset()
                 env.step(np.zeros((8, 6)))
 
-    workplace(8, autoreset_mode="SameStep")
+    make_env(8, autoreset_mode="SameStep")
     with pytest.raises(UnequalTrialsError, match="made 8 whole trials and 1200 control steps, expected 8"):
-        learn_honestly(Cheat(), workplace.made(), 8, "cheat")
+        learn_and_check(Cheat(), make_env.made(), 8, "cheat")
 
 
 def test_a_seed_after_the_first_step_is_refused_because_it_restarts_the_schedule(place):
-    env = Workplace(TINY, "mine")(8, autoreset_mode="SameStep")
+    env = EnvMaker(TINY, "mine")(8, autoreset_mode="SameStep")
     env.reset(seed=1)
     env.reset(seed=0)  # nothing is lost before the first step
     env.step(np.zeros((8, 6)))
@@ -229,7 +229,7 @@ def test_a_seed_after_the_first_step_is_refused_because_it_restarts_the_schedule
 
 def test_a_first_reset_without_a_seed_has_that_of_the_job():
     first, second, other = (
-        Workplace(TINY, "mine", seed)(8).reset(seed=given)[0]
+        EnvMaker(TINY, "mine", seed)(8).reset(seed=given)[0]
         for seed, given in ((3, None), (None, 3), (4, None))
     )
     np.testing.assert_array_equal(first, second)
@@ -238,21 +238,21 @@ def test_a_first_reset_without_a_seed_has_that_of_the_job():
 
 def test_trials_of_another_phase_are_noticed(place):
     find_agent("mine.py:Learner")
-    workplace = Workplace(TINY, "mine")
-    learner = sys.modules["agent_from_mine"].Learner(workplace, 0)
+    make_env = EnvMaker(TINY, "mine")
+    learner = sys.modules["agent_from_mine"].Learner(make_env, 0)
     for phase in ("NF1", "NF1", "FF1"):
-        learn_honestly(learner, workplace.made(), 8, "mine", phase)
+        learn_and_check(learner, make_env.made(), 8, "mine", phase)
     with pytest.raises(UnequalTrialsError, match=r"learn\(8\) made trials of NF2, expected FF2 only"):
-        learn_honestly(learner, workplace.made(), 8, "mine", "FF2")
+        learn_and_check(learner, make_env.made(), 8, "mine", "FF2")
 
 
 def test_arms_have_to_share_the_trials_between_probes():
-    workplace = Workplace(Protocol(nf1=24, ff1=16, nf2=16, ff2=20, probe_every=8), "mine")
+    make_env = EnvMaker(Protocol(nf1=24, ff1=16, nf2=16, ff2=20, probe_every=8), "mine")
     with pytest.raises(ValueError, match=r"make_env\(8\) makes arms .* 4 or 8 trials .* one of 1, 2, 4$"):
-        workplace(8)
-    workplace(4)
+        make_env(8)
+    make_env(4)
     with pytest.raises(ValueError, match="mine called make_env twice"):
-        workplace(4)
+        make_env(4)
 
 
 def test_the_command_of_a_job_passes_an_agent_from_elsewhere_on(place):
