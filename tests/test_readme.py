@@ -254,10 +254,10 @@ BEYOND = "initial savings, against equal practice without a field in FF1"
 
 def test_the_results_of_the_readme_are_the_committed_ones() -> None:
     folder = ROOT / "experiments" / "results"
-    figures = ("learning", "practice", "controls", "size", "preparatory", "behaviour", "displacement")
+    figures = "learning practice controls size preparatory behaviour displacement factors"
     found = {
         entry["name"]: entry
-        for figure in figures
+        for figure in figures.split()
         for entry in json.loads((folder / "figures" / f"{figure}.json").read_text())["quantities"]
     }
     rows = {
@@ -274,6 +274,8 @@ def test_the_results_of_the_readme_are_the_committed_ones() -> None:
         "sham: initial savings, against the first encounter with the field": ("{:.2f} mm", -1),
         f"opposite: {BEYOND}": ("{:.2f} mm", 1),
         f"other-field: {BEYOND}": ("{:.2f} mm", 1),
+        "double: initial savings beyond practice": ("{:.2f} mm", 1),
+        "washout-short: initial savings beyond practice": ("{:.2f} mm", 1),
         "initial savings beyond practice, 32 units": ("{:.2f} mm", 1),
         "initial savings beyond practice, 64 units": ("{:.2f} mm", 1),
         "remainder of a displacement when go is seen, shift": ("{:.0f} %", 1),
@@ -281,7 +283,7 @@ def test_the_results_of_the_readme_are_the_committed_ones() -> None:
     text = " ".join(TEXTS[README].replace("−", "-").split())
     for (name, (form, sign)), between in [
         *((entry, ("| {} | {} to {} |",)) for entry in rows.items()),
-        *((entry, ("{} ({} to {})", "{}, {} to {}")) for entry in sentences.items()),
+        *((entry, ("{} ({} to {})", "{} ({} to {}; 8", "{}, {} to {}")) for entry in sentences.items()),
     ]:
         number, value, ends = form.split()[0], sign * found[name]["value"], found[name]["ci"]
         low, high = (number.format(end) for end in sorted(sign * end for end in ends))

@@ -1,4 +1,4 @@
-"""The choice of how MuJoCo draws: a window system, EGL or OSMesa."""
+"""The choice of how MuJoCo draws: EGL, OSMesa or a window system."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ NO_BACKEND = (
     "MUJOCO_GL=egl or MUJOCO_GL=osmesa chooses one of them."
 )
 
+FAILURES = (ImportError, AttributeError, RuntimeError, mujoco.FatalError)  # of libraries and contexts
+
 
 def has_display() -> bool:
     """Return whether there is a window system; assumed everywhere but on Linux."""
@@ -23,7 +25,9 @@ def has_display() -> bool:
 
 
 def choose_backend() -> str:
-    """Return how to render: MUJOCO_GL if it is set, else a window system if there is one, else EGL or OSMesa.
+    """Return how to render: as MUJOCO_GL says, else by EGL or OSMesa on Linux, else by a window system.
+
+    On Linux a window system comes last, because DISPLAY may name one that cannot be reached.
 
     Returns:
         "egl", "osmesa", or "" for MuJoCo's own choice.
@@ -32,9 +36,7 @@ def choose_backend() -> str:
         RuntimeError: If no back end can be loaded; it names the Debian packages.
     """
     requested = os.environ.get("MUJOCO_GL", "").strip().lower()
-    if requested and requested not in LIBRARIES:
-        return ""
-    if not requested and has_display():
+    if (requested and requested not in LIBRARIES) or platform.system() != "Linux":
         return ""
     reasons = []
     for backend in (requested,) if requested else LIBRARIES:
@@ -44,6 +46,8 @@ def choose_backend() -> str:
             return backend
         except OSError as error:
             reasons.append(f"{backend}: {error}")
+    if not requested and has_display():
+        return ""
     raise RuntimeError(NO_BACKEND.format(reason="; ".join(reasons)))
 
 
@@ -58,12 +62,22 @@ def gl_context(size: int) -> Any:
     """
     backend = choose_backend()
     try:
-        if backend == "egl":
-            from mujoco.egl import GLContext
-        elif backend == "osmesa":
-            from mujoco.osmesa import GLContext
-        else:
-            from mujoco.gl_context import GLContext
-        return GLContext(size, size)
-    except (ImportError, AttributeError, RuntimeError, mujoco.FatalError) as error:
-        raise RuntimeError(NO_BACKEND.format(reason=f"{backend or 'window system'}: {error}")) from error
+        return _context(backend, size)
+    except FAILURES as error:
+        reasons = [f"{backend or 'window system'}: {error}"]
+    if backend and has_display() and not os.environ.get("MUJOCO_GL"):
+        try:
+            return _context("", size)
+        except FAILURES as error:
+            reasons.append(f"window system: {error}")
+    raise RuntimeError(NO_BACKEND.format(reason="; ".join(reasons)))
+
+
+def _context(backend: str, size: int) -> Any:
+    if backend == "egl":
+        from mujoco.egl import GLContext
+    elif backend == "osmesa":
+        from mujoco.osmesa import GLContext
+    else:
+        from mujoco.gl_context import GLContext
+    return GLContext(size, size)

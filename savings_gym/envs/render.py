@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.model import Arm
 from savings_gym.arrays import Floats
-from savings_gym.envs.opengl import gl_context
+from savings_gym.envs.opengl import NO_BACKEND, gl_context
 from savings_gym.envs.pictures import LARGEST_PICTURE, PICTURE_SIZE, SMALLEST_PICTURE, check_picture_size
 from savings_gym.envs.snapshot import CATCH, GO, WAIT, Snapshot, take_snapshot
 from savings_gym.task.reach import ReachingArms
@@ -115,7 +115,10 @@ class SnapshotRenderer:
         self._camera.azimuth, self._camera.elevation = 90.0, -90.0
         self._gl: Any = gl_context(SMALLEST_PICTURE)
         self._gl.make_current()
-        self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_200.value)
+        try:
+            self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_200.value)
+        except mujoco.FatalError as error:  # such as a window system that cannot be reached
+            raise RuntimeError(NO_BACKEND.format(reason=error)) from error
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
 
     def picture(

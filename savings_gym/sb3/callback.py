@@ -55,7 +55,9 @@ class SavingsCallback(BaseCallback):
     a whole number of rollouts (n_steps a multiple of 100). Otherwise, and for off-policy algorithms whose
     train_freq does not divide a trial, it comes with the next rollout. `update` counts rollouts with the
     learning after them. Training stops when the schedule is done and the last rollout has been learned from,
-    so total_timesteps may be generous.
+    so total_timesteps may be generous. A learning rate or clip range that falls, however, does so over
+    total_timesteps: with one of these give the real number, 100 steps for every trial of the schedule and one
+    more trial of each arm.
 
     Probes have an environment and random numbers of their own: training is the same with and without them.
     They see observations through the training environment's `VecNormalize` (with its current statistics,
@@ -77,7 +79,9 @@ class SavingsCallback(BaseCallback):
     Logged to the model's logger: savings/phase (index), savings/trial (since the start of the schedule),
     savings/lateral_deviation and savings/endpoint_error (mean over targets) [m], savings/adaptation at the
     end of a phase, and at the end of training savings/initial [m], savings/rate_ratio, savings/after_effect
-    and savings/washout_residual [m]. What could not be measured is left out, and a warning explains why.
+    and savings/washout_residual [m]. What could not be measured is left out, and a warning explains why. A
+    channel can measure adaptation to a `CurlField` or `ViscousField` that is the field of a phase by itself,
+    not to one that is modified, or part of a sum.
 
     Args:
         schedule: The phases, or their dict.
@@ -95,8 +99,8 @@ class SavingsCallback(BaseCallback):
         verbose: 1 logs every probe, at level INFO.
         criterion: Ends the first phase before its last trial, at the probe with which the learner meets it:
             a `ReachCriterion`, or only its mean end-point error [m]; None lets the phase last. Environments
-            then count trials and phases from the second phase on, and the summary says how the first one
-            ended ("first_phase").
+            then count trials and phases from the second phase on, or training stops if there is none, and the
+            summary says how the first one ended ("first_phase").
 
     Attributes:
         result: A `probes.recorder.SavingsResult` after training; None before.
@@ -223,6 +227,11 @@ class SavingsCallback(BaseCallback):
         summary = self._save(self._times.done)
         for note in unmeasured(summary):
             log.warning(note)
+        if self.field is None and any(phase.field.kind != "null" for phase in self.schedule.phases):
+            log.warning(
+                "adaptation could not be measured: a channel needs a phase whose field is a CurlField or a "
+                "ViscousField by itself"
+            )
         for name, value in headline(summary).items():
             self.logger.record(f"savings/{name}", value)
         self.logger.dump(self.num_timesteps)
@@ -255,9 +264,14 @@ class SavingsCallback(BaseCallback):
         return due.last or bool(self.criterion_met)
 
     def _go_on(self, trial: int) -> None:
-        """End the first phase after this many trials: the arms, which begin a trial, go on with the next."""
-        later = self._env.schedule_of_arm(Schedule(self.schedule.phases[1:]))
+        """End the first phase after this many trials: the arms, which begin a trial, go on with the next.
+
+        If there is no other phase, training stops.
+        """
         self._times.end_phase(trial)
+        if len(self.schedule.phases) == 1:
+            return
+        later = self._env.schedule_of_arm(Schedule(self.schedule.phases[1:]))
         self._count.restart(later)
         self._env.base.env_method("set_schedule", later)  # trials without a step so far follow it at once
 

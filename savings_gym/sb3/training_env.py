@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import (
     VecFrameStack,
     VecMonitor,
     VecNormalize,
+    VecVideoRecorder,
 )
 from stable_baselines3.common.vec_env.stacked_observations import StackedObservations
 
@@ -27,9 +28,10 @@ from savings_gym.sb3.vec_env import ReachVecEnv
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import N_TARGETS, TaskSettings
 
-TRANSPARENT = (VecMonitor, VecCheckNan)  # wrappers that leave observations as they are
+TRANSPARENT = (VecMonitor, VecCheckNan, VecVideoRecorder)  # wrappers that leave observations as they are
 TRANSPARENT_SINGLE = {
-    "Monitor", "OrderEnforcing", "PassiveEnvChecker", "RecordEpisodeStatistics", "RecordTrials", "TimeLimit",
+    "Monitor", "OrderEnforcing", "PassiveEnvChecker", "RecordEpisodeStatistics", "RecordTrials",
+    "RecordVideo", "TimeLimit",
 }  # fmt: skip
 SETS_FIELD = {"ForceField", "PhaseSchedule"}  # wrappers of single environments that choose the field
 

@@ -68,6 +68,7 @@ class ReachVecEnv(VecEnv):
         self.render_mode = self.env.render_mode
         spaces = self.env.single_observation_space, self.env.single_action_space
         super().__init__(self.env.num_envs, *spaces)
+        self.metadata["render_fps"] = self.env.metadata["render_fps"]
         self._actions: Array = np.zeros(0)
         self._return, self._length = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=int)
         self._started = time.time()

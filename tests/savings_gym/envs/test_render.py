@@ -1,4 +1,6 @@
 import copy
+import os
+import subprocess
 import sys
 
 import gymnasium as gym
@@ -78,7 +80,7 @@ def test_the_backend_follows_the_environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     assert choose_backend() == "egl" and loaded[0] == "libEGL.so.1"
     monkeypatch.setenv("DISPLAY", ":0")
-    assert choose_backend() == ""
+    assert choose_backend() == "egl"
     monkeypatch.setenv("MUJOCO_GL", "osmesa")
     assert choose_backend() == "osmesa"
     monkeypatch.setenv("MUJOCO_GL", "glfw")
@@ -111,6 +113,25 @@ def test_only_the_missing_library_falls_back(monkeypatch):
     for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     assert choose_backend() == "osmesa"
+    monkeypatch.setitem(opengl.LIBRARIES, "osmesa", ("libEGL.so",))
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert choose_backend() == "", "a window system is what is left"
+
+
+@pytest.mark.render
+def test_a_display_that_cannot_be_reached_does_not_matter():
+    """In a process of its own: MuJoCo chooses its back end once."""
+    code = (
+        "import gymnasium as gym, savings_gym; env = gym.make('NullFieldReach-v0', render_mode='rgb_array'); "
+        "env.reset(seed=0); print(env.render().std() > 1)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "MUJOCO_GL"}
+    if os.environ.get("MUJOCO_GL") == "osmesa":
+        environment["MUJOCO_GL"] = "osmesa"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment | {"DISPLAY": ":77"}, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "True", done.stderr
 
 
 @pytest.mark.render

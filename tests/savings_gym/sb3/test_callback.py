@@ -182,6 +182,23 @@ def test_a_phase_whose_criterion_is_not_met_lasts_to_its_end():
     assert callback.phase_trials == {"NF1": 6, "FF1": 4} and callback.criterion_met is False
 
 
+def test_a_criterion_that_ends_the_only_phase_ends_training():
+    callback = SavingsCallback(Schedule((Phase("NF1", None, 40),)), 2, criterion=ReachCriterion(1.0, 3))
+    model = ppo(ReachVecEnv(2))
+    model.learn(10_000, callback)
+    assert callback.criterion_met is True and callback.phase_trials == {"NF1": 4}
+    assert callback.result.complete and model.num_timesteps < 10_000
+    assert list(callback.result.table["trial"][::8]) == [0, 2, 4]
+
+
+def test_a_field_to_which_no_channel_measures_adaptation_is_named(caplog):
+    schedule = Schedule((Phase("NF1", None, 2), Phase("FF1", CURL + CURL, 2)))
+    callback = SavingsCallback(schedule, 2)
+    ppo(ReachVecEnv(2)).learn(10_000, callback)
+    said = "a channel needs a phase whose field is a CurlField"
+    assert callback.result.channel == {} and said in caplog.text
+
+
 def test_a_criterion_is_refused_if_rollouts_and_trials_never_begin_together():
     with pytest.raises(ValueError, match="rollouts of 70 steps rarely do"):
         ppo(arms(), n_steps=70).learn(STEPS, SavingsCallback(TWO, 1, criterion=ReachCriterion()))

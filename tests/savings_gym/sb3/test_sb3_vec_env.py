@@ -13,7 +13,14 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecCheckNan, VecFrameStack, VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    VecCheckNan,
+    VecFrameStack,
+    VecMonitor,
+    VecNormalize,
+    VecVideoRecorder,
+)
 
 from savings_gym import (
     BCIReachVectorEnv,
@@ -30,7 +37,9 @@ from savings_gym import (
     savings_session,
     spawn_seeds,
 )
+from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.sb3.vec_env import ReachVecEnv
+from savings_gym.task.settings import RENDER_FPS
 
 TASK = {"field": CurlField(8.0), "max_episode_steps": 30}
 SCHEDULE = four_phase(nf1=2, ff1=2, nf2=2, ff2=2)
@@ -277,6 +286,21 @@ def test_a_session_by_name_makes_an_environment_of_sessions():
     env = ReachVecEnv(2, session="savings", trial_cue=True)
     assert isinstance(env.env, ReachSessionVectorEnv) and env.get_attr("session")[0] == savings_session()
     assert env.observation_space.shape == (18,) and env.reset().shape == (2, 18)
+
+
+@pytest.mark.render
+def test_films_are_recorded_in_real_time_and_leave_probes_alone(tmp_path):
+    pytest.importorskip("moviepy")
+    base = ReachVecEnv(1, render_mode="rgb_array")
+    env = VecVideoRecorder(base, str(tmp_path), lambda step: step == 0, video_length=5)
+    assert env.frames_per_sec == 100 == RENDER_FPS
+    TrainingEnv.of(env).probe().close()
+    env.reset()
+    for action in actions(env, 8):
+        env.step(action)
+    env.close()
+    (film,) = tmp_path.glob("*.mp4")
+    assert film.stat().st_size > 1000
 
 
 def test_sb3_learns_with_a_cue_on_cursors_and_in_sessions():
