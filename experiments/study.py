@@ -292,7 +292,7 @@ REFERENCE: Final = {reference.name: reference for reference in REFERENCES}
 def verdict(reference: Reference, ours: Quantity | None) -> tuple[str, str]:
     """Return how a number of ours compares with the study's, and a reason if there is one to give.
 
-    A test of equivalence, within the `Reference.margin` that was declared before any run.
+    A test of equivalence, within the `Reference.margin` that was declared before the runs that are compared.
 
     agrees: our whole 95 % interval lies within the margin of the study's value.
     differs: our whole interval lies outside.

@@ -19,7 +19,8 @@ from savings_gym.files import write_atomically, write_json
 COMPARED: Final = ("quantity", "study", "ours [95 % interval]", "p (Holm)", "networks", "verdict")
 OWN: Final = ("quantity", "ours [95 % interval]", "p", "p (Holm)", "networks", "note")
 MEANING = """\
-Verdicts are tests of equivalence. The margin was declared before any run: how far the study's own two sets \
+Verdicts are tests of equivalence. The margin was declared before the runs of this page, after runs of other schedules: how far the \
+study's own two sets \
 of networks lie apart (0.45 mm of a deviation, 0.1 mm of savings; half its own interval where it gives one, \
 and otherwise the same share, 1.3 %), plus the error of reading its plot. *agrees*: our whole 95 % interval \
 lies within the margin of the study's value. *differs*: it lies wholly outside. *undecided*: it crosses the \
@@ -121,7 +122,8 @@ def tally(rows: Iterable[Mapping[str, Any]]) -> str:
 def beside_the_study(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the verdicts in a sentence or two: how many agree, and what those that differ measure."""
     every = list(rows)
-    verdicts = f"Of the study's {len(every)} numbers, {tally(every)}, by margins declared before any run."
+    margins = "by margins declared before the runs of this page"
+    verdicts = f"Of the study's {len(every)} numbers, {tally(every)}, {margins}."
     return " ".join(filter(None, (verdicts, _too_wide(every), differences(every))))
 
 

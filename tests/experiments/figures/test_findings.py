@@ -131,7 +131,7 @@ def test_numbers_that_could_not_have_agreed_are_counted():
 
 
 def test_numbers_that_differ_are_counted_by_what_they_measure():
-    assert beside_the_study(verdicts()).endswith("agree, by margins declared before any run.")
+    assert beside_the_study(verdicts()).endswith("agree, by margins declared before the runs of this page.")
     one = beside_the_study(verdicts(**{SLOPE: 0.37}))
     assert one.endswith("What differs: displacement slope (-0.07 mm per unit of shift, the study ~-0.44 mm "
                         "per unit of shift).")  # fmt: skip
