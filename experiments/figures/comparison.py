@@ -20,9 +20,9 @@ COMPARED: Final = ("quantity", "study", "ours [95 % interval]", "p (Holm)", "net
 OWN: Final = ("quantity", "ours [95 % interval]", "p", "p (Holm)", "networks", "note")
 MEANING = """\
 Verdicts are tests of equivalence. The margin was declared before the runs of this page, after runs of other \
-schedules: how far the study's own two sets of networks lie apart (0.45 mm of a deviation, 0.1 mm of savings; \
-half its own interval where it gives one, \
-and otherwise the same share, 1.3 %), plus the error of reading its plot. *agrees*: our whole 95 % interval \
+schedules: how far the study's own two sets of networks lie apart (0.45 mm of a deviation, 0.1 mm of \
+savings; half its own interval where it gives one, and otherwise the same share, 1.3 %), \
+plus the error of reading its plot. *agrees*: our whole 95 % interval \
 lies within the margin of the study's value. *differs*: it lies wholly outside. *undecided*: it crosses the \
 margin. The direction of an effect is named beside them. *not testable*: we have no such number; the reason \
 follows. The study's numbers come from 40 networks per size and its full schedule; those marked ~ are read \
