@@ -15,7 +15,6 @@ NO_BACKEND = (
     "apt-get install libegl1 libopengl0 libgl1-mesa-dri, or apt-get install libosmesa6. "
     "MUJOCO_GL=egl or MUJOCO_GL=osmesa chooses one of them."
 )
-
 FAILURES = (ImportError, AttributeError, RuntimeError, mujoco.FatalError)  # of libraries and contexts
 
 
@@ -60,16 +59,14 @@ def gl_context(size: int) -> Any:
     Raises:
         RuntimeError: If there is none; it names the Debian packages.
     """
-    backend = choose_backend()
-    try:
-        return _context(backend, size)
-    except FAILURES as error:
-        reasons = [f"{backend or 'window system'}: {error}"]
-    if backend and has_display() and not os.environ.get("MUJOCO_GL"):
+    backends, reasons = [choose_backend()], []
+    if backends[0] and has_display() and not os.environ.get("MUJOCO_GL"):
+        backends.append("")
+    for backend in backends:
         try:
-            return _context("", size)
+            return _context(backend, size)
         except FAILURES as error:
-            reasons.append(f"window system: {error}")
+            reasons.append(f"{backend or 'window system'}: {error}")
     raise RuntimeError(NO_BACKEND.format(reason="; ".join(reasons)))
 
 

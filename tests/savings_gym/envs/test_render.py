@@ -118,6 +118,22 @@ def test_only_the_missing_library_falls_back(monkeypatch):
     assert choose_backend() == "", "a window system is what is left"
 
 
+def test_a_window_system_is_tried_where_egl_fails_and_nothing_else_was_asked_for(monkeypatch):
+    def context(backend, size):
+        if backend:
+            raise RuntimeError("no device")
+        return size
+
+    monkeypatch.setattr(opengl, "choose_backend", lambda: "egl")
+    monkeypatch.setattr(opengl, "has_display", lambda: True)
+    monkeypatch.setattr(opengl, "_context", context)
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    assert opengl.gl_context(16) == 16
+    monkeypatch.setenv("MUJOCO_GL", "egl")
+    with pytest.raises(RuntimeError, match="egl: no device.*apt-get install"):
+        opengl.gl_context(16)
+
+
 @pytest.mark.render
 def test_a_display_that_cannot_be_reached_does_not_matter():
     """In a process of its own: MuJoCo chooses its back end once."""
