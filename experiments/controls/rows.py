@@ -121,9 +121,11 @@ class ControlRows:
     def versus_main(self, name: str) -> Row | None:
         """Return initial savings beyond practice, less those of the main run, paired over networks [m].
 
-        None for the main run itself, without a sham of both, and for networks that began with other weights.
+        None for the main run itself, without a sham of both, for networks that began with other weights, and
+        for another field in FF2, since savings in two fields cannot be compared.
         """
-        if name == MAIN or self._weights(name) != self._weights(MAIN):
+        fields = [self.done[condition].config.phases()[3].field for condition in (name, MAIN)]
+        if name == MAIN or fields[0] != fields[1] or self._weights(name) != self._weights(MAIN):
             return None
         saved = [self._beyond_practice(condition) for condition in (name, MAIN)]
         if saved[0] is None or saved[1] is None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from experiments.controls.conditions import MAIN, Condition
 from experiments.controls.meaning import REFERENCE, correct, format_estimate, meaning
-from experiments.controls.rows import ControlRows
+from experiments.controls.rows import SPREAD, ControlRows
 from experiments.runs.folder import versions
 from experiments.runs.tables import MISSING, format_p, markdown_table
 from experiments.stored.resistance import KINDS, UNITS
@@ -32,7 +32,9 @@ the condition's own shift from NF1 to FF1 that is left in NF2. *Common*: share o
 targets have in common (1/8 by chance). *Length*: of the shift, over the main run's. *On the main run's
 shift*: change from the condition's own NF1, in units in which the main run's FF1 is 1. *Beyond sham*: NF2 on
 the main run's shift, less that of the same networks without the field."""
-
+WASHOUT: Final = f"""*Networks within their NF1 spread*: those whose residual does not exceed the standard
+deviation of their own deviation over the last {SPREAD} probes of NF1; with few of them, the columns that
+follow say little."""
 RESISTANCE: Final = """Networks at the end of NF2, which meet the field of FF2 next, without a field.
 *Co-contraction*: the smaller force of every pair of antagonists, summed; in the hold from 0.16 s to go, and
 in the 0.4 s after the cue is seen. *Stiffness* and *damping* of the held hand, means over directions: of the
@@ -154,7 +156,7 @@ def _washout(rows: list[Row]) -> str:
             *_comparison(row, "matched", "initial", "difference", MM),
             *_comparison({"practice": matched.get("practice")}, "practice", "initial", "difference", MM),
         ))  # fmt: skip
-    return markdown_table(headings, lines)
+    return f"{WASHOUT}\n\n{markdown_table(headings, lines)}"
 
 
 def _reversed(estimate: Row) -> Row:

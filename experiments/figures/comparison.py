@@ -27,8 +27,9 @@ lies within the margin of the study's value. *differs*: it lies wholly outside. 
 margin. The direction of an effect is named beside them. *not testable*: we have no such number; the reason \
 follows. The study's numbers come from 40 networks per size and its full schedule; those marked ~ are read \
 off its plots, or stand for a range that it prints. *p*: our number against no effect, two-sided t test over \
-networks. Intervals are over networks: t intervals of means, and their counterparts for ratios (Fieller), \
-effect sizes (noncentral t), correlations (Fisher) and fractions (exact, or DeLong)."""
+networks. Our washout residual and peak speed are means over the last five probes of a phase; the study \
+takes the last test alone. Intervals are over networks: t intervals of means, and their counterparts for \
+ratios (Fieller), effect sizes (noncentral t), correlations (Fisher) and fractions (exact, or DeLong)."""
 IN_WORDS: Final = {  # verdict to its verb, of one number and of several
     "agrees": ("agrees", "agree"),
     "undecided": ("is undecided", "are undecided"),

@@ -25,7 +25,7 @@ from experiments.figures.added_runs import add_to_list, make_runs
 from experiments.figures.factors import factors_in, findings_of, is_factor, measured
 from experiments.figures.findings import Findings
 from experiments.figures.results_page import RESULTS
-from experiments.figures.runs import CONTROL, PlannedRun
+from experiments.figures.runs import FACTOR, PlannedRun
 from experiments.runs.command_line import choice, command_main
 from experiments.savings.config import PRESETS, Savings
 from experiments.stored.runs import StoredRuns
@@ -78,7 +78,7 @@ class AddCondition:
         run = dataclasses.replace(condition.config, networks=networks, out=self.out / self.name)
         practice = dataclasses.replace(run.change, ff1_b=0.0)
         without = dataclasses.replace(run, change=practice, out=self.out / sham)
-        return PlannedRun(self.name, CONTROL, run), PlannedRun(sham, CONTROL, without, begins_as=run.out)
+        return PlannedRun(self.name, FACTOR, run), PlannedRun(sham, FACTOR, without, begins_as=run.out)
 
 
 def run(config: AddCondition) -> int:

@@ -18,7 +18,7 @@ from experiments.controls.meaning import effect
 from experiments.controls.table import TABLE, sections
 from experiments.drawing import style as look
 from experiments.figures.explanations import explanations
-from experiments.figures.findings import TESTED_BY_PRACTICE, Findings
+from experiments.figures.findings import TESTED_BY_PRACTICE, Findings, listed
 from experiments.figures.muscles import smallest_co_contraction
 from experiments.runs.tables import NO_INTERVAL, Ends, format_value
 from experiments.stored.runs import StoredRuns
@@ -43,7 +43,14 @@ LOOK: Final[dict[str, dict[str, Any]]] = {
 }
 OFFSET: Final = {FIRST: 0.27, PRACTICE: 0.0, SELF: 0.0, MIRRORED: -0.27, OF_SHAM: -0.27}  # in a row
 SHIFT: Final = "nf2_on_main"
-MEANT, SHIFTS = "What it means", "Preparatory activity"  # titles of tables
+MEANT, DEVIATION, SHIFTS = "What it means", "Initial deviation", "Preparatory activity"  # titles of tables
+COMPARISONS: Final = (
+    "*Within*: FF1 against FF2 of the condition. *First encounter*: FF2 against the FF1 in which the same "
+    "networks met this field first. *Beyond practice*: FF2 against FF2 of the same networks after as many "
+    "updates with no field in FF1. *Less the main run's*: savings beyond practice less those of the main "
+    "run, in the same networks and the same field. *Mirrored*: FF1 against FF2 with its sign changed, the "
+    "study's contrast for an opposite field."
+)
 OF_SHAMS: Final = (
     "Networks without a field in FF1 have no shift of their own that they could keep: their activity drifts, "
     "in NF2 for longer than in FF1."
@@ -89,6 +96,7 @@ def tables_of(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     tables = sections(shown)
     tables |= {MEANT: sections([row for row in shown if row["name"] != MAIN])[MEANT]}
     del tables["Stiffness"]
+    tables[DEVIATION] = f"{COMPARISONS}\n\n{tables[DEVIATION]}"
     tables[SHIFTS] += f"\n\n{OF_SHAMS}"
     return {f"Controls: {title.lower()}": text for title, text in tables.items()}
 
@@ -278,6 +286,6 @@ def _others(rows: Mapping[str, Mapping[str, Any]]) -> str:
     by_effect: dict[int, list[str]] = {key: [] for key in words}
     for name, row in rows.items():
         if name != MAIN and row.get(PRACTICE):
-            by_effect[effect(row[PRACTICE]["initial"])].append(name)
-    parts = [f"{words[key]} in {', '.join(names)}" for key, names in by_effect.items() if names]
+            by_effect[effect(row[PRACTICE]["initial"])].append(f"`{name}`")
+    parts = [f"{words[key]} in {listed(names)}" for key, names in by_effect.items() if names]
     return f"By tests corrected for their number, {'; '.join(parts)}." if parts else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from experiments.controls.conditions import MAIN
@@ -14,7 +15,7 @@ from savings_gym.arrays import MM
 from savings_gym.metrics.statistics import holm
 
 Row = Mapping[str, Any]
-OPPOSITE: Final = "opposite"
+OPPOSITE, MIRROR = "opposite", "mirror"  # the field of the FF2 of one is both fields of the other
 OTHER_FIELDS: Final = {"other-field": "one that resists movement", "assistive": "one that assists it"}
 
 
@@ -31,7 +32,7 @@ def explanations(rows: Mapping[str, Row], floor: float | None = None) -> str:
     if main and main.get("practice") and opposite and opposite.get("practice"):
         sentences += [
             _any_field(opposite["practice"]["initial"]), _other_fields(rows),
-            _memory(opposite.get("versus_main")),
+            _memory(opposite["practice"]["initial"], (rows.get(MIRROR) or {}).get("practice")),
         ]  # fmt: skip
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -98,21 +99,44 @@ def _other_fields(rows: Mapping[str, Row]) -> str:
     return f"After fields of other kinds, against practice alone: {'; '.join(parts)}."
 
 
-def _memory(versus: Row | None) -> str:
-    """Whether the field itself is met better than its opposite."""
-    if not versus or versus["p"] is None:
+def _memory(after_opposite: Row, practice: Row | None) -> str:
+    """Whether a field is met better after itself than after its opposite, both against the same sham.
+
+    Args:
+        after_opposite: Initial savings beyond practice of the condition *opposite*.
+        practice: Savings beyond practice of *mirror*, which meets the field of the FF2 of *opposite* twice.
+    """
+    if not practice:
         return ""
-    p, more = versus.get("p_holm", versus["p"]), -versus["mean"]
-    ends = [None if end is None else -end for end in reversed(versus["ci"])]
-    number = f"{_mm(more, ends)}, p = {format_p(p)}"
-    if p >= LEVEL:
-        return f"A memory of the field: not shown; savings are not measurably those of one field ({number})."
-    if more < 0.0:
-        return f"A memory of the field: no; savings of its opposite are larger (difference {number})."
-    return (
-        f"A memory of the field: in part; savings exceed those of its opposite ({number}), so that "
-        "some of them depend on the field's direction."
+    itself = practice["initial"]
+    numbers = (
+        f"{_mm(itself['difference'], itself['ci'])} after itself, "
+        f"{_mm(after_opposite['difference'], after_opposite['ci'])} after its opposite"
     )
+    if not (further := apart(itself["ci"], after_opposite["ci"])):
+        return f"A memory of the field: not shown; one field is met about as well after both ({numbers})."
+    if further < 0:
+        return f"A memory of the field: no; one field is met better after its opposite ({numbers})."
+    return (
+        f"A memory of the field: in part; one field is met better after itself ({numbers}; the intervals do "
+        "not overlap), so that some of the savings depend on the field's direction."
+    )
+
+
+def apart(first: Sequence[float | None], second: Sequence[float | None]) -> int:
+    """Return 1 if an interval lies above another, -1 if below, 0 if they overlap or have no ends.
+
+    Intervals of two means that do not overlap show a difference at their level however the two are
+    correlated: the standard error of a difference never exceeds the sum of those of its parts.
+    """
+    (low, high), (bottom, top) = (_ends(each) for each in (first, second))
+    return 1 if low > top else -1 if high < bottom else 0
+
+
+def _ends(interval: Sequence[float | None]) -> tuple[float, float]:
+    """Ends of an interval; infinite where it has none."""
+    low, high = interval
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def _mm(value: float, ci: Any) -> str:

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from experiments.controls.conditions import FACTOR, MAIN, SHAM, Condition, conditions
 from experiments.controls.rows import saved_beyond
 from experiments.drawing import style as look
-from experiments.figures.findings import Findings, correct, effect, finite
+from experiments.figures.findings import Findings, correct, effect, finite, listed
 from experiments.figures.persistence import SHIFT, measure
 from experiments.figures.preparatory import sham_projection
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
@@ -206,11 +206,16 @@ def _table(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
 
 def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
     """Which conditions change the slope, and how."""
-    main = by_name[_name(MAIN, RESPONSE)]
+    main, same = by_name[_name(MAIN, RESPONSE)], by_name.get(_name(SAME, RESPONSE))
     text = (
         f"The slope of the displacement at {PREPARATORY_TIME} s is "
-        f"{format_value(main.value, main.ci, main.unit)} in the main run, and "
-        f"{REFERENCE[SLOPE].value:g} in the study."
+        f"{format_value(main.value, main.ci, main.unit)} in the main run"
+    )
+    if same is not None:
+        text += f" ({format_value(same.value, same.ci)} in the {same.networks} networks that are compared)"
+    text += (
+        f", and {REFERENCE[SLOPE].value:g} in the study. In every condition its unit is the shift of the "
+        "networks themselves."
     )
     others = [name for name in found if name not in (MAIN, SAME)]
     if not others:
@@ -220,23 +225,23 @@ def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
 
 def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
     """Which conditions raise or lower a measure, by corrected tests, and which do not."""
-    parts, changing = [], set()
+    parts = []
     for kind in COMPARED:
         for sign, words in ((1, "higher"), (-1, "lower")):
             names = [
-                name
+                f"`{name}`"
                 for name in others
                 if (entry := by_name.get(_difference(name, kind))) is not None and effect(entry) == sign
             ]
-            changing |= set(names)
             if names:
-                parts.append(f"{kind}: {words} with {', '.join(names)}")
-    still = [name for name in others if name not in changing]
-    text = f"Of {len(others)} conditions with one thing changed, by paired tests corrected for their number: "
-    text += "; ".join(parts) if parts else "none changes any of " + ", ".join(COMPARED)
-    if parts and still:
-        text += f"; nothing measurable changes with {', '.join(still)}"
-    return f"{text}."
+                parts.append(f"{kind}: {words} with {listed(names)}")
+    text = (
+        f"{len(others)} condition{'s have' if len(others) > 1 else ' has'} one thing changed. By paired "
+        "tests, corrected for their number, "
+    )
+    if not parts:
+        return f"{text}no difference from the main run is shown in {listed(COMPARED)}."
+    return f"{text}they differ from the main run in this: {'; '.join(parts)}. No other difference is shown."
 
 
 def _networks(found: Mapping[str, Factor]) -> Columns:

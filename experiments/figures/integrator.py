@@ -19,6 +19,7 @@ from agents.supervised.losses import goal_distance
 from agents.supervised.reaches import centre_out, centre_out_targets
 from agents.supervised.rollout import plain_rollout, scored_path
 from agents.supervised.torch_arm import ArmState, TorchArm
+from experiments.claims import size_of
 from experiments.drawing import style as look
 from experiments.figures.behaviour import POSITION_WEIGHT
 from experiments.figures.findings import Findings, correct, effect, p_text
@@ -138,11 +139,11 @@ def _text(by_name: Mapping[str, Quantity]) -> str:
     parts = []
     for measure in MEASURES:
         entry = by_name[added(measure, STUDY)]
-        words = "" if effect(entry) else ", not measurably different from 0"
-        parts.append(
-            f"{format_value(entry.value, entry.ci, entry.unit)} to {measure} ({p_text(entry)}{words})"
-        )
-    return f"The study's integrator alone, with the same networks, adds {'; '.join(parts)}."
+        words = {1: "raises", 0: "is not shown to change", -1: "lowers"}[effect(entry)]
+        number = size_of(entry) if effect(entry) else format_value(entry.value, entry.ci, entry.unit)
+        by = f" by {number} ({p_text(entry)})" if effect(entry) else f" ({number}, {p_text(entry)})"
+        parts.append(f"{words} {measure}{by}")
+    return f"The study's integrator alone, with the same networks, {'; '.join(parts)}."
 
 
 def integrator_figure(found: Mapping[str, Mapping[str, Floats]]) -> Figure:

@@ -226,8 +226,8 @@ def _text(quantities: list[Quantity]) -> str:
     text = (
         f"{READOUT[0].upper()}{READOUT[1:]} reads {format_value(seen.value, seen.ci)} of the shift's square "
         f"length, against {format_value(by_name[read_share(RANDOM)].value)} of a random direction's. The "
-        f"memory trace {_sign(trace)}; {MAP}, which reads it, explains {format_value(fit.value)} of the "
-        "velocity that it was fitted to."
+        f"memory trace {_sign(trace)}; {MAP}, which reads it, explains {100.0 * (fit.value or 0.0):.0f} % "
+        "of the variance of the velocity to which it was fitted."
     )
     if BEYOND_SHAM not in by_name:
         return text

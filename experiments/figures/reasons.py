@@ -91,9 +91,10 @@ REASONS: Final = (
     Reason(
         (study.SLOPE,),
         "the displacement of preparatory activity",
-        "Of a displacement at 0.16 s a few percent are left when the cue is seen, because most of it lies in "
-        "modes that decay within 0.1 s (figure *persistence*). Whether the study's networks keep more is not "
-        "known. Those of ours that keep more respond more, but this rests on a few of them.",
+        "Of a displacement at 0.16 s 8 % are left when the cue is seen, because most of it lies in modes "
+        "that decay within 0.1 s (figure *persistence*). Whether the study's networks keep more is not "
+        "known. Those of ours that keep more respond more, but the rank correlation is weak, and without the "
+        "network that responds most its interval includes 0 (same figure).",
     ),
     Reason(
         (study.PEAK_SPEED,),

@@ -29,6 +29,7 @@ from experiments.figures.factors import compares
 from experiments.figures.findings import Findings
 from experiments.figures.make_figures import RECORD, read_record
 from experiments.figures.reasons import why_they_differ
+from experiments.figures.runs import FACTOR, MAIN
 from experiments.figures.summary import in_short, summary
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
@@ -260,7 +261,7 @@ def _section(name: str, findings: Findings | None, index: dict[str, Any], record
         lines += [f"![{path.stem.replace('_', ' ')}](results/figures/{path.name})", CAPTIONS[path.stem]]
     lines += [findings.text] if findings.text else []
     lines += [_folded(heading, table) for heading, table in findings.tables.items()]
-    kinds = NEEDS.get(name, ("main",))
+    kinds = NEEDS.get(name, (MAIN,)) + ((FACTOR,) if name == "factors" else ())
     runs = [row for row in index["runs"] if row["kind"] in kinds]
     origin = "; ".join(f"{row['name']} ({row['networks']} networks, seed {row['seed']})" for row in runs)
     seconds = f", {record['seconds']:.0f} s after the runs" if "seconds" in record else ""

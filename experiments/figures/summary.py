@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Final
@@ -12,9 +11,9 @@ from experiments.figures import practice
 from experiments.figures.channel import BEYOND_SHAM as CHANNEL_BEYOND_SHAM
 from experiments.figures.channel import end
 from experiments.figures.comparison import beside_the_study, tally
-from experiments.figures.controls import MEANING, MIRRORED, PRACTICE, less_main
+from experiments.figures.controls import MEANING, MIRRORED, PRACTICE
 from experiments.figures.displacement import LARGER, RANDOM, WITHOUT_STEEPEST
-from experiments.figures.explanations import OPPOSITE
+from experiments.figures.explanations import MIRROR, OPPOSITE, apart
 from experiments.figures.findings import Findings, effect, listed, p_text
 from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, beyond
 from experiments.figures.preparatory import SHAM
@@ -28,7 +27,9 @@ Numbers = Mapping[str, Mapping[str, Quantity]]  # by figure and name
 UNITS: Final = PRESETS["paper"].units  # of the main run
 PERCENT: Final = 100.0
 EVERY_NUMBER: Final = "[all of them](#every-number-of-the-study)"
-OPPOSITE_SAVED: Final = f"{OPPOSITE}: initial savings, {MEANING[PRACTICE]}"
+OPPOSITE_SAVED, MIRROR_SAVED = (
+    f"{name}: initial savings, {MEANING[PRACTICE]}" for name in (OPPOSITE, MIRROR)
+)
 BEYOND_PRACTICE: Final = "... than after equal practice without a field"
 ROWS: Final = (  # figure, quantity, what it means
     ("learning", study.INITIAL_SAVINGS, "FF2 starts closer to the line than FF1 by"),
@@ -58,6 +59,7 @@ ROWS: Final = (  # figure, quantity, what it means
         OPPOSITE_SAVED,
         "the opposite field, met second, starts closer than after practice alone by",
     ),
+    ("controls", MIRROR_SAVED, "... of networks that met it in FF1, too"),
     (
         "controls",
         f"{OPPOSITE}: initial savings, {MEANING[MIRRORED]}",
@@ -97,9 +99,17 @@ def summary_table(findings: Mapping[str, Findings]) -> str:
         if entry is None or entry.value is None:
             continue
         shown = as_ratio(entry) if name == beyond(FASTER, UNITS) else entry
-        p = format_p(entry.p if entry.p_holm is None else entry.p_holm)
         ours = format_value(shown.value, shown.ci, shown.unit)
-        lines.append((words, ours, p, _of_study(name), str(entry.networks), f"[{figure}](#{figure})"))
+        lines.append(
+            (
+                words,
+                ours,
+                format_p(entry.p_holm),
+                _of_study(name),
+                str(entry.networks),
+                f"[{figure}](#{figure})",
+            )
+        )
     return markdown_table(
         ("finding", "ours [95 % interval]", "p (Holm)", "study", "networks", "figure"), lines
     )
@@ -116,10 +126,10 @@ def summary(findings: Mapping[str, Findings], main: str, rows: Iterable[Mapping[
     every = list(rows)
     text = (
         f"{main} Intervals are 95 % intervals over networks; they are not corrected, so that one may exclude "
-        "0 beside a corrected p above 0.05. p values are two-sided and corrected (Holm) for all effects that "
-        "the text of a figure claims. Each effect is tested once; other figures repeat the estimate without "
-        "a p value. Some figures probe the stored networks again, with noise of their own: their values "
-        "differ a little from the table of the main run (initial savings by up to a tenth)."
+        "0 beside a corrected p above 0.05. p values are two-sided and corrected (Holm) over the effects "
+        "that one figure tests; an estimate without one is not tested. Some figures probe the stored "
+        "networks again, with noise of their own: their values differ a little from the table of the main "
+        "run (initial savings by up to a tenth)."
     )
     parts = [text.strip(), summary_table(findings), beside_the_study(every) if every else ""]
     return "\n\n".join(part for part in parts if part)
@@ -199,28 +209,20 @@ def _sizes(numbers: Numbers) -> str:
 
 def _opposite(numbers: Numbers) -> str:
     """Which part of savings helps in the opposite field, too, and which belongs to the field."""
-    entries = _entries(numbers, ("controls", OPPOSITE_SAVED), ("controls", less_main(OPPOSITE)))
+    entries = _entries(numbers, ("controls", OPPOSITE_SAVED), ("controls", MIRROR_SAVED))
     if entries is None:
         return ""
-    helped, less = entries
-    low, high = less.ci
-    more = dataclasses.replace(
-        less,
-        value=-(less.value or 0.0),
-        ci=(None if high is None else -high, None if low is None else -low),
-        values=(),
-    )
+    helped, again = entries
     met = {
         1: f"starts {_number(helped)} nearer to the line than after equal practice",
         0: f"is not shown to start nearer to the line than after equal practice ({_number(helped)})",
         -1: f"starts farther from the line than after equal practice (savings of {_number(helped)})",
     }[effect(helped)]
-    itself = {
-        1: f"saves {_number(more)} more",
-        0: f"is not shown to save more ({_number(more)})",
-        -1: f"saves less ({_number(more)})",
-    }[effect(more)]
-    return f"The opposite field, met second, {met}; the field itself, met again, {itself}."
+    itself = {1: "more", 0: "not measurably more", -1: "less"}[apart(again.ci, helped.ci)]
+    return (
+        f"The opposite field, met second, {met}; networks that met it in FF1, too, start {_number(again)} "
+        f"nearer, which is {itself}."
+    )
 
 
 def _kept(numbers: Numbers) -> str:

@@ -1,5 +1,6 @@
 """Controls change one thing each, are paired with the right runs, and say what their numbers say."""
 
+import copy
 import dataclasses
 import json
 import time
@@ -15,7 +16,7 @@ from planted_runs import dataset, planted_folder
 from experiments.controls import command as controls
 from experiments.controls import rows as control_rows
 from experiments.controls.conditions import FACTOR, MAIN, SHAM, chosen, conditions
-from experiments.controls.meaning import MEANINGS, claims, effect, meaning
+from experiments.controls.meaning import MEANINGS, claims, correct, effect, meaning
 from experiments.controls.rows import ControlRows
 from experiments.controls.table import page, write_table
 from experiments.runs.side_by_side import Command, run_side_by_side
@@ -269,17 +270,32 @@ def test_savings_are_compared_with_the_main_runs_in_the_same_networks(planted):
     assert rows.versus_main(MAIN) is None and rows.versus_main(SHAM) is None
     few = rows.versus_main("few-four")  # its FF2 begins at 32.5 mm in the mean, the main run's at 31
     assert few["mean"] == pytest.approx(-1.5e-3, abs=5e-4) and few["p"] < 0.01
-    opposite = rows.versus_main("opposite")  # 3 mm worse than practice, against 2 mm better
-    assert opposite["mean"] == pytest.approx(-5e-3, abs=7e-4)
+    assert rows.versus_main("opposite") is None  # whose FF2 is another field
 
 
 def test_what_is_missing_is_said(planted):
     without = {name: each for name, each in planted.items() if name not in (SHAM, "few-four-sham")}
     row = ControlRows(without).row(MAIN)
     assert meaning(row, row).startswith("Not compared with practice")
-    rows = ControlRows(planted)
-    washed = rows.row(MAIN) | {"washout_residual": {"mean": 1e-3, "ci": (5e-4, 2e-3), "p": 0.01}}
-    assert "Washout is not complete: NF2 ends 1.00 [0.50, 2.00] mm" in meaning(washed, washed)
+
+
+@pytest.mark.parametrize(
+    ("residual", "words"),
+    [
+        ((-1e-3, -2e-3, -5e-4), "NF2 ends 1.00 [0.50, 2.00] mm from NF1, on the side of the after-effect."),
+        ((1e-3, 5e-4, 2e-3), "NF2 ends 1.00 [0.50, 2.00] mm from NF1, on the side opposite to the after-eff"),
+        ((-1e-3, -2e-3, 1e-6), ""),
+    ],
+)
+def test_a_washout_is_incomplete_as_soon_as_its_interval_excludes_zero(planted, residual, words):
+    mean, low, high = residual
+    row = ControlRows(planted).row(MAIN)
+    row |= {
+        "washout_residual": {"mean": mean, "ci": (low, high), "p": 0.04},
+        "after_effect": {"mean": -0.03, "ci": (-0.031, -0.029), "p": 0.0},
+    }
+    correct([row, copy.deepcopy(row), copy.deepcopy(row)])  # a correction over three would hide it
+    assert (words in meaning(row, row)) if words else "Washout" not in meaning(row, row)
 
 
 def test_commands_run_in_order_and_failures_are_named(tmp_path, caplog):

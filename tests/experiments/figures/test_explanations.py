@@ -9,7 +9,7 @@ from experiments.stored.resistance import HOLD, KINDS, REACH, STIFFNESS_FED
 FLOOR = 2.5  # N
 
 
-def rows(main=1.2e-3, opposite=0.4e-3, stiffer=0.0, hold=2.8, p=1e-4):
+def rows(main=1.2e-3, opposite=0.4e-3, mirror=1.5e-3, stiffer=0.0, hold=2.8, p=1e-4):
     def estimate(value):
         return {"mean": value, "ci": [value - 1e-4, value + 1e-4], "p": p if value else 0.8}
 
@@ -23,7 +23,8 @@ def rows(main=1.2e-3, opposite=0.4e-3, stiffer=0.0, hold=2.8, p=1e-4):
     beyond |= {HOLD: estimate(hold), REACH: estimate(15.0)}
     return {
         "main": {"practice": practice(main), "resistance": beyond},
-        "opposite": {"practice": practice(opposite), "versus_main": estimate(opposite - main)},
+        "opposite": {"practice": practice(opposite)},
+        "mirror": {"practice": practice(mirror)},
     }
 
 
@@ -31,10 +32,10 @@ def rows(main=1.2e-3, opposite=0.4e-3, stiffer=0.0, hold=2.8, p=1e-4):
     ("given", "expected"),
     [
         ({}, ("stiffer arm: not found", "any field: yes", "0.400 mm [0.300, 0.500]",
-              "memory of the field: in part", "0.800 mm [0.700, 0.900]")),
-        ({"opposite": 0.0}, ("any field: not shown", "memory of the field: in part", "1.20 mm [1.10, 1.30]")),
-        ({"opposite": -0.5e-3}, ("any field: no", "memory of the field: in part", "1.70 mm")),
-        ({"opposite": 1.2e-3}, ("any field: yes", "memory of the field: not shown")),
+              "memory of the field: in part", "1.50 mm [1.40, 1.60] after itself, 0.400 mm [0.3")),
+        ({"opposite": 0.0}, ("any field: not shown", "memory of the field: in part")),
+        ({"opposite": -0.5e-3}, ("any field: no", "memory of the field: in part", "-0.500 mm")),
+        ({"opposite": 1.35e-3}, ("any field: yes", "memory of the field: not shown")),
         ({"opposite": 2e-3}, ("any field: yes", "memory of the field: no")),
         ({"stiffer": 5.0}, ("stiffer arm: in part", "stiffness, with feedback 5.00 N/m")),
         ({"stiffer": -5.0}, ("stiffer arm: not found",)),
@@ -73,5 +74,7 @@ def test_what_was_not_run_is_not_spoken_of():
     every = rows()
     assert explanations({}) == ""
     assert "any field" not in explanations({"main": every["main"]})
+    del every["mirror"]
+    assert "any field" in explanations(every) and "memory" not in explanations(every)
     every["main"]["resistance"] = {HOLD: {"mean": 1.0, "ci": [0.9, 1.1], "p": 0.01}}
     assert "stiffer" not in explanations(every)

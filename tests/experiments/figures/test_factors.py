@@ -38,8 +38,8 @@ def test_slopes_are_compared_network_by_network(findings):
     numbers = findings.by_name
     assert numbers["steeper: displacement slope, less the main run's"].value == pytest.approx(-0.5, abs=0.05)
     assert numbers["flat: displacement slope, less the main run's"].value == pytest.approx(0.5, abs=0.05)
-    assert "displacement slope: higher with flat; displacement slope: lower with steeper" in findings.text
-    assert findings.text.endswith("nothing measurable changes with same.")
+    assert "displacement slope: higher with `flat`; displacement slope: lower with `steeper`" in findings.text
+    assert findings.text.endswith("No other difference is shown.") and "`same`" not in findings.text
     assert numbers["flat: shift left in NF2, beyond the sham's, less the main run's"].p_holm > 0.05
     assert "steeper: shift left in NF2, beyond the sham's, less the main run's" not in numbers
 
@@ -79,4 +79,5 @@ def test_of_the_main_run_the_networks_that_others_have_are_shown_beside_them(tmp
         less = findings.by_name[f"other: {kind}, less the main run's"]
         assert less.value == pytest.approx(findings.by_name[f"other: {kind}"].value - same.value)
     assert set(findings.networks["condition"]) == {"main", "other"}  # stored once
-    assert "Of 1 conditions" in findings.text or "Of 1 condition" in findings.text
+    assert "1 condition has one thing changed" in findings.text
+    assert "in the 3 networks that are compared)" in findings.text
