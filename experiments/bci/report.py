@@ -201,7 +201,7 @@ def families(measures: Sequence[str]) -> str:
     else:
         tests, are = "test", "stands by itself; it was"
     return (
-        f"{planned} The {tests} of the last column ({', '.join(compared)}) {are} declared when the results "
+        f"{planned} The {tests} of the last column ({'; '.join(compared)}) {are} declared when the results "
         "of the quick preset with seed 0 were known, for which the comparison of the kinds is exploratory."
     )
 

@@ -84,6 +84,12 @@ def render(content: dict[str, Any]) -> str:
     return re.sub(r"\n{3,}", "\n\n", page)
 
 
+def _range(values: list[float]) -> str:
+    """Whole numbers from the smallest to the largest; one if they are equal."""
+    low, high = (f"{pick(values):.0f}" for pick in (min, max))
+    return low if low == high else f"{low} to {high}"
+
+
 def findings(rows: list[Row]) -> str:
     """Return what the rows show: all of them together, then each that has a verdict on savings."""
     learners = [row for row in rows if not row["fixed"] and row["memory"] == "reset"]
@@ -96,9 +102,12 @@ def findings(rows: list[Row]) -> str:
     if adapting:
         force = [PERCENT * row["channel"]["FF1"]["mean"] for row in adapting]
         after = [MM * abs(row["after_effect"]["mean"]) for row in adapting]
+        who, have = "Those that adapt compensate", "have"
+        if len(adapting) == 1:
+            who, have = "The one that adapts compensates", "has"
         sentences.append(
-            f"Those that adapt compensate {min(force):.0f} to {max(force):.0f} % of the field in an error "
-            f"clamp and have after-effects of {min(after):.0f} to {max(after):.0f} mm."
+            f"{who} {_range(force)} % of the field in an error clamp and {have} after-effects of "
+            f"{_range(after)} mm."
         )
     return " ".join(sentences) + "\n" + "".join(f"\n- **{name(row)}**: {sentence(row)}" for row in adapting)
 

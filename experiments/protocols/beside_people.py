@@ -29,6 +29,7 @@ Numbers = Mapping[str, Mapping[str, Quantity]]
 UNTESTED: Final = "not tested here"
 UNDECIDED: Final = "cannot tell: B left some networks away from zero"
 DEPENDS: Final = "open: in people it depends on the measure"
+MORE_REACHES: Final = "open: a target that is learned alone gets eight times the reaches"
 HEADINGS: Final = ("protocol", "in people", "networks", "same direction?")
 Judge = Callable[[Sequence[int]], str]  # from the directions of all measures
 
@@ -82,7 +83,7 @@ FINDINGS: Final[Mapping[str, Mapping[str, Finding]]] = {
     "rotation": {
         "abrupt": Finding(
             "one target is learned faster and more completely than several (Krakauer et al. 2000)",
-            (ONE_TARGET,),
+            (ONE_TARGET,), MORE_REACHES,
         ),
         "gradual": Finding(
             "the after-effect is larger than after a rotation at once (Kagerer et al. 1997)", (GRADUAL_AFTER,)

@@ -239,13 +239,14 @@ def _washout(found: Mapping[str, Quantity]) -> str:
 def _stands(found: Mapping[str, Quantity], nearer: Sequence[str]) -> str:
     """That trials saved exceed what the residual explains, if they do; begins with a space.
 
-    The residual shortens the way from the first deviation to half of it by its share of that way, whose first
-    part is also the fastest.
+    The residual, at most the upper end of its interval, shortens the way from the first deviation to half of
+    it by its share of that way, whose first part is also the fastest.
     """
     first = found.get(f"{LARGEST}, {ABRUPT}")
     if first is None or first.value is None:
         return ""
-    share = PERCENT * max(found[f"{RESIDUAL}, {kind}"].value or 0.0 for kind in nearer) / (HALF * first.value)
+    most = max(found[f"{RESIDUAL}, {kind}"].ci[1] or 0.0 for kind in nearer)
+    share = PERCENT * most / (HALF * first.value)
     saved = [found[name] for kind in nearer if (name := comparison(TRIALS, kind, PRACTICE)) in found]
     if not saved or any(sign(entry) < 1 or (entry.ci[0] or 0.0) <= share for entry in saved):
         return ""

@@ -107,7 +107,7 @@ def in_short(source: Source, outcomes: Outcomes, its: Mapping[str, Verdict]) -> 
     )
     tested = _tested(source, its, saved.mean)
     parts = (
-        text, _practice(source), tested, _untested(source, its, bool(tested)), _schedule(source),
+        text, _practice(source), tested, _untested(source, its, BEFORE in tested), _schedule(source),
         _time(source, its),
     )  # fmt: skip
     return " ".join(part for part in parts if part)
@@ -143,7 +143,9 @@ def _predicted(source: Source, verdicts: Sequence[Verdict]) -> str:
 
 
 def _tested(source: Source, its: Mapping[str, Verdict], saved: float) -> str:
-    """What the forecasts say of the theories that fit the trials before FF2; nothing without tests.
+    """What the forecasts say of the theories that fit the trials before FF2 no worse than one rate.
+
+    Nothing without tests.
 
     Args:
         source: The learners.
@@ -156,21 +158,22 @@ def _tested(source: Source, its: Mapping[str, Verdict], saved: float) -> str:
     possible = [verdict.theory for verdict in fitting if verdict.p_holm[start] >= LEVEL]
     if not ruled_out and not possible:
         return ""
-    said = _predicted(source, fitting)
+    said, no_worse = _predicted(source, fitting), f"{BEFORE} no worse than one rate"
     if possible:
-        which = f"The theories that fit {BEFORE} predict" if compared else "The theories predict"
+        which = f"The theories that fit {no_worse} predict" if compared else "The theories predict"
         text = f"{which} {said}; not ruled out: {listed(possible)}"
         return f"{text}; ruled out: {listed(ruled_out)}." if ruled_out else f"{text}."
     one = len(ruled_out) == 1
     none = saved > 0.0 and all(verdict.forecast[start] <= 0.0 for verdict in fitting)
-    fit = f" {'fits' if one else 'fit'} {BEFORE}{' and' if none else ', but'}" if compared else ""
+    others = [verdict for verdict in fitting if verdict.fit is not None and verdict.theory in ruled_out]
+    fit = f" {'fits' if one else 'fit'} {no_worse}{', and' if none else ', but'}" if others else ""
     not_ = "does not" if one else "do not"
     what = f"{'forecasts' if one else 'forecast'} no savings" if none else f"{not_} forecast these savings"
     return f"{begin(listed(ruled_out))}{fit} {what}: {'it predicts' if one else 'they predict'} {said}."
 
 
 def _untested(source: Source, its: Mapping[str, Verdict], after: bool) -> str:
-    """Which theories do not fit the trials before FF2, so that FF2 is no test of them.
+    """Which theories fit the trials before FF2 worse than one rate, so that FF2 is no test of them.
 
     Args:
         source: The learners.
@@ -180,12 +183,12 @@ def _untested(source: Source, its: Mapping[str, Verdict], after: bool) -> str:
     worse = [verdict for verdict in its.values() if fits_worse(verdict)]
     if not worse:
         return ""
-    do, it, predict = ("does", "it", "it predicts") if len(worse) == 1 else ("do", "them", "they predict")
+    fit, it, predict = ("fits", "it", "it predicts") if len(worse) == 1 else ("fit", "them", "they predict")
     by = listed([format_value(-verdict.fit.mean) for verdict in worse if verdict.fit is not None])
     return (
-        f"{begin(listed([verdict.theory for verdict in worse]))} {do} not fit "
-        f"{'those trials' if after else BEFORE}, which are less probable than under one rate, by {by} nats "
-        f"per datum, so that this is no test of {it} at this time scale "
+        f"{begin(listed([verdict.theory for verdict in worse]))} {fit} "
+        f"{'those trials' if after else BEFORE} worse than one rate, by {by} nats per datum, so that this is "
+        f"no test of {it} at this time scale "
         f"({predict} {_predicted(source, worse)})."
     )
 

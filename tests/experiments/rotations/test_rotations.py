@@ -197,7 +197,7 @@ def test_an_incomplete_washout_is_said_with_what_it_means_for_savings():
     assert "has moved to the side of the after-effect, by 1.00 mm [0.50, 1.50] after abrupt learning" in both
     assert "(p = 0.02 and 0.02, t tests, not corrected)" in both
     assert "so the initial savings cannot be told from what is left of the washout." in both
-    assert "The faster relearning stands by itself: the residual is at most 4 % of the way" in both
+    assert "The faster relearning stands by itself: the residual is at most 6 % of the way" in both
     one = in_short([*washout((1.0, 0.5), (0.1, 0.2)), *saved])
     assert "so the initial savings after abrupt learning cannot be told" in one
     large = in_short([*washout((6.0, 0.5), (0.1, 0.2)), *saved])
