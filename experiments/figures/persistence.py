@@ -17,7 +17,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from agents.supervised.closed_loop import SLOW, ClosedLoop, linearise
 from agents.supervised.torch_arm import TorchArm
@@ -144,6 +143,8 @@ def measure(runs: StoredRuns, run: Path) -> Persistence:
 
 
 def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
+    from scipy.stats import rankdata  # a second of import
+
     def mean(name: str, values: Floats, unit: str = "%", scale: float = 100.0, note: str = "") -> Quantity:
         return quantity(name, values, unit, sampling, scale=scale, test=False, note=note)
 

@@ -20,7 +20,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
-from scipy import stats
 
 from experiments.drawing import style as look
 from experiments.figures.findings import Findings, correct, effect, listed, p_text
@@ -203,6 +202,8 @@ def neighbours(measure: str, values: Mapping[int, Floats], unit: str) -> list[Qu
         Differences of means with interval and p of Welch's t test, which lets sizes differ in their
         spread; without them for fewer than two networks, or values without spread.
     """
+    from scipy.stats import ttest_ind  # a second of import
+
     steps = []
     for smaller, larger in pairwise(sorted(values)):
         first, second = values[smaller], values[larger]
@@ -214,7 +215,7 @@ def neighbours(measure: str, values: Mapping[int, Floats], unit: str) -> list[Qu
         if min(first.size, second.size) < 2 or max(np.ptp(first), np.ptp(second)) == 0.0:
             steps.append(Quantity(name, difference, NO_INTERVAL, n, unit, note="no test"))
             continue
-        test = stats.ttest_ind(second, first, equal_var=False)
+        test = ttest_ind(second, first, equal_var=False)
         ends = test.confidence_interval(1.0 - LEVEL)
         about = f"Welch's t test of {second.size} and {first.size} networks"
         steps.append(Quantity(name, difference, (ends.low, ends.high), n, unit, test.pvalue, about))

@@ -123,12 +123,12 @@ def _wins(first: Floats, second: Floats) -> Floats:
 
 def _exact_interval(fraction: float, n: int, sampling: Sampling) -> Interval:
     """Clopper-Pearson interval of a fraction of n networks."""
-    from scipy.stats import binomtest
+    from scipy.special import betaincinv
 
     if n == 0:
         return np.nan, np.nan
-    count = round(2.0 * n * fraction) / 2.0
-    low, high = (
-        binomtest(int(k), n).proportion_ci(sampling.confidence) for k in (np.floor(count), np.ceil(count))
-    )
-    return float(low.low), float(high.high)
+    count, tail = round(2.0 * n * fraction) / 2.0, (1.0 - sampling.confidence) / 2.0
+    fewest, most = int(np.floor(count)), int(np.ceil(count))
+    low = betaincinv(fewest, n - fewest + 1, tail) if fewest > 0 else 0.0
+    high = betaincinv(most + 1, n - most, 1.0 - tail) if most < n else 1.0
+    return float(low), float(high)

@@ -85,11 +85,11 @@ def largest_deviation(deviation: float, networks: int, confidence: float = POWER
         networks: Number of values that gave it; NaN comes back for fewer than two.
         confidence: That the true one is not larger.
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtri
 
     value, n = as_number("deviation", deviation, 0.0), as_whole_number("networks", networks)
     _check_shares(confidence=confidence)
-    return np.nan if n < 2 else float(value * np.sqrt((n - 1) / chi2.ppf(1.0 - confidence, n - 1)))
+    return np.nan if n < 2 else float(value * np.sqrt((n - 1) / chdtri(n - 1, confidence)))
 
 
 def _fewest(enough: Callable[[int], bool]) -> int | None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import nnls
 
 from savings_gym.arm import muscles
 from savings_gym.arm.model import Arm
@@ -85,6 +84,8 @@ def muscle_activations(
     Returns:
         (n, m) activations.
     """
+    from scipy.optimize import nnls  # half a second of import
+
     gain, torque = np.asarray(gain, dtype=float), np.asarray(torque, dtype=float)
     n, _, m = gain.shape
     low = np.broadcast_to(np.asarray(lowest, dtype=float), (n, m))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from savings_gym.metrics.fractions import (
     all_pairs_fraction,
@@ -55,6 +56,12 @@ def test_all_of_n_networks_has_the_exact_interval():
         low, high = interval(np.ones(n), np.zeros(n))
         assert (low, high) == (expected, 1.0)
         assert interval(np.zeros(n), np.ones(n)) == (0.0, pytest.approx(1.0 - low))
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_the_paired_interval_is_that_of_clopper_and_pearson(count):
+    known = binomtest(count, 5).proportion_ci(0.95)
+    assert paired_fraction_interval(np.arange(5) < count, np.full(5, 0.5)) == pytest.approx(known, rel=1e-9)
 
 
 def test_the_paired_interval_covers_the_truth_as_often_as_it_says():

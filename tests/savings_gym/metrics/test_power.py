@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import nct
+from scipy.stats import chi2, nct
 from scipy.stats import t as student
 
 from savings_gym.metrics.power import (
@@ -45,6 +45,7 @@ def test_the_limit_of_a_deviation_holds_as_often_as_promised():
     x = np.random.default_rng(1).normal(size=(4000, 5))
     held = [largest_deviation(sd, 5, 0.8) >= 1.0 for sd in x.std(axis=1, ddof=1)]
     assert np.mean(held) == pytest.approx(0.8, abs=0.02)
+    assert largest_deviation(2.0, 5, 0.8) == pytest.approx(2.0 * np.sqrt(4.0 / chi2.ppf(0.2, 4)), rel=1e-12)
 
 
 def test_no_effect_needs_more_networks_than_there_are():

@@ -25,6 +25,8 @@ def test_t_is_the_textbook_formula():
     assert t == pytest.approx(values.mean() / (values.std(ddof=1) / np.sqrt(15)))
     assert 0.0 < p < 1.0
     assert statistics.t_test(-values) == pytest.approx((-t, p))
+    known = stats.ttest_1samp(values, 0.0)
+    assert (t, p) == pytest.approx((known.statistic, known.pvalue), rel=1e-12)
 
 
 def test_intervals_exclude_the_null_exactly_if_the_t_test_rejects_it():
