@@ -37,7 +37,7 @@ savings: $(STAMP) ## run the four-phase experiment at its quick length, in OUT, 
 	$(PY) -m experiments.savings --preset quick --out $(OUT) $(ARGS)
 	@$(PY) -m experiments.report $(OUT) > /dev/null
 
-# One computing thread per worker: the workers share the cores, and a kernel's second thread would wait in a busy loop.
+# One computing thread per worker: the workers share the cores.
 # They take whole files, the long ones first.
 test: $(STAMP) ## run the tests (WORKERS=1 for a single process; ARGS='-m "not slow"' for the quick ones)
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -1,7 +1,7 @@
 """How kernels are compiled: every numba decorator of the package, and when stored kernels are dropped.
 
-``entry`` and ``parallel_entry`` are for kernels that Python calls; they are kept on disk between runs. The
-others are for functions that only kernels call: ``inner`` for loops over arrays, ``inlined`` for short
+``entry`` is for kernels that Python calls; they are kept on disk between runs. The others are for functions
+that only kernels call: ``inner`` for loops over arrays, ``inlined`` for short
 formulas that take the settings of their caller, and ``lanewise`` for formulas over lanes
 (``agents.kernels.lanes``).
 """
@@ -27,16 +27,7 @@ lanewise: Any = numba.njit(**LANE_MATH)
 
 def entry(function: Callable[..., None]) -> Any:
     """Compile a kernel that Python calls and that releases its lock while it runs."""
-    return _kept(function, nogil=True)
-
-
-def parallel_entry(function: Callable[..., None]) -> Any:
-    """Compile a kernel that Python calls and that runs its ``prange`` on all threads."""
-    return _kept(function, parallel=True)
-
-
-def _kept(function: Callable[..., None], **options: Any) -> Any:
-    kernel = numba.njit(cache=True, **FAST, **options)(function)
+    kernel = numba.njit(cache=True, nogil=True, **FAST)(function)
     _forget_if_stale(kernel)
     return kernel
 

@@ -1,7 +1,7 @@
 """GRU networks on the arm, network by network, each through all control steps of its trials, in numba.
 
-The weights of one network fit a core's cache, those of an ensemble do not. So the outer loop runs over
-networks, in parallel, and time runs inside. The equations are those of
+The weights of one network fit a core's cache, those of an ensemble do not. So a call runs one network, and
+time runs inside; ``agents.kernels.threads`` runs several at once. The equations are those of
 ``agents.supervised.networks.GRUEnsemble`` in ``agents.supervised.rollout``, and tests require equal results.
 The arms of a network are lanes, ``ARMS`` to a block; if the last block is not full, its spare lanes repeat
 the last trial and are ignored. There are n networks, m trials, T control steps and H units;
@@ -13,12 +13,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import prange
 
 from agents.kernels import arm as na
 from agents.kernels import cell
 from agents.kernels import muscles as nm
-from agents.kernels.compile import inner, parallel_entry
+from agents.kernels.compile import entry, inner
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
 from savings_gym.perturbations.visual_maps import SMALLEST_SQUARE
@@ -39,22 +38,12 @@ def blocks_of(trials: int) -> int:
     return (trials + ARMS - 1) // ARMS
 
 
-@parallel_entry
+@entry
 def forward(
-    constants: Any, tanh: Any, weights: Any, readout: Any, trials: Any, timing: Any, keep: bool, work: Any,
-    series: Any,
-) -> None:  # fmt: skip
-    """Run all trials of all networks; fill ``work`` and ``series``."""
-    for i in prange(weights[0].shape[0]):
-        _run(np.int64(i), constants, tanh, weights, readout, trials, timing, keep, work, series)
-
-
-@inner
-def _run(
     i: int, constants: Any, tanh: Any, weights: Any, readout: Any, trials: Any, timing: Any, keep: bool,
     work: Any, series: Any,
 ) -> None:  # fmt: skip
-    """Run all trials of network i."""
+    """Run all trials of network i; fill its part of ``work`` and ``series``."""
     arm, muscles = constants
     initial, wi, bi, wh, bh = weights
     states, gates, inputs = work

@@ -1,6 +1,6 @@
 """Reverse pass of ``agents.kernels.gru``: from gradients on the series to gradients on the parameters.
 
-Networks are the outer loop, as there, and time runs backwards inside. Gradients on weights are sums of outer
+A call takes one network, as there, and time runs backwards inside. Gradients on weights are sums of outer
 products over time; they are computed as matrix products over ``CHUNK`` control steps, while these are in
 cache.
 """
@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import prange
 
 from agents.kernels import arm as na
 from agents.kernels import cell
-from agents.kernels.compile import inner, parallel_entry
+from agents.kernels.compile import entry, inner
 from agents.kernels.gru import HAND, INPUTS, MUSCLES, SENSED, N, blocks_of, control_of, field_of
 from agents.kernels.lanes import ARMS, load, store
 from agents.kernels.product import add_packed, pack, packed, padded
@@ -25,22 +24,15 @@ CHUNK: Final = 10  # control steps
 SPARE: Final = 16  # columns, so that rows whose length is a power of two do not share cache lines
 
 
-@parallel_entry
+@entry
 def backward(
-    constants: Any, weights: Any, trials: Any, timing: Any, learn: Any, work: Any, series: Any, grads: Any,
-    out: Any,
-) -> None:  # fmt: skip
-    """Fill ``out``; gradients on input weights and on the read-out only if ``learn`` asks for them."""
-    for i in prange(weights[0].shape[0]):
-        _run_back(np.int64(i), constants, weights, trials, timing, learn, work, series, grads, out)
-
-
-@inner
-def _run_back(
     i: int, constants: Any, weights: Any, trials: Any, timing: Any, learn: Any, work: Any, series: Any,
     grads: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Go through all trials of network i, backwards."""
+    """Go through all trials of network i, backwards; fill its part of ``out``.
+
+    Gradients on input weights and on the read-out are computed only if ``learn`` asks for them.
+    """
     arm, muscles = constants
     wi, wh, wo = weights
     states, gates, inputs = work

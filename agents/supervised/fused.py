@@ -18,6 +18,7 @@ from agents.kernels import cell as numba_cell
 from agents.kernels import gru as numba_gru
 from agents.kernels import gru_vjp as numba_gru_vjp
 from agents.kernels.lanes import ARMS
+from agents.kernels.threads import for_every_network
 from agents.supervised.networks import PARAMETERS, Ensemble, GRUEnsemble, State
 from agents.supervised.reaches import Reaches
 from agents.supervised.rollout import Trajectory, combined_field
@@ -138,10 +139,10 @@ class _Rollout(torch.autograd.Function):
         timing = (reaches.timing.vision, reaches.timing.proprioception, reaches.timing.cue)
         begin = initial[:, None].expand(n, m, units) if memory is None else memory.detach()
         weights = tuple(p.contiguous().numpy() for p in (begin, wi, bi, wh, bh, wo, bo))
-        numba_gru.forward(
-            owner.arm, tuple(dtype.type(value) for value in numba_cell.TANH), weights[:5], weights[5:],
-            tuple(trials.values()),
-            timing, keep, work, (*series, hidden),
+        tanh = tuple(dtype.type(value) for value in numba_cell.TANH)
+        for_every_network(
+            numba_gru.forward, n, owner.arm, tanh, weights[:5], weights[5:], tuple(trials.values()), timing,
+            keep, work, (*series, hidden),
         )  # fmt: skip
         if keep:
             owner.tickets[slot] += 1
@@ -168,8 +169,8 @@ class _Rollout(torch.autograd.Function):
             needed["readout_weight"] or needed["readout_bias"],
         )
         out = tuple(np.empty_like(weight) for weight in ctx.weights)
-        numba_gru_vjp.backward(
-            owner.arm, ctx.reverse_weights,
+        for_every_network(
+            numba_gru_vjp.backward, len(ctx.weights[0]), owner.arm, ctx.reverse_weights,
             tuple(ctx.trials[name] for name in ("go", "field", "control", "timed", "views")), ctx.timing,
             learn, ctx.work, ctx.series, tuple(g.contiguous().numpy() for g in grads), out,
         )  # fmt: skip

@@ -160,15 +160,15 @@ def _setting(config: Speed) -> Section:
     """The machine and the sizes; results in different settings do not mix."""
     sizes = {name: getattr(config, name) for name in ("networks", "units", "rollout", "device")}
     try:
-        import numba
+        from agents.kernels.threads import threads
 
-        numba_threads = numba.get_num_threads()
+        kernel_threads = threads()
     except ImportError:
-        numba_threads = None
+        kernel_threads = None
     return {
         "device": "cpu" if config.device == "cpu" else torch.cuda.get_device_name(config.device),
         "cpu": _cpu(),
-        "threads": {"cores": os.cpu_count(), "torch": torch.get_num_threads(), "numba": numba_threads},
+        "threads": {"cores": os.cpu_count(), "torch": torch.get_num_threads(), "numba": kernel_threads},
         "sizes": sizes,
     }
 

@@ -203,26 +203,26 @@ def ratio(above: list[float], below: list[float]) -> float:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch and numba compute with this number of threads."""
+    """Let torch and the kernels compute with this number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        with _numba_threads(count):
+        with _kernel_threads(count):
             yield
     finally:
         torch.set_num_threads(before)
 
 
 @contextmanager
-def _numba_threads(count: int) -> Iterator[None]:
+def _kernel_threads(count: int) -> Iterator[None]:
     try:
-        import numba
+        from agents.kernels import threads as kernels
     except ImportError:
         yield
         return
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    before = kernels.threads()
+    kernels.set_threads(count)
     try:
         yield
     finally:
-        numba.set_num_threads(before)
+        kernels.set_threads(before)

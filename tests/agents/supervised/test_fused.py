@@ -19,6 +19,7 @@ from savings_gym.perturbations.fields import ChannelField, CurlField, ElasticFie
 from savings_gym.task.settings import Delays, Noise
 
 fused = pytest.importorskip("agents.supervised.fused", reason="the fused rollout needs numba")
+kernel_threads = pytest.importorskip("agents.kernels.threads")
 
 SERIES = [field.name for field in dataclasses.fields(Trajectory) if field.name != "memory"]
 EVERYTHING = CurlField(8.0) + ElasticField(20.0, onset="start") + ElasticField(-9.0, (0.1, 0.5), onset="cue")
@@ -194,11 +195,9 @@ def test_the_number_of_threads_changes_nothing(tmp_path):
 
 def write_three_networks(path):
     """Write what three networks do, with all gradients, and with how many threads."""
-    import numba
-
     trajectory, grads = with_gradients(fused.FusedRollout(), lively(networks=3), batch(networks=3))
     series = {name: getattr(trajectory, name).detach() for name in SERIES}
-    torch.save(series | grads | {"threads": numba.get_num_threads()}, path)
+    torch.save(series | grads | {"threads": kernel_threads.threads()}, path)
 
 
 def test_a_network_does_not_depend_on_the_others():
