@@ -7,6 +7,7 @@ orthogonal to the shift and to the force axes; every draw is reported.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ from experiments.stored.runs import StoredRuns
 from experiments.study import DISPLACED_FF1, DISPLACEMENTS, REFERENCE, SLOPE, Quantity, displaced, quantity
 from savings_gym.activity.displacement import random_orthogonal
 from savings_gym.arrays import MM, Columns, Floats
-from savings_gym.metrics.statistics import Sampling, t_test
+from savings_gym.metrics.statistics import Sampling, mean_interval, t_test
 from savings_gym.task.settings import CONTROL_STEP
 
 DRAWS: Final = 8  # random directions at the study's time
@@ -238,8 +239,20 @@ def _text(quantities: list[Quantity], result: Displaced) -> str:
         f"that displacement is left ({typical:.2g} % as a geometric mean, which panel d "
         f"shows). Of the {len(by_time)} times tried, the slope is largest at "
         f"{strongest:.2f} s{late}: {MM * there.shift.mean():.3g} {UNIT}, in magnitude {sizes[0]:.3g} against "
-        f"{sizes[1]:.3g} for random directions."
+        f"{sizes[1]:.3g} for random directions.{_afterwards(by_time, strongest)}"
     )
+
+
+def _afterwards(by_time: Mapping[float, Slopes], strongest: float) -> str:
+    """That the slope has the other sign soon after it was largest, if it has; begins with a space."""
+    side = np.sign(by_time[strongest].shift.mean())
+    for time in (time for time in by_time if time > strongest):
+        its = mean_interval(by_time[time].shift)
+        if side * its[0] < 0.0 and side * its[1] < 0.0:
+            low, high = (MM * end for end in its)
+            number = format_value(MM * by_time[time].shift.mean(), (low, high), UNIT)
+            return f" Displaced later, at {time:.2f} s, it has the other sign: {number}."
+    return ""
 
 
 def displacement_figure(result: Displaced) -> Figure:

@@ -28,15 +28,16 @@ from savings_gym.metrics.statistics import Sampling
 class LinearProbes:
     """Probes whose deviation is linear in what is added: -1 mm per shift, more at go, and a gain off it."""
 
-    def __init__(self, direction, gain_off):
+    def __init__(self, direction, gain_off, late=-1e-3):
         self.direction, self.gain_off = direction, gain_off
+        self.slope = {51: -3e-3, 54: late}
 
     def deviation(self, vectors, step, phase="NF2"):
         moves = np.asarray(vectors)
         along = np.sum(moves * self.direction, axis=-1) / np.sum(self.direction**2, axis=-1)
         off = self.gain_off * (moves - along[..., None] * self.direction)[..., 0]
         start = 0.034 if phase == "NF1" else 0.033
-        return start + np.arange(moves.shape[1]) * 1e-4 - (3e-3 if step == 51 else 1e-3) * along + off
+        return start + np.arange(moves.shape[1]) * 1e-4 + self.slope.get(step, -1e-3) * along + off
 
     slopes = figure_displacement.DisplacedProbes.slopes  # of `deviation`
 
@@ -44,10 +45,10 @@ class LinearProbes:
         return np.full((*np.asarray(vectors).shape[:2], 100), 0.25)
 
 
-def displaced_figure(monkeypatch, out, gain_off):
+def displaced_figure(monkeypatch, out, gain_off, late=-1e-3):
     stored = planted_runs()
     shift = figure_displacement.preparation(stored.activity(MAIN)).shift.vector
-    fake = LinearProbes(shift, gain_off)
+    fake = LinearProbes(shift, gain_off, late)
     monkeypatch.setattr(figure_displacement.DisplacedProbes, "of_run", staticmethod(lambda *_: fake))
     return displacement(stored, out)
 
@@ -72,6 +73,12 @@ def test_a_planted_slope_along_the_shift_is_found_and_random_directions_have_non
     assert "at 0.51 s, when the cue is seen and the field acts: -3" in findings.text
     table = findings.tables["Displacements at other times"]
     assert table.count("\n") == 3 + len(TIMES) and "| 0.51 s | -3.00 [-3.00, -3.00]" in table
+
+
+def test_a_slope_that_changes_its_sign_after_go_is_told(monkeypatch, tmp_path):
+    assert "other sign" not in displaced_figure(monkeypatch, tmp_path, 0.0).text
+    text = displaced_figure(monkeypatch, tmp_path, 0.0, late=2e-3).text
+    assert text.endswith("at 0.54 s, it has the other sign: 2.00 mm per unit of shift [2.00, 2.00].")
 
 
 def test_random_directions_that_move_more_are_said_to_move_more(monkeypatch, tmp_path):
