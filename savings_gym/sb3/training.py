@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from math import ceil
@@ -22,6 +23,7 @@ from savings_gym.sb3.training_env import TrainingEnv
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.settings import TRIAL_STEPS
 
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 # Constructor arguments that are no hyper-parameters
 NO_HYPERPARAMETERS = {"self", "env", "policy", "verbose", "device", "tensorboard_log", "_init_setup_model"}
 
@@ -196,7 +198,8 @@ class TrialCount:
 def describe(model: BaseAlgorithm) -> dict[str, Any]:
     """Return name, policy and hyper-parameters of an algorithm, JSON-able.
 
-    Hyper-parameters are the constructor arguments that the algorithm keeps as attributes.
+    Hyper-parameters are the constructor arguments that the algorithm keeps as attributes. A function, such as a
+    learning rate that falls, is written by its name, without what it holds.
     """
     names: set[str] = set()
     for cls in type(model).__mro__:
@@ -208,17 +211,18 @@ def describe(model: BaseAlgorithm) -> dict[str, Any]:
     return {
         "algorithm": type(model).__name__,
         "policy": type(model.policy).__name__,
-        "hyperparameters": {name: _plain(value) for name, value in values.items() if _reproducible(value)},
+        "hyperparameters": {name: _plain(value) for name, value in values.items()},
     }
 
 
 def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=repr))
-
-
-def _reproducible(value: Any) -> bool:
-    """Return whether a value can be written as JSON, the same in every run (without an address in memory)."""
+    """Return a value as JSON has it; what JSON lacks, in words."""
     try:
-        return " at 0x" not in json.dumps(value, default=repr, allow_nan=False)
-    except (TypeError, ValueError):
-        return False
+        return json.loads(json.dumps(value, default=_words, allow_nan=False))
+    except (TypeError, ValueError):  # keys that are no strings, or numbers that are not finite
+        return _words(value)
+
+
+def _words(value: Any) -> str:
+    """Return a value in words that are the same in every run: without an address in memory."""
+    return ADDRESS.sub("", repr(value))

@@ -1,5 +1,8 @@
 """The algorithms of stable-baselines3 and sb3-contrib train on every id, through the adapter and callback."""
 
+import json
+from functools import partial
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 
 from savings_gym import BCI_ENV_IDS, ENV_IDS
 from savings_gym.sb3.callback import SavingsCallback
+from savings_gym.sb3.training import describe
 from savings_gym.sb3.vec_env import ReachVecEnv
 from savings_gym.task.settings import TRIAL_STEPS
 
@@ -57,3 +61,22 @@ def test_ars_is_refused_because_it_collects_no_rollouts():
     with pytest.raises(TypeError, match="which collect rollouts; ARS is neither"):
         model.learn(10_000, SavingsCallback(TWO, 2))
     assert np.array_equal(before, weights(model)) and model.num_timesteps == 0
+
+
+def falling(progress):
+    return 1e-3 * progress
+
+
+@pytest.mark.parametrize(
+    ("settings", "written"),
+    [
+        ({"learning_rate": falling}, "<function falling>"),
+        ({"learning_rate": partial(pow, 2.0)}, "functools.partial(<built-in function pow>, 2.0)"),
+        ({"target_kl": float("inf")}, "inf"),
+        ({"policy_kwargs": {"net_arch": [8]}}, {"net_arch": [8]}),
+    ],
+)
+def test_every_hyperparameter_is_written_alike_in_every_run(settings, written):
+    model = PPO("MlpPolicy", ReachVecEnv(2), n_steps=TRIAL_STEPS, batch_size=TRIAL_STEPS, **settings)
+    (name,) = settings
+    assert json.loads(json.dumps(describe(model), allow_nan=False))["hyperparameters"][name] == written
