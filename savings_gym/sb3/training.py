@@ -198,8 +198,8 @@ class TrialCount:
 def describe(model: BaseAlgorithm) -> dict[str, Any]:
     """Return name, policy and hyper-parameters of an algorithm, JSON-able.
 
-    Hyper-parameters are the constructor arguments that the algorithm keeps as attributes. A function, such as a
-    learning rate that falls, is written by its name, without what it holds.
+    Hyper-parameters are the constructor arguments that the algorithm keeps as attributes. A function, such as
+    a learning rate that falls, is written by its name, without what it holds.
     """
     names: set[str] = set()
     for cls in type(model).__mro__:
