@@ -120,8 +120,8 @@ class TorchArm:
 
         The units are optimal lengths and maximum shortening velocities.
         """
-        arms = tendons.moment_arms(self.paths, q, torch)
-        length = (tendons.lengths(self.paths, q, torch) - self.muscles.slack) / self.muscles.optimal
+        length, arms = tendons.lengths_and_moment_arms(self.paths, q, torch)
+        length = (length - self.muscles.slack) / self.muscles.optimal
         return length, (arms * v[..., None, :]).sum(-1) / self.muscles.speed, arms
 
     def muscle_force(

@@ -64,18 +64,23 @@ def _free_part(paths: Paths, q: Any, xp: Any) -> tuple[Any, Any, Any, Any, Any, 
 
 def lengths(paths: Paths, q: Any, xp: Any = np) -> Any:
     """Return the path lengths, (..., muscles) m, at joint angles q, (..., joints) rad."""
-    *_, free, (tx, ty) = _free_part(paths, q, xp)
-    wraps = paths.radius > 0
-    angle = xp.arctan2(xp.where(wraps, ty, 0.0), xp.where(wraps, tx, 1.0))
-    # The turn is cut where no muscle of this arm ever is: a quarter turn before the wrap begins.
-    arc = xp.remainder(paths.sense * (angle - paths.first_angle) + np.pi / 2, 2 * np.pi) - np.pi / 2
-    return (paths.crosses * (free + paths.radius * arc)).sum(-1) + paths.constant
+    return lengths_and_moment_arms(paths, q, xp)[0]
 
 
 def moment_arms(paths: Paths, q: Any, xp: Any = np) -> Any:
     """Return the moment arms dL/dq, (..., muscles, joints) m; negative if the muscle flexes the joint."""
-    bx, by, ux, uy, *_ = _free_part(paths, q, xp)
-    return paths.crosses * (uy * bx - ux * by)
+    return lengths_and_moment_arms(paths, q, xp)[1]
+
+
+def lengths_and_moment_arms(paths: Paths, q: Any, xp: Any = np) -> tuple[Any, Any]:
+    """Return both, which have most of their terms in common."""
+    bx, by, ux, uy, free, (tx, ty) = _free_part(paths, q, xp)
+    wraps = paths.radius > 0
+    angle = xp.arctan2(xp.where(wraps, ty, 0.0), xp.where(wraps, tx, 1.0))
+    # The turn is cut where no muscle of this arm ever is: a quarter turn before the wrap begins.
+    arc = xp.remainder(paths.sense * (angle - paths.first_angle) + np.pi / 2, 2 * np.pi) - np.pi / 2
+    length = (paths.crosses * (free + paths.radius * arc)).sum(-1) + paths.constant
+    return length, paths.crosses * (uy * bx - ux * by)
 
 
 def read_paths(model: mujoco.MjModel) -> Paths:
