@@ -277,6 +277,7 @@ def test_the_results_of_the_readme_are_the_committed_ones() -> None:
         f"other-field: {BEYOND}": ("{:.2f} mm", 1),
         "double: initial savings beyond practice": ("{:.2f} mm", 1),
         "washout-short: initial savings beyond practice": ("{:.2f} mm", 1),
+        "motor: initial savings beyond practice": ("{:.2f} mm", 1),
         "initial savings beyond practice, 32 units": ("{:.2f} mm", 1),
         "initial savings beyond practice, 64 units": ("{:.2f} mm", 1),
         "remainder of a displacement when go is seen, shift": ("{:.0f} %", 1),
