@@ -1,9 +1,8 @@
 """How kernels are compiled: every numba decorator of the package, and when stored kernels are dropped.
 
 ``entry`` is for kernels that Python calls; they are kept on disk between runs. The others are for functions
-that only kernels call: ``inner`` for loops over arrays, ``inlined`` for short
-formulas that take the settings of their caller, and ``lanewise`` for formulas over lanes
-(``agents.kernels.lanes``).
+that only kernels call: ``inner`` for loops over arrays, ``inlined`` for short formulas that take the settings
+of their caller, and ``lanewise`` for formulas over lanes (``agents.kernels.lanes``).
 """
 
 from __future__ import annotations

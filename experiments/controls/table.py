@@ -16,16 +16,19 @@ from savings_gym.files import write_atomically, write_json
 
 Row = dict[str, Any]
 TABLE: Final = "controls.json"
-INTRODUCTION: Final = """# Controls of savings
+COMPARISONS: Final = (
+    "*Within*: FF1 against FF2 of the condition. *First encounter*: FF2 against the FF1 in which the same "
+    "networks met this field first. *Beyond practice*: FF2 against FF2 of the same networks after as many "
+    "updates with no field in FF1. *Less the main run's*: savings beyond practice less those of the main "
+    "run, in the same networks and the same field. *Mirrored*: FF1 against FF2 with its sign changed, the "
+    "study's contrast for an opposite field."
+)
+INTRODUCTION: Final = f"""# Controls of savings
 
-Every condition is the main experiment with one thing changed, on the same pre-trained networks. *Within*:
-FF1 against FF2 of the condition. *First encounter*: FF2 against the FF1 in which the same networks met this
-field first. *Beyond practice*: FF2 against FF2 of the same networks after as many updates with no field in
-FF1. *Mirrored*: FF1 against FF2 with its sign changed, the study's contrast for an opposite field. Positive
-is savings. Intervals are 95 % intervals over networks, p values come from paired t tests. *Holm*: corrected
-over all conditions for each kind of comparison; the sentences follow from these. *Less the main run's*:
-initial savings beyond practice less those of the main run, in the same networks. `-`: the comparison has no
-meaning, or cannot be made.
+Every condition is the main experiment with one thing changed, on the same pre-trained networks. {COMPARISONS}
+Positive is savings. Intervals are 95 % intervals over networks, p values come from paired t tests. *Holm*:
+corrected over all conditions for each kind of comparison; the sentences follow from these. `-`: the
+comparison has no meaning, or cannot be made.
 """
 SHIFTS: Final = """Preparatory activity 0.16 s into the trial, in the null field. *Own shift left*: share of
 the condition's own shift from NF1 to FF1 that is left in NF2. *Common*: share of that change which all

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from experiments.controls.conditions import MAIN
 from experiments.controls.meaning import effect
-from experiments.controls.table import TABLE, sections
+from experiments.controls.table import COMPARISONS, TABLE, sections
 from experiments.drawing import style as look
 from experiments.figures.explanations import explanations
 from experiments.figures.findings import TESTED_BY_PRACTICE, Findings, listed
@@ -44,13 +44,6 @@ LOOK: Final[dict[str, dict[str, Any]]] = {
 OFFSET: Final = {FIRST: 0.27, PRACTICE: 0.0, SELF: 0.0, MIRRORED: -0.27, OF_SHAM: -0.27}  # in a row
 SHIFT: Final = "nf2_on_main"
 MEANT, DEVIATION, SHIFTS = "What it means", "Initial deviation", "Preparatory activity"  # titles of tables
-COMPARISONS: Final = (
-    "*Within*: FF1 against FF2 of the condition. *First encounter*: FF2 against the FF1 in which the same "
-    "networks met this field first. *Beyond practice*: FF2 against FF2 of the same networks after as many "
-    "updates with no field in FF1. *Less the main run's*: savings beyond practice less those of the main "
-    "run, in the same networks and the same field. *Mirrored*: FF1 against FF2 with its sign changed, the "
-    "study's contrast for an opposite field."
-)
 OF_SHAMS: Final = (
     "Networks without a field in FF1 have no shift of their own that they could keep: their activity drifts, "
     "in NF2 for longer than in FF1."

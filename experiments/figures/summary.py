@@ -100,16 +100,8 @@ def summary_table(findings: Mapping[str, Findings]) -> str:
             continue
         shown = as_ratio(entry) if name == beyond(FASTER, UNITS) else entry
         ours = format_value(shown.value, shown.ci, shown.unit)
-        lines.append(
-            (
-                words,
-                ours,
-                format_p(entry.p_holm),
-                _of_study(name),
-                str(entry.networks),
-                f"[{figure}](#{figure})",
-            )
-        )
+        p, networks = format_p(entry.p_holm), str(entry.networks)
+        lines.append((words, ours, p, _of_study(name), networks, f"[{figure}](#{figure})"))
     return markdown_table(
         ("finding", "ours [95 % interval]", "p (Holm)", "study", "networks", "figure"), lines
     )
