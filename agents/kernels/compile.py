@@ -8,6 +8,7 @@ of their caller, and ``lanewise`` for formulas over lanes (``agents.kernels.lane
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,10 +36,12 @@ def _forget_if_stale(kernel: Any) -> None:
     """Remove a kernel that was kept on disk if any source file of this package is newer.
 
     Numba notices changes in the file of a function, but not in those of the functions that it calls.
+    Another process that starts at the same moment may remove the same files: one that is gone is passed over.
     """
     function = kernel.py_func
     changed = max(source.stat().st_mtime for source in Path(__file__).parent.glob("*.py"))
     stem = function.__module__.rpartition(".")[2]
     for file in Path(kernel.stats.cache_path).glob(f"{stem}.{function.__qualname__}-*.nb[ic]"):
-        if file.stat().st_mtime < changed:
-            file.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < changed:
+                file.unlink()

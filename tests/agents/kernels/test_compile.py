@@ -39,3 +39,21 @@ def test_a_kernel_is_kept_until_a_source_of_the_package_is_newer(tmp_path):
         os.utime(kept, (0, 0))  # older than every source
     assert load(file) == 0
     assert load(file) == 1
+
+
+def test_a_stale_kernel_that_another_process_has_removed_is_no_error(tmp_path, monkeypatch):
+    file = tmp_path / "doubling.py"
+    file.write_text(SOURCE)
+    load(file)
+    glob = Path.glob
+
+    def all_gone_since(folder, pattern):
+        listed = list(glob(folder, pattern))
+        if pattern.endswith(".nb[ic]"):
+            assert len(listed) == 2  # index and machine code
+            for kept in listed:
+                kept.unlink()
+        return listed
+
+    monkeypatch.setattr(Path, "glob", all_gone_since)
+    assert load(file) == 0
