@@ -34,3 +34,9 @@ def test_no_module_but_those_for_stable_baselines3_loads_anything_heavy():
     names = modules_without_sb3()
     assert "savings_gym.probes.tracking" in names and "savings_gym.activity.recording" in names
     assert packages_loaded_by(f"import {', '.join(names)}") & HEAVY == set()
+
+
+def test_processes_of_a_sweep_that_start_others_load_no_torch():
+    """They wait beside those that compute, one in every job of a cluster."""
+    loaded = packages_loaded_by("import experiments.sweep.workers, experiments.sweep.journal")
+    assert loaded & {"torch", "stable_baselines3", "matplotlib", "numba"} == set()

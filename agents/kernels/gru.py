@@ -40,10 +40,13 @@ def blocks_of(trials: int) -> int:
 
 @entry
 def forward(
-    i: int, constants: Any, tanh: Any, weights: Any, readout: Any, trials: Any, timing: Any, keep: bool,
-    work: Any, series: Any,
+    i: int, constants: Any, tanh: Any, weights: Any, readout: Any, trials: Any, timing: Any, displaced: Any,
+    keep: bool, work: Any, series: Any,
 ) -> None:  # fmt: skip
-    """Run all trials of network i; fill its part of ``work`` and ``series``."""
+    """Run all trials of network i; fill its part of ``work`` and ``series``.
+
+    ``displaced`` is a control step, before which (m, H) values are added to the activity; -1 for no step.
+    """
     arm, muscles = constants
     initial, wi, bi, wh, bh = weights
     states, gates, inputs = work
@@ -68,7 +71,10 @@ def forward(
         slot, at = (t, t * int(arm[na.SUBSTEPS])) if keep else (0, 0)
         _sense_muscles(muscles, states[i, at], postures, lengths[t])
         _observe(i, t, trials, timing, hands, lengths, inputs[i, slot])
-        cell.step(inputs[i, slot], hiddens[i, t], (of_inputs, of_state, of_state_n), (bi[i], bh[i]), tanh,
+        hidden = hiddens[i, t]
+        if t == displaced[0]:
+            hidden = hidden + displaced[1][i]
+        cell.step(inputs[i, slot], hidden, (of_inputs, of_state, of_state_n), (bi[i], bh[i]), tanh,
                   drives, gates[i, slot], hiddens[i, t + 1])  # fmt: skip
         for b in range(m):
             for k in range(N):

@@ -21,7 +21,8 @@ from agents.kernels.lanes import ARMS
 from agents.kernels.threads import for_every_network
 from agents.supervised.networks import PARAMETERS, Ensemble, GRUEnsemble, State
 from agents.supervised.reaches import Reaches
-from agents.supervised.rollout import Trajectory, combined_field
+from agents.supervised.rollout import Trajectory, added_activity, combined_field
+from savings_gym.activity.displacement import Displacement
 from savings_gym.arm.changes import ArmLike
 from savings_gym.arm.model import load_arm
 from savings_gym.perturbations.linear_fields import STAGES
@@ -61,19 +62,30 @@ class FusedRollout:
         feedback: torch.Tensor | None = None,
         memory: State | None = None,
         slot: int = 0,
+        displacement: Displacement | None = None,
     ) -> Trajectory:
         """Run all trials of all networks, from the learned initial state or from a ``memory`` on.
 
         If given ``feedback`` (n, outputs, units), the gradients are those of
         ``agents.supervised.local_rule``: the reverse pass leaves out recurrent and input weights and replaces
         the read-out by the feedback.
+
+        Raises:
+            ValueError: If the reaches have signal-dependent noise, if the displacement does not fit, or if
+                gradients of displaced trials are asked for.
         """
         if reaches.signal_noise is not None:
             raise ValueError("the fused rollout has no signal-dependent noise: choose rollout 'plain'")
         parameters = [getattr(ensemble, name) for name in PARAMETERS]
         begin = None if memory is None else memory[0]
+        keep = torch.is_grad_enabled()
+        displaced = -1, np.zeros((ensemble.networks, 0, 0), parameters[0].detach().numpy().dtype)
+        if displacement is not None:
+            if keep:
+                raise ValueError("the fused rollout has no gradients of displaced trials: choose 'plain'")
+            displaced = displacement.step, added_activity(displacement, ensemble, reaches).numpy()
         hand, velocity, force, excitation, hidden = _Rollout.apply(
-            self, slot, reaches, feedback, torch.is_grad_enabled(), begin, *parameters
+            self, slot, reaches, feedback, keep, displaced, begin, *parameters
         )
         return Trajectory(hand, velocity, force, excitation, hidden, (hidden[:, -1],))
 
@@ -120,7 +132,7 @@ class _Rollout(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, owner: FusedRollout, slot: int, reaches: Reaches, feedback: torch.Tensor | None, keep: bool,
-        memory: torch.Tensor | None, *parameters: torch.Tensor,
+        displaced: tuple[int, NDArray[Any]], memory: torch.Tensor | None, *parameters: torch.Tensor,
     ) -> Any:  # fmt: skip
         initial, wi, bi, wh, bh, wo, bo = (p.detach() for p in parameters)
         n, units = initial.shape
@@ -142,7 +154,7 @@ class _Rollout(torch.autograd.Function):
         tanh = tuple(dtype.type(value) for value in numba_cell.TANH)
         for_every_network(
             numba_gru.forward, n, owner.arm, tanh, weights[:5], weights[5:], tuple(trials.values()), timing,
-            keep, work, (*series, hidden),
+            displaced, keep, work, (*series, hidden),
         )  # fmt: skip
         if keep:
             owner.tickets[slot] += 1
@@ -163,7 +175,7 @@ class _Rollout(torch.autograd.Function):
                 "differentiate a fused rollout before the next one: they share their work space"
             )
         owner.tickets[ctx.slot] += 1
-        needed = dict(zip(PARAMETERS, ctx.needs_input_grad[6:], strict=True))
+        needed = dict(zip(PARAMETERS, ctx.needs_input_grad[7:], strict=True))
         learn = (
             needed["input_weight"] or needed["input_bias"],
             needed["readout_weight"] or needed["readout_bias"],
@@ -180,7 +192,7 @@ class _Rollout(torch.autograd.Function):
         else:
             of_memory, of_initial = None, _sum_over_trials(of_begin)
         gradients = zip(needed.values(), (of_initial, *of_weights), strict=True)
-        return (*[None] * 5, of_memory, *(gradient if need else None for need, gradient in gradients))
+        return (*[None] * 6, of_memory, *(gradient if need else None for need, gradient in gradients))
 
 
 def _sum_over_trials(gradient: torch.Tensor) -> torch.Tensor:

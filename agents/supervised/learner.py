@@ -202,9 +202,7 @@ class SupervisedLearner:
     def probe(self, reaches: Reaches, displacement: Displacement | None = None) -> Trajectory:
         """Return what the networks do, without learning, with their activity displaced if given."""
         with torch.no_grad():
-            if displacement is not None:
-                return plain_rollout(self.ensemble, self.arm, reaches, displacement)
-            return self.run(self.ensemble, reaches)
+            return self.run(self.ensemble, reaches, displacement=displacement)
 
     def probe_sessions(self, sessions: Sequence[Reaches]) -> list[Trajectory]:
         """Return what the networks do in trial after trial with their memory carried, without learning."""
@@ -222,11 +220,12 @@ class Rollout(Protocol):
         feedback: torch.Tensor | None = None,
         memory: State | None = None,
         slot: int = 0,
-        /,
+        displacement: Displacement | None = None,
     ) -> Trajectory:
         """Run all trials of all networks, from the learned initial state or from a ``memory`` on.
 
-        Trajectories that are differentiated together need different slots.
+        Trajectories that are differentiated together need different slots. Those with a displacement are not
+        for learning.
         """
 
 
@@ -270,10 +269,12 @@ def make_rollout(ensemble: Ensemble, arm: TorchArm, kind: str = "auto") -> Rollo
 
     def plain(
         ensemble: Ensemble, reaches: Reaches, feedback: torch.Tensor | None = None,
-        memory: State | None = None, slot: int = 0, /,
+        memory: State | None = None, slot: int = 0, displacement: Displacement | None = None,
     ) -> Trajectory:  # fmt: skip
         if feedback is None:
-            return plain_rollout(ensemble, arm, reaches, memory=memory)
+            return plain_rollout(ensemble, arm, reaches, displacement, memory)
+        if displacement is not None:
+            raise ValueError("the local rule does not learn from displaced trials")
         return local_rollout(ensemble, arm, reaches, feedback, memory)
 
     if arm.impairments:

@@ -7,18 +7,15 @@ units and 8 or 32 trials. The estimates are 0.93 to 1.37 times what was measured
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Final
 
 import torch
 
+from agents.supervised.machine_memory import GB, free_memory
 from agents.supervised.networks import CELLS, INPUTS, OUTPUTS
 from savings_gym.task.settings import TRIAL_STEPS
 
 BYTES_PER_PARAMETER: Final = 28  # weight, gradient twice, two moments of Adam, and copies while drawn
-GB: Final = 1e9
-CGROUP: Final = Path("/sys/fs/cgroup")
 
 
 def learning_memory(cell: str, networks: int, units: int, trials: int, *, fused: bool) -> int:
@@ -66,31 +63,4 @@ def available_memory(device: str = "cpu") -> int | None:
     """Return the bytes of memory that are free on a device, or None if the system does not say."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    limits = [_system_memory(), _container_memory()]
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
-def _system_memory() -> int | None:
-    """Memory that processes can still take on this machine."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def _container_memory() -> int | None:
-    """What the limit of a container (cgroup v2) leaves to this process; file caches count as free."""
-    try:
-        limit, used = ((CGROUP / f"memory.{name}").read_text().strip() for name in ("max", "current"))
-        if limit == "max":
-            return None
-        statistics = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-        return int(limit) - int(used) + int(statistics["inactive_file"])
-    except (OSError, ValueError, KeyError):
-        return None
+    return free_memory()

@@ -23,7 +23,7 @@ from agents.supervised.learner import make_rollout
 from agents.supervised.networks import Ensemble
 from agents.supervised.policy import NetworkPolicy
 from agents.supervised.reaches import Reaches, centre_out
-from agents.supervised.rollout import Trajectory, acting_field, plain_rollout
+from agents.supervised.rollout import Trajectory, acting_field
 from agents.supervised.torch_arm import TorchArm
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, activity_dataset, hand_force, muscle_torque
@@ -63,8 +63,7 @@ def record(
         displacement: What is added to activity in all phases, by broadcasting to (networks, 8, units).
         noise: Noise of the probes.
         delays: Delays of the probes.
-        rollout: As in ``SupervisedLearner``. With a displacement it is always the plain one, so compare its
-            effect with that of a displacement of length 0.
+        rollout: As in ``SupervisedLearner``.
         actuation: Actuation of the arm, ``"muscle"`` or ``"motor"``.
         arm: Changes of the arm, or an MJCF file, see ``savings_gym.arm.changes``.
 
@@ -82,10 +81,8 @@ def record(
                 device=like.device, dtype=like.dtype, arm=load_arm(actuation, arm),
             )  # fmt: skip
             torch_arm = TorchArm(like.device, like.dtype, actuation, arm)
-            if displacement is None:
-                trajectory = make_rollout(ensemble, torch_arm, rollout)(ensemble, reaches)
-            else:
-                trajectory = plain_rollout(ensemble, torch_arm, reaches, displacement)
+            run = make_rollout(ensemble, torch_arm, rollout)
+            trajectory = run(ensemble, reaches, displacement=displacement)
             recordings[phase] = as_recording(trajectory, reaches, torch_arm)
     return activity_dataset(
         recordings, field=field, displacement=displacement, seed=seed, noise=noise, delays=delays

@@ -75,13 +75,7 @@ def plain_rollout(
     n, m = reaches.go_step.shape
     state: ArmState = arm.at_rest(reaches.q0)
     memory = ensemble.initial_state(m) if memory is None else memory
-    added = None
-    if displacement is not None:
-        if displacement.step >= reaches.steps:
-            raise ValueError(
-                f"the displacement comes at step {displacement.step}, expected 0 to {reaches.steps - 1}"
-            )
-        added = torch.tensor(displacement.broadcast(n, m, ensemble.units)).to(memory[0])
+    added = None if displacement is None else added_activity(displacement, ensemble, reaches)
     series: list[tuple[torch.Tensor, ...]] = []
     hands, muscles = [reaches.start], []
     for t in range(reaches.steps):
@@ -102,6 +96,21 @@ def plain_rollout(
         torch.stack(values, 1) for values in zip(*series, strict=True)
     )
     return Trajectory(hand, velocity, force, excitation, hidden, memory)
+
+
+def added_activity(displacement: Displacement, ensemble: Ensemble, reaches: Reaches) -> torch.Tensor:
+    """Return what a displacement adds to the activity, (n, m, units).
+
+    Raises:
+        ValueError: If it has another shape, or comes after the end of the trials.
+    """
+    if displacement.step >= reaches.steps:
+        raise ValueError(
+            f"the displacement comes at step {displacement.step}, expected 0 to {reaches.steps - 1}"
+        )
+    n, m = reaches.go_step.shape
+    values = displacement.broadcast(n, m, ensemble.units)
+    return torch.tensor(values).to(ensemble.initial)
 
 
 def _check_signal_noise(arm: TorchArm, reaches: Reaches) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from agents.supervised.learner import make_rollout
 from agents.supervised.networks import Ensemble
 from agents.supervised.reaches import Reaches, centre_out, centre_out_targets
-from agents.supervised.rollout import Trajectory, plain_rollout, scored_path
+from agents.supervised.rollout import Trajectory, scored_path
 from agents.supervised.torch_arm import TorchArm
 from experiments.savings.phases import stored_field
 from experiments.stored.runs import StoredRuns
@@ -173,7 +173,7 @@ class DisplacedProbes:
         displacement = Displacement(step, moves.swapaxes(0, 1).repeat(N_TARGETS, axis=1))
         with torch.no_grad():
             arm = TorchArm(like.device, like.dtype, self.actuation)
-            return plain_rollout(ensemble, arm, reaches, displacement), reaches
+            return make_rollout(ensemble, arm)(ensemble, reaches, displacement=displacement), reaches
 
 
 def slopes_over(m: Floats, deviation: Floats) -> Floats:

@@ -16,7 +16,6 @@ from typing import Any, Final
 from experiments.runs.command_line import interrupted
 from experiments.runs.side_by_side import ONE_THREAD
 from experiments.sweep.grid import Cell
-from experiments.sweep.subjects import SUBJECTS
 from savings_gym.files import BusyFolderError
 
 FINISHED, FAILED, INTERRUPTED, BUSY, STARTED = "finished", "failed", "interrupted", "busy", "started"
@@ -86,6 +85,8 @@ def thread_limits(threads: int) -> Mapping[str, str]:
 
 
 def _attempt(cell: Cell, sweep: Path) -> tuple[str, str]:
+    from experiments.sweep.subjects import SUBJECTS  # torch too: not for processes that start others
+
     subject = SUBJECTS[cell.experiment]
     try:
         config: Any = subject.config(cell.arguments, cell.folder(sweep))

@@ -19,7 +19,7 @@ from typing import Annotated
 
 import tyro
 
-from agents.supervised.memory import GB
+from agents.supervised.machine_memory import GB
 from experiments.runs.command_line import StopFlag, choice, command_main, differing_flags, refuse_unused
 from experiments.sweep.cell_run import Outcome, Task
 from experiments.sweep.executors import EXECUTORS, LOCAL, RAY, SLURM, SUBMITIT_LOCAL, check_executor, execute

@@ -13,7 +13,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is import
 
 import ray
 
-from agents.supervised.memory import GB
+from agents.supervised.machine_memory import GB
 from experiments.sweep.cell_run import FAILED, INTERRUPTED, LONGEST_ERROR, STARTED, Outcome, Task, run_cell
 from experiments.sweep.resources import Resources
 from experiments.sweep.workers import DEATHS, GRACE, Note, thread_limits

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import tyro
 
-from agents.supervised.memory import GB, learning_memory
+from agents.supervised.machine_memory import GB
+from agents.supervised.memory import learning_memory
 from experiments.benchmark.agents import AGENTS, Sb3Agent, SupervisedAgent
 from experiments.benchmark.protocol import Job
 from experiments.runs.command_line import named_preset

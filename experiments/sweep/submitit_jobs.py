@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import submitit
 
-from agents.supervised.memory import GB
+from agents.supervised.machine_memory import GB
 from experiments.sweep.cell_run import BUSY, FAILED, FINISHED, LONGEST_ERROR, Outcome, Task
 from experiments.sweep.journal import JournalReader, JournalWriter
 from experiments.sweep.resources import Resources

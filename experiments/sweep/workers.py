@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from agents.supervised.memory import GB, available_memory
+from agents.supervised.machine_memory import GB, free_memory
 from experiments.sweep.cell_run import (
     FAILED,
     INTERRUPTED,
@@ -45,7 +45,7 @@ Note = Callable[[Task, Outcome], None]
 
 def run_local(tasks: list[Task], resources: Resources, note: Note, stopped: Callable[[], bool]) -> None:
     """Run tasks in processes on this machine."""
-    memory = resources.memory or SHARE_OF_MEMORY * (available_memory() or float("inf"))
+    memory = resources.memory or SHARE_OF_MEMORY * (free_memory() or float("inf"))
     fitting = []
     for task in tasks:
         if task.memory > memory:

@@ -15,6 +15,7 @@ from agents.supervised.networks import make_ensemble
 from agents.supervised.reaches import STUDY_DELAYS, centre_out, random_reaches
 from agents.supervised.rollout import Trajectory, plain_rollout
 from agents.supervised.torch_arm import TorchArm
+from savings_gym.activity.displacement import Displacement
 from savings_gym.perturbations.fields import ChannelField, CurlField, ElasticField
 from savings_gym.task.settings import Delays, Noise
 
@@ -104,6 +105,24 @@ def test_any_number_of_trials_is_that_of_the_plain_rollout(trials):
         assert_same(getattr(trajectory, name), getattr(expected, name), 1e-7)
     for name, grad in expected_grads.items():
         assert_same(grads[name], grad, 1e-6)
+
+
+@pytest.mark.parametrize("step", [0, 16, 99])
+def test_a_displacement_does_what_it_does_in_the_plain_rollout(step):
+    ensemble, reaches = lively(7), batch()
+    vector = np.random.default_rng(0).normal(size=(2, 8, 7))
+    vector[1, 3] = 0.0
+    displacement, memory = Displacement(step, vector), ensemble.initial_state(8)
+    with torch.no_grad():
+        still = fused.FusedRollout()(ensemble, reaches)
+        ours = fused.FusedRollout()(ensemble, reaches, displacement=displacement)
+        expected = plain_rollout(ensemble, TorchArm(dtype=torch.float64), reaches, displacement, memory)
+    for name in SERIES:
+        assert_same(getattr(ours, name), getattr(expected, name), 1e-7)
+    differs = (ours.hidden != still.hidden).any(-1)  # (n, T, m)
+    assert not differs[:, :step].any() and not differs[1, :, 3].any() and differs[:, step].sum() == 15
+    with pytest.raises(ValueError, match="no gradients of displaced trials"):
+        fused.FusedRollout()(ensemble, reaches, displacement=displacement)
 
 
 def test_motors_are_those_of_the_plain_rollout():

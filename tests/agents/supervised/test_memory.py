@@ -2,8 +2,9 @@
 
 import pytest
 
-from agents.supervised import memory
-from agents.supervised.memory import available_memory, check_learning_memory, learning_memory
+from agents.supervised import machine_memory, memory
+from agents.supervised.machine_memory import free_memory
+from agents.supervised.memory import check_learning_memory, learning_memory
 from agents.supervised.networks import make_ensemble
 
 
@@ -55,12 +56,12 @@ def test_what_fits_is_not_refused_and_the_limit_is_that_of_the_system(monkeypatc
 
 
 def test_a_container_has_less_than_its_machine(monkeypatch, tmp_path):
-    free = available_memory()
+    free = free_memory()
     assert free is None or free > 0
     (tmp_path / "memory.max").write_text("5000000\n")
     (tmp_path / "memory.current").write_text("3000000\n")
     (tmp_path / "memory.stat").write_text("anon 1000000\ninactive_file 1500000\n")
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
-    assert available_memory() == 3_500_000
+    monkeypatch.setattr(machine_memory, "CGROUP", tmp_path)
+    assert free_memory() == 3_500_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert available_memory() != 3_500_000
+    assert free_memory() != 3_500_000

@@ -199,7 +199,7 @@ def test_a_displacement_before_the_first_step_is_another_initial_state():
         assert ours.numpy() == pytest.approx(theirs.numpy(), abs=1e-12), name
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_a_displacement_comes_once_at_its_step_and_in_its_trials_only(cell):
     ensemble, reaches = lively(cell), batch(probe=True)
     vector = torch.zeros(2, 8, UNITS, dtype=torch.float64)

@@ -321,15 +321,3 @@ def test_agents_are_described_and_declare_a_constant_rate():
         if isinstance(agent, Sb3Agent):
             rate = agent.settings.get("learning_rate")
             assert isinstance(rate, float), "a rate that falls after NF1 would hide savings"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["recurrent-ppo-lstm", "ppo"])  # test_resume.py does it with the others
-def test_two_jobs_with_one_seed_make_the_same_table(name, tmp_path):
-    tables = []
-    for i in range(2):
-        job = Job(name, 7, tmp_path / str(i), TINY)
-        benchmark_job.run(job)
-        tables.append(pd.read_parquet(job.out / "probes.parquet"))
-    pd.testing.assert_frame_equal(*tables)
-    assert np.isfinite(tables[0]["lateral_deviation"]).all()

@@ -302,23 +302,3 @@ def test_the_table_has_the_numbers_of_the_summary_beside_those_of_the_study(smok
     residual, force = report.report_rows(summary)[-2:]  # the study gives NF1 - NF2
     assert residual[1:] == ("1 mm", "-2.00 to 4.00", "0.5", "", "0.111 mm")
     assert force[:3] == ("channel force, FF1", "50 %", "-77 to 177")
-
-
-@pytest.mark.slow
-def test_the_plain_rollout_gives_the_same_results_as_the_fused_one(tmp_path: Path) -> None:
-    updates = [f"--{phase}-updates=1" for phase in ("nf1", "ff1", "nf2", "ff2")]
-    summaries, tables = [], []
-    for path in ("fused", "plain"):
-        out = tmp_path / path
-        choices = ["--pretraining-updates", "1", "--rollout", path, "--no-figures", "--out", str(out)]
-        assert main([*UNDRAWN, *updates, *choices]) == 0
-        tables.append(pd.read_parquet(out / "probes.parquet"))
-        summaries.append(json.loads((out / "summary.json").read_text()))
-    fused, plain = tables
-    for column in ("lateral_deviation", "endpoint_error"):
-        assert np.allclose(fused[column], plain[column], atol=1e-5)  # m
-    for phase in ("NF1", "FF1", "NF2", "FF2"):
-        one, other = (summary["phases"][phase] for summary in summaries)
-        assert one["initial_deviation"] == pytest.approx(other["initial_deviation"], abs=1e-5)
-        assert one["final_deviation"] == pytest.approx(other["final_deviation"], abs=1e-5)
-        assert summaries[0]["adaptation"][phase] == pytest.approx(summaries[1]["adaptation"][phase], abs=1e-3)
