@@ -117,16 +117,24 @@ def run(config: Collect) -> int:
     return 0
 
 
-def run_folders(folder: Path) -> Iterator[Path]:
-    """Return the run folders in a folder, at any depth, sorted; none is looked for within another."""
+def run_folders(folder: Path, within: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+    """Return the run folders in a folder, at any depth, sorted; none is looked for within another.
+
+    Args:
+        folder: Where to look.
+        within: The folders that were entered on the way, by device and number: links may lead in a circle.
+    """
+    about = folder.stat()
+    if (place := (about.st_dev, about.st_ino)) in within:
+        return
     with os.scandir(folder) as listing:
         entries = sorted(listing, key=lambda entry: entry.name)
     if any(entry.name in (CONFIG, JOB) for entry in entries):
         yield folder
         return
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from run_folders(Path(entry.path))
+        if entry.is_dir():
+            yield from run_folders(Path(entry.path), (*within, place))
 
 
 def finished_runs(folder: Path) -> tuple[list[Run], list[Path]]:

@@ -7,12 +7,19 @@ of their caller, and ``lanewise`` for formulas over lanes (``agents.kernels.lane
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import numba
+
+log = logging.getLogger(__name__)
+# Of the code that this process has imported: neither later edits nor the dates of files matter.
+SOURCES: Final = hashlib.sha256(
+    b"".join(source.read_bytes() for source in sorted(Path(__file__).parent.glob("*.py")))
+).hexdigest()
 
 FAST: Final[dict[str, Any]] = {"fastmath": True, "error_model": "numpy"}
 # Without reassociation: sine and cosine subtract pi in two parts.
@@ -26,22 +33,19 @@ lanewise: Any = numba.njit(**LANE_MATH)
 
 
 def entry(function: Callable[..., None]) -> Any:
-    """Compile a kernel that Python calls and that releases its lock while it runs."""
-    kernel = numba.njit(cache=True, nogil=True, **FAST)(function)
-    _forget_if_stale(kernel)
-    return kernel
+    """Compile a kernel that Python calls and that releases its lock while it runs.
 
-
-def _forget_if_stale(kernel: Any) -> None:
-    """Remove a kernel that was kept on disk if any source file of this package is newer.
-
-    Numba notices changes in the file of a function, but not in those of the functions that it calls.
-    Another process that starts at the same moment may remove the same files: one that is gone is passed over.
+    Numba keeps it on disk with the size and the date of its file. Here a digest of every source of this
+    package takes their place, since functions of other files are compiled into it.
     """
-    function = kernel.py_func
-    changed = max(source.stat().st_mtime for source in Path(__file__).parent.glob("*.py"))
-    stem = function.__module__.rpartition(".")[2]
-    for file in Path(kernel.stats.cache_path).glob(f"{stem}.{function.__qualname__}-*.nb[ic]"):
-        with suppress(FileNotFoundError):
-            if file.stat().st_mtime < changed:
-                file.unlink()
+    kernel = numba.njit(nogil=True, **FAST)(function)
+    try:
+        kernel.enable_caching()
+    except RuntimeError:  # there is no place where it may write
+        log.warning(
+            "compiled code cannot be kept: %s is compiled in every process; name a folder in NUMBA_CACHE_DIR",
+            function.__name__,
+        )
+    else:
+        kernel._cache._cache_file._source_stamp = SOURCES
+    return kernel

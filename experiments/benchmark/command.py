@@ -20,8 +20,9 @@ from typing import Annotated
 
 from experiments.benchmark.agents import AGENTS, Agent, FixedAgent, SupervisedAgent
 from experiments.benchmark.outside import find_agent, folder_name, is_outside
-from experiments.benchmark.protocol import Job, Protocol, check_exploration, check_seeds
+from experiments.benchmark.protocol import CONTENT, Job, Protocol, check_exploration, check_seeds
 from experiments.runs.command_line import StopFlag, choice, choices, differing_flags, preset_main
+from experiments.runs.out import check_out
 from experiments.runs.side_by_side import Command, run_side_by_side
 from savings_gym.arrays import as_choice
 
@@ -69,8 +70,7 @@ class Benchmark:
         as_choice("preset", self.preset, PRESET_NAMES)
         if self.protocol.sham:
             raise ValueError("--protocol.sham is for a single job; --sham runs every agent with and without")
-        if self.out.is_file():
-            raise FileExistsError(f"--out {self.out} is a file, expected a folder")
+        check_out(self.out, CONTENT)
 
     def chosen(self) -> dict[str, Agent]:
         """Return the agents by name: all that are declared if none is named.

@@ -33,6 +33,7 @@ def run(job: Job) -> int:
         BusyFolderError: If another process is doing it.
     """
     if job.record is not None:
+        remove_state(job.out / STATE)  # of a process that was killed right before
         log.info("%s is finished", job.out)
         return 0
     began, began_core = time.monotonic(), time.process_time()

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import pickle
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -292,23 +293,31 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Details:
         pretraining_criterion=None if agent.pretraining_updates is None else protocol.criterion,
         **updates,
     )
+    began = time.monotonic()
     status = run_savings(config)
     if interrupted(status):
         raise KeyboardInterrupt
     if status:
         raise RuntimeError(f"the supervised ensemble ended with status {status}")
-    return _cost_of_supervised(config)
+    return _cost_of_supervised(config, time.monotonic() - began)
 
 
-def _cost_of_supervised(config: Savings) -> Details:
-    """Trials of the phases, and of the pre-training of every network."""
-    first_phase = json.loads((config.out / SUMMARY).read_text()).get("first_phase", {})
+def _cost_of_supervised(config: Savings, seconds: float) -> Details:
+    """Trials of the phases, and of the pre-training of every network.
+
+    If earlier processes did a part of the work, it took longer than the ``seconds`` of this one. Then the
+    time of the run stands for that of its core, which it has to itself.
+    """
+    summary = json.loads((config.out / SUMMARY).read_text())
+    first_phase = summary.get("first_phase", {})
     trials = {phase: N_TARGETS * getattr(config, f"{phase.lower()}_updates") for phase in PHASES}
     trials["NF1"] = first_phase.get("trials", trials["NF1"])
     weights = start_weights(config) or config.out / PRETRAINED
     pretraining = read_metadata(weights)["pretraining"]
     updates = pretraining.get("updates_made", pretraining["updates"])
     details = how_it_went(trials, first_phase.get("met"), {})
+    if (whole := summary["wall_time_s"]) > seconds:
+        details |= {"wall_time_s": whole, "core_time_s": whole}
     return details | {"pretraining_trials": updates * pretraining["trials"]}
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from experiments.benchmark.agents import AGENTS, SupervisedAgent
 from experiments.benchmark.columns import COMMAND, COST, PERCENT, markdown, name, tables
 from experiments.benchmark.figure import draw_curves, draw_savings
-from experiments.benchmark.protocol import AS_TRAINED, FIXED_NOISE, OWN_NOISE, RESET_NOISE
+from experiments.benchmark.protocol import AS_TRAINED, CONTENT, FIXED_NOISE, OWN_NOISE, RESET_NOISE
 from experiments.benchmark.row_file import ROWS, read_rows, row_tables
 from experiments.benchmark.rows import statistics
 from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, reaches_on_average, sentence
@@ -33,7 +33,7 @@ from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
 
 log = logging.getLogger(__name__)
-CONTENT, PAGE, CURVES, SAVINGS = "benchmark.json", "README.md", "curves.png", "savings.png"
+PAGE, CURVES, SAVINGS = "README.md", "curves.png", "savings.png"
 COMMITTED = Path(__file__).resolve().parents[1] / "results" / "benchmark"
 NOISE_IN_WORDS = {
     FIXED_NOISE: "Learned exploration noise stays as it was at the end of NF1, the same in FF1 and FF2",

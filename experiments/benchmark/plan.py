@@ -19,8 +19,8 @@ from typing import Any
 
 from experiments.benchmark.agents import AGENTS, Sb3Agent, SupervisedAgent
 from experiments.benchmark.columns import name
-from experiments.benchmark.page import COMMITTED, CONTENT
-from experiments.benchmark.protocol import Protocol
+from experiments.benchmark.page import COMMITTED
+from experiments.benchmark.protocol import CONTENT, Protocol
 from experiments.benchmark.verdicts import Row, deviation
 from experiments.runs.command_line import command_main
 from experiments.runs.tables import MISSING, markdown_table

@@ -22,6 +22,7 @@ from savings_gym.task.settings import CATCH_FRACTION, RewardWeights
 
 EXPLORATION = FIXED_NOISE, RESET_NOISE, AS_TRAINED = "fixed", "reset", "as-trained"
 OWN_NOISE = "the agent's own"  # in rows of classes that learn trial by trial, which no protocol reaches
+CONTENT = "benchmark.json"  # the numbers of a benchmark's page
 RECORD = "job.json"  # written last: a folder that has it holds a finished job
 REACHED = 0.010  # m, mean end-point error of an agent that has learned to reach
 LARGEST_SB3_SEED = 2**32 - 1  # of NumPy's global generator, which stable-baselines3 seeds

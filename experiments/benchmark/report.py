@@ -9,8 +9,8 @@ from pathlib import Path
 from experiments.benchmark.columns import COST, tables
 from experiments.benchmark.figure import draw_curves, draw_savings
 from experiments.benchmark.outside import folder_name
-from experiments.benchmark.page import CONTENT, CURVES, PAGE, SAVINGS, render
-from experiments.benchmark.protocol import Job, Protocol
+from experiments.benchmark.page import CURVES, PAGE, SAVINGS, render
+from experiments.benchmark.protocol import CONTENT, Job, Protocol
 from experiments.benchmark.row_file import ROWS, read_rows, row_tables, tables_of, write_row
 from experiments.benchmark.row_source import known_about
 from experiments.benchmark.rows import table_rows

@@ -20,8 +20,10 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,7 +32,7 @@ import numpy as np
 
 from experiments.benchmark.agents import AGENTS, Sb3Agent, chosen_agents
 from experiments.benchmark.protocol import check_seeds
-from experiments.runs.command_line import choice, command_main
+from experiments.runs.command_line import StopFlag, choice, command_main, end_with_parent
 from experiments.runs.side_by_side import ONE_THREAD
 from experiments.runs.tables import markdown_table
 from savings_gym.arrays import MM, as_choice, as_whole_number
@@ -41,6 +43,7 @@ from savings_gym.task.settings import TRIAL_STEPS
 
 log = logging.getLogger(__name__)
 PROBES = 10  # per run
+POLL = 0.2  # s
 SCORED = 3  # last probes, whose mean error is the score
 KEPT = 3  # one in so many draws goes on, to so many times the trials
 DECLARED = "declared"
@@ -152,9 +155,12 @@ def run(config: Search) -> int:
     draws = draw_values(SEARCHABLE[config.agent], config.size("draws"), config.seed)
     numbers, failures = list(range(len(draws))), 0
     os.environ.update(ONE_THREAD)  # inherited by the workers
-    with ProcessPoolExecutor(config.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with StopFlag() as stop:
         for trials in config.rung_trials():
-            failures += _run_rung(config, draws, numbers, trials, pool)
+            failures += _run_rung(config, draws, numbers, trials, stop)
+            if stop():
+                log.warning("interrupted: runs that have ended are kept; the same command makes the others")
+                return stop.status
             numbers = survivors(scores(config, draws, numbers, trials))
     log.info(report(config, draws))
     return 1 if failures else 0
@@ -180,9 +186,9 @@ def run_file(config: Search, values: Values, trials: int, seed: int) -> Path:
 
 
 def _run_rung(
-    config: Search, draws: list[Values], numbers: list[int], trials: int, pool: ProcessPoolExecutor
+    config: Search, draws: list[Values], numbers: list[int], trials: int, stop: Callable[[], bool]
 ) -> int:
-    """Make the missing runs of a rung; return how many failed."""
+    """Make the missing runs of a rung until ``stop()``; return how many failed."""
     missing = [
         (number, seed)
         for number in numbers
@@ -190,24 +196,47 @@ def _run_rung(
         if not run_file(config, draws[number], trials, seed).is_file()
     ]
     log.info("%d trials: %d draws, %d runs missing", trials, len(numbers), len(missing))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(config.jobs, spawn, _begin_worker, (os.getpid(),))
     futures = {
         pool.submit(probe_errors, config.agent, draws[number], trials, seed): (number, seed)
         for number, seed in missing
     }
-    failures = 0
-    for future in as_completed(futures):
-        number, seed = futures[future]
-        try:
-            errors = future.result()
-        except Exception as error:
-            failures += 1
-            log.error("draw %d, seed %d failed: %s", number, seed, error)
-            continue
-        content = {"values": draws[number], "errors": errors}
-        write_json(run_file(config, draws[number], trials, seed), content)
-        report(config, draws)  # so that a search that is stopped leaves its table
-        log.info("draw %d, seed %d: %.1f mm  %s", number, seed, MM * errors[-1], draws[number])
+    failures, running = 0, set(futures)
+    try:
+        while running and not stop():
+            ended, running = wait(running, POLL, FIRST_COMPLETED)
+            for future in ended:
+                number, seed = futures[future]
+                failures += not _keep(config, draws, number, trials, seed, future)
+    finally:
+        workers = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in workers if running else ():
+            worker.terminate()
     return failures
+
+
+def _begin_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
+
+
+def _keep(
+    config: Search, draws: list[Values], number: int, trials: int, seed: int, future: Future[list[float]]
+) -> bool:
+    """Write what a run found; return whether it found anything."""
+    try:
+        errors = future.result()
+    except Exception as error:
+        log.error("draw %d, seed %d failed: %s", number, seed, error)
+        return False
+    content = {"values": draws[number], "errors": errors}
+    write_json(run_file(config, draws[number], trials, seed), content)
+    report(config, draws)  # so that a search that is stopped leaves its table
+    log.info("draw %d, seed %d: %.1f mm  %s", number, seed, MM * errors[-1], draws[number])
+    return True
 
 
 def _seed_scores(config: Search, values: Values, trials: int) -> list[float]:

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from experiments.figures.results_page import INDEX
 from experiments.figures.runs import PlannedRun, check, describe, make_missing
@@ -14,6 +14,7 @@ from experiments.runs.folder import versions
 from savings_gym.files import write_json
 
 log = logging.getLogger(__name__)
+PATIENCE: Final = 600.0  # s that a command waits for another one that is changing the figures
 
 
 def make_runs(planned: Iterable[PlannedRun]) -> int:

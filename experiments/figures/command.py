@@ -58,7 +58,7 @@ from experiments.savings.config import PRESETS as RUN_PRESETS
 from experiments.savings.config import PRETRAINED, SIZE_WEIGHTS, Savings
 from experiments.savings.shared_phases import stored_arguments
 from savings_gym.arrays import as_choice, as_seed
-from savings_gym.files import write_json
+from savings_gym.files import sole_writer, write_json
 
 log = logging.getLogger(__name__)
 
@@ -229,6 +229,12 @@ def run(config: Figures) -> int:
     """
     planned = config.runs()
     check(planned)
+    with sole_writer(config.out):
+        return _run(config, planned)
+
+
+def _run(config: Figures, planned: list[PlannedRun]) -> int:
+    """Do the work of `run` in its folder, which no other process writes."""
     failed, signalled = _make_runs(config, planned)
     if signalled:
         log.warning("interrupted: the same command resumes from there")

@@ -21,7 +21,7 @@ from typing import Annotated, Final
 import tyro
 
 from experiments.controls.conditions import FACTOR_NETWORKS, MAIN, SHAM, Condition, conditions
-from experiments.figures.added_runs import add_to_list, make_runs
+from experiments.figures.added_runs import PATIENCE, add_to_list, make_runs
 from experiments.figures.factors import factors_in, findings_of, is_factor, measured
 from experiments.figures.findings import Findings
 from experiments.figures.results_page import RESULTS
@@ -30,6 +30,7 @@ from experiments.runs.command_line import choice, command_main
 from experiments.savings.config import PRESETS, Savings
 from experiments.stored.runs import StoredRuns
 from savings_gym.arrays import as_choice
+from savings_gym.files import sole_writer
 from savings_gym.metrics.statistics import Sampling
 
 log = logging.getLogger(__name__)
@@ -92,14 +93,13 @@ def run(config: AddCondition) -> int:
         return status
     every = factor_conditions(STUDY)
     questions = {MAIN: "As in the main run"} | {name: each.tests for name, each in every.items()}
-    found = factors_in(config.known().networks, questions)
     folders = [each.config.out for each in planned]
-    found[config.name] = measured(
-        StoredRuns(folders[0], {}, {}, STUDY.seed), questions[config.name], *folders
-    )
-    found = {name: found[name] for name in questions if name in found}
-    findings = findings_of(found, Sampling(STUDY.seed), config.results).save(config.results, FIGURE)
-    add_to_list(config.results, planned, f"python -m {MODULE} {config.name}")
+    added = measured(StoredRuns(folders[0], {}, {}, STUDY.seed), questions[config.name], *folders)
+    with sole_writer(config.results, PATIENCE):
+        found = factors_in(config.known().networks, questions) | {config.name: added}
+        found = {name: found[name] for name in questions if name in found}
+        findings = findings_of(found, Sampling(STUDY.seed), config.results).save(config.results, FIGURE)
+        add_to_list(config.results, planned, f"python -m {MODULE} {config.name}")
     log.info("%s", findings.text)
     return 0
 

@@ -25,7 +25,7 @@ import numpy as np
 import tyro
 
 from experiments.figures import practice, relation, size
-from experiments.figures.added_runs import add_to_list, listed_runs, make_runs
+from experiments.figures.added_runs import PATIENCE, add_to_list, listed_runs, make_runs
 from experiments.figures.comparison import write_reference
 from experiments.figures.findings import Findings
 from experiments.figures.results_page import RESULTS, stored_findings
@@ -34,6 +34,7 @@ from experiments.runs.command_line import command_main
 from experiments.savings.config import PRESETS, SIZE_WEIGHTS, Savings
 from experiments.stored.runs import StoredRuns, pretraining
 from savings_gym.arrays import Columns, as_seed, as_whole_number
+from savings_gym.files import sole_writer
 from savings_gym.metrics.statistics import Sampling
 
 log = logging.getLogger(__name__)
@@ -113,15 +114,17 @@ def run(config: MoreNetworks) -> int:
     if status := make_runs(planned):
         return status
     measured = values_of(config.units, *(each.config.out for each in planned))
-    findings = stored_findings(config.results)
-    first = _first_network(config, findings["size"].networks)
-    (words,) = dict.fromkeys(pretraining(config.run()))
-    findings |= with_networks(findings, measured, first, words, config.results)
-    for name in measured:
-        findings[name].save(config.results, name)
-        log.info("%s", findings[name].text)
-    write_reference(config.results, findings)
-    add_to_list(config.results, planned, config.command, **{FIRST: first})
+    with sole_writer(config.results, PATIENCE):
+        findings = stored_findings(config.results)
+        first = _first_network(config, findings["size"].networks)
+        # Listed first: if this command is killed, the next one gives the networks the same numbers.
+        add_to_list(config.results, planned, config.command, **{FIRST: first})
+        (words,) = dict.fromkeys(pretraining(config.run()))
+        findings |= with_networks(findings, measured, first, words, config.results)
+        for name in measured:
+            findings[name].save(config.results, name)
+            log.info("%s", findings[name].text)
+        write_reference(config.results, findings)
     return 0
 
 

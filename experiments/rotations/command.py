@@ -22,8 +22,9 @@ from typing import Annotated, Any, Final
 from experiments.controls.command import condition_command
 from experiments.controls.conditions import Condition
 from experiments.rotations.measures import ABRUPT, GRADUAL, SHAM
-from experiments.rotations.report import write_results
+from experiments.rotations.report import RESULTS, write_results
 from experiments.runs.command_line import StopFlag, choice, command_text, preset_main
+from experiments.runs.out import check_out
 from experiments.runs.side_by_side import run_side_by_side
 from experiments.savings.config import PRESETS as RUN_PRESETS
 from experiments.savings.config import check_memory, finished
@@ -64,8 +65,7 @@ class Rotations:
             raise ValueError(f"ramp must be above 0 and at most 1, got {self.ramp}")
         if self.angle_deg == 0.0:
             raise ValueError("angle_deg must not be 0: there would be nothing to learn")
-        if self.out.is_file():
-            raise FileExistsError(f"--out {self.out} is a file, expected a folder")
+        check_out(self.out, RESULTS)
         self.conditions()
 
     def conditions(self) -> dict[str, Condition]:

@@ -46,6 +46,7 @@ from experiments.rotations.measures import (
     quantities,
 )
 from experiments.runs.folder import RunFolder, versions
+from experiments.runs.out import PAGE
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
 from experiments.savings.config import Savings
 from experiments.study import Quantity
@@ -56,6 +57,7 @@ from savings_gym.metrics.trials_saved import HALF
 from savings_gym.task.settings import N_TARGETS
 
 FIGURE: Final = "rotations.png"
+RESULTS: Final = "rotations.json"
 MET: Final = {ABRUPT: "at once", GRADUAL: "gradually"}
 UNDECIDED: Final = "open: our washout is incomplete"  # beside people
 COLOURS: Final = {ABRUPT: look.OURS, GRADUAL: look.SECOND, SHAM: look.QUIET}
@@ -70,9 +72,9 @@ def write_results(out: Path, done: dict[str, Condition], angle_deg: float, comma
     with look.house_style():
         look.save_picture(_figure(curves), out / FIGURE)
     text = page(numbers, angle_deg, lengths(done[GRADUAL].config), command)
-    write_atomically(out / "README.md", text.encode())
     about = {"command": command, "versions": versions()}
-    write_json(out / "rotations.json", about | {"measures": [jsonable(vars(entry)) for entry in numbers]})
+    write_json(out / RESULTS, about | {"measures": [jsonable(vars(entry)) for entry in numbers]})
+    write_atomically(out / PAGE, text.encode())
     return text
 
 

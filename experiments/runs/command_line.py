@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -20,6 +21,8 @@ from savings_gym.arrays import as_choice
 
 log = logging.getLogger(__name__)
 HELP: Final = {"-h", "--help"}
+PARENT: Final = "SAVINGS_GYM_PARENT"  # environment variable: the process with which a command shall end
+PR_SET_PDEATHSIG: Final = 1  # of Linux's prctl(2)
 
 
 def command_main(
@@ -47,6 +50,8 @@ def command_main(
             arguments that change nothing, see `refuse_unused`.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if (parent := os.environ.pop(PARENT, None)) is not None:  # not for processes that this one starts
+        end_with_parent(int(parent))
     keep_freed_memory()
     if HELP & set(sys.argv[1:] if arguments is None else arguments):
         _flow_help(config)
@@ -217,6 +222,18 @@ def interrupted(status: int) -> bool:
 
 class Stopped(Exception):
     """The process was asked to stop."""
+
+
+def end_with_parent(parent: int) -> None:
+    """Ask the system to end this process when the one that started it ends, even if killed; only Linux can.
+
+    Args:
+        parent: Process that started this one.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it had ended before
+            sys.exit(1)
 
 
 class StopFlag:

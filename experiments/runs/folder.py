@@ -37,7 +37,6 @@ from savings_gym.files import (
     SUMMARY,
     Manifest,
     holds_run,
-    is_empty,
     open_folder,
     read_table,
     verified,
@@ -75,8 +74,6 @@ class RunFolder:
         self.summary_file = path / SUMMARY
         if holds_run(path, config):
             return
-        if not is_empty(path):
-            raise FileExistsError(f"{path} holds files but no {CONFIG}: choose an empty or a new folder")
         open_folder(path, config, PACKAGES, {"device": device, "threads": torch.get_num_threads()})
 
     @property

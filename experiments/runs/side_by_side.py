@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from experiments.runs.command_line import PARENT
+
 log = logging.getLogger(__name__)
 LINE_EVERY = 30.0  # s between lines of progress
 POLL = 0.2  # s
@@ -54,8 +56,13 @@ def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[]
             ready = [command for command in waiting if command.after not in unfinished]
             for command in ready[: at_once - len(running)]:
                 waiting.remove(command)
-                log.info("started: %s", command.name)
-                running[_start(command)] = command, time.monotonic()
+                try:
+                    running[_start(command)] = command, time.monotonic()
+                except (OSError, ValueError, RuntimeError) as error:  # the others can do without it
+                    log.error("FAILED: %s, before it started: %s", command.name, error)
+                    failed[command.name] = 1
+                else:
+                    log.info("started: %s", command.name)
             time.sleep(POLL)
             for process in [process for process in running if process.poll() is not None]:
                 command, began = running.pop(process)
@@ -81,8 +88,8 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
     with output:
         return subprocess.Popen(
             [sys.executable, "-m", *command.arguments], stdout=output, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, env={**os.environ, **ONE_THREAD, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+            env={**os.environ, **ONE_THREAD, "PYTHONUNBUFFERED": "1", PARENT: str(os.getpid())},
         )  # fmt: skip
 
 

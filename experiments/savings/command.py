@@ -65,10 +65,10 @@ def _show(config: Savings, stop: StopFlag) -> bool:
     """Show a complete run, and draw the figures that it lacks; return whether the end was reached."""
     log.info("%s is complete: showing its results", config.out)
     RunFolder(config.out, identity(config, start_weights(config))).finish()
+    show_report(config.out)
     if config.figures and (lacking := missing_figures(config.out)):
         with sole_writer(config.out):
             draw(config.out, stop, lacking)
-    show_report(config.out)
     return not stop()
 
 

@@ -35,7 +35,7 @@ from experiments.savings.phases import (
 )
 from experiments.savings.pretrain import Pretraining, as_stored
 from savings_gym.arrays import as_choice, as_seed, as_whole_number
-from savings_gym.files import is_empty
+from savings_gym.files import is_empty, sole_writer
 from savings_gym.perturbations.fields import ONSETS, Field
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
@@ -310,7 +310,9 @@ def begin(config: Savings) -> RunFolder:
         FileNotFoundError, ValueError: If the run could not start, as in `start_weights`.
         FileExistsError: If the folder holds another run, or something else.
     """
-    return RunFolder(config.out, identity(config, start_weights(config)), config.device)
+    values = identity(config, start_weights(config))
+    with sole_writer(config.out):
+        return RunFolder(config.out, values, config.device)
 
 
 def command(config: Savings) -> str:

@@ -150,7 +150,7 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
         ValueError: If the saved state belongs to a run with other arguments.
         FloatingPointError: If every network diverges.
     """
-    state_file = config.out.with_suffix(".state.pt")
+    state_file = state_of(config.out)
     ensemble = make_ensemble(
         config.cell, config.networks, config.units, seed=config.seed, device=config.device,
         initial_weights=config.initial_weights,
@@ -184,6 +184,11 @@ def pretrain(config: Pretraining, stopped: Callable[[], bool] = lambda: False) -
     remove_state(state_file)
     log.info("wrote %s", config.out)
     return True
+
+
+def state_of(weights: Path) -> Path:
+    """Return the file of the saved state of a pre-training that writes a weights file."""
+    return weights.with_name(f"{weights.name.removesuffix('.safetensors')}.state.pt")
 
 
 def _note_diverged(learner: SupervisedLearner, update: int, diverged: dict[int, int]) -> None:

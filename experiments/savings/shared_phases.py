@@ -27,7 +27,15 @@ from experiments.savings.config import EXECUTION, PRETRAINED, Savings, identity,
 from experiments.savings.phases import PhaseChanges
 from experiments.savings.pretrain import stored
 from savings_gym.arrays import Columns
-from savings_gym.files import CONFIG, PROBES_STOPPED, read_config, read_table, verified, write_atomically
+from savings_gym.files import (
+    CONFIG,
+    PROBES_STOPPED,
+    read_config,
+    read_table,
+    sole_writer,
+    verified,
+    write_atomically,
+)
 from savings_gym.task.settings import N_TARGETS, Delays, Noise
 
 NESTED = {"loss": LossWeights, "noise": Noise, "delays": Delays, "change": PhaseChanges}
@@ -107,8 +115,13 @@ def begin_from(run: Path, config: Savings) -> list[str]:
     Returns:
         Names of the phases copied.
     """
-    weights = start_weights(config)
-    folder = RunFolder(config.out, identity(config, weights), config.device)
+    values = identity(config, start_weights(config))
+    with sole_writer(config.out):
+        return _begin_from(run, config, RunFolder(config.out, values, config.device))
+
+
+def _begin_from(run: Path, config: Savings, folder: RunFolder) -> list[str]:
+    """Do the work of `begin_from` in the folder of the new run, which no other process writes."""
     phases = config.phases()
     source = stored_arguments(run)
     count = min(shared_phases(source, config), len(phases) - 1)

@@ -62,6 +62,9 @@ class Card:
             raise ValueError("name one or more weights files")
         for path in self.files:
             read_metadata(path)
+        names = [path.stem for path in self.files]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"every card has the name of its file, and two have {twice[0]!r}: rename one")
         if self.run is not None and len(self.files) > 1:
             raise ValueError(f"a run starts from one weights file, got {len(self.files)}: name one")
         if self.sham is not None and self.run is None:

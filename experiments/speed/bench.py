@@ -12,11 +12,13 @@ from agents.supervised.learner import ROLLOUTS
 from agents.supervised.memory import check_learning_memory
 from agents.supervised.networks import check_device
 from experiments.runs.command_line import choice, choices
+from experiments.runs.out import check_out
 from experiments.speed.motornet import MotorNetWorkers, motornet_version
 from experiments.speed.work import Task, Work
 from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.task.settings import N_TARGETS
 
+RESULTS = "speed.json"
 Section = dict[str, Any]  # what a part adds to speed.json
 PARTS = ("update", "probe", "parts", "growth", "projection", "env", "rl")
 LEARNING = PARTS[:5]  # the parts about the supervised learner, measured by default
@@ -54,8 +56,7 @@ class Speed:
         check_learning_memory(
             "gru", self.networks, self.units, N_TARGETS, rollout=self.rollout, device=self.device
         )
-        if self.out.is_file():
-            raise FileExistsError(f"--out {self.out} is a file, expected a folder")
+        check_out(self.out, RESULTS)
 
 
 class Bench:

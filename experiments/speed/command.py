@@ -26,7 +26,7 @@ import torch
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import versions
 from experiments.speed import growth as growth_curves
-from experiments.speed.bench import Bench, Section, Speed
+from experiments.speed.bench import RESULTS, Bench, Section, Speed
 from experiments.speed.environments import measure_environments
 from experiments.speed.figure import write_figure
 from experiments.speed.motornet import HOW_TO_GET, motornet_version
@@ -39,7 +39,6 @@ from savings_gym.task.settings import N_TARGETS
 
 log = logging.getLogger(__name__)
 BUSY = 0.5  # load average above which other work disturbs
-RESULTS = "speed.json"
 
 
 def update(bench: Bench) -> Section:

@@ -91,7 +91,12 @@ def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.
             log.info("%s was recorded with other weights; it is recorded again", path)
     dataset = _of_kept_networks(source.record(field), arguments.run).assign_attrs(weights=weights)
     if save:
-        save_activity(path, dataset)
+        try:
+            save_activity(path, dataset)
+        except OSError as error:  # a folder that may only be read
+            log.warning(
+                "%s cannot be kept, and is recorded again next time: %s", path, error.strerror or error
+            )
     return dataset
 
 

@@ -151,15 +151,24 @@ def missing_tasks(cells: Iterable[Cell], sweep: Path) -> list[Task]:
     """Return the cells that are not finished; every cell's arguments are checked.
 
     Raises:
-        ValueError, OSError: If the arguments of a cell are not valid; the message names the cell.
+        ValueError, OSError: If the arguments of a cell are not valid, or make the same run as another cell;
+            the message names the cell.
     """
     tasks = []
+    by_config: dict[
+        str, Cell
+    ] = {}  # cells whose arguments differ may be the same run: 8 and 8.0, or a default
     for cell in cells:
         subject = SUBJECTS[cell.experiment]
         try:
             config = subject.config(cell.arguments, cell.folder(sweep))
         except (ValueError, OSError) as error:
             raise ValueError(f"cell {describe(cell.arguments)}: {error}") from error
+        values = {name: value for name, value in vars(config).items() if name != "out"}
+        alike = by_config.setdefault(f"{cell.experiment} {values}", cell)
+        if alike is not cell:
+            both = f"{describe(alike.arguments)}; {describe(cell.arguments)}"
+            raise ValueError(f"two cells of the grid are the same run: {both}")
         try:
             if subject.finished(config):
                 continue

@@ -187,10 +187,11 @@ def _flat(table: Mapping[str, Any], prefix: str = "", leaves: set[str] | None = 
     flat: Values = {}
     for key, value in table.items():
         name = prefix + key.replace("-", "_")
-        if isinstance(value, dict) and set(value) != leaves:
-            flat |= _flat(value, f"{name}.", leaves)
-        else:
-            flat[name] = value
+        nested = isinstance(value, dict) and set(value) != leaves
+        for inner, its in (_flat(value, f"{name}.", leaves) if nested else {name: value}).items():
+            if inner in flat:
+                raise ValueError(f"{inner} is given more than once")
+            flat[inner] = its
     return flat
 
 

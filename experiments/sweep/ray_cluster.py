@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter, deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
@@ -15,6 +16,7 @@ import ray
 
 from agents.supervised.machine_memory import GB
 from experiments.sweep.cell_run import FAILED, INTERRUPTED, LONGEST_ERROR, STARTED, Outcome, Task, run_cell
+from experiments.sweep.grid import Cell
 from experiments.sweep.resources import Resources
 from experiments.sweep.workers import DEATHS, GRACE, Note, thread_limits
 
@@ -64,7 +66,8 @@ def _connect(resources: Resources) -> None:
 
 def _run(tasks: list[Task], resources: Resources, note: Note, stopped: Callable[[], bool]) -> None:
     """Keep as many tasks running as there are cores; one that a signal interrupts is tried again."""
-    remote = ray.remote(max_retries=DEATHS - 1)(run_cell)
+    remote = ray.remote(max_retries=DEATHS - 1)(_run_in)
+    here = Path.cwd()
     largest = max((node["Resources"].get("memory", 0.0) for node in ray.nodes()), default=0.0)
     waiting, running, interruptions = deque(tasks), dict[Any, Task](), Counter[str]()
     while (waiting or running) and not stopped():
@@ -76,7 +79,7 @@ def _run(tasks: list[Task], resources: Resources, note: Note, stopped: Callable[
                 note(task, Outcome(FAILED, f"{needed}, no node has more than {largest / GB:.1f} GB for it"))
                 continue
             options = remote.options(num_cpus=resources.threads, memory=task.memory)
-            running[options.remote(task.cell, task.sweep)] = task
+            running[options.remote(here, task.cell, task.sweep)] = task
             note(task, Outcome(STARTED))
         if running:
             for done in ray.wait(list(running), timeout=POLL)[0]:
@@ -89,6 +92,15 @@ def _run(tasks: list[Task], resources: Resources, note: Note, stopped: Callable[
                         outcome = Outcome(FAILED, f"it was interrupted {DEATHS} times", outcome.seconds)
                 note(task, outcome)
     _interrupt(running, note)
+
+
+def _run_in(folder: Path, cell: Cell, sweep: Path) -> Outcome:
+    """Run a cell in the folder of the command, from which the paths of its arguments are meant."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        return Outcome(FAILED, f"{folder} of the command is not there on this node: {error.strerror}")
+    return run_cell(cell, sweep)
 
 
 def _interrupt(running: dict[Any, Task], note: Note) -> None:

@@ -144,10 +144,13 @@ def _submitted(sweep: Path) -> list[tuple[Any, list[str]]]:
     """Return the jobs of earlier commands that still wait or run on SLURM."""
     jobs = []
     for file in sorted((sweep / JOBS).glob(MINE.format("*"))):
-        content = json.loads(file.read_text())
+        try:
+            content = json.loads(file.read_text())
+        except FileNotFoundError:  # another command has just found that it is over
+            continue
         job: Any = submitit.SlurmJob(sweep / JOBS, content["job"])
         if job.done(force_check=True):
-            file.unlink()
+            file.unlink(missing_ok=True)
         else:
             jobs.append((job, content["cells"]))
     return jobs

@@ -7,11 +7,9 @@ tried again. All end with the process that started them, however that ends.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from agents.supervised.machine_memory import GB, free_memory
+from experiments.runs.command_line import end_with_parent
 from experiments.sweep.cell_run import (
     FAILED,
     INTERRUPTED,
@@ -38,7 +37,6 @@ POLL: Final = 0.2  # s
 GRACE: Final = 25.0  # s that a worker has to save the state of its cell
 DEATHS: Final = 3  # of processes that ran the same cell, from outside, until it counts as failed
 FAR_END: Final = ("-m", "experiments.sweep.workers")  # of a worker: what Python runs
-PR_SET_PDEATHSIG: Final = 1
 SHARE_OF_MEMORY: Final = 0.9  # of what is free, that cells may take
 Note = Callable[[Task, Outcome], None]
 
@@ -218,7 +216,7 @@ def serve(results: int, parent: int) -> None:
         results: File descriptor for the answers.
         parent: Process that started this one.
     """
-    _end_with_parent(parent)
+    end_with_parent(parent)
     with os.fdopen(results, "w", buffering=1) as answers:
         for line in sys.stdin:
             request: dict[str, Any] = json.loads(line)
@@ -226,14 +224,6 @@ def serve(results: int, parent: int) -> None:
             answers.write(json.dumps(asdict(outcome)) + "\n")
             if outcome.state == INTERRUPTED:
                 return
-
-
-def _end_with_parent(parent: int) -> None:
-    """Ask the system to end this process when the one that started it ends; only Linux can."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it had ended before
-            sys.exit(1)
 
 
 if __name__ == "__main__":

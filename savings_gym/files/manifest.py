@@ -19,6 +19,7 @@ from typing import Any, Final
 from filelock import FileLock
 
 MANIFEST: Final = "manifest.json"
+UNFINISHED: Final = ".unfinished"  # how the names of files end that are being written
 ABSENT: Final = ""  # in place of the digest of a file that need not be there yet
 SCHEMA: Final = 1  # of run folders; those without a schema are older and have no manifest
 
@@ -35,7 +36,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -124,11 +125,27 @@ class Manifest:
     def check(self, path: Path) -> None:
         """Refuse a file that is not what the run wrote.
 
+        The run may be writing: the file is looked at again if the manifest has changed meanwhile.
+
         Raises:
             FileNotFoundError: If it is missing.
             ValueError: If it was changed, or the run did not write it.
         """
-        digests = self.read()["files"].get(self._name(path))
+        digests = self._digests(path)
+        while True:
+            try:
+                return self._compare(path, digests)
+            except (FileNotFoundError, ValueError):
+                before, digests = digests, self._digests(path)
+                if digests == before:
+                    raise
+
+    def _digests(self, path: Path) -> list[str] | None:
+        """Return what the content of a file may be, or None if the run did not write it."""
+        digests: list[str] | None = self.read()["files"].get(self._name(path))
+        return digests
+
+    def _compare(self, path: Path, digests: list[str] | None) -> None:
         if digests is None:
             if path.is_file():
                 raise ValueError(f"{path} was not written by this run; {advice(self.folder)}")

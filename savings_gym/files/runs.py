@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
-from savings_gym.files.manifest import MANIFEST, SCHEMA, Manifest, advice, run_name, verified
+from savings_gym.files.manifest import MANIFEST, SCHEMA, UNFINISHED, Manifest, advice, run_name, verified
 from savings_gym.files.tables import write_json
 from savings_gym.files.versions import versions
 
@@ -22,7 +22,7 @@ PARTS: Final = "parts"  # folder in a run folder, for results of an unfinished r
 MOST_DIFFERENCES: Final = 20  # arguments that an error names
 LONGEST_VALUE: Final = 80  # letters of each of their values
 NOTHING: Final = object()  # in place of an argument that is missing
-LEFTOVER: Final = re.compile(r"\..+\.[a-z0-9_]{8}")  # temporary file of a process that was killed
+LEFTOVER: Final = re.compile(r"\..+\.[a-z0-9_]{8}" + re.escape(UNFINISHED))  # of a process that was killed
 
 
 def open_folder(
@@ -40,9 +40,11 @@ def open_folder(
         execution: What the run began on, JSON-able: device, threads. It is recorded, not compared.
 
     Raises:
-        FileExistsError: If `holds_run` refuses the folder; nothing is changed then.
+        FileExistsError: If `holds_run` refuses the folder, or it holds files of something else; nothing is
+            changed then.
     """
-    holds_run(folder, arguments)
+    if not holds_run(folder, arguments) and not is_empty(folder):
+        raise FileExistsError(f"{folder} holds files but no {CONFIG}: choose an empty or a new folder")
     stored = json.loads(json.dumps(arguments))
     Manifest.begin(folder, run_name(stored))
     content = {"schema": SCHEMA, "arguments": stored, "versions": versions(packages)}
@@ -147,8 +149,12 @@ class BusyFolderError(FileExistsError):
 
 
 @contextmanager
-def sole_writer(folder: Path) -> Iterator[None]:
+def sole_writer(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Keep other processes from writing the same run, and remove temporary files of killed ones.
+
+    Args:
+        folder: Run folder, created if missing.
+        patience: How long to wait for another process to end its writing [s].
 
     Raises:
         BusyFolderError: If another process is writing this run.
@@ -159,7 +165,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout as error:
         raise BusyFolderError(
             f"another process is writing {folder}: wait until it has ended, or choose another folder"

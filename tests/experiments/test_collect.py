@@ -166,6 +166,13 @@ def test_unfinished_runs_are_left_out_and_named(runs, caplog):
     assert f"1 unfinished runs are left out, such as {runs / 'unfinished'}" in caplog.text
 
 
+def test_runs_that_lie_elsewhere_are_found_by_their_links_and_circles_end(runs, tmp_path):
+    (runs / "group-0" / "run-0").rename(tmp_path / "moved")
+    (runs / "group-0" / "run-0").symlink_to(tmp_path / "moved")
+    (runs / "group-0" / "back").symlink_to(runs)
+    assert table(runs, "runs")["run"].tolist() == ["group-0/run-0", "group-0/run-2", "group-1/run-1"]
+
+
 def test_a_folder_without_runs_is_refused(tmp_path, caplog):
     (tmp_path / "empty").mkdir()
     assert main([str(tmp_path / "empty"), "--out", str(tmp_path / "t.csv")]) == 2

@@ -54,6 +54,14 @@ def test_a_folder_holds_the_run_with_the_same_arguments_only(tmp_path):
     assert holds_run(tmp_path / "run", arguments | {"b": None})
 
 
+def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
+    (tmp_path / "summary.json").write_text("mine")
+    with pytest.raises(FileExistsError, match="holds files but no config.json: choose an empty"):
+        open_folder(tmp_path, {"seed": 0})
+    assert [file.name for file in tmp_path.iterdir()] == ["summary.json"]
+    assert (tmp_path / "summary.json").read_text() == "mine"
+
+
 DEEP = {"a": {"seed": 0, "sizes": [1, 2], "old": None}, "phases": [{"trials": 1}, {"trials": 2}], "long": "x"}
 
 

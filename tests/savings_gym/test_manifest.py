@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -186,13 +188,47 @@ def test_a_second_process_is_refused_and_the_lock_ends_with_the_first(tmp_path):
 
 
 def test_temporary_files_of_a_killed_process_are_removed_and_nothing_else(folder):
-    left = [folder / ".result.abcd12_9", folder / PARTS / ".one.zzzzzzzz"]
-    kept = [folder / ".hidden", folder / "result"]
-    for file in (*left, kept[0]):
+    left = [folder / ".result.abcd12_9.unfinished", folder / PARTS / ".one.zzzzzzzz.unfinished"]
+    kept = [folder / ".hidden", folder / ".env.template", folder / "result"]
+    for file in (*left, *kept[:2]):
         file.write_bytes(b"")
     with sole_writer(folder):
         assert not any(file.exists() for file in left)
         assert all(file.exists() for file in kept)
+
+
+def test_a_file_that_the_run_replaces_while_it_is_checked_is_no_damage(folder, monkeypatch):
+    read, writes = Manifest.read, [b"new", b"newer"]
+
+    def read_before_a_write(manifest):
+        content = read(manifest)
+        if writes:
+            with monkeypatch.context() as patch:  # what another process does
+                patch.setattr(Manifest, "read", read)
+                write_atomically(folder / "result", writes.pop(0))
+        return content
+
+    monkeypatch.setattr(Manifest, "read", read_before_a_write)
+    assert verified(folder / "result").read_bytes() == b"newer"
+    (folder / "result").write_bytes(b"damage")
+    with pytest.raises(ValueError, match="result is not what the run wrote there"):
+        verified(folder / "result")
+
+
+def test_whoever_waits_writes_after_the_other_one(folder):
+    order = []
+
+    def write():
+        with sole_writer(folder, patience=30.0):
+            order.append("second")
+
+    other = threading.Thread(target=write)
+    with sole_writer(folder):
+        other.start()
+        time.sleep(0.2)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]
 
 
 def test_a_folder_with_locks_and_a_manifest_alone_is_empty(tmp_path):

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from experiments.benchmark.page import COMMITTED, CONTENT
+from experiments.benchmark.page import COMMITTED
 from experiments.benchmark.plan import PLAN, Plan, main, needs, planned_seeds, seeds_that_fit
+from experiments.benchmark.protocol import CONTENT
 from savings_gym.metrics.statistics import mean_interval, t_test
 
 PROTOCOL = {"nf1": 1000, "ff1": 500, "nf2": 1000, "ff2": 500, "probe_every": 100}

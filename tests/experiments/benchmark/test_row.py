@@ -9,6 +9,7 @@ import pytest
 from planted_probes import PHASES, plant
 
 from experiments.benchmark import page, row
+from experiments.benchmark.protocol import CONTENT
 from experiments.benchmark.row_file import SCHEMA, check_row, read_rows, row_tables
 from savings_gym import four_phase
 from savings_gym.files import open_folder, write_json, write_table
@@ -142,8 +143,8 @@ def test_commands_and_arguments_that_do_not_exist_are_answered_with_those_that_d
 
 
 def test_the_page_shows_their_row_as_ours(file, tmp_path):
-    content = json.loads((page.COMMITTED / page.CONTENT).read_text())
-    write_json(tmp_path / page.CONTENT, content)
+    content = json.loads((page.COMMITTED / CONTENT).read_text())
+    write_json(tmp_path / CONTENT, content)
     assert page.main(["--folder", str(tmp_path)]) == 0
     text = (tmp_path / page.PAGE).read_text()
     ours, theirs = (

@@ -1,6 +1,11 @@
 """The search: draws follow their seed, values reach their settings, and runs are found again."""
 
 import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
 
 import pytest
 
@@ -77,6 +82,21 @@ def test_a_finished_search_ranks_its_draws_by_error_the_longest_runs_first(tmp_p
     assert [(row["draw"], row["trials"], round(row["error"], 6)) for row in rows] == expected
     table = (tmp_path / "search.md").read_text().splitlines()
     assert table[2].startswith("| 1 | 192 | 10.0 | 10.0 |") and "declared" in table[3]
+
+
+def sleep_long(*_):
+    time.sleep(60)
+
+
+def test_ctrl_c_ends_a_search_at_once_with_what_has_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "probe_errors", sleep_long)
+    threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    assert search.run(Search("ppo", preset="smoke", out=tmp_path, jobs=1)) == 130
+    assert time.monotonic() - began < 30.0
+    while multiprocessing.active_children():
+        assert time.monotonic() - began < 50.0  # a run sleeps longer
+        time.sleep(0.1)
 
 
 def test_a_smoke_search_makes_its_runs_once(tmp_path):

@@ -3,7 +3,11 @@
 import copy
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -313,6 +317,48 @@ def test_commands_run_in_order_and_failures_are_named(tmp_path, caplog):
     assert said.index("finished: first") < said.index("started: last") and "FAILED: wrong" in said
     assert prepared == ["last"] and "2025" in (tmp_path / "first.log").read_text()
     assert "No module named no_such_module" in (tmp_path / "wrong.log").read_text()
+
+
+def test_a_command_that_cannot_start_does_not_stop_the_others(tmp_path, caplog):
+    def fail():
+        raise ValueError("a damaged file")
+
+    commands = [
+        Command("one", ["calendar", "2026"], tmp_path / "one.log", prepare=fail),
+        Command("other", ["calendar", "2025"], tmp_path / "other.log"),
+    ]
+    assert run_side_by_side(commands, 1, lambda: False) == {"one": 1}
+    assert "FAILED: one, before it started: a damaged file" in caplog.text
+    assert "2025" in (tmp_path / "other.log").read_text()
+
+
+def test_commands_end_with_a_parent_that_is_killed(tmp_path):
+    (tmp_path / "endless.py").write_text(
+        "import dataclasses, os, pathlib, sys, time\n"
+        "from experiments.runs.command_line import command_main\n"
+        "@dataclasses.dataclass\n"
+        "class Nothing: pass\n"
+        "def run(config):\n"
+        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "    time.sleep(100)\n"
+        "sys.exit(command_main('endless', Nothing, run, [], None))\n"
+    )
+    start = (
+        "from pathlib import Path; from experiments.runs.side_by_side import Command, run_side_by_side; "
+        f"run_side_by_side([Command('one', ['endless'], Path({str(tmp_path / 'log')!r}))], 1, lambda: False)"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(controls.__file__).parents[2])])
+    parent = subprocess.Popen([sys.executable, "-c", start], env=os.environ | {"PYTHONPATH": path})
+    until = time.monotonic() + 60.0
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < until and parent.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    child = Path("/proc", (tmp_path / "pid").read_text(), "stat")
+    while child.exists() and child.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_stopping_ends_what_runs_and_begins_nothing_more(tmp_path):

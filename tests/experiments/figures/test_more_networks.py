@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -119,6 +120,18 @@ def test_another_seed_adds_others_and_the_same_replaces_its_own(monkeypatch, res
         row["seed"]: row[FIRST] for row in json.loads((results / INDEX).read_text())["runs"] if FIRST in row
     }
     assert firsts == {0: 0, 5: 4}
+
+
+def test_a_command_that_is_killed_half_way_adds_its_networks_once(monkeypatch, results, tmp_path):
+    run_nothing(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "write_reference", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            call(results, tmp_path)
+    assert call(results, tmp_path) == 0
+    for name in NAMES:
+        table = pd.read_csv(results / f"{name}.csv")
+        assert table[table["units"] == UNITS]["network"].tolist() == list(range(4))
 
 
 def test_values_join_in_the_order_of_size_and_number():

@@ -40,6 +40,14 @@ from savings_gym.metrics.trials_saved import HALF, trials_to_half
 TURN = VisuomotorRotation(30.0, onset="cue")
 
 
+def test_the_page_of_something_else_is_not_replaced(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"has a README\.md but no rotations\.json"):
+        Rotations(out=tmp_path)
+    (tmp_path / "rotations.json").touch()
+    Rotations(out=tmp_path)
+
+
 def test_the_runs_differ_in_ff1_alone():
     every = Rotations().conditions()
     assert list(every) == [ABRUPT, GRADUAL, SHAM]

@@ -11,7 +11,7 @@ from agents.supervised.networks import available_devices, make_ensemble
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO
 from experiments.runs.command_line import StopFlag
 from experiments.savings import pretrain as module
-from experiments.savings.pretrain import Pretraining, pretrain
+from experiments.savings.pretrain import Pretraining, pretrain, state_of
 from savings_gym.task.settings import Delays
 
 UPDATES = 5
@@ -339,3 +339,8 @@ def test_a_changed_or_truncated_state_is_refused_by_name(tmp_path, part):
         state.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"gru8\.state\.pt"):
             pretrain(config(tmp_path))
+
+
+def test_weights_whose_names_have_points_have_states_of_their_own(tmp_path):
+    files = [tmp_path / name for name in ("lr0.1", "lr0.2", "gru8.safetensors")]
+    assert [state_of(file).name for file in files] == ["lr0.1.state.pt", "lr0.2.state.pt", "gru8.state.pt"]

@@ -217,6 +217,13 @@ def test_the_command_of_a_card_can_be_copied():
     assert command(path, Card((path,))) == expected
 
 
+def test_two_files_of_one_name_are_refused(tmp_path):
+    path = PRETRAINED / "gru32-paper.safetensors"
+    (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match="two have 'gru32-paper': rename one"):
+        Card((path, tmp_path / path.name))
+
+
 def test_the_command_of_a_card_pretrains_such_networks():
     stored = read_metadata(PRETRAINED / "gru128-paper.safetensors")["joined"][1]["pretraining"]
     command = pretraining_command(stored, "mine.safetensors")

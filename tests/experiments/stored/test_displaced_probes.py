@@ -15,12 +15,14 @@ from savings_gym.activity.displacement import Displacement
 from savings_gym.metrics.kinematics import lateral_deviation
 
 FIELD = CurlField(8.0)
+F64 = torch.float64
 STEP = 30
 
 
 @pytest.fixture(scope="module")
 def probes():
-    ensembles = {phase: make_ensemble("gru", 2, 6, seed=k) for k, phase in enumerate(("NF1", "NF2"))}
+    phases = ("NF1", "NF2")
+    ensembles = {phase: make_ensemble("gru", 2, 6, seed=k, dtype=F64) for k, phase in enumerate(phases)}
     for ensemble in ensembles.values():
         with torch.no_grad():
             ensemble.readout_bias += 3.0  # muscles that pull, so that the hand moves
@@ -34,9 +36,10 @@ def moves():
 
 def one_by_one(probes, vector, step):
     ensemble = probes.ensembles["NF2"]
-    reaches = centre_out(2, FIELD, np.random.default_rng((0, DISPLACED_STREAM)), probe=True)
+    rng, displacement = np.random.default_rng((0, DISPLACED_STREAM)), Displacement(step, vector[:, None])
+    reaches = centre_out(2, FIELD, rng, probe=True, dtype=F64)
     with torch.no_grad():
-        trajectory = plain_rollout(ensemble, TorchArm(), reaches, Displacement(step, vector[:, None]))
+        trajectory = plain_rollout(ensemble, TorchArm(dtype=F64), reaches, displacement)
     return lateral_deviation(trajectory.path(reaches.start), centre_out_targets()).mean(axis=1)
 
 
@@ -44,10 +47,10 @@ def test_displacements_together_are_those_one_by_one_however_many_at_a_time(prob
     found = probes.deviation(moves, STEP)
     assert found.shape == (3, 2)
     for vector, deviation in zip(moves, found, strict=True):
-        np.testing.assert_allclose(deviation, one_by_one(probes, vector, STEP), atol=1e-7)
+        np.testing.assert_allclose(deviation, one_by_one(probes, vector, STEP), atol=1e-9)
     assert np.ptp(found, axis=0).min() > 1e-6  # they do something
     monkeypatch.setattr(displaced_probes, "LARGEST", 1)
-    np.testing.assert_allclose(probes.deviation(moves, STEP), found, atol=1e-7)
+    np.testing.assert_allclose(probes.deviation(moves, STEP), found, atol=1e-9)
 
 
 def test_what_is_left_is_nothing_before_and_follows_the_displacement_after(probes, moves):

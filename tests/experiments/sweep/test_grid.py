@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tiny_grids import FIXED, grid_file
+from tiny_grids import FIXED, LEARNING, grid_file
 
+from experiments.savings.config import PRESETS
+from experiments.sweep.command import missing_tasks
 from experiments.sweep.grid import Cell, Grid, read_grid
 from experiments.sweep.subjects import SUBJECTS
 from savings_gym.perturbations.fields import CurlField
@@ -20,6 +22,22 @@ def test_cells_are_all_combinations(tmp_path):
         (agent, seed) for agent in ("zero", "random") for seed in range(2)
     }
     assert all(cell.arguments["protocol.nf1"] == 8 for cell in cells)
+
+
+def test_cells_of_one_run_are_refused_whatever_their_arguments_look_like(tmp_path):
+    default = PRESETS["smoke"].nf1_updates
+    for values in ({"b": [8, 8.0]}, {"nf1_updates": [default]}):
+        grid = Grid("savings", {"preset": "smoke"}, values, ({}, {"seed": 0}))
+        with pytest.raises(ValueError, match="two cells of the grid are the same run: preset smoke"):
+            missing_tasks(grid.cells(), tmp_path)
+    other = Grid("savings", {"preset": "smoke"}, {"b": [8, -8.0]}, ({}, {"seed": 1}))
+    assert len(missing_tasks(other.cells(), tmp_path)) == 4
+
+
+def test_a_name_that_is_given_in_two_spellings_is_refused(tmp_path):
+    text = LEARNING.replace("[grid]", "pretraining-updates = 2\n[grid]")
+    with pytest.raises(ValueError, match="pretraining_updates is given more than once"):
+        read_grid(grid_file(tmp_path, text))
 
 
 def test_cases_go_with_every_combination():
