@@ -61,7 +61,9 @@ class PhaseLoop:
         self.criterion_met: bool | None = None
         self._criterion = job.protocol.reach_criterion
         self._errors: list[float] = []
-        self._probe, self._recorder = Probe(env.settings, seed=job.seed), ProbeRecorder(job.seed)
+        last_probes = None if self._criterion is None else self._criterion.probes
+        self._probe = Probe(env.settings, seed=job.seed)
+        self._recorder = ProbeRecorder(job.seed, last_probes)
         self._times = ProbeTimes(job.protocol.schedule(), job.protocol.probe_every)
         self._returns, self._updates, self._kept = Returns(job.seed, job.protocol.probe_every), 0, 0
 

@@ -102,9 +102,9 @@ def findings(rows: list[Row]) -> str:
     if adapting:
         force = [PERCENT * row["channel"]["FF1"]["mean"] for row in adapting]
         after = [MM * abs(row["after_effect"]["mean"]) for row in adapting]
-        who, have = "Those that adapt compensate", "have"
+        who, have = "Those that are found to adapt compensate", "have"
         if len(adapting) == 1:
-            who, have = "The one that adapts compensates", "has"
+            who, have = "The one that is found to adapt compensates", "has"
         sentences.append(
             f"{who} {_range(force)} % of the field in an error clamp and {have} after-effects of "
             f"{_range(after)} mm."

@@ -97,9 +97,7 @@ def needs(content: dict[str, Any], half_width: float) -> list[Need]:
         seeds, safe_seeds = (networks_for_interval(half_width / s) or 0 for s in (spread, safe))
         recurrent = isinstance(agent, Sb3Agent) and agent.recurrent
         hours = _hours(row, content["protocol"]) if row["memory"] == "reset" else None
-        need = Need(
-            row["agent"], name(row), n, spread, max(seeds, FEWEST), max(safe_seeds, FEWEST), hours, recurrent
-        )
+        need = Need(row["agent"], name(row), n, spread, seeds, safe_seeds, hours, recurrent)
         result.append(need)
     return result
 

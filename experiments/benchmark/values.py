@@ -85,7 +85,9 @@ def values_of_tables(
     rates1, rates2, failures = fitted_rates(curves["FF1"], curves["FF2"], window)
     seeds = curves["FF1"].networks
     at_end = error_windows(recorded.get("criterion_probes"), len(seeds))
-    end_nf1 = np.concatenate([final_deviation(of_seed) for of_seed in deviation])
+    end_nf1 = np.concatenate(
+        [final_deviation(of_seed, probes) for of_seed, probes in zip(deviation, at_end, strict=True)]
+    )
     measures: dict[str, ArrayLike] = {
         "trials_to_reach": np.concatenate(
             [trials_to_criterion(of_seed.trials, of_seed.deviation, REACHED) for of_seed in reaching]
@@ -104,7 +106,8 @@ def values_of_tables(
     }
     if sham_table is not None:
         sham = later_curves(sham_table)
-        _, sham_rates, _ = fitted_rates(curves["FF1"], sham["FF2"], window)
+        _, sham_rates, sham_failures = fitted_rates(curves["FF1"], sham["FF2"], window)
+        failures += tuple(f"sham, {failure}" for failure in sham_failures if ", FF2: " in failure)
         place = {int(seed): i for i, seed in enumerate(sham["FF2"].networks)}
         columns = {"sham_ff2_initial": sham["FF2"].deviation[:, 0], "sham_ff2_rate": sham_rates}
         for name, column in columns.items():
@@ -134,7 +137,7 @@ def first_curves(table: ProbeTable, column: str) -> list[PhaseCurves]:
 
 
 def error_windows(criterion_probes: ArrayLike | None, seeds: int) -> list[int]:
-    """Return over how many probes the error at the end of NF1 is taken: those of a criterion, if it has one.
+    """Return over how many probes the end of NF1 is taken: those of a criterion, if it has one.
 
     Args:
         criterion_probes: One number per seed, NaN where NF1 has no criterion; None if no seed has one.

@@ -121,7 +121,10 @@ def finish_report(
         table = table[~stopped].reset_index(drop=True)
     folder.write_probes(table)
     experiment.write_paths()
-    summary = savings(table, seed=metadata["seed"], partial=not complete).to_dict()
+    last_probes = metadata.get("first_phase", {}).get("probes")  # of a criterion
+    summary = savings(
+        table, seed=metadata["seed"], partial=not complete, criterion_probes=last_probes
+    ).to_dict()
     diverged = {str(i): dataclasses.asdict(stop) for i, stop in experiment.stopped.items()}
     kept = {
         phase: of_kept_networks({"stopped": diverged}, values)

@@ -205,8 +205,8 @@ def _shorter(adapting: Numbers, config: Sessions) -> str:
         if found:
             left = its[f"{LEFT} {found[-1]}"]
             parts.append(
-                f"in {_of((regime,), config)} after {listed(found)}, with an after-effect of {_number(left)} "
-                "still present"
+                f"in {_of((regime,), config)} after {listed(found)}, in {'the last of ' * (len(found) > 1)}"
+                f"which the after-effect was still {_number(left)}"
             )
     text = "Savings in activity after shorter washouts: "
     text += f"found {', and '.join(parts)}." if parts else "not found."

@@ -11,7 +11,9 @@ from experiments.sessions.measures import Curves
 from experiments.study import Quantity
 from savings_gym.arrays import Floats
 
-LEFT, SAVED = "after-effect left after a washout of", "savings beyond the sham after a washout of"
+LEFT, SAVED = (
+    "after-effect in the last trial of a washout of", "savings beyond the sham after a washout of",
+)  # fmt: skip
 
 
 def washout_measures(washouts: Sequence[int]) -> tuple[str, ...]:
@@ -25,7 +27,7 @@ def washout_claims(washouts: Sequence[int]) -> tuple[str, ...]:
 
 
 def after_washout(found: Mapping[str, Curves], kind: str) -> tuple[Floats, Floats]:
-    """Return what a washout leaves of the after-effect, and savings after it, (n,) each, beyond the sham [m].
+    """Return the after-effect at the end of a washout, and savings after it, (n,) each, beyond the sham [m].
 
     The after-effect is the deviation in the last trial of the washout, negative to the side opposite to that
     of the field. Savings are how much closer to the line the first trial of FF2 is than in the sham.
@@ -70,10 +72,10 @@ def washout_section(
     return f"""
 ## Shorter washouts
 
-The same sessions with a washout of {listed(washouts)}, up to the first trial of FF2. *After-effect left*:
-deviation in the last trial of the washout, less that of the sham; negative to the side opposite to that of
-the field. *Savings*: as above, in the first trial of FF2. As long as an after-effect is left, so is what was
-learned in FF1, and a better first trial need not be more than that.
+The same sessions with a washout of {listed(washouts)}, up to the first trial of FF2. *After-effect in the
+last trial*: deviation in it, less that of the sham; negative to the side opposite to that of the field. What
+is left after that trial is less. *Savings*: as above, in the first trial of FF2. As long as an after-effect
+is left, so is what was learned in FF1, and a better first trial need not be more than that.
 
 {table}
 """

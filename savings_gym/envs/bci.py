@@ -240,7 +240,7 @@ class BCIReachVectorEnv(TrialVectorEnv):
             of all.
         shared_trials: Count the trials of all environments together.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
-        max_episode_steps: Control steps until truncation, 1 to 100, after which a trial ends anyway.
+        max_episode_steps: Control steps until truncation, at least 1; a trial ends after 100 in any case.
         info: "full", or "trial": then `step` returns an empty info unless a trial ends or begins in that
             step.
     """
@@ -267,7 +267,7 @@ class BCIReachVectorEnv(TrialVectorEnv):
         info: str = "full",
     ) -> None:
         num_envs = as_whole_number("num_envs", num_envs, 1, MOST_ENVS)
-        max_episode_steps = as_whole_number("max_episode_steps", max_episode_steps, 1, TRIAL_STEPS)
+        max_episode_steps = min(as_whole_number("max_episode_steps", max_episode_steps, 1), TRIAL_STEPS)
         shared_trials, mode = as_flag("shared_trials", shared_trials), as_autoreset_mode(autoreset_mode)
         info = as_choice("info", info, INFOS)
         settings = cursor_settings(

@@ -91,7 +91,7 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
     def _take(self, task: TrialTask, mode: AutoresetMode, max_episode_steps: int, full_info: bool) -> None:
         """Take over a task of `num_envs` trials; arguments as in `ReachVectorEnv`, checked."""
-        self.autoreset_mode, self._steps, self._full_info = mode, max_episode_steps, full_info
+        self.autoreset_mode, self.max_episode_steps, self._full_info = mode, max_episode_steps, full_info
         self.task = task
         self.single_observation_space = task.observation_space
         self.single_action_space = task.action_space
@@ -190,7 +190,7 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
     def _finish_trials(self) -> NDArray[np.bool_]:
         """Return which environments have ended their episode with this step."""
-        return self.task.t >= self._steps
+        return self.task.t >= self.max_episode_steps
 
     def _info(self) -> dict[str, Array]:
         return self.task.info()

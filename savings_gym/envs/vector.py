@@ -78,7 +78,7 @@ class ReachVectorEnv(TrialVectorEnv):
         shared_trials: Count the trials of all environments together, so that a phase lasts the same number
             of trials for one learner on many arms as on one.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
-        max_episode_steps: Control steps until truncation, 1 to 100, after which a trial ends anyway.
+        max_episode_steps: Control steps until truncation, at least 1; a trial ends after 100 in any case.
         nthread: Threads; 0 means one per CPU. Results do not depend on it.
         info: "full", or "trial": then `step` returns an empty info unless a trial ends or begins in that
             step, which is a little faster.
@@ -112,7 +112,7 @@ class ReachVectorEnv(TrialVectorEnv):
     ) -> None:
         num_envs = as_whole_number("num_envs", num_envs, 1, MOST_ENVS)
         nthread = as_whole_number("nthread", nthread, 0, MOST_THREADS)
-        max_episode_steps = as_whole_number("max_episode_steps", max_episode_steps, 1, TRIAL_STEPS)
+        max_episode_steps = min(as_whole_number("max_episode_steps", max_episode_steps, 1), TRIAL_STEPS)
         shared_trials, mode = as_flag("shared_trials", shared_trials), as_autoreset_mode(autoreset_mode)
         info = as_choice("info", info, INFOS)
         settings = task_settings(

@@ -110,7 +110,7 @@ def learning_rate(x: ArrayLike, deviation: ArrayLike) -> ExponentialFit:
     if curve.shape != axis.shape:
         raise ValueError(f"deviation has shape {curve.shape}, expected {axis.shape} like x")
     if axis.size < 4:
-        return _failed(f"{axis.size} points, at least 4 are needed")
+        return _failed(f"{axis.size} points, at least 4 are needed (each is the mean of a window of probes)")
     span = float(axis[-1] - axis[0])
     u = (axis - axis[0]) / span  # 0 to 1
     offset, scale = float(curve.mean()), float(np.abs(curve - curve.mean()).max())

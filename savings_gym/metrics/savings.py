@@ -195,6 +195,7 @@ def savings(
     confidence: float = CONFIDENCE,
     resamples: int = 9999,
     partial: bool = False,
+    criterion_probes: int | None = None,
 ) -> SavingsSummary:
     """Return the savings of the learners in a probe table.
 
@@ -208,6 +209,8 @@ def savings(
         window: Probes per window.
         confidence: Of the intervals.
         resamples: Of the sign-flip test.
+        criterion_probes: Probes with which NF1 met a criterion that could end it; their mean is its final
+            deviation, since the learner may not have reached before. None if it had no criterion.
         partial: Accept a table that lacks phases, as of an interrupted run or another protocol; the summary
             then says why it has no savings.
 
@@ -220,7 +223,8 @@ def savings(
     """
     sampling, curves = Sampling(seed, confidence, resamples), phase_curves(table)
     known = _known_phases(curves, partial)
-    end = {phase: final_deviation(curve, window) for phase, curve in known.items()}
+    last = dict.fromkeys(known, window) | ({} if criterion_probes is None else {PHASES[0]: criterion_probes})
+    end = {phase: final_deviation(curve, last[phase]) for phase, curve in known.items()}
     start = {phase: curve.deviation[:, 0] for phase, curve in known.items()}
     initial, rate, trials = None, None, None
     if set(FIELD_PHASES) <= known.keys():

@@ -109,6 +109,15 @@ class VectorEnvironment:
         self._env.close()
 
 
+def _keeps_statistics(env: gym.Env[Any, Any]) -> bool:
+    """Return whether an environment normalises observations by statistics that every step changes."""
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, gym.wrappers.NormalizeObservation) and env.update_running_mean:
+            return True
+        env = env.env
+    return False
+
+
 class SingleEnvironments:
     """The 8 arms of a probe as 8 single environments in the agent's own wrappers; see `ProbeEnvironments`.
 
@@ -116,7 +125,8 @@ class SingleEnvironments:
         make_env: Makes a new environment at every call.
 
     Raises:
-        ValueError: If it makes no `ReachEnv`, one without the 8 centre-out targets, or the same one again.
+        ValueError: If it makes no `ReachEnv`, one without the 8 centre-out targets, the same one again, or
+            one whose statistics every probe would change.
     """
 
     def __init__(self, make_env: MakeEnv) -> None:
@@ -132,6 +142,12 @@ class SingleEnvironments:
             )
         if len({id(task) for task in self._tasks}) < N_TARGETS:
             raise ValueError("it must make a new environment at every call, got the same one again")
+        if _keeps_statistics(self._envs[0]):
+            raise ValueError(
+                "it wraps environments in NormalizeObservation, whose statistics would be of the probes: "
+                "normalise by VecNormalize of stable-baselines3, or give the wrapper the statistics of the "
+                "agent and set its update_running_mean to False"
+            )
         self.arm = load_arm(settings.actuation, settings.arm)
         self.observation_shape: tuple[int, ...] = self._envs[0].observation_space.shape or ()
         self.target: Floats = np.zeros((N_TARGETS, 2))

@@ -72,8 +72,9 @@ class Probe:
     """Probes policies: ``Probe(env.settings)(policy, field)``.
 
     A policy is anything with the `predict` of stable-baselines3, called with ``deterministic=True`` on the
-    observations (8, n) of all targets at once, or a function from observations (8, n) to actions (8, m). Its
-    memory is reset before every probe.
+    observations (8, n) of all targets at once, or a function from observations (8, n) to actions (8, m). The
+    memory that `predict` takes and returns begins anew in every probe; what a policy keeps inside itself does
+    not.
 
     Args:
         settings: The task, from `ReachEnv.settings` or `ReachVectorEnv.settings`. Schedule, field, targets,

@@ -62,13 +62,17 @@ class ProbeRecorder:
 
     Args:
         seed: Seed of the tests in the summary, which also names it.
+        criterion_probes: Probes of a criterion that may end NF1, see `metrics.savings.savings`.
 
     Raises:
-        ValueError: If the seed is no whole number of at least 0.
+        ValueError: If a number is not whole, the seed negative, or the probes fewer than 1.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, criterion_probes: int | None = None) -> None:
         self._seed, self._started = as_whole_number("seed", seed), time.monotonic()
+        if criterion_probes is not None:
+            as_whole_number("criterion_probes", criterion_probes, 1)
+        self._criterion_probes = criterion_probes
         self._probes: list[Columns] = []
         self._channel: dict[str, dict[int, Floats]] = {}
 
@@ -142,7 +146,8 @@ class ProbeRecorder:
         """
         table = self.table()
         ends = phase_curves(table, "endpoint_error")
-        return savings(table, self._seed, partial=True).to_dict() | {
+        of_criterion = self._criterion_probes
+        return savings(table, self._seed, partial=True, criterion_probes=of_criterion).to_dict() | {
             "endpoint_error": {phase: float(final_deviation(c).mean()) for phase, c in ends.items()},
             "adaptation": {phase: _number(value.mean()) for phase, value in self.channel().items()},
         }

@@ -26,6 +26,7 @@ from savings_gym.sb3.training import (
     TrialCount,
     check_criterion,
     check_evaluation,
+    check_length,
     check_training,
     describe,
 )
@@ -172,19 +173,21 @@ class SavingsCallback(BaseCallback):
                 "savings_gym.run_sessions measures savings within sessions"
             )
         schedule_of_arm = env.schedule_of_arm(schedule)
+        check_length(env.trial_steps)
         if resumed is None:
             check_training(self.model, schedule, env.arms)
             if self.criterion is not None:
                 check_criterion(self.model)
         check_evaluation(self.locals["callback"], env)
         self._probe = env.probe(self.seed, 0, self.probe_env)
+        last_probes = None if self.criterion is None else self.criterion.probes
         self._carried_probe: Probe | None = None
         self._carried: ProbeRecorder | None = None
         if self.carried_trials:
             self._carried_probe = env.probe(self.seed, self.carried_trials, self.probe_env)
-            self._carried = ProbeRecorder(self.seed)
+            self._carried = ProbeRecorder(self.seed, last_probes)
         self._times = ProbeTimes(schedule, self._times.probe_every)
-        self._recorder, self.result = ProbeRecorder(self.seed), None
+        self._recorder, self.result = ProbeRecorder(self.seed, last_probes), None
         self._count, self._updates = TrialCount(env, schedule_of_arm), 0
         self._errors: list[float] = []  # of the probes of the first phase
         self._aligned, self.phase_trials, self.criterion_met = True, {}, None

@@ -62,6 +62,19 @@ def check_training(model: BaseAlgorithm, schedule: Schedule, arms: int) -> None:
     _check_rollout(schedule, rollout_steps(model), arms)
 
 
+def check_length(trial_steps: int) -> None:
+    """Refuse training trials that are shorter than those of a probe, since go may never come in them.
+
+    Raises:
+        ValueError: If they are.
+    """
+    if trial_steps < TRIAL_STEPS:
+        raise ValueError(
+            f"trials end after {trial_steps} steps in training, and after {TRIAL_STEPS} in a probe: leave "
+            "max_episode_steps (or TimeLimit) out"
+        )
+
+
 def check_criterion(model: BaseAlgorithm) -> None:
     """Refuse a criterion for the end of a phase if rollouts and trials never begin together.
 

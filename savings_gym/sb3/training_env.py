@@ -26,7 +26,7 @@ from savings_gym.probes.policy import View
 from savings_gym.probes.probe import Probe
 from savings_gym.sb3.vec_env import ReachVecEnv
 from savings_gym.task.schedule import Schedule
-from savings_gym.task.settings import N_TARGETS, TaskSettings
+from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS, TaskSettings
 
 TRANSPARENT = (VecMonitor, VecCheckNan, VecVideoRecorder)  # wrappers that leave observations as they are
 TRANSPARENT_SINGLE = {
@@ -79,6 +79,15 @@ class TrainingEnv:
     def shares_trials(self) -> bool:
         """Whether the trials of all arms are counted together."""
         return self.base.has_attr("shared_trials") and bool(self.base.get_attr("shared_trials")[0])
+
+    @property
+    def trial_steps(self) -> int:
+        """Control steps after which a trial ends."""
+        if self.base.has_attr("max_episode_steps"):
+            return int(self.base.get_attr("max_episode_steps")[0])
+        spec = self.base.get_attr("spec")[0]
+        limit = None if spec is None else spec.max_episode_steps
+        return TRIAL_STEPS if limit is None else min(limit, TRIAL_STEPS)
 
     def schedule_of_arm(self, schedule: Schedule) -> Schedule:
         """Return the schedule of each arm, by which all arms together make the trials of `schedule`.

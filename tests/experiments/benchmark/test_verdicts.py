@@ -125,7 +125,9 @@ def test_seeds_whose_criterion_ended_nf1_at_different_trials_make_one_row():
     assert values["seed"] == [0, 4]
     assert values["endpoint_error"] == pytest.approx([0.009, 0.007])
     assert values["trials_to_reach"] == [8.0, 0.0]
-    assert values["washout_residual"] == pytest.approx([-0.0005, 0.0])
+    assert values["washout_residual"] == pytest.approx(
+        [-0.001, 0.0]
+    )  # NF1 ends with the probes of its criterion
 
 
 def test_without_a_sham_a_better_ff2_may_be_practice():

@@ -55,3 +55,7 @@ def test_a_limit_beyond_the_end_of_a_trial_has_no_effect(env_id):
     env.reset(seed=0)
     ends = [env.step(np.zeros(env.action_space.shape))[3] for _ in range(100)]
     assert ends == [False] * 99 + [True]
+    envs = gym.make_vec(env_id, num_envs=2, max_episode_steps=500)
+    envs.reset(seed=0)
+    every = [envs.step(np.zeros(envs.action_space.shape))[3] for _ in range(100)]
+    assert np.array_equal(every, [[False] * 2] * 99 + [[True] * 2])

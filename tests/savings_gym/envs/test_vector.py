@@ -270,8 +270,8 @@ def test_a_shorter_episode():
         (lambda: ReachVectorEnv("2"), "num_envs must be a whole number .* got '2'"),
         (lambda: ReachVectorEnv(True), "num_envs must be a whole number .* got True"),
         (
-            lambda: ReachVectorEnv(2, max_episode_steps=101),
-            "max_episode_steps must be .* most 100, got 101",
+            lambda: ReachVectorEnv(2, max_episode_steps=0),
+            "max_episode_steps must be .* at least 1, got 0",
         ),
         (lambda: ReachVectorEnv(2, max_episode_steps=50.0), "max_episode_steps must be .* got 50.0"),
         (

@@ -72,6 +72,19 @@ def test_final_deviation_is_the_last_window_and_washout_is_nf2_minus_nf1(planted
     assert shifted.washout_residual.mean - summary.washout_residual.mean == pytest.approx(1e-3)
 
 
+def test_what_a_learner_did_before_it_could_reach_is_no_residual(planted):
+    table = {name: values.copy() for name, values in planted.items()}
+    for update, deviation in enumerate((60e-3, 40e-3, 2e-3, 2e-3, 2e-3)):
+        chosen = (table["phase"] == "NF1") & (table["update"] == update)
+        table["lateral_deviation"][chosen] = deviation
+    table["lateral_deviation"][table["phase"] == "NF2"] = 2e-3
+    table = rows(table, (table["phase"] != "NF1") | (table["update"] < 5))
+    assert savings.savings(table).washout_residual.mean == pytest.approx(-19.2e-3)
+    met = savings.savings(table, criterion_probes=3)
+    assert met.washout_residual.mean == pytest.approx(0.0, abs=1e-9)
+    assert met.phases["NF1"].final_deviation == pytest.approx(2e-3)
+
+
 def test_the_side_of_the_field_turns_signs_but_not_savings(planted, measured):
     mirrored = savings.savings({**planted, "lateral_deviation": -planted["lateral_deviation"]})
     assert mirrored.initial.ff1 == -measured.initial.ff1

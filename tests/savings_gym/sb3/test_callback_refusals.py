@@ -3,6 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.wrappers import NormalizeObservation, TimeLimit
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from small_learners import CURL, STEPS, TWO, Stop, arms, assert_same, hand_written, ppo, single, table_rows
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback, EveryNTimesteps
@@ -39,6 +40,36 @@ def test_wrappers_that_are_not_known_need_an_environment_for_probes():
     model.learn(STEPS, callback)
     expected = hand_written(model, CURL, lambda o, _: np.append(o, np.ones((8, 1), np.float32), axis=1))
     assert_same(table_rows(callback.result.table, "FF1", 2), expected)
+
+
+def test_statistics_that_every_probe_would_change_are_refused():
+    make = lambda: NormalizeObservation(single(noise=False)())  # noqa: E731
+    model = ppo(DummyVecEnv([make]))
+    with pytest.raises(ValueError, match="NormalizeObservation, whose statistics .* VecNormalize"):
+        model.learn(STEPS, SavingsCallback(TWO, 4, probe_env=make))
+
+    def fixed():
+        env = make()
+        env.update_running_mean = False
+        return env
+
+    callback = SavingsCallback(TWO, 4, probe_env=fixed)
+    model.learn(STEPS, callback)
+    assert callback.result.complete
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ReachVecEnv(2, max_episode_steps=50),
+        lambda: DummyVecEnv([lambda: gym.make("ForceFieldReach-v0", max_episode_steps=50)]),
+        lambda: DummyVecEnv([lambda: TimeLimit(gym.make("ForceFieldReach-v0"), 50)]),
+    ],
+    ids=["vector", "made", "wrapped"],
+)
+def test_trials_that_end_before_those_of_a_probe_are_refused(make):
+    with pytest.raises(ValueError, match="trials end after 50 steps in training, and after 100 in a probe"):
+        ppo(make()).learn(STEPS, SavingsCallback(TWO, 4))
 
 
 class Halved(gym.vector.VectorActionWrapper):
