@@ -190,6 +190,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         ("FF1 - FF2", _estimate("initial_savings", MM, 1)),
         *_savings_columns(INITIAL),
     ),
+    "Peak speed in the first probe (m/s): slower reaches deviate less": (
+        AGENT,
+        ("FF1", _estimate("speed.ff1_speed", 1.0, 2)),
+        ("FF2", _estimate("speed.ff2_speed", 1.0, 2)),
+        ("FF2 of the sham", _estimate("speed.sham_ff2_speed", 1.0, 2)),
+    ),
     "Learning rate (per 1000 trials)": (
         AGENT,
         ("FF1", _rate("ff1")),

@@ -25,6 +25,7 @@ from experiments.benchmark.returns import RETURNS
 from experiments.benchmark.rows import statistics
 from experiments.benchmark.values import (
     PROBE_FILES,
+    SPEED,
     Finished,
     probe_table,
     recorded_values,
@@ -74,7 +75,8 @@ def tables_of(jobs: Sequence[Finished], shams: Sequence[Finished]) -> Tables:
         for memory, file in PROBE_FILES.items():
             probed = [job for job in group if (job.out / file).is_file()]
             if probed:
-                table = probe_table(probed, memory)[[*INDEX_COLUMNS, *MEASURES]]
+                table = probe_table(probed, memory)
+                table = table[[*INDEX_COLUMNS, *MEASURES, *([SPEED] if SPEED in table else [])]]
                 probes.append(table.assign(sham=bool(sham), memory=memory))
                 numbers = sorted(int(number) for number in table["network"].unique())
                 recorded = {"network": numbers, **recorded_values(probed, memory)}

@@ -22,7 +22,8 @@ from savings_gym.task.schedule import PHASES
 
 WINDOWED_FROM = 100  # probes of FF1 from which on rates are fitted to windowed means
 PROBE_FILES = {"reset": PROBES, "carried": PROBES_CARRIED}  # by what happens to memory between trials
-LATERAL = "lateral_deviation"
+LATERAL, SPEED = "lateral_deviation", "peak_speed"
+SPEEDS = ("ff1_speed", "ff2_speed", "sham_ff2_speed")  # of the first probe of a phase; older rows have none
 NF1_END = ("nf1_trials", "criterion_met", "criterion_probes")
 NOISE = tuple(f"noise_{phase}_{when}" for phase in PHASES for when in ("start", "end"))
 
@@ -104,12 +105,17 @@ def values_of_tables(
         "washout_residual": final_deviation(curves["NF2"]) - end_nf1,
         **recorded,
     }
+    speed = later_curves(table, SPEED) if SPEED in table else None
+    if speed is not None:
+        measures |= {"ff1_speed": speed["FF1"].deviation[:, 0], "ff2_speed": speed["FF2"].deviation[:, 0]}
     if sham_table is not None:
         sham = later_curves(sham_table)
         _, sham_rates, sham_failures = fitted_rates(curves["FF1"], sham["FF2"], window)
         failures += tuple(f"sham, {failure}" for failure in sham_failures if ", FF2: " in failure)
         place = {int(seed): i for i, seed in enumerate(sham["FF2"].networks)}
         columns = {"sham_ff2_initial": sham["FF2"].deviation[:, 0], "sham_ff2_rate": sham_rates}
+        if SPEED in sham_table:
+            columns["sham_ff2_speed"] = later_curves(sham_table, SPEED)["FF2"].deviation[:, 0]
         for name, column in columns.items():
             measures[name] = [column[place[int(s)]] if int(s) in place else np.nan for s in seeds]
     values = {
@@ -118,10 +124,10 @@ def values_of_tables(
     return {"seed": seeds.tolist(), **values}, list(failures)
 
 
-def later_curves(table: ProbeTable) -> dict[str, PhaseCurves]:
+def later_curves(table: ProbeTable, column: str = LATERAL) -> dict[str, PhaseCurves]:
     """Return the curves of all phases but NF1, which a criterion may end after other trials in every seed."""
     later = np.asarray(table["phase"]) != PHASES[0]
-    return phase_curves({name: np.asarray(table[name])[later] for name in (*INDEX_COLUMNS, LATERAL)})
+    return phase_curves({name: np.asarray(table[name])[later] for name in (*INDEX_COLUMNS, column)}, column)
 
 
 def first_curves(table: ProbeTable, column: str) -> list[PhaseCurves]:

@@ -130,6 +130,16 @@ def test_seeds_whose_criterion_ended_nf1_at_different_trials_make_one_row():
     )  # NF1 ends with the probes of its criterion
 
 
+def test_speeds_are_those_of_the_first_probes_if_the_probes_have_them():
+    table = probes_of_nf1({0: [0.009], 4: [0.008]})
+    assert "speed" not in statistics(values_of_tables(table, None, {})[0])
+    fast, slow = (table.assign(peak_speed=first + 0.1 * table["update"]) for first in (0.7, 0.4))
+    found = statistics(values_of_tables(slow, fast, {})[0])["speed"]
+    assert {name: test["mean"] for name, test in found.items()} == pytest.approx(
+        {"ff1_speed": 0.4, "ff2_speed": 0.4, "sham_ff2_speed": 0.7}
+    )
+
+
 def test_without_a_sham_a_better_ff2_may_be_practice():
     assert verdict(ff2_initial=BETTER_START) == "savings or practice (initial)"
     assert verdict(ff2_initial=BETTER_START, ff2_rate=FASTER) == "savings or practice (initial, rate)"

@@ -141,10 +141,7 @@ def test_a_displacement_changes_what_comes_after_it_and_nothing_before(recorder,
         recorder(phases, CURL, displacement=Displacement(step, size * vectors(1, UNITS)))
         for size in (0.0, 1.0)
     )
-    if recorder is record_in_mujoco:
-        free = recorder(phases, CURL)
-    else:
-        free = recorder(phases, CURL, rollout="plain")
+    free = recorder(phases, CURL)
     for name in free.data_vars:
         assert np.array_equal(free[name], none[name]), name  # one of length 0 is none
         if "time" in free[name].dims:
