@@ -117,7 +117,7 @@ def test_networks_that_deviate_less_without_adapting_resist():
 def test_what_is_not_shown_is_excluded_by_its_interval():
     numbers = numbers_of(**{ADAPTED: CLEAR, f"{SAVED} 1": CLEAR, f"{SAVED} 2": -CLEAR})
     text = answer(numbers, None, CONFIG)
-    assert "found in *one field, reported* after 1 trial, with an after-effect of" in text
+    assert "found in *one field, reported* after 1 trial, in which the after-effect was still" in text
     highest = max(numbers[ADAPTATION][name].ci[1] for name in (CLAIMED[1], CLAIMED[2]))
     stated = float(text.split("exclude savings of more than ")[1].split(" mm")[0])
     assert highest <= stated < 2.0 * highest + 0.01

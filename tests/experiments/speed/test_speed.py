@@ -248,7 +248,7 @@ def test_motornet_does_the_same_task_and_learns(motornet: None) -> None:
 
 @pytest.mark.slow
 def test_motornet_workers_answer_and_stop(motornet: None) -> None:
-    with speed_motornet.MotorNetWorkers(units=4, processes=1) as workers:
+    with speed_motornet.MotorNetWorkers(units=4, processes=2) as workers:
         assert len(workers.seconds("update", 1, 2)) == 2
         assert len(workers.seconds("probe", 1, 1)) == 1
     assert not any(process.is_alive() for process in workers.processes)
