@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from experiments.runs.command_line import StopFlag, Stopped
 from experiments.runs.folder import RunFolder, versions
+from experiments.runs.out import PAGE
 from experiments.runs.tables import format_value
 from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import Floats
@@ -21,7 +22,6 @@ from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
 from savings_gym.metrics.statistics import holm
 
 log = logging.getLogger(__name__)
-PAGE: Final = "README.md"
 UNCORRECTED: Final = "though that does not survive the correction"  # ends a sentence with "may"
 YES, NO, OPEN = "yes", "no", "not shown"  # whether an effect has the same direction as in people
 NOT_CONTRADICTED: Final = "not contradicted"

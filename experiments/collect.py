@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 import tyro
 
 from experiments.runs.command_line import choice, command_main
+from experiments.runs.networks import criterion_probes
 from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.files import CONFIG, PROBES, SUMMARY, check_writable, read_config, verified, write_atomically
 from savings_gym.files import read_table as read_parquet
@@ -220,7 +221,8 @@ def network_rows(each: Run) -> list[Row]:
     columns: dict[str, Any] = {"network": curves["FF1"].networks}
     for phase in PHASES:
         columns[f"{phase}_initial"] = curves[phase].deviation[:, 0]
-        columns[f"{phase}_final"] = final_deviation(curves[phase])
+        last_probes = criterion_probes(each.summary) if phase == PHASES[0] else None
+        columns[f"{phase}_final"] = final_deviation(curves[phase], last_probes or WINDOW)
     columns |= {"FF1_rate": rates[0], "FF2_rate": rates[1]}
     first, second = columns["FF1_initial"], columns["FF2_initial"]
     columns["initial_savings"] = field_side(first) * (first - second)

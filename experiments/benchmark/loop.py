@@ -61,9 +61,8 @@ class PhaseLoop:
         self.criterion_met: bool | None = None
         self._criterion = job.protocol.reach_criterion
         self._errors: list[float] = []
-        last_probes = None if self._criterion is None else self._criterion.probes
         self._probe = Probe(env.settings, seed=job.seed)
-        self._recorder = ProbeRecorder(job.seed, last_probes)
+        self._recorder = ProbeRecorder(job.seed, self._criterion)
         self._times = ProbeTimes(job.protocol.schedule(), job.protocol.probe_every)
         self._returns, self._updates, self._kept = Returns(job.seed, job.protocol.probe_every), 0, 0
 

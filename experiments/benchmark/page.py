@@ -29,11 +29,12 @@ from experiments.benchmark.row_file import ROWS, read_rows, row_tables
 from experiments.benchmark.rows import statistics
 from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, reaches_on_average, sentence
 from experiments.runs.command_line import command_main
+from experiments.runs.out import PAGE
 from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
 
 log = logging.getLogger(__name__)
-PAGE, CURVES, SAVINGS = "README.md", "curves.png", "savings.png"
+CURVES, SAVINGS = "curves.png", "savings.png"
 COMMITTED = Path(__file__).resolve().parents[1] / "results" / "benchmark"
 NOISE_IN_WORDS = {
     FIXED_NOISE: "Learned exploration noise stays as it was at the end of NF1, the same in FF1 and FF2",

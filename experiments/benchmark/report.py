@@ -9,13 +9,14 @@ from pathlib import Path
 from experiments.benchmark.columns import COST, tables
 from experiments.benchmark.figure import draw_curves, draw_savings
 from experiments.benchmark.outside import folder_name
-from experiments.benchmark.page import CURVES, PAGE, SAVINGS, render
+from experiments.benchmark.page import CURVES, SAVINGS, render
 from experiments.benchmark.protocol import CONTENT, Job, Protocol
 from experiments.benchmark.row_file import ROWS, read_rows, row_tables, tables_of, write_row
 from experiments.benchmark.row_source import known_about
 from experiments.benchmark.rows import table_rows
 from experiments.benchmark.verdicts import Row, add_verdicts
 from experiments.runs.folder import versions
+from experiments.runs.out import PAGE
 from experiments.runs.tables import print_table
 from savings_gym.files import write_atomically, write_json
 

@@ -33,6 +33,7 @@ from experiments.figures.runs import FACTOR, MAIN
 from experiments.figures.summary import in_short, summary
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
+from experiments.runs.networks import criterion_probes
 from experiments.runs.tables import markdown_table
 from experiments.savings.config import EXECUTION, PRESETS, command
 from experiments.savings.report import LEGEND, markdown_report
@@ -121,7 +122,8 @@ def take_run(run: Path, results: Path, pictures: Collection[str] | None = None) 
     """
     drawn = [path for path in draw_figures(run) if pictures is None or path.name in pictures]
     summary = RunFolder.read_summary(run)
-    summary |= savings(read_table(run / PROBES), seed=summary["seed"]).to_dict()
+    table, last_probes = read_table(run / PROBES), criterion_probes(summary)
+    summary |= savings(table, summary["seed"], criterion_probes=last_probes).to_dict()
     arguments = stored_arguments(run)
     usual = {name: getattr(PRESETS[arguments.preset], name) for name in EXECUTION}
     summary["command"] = command(dataclasses.replace(arguments, **usual))

@@ -13,7 +13,7 @@ from typing import Any, Final
 import jinja2
 
 from experiments.benchmark.columns import tables
-from experiments.benchmark.page import CONTENT, PAGE
+from experiments.benchmark.protocol import CONTENT
 from experiments.drawing.style import PHASE_COLOUR, PHASE_MEANING
 from experiments.figures.comparison import MEANING, tally
 from experiments.report.curves import learning_data
@@ -23,6 +23,7 @@ from experiments.report.reaches import UNIT_BYTES, reach_data
 from experiments.report.ring import ring_data
 from experiments.report.size import size_data
 from experiments.report.words import headline, story, tiles
+from experiments.runs.out import PAGE
 from experiments.savings.config import ROOT
 from experiments.savings.report import LEGEND
 from experiments.stored.activity import activity_of_run

@@ -1,4 +1,6 @@
-"""Which networks of a run its measures are of: all but those that diverged.
+"""What the summary of a run says of its measures: of which networks they are, and how NF1 could end.
+
+Networks that diverged are left out.
 
 A network whose gradient is not finite keeps the weights that it had and learns no more. ``stopped`` in the
 summary of its run says when that was. Its number stays its own: networks are paired by their numbers, see
@@ -26,6 +28,12 @@ def of_kept_networks(summary: Mapping[str, Any], values: Iterable[Value]) -> lis
     """
     stopped = summary.get("stopped", {})
     return [value for number, value in enumerate(values) if str(number) not in stopped]
+
+
+def criterion_probes(summary: Mapping[str, Any]) -> int | None:
+    """Return with how many probes NF1 of a run could meet a criterion that ends it; None without one."""
+    probes: int | None = summary.get("first_phase", {}).get("probes")
+    return probes
 
 
 def kept_networks(run: Path, networks: int) -> list[int]:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from experiments import study
 from experiments.runs.folder import FIGURES, RunFolder, versions
-from experiments.runs.networks import of_kept_networks
+from experiments.runs.networks import criterion_probes, of_kept_networks
 from experiments.runs.tables import (
     MISSING,
     NO_INTERVAL,
@@ -121,9 +121,8 @@ def finish_report(
         table = table[~stopped].reset_index(drop=True)
     folder.write_probes(table)
     experiment.write_paths()
-    last_probes = metadata.get("first_phase", {}).get("probes")  # of a criterion
     summary = savings(
-        table, seed=metadata["seed"], partial=not complete, criterion_probes=last_probes
+        table, metadata["seed"], partial=not complete, criterion_probes=criterion_probes(metadata)
     ).to_dict()
     diverged = {str(i): dataclasses.asdict(stop) for i, stop in experiment.stopped.items()}
     kept = {

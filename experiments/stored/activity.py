@@ -62,6 +62,11 @@ class Activity:
         if self.nwb and find_spec("pynwb") is None:
             raise ImportError(MISSING)
 
+    @property
+    def file(self) -> Path:
+        """File of the activity."""
+        return self.run / FILES[self.field]
+
 
 def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.Dataset:
     """Return activity at the end of a run's phases; load it if it was recorded with the same weights.
@@ -71,15 +76,27 @@ def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.
     Args:
         run: Run folder, see the module.
         field: ``"null"`` or ``"curl"``.
-        save: Whether to keep a new recording in the folder.
+        save: Whether to keep a new recording in the folder, if that can be written.
 
     Raises:
         ValueError, FileNotFoundError: If the field is unknown, the folder is of another kind, or phases are
             missing.
     """
     arguments = Activity(Path(run), field)
+    dataset, is_kept = _loaded_or_recorded(arguments)
+    if save and not is_kept:
+        try:
+            save_activity(arguments.file, dataset)
+        except OSError as error:  # a folder that may only be read
+            why = error.strerror or error
+            log.warning("%s cannot be kept, so it is recorded every time: %s", arguments.file, why)
+    return dataset
+
+
+def _loaded_or_recorded(arguments: Activity) -> tuple[xr.Dataset, bool]:
+    """Return the activity of a run, and whether its folder has it already."""
     source = source_of(arguments.run)
-    path, weights = arguments.run / FILES[field], source.digest()
+    path, weights = arguments.file, source.digest()
     if path.is_file():
         try:
             stored = load_activity(path)
@@ -87,17 +104,10 @@ def activity_of_run(run: Path, field: str = "null", *, save: bool = True) -> xr.
             log.warning("%s; it is recorded again", error)
         else:
             if stored.attrs.get("weights") == weights:
-                return _of_kept_networks(stored, arguments.run)  # older files have all
+                return _of_kept_networks(stored, arguments.run), True  # older files have all
             log.info("%s was recorded with other weights; it is recorded again", path)
-    dataset = _of_kept_networks(source.record(field), arguments.run).assign_attrs(weights=weights)
-    if save:
-        try:
-            save_activity(path, dataset)
-        except OSError as error:  # a folder that may only be read
-            log.warning(
-                "%s cannot be kept, and is recorded again next time: %s", path, error.strerror or error
-            )
-    return dataset
+    recorded = _of_kept_networks(source.record(arguments.field), arguments.run)
+    return recorded.assign_attrs(weights=weights), False
 
 
 def _of_kept_networks(dataset: xr.Dataset, run: Path) -> xr.Dataset:
@@ -179,11 +189,13 @@ def supervised_source(run: Path) -> SupervisedSource:
 
 def write_activity(config: Activity) -> int:
     """Write the activity of a run; return the exit status."""
-    dataset = activity_of_run(config.run, config.field)
+    dataset, is_kept = _loaded_or_recorded(config)
+    if not is_kept:
+        save_activity(config.file, dataset)
     sizes = ", ".join(f"{name} {size}" for name, size in dataset.sizes.items())
-    log.info("%s: %s", config.run / FILES[config.field], sizes)
+    log.info("%s: %s", config.file, sizes)
     if config.nwb:
-        start = written_at(config.run / FILES[config.field])
+        start = written_at(config.file)
         identifier = f"{dataset.attrs['weights'][:12]}-{config.field}"
         files = write_nwb(dataset, config.run / f"nwb_{config.field}", start, identifier)
         log.info("%s: %d files", files[0].parent, len(files))

@@ -154,10 +154,8 @@ def missing_tasks(cells: Iterable[Cell], sweep: Path) -> list[Task]:
         ValueError, OSError: If the arguments of a cell are not valid, or make the same run as another cell;
             the message names the cell.
     """
-    tasks = []
-    by_config: dict[
-        str, Cell
-    ] = {}  # cells whose arguments differ may be the same run: 8 and 8.0, or a default
+    # Other arguments may make the same run: 8 and 8.0, or a default.
+    tasks, by_config = [], dict[str, Cell]()
     for cell in cells:
         subject = SUBJECTS[cell.experiment]
         try:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from savings_gym.arrays import Floats, as_finite, as_whole_number
 
 WINDOW = 5  # probes per window, as in the reference study
+LEAST_POINTS = 4  # of a curve that an exponential is fitted to
 
 SLOWEST = 0.1  # smallest rate times range of x: the curve shows a tenth of one time constant
 FASTEST = 3.0  # largest rate times spacing of x: 95 % of the decay is over at the second point
@@ -109,8 +110,8 @@ def learning_rate(x: ArrayLike, deviation: ArrayLike) -> ExponentialFit:
     axis, curve = _increasing("x", x), as_finite("deviation", deviation)
     if curve.shape != axis.shape:
         raise ValueError(f"deviation has shape {curve.shape}, expected {axis.shape} like x")
-    if axis.size < 4:
-        return _failed(f"{axis.size} points, at least 4 are needed (each is the mean of a window of probes)")
+    if axis.size < LEAST_POINTS:
+        return _failed(f"{axis.size} points, at least {LEAST_POINTS} are needed")
     span = float(axis[-1] - axis[0])
     u = (axis - axis[0]) / span  # 0 to 1
     offset, scale = float(curve.mean()), float(np.abs(curve - curve.mean()).max())

@@ -29,7 +29,7 @@ from savings_gym.metrics.fractions import (
     paired_fraction,
     paired_fraction_interval,
 )
-from savings_gym.metrics.learning import WINDOW, ExponentialFit, learning_rate, windowed_mean
+from savings_gym.metrics.learning import LEAST_POINTS, WINDOW, ExponentialFit, learning_rate, windowed_mean
 from savings_gym.metrics.statistics import (
     CONFIDENCE,
     INTERVALS,
@@ -391,6 +391,8 @@ def _fits(
         for network, y in zip(curve.networks, windowed_mean(curve.deviation[:, use], window), strict=True):
             fit = learning_rate(x, y)
             reason = "" if fit.success else fit.message
+            if x.size < LEAST_POINTS:
+                reason += f" ({use.sum()} probes make {x.size} windows of {window})"
             if fit.success and fit.amplitude * side <= 0.0:
                 reason = "the deviation grows"
             fits[phase].append(None if reason else fit)

@@ -30,6 +30,7 @@ from savings_gym.metrics.channel import ChannelResult
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.savings import final_deviation, savings
+from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.probes.cursor import CursorProbeResult
 from savings_gym.probes.probe import ProbeResult
 from savings_gym.task.settings import N_TARGETS
@@ -62,17 +63,15 @@ class ProbeRecorder:
 
     Args:
         seed: Seed of the tests in the summary, which also names it.
-        criterion_probes: Probes of a criterion that may end NF1, see `metrics.savings.savings`.
+        criterion: What may end NF1, whose probes then are its end.
 
     Raises:
-        ValueError: If a number is not whole, the seed negative, or the probes fewer than 1.
+        ValueError: If the seed is no whole number of at least 0.
     """
 
-    def __init__(self, seed: int = 0, criterion_probes: int | None = None) -> None:
+    def __init__(self, seed: int = 0, criterion: ReachCriterion | None = None) -> None:
         self._seed, self._started = as_whole_number("seed", seed), time.monotonic()
-        if criterion_probes is not None:
-            as_whole_number("criterion_probes", criterion_probes, 1)
-        self._criterion_probes = criterion_probes
+        self._criterion_probes = None if criterion is None else criterion.probes
         self._probes: list[Columns] = []
         self._channel: dict[str, dict[int, Floats]] = {}
 

@@ -180,14 +180,13 @@ class SavingsCallback(BaseCallback):
                 check_criterion(self.model)
         check_evaluation(self.locals["callback"], env)
         self._probe = env.probe(self.seed, 0, self.probe_env)
-        last_probes = None if self.criterion is None else self.criterion.probes
         self._carried_probe: Probe | None = None
         self._carried: ProbeRecorder | None = None
         if self.carried_trials:
             self._carried_probe = env.probe(self.seed, self.carried_trials, self.probe_env)
-            self._carried = ProbeRecorder(self.seed, last_probes)
+            self._carried = ProbeRecorder(self.seed, self.criterion)
         self._times = ProbeTimes(schedule, self._times.probe_every)
-        self._recorder, self.result = ProbeRecorder(self.seed, last_probes), None
+        self._recorder, self.result = ProbeRecorder(self.seed, self.criterion), None
         self._count, self._updates = TrialCount(env, schedule_of_arm), 0
         self._errors: list[float] = []  # of the probes of the first phase
         self._aligned, self.phase_trials, self.criterion_met = True, {}, None

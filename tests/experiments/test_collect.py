@@ -76,6 +76,17 @@ def test_a_row_per_network_agrees_with_the_summary(runs):
         assert set(rows["FF1_channel"]) == {0.5}
 
 
+def test_the_end_of_nf1_is_that_of_its_criterion(tmp_path):
+    run = planted_run(tmp_path / "runs" / "one", 0)
+    summary = json.loads((run / SUMMARY).read_text())
+    write_json(run / SUMMARY, summary | {"first_phase": {"error": 0.01, "probes": 1}})
+    found = table(tmp_path / "runs", "networks")["NF1_final"]
+    probes = pd.read_parquet(run / PROBES)
+    last = probes[(probes["phase"] == "NF1") & (probes["update"] == probes["update"].max())]
+    expected = last.groupby("network")["lateral_deviation"].mean()
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
 def test_savings_are_positive_on_either_side(tmp_path):
     rows = {}
     for side in (1.0, -1.0):

@@ -11,6 +11,7 @@ from planted_probes import PHASES, plant
 from experiments.benchmark import page, row
 from experiments.benchmark.protocol import CONTENT
 from experiments.benchmark.row_file import SCHEMA, check_row, read_rows, row_tables
+from experiments.runs.out import PAGE
 from savings_gym import four_phase
 from savings_gym.files import open_folder, write_json, write_table
 
@@ -146,7 +147,7 @@ def test_the_page_shows_their_row_as_ours(file, tmp_path):
     content = json.loads((page.COMMITTED / CONTENT).read_text())
     write_json(tmp_path / CONTENT, content)
     assert page.main(["--folder", str(tmp_path)]) == 0
-    text = (tmp_path / page.PAGE).read_text()
+    text = (tmp_path / PAGE).read_text()
     ours, theirs = (
         next(line for line in text.splitlines() if line.startswith(f"| {name} | "))
         for name in ("ppo", "mine")

@@ -12,11 +12,12 @@ from scipy.stats import ttest_1samp
 
 from experiments.benchmark.agents import AGENTS
 from experiments.benchmark.columns import TABLES
-from experiments.benchmark.page import COMMITTED, PAGE, main, recomputed, render
+from experiments.benchmark.page import COMMITTED, main, recomputed, render
 from experiments.benchmark.protocol import CONTENT
 from experiments.benchmark.rows import statistics
 from experiments.benchmark.values import values_of_tables
 from experiments.benchmark.verdicts import add_verdicts, deviation, reaches, savings_test, sentence
+from experiments.runs.out import PAGE
 from savings_gym.metrics.curves import INDEX_COLUMNS
 from savings_gym.metrics.power import networks_for_effect
 from savings_gym.task.schedule import PHASES
