@@ -70,9 +70,8 @@ def test_the_option_needs_pynwb_before_any_work(monkeypatch, tmp_path, caplog):
 def test_the_command_writes_them_beside_the_data_set(
     tmp_path: Path, activity: xr.Dataset, monkeypatch
 ) -> None:
-    monkeypatch.setattr(
-        command, "activity_of_run", lambda run, field: activity.assign_attrs(weights="0123456789abcdef")
-    )
+    kept = activity.assign_attrs(weights="0123456789abcdef"), True
+    monkeypatch.setattr(command, "_loaded_or_recorded", lambda config: kept)
     (tmp_path / "activity.nc").touch()
     assert command.main([str(tmp_path), "--nwb"]) == 0
     assert [path.name for path in sorted((tmp_path / "nwb_null").iterdir())] == [
