@@ -38,9 +38,10 @@ savings: $(STAMP) ## run the four-phase experiment at its quick length, in OUT, 
 	@$(PY) -m experiments.report $(OUT) > /dev/null
 
 # One computing thread per worker: the workers share the cores.
-# They take whole files, the long ones first.
+# They take whole files, the long ones first. Bytecode is kept, since many tests start commands.
 test: $(STAMP) ## run the tests (WORKERS=1 for a single process; ARGS='-m "not slow"' for the quick ones)
-	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+		$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP) ## check style, formatting, types and the direction of imports
 	$(PY) -m ruff check $(CODE)

@@ -97,6 +97,17 @@ def requires_gl() -> None:
     _need_gl()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def quick_files() -> Iterator[None]:
+    """Coarse pictures, and files that need not outlive a loss of power: less to draw and to wait for."""
+    from experiments.drawing import style
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "DPI", 60)
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def signals_are_given_back() -> Iterator[None]:
     """Fail the test after which a signal that stops a process is handled otherwise than before."""

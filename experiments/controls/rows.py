@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -283,7 +284,7 @@ def _less(first: Values, second: Values) -> Values:
     return first[0][ours], first[1][ours] - second[1][theirs]
 
 
-def residual(curves: dict[str, PhaseCurves]) -> Floats:
+def residual(curves: Mapping[str, PhaseCurves]) -> Floats:
     """Return how far NF2 ends from NF1, (n,) [m]."""
     return final_deviation(curves["NF2"]) - final_deviation(curves["NF1"])
 

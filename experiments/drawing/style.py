@@ -121,8 +121,9 @@ def save_picture(figure: Figure, path: Path) -> Path:
     return path
 
 
-def png(figure: Figure, dpi: int = DPI) -> bytes:
-    """Return the figure as a small PNG; equal figures give equal bytes."""
+def png(figure: Figure, dpi: int | None = None) -> bytes:
+    """Return the figure as a small PNG, by default of `DPI` dots per inch; equal figures give equal bytes."""
+    dpi = DPI if dpi is None else dpi
     own, small = figure.get_dpi(), io.BytesIO()
     figure.set_dpi(dpi)
     try:

@@ -35,7 +35,8 @@ CAPTIONS: Final = {
     "muscles": (
         "**a**, excitation of every muscle in reaches before the field (end of NF1), when the field is met "
         "(start of FF1) and when it is learned (end of FF1); grey lines: go, and the step in which the cue "
-        "is seen. **b**, the same measures after every phase: co-contraction, and what a small push of the "
+        "is seen. **b**, networks as they are after every phase, all without a field: co-contraction in "
+        "holds and in reaches, which after FF1 are those of the after-effect, and what a small push of the "
         "hand shows while it holds, by the muscles alone and with the feedback of the networks. Lines join "
         "the phases of one network; squares: means with 95 % t intervals."
     ),
@@ -94,9 +95,14 @@ CAPTIONS: Final = {
         "intervals; arrows: the interval goes on beyond the axis."
     ),
     "factors": (
-        "Conditions that differ from the main run in one thing, with the number of their networks. **a**, "
-        "how much a displacement along the shift changes the initial deviation; **b**, how much of it is "
-        "left when the cue is seen; **c**, shift that is left after washout, less that of the condition's "
-        f"own sham, on the condition's own axis; **d**, initial savings beyond practice. {NETWORKS}"
+        "Conditions that differ from the main run in one thing (`pretrained-quarter` in two, see its "
+        "question), with the number of their networks. Those of `gate-by-gate`, `motor`, `pretrained-half`, "
+        "`pretrained-quarter` and `quiet` were pre-trained for their run and share no more than numbers with "
+        "the main run's. The washout residual is the deviation at the end of NF2 less that of NF1, positive "
+        "to the side of FF1's field; where it is missing, see the table of washouts in "
+        "[controls](#controls). **a**, how much a displacement along the shift changes the initial "
+        "deviation; **b**, how much of it is left when the cue is seen; **c**, shift that is left after "
+        "washout, less that of the condition's own sham, on the condition's own axis; **d**, initial savings "
+        f"beyond practice. {NETWORKS}"
     ),
 }  # fmt: skip

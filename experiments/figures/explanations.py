@@ -54,34 +54,37 @@ def _stiffness(main: Row, floor: float | None) -> str:
         reach = format_value(tested[REACH]["mean"], tested[REACH]["ci"], UNITS[REACH])
         whole = f", of {format_value(measured[REACH]['mean'])} N" if measured.get(REACH) else ""
         return (
-            "A stiffer arm: not shown, and stiffness in the reach was not measured. When the field returns, "
-            "co-contraction in the reach is not measurably larger than after practice alone "
+            "A stiffer arm: not shown; stiffness in the reach was not measured, nor anything while the field "
+            "acts. After NF2, co-contraction in reaches is not measurably larger than after practice alone "
             f"({reach}{whole}). The other measures say little, since the held arm is as good as relaxed "
             "([muscles](#muscles))."
         )
     if not more:
         return (
-            "A stiffer arm: not found. When the field returns, neither co-contraction nor stiffness nor "
-            "damping of the hand is measurably larger than after practice alone."
+            "A stiffer arm: not found. After NF2, neither co-contraction nor stiffness nor damping of the "
+            "hand is measurably larger than after practice alone."
         )
     numbers = ", ".join(
         f"{kind} {format_value(tested[kind]['mean'], tested[kind]['ci'], UNITS[kind])} "
         f"(p = {format_p(float(corrected[kind]))})"
         for kind in more
     )
-    return f"A stiffer arm: in part. When the field returns, these exceed practice alone: {numbers}."
+    return f"A stiffer arm: in part. After NF2, these exceed practice alone: {numbers}."
 
 
 def _any_field(practice: Row) -> str:
     """Whether the opposite field is met better, too."""
     p, value = practice.get("p_holm", practice["p"]), practice["difference"]
     number = f"{_mm(value, practice['ci'])}, p = {format_p(p)}"
-    begins = "A change that helps in any field:"
+    begins = "A change that does not depend on the direction of the field:"
     if p is None or p >= LEVEL:
         return f"{begins} not shown; the opposite field is not measurably met better ({number})."
     if value < 0.0:
         return f"{begins} no; the opposite field is met worse than after practice alone ({number})."
-    return f"{begins} yes; the opposite field is met better than after practice alone, too ({number})."
+    return (
+        f"{begins} yes, for the first deviation; the opposite field is met better than after practice alone, "
+        f"too ({number}). Whether it helps in fields other than curls was not tested."
+    )
 
 
 def _other_fields(rows: Mapping[str, Row]) -> str:

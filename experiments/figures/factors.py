@@ -1,8 +1,9 @@
 """What decides whether displaced preparatory activity stays: the factors of the protocol, one at a time.
 
-Every condition differs from the main run in one thing, such as the length of a phase or of the pre-training.
-Beside the slope of the displacement stand the share of the shift that is left, the savings, and how fast the
-networks forget (``experiments.figures.persistence``).
+Every condition differs from the main run in one thing, such as the length of a phase or of the pre-training
+(``pretrained-quarter`` in two: its shorter pre-training has a rate that falls). Beside the slope of the
+displacement stand the share of the shift that is left, the savings, what washout leaves of the deviation, and
+how fast the networks forget (``experiments.figures.persistence``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.controls.conditions import FACTOR, MAIN, SHAM, Condition, conditions
-from experiments.controls.rows import saved_beyond
+from experiments.controls.rows import residual, saved_beyond
 from experiments.drawing import style as look
 from experiments.figures.findings import Findings, correct, effect, finite, listed
 from experiments.figures.persistence import SHIFT, measure
@@ -30,21 +31,24 @@ from experiments.stored.runs import StoredRuns
 from experiments.study import REFERENCE, SLOPE, Quantity, quantity
 from savings_gym.activity.preparatory import retained_fraction
 from savings_gym.arrays import MM, Columns, Floats, Indices
-from savings_gym.metrics.curves import phase_curves, shared_networks
+from savings_gym.metrics.curves import PhaseCurves, phase_curves, shared_networks
+from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import Sampling
 
-SAME: Final = "main, the same networks"  # of the main run, those that the other conditions have
+SAME: Final = "main, networks of the same numbers"  # of the main run, those that all conditions have
 ALSO: Final = ("motor", "double")  # conditions of other controls that are factors, too
-RESPONSE, LEFT, RETAINED, KEPT, SAVED, RATE = MEASURES = (
+RESPONSE, LEFT, RETAINED, KEPT, SAVED, RESIDUAL, RATE = MEASURES = (
     "displacement slope", "left of the shift when the cue is seen", "shift left in NF2",
-    "shift left in NF2, beyond the sham's", "initial savings beyond practice", "slowest decay rate",
+    "shift left in NF2, beyond the sham's", "initial savings beyond practice", "washout residual",
+    "slowest decay rate",
 )  # fmt: skip
 UNIT: Final = {
-    RESPONSE: "mm per unit of shift", LEFT: "%", RETAINED: "1", KEPT: "1", SAVED: "mm", RATE: "1/s",
+    RESPONSE: "mm per unit of shift", LEFT: "%", RETAINED: "1", KEPT: "1", SAVED: "mm", RESIDUAL: "mm",
+    RATE: "1/s",
 }  # fmt: skip
 COMPARED: Final = (RESPONSE, LEFT, KEPT, SAVED)  # with the main run's
 LESS_MAIN: Final = ", less the main run's"  # ends the name of a difference
-SCALE: Final = {RESPONSE: MM, LEFT: 100.0, SAVED: MM}
+SCALE: Final = {RESPONSE: MM, LEFT: 100.0, SAVED: MM, RESIDUAL: MM}
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def with_same_networks(found: Mapping[str, Factor]) -> dict[str, Factor]:
         return dict(found)
     rows = np.flatnonzero(np.isin(main.networks, shared))
     same = Factor(
-        "Those of its networks that the other conditions have, too", main.networks[rows],
+        "As in the main run; those of its networks whose numbers all conditions have", main.networks[rows],
         {kind: values[rows] for kind, values in main.values.items()},
     )  # fmt: skip
     return {MAIN: main, SAME: same} | {name: its for name, its in found.items() if name != MAIN}
@@ -141,23 +145,30 @@ def measured(runs: StoredRuns, question: str, run: Path, sham: Path | None) -> F
         RESPONSE: result.slope,
         LEFT: result.simulated[SHIFT][:, result.waited],
         RETAINED: retained_fraction(result.preparation.activity, result.preparation.shift),
+        RESIDUAL: _at(numbers, *_residual(phase_curves(runs.table(run)))),
         RATE: result.slowest[:, 0],
     }
     if sham is not None:
         practised = sham_projection(dataclasses.replace(runs, main=run, sham=sham), result.preparation)
         if practised is not None:
             values[KEPT] = values[RETAINED] - practised
-        values[SAVED] = _saved(runs, run, sham, numbers)
+        curves = (phase_curves(runs.table(each))["FF2"] for each in (run, sham))
+        values[SAVED] = _at(numbers, *saved_beyond(*curves))
     return Factor(question, numbers, {kind: values[kind] for kind in MEASURES if kind in values})
 
 
-def _saved(runs: StoredRuns, run: Path, sham: Path, numbers: Indices) -> Floats:
-    """(n,) how much closer to the line FF2 begins than in the sham [m]; NaN for networks that it lacks."""
-    networks, beyond = saved_beyond(*(phase_curves(runs.table(each))["FF2"] for each in (run, sham)))
-    saved = np.full(numbers.size, np.nan)
+def _residual(curves: Mapping[str, PhaseCurves]) -> tuple[Indices, Floats]:
+    """Numbers of networks, and how far NF2 ends from NF1, positive to the side of FF1's field, (n,) [m]."""
+    side = field_side(curves["FF1"].deviation[:, 0])
+    return curves["NF1"].networks, side * residual(curves)
+
+
+def _at(numbers: Indices, networks: Indices, values: Floats) -> Floats:
+    """Values of the networks with these numbers; NaN for those that are not there."""
+    there = np.full(numbers.size, np.nan)
     places, shared = shared_networks(numbers, networks)
-    saved[places] = beyond[shared]
-    return saved
+    there[places] = values[shared]
+    return there
 
 
 def _name(factor: str, kind: str) -> str:
@@ -220,7 +231,7 @@ def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
     others = [name for name in found if name not in (MAIN, SAME)]
     if not others:
         return f"{text} No other condition was run."
-    return f"{text} {_what_decides(others, by_name)}"
+    return " ".join([text, _what_decides(others, by_name), *_incomplete(list(found), by_name)])
 
 
 def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
@@ -236,12 +247,30 @@ def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
             if names:
                 parts.append(f"{kind}: {words} with {listed(names)}")
     text = (
-        f"{len(others)} condition{'s have' if len(others) > 1 else ' has'} one thing changed. By paired "
-        "tests, corrected for their number, "
+        f"{len(others)} other condition{'s were' if len(others) > 1 else ' was'} run. By tests that pair "
+        "networks of the same number, corrected for how many they are, "
     )
     if not parts:
         return f"{text}no difference from the main run is shown in {listed(COMPARED)}."
     return f"{text}they differ from the main run in this: {'; '.join(parts)}. No other difference is shown."
+
+
+def _incomplete(names: list[str], by_name: Mapping[str, Quantity]) -> list[str]:
+    """Where washout leaves a residual, by its interval and without correction, as in the controls."""
+    parts = []
+    for name in names:
+        entry = by_name.get(_name(name, RESIDUAL))
+        if entry is None:
+            continue
+        low, high = entry.ci
+        if low is not None and high is not None and not low <= 0.0 <= high:
+            parts.append(f"`{name}` ({format_value(entry.value, entry.ci, 'mm')})")
+    if not parts:
+        return []
+    return [
+        f"NF2 does not end where NF1 does in {listed(parts)}. Below 0, on the side of the after-effect, "
+        "savings may be a rest of FF1; above it, FF2 begins farther from the line."
+    ]
 
 
 def _networks(found: Mapping[str, Factor]) -> Columns:

@@ -241,13 +241,13 @@ def _text(quantities: list[Quantity], floor: float | None) -> str:
 
 
 def _learned(found: Mapping[str, Quantity]) -> str:
-    """Whether learning the field changes co-contraction in the reach."""
+    """Whether learning the field changes co-contraction in reaches without a field."""
     gain, before = found[change(REACH, *LEARNED)], found[at(REACH, LEARNED[1])]
     if gain.p is None:
         return ""
     words = {1: "rises", 0: "does not measurably change", -1: "falls"}[effect(gain)]
     return (
-        f"While the field is learned, co-contraction in the reach {words} from "
+        f"While the field is learned, co-contraction in reaches without it {words} from "
         f"{format_value(before.value, unit='N')} (by {format_value(gain.value, gain.ci, 'N')}, "
-        f"{p_text(gain)})."
+        f"{p_text(gain)}); after FF1 these reaches have the after-effect, whose correction is part of it."
     )

@@ -60,7 +60,9 @@ REASONS: Final = (
         ),
         "the gain in learning rate",
         "It is not known why ours gain more. Delays, onset of the field, go times, initial weights and "
-        "schedule are those of the study's code.",
+        "schedule are those of the study's code. The muscles are not: they have MuJoCo's force-length and "
+        "force-velocity curves, and elbow moment arms that are off by up to 1.9 mm; nobody has tested what "
+        "that changes.",
     ),
     Reason(
         (

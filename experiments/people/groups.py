@@ -14,9 +14,12 @@ import numpy as np
 from experiments.people.config import People
 from savings_gym.arrays import Floats, Indices
 from savings_gym.metrics.savings import FIELD_PHASES, field_side
+from savings_gym.metrics.sides import refuse_opposite_sides
+from savings_gym.metrics.statistics import mean_interval
 from savings_gym.trials import UNITS, TrialTable
 
 QUARTER: Final = 0.25  # of a phase
+GROWN: Final = 2.0  # a mean error that is so many times larger after FF1 than at its start is none
 FORCE_INDEX: Final = "force_index"
 UNIT_WORDS: Final = {"deg": "degrees"}  # where a unit's name for read_trials is no word
 
@@ -98,12 +101,12 @@ def main_group(config: People) -> Group:
 
     Raises:
         FileNotFoundError, ValueError: If the table is refused by `read_trials`, lacks FF1 or FF2, lacks rows
-            of trials, or perturbs FF1 and FF2 to different sides.
+            of trials, perturbs FF1 and FF2 to different sides, has no column ``perturbation`` although FF1
+            clearly pushes participants to two sides, or has a measure that grows in FF1.
     """
     path = config.table
     table, left_out = _with_phases(path, config.read(path), FIELD_PHASES)
-    signs = _signs(table, "FF1")
-    again = _signs(table, "FF2")
+    signs, again = table.signs("FF1"), table.signs("FF2")
     if signs is not None and again is not None and (wrong := np.flatnonzero(signs * again <= 0.0)).size:
         raise ValueError(
             f"{path}: participant {table.participants[wrong[0]]} has perturbations of different signs, or "
@@ -121,7 +124,7 @@ def sham_group(config: People, path: Path, main: Group) -> Group:
             cannot be compared.
     """
     table, left_out = _with_phases(path, config.read(path), FIELD_PHASES[1:])
-    met, signs = _signs(table, "FF1"), _signs(table, "FF2")
+    met, signs = table.signs("FF1"), table.signs("FF2")
     if met is not None and (wrong := np.flatnonzero(met)).size:
         raise ValueError(
             f"{path}: participant {table.participants[wrong[0]]} has a perturbation in FF1, expected none"
@@ -170,18 +173,6 @@ def _with_phases(path: Path, table: TrialTable, needed: tuple[str, ...]) -> tupl
     return TrialTable(who, phases, trials, targets, values), left_out
 
 
-def _signs(table: TrialTable, phase: str) -> Floats | None:
-    """Sign of the perturbation of every participant in a phase, 0 without; None without such a column."""
-    if "perturbation" not in table.values:
-        return None
-    signs = np.zeros(len(table.participants))
-    for i, person in enumerate(table.participants):
-        sizes = table.values["perturbation"][(table.participant == person) & (table.phase == phase)]
-        sizes = np.nan_to_num(sizes)
-        signs[i] = np.sign(sizes[np.argmax(np.abs(sizes))]) if sizes.size else 0.0
-    return signs
-
-
 def _group(
     config: People, table: TrialTable, signs: Floats | None, left_out: list[str], main: Group | None
 ) -> Group:
@@ -194,7 +185,11 @@ def _group(
         raw = _raw(table, name, factor, left_out)
         turned = dataclasses.replace(raw, unit=UNIT_WORDS.get(unit, unit))
         if name != FORCE_INDEX:
+            if main is None and signs is None:
+                refuse_opposite_sides(table.participants, list(raw.phases["FF1"]), "FF1")
             turned = _turned(turned, config, signs, main)
+            if main is None:
+                _refuse_growing(config.table, turned, config.start)
         measures[name] = turned
     return Group(table, signs, measures, tuple(left_out))
 
@@ -249,6 +244,23 @@ def _turned(raw: Measured, config: People, signs: Floats | None, main: Group | N
             )
         elif signs is None:
             signs = main.signs[0] * same
-    directions = side * signs
+    directions: Floats = side * signs
     phases = {phase: directions[:, None] * values for phase, values in raw.phases.items()}
     return dataclasses.replace(raw, side=side, phases=phases)
+
+
+def _refuse_growing(path: Path, measured: Measured, start: int) -> None:
+    """Refuse what grows in FF1 from little to much: it is what participants learn, not their error."""
+    first, last = measured.start("FF1", start), measured.quarter("FF1", last=True)
+    both = np.isfinite(first) & np.isfinite(last)
+    if both.sum() < 2:
+        return
+    before, after = float(first[both].mean()), float(last[both].mean())
+    grown = math.copysign(1.0, after) * (last - first)[both]
+    if abs(after) > GROWN * abs(before) and mean_interval(grown)[0] > 0.0:
+        raise ValueError(
+            f"{path}: {measured.name} grows in FF1, from {before:.3g} to {after:.3g} {measured.unit} (first "
+            "trials and last quarter, means): it seems to be what participants learn, such as the angle of "
+            "the hand, and not their error; give the error, such as the angle of the cursor. The learning of "
+            "a perturbation that grows by itself cannot be measured here"
+        )

@@ -220,13 +220,14 @@ def trials_in_window(block: int) -> int:
 
 def _trials_to_half(measured: Measured, phase: str, block: int, criterion: float) -> Floats:
     """Trials until the deviation of every participant is down to a criterion, (n,); NaN if it never is."""
-    _, curves = measured.blocks(phase, block)
+    middles, curves = measured.blocks(phase, block)
+    before = (middles - 1.0).astype(np.int64)  # trials before the middle of every block
     trials = np.full(len(curves), np.nan)
     for i, curve in enumerate(curves):
         there = np.flatnonzero(np.isfinite(curve))
         if there.size:
             index = np.array([0])
-            own = PhaseCurves(index, there, block * there, index, curve[None, there])
+            own = PhaseCurves(index, there, before[there], index, curve[None, there])
             trials[i] = trials_to_half(own, criterion, 1.0, trials_in_window(block) // block)[0]
     return trials
 

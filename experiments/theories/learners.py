@@ -16,6 +16,7 @@ from savings_gym.arrays import MM, Array, Floats, Indices
 from savings_gym.files import PROBES, read_table
 from savings_gym.metrics.curves import PhaseCurves, phase_curves, shared_networks
 from savings_gym.metrics.savings import FIELD_PHASES, field_side
+from savings_gym.metrics.sides import refuse_opposite_sides
 from savings_gym.metrics.statistics import Sampling, mean_interval
 from savings_gym.models.design import Design
 from savings_gym.models.model import Model
@@ -200,7 +201,8 @@ def people(
         start: Trials that count as the start of a phase.
 
     Raises:
-        ValueError: If a participant lacks FF1, NF2 or FF2, or FF2 is not the last phase.
+        ValueError: If a participant lacks FF1, NF2 or FF2, FF2 is not the last phase, or the table has no
+            column ``perturbation`` although FF1 clearly pushes participants to two sides.
     """
     measure = table.measures[0] if measure is None else measure
     column = None if "perturbation" in table.values else sizes
@@ -214,6 +216,9 @@ def people(
             raise ValueError(f"{name}: participant {person} ends with {phase[-1]}, expected {HELD_OUT}")
         kind = "adaptation" if measure == "force_index" else "error"
         learners.append(Learner(person, design, observed, phase, kind, PEOPLE_NOISE))
+    if column is not None and measure != "force_index":
+        errors = [learner.observed[learner.phase == "FF1"] for learner in learners]
+        refuse_opposite_sides(table.participants, errors, "FF1")
     unit, factor = {"lateral_deviation": ("mm", MM), "angle": ("deg", 180.0 / np.pi)}.get(measure, ("", 1.0))
     return Source(name, "a trial table", "people", _turned(learners, start), start, unit, factor)
 

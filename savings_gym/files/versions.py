@@ -51,6 +51,7 @@ def _own_version() -> str:
     return _installed_version("savings_gym")
 
 
+@cache
 def _installed_version(package: str) -> str:
     try:
         return importlib.metadata.version(package)

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from savings_gym.arrays import as_choice, as_seed, as_whole_number
+from savings_gym.arrays import Floats, as_choice, as_seed, as_whole_number
+from savings_gym.metrics.sides import CLEAR, start_score
 from savings_gym.metrics.statistics import CONFIDENCE, Interval
 from savings_gym.models.design import Design
 from savings_gym.models.intervals import likelihood_intervals
@@ -87,9 +88,12 @@ def fit(
         intervals: Whether to compute them.
 
     Raises:
-        ValueError: If a name is unknown, there is no noise, or there are no more data than parameters.
+        ValueError: If a name is unknown, there is no noise, there are no more data than parameters, or errors
+            clearly begin on the side that a perturbation of the opposite sign would push them to.
     """
     data = design.check_observed(observed)
+    if model.measure == "error":
+        _refuse_other_side(design, data)
     names = tuple(model.free if free is None else free)
     for name in names:
         as_choice("parameter", name, model.kinds)
@@ -108,3 +112,22 @@ def fit(
     }
     best = model.replace(**{name: f.value for name, f in fitted.items()})
     return Fit(best, fitted, value, count, converged)
+
+
+def _refuse_other_side(design: Design, data: Floats) -> None:
+    """Refuse errors that begin, beside those before it, on the other side than the first perturbation's."""
+    pushed = design.free & (design.perturbation != 0.0)
+    if not pushed.any():
+        return
+    begin = int(np.argmax(pushed))
+    side = np.sign(design.perturbation[begin])
+    other = np.flatnonzero(design.free[begin:] & (np.sign(design.perturbation[begin:]) != side))
+    end = begin + int(other[0]) if other.size else design.trials
+    before = data[:begin][design.free[:begin] & np.isfinite(data[:begin])]
+    rest = float(before.mean()) if before.size else 0.0
+    if side * start_score((data[begin:end] - rest)[design.free[begin:end]]) < -CLEAR:
+        raise ValueError(
+            f"errors begin on the {'negative' if side > 0.0 else 'positive'} side where the perturbation is "
+            f"{'positive' if side > 0.0 else 'negative'}, but a perturbation pushes to the side of its sign: "
+            "change the sign of one of them"
+        )

@@ -11,7 +11,8 @@ column                 type     meaning
                                 every phase, and phases then come in the order of the file
 ``target``             text     optional; name or number of the target
 ``lateral_deviation``  float    distance from the straight line, positive to the right, in the unit given
-``angle``              float    angular error, in the unit given
+``angle``              float    angular error, in the unit given: of what is seen to move, such as the
+                                cursor, and not the angle of the hand, which grows with learning
 ``force_index``        float    share of a field that the force on a channel would cancel; no unit
 ``perturbation``       float    optional; size in units of the one to be learned: 0, 1, -1, ...
 ``clamp``              float    optional; error that was shown whatever the reach, same unit; empty on others
@@ -24,7 +25,8 @@ is a trial without that value; participant, phase and trial must be there. Numbe
 trials below 2**53 in magnitude, and text files are UTF-8. `TrialTable.series` refuses missing trials: within
 a phase, and between two phases if the numbers of the participant rise through all phases.
 `TrialTable.probe_table` turns the table into what learning curves, savings and figures are made from, and
-`TrialTable.series` into what the models of `savings_gym.models` take.
+`TrialTable.series` into what the models of `savings_gym.models` take. The first needs the column
+``perturbation`` if participants meet fields or rotations to different sides.
 """
 
 from savings_gym.trials.table import KEYS, MEASURES, OPTIONAL, UNITS, TrialTable, read_trials

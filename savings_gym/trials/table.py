@@ -11,12 +11,14 @@ from typing import Final
 import numpy as np
 
 from savings_gym.arrays import Array, Columns, Floats, as_choice, as_whole_number
+from savings_gym.metrics.sides import refuse_opposite_sides
 from savings_gym.models.design import Design
 from savings_gym.trials.cells import FileColumn, file_columns
 
 KEYS: Final = ("participant", "phase", "trial")
 MEASURES: Final = ("lateral_deviation", "angle", "force_index")
 OPTIONAL: Final = ("target", *MEASURES, "perturbation", "clamp", "channel")
+LARGEST_SIZE: Final = 5.0  # of a perturbation, in units of the one to be learned
 UNITS: Final[Mapping[str, Mapping[str, float]]] = {  # unit to what a number in it is in SI
     "lateral_deviation": {"m": 1.0, "cm": 0.01, "mm": 0.001},
     "angle": {"rad": 1.0, "deg": math.pi / 180.0},
@@ -56,17 +58,41 @@ class TrialTable:
         """The measures that the table has."""
         return tuple(name for name in MEASURES if name in self.values)
 
-    def probe_table(self, measure: str | None = None, block: int = 1) -> Columns:
-        """Return means of blocks of trials as a probe table, for `phase_curves`, `savings` and figures.
+    def signs(self, phase: str | None = None) -> Floats | None:
+        """Return the sign of the perturbation that every participant meets, (n,); 0 without one.
 
-        Block k of a phase stands for a probe after k blocks of trials; what is left of a phase after its last
-        whole block, and what only some participants have, is left out. So are errors in channels and clamps,
-        which are not the learner's. The measure becomes the column ``lateral_deviation``: for an angle, read
-        rad where the measures of savings say m.
+        Args:
+            phase: That of the largest one in this phase; None takes the first one that is met.
+
+        Returns:
+            The signs; None if the table has no column ``perturbation``.
+        """
+        if "perturbation" not in self.values:
+            return None
+        signs = np.zeros(len(self.participants))
+        for i, person in enumerate(self.participants):
+            sizes = np.nan_to_num(self.values["perturbation"][self._rows(person, phase)])
+            met = sizes[sizes != 0.0]
+            if met.size:
+                signs[i] = np.sign(met[0] if phase is None else met[np.argmax(np.abs(met))])
+        return signs
+
+    def probe_table(self, measure: str | None = None, block: int = 1, start: int = 1) -> Columns:
+        """Return means of trials as a probe table, for `phase_curves`, `savings` and figures.
+
+        The first row of a phase is the mean of its first trials: they stand for a probe before any learning
+        in it, and with more than one, a part of what is learned in them counts as known before. The next row
+        is the mean of what is left of their block, every later one that of a block, at the middle of its
+        trials. What is left of a phase after its last whole block, and what only some participants have, is
+        left out. So are errors in channels and clamps, which are not the learner's. If the first
+        perturbations of participants differ in sign, errors of those who meet a negative one change their
+        sign. The measure becomes the column ``lateral_deviation``: for an angle, read rad where the measures
+        of savings say m.
 
         Args:
             measure: Its name; None takes the first that the table has.
             block: Trials per block, for example the number of targets.
+            start: Trials of the first row.
 
         Returns:
             The columns network (position in `participants`), phase, update, trial, target (0) and
@@ -74,26 +100,32 @@ class TrialTable:
 
         Raises:
             ValueError: If there is no such measure, a participant lacks a phase, a phase is shorter than a
-                block, or a block has no value.
+                block or than `start`, rows have no value, or FF1 clearly pushes participants to both sides
+                and the table has no column ``perturbation``.
         """
-        values, block = self._learners(self._measure(measure)), as_whole_number("block", block, least=1)
+        block, start = as_whole_number("block", block, least=1), as_whole_number("start", start, least=1)
+        values = self._to_one_side(self._measure(measure))
         parts = []
         for phase in self.phases:
             trials = [values[self._rows(name, phase)] for name in self.participants]
-            blocks = min(len(own) for own in trials) // block
-            if not blocks:
+            shortest, least = min(len(own) for own in trials), max(block, start)
+            if shortest < least:
                 fewest = min(range(len(trials)), key=lambda i: len(trials[i]))
+                what = "one block" if least == block else "its start"
                 raise ValueError(
                     f"participant {self.participants[fewest]} has {len(trials[fewest])} trials in phase "
-                    f"{phase}, expected at least {block}, one block"
+                    f"{phase}, expected at least {least}, {what}"
                 )
-            mean = np.stack([_block_means(own, blocks, block) for own in trials])
-            self._refuse_empty(np.isnan(mean), phase)
+            edges = np.array([0, start, *range(block * (start // block + 1), shortest + 1, block)])
+            mean = np.stack([_means_between(own, edges) for own in trials])
+            self._refuse_empty(np.isnan(mean), phase, edges)
             participant, update = (index.ravel() for index in np.indices(mean.shape))
-            parts.append((participant, np.full(mean.size, phase), update, mean.ravel()))
+            middle = (edges[:-1] + edges[1:] - 1) // 2
+            parts.append((participant, np.full(mean.size, phase), update, middle[update], mean.ravel()))
+        names = ("network", "phase", "update", "trial", "lateral_deviation")
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        table: Columns = dict(zip(("network", "phase", "update", "lateral_deviation"), columns, strict=True))
-        return table | {"trial": block * table["update"], "target": np.zeros_like(table["update"])}
+        table: Columns = dict(zip(names, columns, strict=True))
+        return table | {"target": np.zeros_like(table["update"])}
 
     def series(
         self,
@@ -114,8 +146,8 @@ class TrialTable:
             The design, the measure of every trial (T,), NaN where there is none, and the phases (T,).
 
         Raises:
-            ValueError: If there is no such participant or measure, a phase has no perturbation, or trials are
-                missing, in which the participant may have learned.
+            ValueError: If there is no such participant or measure, a phase has no perturbation, one is larger
+                than `LARGEST_SIZE`, or trials are missing, in which the participant may have learned.
         """
         if participant not in self.participants:
             raise ValueError(f"no participant {participant!r}; choose from: {', '.join(self.participants)}")
@@ -137,10 +169,10 @@ class TrialTable:
             size = np.where(channel, 0.0, self.values["perturbation"][rows])
             if np.isnan(size).any():
                 raise ValueError(f"trial {self.trial[rows][np.isnan(size)][0]} has no perturbation")
-            return size
+            return _in_units(size)
         if missing := [name for name in self.phases if name not in sizes]:
             raise ValueError(f"perturbation has no size for the phases {missing}; it has {sorted(sizes)}")
-        return np.where(channel, 0.0, np.array([float(sizes[name]) for name in self.phase[rows]]))
+        return _in_units(np.where(channel, 0.0, np.array([float(sizes[name]) for name in self.phase[rows]])))
 
     def _measure(self, name: str | None) -> str:
         return self.measures[0] if name is None else as_choice("measure", name, self.measures)
@@ -160,6 +192,20 @@ class TrialTable:
         held = (self._column("channel", everyone) == 1.0) | np.isfinite(self._column("clamp", everyone))
         return np.where(held, np.nan, values)
 
+    def _to_one_side(self, measure: str) -> Floats:
+        """(n,) a measure as in `_learners`, errors to the side of the first perturbation if two are met."""
+        values, signs = self._learners(measure), self.signs()
+        if measure == "force_index":
+            return values
+        if signs is None:
+            if "FF1" in self.phases:
+                errors = [values[self._rows(name, "FF1")] for name in self.participants]
+                refuse_opposite_sides(self.participants, errors, "FF1")
+        elif {-1.0, 1.0} <= set(signs.tolist()):
+            turned = [name for name, sign in zip(self.participants, signs, strict=True) if sign < 0.0]
+            values = np.where(np.isin(self.participant, turned), -values, values)
+        return values
+
     def _refuse_gaps(self, participant: str, rows: Array) -> None:
         """Refuse missing trials: within phases, and between them if numbers rise through all of them."""
         trial, phase = self.trial[rows], self.phase[rows]
@@ -174,20 +220,34 @@ class TrialTable:
                 advice += ", or number trials anew in every phase"
             raise ValueError(f"participant {participant}, {where}: trial {trial[i] + 1} is missing; {advice}")
 
-    def _refuse_empty(self, empty: Array, phase: str) -> None:
+    def _refuse_empty(self, empty: Array, phase: str, edges: Array) -> None:
         if empty.any():
             i, k = np.argwhere(empty)[0]
+            first, last = edges[k] + 1, edges[k + 1]
+            which = f"its trial {first} has" if first == last else f"its trials {first} to {last} have"
             raise ValueError(
-                f"participant {self.participants[i]}, phase {phase}: block {k} has no value; "
-                "use larger blocks"
+                f"participant {self.participants[i]}, phase {phase}: {which} no value; use a larger "
+                f"{'block' if k else 'start'}"
             )
 
 
-def _block_means(values: Floats, blocks: int, block: int) -> Floats:
-    """Means of consecutive blocks without their NaN; NaN for a block of nothing else."""
-    rows = values[: blocks * block].reshape(blocks, block)
-    count = np.isfinite(rows).sum(axis=-1)
-    return np.where(count > 0, np.nansum(rows, axis=-1) / np.maximum(count, 1), np.nan)
+def _means_between(values: Floats, edges: Array) -> Floats:
+    """Means of the values from each edge to the next without their NaN; NaN where there is nothing else."""
+    there = np.isfinite(values[: edges[-1]])
+    count = np.add.reduceat(there.astype(np.int64), edges[:-1])
+    total = np.add.reduceat(np.where(there, values[: edges[-1]], 0.0), edges[:-1])
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _in_units(sizes: Floats) -> Floats:
+    """Sizes of perturbations; refuses those that must be in another unit."""
+    largest = float(sizes[np.argmax(np.abs(sizes))])
+    if abs(largest) > LARGEST_SIZE:
+        raise ValueError(
+            f"perturbation has the size {largest:g}, expected sizes in units of the one to be learned: 1 for "
+            "a rotation of 30 degrees that is to be learned, -1 for its opposite, 0 without"
+        )
+    return sizes
 
 
 def read_trials(

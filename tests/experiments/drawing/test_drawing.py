@@ -16,7 +16,7 @@ from planted_probes import PHASES, plant
 from experiments.drawing import style
 from experiments.drawing.curves import ff1_over_ff2
 from experiments.drawing.run import draw_figures
-from experiments.drawing.style import DPI, PHASE_COLOUR, WIDTH
+from experiments.drawing.style import PHASE_COLOUR, WIDTH
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.savings import savings
 
@@ -68,7 +68,7 @@ def test_a_whole_run_gives_three_pictures(tmp_path):
     assert draw_figures(folder) == [folder / name for name in NAMES]
     for name in NAMES:
         with Image.open(folder / name) as image:
-            assert image.width == round(WIDTH * DPI)
+            assert image.width == round(WIDTH * style.DPI)
             assert image.convert("L").getextrema() == pytest.approx((30, 255), abs=30)
         assert (folder / name).stat().st_size < 400_000
         assert (folder / name).with_suffix(".svg").read_text().startswith("<?xml")

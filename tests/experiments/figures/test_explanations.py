@@ -31,12 +31,12 @@ def rows(main=1.2e-3, opposite=0.4e-3, mirror=1.5e-3, stiffer=0.0, hold=2.8, p=1
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, ("stiffer arm: not found", "any field: yes", "0.400 mm [0.300, 0.500]",
+        ({}, ("stiffer arm: not found", "direction of the field: yes", "0.400 mm [0.300, 0.500]",
               "memory of the field: in part", "1.50 mm [1.40, 1.60] after itself, 0.400 mm [0.3")),
-        ({"opposite": 0.0}, ("any field: not shown", "memory of the field: in part")),
-        ({"opposite": -0.5e-3}, ("any field: no", "memory of the field: in part", "-0.500 mm")),
-        ({"opposite": 1.35e-3}, ("any field: yes", "memory of the field: not shown")),
-        ({"opposite": 2e-3}, ("any field: yes", "memory of the field: no")),
+        ({"opposite": 0.0}, ("direction of the field: not shown", "memory of the field: in part")),
+        ({"opposite": -0.5e-3}, ("direction of the field: no", "memory of the field: in part", "-0.500 mm")),
+        ({"opposite": 1.35e-3}, ("direction of the field: yes", "memory of the field: not shown")),
+        ({"opposite": 2e-3}, ("direction of the field: yes", "memory of the field: no")),
         ({"stiffer": 5.0}, ("stiffer arm: in part", "stiffness, with feedback 5.00 N/m")),
         ({"stiffer": -5.0}, ("stiffer arm: not found",)),
     ],
@@ -51,8 +51,8 @@ def test_a_relaxed_arm_cannot_tell_in_the_hold():
     """Nothing is denied of measures that stand on their floor."""
     relaxed, stiff = (explanations(rows(hold=share * RELAXED * FLOOR), FLOOR) for share in (0.9, 1.1))
     assert (
-        "not shown, and stiffness in the reach was not measured. When the field returns, co-contraction"
-        in relaxed
+        "not shown; stiffness in the reach was not measured, nor anything while the field acts. "
+        "After NF2, co-contraction" in relaxed
     )
     assert "of 15 N" in relaxed and "say little" in relaxed and "neither" not in relaxed
     assert "neither co-contraction nor stiffness nor damping" in stiff and "say little" not in stiff
@@ -73,8 +73,8 @@ def test_fields_of_other_kinds_are_told_with_their_tests():
 def test_what_was_not_run_is_not_spoken_of():
     every = rows()
     assert explanations({}) == ""
-    assert "any field" not in explanations({"main": every["main"]})
+    assert "direction of the field" not in explanations({"main": every["main"]})
     del every["mirror"]
-    assert "any field" in explanations(every) and "memory" not in explanations(every)
+    assert "direction of the field" in explanations(every) and "memory" not in explanations(every)
     every["main"]["resistance"] = {HOLD: {"mean": 1.0, "ci": [0.9, 1.1], "p": 0.01}}
     assert "stiffer" not in explanations(every)

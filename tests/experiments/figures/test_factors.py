@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.figures import factors as figure
-from experiments.figures.factors import KEPT, MEASURES, RESPONSE, SAVED, Factor, factors
+from experiments.figures.factors import KEPT, MEASURES, RESIDUAL, RESPONSE, SAVED, Factor, factors
 from experiments.stored.runs import StoredRuns
 from savings_gym.metrics.statistics import Sampling
 
@@ -16,6 +16,7 @@ def planted(slope, seed, sham=True):
     offsets = np.random.default_rng(0).standard_normal(N)
     noise = np.random.default_rng(seed).standard_normal((len(MEASURES), N))
     values = {kind: 0.1 + 0.01 * row for kind, row in zip(MEASURES, noise, strict=True)}
+    values[RESIDUAL] = 0.01 * (noise[1] - noise[1].mean()) + (0.1 if slope else 0.0)
     values[RESPONSE] = 1e-3 * (slope + offsets + 0.05 * noise[0])
     if not sham:
         del values[KEPT], values[SAVED]
@@ -39,7 +40,9 @@ def test_slopes_are_compared_network_by_network(findings):
     assert numbers["steeper: displacement slope, less the main run's"].value == pytest.approx(-0.5, abs=0.05)
     assert numbers["flat: displacement slope, less the main run's"].value == pytest.approx(0.5, abs=0.05)
     assert "displacement slope: higher with `flat`; displacement slope: lower with `steeper`" in findings.text
-    assert findings.text.endswith("No other difference is shown.") and "`same`" not in findings.text
+    compared, washout = findings.text.split(" NF2 does not end where NF1 does in ")
+    assert compared.endswith("No other difference is shown.") and "`same`" not in compared
+    assert all(f"`{name}` (" in washout for name in ("main", "same", "steeper")) and "`flat`" not in washout
     assert numbers["flat: shift left in NF2, beyond the sham's, less the main run's"].p_holm > 0.05
     assert "steeper: shift left in NF2, beyond the sham's, less the main run's" not in numbers
 
@@ -79,5 +82,5 @@ def test_of_the_main_run_the_networks_that_others_have_are_shown_beside_them(tmp
         less = findings.by_name[f"other: {kind}, less the main run's"]
         assert less.value == pytest.approx(findings.by_name[f"other: {kind}"].value - same.value)
     assert set(findings.networks["condition"]) == {"main", "other"}  # stored once
-    assert "1 condition has one thing changed" in findings.text
+    assert "1 other condition was run" in findings.text
     assert "in the 3 networks that are compared)" in findings.text

@@ -88,7 +88,7 @@ def test_savings_are_those_of_the_package_if_nothing_is_missing(tmp_path):
     trial_table(tmp_path / "lab.csv", noise=1.0, side=-1.0)
     lab = config(tmp_path / "lab.csv", start=4)
     ours = numbers_of(analyse(lab))["lateral_deviation"]
-    theirs = savings(lab.read(lab.table).probe_table(block=4), window=1)
+    theirs = savings(lab.read(lab.table).probe_table(block=4, start=4), window=1)
     initial, rate = theirs.initial, theirs.rate
     assert ours[INITIAL].value == pytest.approx(1e3 * initial.difference)
     assert ours[INITIAL].ci == pytest.approx([1e3 * end for end in initial.ci])
@@ -104,7 +104,7 @@ def test_trials_saved_are_those_of_the_package_and_none_are_counted_who_never_ge
     trial_table(tmp_path / "lab.csv", noise=1.0)
     lab = config(tmp_path / "lab.csv", start=4)
     found = numbers_of(analyse(lab))["lateral_deviation"]
-    curves = phase_curves(lab.read(lab.table).probe_table(block=4))
+    curves = phase_curves(lab.read(lab.table).probe_table(block=4, start=4))
     theirs = trials_saved(curves["FF1"], curves["FF2"], 1.0, window=2)
     assert trials_in_window(4) == 8 and trials_in_window(1) == 5 and trials_in_window(8) == 8
     ours = [found[name].value for name in (half_of("FF1"), half_of("FF2"), TRIALS_SAVED)]

@@ -5,6 +5,8 @@ import inspect
 
 import pytest
 from people_tables import (
+    AMPLITUDE,
+    FLOOR,
     PHASES,
     arguments_of,
     config,
@@ -15,6 +17,8 @@ from people_tables import (
 from experiments.people import command
 from experiments.people.command import analyse, main
 from experiments.people.config import People
+from experiments.people.measures import INITIAL
+from experiments.theories.learners import SIZES, people
 
 
 @pytest.mark.parametrize(
@@ -119,3 +123,32 @@ def test_every_argument_has_a_help_line(capsys):
         main(["--help"])
     text = capsys.readouterr().out
     assert text.startswith("usage: python -m experiments.people") and "one-rate" in text and "deg" in text
+
+
+def test_people_pushed_to_both_sides_need_a_column_that_says_who(tmp_path):
+    rows, gains = trial_table(tmp_path / "lab.csv", n=8, noise=1.0)
+    for row in rows:
+        sign = -1 if row["subj"] in ("P1", "P4", "P6") else 1
+        row["max dev"] = f"{sign * float(row['max dev']):.6f}"
+        row["size"] = sign if row["block"].startswith("field") else 0
+    lab = config(write(tmp_path / "lab.csv", rows))
+    with pytest.raises(ValueError, match=r"FF1 begins .* \(P0, P2, P3, ...\).*\(P1, P4, P6\).* perturbation"):
+        analyse(lab)
+    with pytest.raises(ValueError, match="FF1 begins with errors to the positive side of some"):
+        people("lab", lab.read(lab.table), None, SIZES, 1)
+    signed = dataclasses.replace(lab, columns=(*lab.columns, "perturbation=size"))
+    found = analyse(signed).values["lateral_deviation"][INITIAL]
+    trial_table(tmp_path / "one side.csv", n=8, noise=1.0)
+    one_side = analyse(config(tmp_path / "one side.csv")).values["lateral_deviation"][INITIAL]
+    assert found == pytest.approx(one_side, abs=1e-5) and gains.size == 8
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_the_angle_of_the_hand_is_not_taken_for_an_error(tmp_path, side):
+    rows, _ = trial_table(tmp_path / "lab.csv", noise=1.0, side=side, column="turn")
+    assert analyse(config(tmp_path / "lab.csv", "deg")).values["angle"]
+    for row in rows:
+        rotation = side * (AMPLITUDE + FLOOR if row["block"].startswith("field") else 0.0)
+        row["turn"] = f"{rotation - float(row['turn']):.6f}"
+    with pytest.raises(ValueError, match="angle grows in FF1, from .* degrees .*: .* angle of the hand"):
+        analyse(config(write(tmp_path / "hand.csv", rows), "deg"))

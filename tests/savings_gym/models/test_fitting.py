@@ -108,3 +108,16 @@ def test_what_cannot_be_fitted_is_refused():
         fit(TwoRate(), SAVINGS, np.zeros(160))
     with pytest.raises(ValueError, match="starts must be a whole number of at least 1, got 0"):
         fit(OneRate(motor_noise=0.1), SAVINGS, np.zeros(160), starts=0)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_errors_on_the_other_side_than_the_perturbation_are_refused(side):
+    """Fits to them end at the bounds of the search: likelihoods fall by 170 and more."""
+    design = Design.of_blocks((0.0, 20), (side, 70), (0.0, 40), (side, 30))
+    errors = TwoRate(motor_noise=0.1, measure="error", scale=0.03, bias=-0.01).simulate(design, 0).observed
+    guess = OneRate(motor_noise=0.1, measure="error")
+    assert fit(guess, design, errors, starts=1, intervals=False).converged
+    with pytest.raises(ValueError, match="change the sign of one of them"):
+        fit(guess, design, -errors, starts=1, intervals=False)
+    force = TwoRate(motor_noise=0.1).simulate(design, 0).observed
+    assert fit(OneRate(motor_noise=0.1), design, force, starts=1, intervals=False).converged

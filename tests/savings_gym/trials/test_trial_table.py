@@ -22,14 +22,14 @@ UNITS = {"lateral_deviation": "mm"}
 START, RATE, NOISE = {"FF1": 25.0, "NF2": -20.0, "FF2": 20.0}, {"FF1": 0.05, "NF2": 0.08, "FF2": 0.1}, 1.0
 
 
-def people(n=10, seed=0, restart=False):
+def people(n=10, seed=0, restart=False, start=START):
     """Rows as a lab shares them: other names, millimetres, a target in words, missing cells."""
     rng, rows = np.random.default_rng(seed), []
     for person in range(n):
         first = 1
         for block, trials in LENGTHS.items():
             phase = PHASES[block]
-            decay = START.get(phase, 0.0) * np.exp(-RATE.get(phase, 0.0) * np.arange(trials))
+            decay = start.get(phase, 0.0) * np.exp(-RATE.get(phase, 0.0) * np.arange(trials))
             deviation = decay + rng.normal(0.0, NOISE, trials) + rng.normal(0.0, 0.3)
             for k, value in enumerate(deviation):
                 cell = "" if rng.random() < 0.01 and k % 8 else f"{value:.3f}"
@@ -52,7 +52,7 @@ def table(tmp_path):
 
 
 def test_planted_savings_are_recovered(table):
-    summary = savings(table.probe_table(block=4), window=1)
+    summary = savings(table.probe_table(block=4, start=4), window=1)
     mean = [START[p] * np.exp(-RATE[p] * np.arange(4)).mean() for p in ("FF1", "FF2")]
     low, high = summary.initial.ci
     assert low < (mean[0] - mean[1]) / 1000.0 < high and summary.initial.p_holm < 0.01
@@ -60,9 +60,65 @@ def test_planted_savings_are_recovered(table):
     assert summary.after_effect.mean < -0.01 and abs(summary.washout_residual.mean) < 0.001
 
 
+def test_rows_are_means_of_first_trials_of_the_rest_of_their_block_and_of_blocks(tmp_path):
+    rows = [["P", phase, k, k] for phase in ("NF1", "FF1") for k in range(20)]
+    table = read_trials(written(tmp_path / "p.csv", rows, HEADING), units=UNITS)
+    for (block, start), (trials, means) in {
+        (8, 1): ([0, 4, 11], [0.0, 4.0, 11.5]),
+        (8, 3): ([1, 5, 11], [1.0, 5.0, 11.5]),
+        (8, 8): ([3, 11], [3.5, 11.5]),
+        (4, 5): ([2, 6, 9, 13, 17], [2.0, 6.0, 9.5, 13.5, 17.5]),
+        (1, 1): (list(range(20)), np.arange(20.0)),
+    }.items():
+        found = table.probe_table(block=block, start=start)
+        here = found["phase"] == "FF1"
+        assert found["trial"][here].tolist() == trials
+        assert found["lateral_deviation"][here] == pytest.approx(np.array(means) / 1000.0)
+
+
+def test_faster_relearning_alone_is_no_initial_savings(tmp_path):
+    """Both phases begin at the same error: only a start that is not a whole block tells level from rate."""
+    rows = people(8, start=START | {"FF2": START["FF1"]})
+    table = read_trials(written(tmp_path / "p.csv", rows), COLUMNS, UNITS, PHASES)
+    level, blocks = (savings(table.probe_table(block=8, start=start), window=1) for start in (1, 8))
+    assert level.initial.p > 0.05 and abs(level.initial.difference) < 0.001
+    assert blocks.initial.p < 0.001 and blocks.initial.difference > 0.002
+    assert level.rate.ratio == pytest.approx(2.0, rel=0.3)
+
+
+def of_both_sides(path, column):
+    """Twelve participants, every second one pushed to the left."""
+    rows = people(12)
+    for row in rows:
+        sign = (-1.0) ** int(row[0][1:])
+        row[4] = row[4] and f"{sign * float(row[4]):.3f}"
+        row[5] = sign if row[1].startswith("adapt") else 0
+    names = COLUMNS | ({"perturbation": "note"} if column else {})
+    return read_trials(written(path, rows), names, UNITS, PHASES)
+
+
+def test_participants_pushed_to_both_sides_have_the_savings_of_those_pushed_to_one(tmp_path, table):
+    found = savings(of_both_sides(tmp_path / "p.csv", column=True).probe_table(block=4), window=1)
+    one = read_trials(written(tmp_path / "q.csv", people(12)), COLUMNS, UNITS, PHASES)
+    assert found == savings(one.probe_table(block=4), window=1)
+    with pytest.raises(
+        ValueError, match=r"positive side of some .*\(S00, S02, S04, ...\).*give .* perturbation"
+    ):
+        of_both_sides(tmp_path / "r.csv", column=False).probe_table()
+
+
+def test_signs_are_those_of_the_first_perturbation_or_of_the_largest_in_a_phase(tmp_path):
+    sizes = {"P": (0, 1, -1, 0), "Q": (0, -1, 0, 2), "R": (0, 0, 0, 0)}
+    rows = [[name, phase, k, 1, size] for name, its in sizes.items() for k in (0, 1)
+            for phase, size in zip(SIZES, its, strict=True)]  # fmt: skip
+    table = read_trials(written(tmp_path / "p.csv", rows, (*HEADING, "perturbation")), units=UNITS)
+    assert table.signs().tolist() == [1.0, -1.0, 0.0]
+    assert table.signs("FF2").tolist() == [0.0, 1.0, 0.0] and table.signs("NF2").tolist() == [-1.0, 0.0, 0.0]
+
+
 def test_every_participant_has_a_learning_curve(table):
     curves = phase_curves(table.probe_table(block=8))
-    assert list(curves) == ["NF1", "FF1", "NF2", "FF2"] and curves["FF1"].deviation.shape == (10, 10)
+    assert list(curves) == ["NF1", "FF1", "NF2", "FF2"] and curves["FF1"].deviation.shape == (10, 11)
     for deviation in curves["FF2"].deviation:
         assert learning_rate(curves["FF2"].trials, deviation).rate == pytest.approx(RATE["FF2"], rel=0.6)
     assert len(learning_curves(curves).axes) == 4
@@ -97,7 +153,7 @@ def test_errors_in_channels_and_clamps_are_not_those_of_the_learner(tmp_path):
             for n, phase in enumerate(("NF1", "FF1", "NF2", "FF2")) for k in range(10)]  # fmt: skip
     heading = ("participant", "phase", "trial", "lateral_deviation", "channel", "clamp")
     table = read_trials(written(tmp_path / "held.csv", rows, heading), units=UNITS)
-    assert table.probe_table(block=5)["lateral_deviation"] == pytest.approx(np.full(8, 0.02))
+    assert table.probe_table(block=5)["lateral_deviation"] == pytest.approx(np.full(12, 0.02))
 
 
 def test_missing_trials_are_refused_where_learning_goes_on(tmp_path, table):
@@ -257,3 +313,7 @@ def test_what_a_table_does_not_hold_is_refused(tmp_path, table):
         table.probe_table("angle")
     with pytest.raises(ValueError, match="has 16 trials in phase NF1, expected at least 17, one block"):
         table.probe_table(block=17)
+    with pytest.raises(ValueError, match="has 16 trials in phase NF1, expected at least 18, its start"):
+        table.probe_table(start=18)
+    with pytest.raises(ValueError, match="perturbation has the size 30, expected .* 1 for a rotation of 30"):
+        table.series("S00", SIZES | {"FF1": 30.0})
