@@ -62,7 +62,8 @@ class Protocol:
     lateral: float = 0.0
     """Weight of the distance from the straight line in the reward, see `experiments.benchmark.reward`."""
     sham: bool = False
-    """No field in FF1: a smaller deviation or a higher rate in FF2 is then practice, not savings."""
+    """No field in FF1: a smaller deviation or a higher rate in FF2 is then practice, not savings. For
+    experiments.benchmark.job alone; experiments.benchmark has --sham."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""

@@ -46,7 +46,8 @@ class Controls:
     main: Path = Path("runs/savings-quick")
     """Run folder of the main experiment; made with this preset if there is none."""
     only: Annotated[tuple[str, ...], choices(conditions(RUN_PRESETS["paper"]))] = ()
-    """Names of conditions, which bring those they are compared with; all of them by default."""
+    """Names of conditions, which bring those they are compared with; all of them by default. Those from
+    gate-by-gate on need a main run of another preset than quick."""
     networks: int | None = None
     """Networks of the conditions, the first ones of the main run; all of them by default."""
     few: int = FEW

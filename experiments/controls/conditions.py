@@ -211,6 +211,8 @@ def chosen(every: dict[str, Condition], names: tuple[str, ...]) -> dict[str, Con
         ValueError: If a name is unknown.
     """
     for name in names:
+        if name not in every and name in conditions(PRESETS["paper"]):
+            raise ValueError(f"condition {name} needs a main run of another preset than quick, such as paper")
         as_choice("condition", name, every)
     wanted = {MAIN, SHAM, *names} if names else set(every)
     wanted |= {

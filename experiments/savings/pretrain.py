@@ -2,8 +2,8 @@
 
     python -m experiments.pretrain --networks 8 --updates 10500 --out FILE
 
-made the networks that ship (``experiments/pretrained/gru128.safetensors``). Learning is that of the study: 20
-000 batches of 32 random reaches, with Adam (eLife 107423). Delays and go times are those of the environments,
+made the networks that ship (``experiments/pretrained/gru128.safetensors``). Learning is that of the study:
+20,000 batches of 32 random reaches, with Adam (eLife 107423). Delays and go times are those of the environments,
 or with ``--preset paper`` those of the study's code. An interrupted run resumes from where it stopped if the
 same command is repeated: its state is kept beside the output until the end. Batch i depends on the seed and i
 alone. A network whose gradient is no longer finite learns no more, and the others go on; it is named, and is
@@ -92,8 +92,8 @@ class Pretraining:
     """Mean end-point error over networks [m] at which pre-training ends early, tried every 100 updates; None
     makes all updates."""
     preset: Annotated[str, choice(PRESET_NAMES)] = "environment"
-    """environment (8 networks; delays and go times of the environments and of most of experiments.savings),
-    paper (40 networks; those of the study's code and of experiments.savings --preset paper)."""
+    """environment (8 networks; delays and go times of the environments), paper (40 networks; those of the
+    study's code, as in the presets quick and paper of experiments.savings)."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""

@@ -46,8 +46,8 @@ class ReachEnv(gym.Env[Array, Array]):
     14:RP107423; the muscles are MuJoCo's.
 
     ## Action space
-    `Box(0, 1, (6,), float32)`, the excitations of the muscles for the next 10 ms. Noise is added,
-    (SD 1e-4), then the sum is clipped to 0.001..1. (Ignore checkers that advise symmetric actions: a muscle
+    `Box(0, 1, (6,), float32)`, the excitations of the muscles for the next 10 ms. Noise (SD 1e-4) is
+    added, then the sum is clipped to 0.001..1. (Ignore checkers that advise symmetric actions: a muscle
     only pulls, so its excitation has no sign.)
 
     | Num | Action | Min | Max | Name in MJCF | Unit |

@@ -350,10 +350,23 @@ def field_from_dict(values: Mapping[str, Any]) -> Field:
     unknown = sorted(set(arguments) - set(names), key=str)
     missing = sorted(name for name, f in names.items() if name not in arguments and not _has_default(f))
     if unknown or missing:
-        raise ValueError(
-            f"field {kind!r} takes {sorted(names)}; got the unknown {unknown}, missing {missing}"
-        )
+        wrong = [f"does not take {unknown}"] * bool(unknown) + [f"lacks {missing}"] * bool(missing)
+        raise ValueError(f"field {kind!r} {' and '.join(wrong)}; it takes {sorted(names)}")
     return cls(**arguments)
+
+
+def acts_on(field: Field, start: Floats, target: Floats) -> bool:
+    """Return whether a field changes a force or what is seen in any of n reaches.
+
+    Args:
+        field: The field.
+        start: (n, 2) [m].
+        target: (n, 2) [m].
+    """
+    if field.coefficients(start, target).active.any():
+        return True
+    view = field.view(start, target, np.ones(len(start)))
+    return view is not None and bool(view.active.any())
 
 
 @lru_cache(maxsize=1024)  # some agents and wrappers ask in every step
@@ -363,11 +376,7 @@ def _has_effect(field: Field) -> bool:
     lines = TRIED_DISTANCE * np.stack([np.cos(angles), np.sin(angles)], axis=-1)  # (360, 2)
     starts = np.stack(np.meshgrid(*TRIED_STARTS), axis=-1).reshape(-1, 2)  # (9, 2)
     start, line = np.repeat(starts, len(lines), axis=0), np.tile(lines, (len(starts), 1))
-    target = start + line
-    if field.coefficients(start, target).active.any():
-        return True
-    view = field.view(start, target, np.ones(len(start)))
-    return view is not None and bool(view.active.any())
+    return acts_on(field, start, start + line)
 
 
 def _has_default(attribute: dataclasses.Field[Any]) -> bool:
@@ -386,4 +395,7 @@ def as_field(value: Field | Mapping[str, Any] | None) -> Field:
         return value
     if isinstance(value, Mapping):
         return field_from_dict(value)
-    raise ValueError(f"a field must be a Field, its dict, or None; got {value!r}")
+    raise ValueError(
+        "a field must be a Field such as CurlField(8.0), its dict such as {'kind': 'curl', 'b': 8.0}, or "
+        f"None; got {value!r}"
+    )

@@ -38,6 +38,7 @@ from savings_gym.arrays import Floats, as_choice
 from savings_gym.perturbations.fields import Field, Vector
 from savings_gym.perturbations.visual_maps import VisualMaps
 
+LARGEST_SHIFT: Final = 1.0  # m, farther than the hand reaches
 SCORED: Final = ("cursor", "hand")
 IDENTITY: Final = np.eye(2)
 
@@ -147,6 +148,14 @@ class VisualShift(VisualPerturbation, kind="shift"):
 
     shift: Vector
     shapes = {"shift": (2,)}
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if max(map(abs, self.shift)) > LARGEST_SHIFT:
+            raise ValueError(
+                f"VisualShift: shift must be at most {LARGEST_SHIFT:g} m, got {self.shift} (20 mm is 0.020)"
+            )
 
     def visual_terms(self, start: Floats, target: Floats, size: Floats) -> Mapping[str, ArrayLike]:
         """Return the terms, see `VisualPerturbation.visual_terms`."""

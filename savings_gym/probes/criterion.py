@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from savings_gym.arrays import as_number, as_whole_number
+
+LARGEST: Final = 1.0  # m, farther than the hand can be from any target
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class ReachCriterion:
         probes: Number of consecutive probes within it.
 
     Raises:
-        ValueError: If the error is not above zero, or the number of probes no whole number of at least 1.
+        ValueError: If the error is not above 0 and at most `LARGEST`, or the number of probes no whole number
+            of at least 1.
     """
 
     error: float = 0.010
@@ -32,8 +35,11 @@ class ReachCriterion:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if as_number("criterion: error", self.error) <= 0.0:
-            raise ValueError(f"criterion: error must be above 0 m, got {self.error!r}")
+        if not 0.0 < as_number("criterion: error", self.error) <= LARGEST:
+            raise ValueError(
+                f"criterion: error must be above 0 and at most {LARGEST:g} m (10 mm is 0.010), got "
+                f"{self.error!r}"
+            )
         as_whole_number("criterion: probes", self.probes, least=1)
 
     def met(self, errors: Sequence[float]) -> bool:

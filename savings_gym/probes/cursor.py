@@ -53,7 +53,10 @@ class CursorProbe:
 
     def __init__(self, settings: CursorSettings, seed: int = 0) -> None:
         if not isinstance(settings, CursorSettings):
-            raise ValueError(f"settings must be those of a BCIReachEnv, env.settings, got {settings!r}")
+            raise ValueError(
+                "settings must be those of a BCIReachEnv: env.settings, or env.unwrapped.settings of one "
+                f"that gym.make returned; got {settings!r}"
+            )
         self.seed, self._next_number = as_whole_number("seed", seed), 0
         probed = {"schedule": None, "targets": N_TARGETS, "go_time": PROBE_GO, "catch_fraction": 0.0}
         arguments = settings.arguments() | probed | {"decoder": settings.decoder}

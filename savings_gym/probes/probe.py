@@ -110,7 +110,10 @@ class Probe:
         elif settings is None or make_env is not None:
             raise ValueError("a probe needs either the settings of a task or make_env")
         elif not isinstance(settings, TaskSettings):
-            raise ValueError(f"settings must be those of an environment, env.settings, got {settings!r}")
+            raise ValueError(
+                "settings must be those of an environment: env.settings, or env.unwrapped.settings of one "
+                f"that gym.make returned; got {settings!r}"
+            )
         else:
             self._environments = VectorEnvironment(settings)
         self._view = view
@@ -152,6 +155,10 @@ class Probe:
             policy: See the class.
             field: `CurlField` or `ViscousField` that the policy may have learned.
             number: See `__call__`; channel probes are counted separately.
+
+        Returns:
+            The adaptation of every reach, (8,): 1 for forces on the channel that would cancel the field, 0
+            for none; and the forces that it follows from.
 
         Raises:
             TypeError: If the policy has no `predict` and is no function.

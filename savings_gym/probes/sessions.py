@@ -73,7 +73,10 @@ def run_sessions(
     sessions = as_whole_number("sessions", sessions, 1)
     seed, network = as_whole_number("seed", seed), as_whole_number("network", network)
     if not isinstance(settings, TaskSettings):
-        raise ValueError(f"settings must be those of an environment, env.settings, got {settings!r}")
+        raise ValueError(
+            "settings must be those of an environment: env.settings, or env.unwrapped.settings of one that "
+            f"gym.make returned; got {settings!r}"
+        )
     PolicyMemory(policy, view)  # refuses what is no policy
     rows: list[Columns] = []
     with closing(VectorEnvironment(settings)) as environments:

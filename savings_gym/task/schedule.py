@@ -47,7 +47,12 @@ class Phase:
         """Check the values, and turn a dict into its field."""
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"the name of a phase must be a non-empty string, got {self.name!r}")
-        object.__setattr__(self, "field", as_field(self.field))
+        given: Any = self.field
+        try:
+            object.__setattr__(self, "field", as_field(given))
+        except ValueError as error:
+            order = " (a phase is Phase(name, field, trials))" if isinstance(given, int) else ""
+            raise ValueError(f"phase {self.name!r}: {error}{order}") from error
         trials = as_whole_number(f"phase {self.name!r}: trials", self.trials, 1)
         object.__setattr__(self, "trials", trials)
         if self.catch_fraction is not None:

@@ -14,7 +14,7 @@ from savings_gym.arm.build import ACTUATIONS
 from savings_gym.arm.changes import ArmChanges, ArmLike
 from savings_gym.arm.model import load_arm
 from savings_gym.arrays import Floats, as_choice, as_flag, as_number, as_numbers
-from savings_gym.perturbations.fields import Field, as_field
+from savings_gym.perturbations.fields import TRIED_DISTANCE, Field, acts_on, as_field
 from savings_gym.task.arguments import as_settings
 from savings_gym.task.impairments import Impairments, ImpairmentsLike, as_impairments
 from savings_gym.task.schedule import Schedule, as_schedule
@@ -268,6 +268,19 @@ class TaskSettings:
         }
 
 
+def _check_acts(field: Field, start: Floats, directions: tuple[float, ...]) -> None:
+    """Raise a ValueError if a field acts in some reaches, but in none to these targets."""
+    ways = np.stack([np.cos(directions), np.sin(directions)], axis=-1)
+    starts = np.broadcast_to(start, ways.shape)
+    if field.is_null or acts_on(field, starts, starts + TRIED_DISTANCE * ways):
+        return
+    degrees = ", ".join(f"{_degrees(direction):g}" for direction in directions[:N_TARGETS])
+    raise ValueError(
+        f"{field!r} acts in no reach to any of the targets, which lie at {degrees} degrees"
+        f"{', ...' * (len(directions) > N_TARGETS)}"
+    )
+
+
 def task_settings(
     *,
     field: Field | Mapping[str, Any] | None = None,
@@ -286,7 +299,8 @@ def task_settings(
     """Return the settings that the arguments of an environment describe; see `envs.single.ReachEnv`.
 
     Raises:
-        ValueError: If a value is bad, or a field comes with a schedule; it names the valid choices.
+        ValueError: If a value is bad, a field comes with a schedule, or acts in reaches to none of the
+            targets; it names the valid choices.
     """
     actuation = as_choice("actuation", actuation, ACTUATIONS)
     field, schedule = as_field(field), as_schedule(schedule)
@@ -299,6 +313,11 @@ def task_settings(
     directions = target_directions(targets)
     if schedule is not None:
         schedule.check_targets(len(directions or ()))
+    compiled = load_arm(actuation, arm)
+    if directions is not None:
+        start = compiled.hand_position(compiled.start)
+        for perturbation in [field] if schedule is None else [phase.field for phase in schedule.phases]:
+            _check_acts(perturbation, start, directions)
     impaired = as_impairments(impairments)
     impaired.check_actuation(actuation)
     whole_steps("impairments: reflex_delay", impaired.reflex_delay)
@@ -306,7 +325,7 @@ def task_settings(
         field=field,
         schedule=schedule,
         actuation=actuation,
-        arm=load_arm(actuation, arm).changes,
+        arm=compiled.changes,
         directions=directions,
         go_steps=go_steps(go_time),
         catch_fraction=as_number("catch_fraction", catch_fraction, 0.0, 1.0),
