@@ -63,8 +63,8 @@ class Savings:
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "quick"
     """quick (8 of the shipped networks and short phases: 2 minutes of one core), paper (40 of them on the
-    schedule of the study: 3 to 4 hours of one core), both with delays, go times and onset of the field as in the
-    study's code; smoke (seconds, the first time a minute, to compile), with those of the environments."""
+    schedule of the study: 3 to 4 hours of one core), both with delays, go times and onset of the field as in
+    the study's code; smoke (seconds, the first time a minute, to compile), with those of the environments."""
     out: Path = Path("runs/savings-quick")
     """Run folder: a new one, or that of an interrupted run to resume."""
     networks: int = 8

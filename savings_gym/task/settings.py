@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -268,16 +269,17 @@ class TaskSettings:
         }
 
 
-def _check_acts(field: Field, start: Floats, directions: tuple[float, ...]) -> None:
-    """Raise a ValueError if a field acts in some reaches, but in none to these targets."""
+def _warn_of_idle(field: Field, start: Floats, directions: tuple[float, ...]) -> None:
+    """Warn if a field acts in some reaches, but in none to these targets; `reset` may be given others."""
     ways = np.stack([np.cos(directions), np.sin(directions)], axis=-1)
     starts = np.broadcast_to(start, ways.shape)
     if field.is_null or acts_on(field, starts, starts + TRIED_DISTANCE * ways):
         return
     degrees = ", ".join(f"{_degrees(direction):g}" for direction in directions[:N_TARGETS])
-    raise ValueError(
+    warnings.warn(
         f"{field!r} acts in no reach to any of the targets, which lie at {degrees} degrees"
-        f"{', ...' * (len(directions) > N_TARGETS)}"
+        f"{', ...' * (len(directions) > N_TARGETS)}",
+        stacklevel=2,
     )
 
 
@@ -299,8 +301,7 @@ def task_settings(
     """Return the settings that the arguments of an environment describe; see `envs.single.ReachEnv`.
 
     Raises:
-        ValueError: If a value is bad, a field comes with a schedule, or acts in reaches to none of the
-            targets; it names the valid choices.
+        ValueError: If a value is bad, or a field comes with a schedule; it names the valid choices.
     """
     actuation = as_choice("actuation", actuation, ACTUATIONS)
     field, schedule = as_field(field), as_schedule(schedule)
@@ -316,8 +317,9 @@ def task_settings(
     compiled = load_arm(actuation, arm)
     if directions is not None:
         start = compiled.hand_position(compiled.start)
-        for perturbation in [field] if schedule is None else [phase.field for phase in schedule.phases]:
-            _check_acts(perturbation, start, directions)
+        for whole in [field] if schedule is None else [phase.field for phase in schedule.phases]:
+            for part in whole.parts():
+                _warn_of_idle(part, start, directions)
     impaired = as_impairments(impairments)
     impaired.check_actuation(actuation)
     whole_steps("impairments: reflex_delay", impaired.reflex_delay)

@@ -257,7 +257,7 @@ def test_rewards_are_those_of_the_docstring():
             r"actuation must be one of \('muscle', 'motor', 'torque'\), got 'pneumatic'",
         ),
         ({"field": {"kind": "curl", "b": float("nan")}}, "b must be a finite number, got nan"),
-        ({"field": 8.0}, "a field must be a Field, its dict, or None; got 8.0"),
+        ({"field": 8.0}, "a field must be a Field such as .*, or None; got 8.0"),
         ({"schedule": "four"}, "a schedule must be a Schedule"),
         ({"schedule": {"phases": [{"name": "FF1", "trials": 0}]}}, "at least 1, got 0"),
         ({"noise": {"vision": -1e-4}}, "noise: vision must be .* at least 0 and .*, got -0.0001"),

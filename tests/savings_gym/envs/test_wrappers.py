@@ -173,10 +173,10 @@ def test_sessions_keep_their_own_fields(wrapper):
     [
         (lambda: ContextCue(ReachEnv(), 5), "contexts must be None or a sequence .* got 5"),
         (lambda: ContextCue(ReachEnv(), []), r"contexts must be None or a sequence .* got \[\]"),
-        (lambda: ContextCue(ReachEnv(), ["curl"]), "a field must be a Field, its dict, or None; got 'curl'"),
+        (lambda: ContextCue(ReachEnv(), ["curl"]), "a field must be a Field such as .*, or None; got 'curl'"),
         (lambda: ContextCue(ReachEnv(), [None, NullField()]), "must differ from each other"),
         (lambda: VectorContextCue(gym.make_vec("CartPole-v1", 2)), "needs a ReachVectorEnv"),
-        (lambda: ForceField(ReachEnv(), "curl"), "a field must be a Field, its dict, or None; got 'curl'"),
+        (lambda: ForceField(ReachEnv(), "curl"), "a field must be a Field such as .*, or None; got 'curl'"),
         (lambda: PhaseSchedule(ReachEnv(), None), "needs a schedule, got None"),
         (lambda: PhaseSchedule(ReachEnv(), 5), "a schedule must be a Schedule, .* got 5"),
     ],

@@ -178,7 +178,7 @@ def test_a_field_that_acts_in_some_reaches_only_is_not_null(where):
     assert Gale(0.0, where).is_null and Scaled(gale, 0.0).is_null
     with pytest.raises(ValueError, match="a schedule excludes a field"):
         ReachEnv(field=gale, schedule=Schedule((Phase("A", None, 1),)))
-    cue = ContextCue(ReachEnv(field=gale))
+    cue = ContextCue(ReachEnv(field=gale, targets=12))
     assert cue.reset(seed=0)[0][-1] == 1.0
     assert name_of(gale) == "gale field" and acts(gale, 2)
 
@@ -219,8 +219,8 @@ def test_whether_a_field_is_null_is_found_out_once():
         (lambda: ChannelField(damping=np.inf), "damping must be a finite number, got inf"),
         (lambda: CurlField(8.0, onset="later"), "onset must be one of .*'start', 'go', 'cue'.*got 'later'"),
         (lambda: field_from_dict({"kind": "swirl"}), "unknown field kind 'swirl' .* the kinds are .*curl"),
-        (lambda: field_from_dict({"kind": "curl"}), r"missing \['b'\]"),
-        (lambda: field_from_dict({"kind": "curl", "b": 8.0, "c": 1.0}), r"unknown \['c'\]"),
+        (lambda: field_from_dict({"kind": "curl"}), r"lacks \['b'\]"),
+        (lambda: field_from_dict({"kind": "curl", "b": 8.0, "c": 1.0}), r"does not take \['c'\]"),
         (lambda: field_from_dict({"kind": "curl", "b": np.nan}), "got nan"),
         (lambda: field_from_dict({"kind": ["curl"]}), "unknown field kind"),
         (lambda: field_from_dict([("kind", "curl")]), "unknown field kind None"),
@@ -235,9 +235,9 @@ def test_whether_a_field_is_null_is_found_out_once():
         (lambda: ConstantField({1.0, 2.0}), "force must be finite numbers"),
         (lambda: ElasticField("100"), "stiffness must be a finite number .* got '100'"),
         (lambda: SumField(5), "fields must be a sequence of fields, got 5"),
-        (lambda: SumField((CurlField(1.0), 5)), "a field must be a Field, its dict, or None; got 5"),
+        (lambda: SumField((CurlField(1.0), 5)), "a field must be a Field such as .*, or None; got 5"),
         (lambda: field_from_dict({"kind": "sum", "fields": "curl"}), "sequence of fields, got 'curl'"),
-        (lambda: as_field("curl"), "a field must be a Field, its dict, or None; got 'curl'"),
+        (lambda: as_field("curl"), "a field must be a Field such as .*, or None; got 'curl'"),
         (lambda: SumField((CurlField(1.0),), onset="start"), "parts of a sum keep their own onset"),
         (lambda: resolve_fields([NullField()], np.zeros((2, 2)), np.ones((2, 2))), "1 fields .* 2 trials"),
     ],

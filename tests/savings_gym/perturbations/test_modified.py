@@ -1,6 +1,7 @@
 """Time courses, sizes and targets of perturbations, and fields that depend on position."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -163,3 +164,16 @@ def test_fields_that_depend_on_position():
 def test_bad_values_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_directions_that_no_target_has_are_named():
+    """Radians in place of degrees, say; the field would never act, and nobody would know."""
+    for sum_of in (
+        ForTargets(CurlField(8.0), (np.pi / 2.0,)),
+        CurlField(2.0) + ForTargets(CurlField(8.0), (10.0,)),
+    ):
+        with pytest.warns(UserWarning, match=r"ForTargets.* acts in no reach .* at 0, 45, .*, 315 degrees"):
+            ReachEnv(field=sum_of)
+    with warnings.catch_warnings(action="error"):
+        ReachEnv(field=ForTargets(CurlField(8.0), (90.0,)))
+        ReachEnv(field=ForTargets(CurlField(8.0), (10.0,)), targets="random")

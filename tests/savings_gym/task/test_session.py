@@ -103,7 +103,7 @@ def test_sessions_pickle_hash_and_go_through_json(session):
     ("make", "message"),
     [
         (lambda: Block("x", "C", 1), r"block 'x': field must be one of \('A', 'B'\), .* got 'C'"),
-        (lambda: Block("x", 8.0, 1), "a field must be a Field, its dict, or None; got 8.0"),
+        (lambda: Block("x", 8.0, 1), "a field must be a Field such as .*, or None; got 8.0"),
         (lambda: Block("", None, 1), "must be a non-empty string, got ''"),
         (lambda: Block("x", None, 0), "block 'x': trials must be a whole number of at least 1 .* got 0"),
         (lambda: Block("x", None, "8"), "block 'x': trials must be a whole number .* got '8'"),

@@ -195,10 +195,10 @@ def test_rows_count_their_own_trials_or_all_together():
         ({"target": (0.1, True)}, "must be finite numbers .* got .0.1, True"),
         ({"target": [[1], [1, 2]]}, "got .*1, 2"),
         ({"start": ("0.1", "0.4")}, "must be finite numbers .* got .'0.1', '0.4'"),
-        ({"field": 8.0}, "a field must be a Field, its dict, or None; got 8.0"),
+        ({"field": 8.0}, "a field must be a Field such as .*, or None; got 8.0"),
         (5, "the options of reset must be a dict or None, got 5"),
         ({"catch_fraction": 2.0}, "option 'catch_fraction' must lie in 0..1, got 2.0"),
-        ({"field": "curl"}, "a field must be a Field, its dict, or None; got 'curl'"),
+        ({"field": "curl"}, "a field must be a Field such as .*, or None; got 'curl'"),
     ],
 )
 def test_bad_options_are_named(options, message):
