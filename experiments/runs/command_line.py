@@ -55,6 +55,7 @@ def command_main(
     keep_freed_memory()
     if HELP & set(sys.argv[1:] if arguments is None else arguments):
         _flow_help(config)
+        description = None if description is None else _flow(description)
     defaults = {} if default is None else {"default": default}
     try:
         parsed = tyro.cli(
@@ -131,6 +132,12 @@ def _flow_help(config: Any) -> None:
         if len(lines) > 1 and argument.arg_name in config.__annotations__:
             text = tyro.conf.arg(help=" ".join(line.strip() for line in lines))
             config.__annotations__[argument.arg_name] = Annotated[hints[argument.arg_name], text]
+
+
+def _flow(text: str) -> str:
+    """Return a text whose paragraphs are lines; indented ones, such as commands, stay as they are."""
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(each if each.startswith(" ") else " ".join(each.split("\n")) for each in paragraphs)
 
 
 def choice(names: Iterable[str]) -> Any:

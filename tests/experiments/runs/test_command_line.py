@@ -70,7 +70,7 @@ def test_help_shows_how_to_run_the_command_and_its_choices(
 
 
 @pytest.mark.parametrize("module", COMMANDS)
-def test_the_help_of_an_argument_is_one_paragraph(
+def test_the_help_of_a_command_and_of_its_arguments_is_in_paragraphs(
     module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line ends where the next word no longer fits, not where one ends in the source."""
@@ -80,6 +80,10 @@ def test_the_help_of_an_argument_is_one_paragraph(
     lines = capsys.readouterr().out.splitlines()
     titles = [line.strip("╭─╮ ") in ("options", "positional arguments") for line in lines]
     boxes = lines[titles.index(True) :]
+    above = lines[: titles.index(True)]
+    above = above[above.index("") :]  # the usage may have several lines
+    for before, line in itertools.pairwise(above):
+        assert not before or not line or line.startswith(" "), line  # a paragraph of the description
     for before, line in itertools.pairwise(boxes):
         indent = re.match(r"[│ ] {5,}(?=[^ │])", line)
         if indent is None or before[indent.end() - 2 : indent.end()].strip() or before[indent.end()] in " │":
