@@ -61,7 +61,9 @@ CAPTIONS: Final = {
         "means with 95 % t intervals."
     ),
     "preparatory_trial": (
-        "Activity along the shift over the trial. **a**, means over networks. **b**, the same less NF1. "
+        "Activity along the shift over the trial. **a**, means over networks. **b**, the same less NF1: at "
+        "0.16 s, where the shift is read as in the study, activity has not quite settled, and what is left "
+        "until go may differ from it. "
         f"{EVENTS}"
     ),
     "displacement": (
