@@ -96,10 +96,15 @@ class Benchmark:
                     continue
                 folder = self.out / folder_name(name) / ("ensemble" if ensemble else f"seed-{seed}")
                 job_seed, settings = 0 if ensemble else seed, self._settings_of(name)
-                jobs.append(Job(name, job_seed, folder, self.protocol, self.track, settings))
+                job = Job(name, job_seed, folder, self.protocol, self.track, settings)
+                jobs.append(job)
                 if self.sham and not isinstance(agent, FixedAgent):
-                    folder = folder.with_name(f"sham-{folder.name}")
-                    jobs.append(Job(name, job_seed, folder, sham_protocol, self.track, settings))
+                    out = folder.with_name(f"sham-{folder.name}")
+                    sham = dataclasses.replace(job, out=out, protocol=sham_protocol)
+                    if not ensemble:
+                        sham = dataclasses.replace(sham, nf1=folder)
+                        jobs[-1] = dataclasses.replace(job, keep_nf1=sham.record is None)
+                    jobs.append(sham)
         return jobs
 
 
@@ -142,8 +147,9 @@ def _run(config: Benchmark, stop: StopFlag) -> int:
 
         drawn = report(config.out, finished, config.protocol)
     for job in missing:
-        if _label(job) in failed:
-            log.error("failed with status %d: %s, see %s", failed[_label(job)], _label(job), _log_file(job))
+        name = _label(job, job.protocol.sham)
+        if name in failed:
+            log.error("failed with status %d: %s, see %s", failed[name], name, _log_file(job))
     if stop():
         log.warning("interrupted: the same command resumes with what is missing")
         return stop.status
@@ -151,7 +157,9 @@ def _run(config: Benchmark, stop: StopFlag) -> int:
 
 
 def _command(job: Job) -> Command:
-    return Command(_label(job), ["experiments.benchmark.job", *job_arguments(job)], _log_file(job))
+    after = None if job.nf1 is None else _label(job, sham=False)
+    name = _label(job, job.protocol.sham)
+    return Command(name, ["experiments.benchmark.job", *job_arguments(job)], _log_file(job), after)
 
 
 def job_arguments(job: Job) -> list[str]:
@@ -159,13 +167,14 @@ def job_arguments(job: Job) -> list[str]:
     arguments = ["--agent", job.agent, "--seed", str(job.seed), "--out", str(job.out)]
     arguments += differing_flags(job.protocol, Protocol(), "protocol.")
     arguments += [] if job.settings is None else ["--settings", str(job.settings)]
+    arguments += [] if job.nf1 is None else ["--nf1", str(job.nf1)]
+    arguments += ["--keep-nf1"] if job.keep_nf1 else []
     return [*arguments, "--track"] if job.track else arguments
 
 
-def _label(job: Job) -> str:
-    sham = " sham" if job.protocol.sham else ""
+def _label(job: Job, sham: bool) -> str:
     seed = "" if isinstance(job.declaration, SupervisedAgent) else f" seed {job.seed}"
-    return f"{job.agent}{sham}{seed}"
+    return f"{job.agent}{' sham' * sham}{seed}"
 
 
 def _log_file(job: Job) -> Path:

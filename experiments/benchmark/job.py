@@ -4,7 +4,8 @@
 
 The folder then holds probes.parquet, summary.json, returns.parquet and, written last, job.json. A job that
 was killed goes on from its last state, at most 640 trials earlier, with the tables of an undisturbed one byte
-for byte. An agent from elsewhere without ``save`` and ``load`` starts over.
+for byte. An agent from elsewhere without ``save`` and ``load`` starts over. Up to FF1 a sham is the job with
+a field, and may go on from its last state in NF1 (``--keep-nf1``, ``--nf1``), to the same tables.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import nullcontext
 from experiments.benchmark.agents import SupervisedAgent
 from experiments.benchmark.learners import learn
 from experiments.benchmark.protocol import RECORD, Job
-from experiments.benchmark.state import STATE
+from experiments.benchmark.state import NF1_STATE, STATE
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import remove_state, versions
 from savings_gym.files import sole_writer, write_json
@@ -33,7 +34,7 @@ def run(job: Job) -> int:
         BusyFolderError: If another process is doing it.
     """
     if job.record is not None:
-        remove_state(job.out / STATE)  # of a process that was killed right before
+        _remove_states(job)  # of a process that was killed right before
         log.info("%s is finished", job.out)
         return 0
     began, began_core = time.monotonic(), time.process_time()
@@ -53,9 +54,16 @@ def run(job: Job) -> int:
     steps = details.get("trials", job.protocol.schedule().trials) * TRIAL_STEPS  # NF1 may end early
     record["steps_per_second"] = round(steps / max(record["core_time_s"], 0.1), 1)  # of one core
     write_json(job.out / RECORD, record)
-    remove_state(job.out / STATE)
+    _remove_states(job)
     log.info("finished in %.1f min", record["wall_time_s"] / 60)
     return 0
+
+
+def _remove_states(job: Job) -> None:
+    """Remove what a finished job no longer needs: its state, and that from which a sham went on."""
+    remove_state(job.out / STATE)
+    if job.nf1 is not None:
+        remove_state(job.nf1 / NF1_STATE)
 
 
 def main(arguments: list[str] | None = None) -> int:

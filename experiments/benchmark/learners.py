@@ -75,7 +75,7 @@ def learn(agent: Agent, job: Job) -> Details:
     state = JobState(job)
     if isinstance(agent, Sb3Agent):
         return _sb3(agent, job, state) | _seconds(state)
-    if state.stored is None:
+    if state.is_new:
         open_folder(job.out, job.identity(), PACKAGES, {"device": "cpu", "threads": 1})
     if isinstance(agent, FixedAgent):
         return _fixed(agent, job)
@@ -221,7 +221,8 @@ class _PhaseEnds(BaseCallback):
                 "phases": self.phases.state(),
                 "exploration": self.exploration.state(),
                 "ends": {name: getattr(self, name) for name in ("returns", "index", "logged", "kept")},
-            }
+            },
+            first_phase=self.index == 0,
         )
 
     def _save(self, folder: Path) -> None:

@@ -101,11 +101,15 @@ class PhaseLoop:
                 "loop": own,
                 "next_numbers": self._probe.next_numbers,
                 "exploration": exploration,
-            }
+            },
+            first_phase=self._times.index == 0,
         )
 
     def _resume(self, stored: Content) -> None:
         vars(self).update(stored["loop"])
+        if self._times.index == 0:  # of a sham, the later phases are not those of the state
+            self._times.schedule = self.job.protocol.schedule()
+            self.env.set_schedule(self._times.schedule, restart=False)
         self._probe.next_numbers = stored["next_numbers"]
         if self.exploration is not None:
             self.exploration.resume(stored["exploration"])

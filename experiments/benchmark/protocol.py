@@ -118,9 +118,16 @@ class Job:
     """Mirror the job to Weights & Biases (offline without WANDB_API_KEY)."""
     settings: Path | None = None
     """TOML file with the settings of a class from elsewhere."""
+    keep_nf1: bool = False
+    """Leave the last state of NF1 in the folder, for the sham."""
+    nf1: Path | None = None
+    """Folder of the job with a field in FF1, for its sham, which goes on from its last state in NF1 if that
+    is there."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
+        if self.nf1 is not None and not self.protocol.sham:
+            raise ValueError("--nf1 is for a sham: give --protocol.sham, too")
         check_exploration(self.agent, self.declaration, self.protocol)
         check_seeds((self.seed,))
         if self.out.is_file():

@@ -71,13 +71,17 @@ class CursorTask:
         self.trials.restart(self._all if cursors is None else cursors)
 
     def set_schedule(
-        self, schedule: Schedule | Mapping[str, Any] | None, rngs: Sequence[np.random.Generator]
+        self,
+        schedule: Schedule | Mapping[str, Any] | None,
+        rngs: Sequence[np.random.Generator],
+        restart: bool = True,
     ) -> None:
         """Follow another schedule, of `DecoderPhase`. See `task.trials.ScheduledTrials.set_schedule`.
 
         Args:
             schedule: The schedule, its dict, or None.
             rngs: n generators; before the first trial, there may be none.
+            restart: Whether to count trials from 0.
 
         Raises:
             ValueError: If it is none, or its decoders have another number of units.
@@ -89,8 +93,9 @@ class CursorTask:
                 f"{decoder_of(followed.phases[0]).units}"
             )
         waiting = np.flatnonzero(self.t == 0)
-        self.trials.set_schedule(followed, waiting, [rngs[i] for i in waiting.tolist()])
-        self._read_decoders(waiting)
+        self.trials.set_schedule(followed, waiting, [rngs[i] for i in waiting.tolist()], restart)
+        if restart:
+            self._read_decoders(waiting)
         self.settings = replace(self.settings, schedule=followed)
 
     def options(self, options: Mapping[str, Any] | None) -> CursorOptions:

@@ -159,7 +159,7 @@ class BCIReachEnv(gym.Env[Array, Array]):
         """What defines the task; `BCIReachEnv(**env.settings.arguments())` has the same task."""
         return self.task.settings
 
-    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None, *, restart: bool = True) -> None:
         """Follow another schedule from the next trial on, counting from 0; see `ReachEnv.set_schedule`.
 
         None returns to the decoder of the constructor, or of the first phase of a schedule given there.
@@ -167,7 +167,7 @@ class BCIReachEnv(gym.Env[Array, Array]):
         Raises:
             ValueError: If a phase has no decoder, or one with another number of units.
         """
-        self.task.set_schedule(schedule, [self.np_random])
+        self.task.set_schedule(schedule, [self.np_random], as_flag("restart", restart))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -138,7 +138,7 @@ class ReachSessionEnv(ReachEnv):
             render_mode=render_mode,
         )
 
-    def set_schedule(self, schedule: Any) -> NoReturn:
+    def set_schedule(self, schedule: Any, *, restart: bool = True) -> NoReturn:
         """Refuse another schedule: every session draws its own."""
         _refuse_schedule()
 
@@ -251,7 +251,7 @@ class ReachSessionVectorEnv(ReachVectorEnv):
         self._trial_ended = np.zeros(self.num_envs, dtype=bool)
         self._final_position: Floats = np.zeros((self.num_envs, 2))
 
-    def set_schedule(self, schedule: Any) -> NoReturn:
+    def set_schedule(self, schedule: Any, *, restart: bool = True) -> NoReturn:
         """Refuse another schedule: every session draws its own."""
         _refuse_schedule()
 

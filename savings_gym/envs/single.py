@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
-from savings_gym.arrays import Array, as_real, as_whole_number
+from savings_gym.arrays import Array, as_flag, as_real, as_whole_number
 from savings_gym.perturbations.fields import Field
 from savings_gym.task.impairments import ImpairmentsLike
 from savings_gym.task.options import TrialOptions
@@ -250,15 +250,18 @@ class ReachEnv(gym.Env[Array, Array]):
         """What defines the task; `ReachEnv(**env.settings.arguments())` has the same task."""
         return self.task.settings
 
-    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None, *, restart: bool = True) -> None:
         """Follow another schedule from the next trial on, counting trials from 0.
 
         None returns to the field of the constructor. A trial in which no step has been made follows the
         new schedule at once: its number, phase, field and catch are set again, and its target is drawn again
         if the phase excludes it, unless the `options` of its reset chose them. The rest stays as drawn. The
         next observation is the first that shows a new target.
+
+        With ``restart=False`` the count goes on, and a trial that has begun stays as it is: for a schedule
+        whose later phases are others than planned.
         """
-        self.task.set_schedule(schedule, [self.np_random])
+        self.task.set_schedule(schedule, [self.np_random], as_flag("restart", restart))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

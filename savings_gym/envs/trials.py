@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from savings_gym.arrays import Array, Floats, Indices, Info, as_choice, as_whole_number
+from savings_gym.arrays import Array, Floats, Indices, Info, as_choice, as_flag, as_whole_number
 from savings_gym.envs.pictures import PICTURE_SIZE, TILE_SIZE, grid_columns, tile_pictures
 from savings_gym.envs.single import as_actions
 from savings_gym.task.schedule import Phase, Schedule
@@ -62,7 +62,7 @@ class TrialTask(Protocol):
     def begin(self, rows: Indices, rngs: Sequence[np.random.Generator], chosen: Any = None, /) -> None:
         """Begin the next trial of some rows."""
 
-    def set_schedule(self, schedule: Any, rngs: Sequence[np.random.Generator], /) -> None:
+    def set_schedule(self, schedule: Any, rngs: Sequence[np.random.Generator], restart: bool, /) -> None:
         """Follow another schedule."""
 
     def step(self, actions: Floats, rows: Indices | None = None, /) -> None:
@@ -106,9 +106,9 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         """The phase of the current trial of each environment; None without a schedule."""
         return tuple(self.task.trials.phases)
 
-    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None) -> None:
+    def set_schedule(self, schedule: Schedule | Mapping[str, Any] | None, *, restart: bool = True) -> None:
         """Follow another schedule from the next trials on, as the single environment does."""
-        self.task.set_schedule(schedule, self._rngs)
+        self.task.set_schedule(schedule, self._rngs, as_flag("restart", restart))
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """Return one picture per environment, see the single one; None without a render mode."""

@@ -155,7 +155,9 @@ class SavingsCallback(BaseCallback):
     def resume(self, state: Mapping[str, Any]) -> None:
         """Let the next `learn` go on from a state, without a reset of the environment and of the folder.
 
-        Model and environment must have been restored to the same moment, see `savings_gym.sb3.resume`.
+        Model and environment must have been restored to the same moment, see `savings_gym.sb3.resume`. A
+        state from within the first phase may be that of a training with other later phases, in another
+        folder; from then on those of this callback count.
         """
         self._resumed = dict(state)
 
@@ -196,17 +198,26 @@ class SavingsCallback(BaseCallback):
             self._take_over(resumed, config)
         else:
             if self.out is not None:
-                execution = {"device": str(self.model.device), "threads": torch.get_num_threads()}
-                open_folder(self.out, config, PACKAGES, execution)
+                self._open(config)
             env.base.env_method("set_schedule", schedule_of_arm)
         self._tracker = Tracker(self.track, config, self.out)
 
+    def _open(self, config: dict[str, Any]) -> None:
+        """Make the folder of the run, or empty it of the run's own files."""
+        assert self.out is not None
+        execution = {"device": str(self.model.device), "threads": torch.get_num_threads()}
+        open_folder(self.out, config, PACKAGES, execution)
+
     def _take_over(self, state: dict[str, Any], config: dict[str, Any]) -> None:
         """Take over a state; refuse a folder of another run."""
-        if self.out is not None:
-            holds_run(self.out, config)
-        self._resumed = None
+        if self.out is not None and not holds_run(self.out, config):
+            self._open(config)
+        self._resumed, planned = None, self._times.schedule
         vars(self).update(state["own"])
+        if self._times.index == 0:  # later phases may be others than planned
+            self._times.schedule, of_arm = planned, self._env.schedule_of_arm(self.schedule)
+            self._count.replan(of_arm)
+            self._env.base.env_method("set_schedule", of_arm, restart=False)
         for probe, numbers in zip((self._probe, self._carried_probe), state["next_numbers"], strict=True):
             if probe is not None:
                 probe.next_numbers = numbers

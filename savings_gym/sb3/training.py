@@ -177,6 +177,10 @@ class TrialCount:
         """
         self._schedule, self._first = schedule, self._by_arm.copy()
 
+    def replan(self, schedule: Schedule) -> None:
+        """Expect another schedule from the present trial on, and go on counting."""
+        self._schedule = schedule
+
     @property
     def trials(self) -> int:
         """Finished trials of all arms together, since the start of the training."""

@@ -131,16 +131,20 @@ class ReachingArms:
             self.muscles.restart(arms)
 
     def set_schedule(
-        self, schedule: Schedule | Mapping[str, Any] | None, rngs: Sequence[np.random.Generator]
+        self,
+        schedule: Schedule | Mapping[str, Any] | None,
+        rngs: Sequence[np.random.Generator],
+        restart: bool = True,
     ) -> None:
         """Follow another schedule. See `trials.ScheduledTrials.set_schedule`.
 
         Args:
             schedule: The schedule, its dict, or None.
             rngs: n generators; before the first trial, there may be none.
+            restart: Whether to count trials from 0.
         """
         followed, waiting = as_schedule(schedule), np.flatnonzero(self.t == 0)
-        self.trials.set_schedule(followed, waiting, [rngs[i] for i in waiting.tolist()])
+        self.trials.set_schedule(followed, waiting, [rngs[i] for i in waiting.tolist()], restart)
         self.settings = replace(self.settings, schedule=followed)
 
     @property

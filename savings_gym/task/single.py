@@ -53,10 +53,13 @@ class SingleReachTask(ReachingArms):
         self._record(0)
 
     def set_schedule(
-        self, schedule: Schedule | Mapping[str, Any] | None, rngs: Sequence[np.random.Generator]
+        self,
+        schedule: Schedule | Mapping[str, Any] | None,
+        rngs: Sequence[np.random.Generator],
+        restart: bool = True,
     ) -> None:
         """Follow another schedule. See `reach.ReachingArms.set_schedule`."""
-        super().set_schedule(schedule, rngs)
+        super().set_schedule(schedule, rngs, restart)
         if self.t[0] >= 0:
             self._read_trial()
 

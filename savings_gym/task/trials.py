@@ -111,9 +111,13 @@ class ScheduledTrials:
             self._samplers[i].restart()
 
     def set_schedule(
-        self, schedule: Schedule | None, waiting: Indices, rngs: Sequence[np.random.Generator]
+        self,
+        schedule: Schedule | None,
+        waiting: Indices,
+        rngs: Sequence[np.random.Generator],
+        restart: bool = True,
     ) -> None:
-        """Follow another schedule from the next trial on, counting from 0.
+        """Follow another schedule from the next trial on.
 
         Args:
             schedule: The schedule, or None.
@@ -122,10 +126,13 @@ class ScheduledTrials:
                 again, unless the options of the trial chose it, and the rest of the trial stays. A target
                 that the phase allows is not part of the phase's blocks, which begin with the next trial.
             rngs: m generators, from which targets are drawn again.
+            restart: Count trials from 0. Otherwise the count goes on, and so do trials that have begun.
         """
         if schedule is not None:
             schedule.check_targets(len(self._directions))
         self._schedules = [schedule] * self.n
+        if not restart:
+            return
         self._next[:] = 0
         self._count(waiting)
         self._redraw_excluded(waiting, rngs)

@@ -11,7 +11,7 @@ from experiments.benchmark import job as benchmark_job
 from experiments.benchmark import learners, loop
 from experiments.benchmark.agents import AGENTS
 from experiments.benchmark.protocol import Job, Protocol
-from experiments.benchmark.state import STATE, JobState
+from experiments.benchmark.state import NF1_STATE, STATE, JobState
 from savings_gym.envs.vector import ReachVectorEnv
 
 TINY = Protocol(nf1=16, ff1=8, nf2=8, ff2=8, probe_every=8, carried_trials=1)
@@ -47,9 +47,9 @@ def until_killed(job, states, steps):
     kept, made = 0, 0
     keep, step = JobState.keep, ReachVectorEnv.step
 
-    def counted_keep(self, content):
+    def counted_keep(self, content, first_phase):
         nonlocal kept
-        keep(self, content)
+        keep(self, content, first_phase)
         kept += 1
 
     def counted_step(self, actions):
@@ -92,6 +92,54 @@ def test_a_killed_job_gives_the_tables_of_an_undisturbed_one(name, kills, small,
     assert tables(job.out) == tables(whole.out)
     assert job.record["identity"] == whole.record["identity"]
     assert not (job.out / STATE).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [(name, TINY) for name in (*SETTINGS, EXAMPLE)]
+    + [
+        (name, dataclasses.replace(TINY, nf1=48, criterion=1.0, criterion_probes=3))
+        for name in ("recurrent-ppo-gru", "plain-ppo")
+    ],
+)
+def test_a_sham_goes_on_from_the_nf1_of_its_job_to_the_tables_of_one_that_does_not(
+    name, protocol, small, tmp_path, monkeypatch
+):
+    settings = None
+    if name == EXAMPLE:
+        settings = tmp_path / "settings.toml"
+        settings.write_text("[settings]\narms = 8\nunits = 8\nepochs = 1")
+    made, step = [], ReachVectorEnv.step
+    monkeypatch.setattr(ReachVectorEnv, "step", lambda self, actions: made.append(1) or step(self, actions))
+    practice = dataclasses.replace(protocol, sham=True)
+    alone = Job(name, 3, tmp_path / "alone", practice, settings=settings)
+    benchmark_job.run(alone)
+    by_itself = len(made)
+    job = Job(name, 3, tmp_path / "job", protocol, settings=settings, keep_nf1=True)
+    benchmark_job.run(job)
+    assert (job.out / NF1_STATE).is_file() and not (job.out / STATE).exists()
+    made.clear()
+    sham = Job(name, 3, tmp_path / "sham", practice, settings=settings, nf1=job.out)
+    benchmark_job.run(sham)
+    assert len(made) < by_itself
+    assert tables(sham.out) == tables(alone.out) != tables(job.out)
+    assert sham.record["identity"] == alone.record["identity"] and sham.record["nf1"] == alone.record["nf1"]
+    assert sham.record["nf1"]["criterion_met"] is (protocol is not TINY)
+    assert not (job.out / NF1_STATE).exists()
+
+
+def test_a_sham_without_the_nf1_of_its_job_makes_its_own(small, tmp_path):
+    practice = dataclasses.replace(TINY, sham=True)
+    with pytest.raises(ValueError, match="--nf1 is for a sham: give --protocol.sham, too"):
+        Job("plain-ppo", 3, tmp_path / "job", TINY, nf1=tmp_path)
+    alone, sham = (Job("plain-ppo", 3, tmp_path / place, practice, nf1=tmp_path / place) for place in "ab")
+    benchmark_job.run(alone)
+    killed(Job("plain-ppo", 3, tmp_path / "other", dataclasses.replace(TINY, b=5.0), keep_nf1=True), states=3)
+    other = dataclasses.replace(sham, nf1=tmp_path / "other")
+    with pytest.raises(FileExistsError, match="unfinished job with another protocol"):
+        benchmark_job.run(other)
+    benchmark_job.run(sham)
+    assert tables(sham.out) == tables(alone.out)
 
 
 def test_a_damaged_state_is_refused_by_name(small, tmp_path):

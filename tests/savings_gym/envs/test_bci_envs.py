@@ -294,6 +294,23 @@ def test_a_new_schedule_is_followed_from_the_next_trial_on():
     assert env.trial_phases == (None,) * 3 and env.trial_decoders == (INTUITIVE,) * 3
 
 
+def test_later_decoders_are_changed_while_trials_are_counted_on():
+    first = DecoderPhase("first", INTUITIVE, 4)
+    env, other = (
+        BCIReachVectorEnv(2, schedule=Schedule((first, DecoderPhase("next", decoder, 9))))
+        for decoder in (INTUITIVE, ROTATED)
+    )
+    for each in (env, other):
+        each.reset(seed=1), each.step(np.ones((2, 6)))
+    env.set_schedule(other.settings.schedule, restart=False)
+    for _ in range(5):
+        env.reset(), other.reset()
+        assert env.trial_decoders == other.trial_decoders and env.trial_phases == other.trial_phases
+        ours, theirs = (each.step(np.ones((2, 6)))[4]["cursor_velocity"] for each in (env, other))
+        np.testing.assert_array_equal(ours, theirs)
+    assert env.trial_decoders == (ROTATED,) * 2
+
+
 def test_a_single_cursor_and_a_row_follow_a_new_schedule_alike():
     env, envs = BCIReachEnv(units=6), BCIReachVectorEnv(2, units=6)
     env.reset(seed=spawn_seeds(4, 2)[1]), envs.reset(seed=4)

@@ -287,6 +287,29 @@ def test_rows_that_share_their_trials_share_them_in_a_new_schedule():
     assert env.reset()[1]["trial"].tolist() == [3, 4, 5]
 
 
+@pytest.mark.parametrize("make", [ReachEnv, lambda **given: ReachVectorEnv(3, shared_trials=True, **given)])
+def test_later_phases_are_changed_while_trials_are_counted_on(make):
+    """What comes is what would have come if the phases had been so from the beginning."""
+    baseline, later = Phase("baseline", None, 7), (Phase("B", CurlField(-3.0), 4, 0.2), Phase("C", None, 9))
+    planned = Schedule((baseline, Phase("A", CurlField(5.0), 4), Phase("C", None, 2)))
+    env, other = make(schedule=planned), make(schedule=Schedule((baseline, *later)))
+    for each in (env, other):
+        each.reset(seed=3), each.step(np.zeros(each.action_space.shape))
+    env.set_schedule(Schedule((baseline, *later)), restart=False)
+    seen = set()
+    for _ in range(10):
+        for each in (env, other):
+            each.step(np.full(each.action_space.shape, 0.2))
+        (observed, info), (expected, others) = (each.reset() for each in (env, other))
+        np.testing.assert_array_equal(observed, expected)
+        for name, value in others.items():
+            np.testing.assert_array_equal(info[name], value)
+        seen |= set(np.atleast_1d(info["phase"]).tolist())
+    assert seen >= {0, 1} and env.settings.schedule == other.settings.schedule
+    with pytest.raises(ValueError, match="restart must be True or False, got 'no'"):
+        env.set_schedule(planned, restart="no")
+
+
 @pytest.mark.parametrize("make", [ReachEnv, ReachVectorEnv])
 def test_what_is_no_schedule_is_refused_and_changes_nothing(make):
     env = make(schedule=BEFORE)
