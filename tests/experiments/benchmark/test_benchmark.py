@@ -60,7 +60,7 @@ def test_a_benchmark_leaves_its_page_and_one_folder_per_job(finished):
     assert [row["agent"] for row in rows] == list(FIXED)
     assert all(row["seeds"] == 3 and row["memory"] == "reset" for row in rows)
     for figure in ("curves.png", "savings.png"):
-        assert (finished.out / figure).stat().st_size > 5_000
+        assert (finished.out / figure).stat().st_size > 1_000  # pictures are coarse here, see conftest.py
     page = (finished.out / "README.md").read_text()
     assert page == render(content(finished))
     shown = [columns for title, columns in TABLES.items() if not title.startswith("Terms")]  # nobody learns
@@ -170,7 +170,10 @@ def test_a_job_that_fails_is_reported_and_the_others_are_done(tmp_path, caplog):
         (["--seeds", str(2**32)], "seeds must be different whole numbers from 0 to 4294967295"),
         (["--jobs", "0"], "jobs must be at least 1, got 0"),
         (["--protocol.nf1", "0"], "nf1 must be a whole number of at least 1, got 0"),
-        (["--protocol.criterion", "-1"], "criterion: error must be above 0 m, got -1.0"),
+        (
+            ["--protocol.criterion", "-1"],
+            "criterion: error must be above 0 and at most 1 m (10 mm is 0.010), got -1.0",
+        ),
         (
             ["--protocol.exploration", "off"],
             "exploration must be one of ('fixed', 'reset', 'as-trained')",

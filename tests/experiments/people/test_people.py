@@ -308,7 +308,8 @@ def test_the_command_shows_a_finished_page_again_and_refuses_another_table(tmp_p
     assert (
         "Shown: after-effect; initial savings; rate savings; trials saved." in page and "(`--sham`)" in page
     )
-    assert all((lab.out / f"people.{kind}").stat().st_size > 5000 for kind in ("png", "svg"))
+    sizes = {kind: (lab.out / f"people.{kind}").stat().st_size for kind in ("png", "svg")}
+    assert sizes["svg"] > 5000 and sizes["png"] > 1000  # a coarse one, see conftest.py
     stored = summary["measures"]["lateral_deviation"][INITIAL]
     own = summary["participants"]["lateral_deviation"][INITIAL]
     assert list(own) == [f"P{i}" for i in range(6)]

@@ -202,7 +202,11 @@ def test_a_field_to_which_no_channel_measures_adaptation_is_named(caplog):
 def test_a_criterion_is_refused_if_rollouts_and_trials_never_begin_together():
     with pytest.raises(ValueError, match="rollouts of 70 steps rarely do"):
         ppo(arms(), n_steps=70).learn(STEPS, SavingsCallback(TWO, 1, criterion=ReachCriterion()))
-    for bad, message in (((0.0, 3), "error must be above 0 m"), ((0.01, 0), "probes must be a whole number")):
+    for bad, message in (
+        ((0.0, 3), "error must be above 0 and at most 1 m"),
+        ((10.0, 3), r"at most 1 m \(10 mm is 0.010\), got 10"),
+        ((0.01, 0), "probes must be a whole number"),
+    ):
         with pytest.raises(ValueError, match=message):
             ReachCriterion(*bad)
 
