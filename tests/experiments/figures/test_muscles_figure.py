@@ -72,10 +72,10 @@ def test_what_does_not_differ_is_said_once():
     text = _text(planted(), None)
     assert text.startswith("After washout, none of the 6 measures")
     assert "networks that never met the field (smallest corrected p: " in text
-    assert "co-contraction in the reach rises from 15 N (by 1." in text
+    assert "co-contraction in reaches without it rises from 15 N (by 1." in text
     without = _text(planted(sham=False, learned=0.0), None)
     assert "differs measurably from the end of NF1" in without
-    assert "co-contraction in the reach does not measurably change" in without
+    assert "co-contraction in reaches without it does not measurably change" in without
     assert "the reach falls from" in _text(planted(learned=-1.0), None)
 
 
