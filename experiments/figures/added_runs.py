@@ -23,6 +23,7 @@ def make_runs(planned: Iterable[PlannedRun]) -> int:
     Returns:
         0; 1 if a run failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
     """
+    versions()  # they are kept: what is written later changes the checkout
     runs = list(planned)
     check(runs)
     failed, signalled = make_missing(runs)
