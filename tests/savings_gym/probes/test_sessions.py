@@ -166,7 +166,7 @@ def test_equal_seeds_give_equal_tables_and_a_sham_has_its_targets_and_noise():
         ({"sessions": 0}, ValueError, "sessions must be a whole number of at least 1, got 0"),
         ({"seed": -1}, ValueError, "seed must be .* got -1"),
         ({"network": 0.5}, ValueError, "network must be .* got 0.5"),
-        ({"settings": None}, ValueError, "settings must be those of an environment: env.settings, or .* got None"),
+        ({"settings": None}, ValueError, "settings must be those of an environment: .* got None"),
         ({"policy": 3}, TypeError, "a policy needs a predict method or must be a function, got 3"),
     ],
 )
