@@ -101,10 +101,7 @@ class Benchmark:
                 if self.sham and not isinstance(agent, FixedAgent):
                     out = folder.with_name(f"sham-{folder.name}")
                     sham = dataclasses.replace(job, out=out, protocol=sham_protocol)
-                    if not ensemble:
-                        sham = dataclasses.replace(sham, nf1=folder)
-                        jobs[-1] = dataclasses.replace(job, keep_nf1=sham.record is None)
-                    jobs.append(sham)
+                    jobs.append(sham if ensemble else dataclasses.replace(sham, nf1=folder))
         return jobs
 
 
@@ -139,7 +136,9 @@ def _run(config: Benchmark, stop: StopFlag) -> int:
     jobs = config.all_jobs()
     missing = [job for job in jobs if job.record is None]  # raises for folders of other jobs
     log.info("%d jobs, %d of them finished before", len(jobs), len(jobs) - len(missing))
-    failed = run_side_by_side([_command(job) for job in missing], config.jobs, stop)
+    shared = {job.nf1 for job in missing}  # the shams of these jobs go on from NF1 of theirs
+    commands = [_command(dataclasses.replace(job, keep_nf1=job.out in shared)) for job in missing]
+    failed = run_side_by_side(commands, config.jobs, stop)
     finished = [job for job in jobs if job.record is not None]
     drawn = True
     if finished:

@@ -34,33 +34,23 @@ def start_score(errors: Floats) -> float:
     return mean * math.sqrt(FIRST) / noise
 
 
-def opposite_sides(errors: Sequence[Floats]) -> tuple[list[int], list[int]]:
-    """Return who is pushed to the positive and to the negative side, or nobody unless there are clearly two.
-
-    Two sides are clear if two learners or more, and a fifth of all, begin far from 0 (`CLEAR`) on each.
-
-    Args:
-        errors: (t,) of every learner in the phase, see `start_score`.
-    """
-    scores = [start_score(own) for own in errors]
-    positive = [i for i, score in enumerate(scores) if score > CLEAR]
-    negative = [i for i, score in enumerate(scores) if score < -CLEAR]
-    if min(len(positive), len(negative)) < max(2.0, SHARE * len(scores)):
-        return [], []
-    return positive, negative
-
-
 def refuse_opposite_sides(names: Sequence[str], errors: Sequence[Floats], phase: str) -> None:
-    """Raise a ValueError if a phase pushes learners to two sides, which nothing accounts for.
+    """Raise a ValueError if a phase clearly pushes learners to two sides, which nothing accounts for.
+
+    It does if two learners or more, and a fifth of all, begin far from 0 (`CLEAR`) on either side.
 
     Args:
         names: Of the learners.
         errors: (t,) of every learner in the phase, see `start_score`.
         phase: Name of the phase.
     """
-    sides = opposite_sides(errors)
-    if sides[0]:
-        right, left = (", ".join(names[i] for i in its[:3]) + ", ..." * (len(its) > 3) for its in sides)
+    scores = [start_score(own) for own in errors]
+    sides = [
+        [name for name, score in zip(names, scores, strict=True) if sign * score > CLEAR]
+        for sign in (1.0, -1.0)
+    ]
+    if min(map(len, sides)) >= max(2.0, SHARE * len(scores)):
+        right, left = (", ".join(its[:3]) + ", ..." * (len(its) > 3) for its in sides)
         raise ValueError(
             f"{phase} begins with errors to the positive side of some participants ({right}) and to the "
             f"negative side of others ({left}), which cancel in means: give the table a column perturbation, "

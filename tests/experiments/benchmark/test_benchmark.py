@@ -229,6 +229,30 @@ def test_every_learner_has_a_sham_on_the_same_seeds_by_default():
         assert field == sham and field
 
 
+def test_shams_wait_for_their_jobs_and_go_on_from_nf1_of_theirs(monkeypatch, tmp_path):
+    commands = []
+
+    def run_nothing(given, at_once, stop):
+        commands[:] = given
+        return {}
+
+    monkeypatch.setattr(benchmark, "run_side_by_side", run_nothing)
+    benchmark.run(Benchmark(out=tmp_path, agents=("plain-ppo", "supervised", "zero"), seeds=(3,)))
+    after = {command.name: command.after for command in commands}
+    assert after == {
+        "plain-ppo seed 3": None, "plain-ppo sham seed 3": "plain-ppo seed 3", "zero seed 3": None,
+        "supervised": None, "supervised sham": None,
+    }  # fmt: skip
+    job, sham = (
+        next(tyro.cli(Job, args=its.arguments[1:]) for its in commands if its.name == name)
+        for name in ("plain-ppo seed 3", "plain-ppo sham seed 3")
+    )
+    assert job.keep_nf1 and sham.nf1 == job.out and not sham.keep_nf1
+    assert sum("--keep-nf1" in command.arguments for command in commands) == 1
+    benchmark.run(Benchmark(out=tmp_path, agents=("plain-ppo",), seeds=(3,), sham=False))
+    assert [command.arguments.count("--keep-nf1") for command in commands] == [0]
+
+
 def test_jobs_of_neighbouring_seeds_share_no_random_stream():
     seeds = {seed: Job("zero", seed, Path("x")).learner_seed for seed in range(10)}
     near = {base + i for base in seeds.values() for i in range(-64, 65)}  # as libraries count on from a seed
