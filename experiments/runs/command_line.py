@@ -124,6 +124,8 @@ def _flow_help(config: Any) -> None:
         _flow_help(each)
     if not (isinstance(config, type) and dataclasses.is_dataclass(config)):
         return
+    for base in config.__bases__:
+        _flow_help(base)
     hints = get_type_hints(config, include_extras=True)
     for hint in hints.values():
         _flow_help(hint)

@@ -9,7 +9,6 @@ from typing import Final
 from experiments.claims import is_shown
 from experiments.figures.findings import effect
 from experiments.runs.tables import finite_or_none, format_value
-from experiments.sessions.config import UNTRAINED, Sessions
 from experiments.sessions.measures import (
     ADAPTED,
     AFTER_EFFECT,
@@ -23,6 +22,7 @@ from experiments.sessions.measures import (
     SAVED_FIRST,
     SHIFT_BEYOND,
 )
+from experiments.sessions.protocol import UNTRAINED, SessionTests
 from experiments.sessions.washouts import LEFT, SAVED, listed
 from experiments.sessions.weights import AGAIN, UPPER_BOUND, InWeights
 from experiments.study import Quantity
@@ -34,7 +34,7 @@ SAVED_MAIN: Final = (SAVED_FIRST, SAVED_EARLY)
 NOBODY: Final = "no kind of network adapts"
 
 
-def answer(numbers: Numbers, weights: InWeights | None, config: Sessions) -> str:
+def answer(numbers: Numbers, weights: InWeights | None, config: SessionTests) -> str:
     """Return what the tests say, as Markdown: of all networks that adapt in activity, and in weights.
 
     An effect is found if its corrected test finds it positive. If it is not, the text says what the interval
@@ -57,7 +57,7 @@ def answer(numbers: Numbers, weights: InWeights | None, config: Sessions) -> str
     return f"{_verdict(adapting, weights, config)}\n\n{bullets}"
 
 
-def _verdict(adapting: Numbers, weights: InWeights | None, config: Sessions) -> str:
+def _verdict(adapting: Numbers, weights: InWeights | None, config: SessionTests) -> str:
     """Where each of the three effects is found, and savings with the washout after which they were tested."""
     savings = [_saved_in_activity(adapting, config)]
     left = _where(
@@ -74,7 +74,7 @@ def _verdict(adapting: Numbers, weights: InWeights | None, config: Sessions) -> 
     )
 
 
-def _saved_in_activity(adapting: Numbers, config: Sessions) -> tuple[bool, str]:
+def _saved_in_activity(adapting: Numbers, config: SessionTests) -> tuple[bool, str]:
     found = _any(adapting, SAVED_MAIN)
     if not adapting:
         return False, "not found in networks with fixed weights, none of which adapts"
@@ -130,7 +130,7 @@ def _any(numbers: Numbers, names: Sequence[str]) -> bool:
     return any(_found(its[name]) for its in numbers.values() for name in names)
 
 
-def _adaptation(numbers: Numbers, adapting: Numbers, config: Sessions) -> str:
+def _adaptation(numbers: Numbers, adapting: Numbers, config: SessionTests) -> str:
     """Which networks adapt, and which share of their first deviation they remove."""
     text = "Adaptation in activity: "
     if not adapting:
@@ -155,7 +155,7 @@ def _share(part: Quantity, whole: Quantity) -> tuple[float, tuple[float | None, 
     return 100.0 * ratio, (finite_or_none(100.0 * low), finite_or_none(100.0 * high))
 
 
-def _resistance(numbers: Numbers, adapting: Numbers, config: Sessions) -> list[str]:
+def _resistance(numbers: Numbers, adapting: Numbers, config: SessionTests) -> list[str]:
     """Networks that were trained, do not adapt, and still deviate less than untrained ones.
 
     The two kinds are told apart if their 95 % intervals do not overlap, which asks for more than a test of
@@ -185,7 +185,7 @@ def _resistance(numbers: Numbers, adapting: Numbers, config: Sessions) -> list[s
     return points
 
 
-def _savings(adapting: Numbers, config: Sessions) -> str:
+def _savings(adapting: Numbers, config: SessionTests) -> str:
     text = f"Savings in activity after a washout of {config.nf2_trials} trials: "
     if not adapting:
         return f"{text}{NOBODY}, so there is nothing to save."
@@ -197,7 +197,7 @@ def _savings(adapting: Numbers, config: Sessions) -> str:
     return f"{text} After as many trials of the opposite field: {_finding(_any(adapting, (DESPITE,)))}."
 
 
-def _shorter(adapting: Numbers, config: Sessions) -> str:
+def _shorter(adapting: Numbers, config: SessionTests) -> str:
     """Savings after shorter washouts, with the after-effect that is still there, and where they end."""
     parts, last = [], config.washouts[-1]
     for regime, its in adapting.items():
@@ -218,7 +218,7 @@ def _shorter(adapting: Numbers, config: Sessions) -> str:
     return text
 
 
-def _shift(numbers: Numbers, config: Sessions) -> str:
+def _shift(numbers: Numbers, config: SessionTests) -> str:
     found = {regime: its for regime, its in numbers.items() if _found(its[LENGTH])}
     lengths = " and ".join(f"{_number(its[LENGTH])} in {_of((r,), config)}" for r, its in found.items())
     text = "Preparatory shift in FF1, in activity: "
@@ -233,7 +233,7 @@ def _shift(numbers: Numbers, config: Sessions) -> str:
     return text
 
 
-def _shift_after(adapting: Numbers, config: Sessions) -> str:
+def _shift_after(adapting: Numbers, config: SessionTests) -> str:
     text = "Shift left after the washout, in activity: "
     if not adapting:
         return f"{text}{NOBODY}."
@@ -260,7 +260,7 @@ def _number(entry: Quantity, interval: bool = True) -> str:
     return format_value(entry.value, entry.ci if interval else (None, None), entry.unit)
 
 
-def _of(regimes: Iterable[str], config: Sessions) -> str:
+def _of(regimes: Iterable[str], config: SessionTests) -> str:
     return " and ".join(f"*{config.name(regime)}*" for regime in regimes)
 
 

@@ -12,32 +12,19 @@ command goes on where it was stopped.
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
-
-import numpy as np
-import pandas as pd
 
 from agents.supervised.checkpoints import load_ensemble
 from experiments.claims import as_summary, run_to_page, write_report
 from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
 from experiments.runs.folder import RunFolder
-from experiments.sessions.config import PRESETS, SAVINGS, SHAM, UNTRAINED, Sessions, identity
-from experiments.sessions.figure import draw
-from experiments.sessions.measures import (
-    CLAIMED,
-    Curves,
-    curves,
-    network_values,
-    preparation_values,
-    quantities,
-)
+from experiments.sessions.config import PRESETS, Sessions, identity
+from experiments.sessions.protocol import UNTRAINED
 from experiments.sessions.report import page
+from experiments.sessions.results import write_results
 from experiments.sessions.testing import Outcome, test
 from experiments.sessions.training import networks_file, start_networks, train
-from experiments.sessions.washouts import washout_claims, washout_values
-from savings_gym.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -60,49 +47,11 @@ def run(config: Sessions) -> int:
                 if stop():
                     raise Stopped
                 tested[regime][kind] = test(config, ensemble, kind)
-        _report(config, folder, tested)
+        numbers, values = write_results(config, folder, tested)
+        made_by = command_text("experiments.sessions", config, PRESETS)
+        write_report(config.out, page(numbers, made_by, config), made_by, as_summary(numbers, values))
 
     return run_to_page(config.out, identity(config, weights), work, "--rate")
-
-
-def _report(config: Sessions, folder: RunFolder, tested: dict[str, dict[str, Outcome]]) -> None:
-    """Write tables, figure, page and summary."""
-    names = {kind: session.names for kind, session in config.test_sessions().items()}
-    found = {regime: curves(its, names) for regime, its in tested.items()}
-    lengths = {name: getattr(config, f"{name.lower()}_trials") for name in names[SAVINGS]}
-    values = {
-        regime: network_values(
-            its, preparation_values(tested[regime][SAVINGS], tested[regime][SHAM], lengths)
-        )
-        | washout_values(its, config.washouts)
-        for regime, its in found.items()
-    }
-    numbers = quantities(values, config.seed, (*CLAIMED, *washout_claims(config.washouts)))
-    tables = [
-        result.table.assign(trained_in=regime, test=kind)
-        for regime, its in tested.items()
-        for kind, result in its.items()
-    ]
-    folder.write_probes(pd.concat(tables, ignore_index=True))
-    write_atomically(config.out / "curves.npz", _stored_curves(found))
-    draw(config, found)
-    made_by = command_text("experiments.sessions", config, PRESETS)
-    text = page(numbers, made_by, config)
-    write_report(config.out, text, made_by, as_summary(numbers, values))
-
-
-def _stored_curves(found: dict[str, dict[str, Curves]]) -> bytes:
-    """Return the curves of every network as an npz file: REGIME/TEST/SERIES/BLOCK, (networks, trials)."""
-    arrays = {
-        f"{regime}/{kind}/{series}/{block}": values.astype(np.float32)
-        for regime, its in found.items()
-        for kind, curve in its.items()
-        for series in ("deviation", "shift")
-        for block, values in getattr(curve, series).items()
-    }
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
 
 
 def main(arguments: list[str] | None = None) -> int:

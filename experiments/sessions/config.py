@@ -1,4 +1,4 @@
-"""Arguments of the sessions experiment, what networks are trained on, and what they are tested in.
+"""Arguments of the sessions experiment, and what networks are trained on.
 
 A session used in training is short, since gradients go back through all of its trials. What it rewards
 decides what a memory can be good for: in "adaptation" one field lasts for the whole session; in "relearning"
@@ -19,20 +19,13 @@ from agents.supervised.memory import check_learning_memory
 from agents.supervised.reaches import TRAINING_GO
 from experiments.runs.command_line import choice, choices
 from experiments.savings.config import FOR_ENVIRONMENTS, Savings, start_weights
-from savings_gym.arrays import as_choice, as_number, as_seed, as_whole_number
+from experiments.sessions.protocol import UNTRAINED, SessionTests
+from savings_gym.arrays import as_choice, as_number, as_whole_number
 from savings_gym.files import file_digest
-from savings_gym.perturbations.fields import CurlField, NullField
-from savings_gym.task.session import (
-    Block,
-    FieldPair,
-    Session,
-    adaptation_session,
-    interference_session,
-    savings_session,
-)
-from savings_gym.task.settings import Delays, Noise, go_steps
+from savings_gym.perturbations.fields import NullField
+from savings_gym.task.session import Block, Session, adaptation_session
+from savings_gym.task.settings import go_steps
 
-UNTRAINED: Final = "untrained"  # in sessions; pre-trained on single reaches like all others
 ADAPTATION, RELEARNING, ALONE = REGIMES = ("adaptation", "relearning", "alone")
 TRAINED_IN: Final = {
     ADAPTATION: adaptation_session(8),
@@ -46,41 +39,23 @@ TRAINED_IN: Final = {
         )
     ),
 }
-SAVINGS, SHAM, INTERFERENCE, INTERFERENCE_SHAM = TESTS = (
-    "savings", "savings, sham", "interference", "interference, sham"
-)  # fmt: skip
 PRESET_NAMES: Final = ("quick", "paper", "smoke")
-END: Final = 4  # last trials of a block of a test whose mean is its end
 NAMES: Final = {
     UNTRAINED: "untrained", ADAPTATION: "one field", RELEARNING: "returning field",
     ALONE: "one field, reaching alone",
 }  # fmt: skip
 
 
-def sham_of(kind: str) -> str:
-    """Return the name of the sham of a kind of test."""
-    return f"{kind}, sham"
-
-
-def washout_test(trials: int) -> str:
-    """Return the name of a test with a short washout."""
-    return f"washout of {trials}"
-
-
 @dataclass(frozen=True)
-class Sessions:
+class Sessions(SessionTests):
     """Arguments of the experiment; the preset sets the defaults."""
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "quick"
     """quick (8 shipped networks, 2 000 updates of each kind), paper (10 000), smoke (seconds)."""
-    out: Path = Path("runs/sessions-quick")
-    """Run folder: a new one, or that of an interrupted run to resume."""
-    networks: int = 8
-    """Number of networks."""
-    units: int = 128
-    """Recurrent units of each network."""
     seed: int = 0
     """Seed of all random numbers; the weights to start from are alike for every seed."""
+    units: int = 128
+    """Recurrent units of each network."""
     pretrained: Path = FOR_ENVIRONMENTS
     """Weights to start from, of networks pre-trained on single reaches."""
     regimes: Annotated[tuple[str, ...], choices(REGIMES)] = REGIMES
@@ -105,39 +80,15 @@ class Sessions:
     """Probability of a training trial without a go cue."""
     training_go: tuple[float, float] = TRAINING_GO
     """First and last time of go in training trials [s]."""
-    b: float = 8.0
-    """Strength of the curl field of the tests [N s/m]; they are made with both of its signs."""
-    tests: int = 4
-    """Sessions of every kind of test and sign of the field, at least 2."""
-    nf1_trials: int = 8
-    """Trials of the baseline in a test."""
-    ff1_trials: int = 16
-    """Trials of the first block in the field."""
-    nf2_trials: int = 16
-    """Trials of the washout, or of the opposite field."""
-    ff2_trials: int = 16
-    """Trials of the second block in the field."""
-    washouts: tuple[int, ...] = (1, 2, 4, 8)
-    """Trials of shorter washouts, in rising order, after which the first trial in the field is measured."""
-    noise: Noise = Noise()
-    """Noise of excitations and senses."""
-    delays: Delays = Delays()
-    """Delays of the senses and of the go cue [s]."""
     keep_every: int = 200
     """Updates between saved states, and the most that a kill can lose."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
         as_choice("preset", self.preset, PRESET_NAMES)
-        for name in ("networks", "units", "updates", "sessions", "nf1_trials", "ff1_trials", "nf2_trials",
-                     "ff2_trials", "keep_every"):  # fmt: skip
+        super().__post_init__()
+        for name in ("units", "updates", "sessions", "keep_every"):
             as_whole_number(name, getattr(self, name), 1)
-        as_whole_number("tests", self.tests, 2)
-        for trials in self.washouts:
-            as_whole_number("a washout", trials, 1)
-        if list(self.washouts) != sorted(set(self.washouts)):
-            raise ValueError(f"washouts must be in rising order, each once, got {self.washouts}")
-        as_seed("seed", self.seed)
         unknown = [name for name in self.regimes if name not in REGIMES]
         if unknown or len(set(self.regimes)) != len(self.regimes):
             raise ValueError(f"regimes must be some of {', '.join(REGIMES)}, each once, got {self.regimes}")
@@ -147,9 +98,6 @@ class Sessions:
             as_number(name, getattr(self, name), 0.0, 1.0)
         go_steps(self.training_go)
         self.learning()
-        if self.b == 0.0:
-            raise ValueError("b must not be 0: the tests need a field")
-        self.test_sessions()
 
     def learning(self) -> Learning:
         """Return how networks learn in sessions."""
@@ -175,21 +123,6 @@ class Sessions:
             delays=self.delays,
         )  # fmt: skip
 
-    def test_sessions(self) -> dict[str, Session]:
-        """Return the sessions of the tests, with the declared field as A; its opposite comes by its sign."""
-        first, second = CurlField(self.b), CurlField(-self.b)
-        pairs = (FieldPair(first, second),)
-        trials = (self.ff1_trials, self.nf2_trials, self.ff2_trials)
-        tests = {
-            SAVINGS: savings_session(self.nf1_trials, *trials, pairs=pairs),
-            INTERFERENCE: interference_session(*trials, pairs=pairs),
-        }
-        for washout in self.washouts:
-            tests[washout_test(washout)] = savings_session(
-                self.nf1_trials, self.ff1_trials, washout, 1, pairs=pairs
-            )
-        return tests | {sham_of(kind): session.sham("FF1") for kind, session in tests.items()}
-
     def check(self) -> Path:
         """Refuse what cannot run; return the weights to start from.
 
@@ -205,10 +138,10 @@ class Sessions:
 
 PRESETS: Final = {
     "quick": Sessions(),
-    "paper": Sessions("paper", Path("runs/sessions-paper"), updates=10_000, tests=8),
+    "paper": Sessions(preset="paper", out=Path("runs/sessions-paper"), updates=10_000, tests=8),
     "smoke": Sessions(
-        "smoke", Path("runs/sessions-smoke"), networks=2, updates=4, sessions=2, tests=2, nf1_trials=2,
-        ff1_trials=2, nf2_trials=2, ff2_trials=2, washouts=(1,), keep_every=2,
+        preset="smoke", out=Path("runs/sessions-smoke"), networks=2, updates=4, sessions=2, tests=2,
+        nf1_trials=2, ff1_trials=2, nf2_trials=2, ff2_trials=2, washouts=(1,), keep_every=2,
     ),
 }  # fmt: skip
 

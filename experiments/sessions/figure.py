@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.drawing import style as look
-from experiments.sessions.config import SAVINGS, SHAM, Sessions, washout_test
 from experiments.sessions.measures import Curves
+from experiments.sessions.protocol import SAVINGS, SHAM, SessionTests, washout_test
 from experiments.sessions.washouts import after_washout
 from savings_gym.arrays import MM
 from savings_gym.metrics.statistics import t_band
@@ -21,7 +21,7 @@ FIGURE: Final = "sessions.png"
 SHIFT_AXIS: Final = (-1.0, 2.0)  # of activity on the shift, which is noise where networks have none
 
 
-def draw(config: Sessions, found: Mapping[str, Mapping[str, Curves]]) -> Path:
+def draw(config: SessionTests, found: Mapping[str, Mapping[str, Curves]]) -> Path:
     """Draw deviation and shift over the trials of the savings test, and savings by the length of the washout.
 
     Args:
@@ -57,7 +57,7 @@ def caption(networks: Sequence[str], count: int) -> str:
     )
 
 
-def _figure(config: Sessions, found: Mapping[str, Mapping[str, Curves]]) -> Figure:
+def _figure(config: SessionTests, found: Mapping[str, Mapping[str, Curves]]) -> Figure:
     figure = look.new_figure(0.6 + 1.75 * len(found), gap=0.03)
     panels = figure.subplots(
         len(found), 3, squeeze=False, width_ratios=[1.5, 1.5, 1.0], sharex="col", sharey="col"
@@ -95,7 +95,7 @@ def _over_trials(axes: Axes, its: Mapping[str, Curves], series: str) -> None:
             first += values.shape[1]
 
 
-def _over_washouts(axes: Axes, config: Sessions, its: Mapping[str, Curves]) -> None:
+def _over_washouts(axes: Axes, config: SessionTests, its: Mapping[str, Curves]) -> None:
     """Draw what every washout leaves of the after-effect, and savings after it, with 95 % t intervals."""
     kinds = {washout_test(trials): trials for trials in config.washouts} | {SAVINGS: config.nf2_trials}
     kinds = dict(sorted(kinds.items(), key=lambda entry: entry[1]))

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.claims import corrected
-from experiments.sessions.config import END, INTERFERENCE, INTERFERENCE_SHAM, SAVINGS, SHAM
 from experiments.sessions.decoding import side_read
+from experiments.sessions.protocol import END, INTERFERENCE, INTERFERENCE_SHAM, SAVINGS, SHAM
 from experiments.sessions.shift import last_trials, shift_length, trial_shifts
 from experiments.sessions.testing import SIGNS, Outcome
 from experiments.study import Quantity, quantity
@@ -19,6 +19,9 @@ from savings_gym.arrays import MM, Floats
 from savings_gym.metrics.statistics import Sampling
 
 EARLY: Final = 5  # first trials of a block, of which all but the first follow an encounter with the field
+ERROR, SPEED = REACHING = (
+    "end-point error in NF1", "peak speed in NF1, relative to that without training in sessions"
+)  # fmt: skip
 CHANCE: Final = 0.5  # of reading on which side the field was
 (
     FIRST, ADAPTED, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_EARLY, DESPITE, LENGTH, SHIFT, SHIFT_BEYOND,
@@ -144,4 +147,4 @@ def quantities(
 
 
 def _unit(name: str) -> str:
-    return "1" if name in (LENGTH, SHIFT, SHIFT_BEYOND, READ, READ_LATER) else "mm"
+    return "1" if name in (LENGTH, SHIFT, SHIFT_BEYOND, READ, READ_LATER, SPEED) else "mm"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.runs.tables import markdown_table
-from experiments.sessions.config import END, TRAINED_IN, UNTRAINED, Sessions
+from experiments.sessions.config import TRAINED_IN, Sessions
 from experiments.sessions.measures import (
     ADAPTED,
     AFTER_EFFECT,
@@ -21,6 +21,7 @@ from experiments.sessions.measures import (
     SHIFT,
     SHIFT_BEYOND,
 )
+from experiments.sessions.protocol import END, UNTRAINED, SessionTests
 from experiments.sessions.testing import SIGNS
 from experiments.stored.preparation import PREPARATORY_TIME
 from savings_gym.task.session import NULL_SHARE, SIZES, Session
@@ -65,7 +66,7 @@ def _blocks(session: Session) -> str:
     return f"{', '.join(blocks)} trials, {total} in all"
 
 
-def tests(config: Sessions) -> str:
+def tests(config: SessionTests) -> str:
     """Return what networks are tested in, as Markdown."""
     nf1, ff1, nf2, ff2 = config.nf1_trials, config.ff1_trials, config.nf2_trials, config.ff2_trials
     return f"""All are tested with fixed weights, in sessions of {nf1 + ff1 + nf2 + ff2} trials: NF1 without a

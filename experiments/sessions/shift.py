@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from experiments.sessions.config import END, SAVINGS, SHAM
+from experiments.sessions.protocol import END, SAVINGS, SHAM
 from experiments.sessions.testing import Outcome
 from savings_gym.activity.preparatory import UniformShift, force_axes, uniform_shift
 from savings_gym.arrays import Floats

@@ -20,7 +20,7 @@ from savings_gym.arrays import Columns, Floats
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.session import FieldPair, Session
-from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays
 
 SIGNS: Final = (1, -1)  # of the test field
 TEST = 1  # last key of the generators
@@ -52,7 +52,7 @@ def test(config: Sessions, ensemble: Ensemble, kind: str) -> Outcome:
     for sign in SIGNS:
         for number in range(config.tests):
             rng = np.random.default_rng((config.seed, zlib.crc32(kind.split(",")[0].encode()), number, TEST))
-            session = _signed(config.test_sessions()[kind], sign)
+            session = with_sign(config.test_sessions()[kind], sign)
             batch = probed_session(config.networks, session, rng, noise=config.noise, delays=config.delays)
             table, now, push = _go_through(learner, session, batch, config)
             tables.append(table.assign(sign=np.int8(sign), session=np.int32(number)))
@@ -66,8 +66,8 @@ def test(config: Sessions, ensemble: Ensemble, kind: str) -> Outcome:
     )
 
 
-def _signed(session: Session, sign: int) -> Session:
-    """The session with the curl fields of a sign."""
+def with_sign(session: Session, sign: int) -> Session:
+    """Return the session of a test with the curl fields of a sign."""
     (pair,) = session.pairs
     assert isinstance(pair.a, CurlField) and isinstance(pair.b, CurlField)
     return dataclasses.replace(
@@ -75,12 +75,19 @@ def _signed(session: Session, sign: int) -> Session:
     )
 
 
+def preparation_steps(delays: Delays) -> tuple[int, int]:
+    """Return the control steps in which an `Outcome` has preparatory activity and hand force."""
+    return (
+        round(PREPARATORY_TIME / CONTROL_STEP),
+        round((PROBE_GO + delays.cue_delay + FORCE_DELAY) / CONTROL_STEP),
+    )
+
+
 def _go_through(
     learner: SupervisedLearner, session: Session, batch: SessionReaches, config: Sessions
 ) -> tuple[pd.DataFrame, Floats, Floats]:
     """Run one session; return its rows, preparatory activity and hand force."""
-    moment = round(PREPARATORY_TIME / CONTROL_STEP)
-    pushed = round((PROBE_GO + config.delays.cue_delay + FORCE_DELAY) / CONTROL_STEP)
+    moment, pushed = preparation_steps(config.delays)
     rows: list[Columns] = []
     prepared, force = [], []
     for trial, trajectory in enumerate(learner.probe_sessions(batch.trials)):

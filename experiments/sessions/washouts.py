@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from experiments.claims import cell
 from experiments.runs.tables import markdown_table
-from experiments.sessions.config import sham_of, washout_test
 from experiments.sessions.measures import Curves
+from experiments.sessions.protocol import sham_of, washout_test
 from experiments.study import Quantity
 from savings_gym.arrays import Floats
 

@@ -23,7 +23,7 @@ from savings_gym.metrics.savings import FIELD_PHASES, field_side
 from savings_gym.metrics.statistics import Estimate, Sampling, estimate
 from savings_gym.probes.environments import ProbeEnvironments, VectorEnvironment
 from savings_gym.probes.policy import Policy, PolicyMemory, View
-from savings_gym.probes.probe import run_trial
+from savings_gym.probes.probe import ProbeResult, run_trial
 from savings_gym.task.session import BLOCK_FIELDS, Session, as_session
 from savings_gym.task.settings import N_TARGETS, TaskSettings
 
@@ -39,6 +39,7 @@ def run_sessions(
     *,
     network: int = 0,
     view: View | None = None,
+    on_trial: Callable[[ProbeResult], object] | None = None,
 ) -> Columns:
     """Return the probe table of a policy in sessions.
 
@@ -57,6 +58,8 @@ def run_sessions(
         network: Number of the policy, for a table of several.
         view: Turns observations (8, n), and whether they begin a trial, into what the policy sees, as
             `sb3.training_env.AgentView` does for wrapped agents of stable-baselines3.
+        on_trial: Called with the eight reaches of every trial, one trial after the other, in the order of the
+            rows of the table. Their activity is recorded, so that the policy needs a memory.
 
     Returns:
         One row per session, trial and target: a probe table, see `metrics.curves`, with the name of the block
@@ -82,7 +85,8 @@ def run_sessions(
     with closing(VectorEnvironment(settings)) as environments:
         for number in range(sessions):
             index = {"network": network, "session": number}
-            rows += _session(environments, PolicyMemory(policy, view), checked, (seed, number), index)
+            memory = PolicyMemory(policy, view)
+            rows += _session(environments, memory, checked, (seed, number), index, on_trial)
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -130,6 +134,7 @@ def _session(
     session: Session,
     key: tuple[int, int],
     index: Mapping[str, int],
+    on_trial: Callable[[ProbeResult], object] | None,
 ) -> list[Columns]:
     """Go through one session; return the rows of every trial."""
     pair, schedule = session.draw(_generator(*key, DRAW))
@@ -141,7 +146,10 @@ def _session(
         targets = (order[trial % N_TARGETS] + first) % N_TARGETS
         phase = schedule.phase_index(trial)
         seeds = np.random.SeedSequence((*key, NOISE, trial)).generate_state(N_TARGETS).tolist()
-        result = run_trial(environments, memory, schedule.field_at(trial), seeds, targets)
+        field, record = schedule.field_at(trial), on_trial is not None
+        result = run_trial(environments, memory, field, seeds, targets, record)
+        if on_trial is not None:
+            on_trial(result)
         in_block = trial - schedule.boundaries[phase]
         numbers = {**index, "update": in_block, "trial": in_block, "session_trial": trial, "pair": pair}
         names = {

@@ -10,7 +10,7 @@ from experiments.figures.findings import Findings
 from experiments.figures.results_page import INDEX
 from experiments.runs.tables import format_value
 from experiments.sessions.answer import answer
-from experiments.sessions.config import ADAPTATION, ALONE, UNTRAINED, Sessions
+from experiments.sessions.config import ADAPTATION, ALONE, Sessions
 from experiments.sessions.figure import caption
 from experiments.sessions.measures import (
     ADAPTED,
@@ -25,6 +25,7 @@ from experiments.sessions.measures import (
     quantities,
 )
 from experiments.sessions.methods import definitions, limits, training
+from experiments.sessions.protocol import UNTRAINED
 from experiments.sessions.report import page
 from experiments.sessions.washouts import SAVED, washout_claims, washout_measures
 from experiments.sessions.weights import AGAIN, InWeights, beside_weights, learned_in_weights, sources

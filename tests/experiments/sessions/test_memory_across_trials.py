@@ -10,17 +10,7 @@ import pandas as pd
 import pytest
 
 from experiments.sessions import command, training
-from experiments.sessions.config import (
-    PRESETS,
-    REGIMES,
-    SAVINGS,
-    SHAM,
-    TESTS,
-    UNTRAINED,
-    Sessions,
-    sham_of,
-    washout_test,
-)
+from experiments.sessions.config import PRESETS, REGIMES, Sessions
 from experiments.sessions.decoding import side_read
 from experiments.sessions.measures import (
     ADAPTED,
@@ -34,6 +24,7 @@ from experiments.sessions.measures import (
     curves,
     network_values,
 )
+from experiments.sessions.protocol import SAVINGS, SHAM, TESTS, UNTRAINED, sham_of, washout_test
 from experiments.sessions.shift import shift_length
 from experiments.sessions.testing import Outcome
 from experiments.sessions.washouts import (

@@ -104,6 +104,29 @@ def test_environments_are_closed_whether_or_not_the_policy_fails(settings, monke
     assert len(closed) == 1
 
 
+class Counting:
+    """A policy that does nothing but count its steps, in a memory of one unit."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        count = np.zeros((8, 1)) if state is None else state[0] + 1.0
+        return np.zeros((8, 2)), (count,)
+
+
+def test_every_trial_is_handed_over_with_activity_that_goes_on(settings):
+    trials = []
+    table = run_sessions(Counting(), settings, SESSION, sessions=2, on_trial=trials.append)
+    rows = table["lateral_deviation"].reshape(len(trials), 8)
+    for number, trial in enumerate(trials):
+        first = 100 * (number % (len(trials) // 2))  # memory begins anew in every session
+        assert (trial.activity.hidden[..., 0] == first + np.arange(100.0)).all()
+        assert (trial.columns["lateral_deviation"].astype(np.float32) == rows[number]).all()
+    unrecorded = run_sessions(Counting(), settings, SESSION, sessions=2)
+    for name, values in table.items():
+        np.testing.assert_array_equal(values, unrecorded[name], err_msg=name)
+    with pytest.raises(ValueError, match="no memory"):
+        run_sessions(forgetful(settings), settings, SESSION, on_trial=trials.append)
+
+
 def test_every_arm_reaches_to_every_target_in_eight_trials(settings):
     table = run_sessions(forgetful(settings), settings, Session((Block("x", None, 8),)))
     for arm in range(8):
