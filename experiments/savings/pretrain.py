@@ -218,12 +218,12 @@ def _write_weights(
 
 def _log_progress(learner: SupervisedLearner, config: Pretraining, update: int, pace: float | None) -> None:
     """Probe the networks and log their end-point errors, and the time left at a pace [s per update]."""
-    error = _endpoint_errors(learner, config, update)
+    errors = MM * _endpoint_errors(learner, config, update).cpu().numpy()
     log.info(
-        "update %d of %d: end-point error %s mm%s",
+        "update %d of %d: end-point errors %s mm%s",
         update,
         config.updates,
-        (MM * error).round(decimals=1).tolist(),
+        ", ".join(f"{error:.1f}" for error in errors),
         "" if pace is None else f", {pace * (config.updates - update) / 60:.0f} min left",
     )
 
