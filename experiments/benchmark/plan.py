@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 PLAN = "PLAN.md"
 TEMPLATE = Path(__file__).with_name("plan.md")
 FEWEST = 10  # seeds of every learner
-JOBS = 2  # per seed: with the field in FF1, and the sham
 
 
 @dataclass(frozen=True)
@@ -165,14 +164,16 @@ def _half_width(spread: float, seeds: int) -> float:
 def _hours(row: Row, protocol: dict[str, Any]) -> float:
     """Core-hours of one seed with its sham, if NF1 ends when the median seed has met the criterion.
 
-    The networks of an ensemble are computed together; its hours are divided among them.
+    The sham goes on from NF1 of its job, except that of an ensemble, which makes its own. The networks of an
+    ensemble are computed together; its hours are divided among them.
     """
     phases = {phase: protocol[phase] for phase in ("nf1", "ff1", "nf2", "ff2")}
     reached, probes = row["trials_to_reach"]["median"], Protocol().criterion_probes
     nf1 = phases["nf1"] if reached is None else reached + (probes - 1) * protocol["probe_every"]
-    share = (sum(phases.values()) - phases["nf1"] + min(nf1, phases["nf1"])) / sum(phases.values())
-    together = row["seeds"] if isinstance(AGENTS.get(row["agent"]), SupervisedAgent) else 1
-    return float(JOBS * share * row["wall_time_s"] / 3600 / together)
+    ensemble = isinstance(AGENTS.get(row["agent"]), SupervisedAgent)
+    trials = (2 if ensemble else 1) * min(nf1, phases["nf1"]) + 2 * (sum(phases.values()) - phases["nf1"])
+    share, together = trials / sum(phases.values()), row["seeds"] if ensemble else 1
+    return float(share * row["wall_time_s"] / 3600 / together)
 
 
 def run(config: Plan) -> int:

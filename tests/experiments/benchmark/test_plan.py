@@ -31,7 +31,7 @@ def test_the_planned_seeds_give_the_interval_if_the_spread_is_right():
     (need,) = needs(content, 0.0015)
     widths = [np.diff(mean_interval(of_spread(0.004, n)))[0] / 2 for n in (need.seeds, need.seeds - 1)]
     assert widths[0] <= 0.0015 < widths[1] and need.safe_seeds > need.seeds
-    assert need.hours == pytest.approx(2 * 2500 / 3000)  # NF1 of 500 trials; with its sham
+    assert need.hours == pytest.approx(4500 / 3000)  # NF1 of 500 trials, and twice the 2000 after it
 
 
 def test_an_agent_gets_the_seeds_of_its_most_demanding_row_and_others_ten():
