@@ -71,8 +71,6 @@ class Theories:
         if not self.sources:
             raise ValueError("sources must name one or more run folders or trial tables")
         check_theories(self.theories)
-        if self.sham is not None and sum(path.is_dir() for path in self.sources) != 1:
-            raise ValueError(f"sham {self.sham} needs exactly one run folder among the sources")
         if self.measure is not None:
             as_choice("measure", self.measure, MEASURES)
         if self.unit is not None:
@@ -149,6 +147,9 @@ def source_of(config: Theories, path: Path) -> Source:
 
 def run(config: Theories) -> int:
     """Test the theories and write what comes out; return the exit status."""
+    if config.sham is not None and sum(path.is_dir() for path in config.sources) != 1:
+        raise ValueError(f"sham {config.sham} needs exactly one run folder among the sources")
+    made_by = command(config)
     sources = [source_of(config, path) for path in config.sources]  # all are read before any is fitted
     names = tuple(name for name in THEORIES if name in config.theories)
     folder = config.out
@@ -162,7 +163,7 @@ def run(config: Theories) -> int:
         log.info("%s: %d %s, %d theories", source.name, len(source.learners), source.kind, len(names))
         outcomes = outcomes_of(source, names, config.starts, config.seed)
         parts.append((source, outcomes, verdicts(outcomes, config.seed)))
-    log.info("%s", write(folder, command(config), parts))
+    log.info("%s", write(folder, made_by, parts))
     return 0
 
 

@@ -246,7 +246,7 @@ def test_the_short_answer_follows_the_tests_and_says_what_a_trial_is(run):
     assert schedule in both and "(10 000 (NF1), 3 200 (FF1), 10 000 (NF2) and 3 200 (FF2))" in both
 
 
-def test_savings_beyond_practice_need_the_sham_of_the_run(run, tmp_path):
+def test_savings_beyond_practice_need_the_sham_of_the_run(run, tmp_path, caplog):
     """Its networks are those of the run, in any order; some may be missing."""
     sham = planted_folder(tmp_path / "sham", networks=3, updates=121, seed=7)
     config = json.loads((sham / "config.json").read_text())
@@ -269,8 +269,10 @@ def test_savings_beyond_practice_need_the_sham_of_the_run(run, tmp_path):
     assert float(re.search(r"beyond practice, savings are (\S+) mm", said)[1]) == pytest.approx(
         beyond, abs=0.06
     )
-    with pytest.raises(ValueError, match="needs exactly one run folder among the sources"):
-        dataclasses.replace(PRESETS["smoke"], sources=(run, run), sham=sham)
+    with_sham = dataclasses.replace(PRESETS["smoke"], sources=(run,), sham=sham)
+    assert command(with_sham).endswith(f"{run} --preset smoke --sham {sham}")
+    assert main([str(run), str(run), "--sham", str(sham), "--out", str(tmp_path / "out")]) == 2
+    assert "needs exactly one run folder among the sources" in caplog.text
 
 
 def test_a_page_says_whether_people_were_tested(run):
