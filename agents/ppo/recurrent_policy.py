@@ -13,6 +13,7 @@ from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.distributions import DiagGaussianDistribution
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
@@ -32,6 +33,7 @@ from savings_gym.arrays import as_choice
 Tensor = torch.Tensor
 BOUNDS = ("clip", "squash")
 HALF_LOG_TURN = 0.5 * math.log(2.0 * math.pi)
+DIVERGED = "the policy gives actions that are not numbers: its weights have diverged"
 
 
 class RecurrentPolicy(RecurrentActorCriticPolicy):
@@ -229,9 +231,19 @@ class RecurrentPolicy(RecurrentActorCriticPolicy):
     def _predict(  # type: ignore[override]
         self, observation: Tensor, lstm_states: States, episode_starts: Tensor, deterministic: bool = False
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return actions for the environment, and states."""
-        actions, states = super()._predict(observation, lstm_states, episode_starts, deterministic)
-        return self.into_bounds(actions), states
+        """Return actions for the environment, and states.
+
+        The mode of a Gaussian is its mean, for which no distribution needs to be made.
+        """
+        if not (deterministic and type(self.action_dist) is DiagGaussianDistribution):
+            actions, states = super()._predict(observation, lstm_states, episode_starts, deterministic)
+            return self.into_bounds(actions), states
+        features = BasePolicy.extract_features(self, observation, self.pi_features_extractor)
+        latent, states = self._process_sequence(features, lstm_states, episode_starts, self.lstm_actor)
+        means = self.action_net(self.mlp_extractor.forward_actor(latent))
+        if bool(means.isnan().any()):
+            raise ValueError(DIVERGED)
+        return self.into_bounds(means), states
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         """Return what ``policy.save`` stores of the constructor's arguments."""
@@ -279,7 +291,7 @@ def _gaussian_actions(means: Tensor, log_std: Tensor, deterministic: bool) -> tu
     actions = means if deterministic else means + torch.empty_like(means).normal_() * std
     log_prob = (-(((actions - means) / std) ** 2) / 2 - log_std - HALF_LOG_TURN).sum(1)
     if bool(log_prob.isnan().any()):
-        raise ValueError("the policy gives actions that are not numbers: its weights have diverged")
+        raise ValueError(DIVERGED)
     return actions, log_prob
 
 

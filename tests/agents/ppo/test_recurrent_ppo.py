@@ -289,6 +289,23 @@ def test_gaussian_actions_are_those_of_the_distribution_of_stable_baselines3() -
             policy(*given)
 
 
+@pytest.mark.parametrize("bounds", ["clip", "squash"])
+def test_predicted_actions_are_the_mode_of_the_distribution(bounds: str) -> None:
+    model = learner(RecurrentPPO, Follow, "GruPolicy", bounds=bounds)
+    policy, observation = model.policy, np.random.default_rng(0).normal(size=(4, 2)).astype("f")
+    states = (torch.zeros(1, 4, 16), torch.zeros(1, 4, 16))
+    actions, after = model.predict(observation, deterministic=True)
+    with torch.no_grad():
+        given = torch.from_numpy(observation), states, torch.zeros(4)
+        distribution, expected = policy.get_distribution(*given)
+        mode = policy.into_bounds(distribution.mode()).numpy()
+        policy.action_net.bias.fill_(torch.nan)
+    np.testing.assert_array_equal(actions, mode)
+    np.testing.assert_array_equal(after[0], expected[0].numpy())
+    with pytest.raises(ValueError, match="not numbers"):
+        model.predict(observation, deterministic=True)
+
+
 def test_a_change_of_weights_is_seen_at_once() -> None:
     policy = learner(RecurrentPPO, Follow, "LstmPolicy").policy
     states = (torch.zeros(1, 4, 16), torch.zeros(1, 4, 16))
