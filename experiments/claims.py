@@ -18,7 +18,7 @@ from experiments.runs.out import PAGE
 from experiments.runs.tables import format_value
 from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import Floats
-from savings_gym.files import SUMMARY, sole_writer, write_atomically, write_json
+from savings_gym.files import SUMMARY, sole_writer, verified, write_atomically, write_json
 from savings_gym.metrics.statistics import holm
 
 log = logging.getLogger(__name__)
@@ -165,10 +165,10 @@ def run_to_page(
     """
     with StopFlag() as stop, sole_writer(out):
         folder = RunFolder(out, identity)
-        if folder.complete:
-            log.info("%s is complete:\n%s", out, (out / PAGE).read_text())
-            return 0
         folder.check()
+        if folder.complete:
+            log.info("%s is complete:\n%s", out, verified(out / PAGE).read_text())
+            return 0
         try:
             work(folder, stop)
         except Stopped:

@@ -32,7 +32,16 @@ import tyro
 from experiments.runs.command_line import choice, command_main
 from experiments.runs.networks import criterion_probes
 from savings_gym.arrays import as_choice, as_whole_number
-from savings_gym.files import CONFIG, PROBES, SUMMARY, check_writable, read_config, verified, write_atomically
+from savings_gym.files import (
+    CONFIG,
+    PROBES,
+    SUMMARY,
+    Manifest,
+    check_writable,
+    read_config,
+    verified,
+    write_atomically,
+)
 from savings_gym.files import read_table as read_parquet
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.learning import WINDOW
@@ -40,6 +49,7 @@ from savings_gym.metrics.savings import field_side, final_deviation, fitted_rate
 from savings_gym.task.schedule import PHASES
 
 log = logging.getLogger(__name__)
+DECLARATION: Final = "sweep.json"  # of the cells of a sweep, in its folder
 JOB: Final = "job.json"  # record of a job of `experiments.benchmark`
 LEVELS: Final = ("runs", "networks", "probes")
 SUFFIXES: Final = (".parquet", ".csv")
@@ -109,6 +119,7 @@ def run(config: Collect) -> int:
         log.warning("%d unfinished runs are left out, such as %s", len(unfinished), unfinished[0])
     if not runs:
         raise ValueError(f"{config.folder} holds no finished run")
+    _compare_with_declaration(config.folder, [each.folder for each in runs])
     check_versions(runs, config.mix_versions)
     if config.level == "probes":
         rows = write_probes(config.out, runs, config.folder)
@@ -116,6 +127,18 @@ def run(config: Collect) -> int:
         rows = write_rows(config.out, _rows(runs, config))
     log.info("wrote %s: %s rows of %s runs", config.out, f"{rows:,}", f"{len(runs):,}")
     return 0
+
+
+def _compare_with_declaration(folder: Path, runs: list[Path]) -> None:
+    """Warn of cells that the sweep of a folder declares and lacks, and of runs that it does not declare."""
+    file = folder / DECLARATION
+    if not file.is_file() or (declared := _json(file).get("cells")) is None:  # older sweeps lack them
+        return
+    found = {run.name: run for run in runs}
+    if lacking := [name for name in declared if name not in found]:
+        log.warning("%d of the %d cells of the sweep are not finished", len(lacking), len(declared))
+    if others := sorted(found.keys() - set(declared)):
+        log.warning("%d runs are not among the cells of %s, such as %s", len(others), file, found[others[0]])
 
 
 def run_folders(folder: Path, within: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
@@ -166,6 +189,8 @@ def read_run(folder: Path) -> Run | None:
     summary = _json(summary_file)
     if not summary.get("complete", True):
         return None
+    if (manifest := Manifest.of(summary_file)) is not None:
+        manifest.check_all()
     if (folder / JOB).is_file():
         job = _json(verified(folder / JOB))
         identity = job.get("identity", {})

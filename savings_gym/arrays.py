@@ -37,6 +37,12 @@ def as_real(name: str, values: ArrayLike) -> Floats:
     return array.astype(np.float64, copy=False)
 
 
+def short(value: Any, longest: int = 200) -> str:
+    """Return the text of a value for an error, cut off if it is long."""
+    text = repr(value)
+    return text if len(text) <= longest else f"{type(value).__name__}: {text[:longest]}..."
+
+
 def as_finite(name: str, values: ArrayLike) -> Floats:
     """Return finite real numbers as a float64 array.
 

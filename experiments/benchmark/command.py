@@ -25,6 +25,7 @@ from experiments.runs.command_line import StopFlag, choice, choices, differing_f
 from experiments.runs.out import check_out
 from experiments.runs.side_by_side import Command, run_side_by_side
 from savings_gym.arrays import as_choice
+from savings_gym.files import sole_writer
 
 log = logging.getLogger(__name__)
 PRESET_NAMES = ("full", "paying", "quick", "smoke")
@@ -128,7 +129,7 @@ def run(config: Benchmark) -> int:
         0; 1 if a job failed, or figures could not be drawn; if interrupted, 130 after Ctrl-C and 143 after
         SIGTERM.
     """
-    with StopFlag() as stop:
+    with StopFlag() as stop, sole_writer(config.out):
         return _run(config, stop)
 
 

@@ -29,7 +29,7 @@ from experiments.savings.config import Savings, begin, check_memory, finished
 from experiments.savings.config import arguments as savings_arguments
 from experiments.savings.shared_phases import begin_from, stored_arguments
 from savings_gym.arrays import as_choice
-from savings_gym.files import SUMMARY
+from savings_gym.files import SUMMARY, sole_writer
 
 log = logging.getLogger(__name__)
 PRESET_NAMES = ("quick", "paper", "smoke")
@@ -117,7 +117,7 @@ def run(config: Controls) -> int:
     Returns:
         0; 1 if a run failed; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
     """
-    with StopFlag() as stop:
+    with StopFlag() as stop, sole_writer(config.out):
         return _run(config, stop)
 
 

@@ -37,6 +37,7 @@ def command_main(
     """Run a command whose arguments are a dataclass; return its exit status.
 
     Bad values, and files that cannot be read or written, give one line on the error stream and status 2.
+    Ctrl-C gives one line and status 130, unless the command does something about it itself.
 
     Args:
         module: Its name after ``python -m``.
@@ -67,6 +68,9 @@ def command_main(
     except (ValueError, OSError, ImportError) as error:
         log.error("error: %s", error)
         return 2
+    except KeyboardInterrupt:  # of a command, or a part of one, that has no state to save
+        log.warning("interrupted")
+        return SIGNALLED + signal.SIGINT
 
 
 def preset_main(

@@ -84,7 +84,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
     if command.prepare is not None:
         command.prepare()
     command.log_file.parent.mkdir(parents=True, exist_ok=True)
-    output: IO[bytes] = command.log_file.open("wb")
+    output: IO[bytes] = command.log_file.open("ab")
     with output:
         return subprocess.Popen(
             [sys.executable, "-m", *command.arguments], stdout=output, stderr=subprocess.STDOUT,

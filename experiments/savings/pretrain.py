@@ -43,7 +43,7 @@ from agents.supervised.torch_arm import ACTUATIONS, check_actuation
 from experiments.runs.command_line import StopFlag, choice, preset_main
 from experiments.runs.folder import load_state, remove_state, write_state
 from savings_gym.arrays import MM, as_choice, as_seed, as_whole_number
-from savings_gym.files import check_writable
+from savings_gym.files import check_writable, sole_writer_of
 from savings_gym.perturbations.fields import NullField
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import Delays, Noise, go_steps
@@ -306,6 +306,11 @@ def _resume(
     return int(state["update"]), diverged
 
 
+def _refuse_existing(weights: Path) -> None:
+    if weights.exists():
+        raise FileExistsError(f"{weights} exists already: choose another --out or remove it")
+
+
 def run(config: Pretraining) -> int:
     """Pre-train networks; return the exit status.
 
@@ -313,14 +318,14 @@ def run(config: Pretraining) -> int:
         0; 1 if every network diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
 
     Raises:
-        OSError: If the weights file exists already or cannot be written.
+        OSError: If the weights file exists already, cannot be written, or is being made by another process.
         ValueError: If there is not enough memory, or the saved state belongs to another run.
     """
-    if config.out.exists():
-        raise FileExistsError(f"{config.out} exists already: choose another --out or remove it")
+    _refuse_existing(config.out)
     check_learning_memory(config.cell, config.networks, config.units, config.trials, device=config.device)
     check_writable(config.out)
-    with StopFlag() as stop:
+    with StopFlag() as stop, sole_writer_of(config.out):
+        _refuse_existing(config.out)  # another process may have just written it
         try:
             if pretrain(config, stop):
                 return 0

@@ -12,7 +12,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shlex
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -29,10 +30,11 @@ from experiments.sweep.progress import Progress
 from experiments.sweep.resources import Resources, Slurm
 from experiments.sweep.subjects import SUBJECTS
 from savings_gym.arrays import as_whole_number
-from savings_gym.files import versions, write_json
+from savings_gym.files import is_busy, versions, write_json
 
 log = logging.getLogger(__name__)
 DECLARATION = "sweep.json"
+POLL = 1.0  # s between looks at cells that another process runs
 HERE = ("workers", "memory_gb")  # what may be used on this machine
 
 
@@ -118,7 +120,8 @@ def run(config: Sweep) -> int:
         log.info("nothing to do: no cell has failed" if config.failed else "all cells are finished")
         return 0
     config.out.mkdir(parents=True, exist_ok=True)
-    write_json(config.out / DECLARATION, {"grid": grid.as_dict(), "versions": versions()})
+    declared = {"grid": grid.as_dict(), "cells": [cell.name for cell in cells], "versions": versions()}
+    write_json(config.out / DECLARATION, declared)
     return _execute(config, grid, missing, 0 if config.failed else len(cells) - len(missing))
 
 
@@ -135,16 +138,33 @@ def _execute(config: Sweep, grid: Grid, tasks: list[Task], finished: int) -> int
             progress.tick()
             return stop()
 
-        execute(config.executor, tasks, config.resources(), note, progress.note, stopped)
+        free = tasks
+        while free:
+            execute(config.executor, free, config.resources(), note, progress.note, stopped)
+            free = _wait_for_others([task for task in tasks if task.cell.name in progress.busy], stopped)
     journal.close()
     log.info("%s", progress.line())
     _list_failures(grid, tasks, progress.failed, config)
-    if progress.busy:
-        log.warning("%d cells are being run by another process", len(progress.busy))
     if stop():
         log.warning("interrupted: %s keeps what was done; the same command goes on from there", config.out)
         return stop.status
     return 0 if len(progress.done) == len(tasks) else 1
+
+
+def _wait_for_others(busy: list[Task], stopped: Callable[[], bool]) -> list[Task]:
+    """Wait until another process lets go of a cell; return those that it left, finished or not.
+
+    Args:
+        busy: Cells that another process was running.
+        stopped: Called all the time; True ends the waiting.
+    """
+    if busy and not stopped():
+        log.info("%d cells are being run by another process: waiting for them", len(busy))
+    while busy and not stopped():
+        if left := [task for task in busy if not is_busy(task.cell.folder(task.sweep))]:
+            return left
+        time.sleep(POLL)
+    return []
 
 
 def missing_tasks(cells: Iterable[Cell], sweep: Path) -> list[Task]:

@@ -72,6 +72,7 @@ class Progress:
             return
         if outcome.state == STARTED:
             self.running[name] = self.clock()
+            self.busy.discard(name)
             return
         self.running.pop(name, None)
         if outcome.state == FINISHED:

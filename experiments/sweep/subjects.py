@@ -20,6 +20,7 @@ from experiments.runs.command_line import named_preset
 from experiments.savings import config as savings_config
 from experiments.savings.config import PRESETS, Savings
 from experiments.savings.pretrain import Pretraining
+from experiments.savings.unused import check_given
 from savings_gym.task.settings import N_TARGETS
 
 PROCESS_MEMORY: Final = int(0.7 * GB)  # of a process that has imported torch and compiled kernels
@@ -63,7 +64,7 @@ class SavingsRun(Subject):
         preset = arguments.get("preset", "quick")
         default = PRESETS[named_preset(["--preset", str(preset)], PRESETS, "quick")]
         config: Savings = parsed(dataclasses.replace(default, figures=False), arguments, out)
-        savings_config.start_weights(config)
+        check_given(config)
         return config
 
     def finished(self, config: Savings) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import mujoco
@@ -42,6 +43,7 @@ class Simulation:
         # The working memory of one arm fits into the cache, so it pays to keep it between steps; that of many
         # does not. The results are the same.
         self._batch = Batch(self.arm.model, self.n, self.nthread, persistent=self.n == 1)
+        self._process = os.getpid()
         bind = self._batch.bind
         self.qpos, self.qvel, self.act = bind("qpos"), bind("qvel"), bind("act")
         self.ctrl, self.torque = bind("ctrl"), bind("qfrc_applied")
@@ -90,7 +92,15 @@ class Simulation:
             arms: (m,) which arms, ascending; None is all.
             steps: Number of physics steps.
             more: Whether more steps follow before muscles are read; then they are not computed.
+
+        Raises:
+            RuntimeError: If the arms were made before a fork of the process, and their threads are not here.
         """
+        if self.nthread != 1 and self._process != os.getpid():
+            raise RuntimeError(
+                "these arms were made before this process was forked, and their threads stayed behind: make "
+                "the environment in this process, or with nthread=1, or start processes with 'spawn'"
+            )
         self._batch.step(arms, steps, FORCES if self.arm.pulls and not more else NOTHING)
 
     def diverged(self) -> bool:

@@ -248,6 +248,9 @@ class ReachSessionVectorEnv(ReachVectorEnv):
             nthread=nthread,
             info=info,
         )
+        self.max_episode_steps = TRIAL_STEPS * self.session.trials[1]
+        if self._most_steps is not None:
+            self.max_episode_steps = min(self.max_episode_steps, self._most_steps)
         self._trial_ended = np.zeros(self.num_envs, dtype=bool)
         self._final_position: Floats = np.zeros((self.num_envs, 2))
 

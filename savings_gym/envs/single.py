@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from savings_gym.arm.changes import ArmLike
-from savings_gym.arrays import Array, as_flag, as_real, as_whole_number
+from savings_gym.arrays import Array, as_finite, as_flag, as_real, as_whole_number
 from savings_gym.perturbations.fields import Field
 from savings_gym.task.impairments import ImpairmentsLike
 from savings_gym.task.options import TrialOptions
@@ -34,6 +34,8 @@ from savings_gym.task.single import SingleReachTask
 if TYPE_CHECKING:  # imported when something is drawn
     from savings_gym.envs.render import ReachRenderer
     from savings_gym.envs.window import Window
+
+SHOWN = 64  # numbers of an action that an error shows
 
 
 class ReachEnv(gym.Env[Array, Array]):
@@ -355,6 +357,6 @@ def as_actions(action: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]
     actions = as_real("the action", action)
     if actions.shape != shape:
         raise ValueError(f"an action must have the shape {shape}, got {actions.shape}")
-    if not np.isfinite(actions).all():
+    if actions.size <= SHOWN and not np.isfinite(actions).all():
         raise ValueError(f"an action must be finite, got {actions.tolist()}")
-    return actions
+    return as_finite("the action", actions)

@@ -91,7 +91,8 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
     def _take(self, task: TrialTask, mode: AutoresetMode, max_episode_steps: int, full_info: bool) -> None:
         """Take over a task of `num_envs` trials; arguments as in `ReachVectorEnv`, checked."""
-        self.autoreset_mode, self.max_episode_steps, self._full_info = mode, max_episode_steps, full_info
+        self.autoreset_mode, self.max_episode_steps, self.full_info = mode, max_episode_steps, full_info
+        self._trial_limit = max_episode_steps  # an episode may have several trials
         self.task = task
         self.single_observation_space = task.observation_space
         self.single_action_space = task.action_space
@@ -138,7 +139,8 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
         Args:
             seed: One seed, see `spawn_seeds`; or one per environment, of which None goes on with the random
-                numbers. A seed begins the experiment of its environment anew, with trial 0.
+                numbers. A seed begins the experiment of its environment anew, with trial 0; trials that are
+                counted together begin anew only if every environment gets a seed.
             options: See the class.
         """
         seeds, mask = self._as_seeds(seed), self._as_mask(None)
@@ -174,7 +176,7 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         observation, truncated = self.task.observe(), self._over.copy()
         ends = bool(truncated.any())
         info: Info = {}
-        if self._full_info or ends or not self.task.t.all():
+        if self.full_info or ends or not self.task.t.all():
             info = self._masked(self._info())
         if self.autoreset_mode is AutoresetMode.SAME_STEP and ends:
             observation, info = self._next_trials(observation, info)
@@ -190,7 +192,7 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
     def _finish_trials(self) -> NDArray[np.bool_]:
         """Return which environments have ended their episode with this step."""
-        return self.task.t >= self.max_episode_steps
+        return self.task.t >= self._trial_limit
 
     def _info(self) -> dict[str, Array]:
         return self.task.info()

@@ -78,7 +78,8 @@ class ReachVectorEnv(TrialVectorEnv):
         shared_trials: Count the trials of all environments together, so that a phase lasts the same number
             of trials for one learner on many arms as on one.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
-        max_episode_steps: Control steps until truncation, at least 1; a trial ends after 100 in any case.
+        max_episode_steps: Control steps until truncation, at least 1; a trial ends after 100 in any case. It
+            stands here, not in ``spec.max_episode_steps``, which `gym.make_vec` leaves at 100.
         nthread: Threads; 0 means one per CPU. Results do not depend on it.
         info: "full", or "trial": then `step` returns an empty info unless a trial ends or begins in that
             step, which is a little faster.

@@ -20,10 +20,12 @@ from savings_gym.files.runs import (
     SUMMARY,
     BusyFolderError,
     holds_run,
+    is_busy,
     is_empty,
     open_folder,
     read_config,
     sole_writer,
+    sole_writer_of,
 )
 from savings_gym.files.tables import (
     check_tables,
@@ -51,6 +53,7 @@ __all__ = [
     "check_writable",
     "file_digest",
     "holds_run",
+    "is_busy",
     "is_empty",
     "jsonable",
     "manifest_bytes",
@@ -59,6 +62,7 @@ __all__ = [
     "read_table",
     "run_name",
     "sole_writer",
+    "sole_writer_of",
     "verified",
     "versions",
     "write_atomically",

@@ -144,8 +144,40 @@ def is_empty(folder: Path) -> bool:
     )
 
 
+LOCK: Final = ".lock"  # of a run folder; ends the name of that of a file
+
+
 class BusyFolderError(FileExistsError):
     """Another process is writing the run."""
+
+
+def is_busy(folder: Path) -> bool:
+    """Return whether a process is writing the run in a folder."""
+    if not folder.is_dir():
+        return False
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+@contextmanager
+def sole_writer_of(file: Path) -> Iterator[None]:
+    """Keep other processes from making the same file, outside of run folders.
+
+    Raises:
+        BusyFolderError: If another process is making it.
+    """
+    try:
+        with FileLock(file.with_name(f".{file.name}{LOCK}"), timeout=0):
+            yield
+    except Timeout as error:
+        raise BusyFolderError(
+            f"another process is making {file}: wait until it has ended, or choose another file"
+        ) from error
 
 
 @contextmanager
@@ -163,7 +195,7 @@ def sole_writer(folder: Path, patience: float = 0.0) -> Iterator[None]:
     if folder.is_file():
         raise FileExistsError(f"{folder} is a file, expected a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=patience)
     except Timeout as error:

@@ -34,7 +34,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,6 +52,9 @@ TRIED_STARTS = (-0.2, 0.0, 0.2), (0.2, 0.3, 0.4)  # m, x and y of the starts fro
 TRIED_DISTANCE = 0.1  # m, from there to the targets
 
 _KINDS: dict[str, type[Field]] = {}  # every subclass of Field by its kind
+UNSAID: Any = (
+    object()
+)  # kind of a class that cloudpickle rebuilds, without the keywords of the class statement
 
 
 def _name(cls: type) -> str:
@@ -81,15 +84,36 @@ class Field:
     shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {}  # of the attributes that are finite numbers
     scored: ClassVar[str | None] = None
 
-    def __init_subclass__(cls, *, kind: str | None, **arguments: Any) -> None:
+    def __init_subclass__(cls, *, kind: str | None = UNSAID, **arguments: Any) -> None:
         """Register the class, so that fields of this kind can be made from their dicts.
 
         Raises:
             ValueError: If the kind is no name, or belongs to another class.
         """
         super().__init_subclass__(**arguments)
-        if kind is None:
+        if kind is None or kind is UNSAID:
             return
+        cls._register(kind)
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Register the class if another process sent it here, as one from a script or a notebook.
+
+        Raises:
+            TypeError: If the class has no kind of its own.
+        """
+        kind = vars(cls).get("kind")
+        if cls is not Field:
+            if not kind:
+                base = cls.__bases__[0].__name__
+                raise TypeError(
+                    f"{cls.__name__} has no kind of its own: write class {cls.__name__}({base}, kind='...')"
+                )
+            if kind not in _KINDS:
+                cls._register(kind)
+        return super().__new__(cls)
+
+    @classmethod
+    def _register(cls, kind: str) -> None:
         if not isinstance(kind, str) or not kind:
             raise ValueError(f"the kind of {cls.__name__} must be a non-empty string, got {kind!r}")
         other = _KINDS.get(kind, cls)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from savings_gym.arrays import Floats, as_whole_number
+from savings_gym.arrays import Floats, as_whole_number, short
 from savings_gym.bci.decoder import Decoder, as_decoder
 from savings_gym.bci.settings import CursorSettings
 from savings_gym.envs.bci import BCIReachVectorEnv
+from savings_gym.envs.single import as_actions
 from savings_gym.metrics.kinematics import kinematic_measures
-from savings_gym.probes.policy import Policy, PolicyMemory
+from savings_gym.probes.policy import Policy, PolicyMemory, View
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, TRIAL_STEPS
 
 
@@ -46,17 +47,20 @@ class CursorProbe:
         settings: The task, from `BCIReachEnv.settings`. Schedule, decoder, targets, go times and catch trials
             are replaced by those of a probe.
         seed: Seed of the noise. Probe number i has the same noise in every `CursorProbe` of this seed.
+        view: Turns observations (8, n), and whether they begin a trial, into what the policy sees, as
+            `sb3.training_env.AgentView` does for wrapped agents of stable-baselines3.
 
     Raises:
         ValueError: If the settings are not those of a cursor, or the seed is no whole number of at least 0.
     """
 
-    def __init__(self, settings: CursorSettings, seed: int = 0) -> None:
+    def __init__(self, settings: CursorSettings, seed: int = 0, *, view: View | None = None) -> None:
         if not isinstance(settings, CursorSettings):
             raise ValueError(
                 "settings must be those of a BCIReachEnv: env.settings, or env.unwrapped.settings of one "
-                f"that gym.make returned; got {settings!r}"
+                f"that gym.make returned; got {short(settings)}"
             )
+        self._view = view
         self.seed, self._next_number = as_whole_number("seed", seed), 0
         probed = {"schedule": None, "targets": N_TARGETS, "go_time": PROBE_GO, "catch_fraction": 0.0}
         arguments = settings.arguments() | probed | {"decoder": settings.decoder}
@@ -83,13 +87,15 @@ class CursorProbe:
         self._next_number = chosen + 1
         seeds = np.random.SeedSequence((self.seed, chosen)).generate_state(N_TARGETS).tolist()
         memory, options = (
-            PolicyMemory(policy),
+            PolicyMemory(policy, self._view),
             {"target": np.arange(N_TARGETS), "decoder": as_decoder(decoder)},
         )
         observation, info = self._env.reset(seed=seeds, options=options)
         path, velocity, activity = [info["cursor_position"]], [info["cursor_velocity"]], []
+        space: Any = self._env.action_space
         for step in range(TRIAL_STEPS):
-            activity.append(np.array(memory.act(observation, first=step == 0), dtype=np.float64))
+            action = as_actions(memory.act(observation, first=step == 0), space.shape)
+            activity.append(np.clip(action, space.low, space.high))  # what moves the cursor
             observation, _, _, _, info = self._env.step(activity[-1])
             path.append(info["cursor_position"])
             velocity.append(info["cursor_velocity"])

@@ -43,10 +43,12 @@ class ProbeEnvironments(Protocol):
     Attributes:
         arm: Model of the arm, the same for all.
         observation_shape: Shape of one arm's observation.
+        bounds: Smallest and largest action of an arm, (actuators,) each.
         target: (8, 2) targets of the current trial [m].
     """
 
     arm: Arm
+    bounds: tuple[Array, Array]
     observation_shape: tuple[int, ...]
     target: Floats
 
@@ -85,6 +87,7 @@ class VectorEnvironment:
         }
         self._env = ReachVectorEnv(N_TARGETS, **arguments, autoreset_mode="Disabled", nthread=1)
         self.arm = self._env.task.arm
+        self.bounds = _bounds(self._env.single_action_space)
         self.observation_shape: tuple[int, ...] = self._env.single_observation_space.shape or ()
         self.target: Floats = np.zeros((N_TARGETS, 2))
 
@@ -149,6 +152,7 @@ class SingleEnvironments:
                 "agent and set its update_running_mean to False"
             )
         self.arm = load_arm(settings.actuation, settings.arm)
+        self.bounds = _bounds(self._envs[0].action_space)
         self.observation_shape: tuple[int, ...] = self._envs[0].observation_space.shape or ()
         self.target: Floats = np.zeros((N_TARGETS, 2))
 
@@ -180,6 +184,11 @@ class SingleEnvironments:
     def _states(self, infos: list[Info]) -> ProbeState:
         stacked = {name: np.stack([info[name] for info in infos]) for name in _names(infos[0])}
         return _state(stacked, np.concatenate([env.task.qpos for env in self._tasks]))
+
+
+def _bounds(space: gym.Space[Any]) -> tuple[Array, Array]:
+    assert isinstance(space, gym.spaces.Box)
+    return space.low, space.high
 
 
 def _names(info: Info) -> tuple[str, ...]:

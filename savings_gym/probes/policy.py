@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from savings_gym.activity.displacement import Displacement
-from savings_gym.arrays import Array
+from savings_gym.arrays import Array, short
 from savings_gym.task.settings import N_TARGETS
 
 View = Callable[[Array, bool], Array]  # observations, and whether a trial begins, to what the policy sees
@@ -27,6 +28,17 @@ class Policy(Protocol):
         """Return the actions in all environments, and the memory after them."""
 
 
+def _takes_memory(predict: Callable[..., Any]) -> bool:
+    """Return whether a method can be called with memory, as that of stable-baselines3."""
+    try:
+        inspect.signature(predict).bind(None, state=None, episode_start=None, deterministic=True)
+    except TypeError:
+        return False
+    except ValueError:  # compiled code without a signature
+        return True
+    return True
+
+
 class PolicyMemory:
     """A policy with its memory in the 8 environments of a probe, empty at first.
 
@@ -42,8 +54,16 @@ class PolicyMemory:
     """
 
     def __init__(self, policy: Any, view: View | None = None) -> None:
+        if isinstance(policy, type):
+            raise TypeError(f"a policy must be an object, not a class: got {policy!r}")
         if not (hasattr(policy, "predict") or callable(policy)):
             raise TypeError(f"a policy needs a predict method or must be a function, got {policy!r}")
+        if hasattr(policy, "predict") and not _takes_memory(policy.predict):
+            raise TypeError(
+                "predict must take (observation, state, episode_start, deterministic), as that of "
+                f"stable-baselines3 does, but {policy!r} does not; a policy without memory can be a function "
+                "of observations"
+            )
         self._policy, self._view = policy, view
         self._state: Any = None
         self._episode_start = np.ones(N_TARGETS, dtype=bool)
@@ -57,12 +77,32 @@ class PolicyMemory:
         """
         seen = observation if self._view is None else self._view(observation, first)
         if not hasattr(self._policy, "predict"):
-            return np.asarray(self._policy(seen))
-        action, self._state = self._policy.predict(
+            return self._as_actions(self._policy(seen))
+        result = self._policy.predict(
             seen, state=self._state, episode_start=self._episode_start, deterministic=True
         )
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise ValueError(
+                "predict must return actions and memory, which may be None, but that of "
+                f"{self._policy!r} returned {type(result).__name__}"
+            )
+        action, self._state = result
         self._episode_start = np.zeros(N_TARGETS, dtype=bool)
-        return np.asarray(action)
+        return self._as_actions(action)
+
+    def _as_actions(self, action: Any) -> Array:
+        """Return actions as an array with a row for each of the 8 observations."""
+        tensor = action.detach().cpu() if hasattr(action, "detach") else action
+        try:
+            actions = np.asarray(tensor)
+        except ValueError:  # of parts with different shapes
+            actions = np.zeros(())
+        if actions.ndim < 1 or len(actions) != N_TARGETS:
+            raise ValueError(
+                f"a policy gets {N_TARGETS} observations at once and must return {N_TARGETS} actions, one a "
+                f"row; {self._policy!r} returned {short(action)}"
+            )
+        return actions
 
     def activity(self) -> Array:
         """Return a copy of the activity, (8, units).

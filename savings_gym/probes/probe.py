@@ -15,7 +15,7 @@ import numpy as np
 from savings_gym.activity.displacement import Displacement
 from savings_gym.activity.recording import Recording, hand_force, muscle_torque
 from savings_gym.arm.model import Arm
-from savings_gym.arrays import Array, Floats, Indices, as_choice, as_whole_number
+from savings_gym.arrays import Array, Floats, Indices, as_choice, as_whole_number, short
 from savings_gym.metrics.channel import ChannelResult, channel_result, velocity_matrix
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.metrics.rotation import rotation_adaptation
@@ -112,7 +112,7 @@ class Probe:
         elif not isinstance(settings, TaskSettings):
             raise ValueError(
                 "settings must be those of an environment: env.settings, or env.unwrapped.settings of one "
-                f"that gym.make returned; got {settings!r}"
+                f"that gym.make returned; got {short(settings)}"
             )
         else:
             self._environments = VectorEnvironment(settings)
@@ -267,7 +267,7 @@ def run_trial(
             displacement.broadcast(1, *memory.activity().shape)  # a wrong shape fails here, not later
         if record:
             hidden.append(memory.activity())
-            actions.append(action.copy())
+            actions.append(np.clip(action, *environments.bounds))  # what the arms take
         observation, state = environments.step(action)
         states.append(state)
     series = ProbeState(*(np.stack(values, axis=1) for values in zip(*states, strict=True)))

@@ -95,8 +95,9 @@ class ProbeRecorder:
             network: Number of the agent, for a table of several.
 
         Raises:
-            ValueError: If a number is not whole or negative.
+            ValueError: If a number is not whole or negative, or the phase is no name.
         """
+        _check_phase(phase)
         numbers = {"network": network, "update": update, "trial": trial}
         numbers = {name: as_whole_number(name, number) for name, number in numbers.items()}
         index: Columns = {
@@ -118,8 +119,12 @@ class ProbeRecorder:
             network: Number of the agent.
 
         Raises:
-            ValueError: If `network` is no whole number of at least 0.
+            ValueError: If `network` is no whole number of at least 0, the phase is no name, or the result is
+                not that of a channel.
         """
+        _check_phase(phase)
+        if not isinstance(result, ChannelResult):
+            raise ValueError(f"result must be what Probe.channel returned, got {type(result).__name__}")
         self._channel.setdefault(phase, {})[as_whole_number("network", network)] = result.adaptation
 
     def table(self) -> Columns:
@@ -242,3 +247,8 @@ def unmeasured(summary: Mapping[str, Any]) -> list[str]:
 def _number(value: Any) -> float | None:
     """Return None for NaN, which JSON lacks: a hand at rest has no adaptation."""
     return float(value) if np.isfinite(value) else None
+
+
+def _check_phase(phase: Any) -> None:
+    if not isinstance(phase, str) or not phase:
+        raise ValueError(f"phase must be the name of a phase, such as 'FF1', got {phase!r}")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from savings_gym.arrays import Columns, Floats, as_whole_number
+from savings_gym.arrays import Columns, Floats, as_whole_number, short
 from savings_gym.metrics.curves import ProbeTable, phase_curves
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.savings import FIELD_PHASES, field_side
@@ -78,7 +78,7 @@ def run_sessions(
     if not isinstance(settings, TaskSettings):
         raise ValueError(
             "settings must be those of an environment: env.settings, or env.unwrapped.settings of one that "
-            f"gym.make returned; got {settings!r}"
+            f"gym.make returned; got {short(settings)}"
         )
     PolicyMemory(policy, view)  # refuses what is no policy
     rows: list[Columns] = []

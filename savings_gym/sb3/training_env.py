@@ -66,7 +66,8 @@ class TrainingEnv:
         if not isinstance(settings, TaskSettings):
             raise ValueError(
                 "SavingsCallback needs a training environment that reaches, a ReachVecEnv or a VecEnv of "
-                f"ReachEnv (gymnasium.make('ForceFieldReach-v0')), wrapped or not; got {base!r}"
+                f"ReachEnv (gymnasium.make('ForceFieldReach-v0')), wrapped or not; got {base!r}. Agents of "
+                "BCIReach-v0 are probed by CursorProbe"
             )
         return cls(base, tuple(reversed(wrappers)), settings)
 

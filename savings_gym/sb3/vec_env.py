@@ -27,8 +27,8 @@ class ReachVecEnv(VecEnv):
     time, so every done is a truncation. In the step that ends an arm's episode, its info has
     "TimeLimit.truncated" (True), "terminal_observation" and, as from SB3's `Monitor`, "episode" with the
     return "r", length "l" and seconds "t", and the environment's own info of that step ("phase", "trial",
-    "target", "hand_position", ...). All other infos are empty. `reset_infos` has the info at the start of
-    every arm's trial.
+    "target", "hand_position", ...). All other infos are empty, or with ``info="full"`` the environment's own,
+    which is slower. `reset_infos` has the info at the start of every arm's trial.
 
     All arms are in one vector environment: `env_method`, `get_attr` and `set_attr` address it once, whatever
     the `indices`, and the result is repeated for every index. They find what is in the outermost wrapper
@@ -99,6 +99,8 @@ class ReachVecEnv(VecEnv):
         self._return += reward
         self._length += 1
         infos: list[Info] = [{} for _ in range(self.num_envs)]
+        if getattr(self.env.unwrapped, "full_info", False):
+            infos = list(_infos(info, range(self.num_envs)))
         ended = np.flatnonzero(truncated).tolist()
         if ended:
             for arm, last in zip(ended, _infos(info["final_info"], ended), strict=True):

@@ -157,14 +157,15 @@ def test_a_run_that_went_on_with_another_version_is_not_mixed_with_others(runs, 
     assert "2 versions of the code" in caplog.text and "then 9.9.9 abc" in caplog.text
 
 
+@pytest.mark.parametrize("level", ["runs", "networks"])
 @pytest.mark.parametrize("name", [SUMMARY, CONFIG, "manifest.json", PROBES])
-def test_a_changed_file_is_named_and_no_table_is_written(runs, caplog, name):
+def test_a_changed_file_is_named_and_no_table_is_written(runs, caplog, name, level):
     file = runs / "group-1" / "run-1" / name
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(bytes(data))
     out = runs.parent / "table.parquet"
-    assert main([str(runs), "--out", str(out), "--level", "networks"]) == 2
+    assert main([str(runs), "--out", str(out), "--level", level]) == 2
     assert str(file.parent) in caplog.text and name in caplog.text and not out.exists()
     assert not [path for path in runs.parent.iterdir() if path.name.startswith(".")]
 
@@ -175,6 +176,13 @@ def test_unfinished_runs_are_left_out_and_named(runs, caplog):
     assert len(found) == 3 and unfinished == [runs / "unfinished"]
     table(runs, "runs")
     assert f"1 unfinished runs are left out, such as {runs / 'unfinished'}" in caplog.text
+
+
+def test_what_a_sweep_declares_is_compared_with_what_is_there(runs, caplog):
+    write_json(runs / "sweep.json", {"grid": {}, "cells": ["run-0", "run-1", "run-7"]})
+    table(runs, "runs")
+    assert "1 of the 3 cells of the sweep are not finished" in caplog.text
+    assert "1 runs are not among the cells" in caplog.text and str(runs / "group-0" / "run-2") in caplog.text
 
 
 def test_runs_that_lie_elsewhere_are_found_by_their_links_and_circles_end(runs, tmp_path):

@@ -16,9 +16,9 @@ import sys
 import torch
 
 from experiments.claims import as_summary, run_to_page, write_report
-from experiments.runs.command_line import StopFlag, command_text, preset_main
+from experiments.runs.command_line import StopFlag, command_text, preset_main, refuse_unused
 from experiments.runs.folder import RunFolder
-from experiments.sessions.ppo.config import PRESETS, SessionsPpo, identity
+from experiments.sessions.ppo.config import PRESETS, STRAIGHT, SessionsPpo, identity
 from experiments.sessions.ppo.report import page, reaching
 from experiments.sessions.ppo.testing import test, together
 from experiments.sessions.ppo.training import train
@@ -37,7 +37,6 @@ def run(config: SessionsPpo) -> int:
         agents = []
         for number in range(config.networks):
             train(config, number, stop)
-            log.info("testing agent %d", number)
             agents.append({regime: test(config, number, regime, stop) for regime in regimes})
         tested = {
             regime: {
@@ -52,9 +51,19 @@ def run(config: SessionsPpo) -> int:
     return run_to_page(config.out, identity(config), work, "--rate")
 
 
+def check_given(config: SessionsPpo) -> None:
+    """Refuse arguments of a command line that change nothing.
+
+    Raises:
+        ValueError: If there are such arguments.
+    """
+    if STRAIGHT not in config.regimes:
+        refuse_unused(config, PRESETS[config.preset], {"straightness": f"without --regimes {STRAIGHT}"})
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    return preset_main("experiments.sessions.ppo", PRESETS, "quick", run, arguments, __doc__)
+    return preset_main("experiments.sessions.ppo", PRESETS, "quick", run, arguments, __doc__, check_given)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class SessionsPpo(SessionTests):
     """Arguments of the experiment; the preset sets the defaults."""
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "quick"
-    """quick (8 agents, half an hour of one core each), smoke (half a minute)."""
+    """quick (8 agents, half an hour of one core each), smoke (a minute or two)."""
     out: Path = Path("runs/sessions-ppo-quick")
     """Run folder: a new one, or that of an interrupted run to resume."""
     networks: int = 8
@@ -68,9 +68,11 @@ class SessionsPpo(SessionTests):
         super().__post_init__()
         as_whole_number("networks", self.networks, 2)
         unknown = [name for name in self.regimes if name not in REGIMES]
-        if unknown or len(set(self.regimes)) != len(self.regimes):
-            raise ValueError(f"regimes must be some of {', '.join(REGIMES)}, each once, got {self.regimes}")
-        for name in ("arms", "minibatch", "keep_every"):
+        if unknown or not self.regimes or len(set(self.regimes)) != len(self.regimes):
+            raise ValueError(
+                f"regimes must be one or more of {', '.join(REGIMES)}, each once, got {self.regimes}"
+            )
+        for name in ("arms", "keep_every"):
             as_whole_number(name, getattr(self, name), 1)
         for name, at_once in (("reaching_trials", self.agent.arms), ("session_trials", self.arms * TRIALS)):
             if as_whole_number(name, getattr(self, name), 1) % at_once:
@@ -78,8 +80,10 @@ class SessionsPpo(SessionTests):
                     f"{name} must be a multiple of the {at_once} trials of one rollout, got "
                     f"{getattr(self, name)}"
                 )
-        as_number("straightness", self.straightness, 0.0)
-        as_number("rate", self.rate, 0.0, 1.0)
+        as_whole_number("minibatch", self.minibatch, 1, self.arms)
+        for name in ("straightness", "rate"):
+            if as_number(name, getattr(self, name)) <= 0.0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
 
     @property
     def agent(self) -> Sb3Agent:

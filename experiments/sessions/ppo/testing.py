@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +17,14 @@ from experiments.sessions.ppo.training import agent_file, load_weights, session_
 from experiments.sessions.protocol import SAVINGS, SHAM, UNTRAINED
 from experiments.sessions.testing import SIGNS, Outcome, preparation_steps, with_sign
 from savings_gym import run_sessions
-from savings_gym.arrays import Floats
-from savings_gym.files import read_table, verified, write_atomically, write_table
+from savings_gym.arrays import Array, Floats
+from savings_gym.files import verified, write_atomically
 from savings_gym.probes.probe import ProbeResult
 from savings_gym.sb3.training_env import AgentView, TrainingEnv
+from savings_gym.task.session import Session
 from savings_gym.task.settings import N_TARGETS
 
+log = logging.getLogger(__name__)
 RECORDED = (SAVINGS, SHAM)  # tests of which activity is kept
 SERIES = ("prepared", "force")  # of an `Outcome`
 
@@ -29,28 +32,23 @@ SERIES = ("prepared", "force")  # of an `Outcome`
 def test(
     config: SessionsPpo, number: int, regime: str, stopped: Callable[[], bool] = lambda: False
 ) -> dict[str, Outcome]:
-    """Take an agent through all tests, or read what it did; return that by kind of test.
+    """Take an agent through all tests, or read what it did in those that were kept; return that by kind.
 
     A session and its sham have the same targets and noise, whatever the agent.
 
     Raises:
-        Stopped: If asked to stop; the tests of this agent begin anew.
+        Stopped: If asked to stop; the kind of test that was going on begins anew.
         FileNotFoundError, ValueError: If a file is missing, was changed, or is that of another agent.
     """
-    tables, arrays = (config.out / f"tests_{number}_{regime}.{ending}" for ending in ("parquet", "npz"))
-    if not (verified(tables).is_file() and verified(arrays).is_file()):
-        outcomes = _go_through(config, number, regime, stopped)
-        buffer = io.BytesIO()
-        recorded = {
-            f"{kind}/{name}": getattr(outcomes[kind], name).astype(np.float32)
-            for kind in RECORDED
-            for name in SERIES
-        }
-        np.savez_compressed(buffer, allow_pickle=False, **recorded)
-        write_atomically(arrays, buffer.getvalue())
-        table = pd.concat([each.table.assign(test=kind) for kind, each in outcomes.items()])
-        write_table(tables, table)
-    return _read(tables, arrays)
+    tester, outcomes = None, {}
+    for kind, session in config.test_sessions().items():
+        file = config.out / "tests" / f"{_slug(f'{number} {regime} {kind}')}.npz"
+        if not verified(file).is_file():
+            log.info("agent %d, %s: test %s", number, regime, kind)
+            tester = tester or _Tester(config, number, regime, stopped)
+            _write(file, tester.go_through(kind, session))
+        outcomes[kind] = _read(file)
+    return outcomes
 
 
 def together(outcomes: Sequence[Outcome]) -> Outcome:
@@ -61,37 +59,48 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def _go_through(
-    config: SessionsPpo, number: int, regime: str, stopped: Callable[[], bool]
-) -> dict[str, Outcome]:
-    model = session_model(config, number, USUAL if regime == UNTRAINED else regime)
-    load_weights(model, agent_file(config.out, number, regime))
-    env = model.get_env()
-    assert env is not None
-    training = TrainingEnv.of(env)
-    view, outcomes = AgentView(training.wrappers), {}
-    for kind, session in config.test_sessions().items():
+class _Tester:
+    """An agent with fixed weights.
+
+    Args:
+        config: The arguments.
+        number: Of the agent.
+        regime: What it was trained in.
+        stopped: Called before every session; True raises `Stopped`.
+    """
+
+    def __init__(self, config: SessionsPpo, number: int, regime: str, stopped: Callable[[], bool]) -> None:
+        self._config, self._number, self._stopped = config, number, stopped
+        self._model = session_model(config, number, USUAL if regime == UNTRAINED else regime)
+        load_weights(self._model, agent_file(config.out, number, regime))
+        env = self._model.get_env()
+        assert env is not None
+        training = TrainingEnv.of(env)
+        self._settings, self._view = training.settings, AgentView(training.wrappers)
+
+    def go_through(self, kind: str, session: Session) -> Outcome:
+        """Return what the agent does in all sessions of a kind of test."""
+        config = self._config
         tables, recorded = [], []
         for sign in SIGNS:
-            for each in range(config.tests):
-                if stopped():
+            for number in range(config.tests):
+                if self._stopped():
                     raise Stopped
-                key = (config.seed, zlib.crc32(kind.split(",")[0].encode()), each)
+                key = (config.seed, zlib.crc32(kind.split(",")[0].encode()), number)
                 seed = int(np.random.SeedSequence(key).generate_state(1)[0])
                 trials: list[ProbeResult] = []
                 columns = run_sessions(
-                    model, training.settings, with_sign(session, sign), 1, seed, network=number, view=view,
-                    on_trial=trials.append if kind in RECORDED else None,
+                    self._model, self._settings, with_sign(session, sign), 1, seed, network=self._number,
+                    view=self._view, on_trial=trials.append if kind in RECORDED else None,
                 )  # fmt: skip
                 table = pd.DataFrame(columns)
-                tables.append(table.assign(sign=np.int8(sign), session=np.int32(each)))
+                tables.append(table.assign(sign=np.int8(sign), session=np.int32(number)))
                 recorded.append(_recorded(config, table, trials))
         shape = (len(SIGNS), config.tests, 1)
         prepared, force = (
             np.stack(values).reshape(*shape, *values[0].shape) for values in zip(*recorded, strict=True)
         )
-        outcomes[kind] = Outcome(pd.concat(tables, ignore_index=True), prepared, force)
-    return outcomes
+        return Outcome(pd.concat(tables, ignore_index=True), prepared, force)
 
 
 def _recorded(config: SessionsPpo, table: pd.DataFrame, trials: list[ProbeResult]) -> tuple[Floats, Floats]:
@@ -109,15 +118,30 @@ def _recorded(config: SessionsPpo, table: pd.DataFrame, trials: list[ProbeResult
     return np.array(prepared), np.array(force)
 
 
-def _read(tables: Path, arrays: Path) -> dict[str, Outcome]:
-    table = read_table(tables)
-    with np.load(arrays, allow_pickle=False) as content:
-        recorded = {name: np.asarray(content[name], dtype=np.float64) for name in content.files}
-    nothing = np.zeros((len(SIGNS), 0, 1))
-    return {
-        kind: Outcome(
-            its.drop(columns="test").reset_index(drop=True),
-            *(recorded.get(f"{kind}/{name}", nothing) for name in SERIES),
-        )
-        for kind, its in table.groupby("test", sort=False)
+def _slug(name: str) -> str:
+    return name.replace(",", "").replace(" ", "_")
+
+
+def _write(file: Path, outcome: Outcome) -> None:
+    """Write an outcome, its table as one array per column."""
+    columns = {name: values.to_numpy() for name, values in outcome.table.items()}
+    arrays = {f"table/{name}": _storable(values) for name, values in columns.items()}
+    arrays |= {name: getattr(outcome, name).astype(np.float32) for name in SERIES}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomically(file, buffer.getvalue())
+
+
+def _storable(values: Array) -> Array:
+    return values.astype(str) if values.dtype == object else values
+
+
+def _read(file: Path) -> Outcome:
+    with np.load(file, allow_pickle=False) as content:
+        columns = {name: content[name] for name in content.files if name.startswith("table/")}
+        series = [np.asarray(content[name], dtype=np.float64) for name in SERIES]
+    table = {
+        name.removeprefix("table/"): values.astype(object) if values.dtype.kind == "U" else values
+        for name, values in columns.items()
     }
+    return Outcome(pd.DataFrame(table), *series)

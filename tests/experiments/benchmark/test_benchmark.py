@@ -348,3 +348,10 @@ def test_agents_are_described_and_declare_a_constant_rate():
         if isinstance(agent, Sb3Agent):
             rate = agent.settings.get("learning_rate")
             assert isinstance(rate, float), "a rate that falls after NF1 would hide savings"
+
+
+def test_a_second_benchmark_in_a_folder_is_refused(finished, caplog):
+    with sole_writer(finished.out):
+        given = ["--agents", "zero", "--seeds", "0", "--out", str(finished.out)]
+        assert benchmark.main(given) == 2
+    assert "another process is writing" in caplog.text

@@ -223,6 +223,14 @@ def test_an_error_of_the_work_is_one_line(
     assert [record.getMessage() for record in caplog.records] == [f"error: {error}"]
 
 
+def test_ctrl_c_ends_a_command_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    def run(config: Arguments) -> int:
+        raise KeyboardInterrupt
+
+    assert command_main("experiments.small", Arguments, run, [], None) == 130
+    assert [record.getMessage() for record in caplog.records] == ["interrupted"]
+
+
 @pytest.mark.parametrize("arguments", [["--preset", "huge"], ["--preset=huge"]])
 def test_an_unknown_preset_lists_them(arguments: list[str], caplog: pytest.LogCaptureFixture) -> None:
     assert preset_main("experiments.small", SMALL, "small", lambda config: 0, arguments, None) == 2

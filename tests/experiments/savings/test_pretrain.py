@@ -11,7 +11,8 @@ from agents.supervised.networks import available_devices, make_ensemble
 from agents.supervised.reaches import STUDY_DELAYS, STUDY_TRAINING_GO
 from experiments.runs.command_line import StopFlag
 from experiments.savings import pretrain as module
-from experiments.savings.pretrain import Pretraining, pretrain, state_of
+from experiments.savings.pretrain import Pretraining, main, pretrain, state_of
+from savings_gym.files import sole_writer_of
 from savings_gym.task.settings import Delays
 
 UPDATES = 5
@@ -344,3 +345,10 @@ def test_a_changed_or_truncated_state_is_refused_by_name(tmp_path, part):
 def test_weights_whose_names_have_points_have_states_of_their_own(tmp_path):
     files = [tmp_path / name for name in ("lr0.1", "lr0.2", "gru8.safetensors")]
     assert [state_of(file).name for file in files] == ["lr0.1.state.pt", "lr0.2.state.pt", "gru8.state.pt"]
+
+
+def test_a_file_that_another_process_makes_is_left_to_it(tmp_path, caplog):
+    out = tmp_path / "w.safetensors"
+    with sole_writer_of(out):
+        assert main(["--networks", "1", "--units", "4", "--updates", "1", "--out", str(out)]) == 2
+    assert f"another process is making {out}" in caplog.text and not out.exists()

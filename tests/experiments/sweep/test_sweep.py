@@ -296,6 +296,29 @@ def test_a_cell_that_another_process_runs_is_left_to_it(tmp_path):
     assert outcomes == [STARTED, "busy"]
 
 
+def test_a_sweep_waits_for_cells_that_another_process_runs(local, tmp_path, caplog):
+    """And takes those that it left unfinished, so that the status tells whether all cells are finished."""
+    caplog.set_level(logging.INFO)
+    file, sweep = grid_file(tmp_path, FIXED), tmp_path / "sweep"
+    (first, *_) = read_grid(file).cells()
+    with sole_writer(first.folder(sweep)):
+        done = subprocess.Popen(
+            [sys.executable, "-m", "experiments.sweep", file, "--out", sweep, "--workers", "1"]
+        )
+        until = time.monotonic() + 120
+        while len(tables(sweep)) < 3 and time.monotonic() < until:
+            time.sleep(0.2)
+        assert done.poll() is None
+    assert done.wait(60) == 0 and tables(sweep) == tables(local / "sweep")
+
+
+def test_arguments_that_change_nothing_are_refused_before_the_first_cell(tmp_path, caplog):
+    text = LEARNING + "angle_deg = [10.0, 20.0]\n"
+    assert main([str(grid_file(tmp_path, text)), "--out", str(tmp_path / "sweep")]) == 2
+    assert "--angle-deg 10.0 changes nothing without --perturbation rotation" in caplog.text
+    assert not (tmp_path / "sweep").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -1,6 +1,7 @@
 """The simulation reports its present state, and neither threads, other arms nor copies change it."""
 
 import copy
+import os
 import pickle
 
 import mujoco
@@ -122,3 +123,26 @@ def test_a_state_that_is_written_is_the_one_that_is_stepped(n):
     for name in ("qpos", "qvel", "act"):
         getattr(other, name)[:] = getattr(simulation, name)
     assert (moved(other, 5) == moved(simulation, 5)).all()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_threads_that_a_fork_left_behind_are_missed_at_once():
+    """Waiting for them would never end; one thread, and arms that are made in the child, go on."""
+    reading, writing = os.pipe()
+    shared, alone = placed(nthread=2), placed(nthread=1)
+    shared.step(None, 1)
+    child = os.fork()
+    if not child:
+        try:
+            alone.step(None, 1)
+            placed(nthread=2).step(None, 1)
+            shared.step(None, 1)
+        except RuntimeError as error:
+            os.write(writing, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        assert "made before this process was forked" in answer.read()
+    os.waitpid(child, 0)

@@ -1,5 +1,7 @@
 import json
 import pickle
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import gymnasium as gym
@@ -296,10 +298,13 @@ def test_a_kind_belongs_to_one_class():
         class Impostor(Field, kind="curl"):
             pass
 
-    with pytest.raises(TypeError, match="kind"):
+    class Nameless(CurlField):
+        pass
 
-        class Nameless(Field):
-            pass
+    with pytest.raises(
+        TypeError, match=r"Nameless has no kind of its own: write class Nameless\(CurlField, kind"
+    ):
+        Nameless(8.0)
 
     with pytest.raises(ValueError, match="non-empty string, got ''"):
 
@@ -308,6 +313,24 @@ def test_a_kind_belongs_to_one_class():
 
     first, second = (make_gust() for _ in range(2))  # as when a cell of a notebook runs again
     assert first is not second and type(field_from_dict({"kind": "gust"})) is second
+
+
+def test_a_field_of_a_script_goes_to_another_process(tmp_path):
+    """A class that is defined in ``__main__`` goes along by value, and is known there by its kind."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, cloudpickle\n"
+        "from dataclasses import dataclass\n"
+        "from savings_gym.perturbations.fields import Field\n\n"
+        "@dataclass(frozen=True)\n"
+        "class Draught(Field, kind='draught'):\n"
+        "    speed: float = 1.5\n\n"
+        "sys.stdout.buffer.write(cloudpickle.dumps(Draught(2.5)))\n"
+    )
+    sent = subprocess.run([sys.executable, script], capture_output=True, check=True).stdout
+    field = pickle.loads(sent)
+    assert field.to_dict()["kind"] == "draught" and field.speed == 2.5
+    assert field_from_dict(field.to_dict()) == field
 
 
 def make_gust():

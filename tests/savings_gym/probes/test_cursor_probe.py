@@ -65,3 +65,25 @@ def test_what_is_no_cursor_is_refused():
         CursorProbe(ReachEnv(field=CurlField(8.0)).settings)
     with pytest.raises(ValueError, match="must have 12 units"):
         CursorProbe(BCIReachEnv(decoder=INTUITIVE).settings)(tuned, population_vector(3))
+
+
+def test_activity_is_what_moved_the_cursor_and_policies_see_through_a_view():
+    settings, firsts = BCIReachEnv(decoder=INTUITIVE).settings, []
+
+    def view(observation, first):
+        firsts.append(first)
+        return observation - observation
+
+    def policy(observation):
+        assert not observation.any()
+        return np.full((8, 12), 7.0)
+
+    result = CursorProbe(settings, view=view)(policy, INTUITIVE)
+    assert (result.activity == 1.0).all()
+    assert firsts == [True] + 99 * [False]
+
+
+def test_the_settings_of_the_arm_are_refused_in_a_short_message():
+    with pytest.raises(ValueError, match="must be those of a BCIReachEnv") as error:
+        CursorProbe(ReachEnv().settings)
+    assert len(str(error.value)) < 600

@@ -176,6 +176,44 @@ def test_what_is_no_policy_is_refused():
         Probe(task_settings())("a policy")
 
 
+class Forgetful:
+    """A policy whose `predict` has too few arguments."""
+
+    def predict(self, observation):
+        return np.zeros((8, 6)), None
+
+
+class Actions:
+    """A policy that returns actions without memory."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.zeros((8, 6))
+
+
+@pytest.mark.parametrize(
+    ("policy", "error", "words"),
+    [
+        (Forgetful(), TypeError, "predict must take .observation, state, episode_start, deterministic."),
+        (Actions, TypeError, "must be an object, not a class"),
+        (Actions(), ValueError, "must return actions and memory, .* returned ndarray"),
+        (lambda observation: (np.zeros((8, 6)), None), ValueError, "must return 8 actions, one a row"),
+        (lambda observation: np.zeros(6), ValueError, "gets 8 observations at once"),
+    ],
+)
+def test_policies_of_another_form_are_refused_with_what_was_expected(policy, error, words):
+    with pytest.raises(error, match=words):
+        Probe(ReachEnv().settings)(policy)
+
+
+def test_recorded_actions_are_what_the_arm_takes():
+    class Beyond(Actions):
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            return np.full((8, 6), 3.0), (np.zeros((8, 1)),)
+
+    recording = Probe(ReachEnv().settings)(Beyond(), record=True).activity
+    assert recording is not None and (recording.excitation == 1.0).all()
+
+
 def test_unknown_measures_and_numbers_are_refused():
     probe = Probe(task_settings())
     with pytest.raises(ValueError, match=r"measure must be one of \('lateral_deviation'.*, got 'speed'"):

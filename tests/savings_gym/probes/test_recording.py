@@ -316,3 +316,13 @@ def test_training_trials_have_the_name_of_their_phase_whoever_keeps_the_schedule
     bare = RecordTrials(ReachEnv())
     practise(bare, 1)
     assert bare.table()["phase"].tolist() == [""]
+
+
+def test_what_is_no_phase_and_no_channel_is_refused():
+    probe, recorder = Probe(ReachEnv(actuation="torque").settings), ProbeRecorder()
+    result = probe(lambda observation: np.zeros((8, 2)))
+    for phase in (3, None, ""):
+        with pytest.raises(ValueError, match="phase must be the name of a phase"):
+            recorder.add(result, phase, 0, 0)
+    with pytest.raises(ValueError, match="what Probe.channel returned, got ProbeResult"):
+        recorder.add_channel(result, "FF1")

@@ -338,3 +338,19 @@ def test_the_package_needs_no_sb3_until_it_is_asked_for_it():
         "from savings_gym.sb3 import ReachVecEnv; assert 'stable_baselines3' in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_full_infos_are_handed_on_if_asked_for():
+    env = ReachVecEnv(2, info="full")
+    env.seed(0)
+    env.reset()
+    _, _, _, infos = env.step(np.zeros((2, 6)))
+    assert all({"hand_position", "muscle_force"} <= set(info) for info in infos)
+    assert "episode" not in infos[0]
+
+
+def test_the_limit_of_sessions_is_that_of_their_trials():
+    session = Session((Block("NF1", None, 2), Block("FF1", "A", (1, 3))))
+    assert ReachVecEnv(2, session=session).get_attr("max_episode_steps") == [500, 500]
+    limited = gym.make_vec("ReachSession-v0", num_envs=1, session=session, max_episode_steps=150)
+    assert limited.unwrapped.max_episode_steps == 150
