@@ -254,6 +254,10 @@ class ReachSessionVectorEnv(ReachVectorEnv):
         self._trial_ended = np.zeros(self.num_envs, dtype=bool)
         self._final_position: Floats = np.zeros((self.num_envs, 2))
 
+    @property
+    def _trial_limit(self) -> int:
+        return TRIAL_STEPS
+
     def set_schedule(self, schedule: Any, *, restart: bool = True) -> NoReturn:
         """Refuse another schedule: every session draws its own."""
         _refuse_schedule()

@@ -91,8 +91,7 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
 
     def _take(self, task: TrialTask, mode: AutoresetMode, max_episode_steps: int, full_info: bool) -> None:
         """Take over a task of `num_envs` trials; arguments as in `ReachVectorEnv`, checked."""
-        self.autoreset_mode, self.max_episode_steps, self.full_info = mode, max_episode_steps, full_info
-        self._trial_limit = max_episode_steps  # an episode may have several trials
+        self.autoreset_mode, self.max_episode_steps, self._full_info = mode, max_episode_steps, full_info
         self.task = task
         self.single_observation_space = task.observation_space
         self.single_action_space = task.action_space
@@ -176,7 +175,7 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
         observation, truncated = self.task.observe(), self._over.copy()
         ends = bool(truncated.any())
         info: Info = {}
-        if self.full_info or ends or not self.task.t.all():
+        if self._full_info or ends or not self.task.t.all():
             info = self._masked(self._info())
         if self.autoreset_mode is AutoresetMode.SAME_STEP and ends:
             observation, info = self._next_trials(observation, info)
@@ -189,6 +188,16 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
     def _picture(self, environment: int, size: int) -> NDArray[np.uint8]:
         """Return a picture of one environment, (size, size, 3)."""
         raise NotImplementedError
+
+    @property
+    def full_info(self) -> bool:
+        """Whether `step` returns an info in every step, not only where a trial ends or begins."""
+        return self._full_info
+
+    @property
+    def _trial_limit(self) -> int:
+        """Control steps after which a trial ends."""
+        return self.max_episode_steps
 
     def _finish_trials(self) -> NDArray[np.bool_]:
         """Return which environments have ended their episode with this step."""
