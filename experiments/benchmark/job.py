@@ -41,7 +41,11 @@ def run(job: Job) -> int:
     agent = job.declaration
     guards_itself = isinstance(agent, SupervisedAgent)  # it is a run of `experiments.savings`
     with nullcontext() if guards_itself else sole_writer(job.out):
-        details = learn(agent, job)
+        try:
+            details = learn(agent, job)
+        except KeyboardInterrupt:
+            log.warning("the same command goes on with the job")
+            raise
     record = {
         "identity": job.identity(),
         "wall_time_s": round(time.monotonic() - began, 1),
@@ -68,11 +72,7 @@ def _remove_states(job: Job) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    try:
-        return command_main("experiments.benchmark.job", Job, run, arguments, __doc__)
-    except KeyboardInterrupt:
-        log.warning("interrupted: the same command goes on with the job")
-        return 130
+    return command_main("experiments.benchmark.job", Job, run, arguments, __doc__)
 
 
 if __name__ == "__main__":
