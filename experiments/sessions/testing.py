@@ -15,6 +15,7 @@ from agents.supervised.record import as_recording
 from agents.supervised.rollout import scored_path
 from agents.supervised.session_reaches import SessionReaches, probed_session
 from experiments.sessions.config import Sessions
+from experiments.sessions.protocol import SessionTests
 from experiments.stored.preparation import FORCE_DELAY, PREPARATORY_TIME
 from savings_gym.arrays import Columns, Floats
 from savings_gym.metrics.kinematics import kinematic_measures
@@ -51,7 +52,7 @@ def test(config: Sessions, ensemble: Ensemble, kind: str) -> Outcome:
     tables, prepared, force = [], [], []
     for sign in SIGNS:
         for number in range(config.tests):
-            rng = np.random.default_rng((config.seed, zlib.crc32(kind.split(",")[0].encode()), number, TEST))
+            rng = np.random.default_rng((*session_key(config, kind, number), TEST))
             session = with_sign(config.test_sessions()[kind], sign)
             batch = probed_session(config.networks, session, rng, noise=config.noise, delays=config.delays)
             table, now, push = _go_through(learner, session, batch, config)
@@ -64,6 +65,11 @@ def test(config: Sessions, ensemble: Ensemble, kind: str) -> Outcome:
         np.stack(prepared).reshape(*shape, *prepared[0].shape),
         np.stack(force).reshape(*shape, *force[0].shape),
     )
+
+
+def session_key(config: SessionTests, kind: str, number: int) -> tuple[int, int, int]:
+    """Return the key of the random numbers of a session, which its sham shares."""
+    return config.seed, zlib.crc32(kind.split(",")[0].encode()), number
 
 
 def with_sign(session: Session, sign: int) -> Session:

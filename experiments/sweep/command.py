@@ -21,6 +21,7 @@ from typing import Annotated
 import tyro
 
 from agents.supervised.machine_memory import GB
+from experiments.collect import DECLARATION
 from experiments.runs.command_line import StopFlag, choice, command_main, differing_flags, refuse_unused
 from experiments.sweep.cell_run import Outcome, Task
 from experiments.sweep.executors import EXECUTORS, LOCAL, RAY, SLURM, SUBMITIT_LOCAL, check_executor, execute
@@ -33,7 +34,6 @@ from savings_gym.arrays import as_whole_number
 from savings_gym.files import is_busy, versions, write_json
 
 log = logging.getLogger(__name__)
-DECLARATION = "sweep.json"
 POLL = 1.0  # s between looks at cells that another process runs
 HERE = ("workers", "memory_gb")  # what may be used on this machine
 

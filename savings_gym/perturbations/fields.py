@@ -52,9 +52,7 @@ TRIED_STARTS = (-0.2, 0.0, 0.2), (0.2, 0.3, 0.4)  # m, x and y of the starts fro
 TRIED_DISTANCE = 0.1  # m, from there to the targets
 
 _KINDS: dict[str, type[Field]] = {}  # every subclass of Field by its kind
-UNSAID: Any = (
-    object()
-)  # kind of a class that cloudpickle rebuilds, without the keywords of the class statement
+UNSAID: Any = object()  # kind of a class that cloudpickle rebuilds without the keywords of its statement
 
 
 def _name(cls: type) -> str:

@@ -43,7 +43,7 @@ class ProbeEnvironments(Protocol):
     Attributes:
         arm: Model of the arm, the same for all.
         observation_shape: Shape of one arm's observation.
-        bounds: Smallest and largest action of an arm, (actuators,) each.
+        bounds: Smallest and largest action of an arm; infinite where its space has no ends.
         target: (8, 2) targets of the current trial [m].
     """
 
@@ -187,8 +187,10 @@ class SingleEnvironments:
 
 
 def _bounds(space: gym.Space[Any]) -> tuple[Array, Array]:
-    assert isinstance(space, gym.spaces.Box)
-    return space.low, space.high
+    """Return the ends of an action space; a wrapper may make one that has none, such as Discrete."""
+    if isinstance(space, gym.spaces.Box):
+        return space.low, space.high
+    return np.array(-np.inf), np.array(np.inf)
 
 
 def _names(info: Info) -> tuple[str, ...]:

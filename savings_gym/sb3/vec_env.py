@@ -99,7 +99,7 @@ class ReachVecEnv(VecEnv):
         self._return += reward
         self._length += 1
         infos: list[Info] = [{} for _ in range(self.num_envs)]
-        if getattr(self.env.unwrapped, "full_info", False):
+        if self.env.unwrapped.full_info:  # type: ignore[attr-defined]
             infos = list(_infos(info, range(self.num_envs)))
         ended = np.flatnonzero(truncated).tolist()
         if ended:

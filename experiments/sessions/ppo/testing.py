@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from experiments.runs.command_line import Stopped
 from experiments.sessions.ppo.config import USUAL, SessionsPpo
 from experiments.sessions.ppo.training import agent_file, load_weights, session_model
 from experiments.sessions.protocol import SAVINGS, SHAM, UNTRAINED
-from experiments.sessions.testing import SIGNS, Outcome, preparation_steps, with_sign
+from experiments.sessions.testing import SIGNS, Outcome, preparation_steps, session_key, with_sign
 from savings_gym import run_sessions
 from savings_gym.arrays import Array, Floats
 from savings_gym.files import verified, write_atomically
@@ -86,8 +85,8 @@ class _Tester:
             for number in range(config.tests):
                 if self._stopped():
                     raise Stopped
-                key = (config.seed, zlib.crc32(kind.split(",")[0].encode()), number)
-                seed = int(np.random.SeedSequence(key).generate_state(1)[0])
+                key = np.random.SeedSequence(session_key(config, kind, number))
+                seed = int(key.generate_state(1)[0])
                 trials: list[ProbeResult] = []
                 columns = run_sessions(
                     self._model, self._settings, with_sign(session, sign), 1, seed, network=self._number,

@@ -205,6 +205,17 @@ def test_policies_of_another_form_are_refused_with_what_was_expected(policy, err
         Probe(ReachEnv().settings)(policy)
 
 
+def test_a_wrapper_may_have_actions_without_ends():
+    def two_levels():
+        return gym.wrappers.TransformAction(
+            ReachEnv(), lambda level: np.full(6, 0.2 * level), gym.spaces.Discrete(2)
+        )
+
+    probe = Probe(None, make_env=two_levels)
+    still, pulling = (probe(lambda seen, level=level: np.full(8, level), number=0) for level in (0, 1))
+    assert np.abs(pulling.path[:, -1] - still.path[:, -1]).max() > 1e-3
+
+
 def test_recorded_actions_are_what_the_arm_takes():
     class Beyond(Actions):
         def predict(self, observation, state=None, episode_start=None, deterministic=False):
