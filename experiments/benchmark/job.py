@@ -3,9 +3,10 @@
     python -m experiments.benchmark.job --agent ppo --seed 0 --out runs/benchmark/ppo/seed-0
 
 The folder then holds probes.parquet, summary.json, returns.parquet and, written last, job.json. A job that
-was killed goes on from its last state, at most 640 trials earlier, with the tables of an undisturbed one byte
-for byte. An agent from elsewhere without ``save`` and ``load`` starts over. Up to FF1 a sham is the job with
-a field, and may go on from its last state in NF1 (``--keep-nf1``, ``--nf1``), to the same tables.
+was interrupted goes on where it was, and one that was killed from its last state, at most 640 trials earlier:
+the tables are those of an undisturbed one, byte for byte. An agent from elsewhere without ``save`` and
+``load`` starts over. Up to FF1 a sham is the job with a field, and may go on from its last state in NF1
+(``--keep-nf1``, ``--nf1``), to the same tables.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from experiments.benchmark.agents import SupervisedAgent
 from experiments.benchmark.learners import learn
 from experiments.benchmark.protocol import RECORD, Job
 from experiments.benchmark.state import NF1_STATE, STATE
-from experiments.runs.command_line import command_main
+from experiments.runs.command_line import StopFlag, Stopped, command_main
 from experiments.runs.folder import remove_state, versions
 from savings_gym.files import sole_writer, write_json
 from savings_gym.task.settings import TRIAL_STEPS
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 def run(job: Job) -> int:
     """Do the job, unless it is finished already; return the exit status.
+
+    Returns:
+        0; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
 
     Raises:
         BusyFolderError: If another process is doing it.
@@ -40,12 +44,12 @@ def run(job: Job) -> int:
     began, began_core = time.monotonic(), time.process_time()
     agent = job.declaration
     guards_itself = isinstance(agent, SupervisedAgent)  # it is a run of `experiments.savings`
-    with nullcontext() if guards_itself else sole_writer(job.out):
+    with StopFlag() as stop, nullcontext() if guards_itself else sole_writer(job.out):
         try:
-            details = learn(agent, job)
-        except KeyboardInterrupt:
-            log.warning("the same command goes on with the job")
-            raise
+            details = learn(agent, job, stop)
+        except Stopped:
+            log.warning("interrupted: the same command goes on with the job")
+            return stop.status
     record = {
         "identity": job.identity(),
         "wall_time_s": round(time.monotonic() - began, 1),

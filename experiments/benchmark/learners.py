@@ -41,7 +41,7 @@ from experiments.benchmark.outside import load_agent, load_class, saved_agent
 from experiments.benchmark.protocol import Job
 from experiments.benchmark.returns import Returns
 from experiments.benchmark.state import KEEP_EVERY, JobState
-from experiments.runs.command_line import interrupted
+from experiments.runs.command_line import Stopped, interrupted
 from experiments.runs.folder import PACKAGES
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import FOR_ENVIRONMENTS, PRETRAINED, Savings, start_weights
@@ -67,20 +67,30 @@ FIXED_PROBES = 5  # per phase, of an agent that does not learn
 Details = dict[str, Any]
 
 
-def learn(agent: Agent, job: Job) -> Details:
-    """Take an agent through a job, or go on with it; return further entries for job.json."""
+def learn(agent: Agent, job: Job, stopped: Callable[[], bool] = lambda: False) -> Details:
+    """Take an agent through a job, or go on with it; return further entries for job.json.
+
+    Args:
+        agent: The agent of the job.
+        job: The job.
+        stopped: Called before every rollout; True saves the state and stops.
+
+    Raises:
+        Stopped: If asked to stop.
+    """
     torch.set_num_threads(1)
     if isinstance(agent, SupervisedAgent):
         return _supervised(agent, job)
     state = JobState(job)
     if isinstance(agent, Sb3Agent):
-        return _sb3(agent, job, state) | _seconds(state)
+        return _sb3(agent, job, state, stopped) | _seconds(state)
     if state.is_new:
         open_folder(job.out, job.identity(), PACKAGES, {"device": "cpu", "threads": 1})
     if isinstance(agent, FixedAgent):
-        return _fixed(agent, job)
-    details = _plain(agent, job, state) if isinstance(agent, PlainAgent) else _outside(agent, job, state)
-    return details | _seconds(state)
+        return _fixed(agent, job, stopped)
+    if isinstance(agent, PlainAgent):
+        return _plain(agent, job, state, stopped) | _seconds(state)
+    return _outside(agent, job, state, stopped) | _seconds(state)
 
 
 def _seconds(state: JobState) -> Details:
@@ -129,7 +139,7 @@ class FallingRate:
         return max(1.0 - (1.0 - remaining) / self.share, 0.0) * (self.first - self.last) + self.last
 
 
-def _sb3(agent: Sb3Agent, job: Job, state: JobState) -> Details:
+def _sb3(agent: Sb3Agent, job: Job, state: JobState, stopped: Callable[[], bool]) -> Details:
     schedule, protocol = job.protocol.schedule(), job.protocol
     steps = (schedule.trials + agent.arms) * TRIAL_STEPS
     model = make_model(agent, job.learner_seed, protocol.nf1 * TRIAL_STEPS, steps, **protocol.task)
@@ -140,7 +150,7 @@ def _sb3(agent: Sb3Agent, job: Job, state: JobState) -> Details:
         criterion=protocol.reach_criterion,
     )  # fmt: skip
     steps_made = 0
-    ends = _PhaseEnds(callback, exploration, agent.last_rate, job, state)
+    ends = _PhaseEnds(callback, exploration, agent.last_rate, job, state, stopped)
     if state.stored is not None:
         restore_training(model, state.stored["training"])
         steps_made = model.num_timesteps
@@ -155,7 +165,8 @@ def _sb3(agent: Sb3Agent, job: Job, state: JobState) -> Details:
 class _PhaseEnds(BaseCallback):
     """Between phases: saves the agent, as ``NF1/model.zip``, ends the fall of its rate, matches its noise.
 
-    Keeps the returns of trials, and the state of the job: between phases, and every `KEEP_EVERY` trials.
+    Keeps the returns of trials, and the state of the job: between phases, every `KEEP_EVERY` trials, and when
+    it is asked to stop.
 
     Args:
         phases: Takes the agent through the phases; to be called first.
@@ -163,6 +174,7 @@ class _PhaseEnds(BaseCallback):
         last_rate: Learning rate after the first phase; None leaves it as it is.
         job: The job.
         state: Its state, from which it goes on if there was one.
+        stopped: Whether to stop.
     """
 
     def __init__(
@@ -172,8 +184,10 @@ class _PhaseEnds(BaseCallback):
         last_rate: float | None,
         job: Job,
         state: JobState,
+        stopped: Callable[[], bool],
     ) -> None:
         super().__init__()
+        self._stopped = stopped
         self.phases, self.exploration, self.last_rate, self.out = phases, exploration, last_rate, job.out
         self.state, self.returns = state, Returns(job.seed, job.protocol.probe_every)
         self.index, self.logged, self.kept = -1, -LOG_EVERY, 0
@@ -207,8 +221,11 @@ class _PhaseEnds(BaseCallback):
         if self.index == len(names):
             return
         self.returns.close(names[self.index])
-        if 0 <= before < self.index or trials >= self.kept + KEEP_EVERY:
+        stop = self._stopped()
+        if 0 <= before < self.index or trials >= self.kept + KEEP_EVERY or (stop and trials > self.kept):
             self._keep(trials)
+        if stop:
+            raise Stopped
         if trials >= self.logged + LOG_EVERY:
             self.logged = trials
             log.info("trial %d of at most %d, %s", trials, self.phases.schedule.trials, names[self.index])
@@ -239,7 +256,7 @@ class _PhaseEnds(BaseCallback):
         return True
 
 
-def _plain(agent: PlainAgent, job: Job, state: JobState) -> Details:
+def _plain(agent: PlainAgent, job: Job, state: JobState, stopped: Callable[[], bool]) -> Details:
     """A training loop without stable-baselines3."""
     if state.stored is None:
         env = CountingEnv(agent.arms, "SameStep", job.protocol)
@@ -249,11 +266,11 @@ def _plain(agent: PlainAgent, job: Job, state: JobState) -> Details:
         env = learner.env
     exploration = Exploration(job.agent, learner, job.protocol.exploration)
     phases = PhaseLoop(learner, env, job, state, exploration, rollout=agent.arms)
-    phases.run(lambda: {"learner": learner})
+    phases.run(lambda: {"learner": learner}, stopped)
     return how_it_went(phases.phase_trials, phases.criterion_met, exploration.noise)
 
 
-def _outside(agent: OutsideAgent, job: Job, state: JobState) -> Details:
+def _outside(agent: OutsideAgent, job: Job, state: JobState, stopped: Callable[[], bool]) -> Details:
     """A class from elsewhere, whose trials are counted."""
     make_env = EnvMaker(job.protocol, agent.learner, job.learner_seed)
     learner: Any = load_class(agent.learner)(make_env, job.learner_seed, **agent.settings)
@@ -270,7 +287,7 @@ def _outside(agent: OutsideAgent, job: Job, state: JobState) -> Details:
         begin_phase=getattr(learner, "reset_optimiser", None),
     )
     can_go_on = hasattr(learner, "save")
-    phases.run((lambda: {"agent": saved_agent(learner), "env": vars(env)}) if can_go_on else None)
+    phases.run((lambda: {"agent": saved_agent(learner), "env": vars(env)}) if can_go_on else None, stopped)
     return how_it_went(phases.phase_trials, phases.criterion_met, {})
 
 
@@ -297,7 +314,7 @@ def _supervised(agent: SupervisedAgent, job: Job) -> Details:
     began = time.monotonic()
     status = run_savings(config)
     if interrupted(status):
-        raise KeyboardInterrupt
+        raise Stopped
     if status:
         raise RuntimeError(f"the supervised ensemble ended with status {status}")
     return _cost_of_supervised(config, time.monotonic() - began)
@@ -322,7 +339,7 @@ def _cost_of_supervised(config: Savings, seconds: float) -> Details:
     return details | {"pretraining_trials": updates * pretraining["trials"]}
 
 
-def _fixed(agent: FixedAgent, job: Job) -> Details:
+def _fixed(agent: FixedAgent, job: Job, stopped: Callable[[], bool]) -> Details:
     """Probes of an agent that does not learn, equally many in every phase."""
     env = ReachVectorEnv(N_TARGETS, **job.protocol.task)
     actions: Any = env.single_action_space
@@ -335,6 +352,8 @@ def _fixed(agent: FixedAgent, job: Job) -> Details:
     probe, recorder = Probe(env.settings, seed=job.seed), ProbeRecorder(job.seed)
     for phase in job.protocol.schedule().phases:
         for i in range(FIXED_PROBES):
+            if stopped():
+                raise Stopped
             trial = phase.trials * i // (FIXED_PROBES - 1)
             recorder.add(probe(policy, phase.field), phase.name, i, trial, job.seed)
         recorder.add_channel(probe.channel(policy, job.protocol.field), phase.name, job.seed)

@@ -11,6 +11,7 @@ from experiments.benchmark.exploration import Exploration
 from experiments.benchmark.protocol import Job
 from experiments.benchmark.returns import Returns
 from experiments.benchmark.state import KEEP_EVERY, Content, JobState
+from experiments.runs.command_line import Stopped
 from savings_gym.arrays import MM
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
@@ -66,12 +67,16 @@ class PhaseLoop:
         self._times = ProbeTimes(job.protocol.schedule(), job.protocol.probe_every)
         self._returns, self._updates, self._kept = Returns(job.seed, job.protocol.probe_every), 0, 0
 
-    def run(self, learner_state: Callable[[], Content] | None) -> None:
+    def run(self, learner_state: Callable[[], Content] | None, stopped: Callable[[], bool]) -> None:
         """Go through all phases and save the tables.
 
         Args:
             learner_state: Returns what restores learner and environment; None if nothing can, so that a job
                 which is killed starts over.
+            stopped: Called before the learner learns; True keeps the state, if there is one, and stops.
+
+        Raises:
+            Stopped: If asked to stop.
         """
         if self.state.stored is not None:
             self._resume(self.state.stored)
@@ -82,8 +87,11 @@ class PhaseLoop:
             if self._times.done:
                 break
             ended = len(self.phase_trials) > phases_over
-            if learner_state is not None and (ended or self.env.finished >= self._kept + KEEP_EVERY):
+            stop, since_kept = stopped(), self.env.finished - self._kept
+            if learner_state is not None and (ended or since_kept >= KEEP_EVERY or (stop and since_kept)):
                 self._keep(learner_state())
+            if stop:
+                raise Stopped
             self._learn(self._rollout or self._trials_to_probe())
             self._updates += 1
             self._returns.extend(self.env.take_returns())

@@ -94,6 +94,35 @@ def test_a_killed_job_gives_the_tables_of_an_undisturbed_one(name, kills, small,
     assert not (job.out / STATE).exists()
 
 
+@pytest.mark.parametrize("name", [*SETTINGS, EXAMPLE])
+def test_a_job_that_is_interrupted_loses_no_trial(name, small, tmp_path, monkeypatch):
+    settings = None
+    if name == EXAMPLE:
+        settings = tmp_path / "settings.toml"
+        settings.write_text("[settings]\narms = 8\nunits = 8\nepochs = 1")
+    for module in (learners, loop):
+        monkeypatch.setattr(module, "KEEP_EVERY", 10**6)  # nothing is kept within a phase
+    made, step, interrupt_after = [], ReachVectorEnv.step, None
+
+    def interrupted_step(self, actions):
+        made.append(1)
+        if len(made) == interrupt_after:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, actions)
+
+    monkeypatch.setattr(ReachVectorEnv, "step", interrupted_step)
+    whole, job = (Job(name, 3, tmp_path / place, TINY, settings=settings) for place in ("whole", "stopped"))
+    assert benchmark_job.run(whole) == 0
+    undisturbed = len(made)
+    made.clear()
+    interrupt_after = undisturbed // 3
+    assert benchmark_job.run(job) == 130
+    assert job.record is None and interrupt_after <= len(made) < undisturbed
+    assert benchmark_job.run(job) == 0
+    assert len(made) == undisturbed
+    assert tables(job.out) == tables(whole.out)
+
+
 @pytest.mark.parametrize(
     ("name", "protocol"),
     [(name, TINY) for name in (*SETTINGS, EXAMPLE)]
