@@ -202,7 +202,7 @@ def families(measures: Sequence[str]) -> str:
         tests, are = "test", "stands by itself; it was"
     return (
         f"{planned} The {tests} of the last column ({'; '.join(compared)}) {are} declared when the results "
-        "of the quick preset with seed 0 were known, for which the comparison of the kinds is exploratory."
+        "of the quick preset with seed 0 were known, so there the comparison of the kinds is exploratory."
     )
 
 
@@ -215,7 +215,7 @@ def definitions(measures: Sequence[str], config: Bci) -> str:
     """
     low, high = config.change
     change = (
-        "how much the perturbed decoder changes the velocities that it makes of the activity of NF1, "
+        "how much the perturbed decoder changes the velocities decoded from the activity of NF1, "
         "relative to their size: 0, no change; 1, a cursor that stands still; 2, the opposite way. "
         f"Perturbations of both kinds were chosen with a change near {(low + high) / 2.0:.3g}, the middle of "
         f"the allowed {low:g} to {high:g}, so that they are alike in difficulty."

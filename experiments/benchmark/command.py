@@ -37,7 +37,7 @@ class Benchmark:
 
     preset: Annotated[str, choice(PRESET_NAMES)] = "full"
     """full (the planned table, days; docs/your_row.md has the terms of the committed one), paying (the same
-    with a reward and a share of catch trials by which adaptation pays more, see
+    with a reward and a share of catch trials with which adaptation pays more, see
     `experiments.benchmark.reward`), quick (short phases, minutes per agent), smoke (three agents, two
     minutes)."""
     out: Path = Path("runs/benchmark")

@@ -141,7 +141,7 @@ def _terms(protocol: dict[str, Any], own: Sequence[str] = ()) -> str:
     """
     error, probes = protocol.get("criterion"), protocol.get("criterion_probes")
     end = (
-        "NF1 has a fixed length, so that agents enter FF1 with different errors"
+        "NF1 has a fixed length, so agents enter FF1 with different errors"
         if error is None
         else f"NF1 ends when {probes} probes in a row have a mean end-point error of at most "
         f"{MM * error:g} mm, or after {protocol['nf1']:,} trials at the latest"

@@ -135,7 +135,7 @@ def _measured(row: Row, name: str) -> str:
         return text
     notes = []
     if test["p"] < LEVEL:
-        notes.append("alone it would differ from 0, among all tests it does not")
+        notes.append("it differs from 0 before the correction, not after")
     wanted, seeds = of_interest(row, name), test["seeds_needed"]
     if wanted is not None:
         effect = f"{scale * wanted:.{decimals}f}{unit}"

@@ -70,7 +70,8 @@ def conditions(main: Savings, few: int = FEW, networks: int | None = None) -> di
     base = main if networks is None else dataclasses.replace(main, networks=networks)
     fewer = dataclasses.replace(base, networks=min(FIELD_NETWORKS, base.networks))
     every = [
-        Condition(MAIN, "main experiment", "Is the field relearned faster than learned?", main, MAIN, SHAM),
+        Condition(MAIN, "main experiment", "Is the field relearned faster than it was learned?",
+                  main, MAIN, SHAM),
         _change(base, SHAM, "sham", "Does practice without any field look like savings?", None, ff1_b=0.0),
         _change(base, "mirror", "main experiment", "The opposite field from the beginning (reference).",
                 "mirror-sham", "mirror", ff1_b=-base.size, ff2_b=-base.size),
@@ -78,13 +79,15 @@ def conditions(main: Savings, few: int = FEW, networks: int | None = None) -> di
                 None, "mirror", SHAM, ff1_b=0.0, ff2_b=-base.size),
         _change(base, "opposite", "opposite field", "Does one field help or hinder learning its opposite?",
                 "mirror-sham", "mirror", ff2_b=-base.size),
-        _change(base, "other-targets", "different task", "Does training other targets without a field do it?",
+        _change(base, "other-targets", "different task",
+                "Does training other targets without a field give savings?",
                 SHAM, ff1_b=0.0, ff1_turn_deg=22.5),
-        _change(base, "other-extent", "different task", "Does training longer reaches without a field do it?",
+        _change(base, "other-extent", "different task",
+                "Does training longer reaches without a field give savings?",
                 SHAM, ff1_b=0.0, ff1_reach=0.15),
-        _change(fewer, "other-field", "different task", "Does a field that resists movement do it?",
+        _change(fewer, "other-field", "different task", "Does a field that resists movement give savings?",
                 SHAM, ff1_field="resistive"),
-        _change(fewer, "assistive", "different task", "Does a field that assists movement do it?",
+        _change(fewer, "assistive", "different task", "Does a field that assists movement give savings?",
                 SHAM, ff1_field="resistive", ff1_b=-base.b),
         _change(fewer, "double", "field strength", "Does a field of twice the strength leave more?",
                 SHAM, ff1_b=2.0 * base.size),
@@ -116,10 +119,10 @@ def _other_learning(base: Savings, few: int) -> dict[str, tuple[str, str, dict[s
         "eprop": (rule, "Does a local learning rule (e-prop) save?", eprop),
         "adam": (rule, "Does Adam instead of SGD save?", {"optimiser": "adam", "learning_rate": 1e-4}),
         "unfrozen": (rule, "Do networks with plastic input weights and read-out save?", {"frozen": ()}),
-        "noise": (task, "Is there savings with ten times the noise?", {"noise": Noise(**loud)}),
-        "delay-short": (task, "Is there savings when vision comes 40 ms earlier?", _delay(base, -0.04)),
-        "delay-long": (task, "Is there savings when vision comes 40 ms later?", _delay(base, 0.04)),
-        "motor": ("actuation", "Do motors in the muscles' place save, too?", _motors(base, few)),
+        "noise": (task, "Are there savings with ten times the noise?", {"noise": Noise(**loud)}),
+        "delay-short": (task, "Are there savings when vision comes 40 ms earlier?", _delay(base, -0.04)),
+        "delay-long": (task, "Are there savings when vision comes 40 ms later?", _delay(base, 0.04)),
+        "motor": ("actuation", "Do networks with motors in place of muscles save, too?", _motors(base, few)),
     }
 
 

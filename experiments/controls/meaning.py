@@ -4,7 +4,7 @@ Sentences follow from signs alone: an effect is above or below 0 if its test say
 Holm's correction over all conditions in which the page makes this kind of comparison. Anything else is "not
 measurable", which does not mean absent. The comparison that counts is with equal practice but no field before
 (``practice``). A washout is called incomplete as soon as the interval of its residual excludes 0, without
-correction: savings that are a rest of FF1 are the error to guard against, and a correction would hide it.
+correction: savings that are a remnant of FF1 are the error to guard against, and a correction would hide it.
 """
 
 from __future__ import annotations

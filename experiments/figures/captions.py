@@ -34,11 +34,11 @@ CAPTIONS: Final = {
     ),
     "muscles": (
         "**a**, excitation of every muscle in reaches before the field (end of NF1), when the field is met "
-        "(start of FF1) and when it is learned (end of FF1); grey lines: go, and the step in which the cue "
-        "is seen. **b**, networks as they are after every phase, all without a field: co-contraction in "
-        "holds and in reaches, which after FF1 are those of the after-effect, and what a small push of the "
-        "hand shows while it holds, by the muscles alone and with the feedback of the networks. Lines join "
-        "the phases of one network; squares: means with 95 % t intervals."
+        "(start of FF1) and once it has been learned (end of FF1); grey lines: go, and the step in which "
+        "the cue is seen. **b**, networks as they are after every phase, all without a field: co-contraction "
+        "in holds and in reaches, which after FF1 are those of the after-effect, and stiffness and damping, "
+        "from a small push of the held hand, of the muscles alone and with the feedback of the networks. "
+        "Lines join the phases of one network; squares: means with 95 % t intervals."
     ),
     "size": (
         "**a**, **b**, share of networks whose own FF2 is better than their own FF1 (paired), and of pairs "
@@ -63,22 +63,22 @@ CAPTIONS: Final = {
     "preparatory_trial": (
         "Activity along the shift over the trial. **a**, means over networks. **b**, the same less NF1: at "
         "0.16 s, where the shift is read as in the study, activity has not quite settled, and what is left "
-        "until go may differ from it. "
-        f"{EVENTS}"
+        f"until go may differ from it. {EVENTS}"
     ),
     "displacement": (
-        "Activity of washed-out networks displaced by *m* shifts before they meet the field. **a**, change "
-        "of the initial deviation, mean over networks (band: 95 % t interval). **b**, its slope in every "
-        "network, along the shift (squares) and along eight random directions of equal length (dots). "
+        "Activity of networks after washout, displaced by *m* shifts before they meet the field. **a**, "
+        "change of the initial deviation, mean over networks (band: 95 % t interval). **b**, its slope in "
+        "every network, along the shift (squares) and along eight random directions of equal length (dots). "
         "**c**, slope against the time of the displacement, means with 95 % t intervals. **d**, what is "
         f"left of it. {EVENTS}"
     ),
     "persistence": (
-        "Networks at the end of NF2, in the hold. **a**, eigenvalues of the step from one control step to "
-        "the next, of the networks with an unchanged input; a mode on the dashed circle decays by 1/e in 1 "
-        "s, on the dotted one in 0.1 s. **b**, what is left of a small displacement in three directions, "
-        "simulated and by the linear step. **c**, share of these directions in slow modes. **d**, networks "
-        f"that keep more of the shift against how much it changes their deviation. {NETWORKS}"
+        "Networks at the end of NF2, in the hold. **a**, eigenvalues of the linearised step from one control "
+        "step to the next, of the networks with an unchanged input; a mode on the dashed circle decays by "
+        "1/e in 1 s, on the dotted one in 0.1 s. **b**, what is left of a small displacement in three "
+        "directions, simulated and by the linear step. **c**, share of these directions in slow modes. "
+        "**d**, how much of the shift a network keeps, against how much the shift changes its deviation. "
+        f"{NETWORKS}"
     ),
     "integrator": f"The same networks in arms that are integrated in three ways. {NETWORKS}",
     "relation": (
@@ -99,7 +99,7 @@ CAPTIONS: Final = {
     "factors": (
         "Conditions that differ from the main run in one thing (`pretrained-quarter` in two, see its "
         "question), with the number of their networks. Those of `gate-by-gate`, `motor`, `pretrained-half`, "
-        "`pretrained-quarter` and `quiet` were pre-trained for their run and share no more than numbers with "
+        "`pretrained-quarter` and `quiet` were pre-trained for their run and share only their numbers with "
         "the main run's. The washout residual is the deviation at the end of NF2 less that of NF1, positive "
         "to the side of FF1's field; where it is missing, see the table of washouts in "
         "[controls](#controls). **a**, how much a displacement along the shift changes the initial "

@@ -26,8 +26,8 @@ plus the error of reading its plot. *agrees*: our whole 95 % interval \
 lies within the margin of the study's value. *differs*: it lies wholly outside. *undecided*: it crosses the \
 margin. The direction of an effect is named beside them. *not testable*: we have no such number; the reason \
 follows. The study's numbers come from 40 networks per size and its full schedule; those marked ~ are read \
-off its plots, or stand for a range that it prints. *p*: our number against no effect, two-sided t test over \
-networks. Our washout residual and peak speed are means over the last five probes of a phase; the study \
+off its plots, or stand for a range that it prints. Our \
+washout residual and peak speed are means over the last five probes of a phase; the study \
 takes the last test alone. Intervals are over networks: t intervals of means, and their counterparts for \
 ratios (Fieller), effect sizes (noncentral t), correlations (Fisher) and fractions (exact, or DeLong)."""
 IN_WORDS: Final = {  # verdict to its verb, of one number and of several
@@ -37,8 +37,8 @@ IN_WORDS: Final = {  # verdict to its verb, of one number and of several
     "not testable": ("is not testable", "are not testable"),
 }
 HOLM: Final = """\
-*p (Holm)*: that p, corrected for all effects that the text of the figure claims; `-` if it claims none of \
-this number."""
+*p (Holm)*: of a two-sided t test against no effect, corrected over all effects that the figure's text \
+claims; `-` if it makes no claim about this number."""
 
 
 def compare(findings: Mapping[str, Findings]) -> list[dict[str, Any]]:
@@ -138,8 +138,8 @@ def _too_wide(rows: Iterable[Mapping[str, Any]]) -> str:
     if not wide:
         return ""
     return (
-        f"For {wide} of them our interval is wider than the margin to both sides, so that they could not "
-        "agree whatever their value."
+        f"For {wide} of them our interval is wider than the margin to both sides, so they could not agree "
+        "whatever their value."
     )
 
 

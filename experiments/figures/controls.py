@@ -281,4 +281,4 @@ def _others(rows: Mapping[str, Mapping[str, Any]]) -> str:
         if name != MAIN and row.get(PRACTICE):
             by_effect[effect(row[PRACTICE]["initial"])].append(f"`{name}`")
     parts = [f"{words[key]} in {listed(names)}" for key, names in by_effect.items() if names]
-    return f"By tests corrected for their number, {'; '.join(parts)}." if parts else ""
+    return f"By corrected tests, {'; '.join(parts)}." if parts else ""

@@ -90,7 +90,7 @@ class Displaced:
 
 
 def displacement(runs: StoredRuns, out: Path) -> Findings:
-    """Initial deviation of the main run's washed-out networks after a displacement of their activity."""
+    """Initial deviation of the main run's networks after washout and a displacement of their activity."""
     sampling, result = Sampling(runs.seed), displace(runs, runs.main)
     quantities = [
         *(
@@ -228,14 +228,14 @@ def _text(quantities: list[Quantity], result: Displaced) -> str:
     typical = 100.0 * geometric_mean(np.array(remainder.values) / 100.0)
     share = (slope.value or 0.0) / REFERENCE[SLOPE].value
     return (
-        f"Displaced at {PREPARATORY_TIME} s, initial deviation changes by "
+        f"A displacement at {PREPARATORY_TIME} s changes the initial deviation by "
         f"{format_value(slope.value, slope.ci)} {UNIT} ({p_text(slope)}), "
         f"{share:.2g} times the study's slope, and by {format_value(rest.value, rest.ci)} without the "
         f"network that responds most; {negative} of {result.slopes.shift.size} slopes are negative. Random "
         f"directions of equal length change it by {format_value(random.value, random.ci)} on average; within "
         f"a network a random direction {words[effect(larger)]} (difference in magnitude, shift less random, "
-        f"{format_value(larger.value, larger.ci)}, "
-        f"{p_text(larger)}). When the go cue is seen, {format_value(remainder.value, remainder.ci, '%')} of "
+        f"{format_value(larger.value, larger.ci)}, {p_text(larger)}). When the go cue is seen, "
+        f"{format_value(remainder.value, remainder.ci, '%')} of "
         f"that displacement is left ({typical:.2g} % as a geometric mean, which panel d "
         f"shows). Of the {len(by_time)} times tried, the slope is largest at "
         f"{strongest:.2f} s{late}: {MM * there.shift.mean():.3g} {UNIT}, in magnitude {sizes[0]:.3g} against "
@@ -251,7 +251,7 @@ def _afterwards(by_time: Mapping[float, Slopes], strongest: float) -> str:
         if side * its[0] < 0.0 and side * its[1] < 0.0:
             low, high = (MM * end for end in its)
             number = format_value(MM * by_time[time].shift.mean(), (low, high), UNIT)
-            return f" Displaced later, at {time:.2f} s, it has the other sign: {number}."
+            return f" Later, at {time:.2f} s, its effect has the other sign: {number}."
     return ""
 
 

@@ -34,7 +34,9 @@ def explanations(rows: Mapping[str, Row], floor: float | None = None) -> str:
             _any_field(opposite["practice"]["initial"]), _other_fields(rows),
             _memory(opposite["practice"]["initial"], (rows.get(MIRROR) or {}).get("practice")),
         ]  # fmt: skip
-    return " ".join(sentence for sentence in sentences if sentence)
+    three = len(sentences) > 1 and all((sentences[0], sentences[-1]))
+    begins = "Three explanations were tested." if three else ""
+    return " ".join(sentence for sentence in (begins, *sentences) if sentence)
 
 
 def _stiffness(main: Row, floor: float | None) -> str:
@@ -78,12 +80,18 @@ def _any_field(practice: Row) -> str:
     number = f"{_mm(value, practice['ci'])}, p = {format_p(p)}"
     begins = "A change that does not depend on the direction of the field:"
     if p is None or p >= LEVEL:
-        return f"{begins} not shown; the opposite field is not measurably met better ({number})."
+        return (
+            f"{begins} not shown; FF2 in the opposite field does not measurably start closer to the line "
+            f"({number})."
+        )
     if value < 0.0:
-        return f"{begins} no; the opposite field is met worse than after practice alone ({number})."
+        return (
+            f"{begins} no; FF2 in the opposite field starts farther from the line than after practice alone "
+            f"({number})."
+        )
     return (
-        f"{begins} yes, for the first deviation; the opposite field is met better than after practice alone, "
-        f"too ({number}). Whether it helps in fields other than curls was not tested."
+        f"{begins} yes, for the initial deviation; FF2 in the opposite field, too, starts closer to the line "
+        f"than after practice alone ({number}). Whether it helps in fields other than curls was not tested."
     )
 
 
@@ -99,7 +107,7 @@ def _other_fields(rows: Mapping[str, Row]) -> str:
             parts.append(f"{words} ({number}{shown})")
     if not parts:
         return ""
-    return f"After fields of other kinds, against practice alone: {'; '.join(parts)}."
+    return f"After an FF1 in other kinds of field, against practice alone: {'; '.join(parts)}."
 
 
 def _memory(after_opposite: Row, practice: Row | None) -> str:
@@ -117,12 +125,19 @@ def _memory(after_opposite: Row, practice: Row | None) -> str:
         f"{_mm(after_opposite['difference'], after_opposite['ci'])} after its opposite"
     )
     if not (further := apart(itself["ci"], after_opposite["ci"])):
-        return f"A memory of the field: not shown; one field is met about as well after both ({numbers})."
+        return (
+            "A memory of the field: not shown; FF2 starts about as close to the line after FF1 in the same "
+            f"field as in its opposite ({numbers})."
+        )
     if further < 0:
-        return f"A memory of the field: no; one field is met better after its opposite ({numbers})."
+        return (
+            "A memory of the field: no; FF2 starts closer to the line after FF1 in the opposite field than "
+            f"in the same ({numbers})."
+        )
     return (
-        f"A memory of the field: in part; one field is met better after itself ({numbers}; the intervals do "
-        "not overlap), so that some of the savings depend on the field's direction."
+        f"A memory of the field: in part; FF2 starts closer to the line after FF1 in the same field than in "
+        f"its opposite ({numbers}; the intervals do not overlap), so some of the savings depend on the "
+        "field's direction."
     )
 
 

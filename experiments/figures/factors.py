@@ -247,12 +247,14 @@ def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
             if names:
                 parts.append(f"{kind}: {words} with {listed(names)}")
     text = (
-        f"{len(others)} other condition{'s were' if len(others) > 1 else ' was'} run. By tests that pair "
-        "networks of the same number, corrected for how many they are, "
+        f"{len(others)} other condition{'s were' if len(others) > 1 else ' was'} run. In corrected tests "
+        "that pair networks of the same number, "
     )
     if not parts:
         return f"{text}no difference from the main run is shown in {listed(COMPARED)}."
-    return f"{text}they differ from the main run in this: {'; '.join(parts)}. No other difference is shown."
+    return (
+        f"{text}they differ from the main run as follows: {'; '.join(parts)}. No other difference is shown."
+    )
 
 
 def _incomplete(names: list[str], by_name: Mapping[str, Quantity]) -> list[str]:
@@ -269,7 +271,7 @@ def _incomplete(names: list[str], by_name: Mapping[str, Quantity]) -> list[str]:
         return []
     return [
         f"NF2 does not end where NF1 does in {listed(parts)}. Below 0, on the side of the after-effect, "
-        "savings may be a rest of FF1; above it, FF2 begins farther from the line."
+        "savings may be a remnant of FF1; above it, FF2 begins farther from the line."
     ]
 
 

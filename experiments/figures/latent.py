@@ -82,7 +82,7 @@ class Latent:
         alignment: Phase to (n,) alignment with the subspace of NF1.
         random: Phase to (n,) the same with random subspaces of the dimensions that activity uses.
         chance: Phase to (n,) the same with random subspaces of all dimensions.
-        seen: Name of some activity to the (n,) output-potent share of its square length, NaN if it has none.
+        seen: Name of some activity to the (n,) output-potent share of its squared length, NaN if it has none.
         trace: Memory trace.
         preparation: Preparation of the networks.
     """
@@ -132,7 +132,7 @@ def latent_measures(runs: StoredRuns, run: Path) -> Latent:
 
 
 def _seen(runs: StoredRuns, run: Path, prepared: Preparation) -> dict[str, Floats]:
-    """Output-potent share of the square length of the shift and of other activity, each (n,)."""
+    """Output-potent share of the squared length of the shift and of other activity, each (n,)."""
     weights = runs.ensembles(run)["NF1"].readout_weight.detach().double().cpu().numpy()
     now, trials = prepared.activity["NF1"], prepared.trials["NF1"]
     activity = {
@@ -224,7 +224,7 @@ def _text(quantities: list[Quantity]) -> str:
     by_name = {entry.name: entry for entry in quantities}
     seen, trace, fit = by_name[SEEN], by_name[TRACE], by_name[FIT]
     text = (
-        f"{READOUT[0].upper()}{READOUT[1:]} reads {format_value(seen.value, seen.ci)} of the shift's square "
+        f"{READOUT[0].upper()}{READOUT[1:]} reads {format_value(seen.value, seen.ci)} of the shift's squared "
         f"length, against {format_value(by_name[read_share(RANDOM)].value)} of a random direction's. The "
         f"memory trace {_sign(trace)}; {MAP}, which reads it, explains {100.0 * (fit.value or 0.0):.0f} % "
         "of the variance of the velocity to which it was fitted."
@@ -316,7 +316,7 @@ def _alignment(axes: Axes, result: Latent) -> None:
 
 
 def _read_shares(axes: Axes, result: Latent) -> None:
-    """Share of the square length that the read-out to the muscles reads."""
+    """Share of the squared length that the read-out to the muscles reads."""
     names = {
         THE_SHIFT: "the\nshift",
         KEPT: "what NF2\nretains",

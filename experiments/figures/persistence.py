@@ -83,7 +83,7 @@ class Persistence:
 
 
 def persistence(runs: StoredRuns, out: Path) -> Findings:
-    """Time constants of the main run's washed-out networks, and what is left of displaced activity."""
+    """Time constants of the main run's networks after washout, and what is left of displaced activity."""
     result = measure(runs, runs.main)
     quantities = correct(_quantities(result, Sampling(runs.seed)), (SLOPE_LEFT,))
     with look.house_style():
@@ -190,7 +190,7 @@ def _text(quantities: list[Quantity]) -> str:
     related = by_name[SLOPE_LEFT]
     sentence = (
         f"The slowest mode of a network decays at {value(SLOWEST)} ({by_name[SLOWEST].note}); "
-        f"{value(SLOW_MODES)} modes of network and arm are slower than {SLOW:g} s. In them lie "
+        f"{value(SLOW_MODES)} modes of network and arm are slower than {SLOW:g} s. They hold "
         + ", ".join(
             f"{value(f'share in slow modes, {name}')} of a displacement along {PHRASE[name]}"
             for name in DIRECTIONS

@@ -42,7 +42,7 @@ RAW = "not made orthogonal to the force axes"
 FORCE_FIT, COMMON, OFF_AXES, LENGTH = (
     "NF1 force explained by preparatory activity",
     "share of the change NF1 to FF1 common to all targets",
-    "share of the shift's length off the force axes",
+    "share of the shift's length orthogonal to the force axes",
     "length of the shift",
 )
 SHAM, BEYOND_SHAM = (

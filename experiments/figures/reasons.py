@@ -47,7 +47,7 @@ REASONS: Final = (
     Reason(
         tuple(study.curve(phase, batch) for phase in ("FF1", "FF2") for batch in BATCHES[1:]),
         CURVES,
-        "The curves start lower, see above. That they stay lower and end beyond the line, where the study's "
+        "The curves start lower, see above. Why they stay lower and end beyond the line, where the study's "
         "end before it, is not known.",
     ),
     Reason(
@@ -61,8 +61,8 @@ REASONS: Final = (
         "the gain in learning rate",
         "It is not known why ours gain more. Delays, onset of the field, go times, initial weights and "
         "schedule are those of the study's code. The muscles are not: they have MuJoCo's force-length and "
-        "force-velocity curves, and elbow moment arms that are off by up to 1.9 mm; nobody has tested what "
-        "that changes.",
+        "force-velocity curves, and elbow moment arms that are off by up to 1.9 mm at 45 to 120 degrees, "
+        "and by more beyond; nobody has tested what that changes.",
     ),
     Reason(
         (
@@ -93,7 +93,7 @@ REASONS: Final = (
     Reason(
         (study.SLOPE,),
         "the displacement of preparatory activity",
-        "Of a displacement at 0.16 s 8 % are left when the cue is seen, because most of it lies in modes "
+        "Of a displacement at 0.16 s, 8 % is left when the cue is seen, because most of it lies in modes "
         "that decay within 0.1 s (figure *persistence*). Whether the study's networks keep more is not "
         "known. Those of ours that keep more respond more, but the rank correlation is weak, and without the "
         "network that responds most its interval includes 0 (same figure).",

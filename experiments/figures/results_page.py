@@ -236,8 +236,8 @@ def _run_section(folder: Path, legend: str) -> str:
     its = RunFolder.read_summary(folder)
     text = (
         f"`{its['command']}`, {its['networks']} networks of {its['units']} units, seed {its['seed']}, "
-        f"{its['wall_time_s'] / 60:.0f} min. {legend} `results/{folder.name}/` holds the summary and all "
-        "versions."
+        f"{its['wall_time_s'] / 60:.0f} min. {legend} `results/{folder.name}/` holds the summary and the "
+        "software versions."
     )
     return f"{text}\n\n{markdown_report(its)}"
 
@@ -310,7 +310,7 @@ def _updates(row: dict[str, Any]) -> str:
 def _pretraining(row: dict[str, Any]) -> str:
     """Where the networks of a run come from."""
     words = "; ".join(row["pretraining"])
-    source = f"`{row['pretrained']}`" if row["pretrained"] else "in the run, beyond its wall time"
+    source = f"`{row['pretrained']}`" if row["pretrained"] else "in the run, not in its wall time"
     return f"{words} ({source})"
 
 

@@ -246,7 +246,7 @@ def in_steps(numbers: Mapping[str, Quantity], measure: str, sizes: Iterable[int]
     for (smaller, larger), entry in reversed(tested.items()):
         words = {
             1: f"larger at {larger} than at {smaller} units",
-            0: f"not measurably different at {smaller} and {larger} units",
+            0: f"not measurably different between {smaller} and {larger} units",
             -1: f"smaller at {larger} than at {smaller} units",
         }[effect(entry)]
         parts.append(f"{words} ({p_text(entry)})")

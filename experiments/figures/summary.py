@@ -117,11 +117,11 @@ def summary(findings: Mapping[str, Findings], main: str, rows: Iterable[Mapping[
     """
     every = list(rows)
     text = (
-        f"{main} Intervals are 95 % intervals over networks; they are not corrected, so that one may exclude "
-        "0 beside a corrected p above 0.05. p values are two-sided and corrected (Holm) over the effects "
-        "that one figure tests; an estimate without one is not tested. Some figures probe the stored "
-        "networks again, with noise of their own: their values differ a little from the table of the main "
-        "run (initial savings by up to a tenth)."
+        f"{main} Intervals are 95 % intervals over networks; they are not corrected, so one may exclude 0 "
+        "although its corrected p is above 0.05. p values are two-sided and corrected (Holm) over the "
+        "effects that one figure tests; an estimate without a p was not tested. Some figures probe the "
+        "stored networks again, with noise of their own: their values differ a little from the table of the "
+        "main run (initial savings by up to a tenth)."
     )
     parts = [text.strip(), summary_table(findings), beside_the_study(every) if every else ""]
     return "\n\n".join(part for part in parts if part)
@@ -212,7 +212,7 @@ def _opposite(numbers: Numbers) -> str:
     }[effect(helped)]
     itself = {1: "more", 0: "not measurably more", -1: "less"}[apart(again.ci, helped.ci)]
     return (
-        f"The opposite field, met second, {met}; networks that met it in FF1, too, start {_number(again)} "
+        f"FF2 in the opposite field {met}; after an FF1 in that field, too, it starts {_number(again)} "
         f"nearer, which is {itself}."
     )
 
@@ -249,14 +249,14 @@ def _displaced(numbers: Numbers) -> str:
         return ""
     slope, larger = entries
     changes = (
-        f"changes the first deviation in the field by {_number(slope)}"
+        f"changes the initial deviation in FF2 by {_number(slope)}"
         if effect(slope)
-        else f"is not shown to change the first deviation in the field ({_number(slope)})"
+        else f"is not shown to change the initial deviation in FF2 ({_number(slope)})"
     )
     random = {
         1: "within a network, a random direction of equal length changes it less",
         0: "within a network, a random direction of equal length is not shown to change it less",
-        -1: "within a network, a random direction of equal length changes it more, to either side",
+        -1: "within a network, a random direction of equal length changes it more, up or down",
     }[effect(larger)]
     return (
         f"A displacement of activity along the shift at {PREPARATORY_TIME} s {changes}, in the study by "

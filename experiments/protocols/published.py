@@ -17,7 +17,7 @@ CURL: Final = {
     "interference": "What people learned of A does not consolidate if they learn B right after it, but does "
     "if they learn B four hours later (Brashers-Krug, Shadmehr & Bizzi 1996, doi 10.1038/382252a0); others "
     "find full interference even after a week (Caithness et al. 2004, doi 10.1523/JNEUROSCI.2214-04.2004). "
-    "Brashers-Krug et al. tested A a day later. Here A follows B at once, so that B may still be in force.",
+    "Brashers-Krug et al. tested A a day later. Here A follows B at once, so B may still be in force.",
     "spontaneous-recovery": "In people, adaptation to A comes back in the clamp, which two processes of "
     f"different speed explain ({SMITH}).",
     "error-clamps": "In people, what was learned of a force field persists much longer through error clamps "
@@ -30,7 +30,7 @@ CURL: Final = {
 ROTATION: Final = {
     "abrupt": "People learn a rotation of the cursor more slowly and less completely if they reach for "
     "several targets than for one (Krakauer et al. 2000, doi 10.1523/JNEUROSCI.20-23-08916.2000).",
-    "gradual": "People to whom the cursor was turned by 90 degrees in steps of 10 had larger after-effects "
+    "gradual": "People whose cursor was rotated by 90 degrees in steps of 10 had larger after-effects "
     "than those who met all of it at once (Kagerer, Contreras-Vidal & Stelmach 1997, doi "
     "10.1007/PL00005727).",
     "interference": "People relearn a rotation of 30 degrees faster a day later, but not if they learned the "
@@ -38,7 +38,7 @@ ROTATION: Final = {
     "a day later, or if A was learned for twice as long (Krakauer, Ghez & Ghilardi 2005, doi "
     "10.1523/JNEUROSCI.4218-04.2005). In people A returned a day or more later, as it did in the study of "
     "force fields by Brashers-Krug, Shadmehr & Bizzi (1996, doi 10.1038/382252a0). Here A follows B at once, "
-    "so that B may still be in force.",
+    "so B may still be in force.",
     "spontaneous-recovery": "In people, recovery in a clamp was shown after force fields "
     f"({SMITH}) and in saccades (Ethier, Zee & Shadmehr 2008, doi 10.1152/jn.00015.2008).",
     "error-clamps": "In people, a rotation that was learned fades in error clamps, as fast as without sight "

@@ -123,7 +123,7 @@ def _interference(found: Found, config: Protocols) -> str:
     if direction(found, alone) < 0:
         parts.append(
             f"It begins nearer to the line than after B alone, by {size_of(found[alone])}; after A, B starts "
-            "from what was learned of A and is learned less far, so that this does not show a memory of A."
+            "from what was learned of A and is learned less far, so this does not show a memory of A."
         )
     return " ".join(parts)
 
@@ -138,7 +138,7 @@ def _shares(found: Found, config: Protocols) -> list[str]:
         1: "This share is larger than after B alone",
     }[sign(than_alone)]
     return [
-        f"The three blocks of A start with compensation of {levels} % of A, so that what they gain is given "
+        f"The three blocks of A start with compensation of {levels} % of A, so what they gain is given "
         "as a share of what was missing.",
         f"{capitalised(relearning(found, config))} (difference {estimate(than_first)}).",
         f"{alone} (difference {estimate(than_alone)}).",
@@ -178,7 +178,7 @@ def _recovery(found: Found, config: Protocols) -> str:
     if confounded(found):
         return (
             f"{verdict} {left}. From such levels decay towards zero alone changes compensation, up or down, "
-            "so that this run cannot tell recovery from decay."
+            "so this run cannot tell recovery from decay."
         )
     return f"{verdict} {left}, near zero in all of them."
 
@@ -199,7 +199,7 @@ def _single(found: Found, config: Protocols) -> str:
     return (
         f"{capitalised(sensitivity(found, config))}; difference {estimate(found[FALLING])}. Here gradients "
         f"are not clipped and the learning rate is {config.single_rate:g}, against {config.learning_rate:g} "
-        "in the other protocols, so that only ratios between sizes mean something. The position term of the "
+        "in the other protocols, so only ratios between sizes mean something. The position term of the "
         "loss is an L1 distance, whose gradient hardly grows with the error, which makes a fall nearly "
         "inevitable."
     )

@@ -36,8 +36,8 @@ MEANING: Final = {  # format strings
     "interference": "A for {adaptation} updates, then B, its opposite, for as long, then A again for "
     "{relearning}. The sham learns B alone before A.",
     "spontaneous-recovery": "A, then B for {b} updates in every network{chosen}, then error clamps. The "
-    "sham practises without A and B. Recovery is a rise in the clamp that ends above zero, so that both have "
-    "to be shown; a memory of B that fades could raise the compensation to zero, but not above.",
+    "sham practises without A and B. Recovery is a rise in the clamp that ends above zero, so both have to "
+    "be shown; a memory of B that fades could raise the compensation to zero, but not above.",
     "error-clamps": "A, then a block of error clamps, compared with a washout of the same length.",
     "single-trials": "Single updates in A of several sizes, each between two error clamps.",
     "generalisation": "A towards one target only, the one to the right, then error clamps towards all of "

@@ -125,14 +125,14 @@ def _everyday(numbers: Mapping[str, Found], config: Rehabilitation) -> str:
 
 
 def _spacing(found: Found, config: Rehabilitation) -> str:
-    """Whether a spaced dose leaves another error than the dose at once, at the end and as long after it."""
+    """Whether a spaced dose leaves another error than the massed dose, at the end and as long after it."""
     if SPACED not in config.therapies:
         return ""
     end = found[after(LEFT, SPACED)]
     text = (
-        f"The same dose spaced out leaves {than(end)} at the end than the dose at once ({end.note})"
+        f"The same dose spaced out leaves {than(end)} at the end than the massed dose ({end.note})"
         if effect(end)
-        else "That a dose spaced out leaves another error at the end than the same dose at once is not "
+        else "That a dose spaced out leaves another error at the end than the same dose massed is not "
         f"shown ({number(end)})"
     )
     waited = found.get(after(WAITED, SPACED))
@@ -162,7 +162,7 @@ def _others(found: Found, config: Rehabilitation) -> str:
         if open_:
             shown.append(f"no difference shown with {listed(open_, 'or')}")
         parts.append(f"{time}, {listed(shown)}")
-    return f"Compared with the dose at once: {'; '.join(parts)}."
+    return f"Compared with the massed dose: {'; '.join(parts)}."
 
 
 def _size(found: Found, config: Rehabilitation) -> str:

@@ -75,7 +75,7 @@ def page(numbers: Mapping[str, Found], config: Rehabilitation, command: str) -> 
     return f"""# Rehabilitation: lesion, therapy, relearning
 
 {impaired(config)} They then go through a course of practice and everyday life, the same
-networks through every course, in which only the recurrent layer learns. Command: `{command}`
+networks through every course; only the recurrent layer learns. Command: `{command}`
 
 ## In short
 
@@ -169,7 +169,7 @@ def _beside_practice(found: Found, config: Rehabilitation) -> str:
             f" *{EVERYDAY}* has as many updates as *{PRACTICE}*: at the end, the two differ by what practice "
             "does and as much everyday life does not."
         )
-    return f"""## Other courses beside the dose at once
+    return f"""## Other courses beside the massed dose
 
 How much larger or smaller the error is than that of *{PRACTICE}*.{between}
 
@@ -199,7 +199,7 @@ def _equal_time(found: Found, config: Rehabilitation) -> str:
     rest = practice_and_rest(config, SPACED)[1]
     return f"""
 
-At the end of *{SPACED}* the last practice is {rest} updates ago, at the end of *{PRACTICE}*
+At the end of *{SPACED}* the last practice was {rest} updates ago, at the end of *{PRACTICE}*
 {config.everyday}. At equal time, {rest} updates after the last practice of both, the error of *{SPACED}*
 differs from that of *{PRACTICE}* by {cell(waited)} ({waited.note}). By then, *{SPACED}* has had
 {config.everyday} updates of everyday life, *{PRACTICE}* {rest}. So neither comparison keeps all else equal:

@@ -24,11 +24,11 @@ EVERYDAY, PRACTICE, DOUBLE, SPACED, ASSISTED, AUGMENTED = THERAPIES = (
 )  # fmt: skip
 MEANING: Final = {
     EVERYDAY: "everyday life alone, for as many updates as *practice*",
-    PRACTICE: "the dose at once, then everyday life",
+    PRACTICE: "the massed dose, then everyday life",
     DOUBLE: "twice the dose at once, then everyday life",
     SPACED: "the dose in parts between parts of everyday life, the last of them nearer to the end",
-    ASSISTED: "the dose at once, with a robot that helps as needed, then everyday life",
-    AUGMENTED: "the dose at once, with a robot that makes errors larger, then everyday life",
+    ASSISTED: "the massed dose, with a robot that helps as needed, then everyday life",
+    AUGMENTED: "the massed dose, with a robot that makes errors larger, then everyday life",
 }
 
 

@@ -101,9 +101,9 @@ def _tested_shift(adapting: Numbers, weights: InWeights | None) -> str:
         return in_activity
     again = weights.measures[AGAIN]
     test = "t test" if again.p_holm is not None else "t test, not corrected"
-    returns = "is" if effect(again) > 0 else "is not shown to be"
+    returns = "returns" if effect(again) > 0 else "is not shown to return"
     return (
-        f"{in_activity}; in weights, its length has no test, but the shift {returns} there again in FF2 "
+        f"{in_activity}; in weights, its length has no test, but the shift {returns} in FF2 "
         f"({_number(again)}, where 1 is all of it; {test})"
     )
 
@@ -191,7 +191,7 @@ def _savings(adapting: Numbers, config: SessionTests) -> str:
         return f"{text}{NOBODY}, so there is nothing to save."
     found = [regime for regime, its in adapting.items() if _any({regime: its}, SAVED_MAIN)]
     text += f"found in {_of(found, config)}." if found else (
-        "not found in any networks that adapt; the intervals exclude savings of more than "
+        "not found in any of the networks that adapt; the intervals exclude savings of more than "
         f"{_excluded(adapting, SAVED_MAIN)}, in the first trial of FF2 and in trials 2 to {EARLY}."
     )  # fmt: skip
     return f"{text} After as many trials of the opposite field: {_finding(_any(adapting, (DESPITE,)))}."
@@ -229,7 +229,7 @@ def _shift(numbers: Numbers, config: SessionTests) -> str:
             f"{100.0 * (CHANCE + (its[READ].value or 0.0)):.0f} % of trials of {_of((regime,), config)}"
             for regime, its in read.items()
         )
-        text += f" Activity before go tells the side of the field in {shares}."
+        text += f" A read-out of activity before go tells the side of the field in {shares}."
     return text
 
 
@@ -241,8 +241,8 @@ def _shift_after(adapting: Numbers, config: SessionTests) -> str:
     if found:
         return f"{text}found in {_of(found, config)}."
     return (
-        f"{text}not found in any networks that adapt; beyond the sham, the intervals exclude more than "
-        f"{_excluded(adapting, (SHIFT_BEYOND,))} of it."
+        f"{text}not found in any of the networks that adapt; beyond the sham, the intervals exclude more "
+        f"than {_excluded(adapting, (SHIFT_BEYOND,))} of it."
     )
 
 

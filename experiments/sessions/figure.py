@@ -50,7 +50,7 @@ def caption(networks: Sequence[str], count: int) -> str:
         f"kind: {rows}. Left ({left}): lateral deviation in every trial of the session, to the side to which "
         "the field of FF1 pushes; blue, with the field in FF1; grey, the sham, without it; shaded, trials "
         f"in the field. Middle ({middle}): activity before go along the shift, 0 at the end of NF1 and 1 at "
-        "the end of FF1. The scale is the shift itself, so that activity without a shift is noise; the axis "
+        "the end of FF1. The scale is the shift itself, so activity without a shift is noise; the axis "
         f"is cut at {SHIFT_AXIS[0]:g} and {SHIFT_AXIS[1]:g}. Right ({right}): what washouts of several "
         "lengths leave of the after-effect (triangles), and savings in the trial that follows (squares), "
         "both beyond the sham."

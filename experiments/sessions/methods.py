@@ -40,7 +40,7 @@ def training(config: Sessions) -> str:
     taught = f"""
 
 **Some were taught more than reaching.** In the first {100.0 * config.reading_share:g} % of updates, a linear
-read-out of their activity learns to report the strength of the field at every moment. Its square error is
+read-out of their activity learns to report the strength of the field at every moment. Its squared error is
 added to the loss that trains the network, with a weight of {config.reading:g} that falls linearly to 0.
 What it reads goes neither to the arm nor back to the network. Networks trained on *reaching alone* lack this
 loss; in all else they are trained like those of *one field*."""
@@ -72,7 +72,7 @@ def tests(config: SessionTests) -> str:
     return f"""All are tested with fixed weights, in sessions of {nf1 + ff1 + nf2 + ff2} trials: NF1 without a
 field ({nf1} trials), FF1 in a curl field of {abs(config.b):g} N s/m ({ff1}), a washout, NF2 ({nf2}), and FF2
 in the same field ({ff2}). There are {config.tests} sessions with the field to each side,
-{config.tests * len(SIGNS)} in all; each is gone through {N_TARGETS} times, side by side, with another target
+{config.tests * len(SIGNS)} in all; each is run {N_TARGETS} times side by side, each time with another target
 first, so that every trial is measured on all targets. A *sham* is the same session, with the same noise,
 without a field in FF1."""
 
@@ -106,11 +106,11 @@ def definitions() -> str:
         "the sham, too.",
         LENGTH: f"change of activity before go ({PREPARATORY_TIME:g} s into the trial; go comes at "
         f"{PROBE_GO:g} s) from the end of NF1 to the end of FF1, mean over targets, as a share of the length "
-        "of activity in NF1. It is measured off the force axes, along the direction that the change has in "
-        "the other sessions, less the same of the sham. Without a shift that sessions share it is 0 on "
-        "average.",
+        "of activity in NF1. It is measured orthogonally to the force axes, along the direction that the "
+        "change has in the other sessions, less the same of the sham. Without a shift that sessions share it "
+        "is 0 on average.",
         SHIFT: "the same activity at the end of NF2, projected on the shift: 0 is the end of NF1 and 1 that "
-        "of FF1, so that the scale presupposes a shift.",
+        "of FF1, so the scale presupposes a shift.",
         SHIFT_BEYOND: "that, less the same of the sham.",
         READ: "share of trials, from the second of FF1 on, in which a linear read-out, fitted to the other "
         f"sessions, reads from the same activity to which side the field pushes, less {CHANCE:g}.",

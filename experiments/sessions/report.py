@@ -70,7 +70,7 @@ intervals.
 
 ## Measures
 
-{bold_means("all tests of the networks tested here")} Lengths of 0.000 mm lie within 0.5 µm of zero: after the
+{bold_means("all tests of the networks tested here")} Values of 0.000 mm lie within 0.5 µm of zero: after the
 washout, a session and its sham are then the same.
 
 {table}

@@ -73,9 +73,9 @@ def washout_section(
 ## Shorter washouts
 
 The same sessions with a washout of {listed(washouts)}, up to the first trial of FF2. *After-effect in the
-last trial*: deviation in it, less that of the sham; negative to the side opposite to that of the field. What
-is left after that trial is less. *Savings*: as above, in the first trial of FF2. As long as an after-effect
-is left, so is what was learned in FF1, and a better first trial need not be more than that.
+last trial*: deviation in it, less that of the sham; negative to the side opposite to that of the field. Less
+is left after that trial. *Savings*: as above, in the first trial of FF2. While an after-effect is left, so
+is part of what was learned in FF1, and a better first trial may be no more than that.
 
 {table}
 """

@@ -97,9 +97,9 @@ Networks whose memory is reset in every trial and whose recurrent weights learn 
 four phases of `experiments.savings`; from the page of all results, `RESULTS.md`, whose tests decide what is
 bold. They are other networks: {networks} of the study's protocol, which {_seen(STUDY_DELAYS)}. Those
 of the sessions, {config.networks}{trained_for}, {_seen(config.delays)}. Their washouts differ, too. So
-they differ in more than the place of their memory. The length of the shift is that of a vector here, never
-negative and without a test; that it is there again in FF2, where 1 is all of it, shows that it is no
-accident. What is left of it beyond the sham is {UPPER_BOUND}.
+more than the place of memory differs. The length of the shift is that of a vector here, never
+negative and without a test; its return in FF2, where 1 is all of it, shows that it is not
+chance. What is left of it beyond the sham is {UPPER_BOUND}.
 
 {markdown_table(("measure", "learned in weights", "networks"), rows)}
 """

@@ -165,11 +165,18 @@ def _tested(source: Source, its: Mapping[str, Verdict], saved: float) -> str:
         return f"{text}; ruled out: {listed(ruled_out)}." if ruled_out else f"{text}."
     one = len(ruled_out) == 1
     none = saved > 0.0 and all(verdict.forecast[start] <= 0.0 for verdict in fitting)
-    others = [verdict for verdict in fitting if verdict.fit is not None and verdict.theory in ruled_out]
-    fit = f" {'fits' if one else 'fit'} {no_worse}{', and' if none else ', but'}" if others else ""
-    not_ = "does not" if one else "do not"
-    what = f"{'forecasts' if one else 'forecast'} no savings" if none else f"{not_} forecast these savings"
-    return f"{begin(listed(ruled_out))}{fit} {what}: {'it predicts' if one else 'they predict'} {said}."
+    others = [verdict.theory for verdict in fitting if verdict.fit and verdict.theory in ruled_out]
+    reference = [theory for theory in ruled_out if theory not in others]  # one rate
+    first = reference or ruled_out
+    singular = len(first) == 1
+    what = "no savings" if none else "these savings"
+    forecast = f"forecast{'s' * singular}" if none else f"{'does' if singular else 'do'} not forecast"
+    fit = "" if reference or not others else f" fit{'s' * singular} {no_worse}, {'and' if none else 'but'}"
+    text = f"{begin(listed(first))}{fit} {forecast} {what}"
+    if reference and others:
+        few = len(others) == 1
+        text += f"; nor do{'es' * few} {listed(others)}, which fit{'s' * few} {BEFORE} no worse"
+    return f"{text}: {'it predicts' if one else 'they predict'} {said}."
 
 
 def _untested(source: Source, its: Mapping[str, Verdict], after: bool) -> str:
@@ -187,9 +194,8 @@ def _untested(source: Source, its: Mapping[str, Verdict], after: bool) -> str:
     by = listed([format_value(-verdict.fit.mean) for verdict in worse if verdict.fit is not None])
     return (
         f"{begin(listed([verdict.theory for verdict in worse]))} {fit} "
-        f"{'those trials' if after else BEFORE} worse than one rate, by {by} nats per datum, so that this is "
-        f"no test of {it} at this time scale "
-        f"({predict} {_predicted(source, worse)})."
+        f"{'those trials' if after else BEFORE} worse than one rate, by {by} nats per datum, so this is no "
+        f"test of {it} at this time scale ({predict} {_predicted(source, worse)})."
     )
 
 
@@ -293,7 +299,7 @@ def sentence(source: Source, verdict: Verdict) -> str:
     less += ["the trials before it" if less else BEFORE] if worse else []
     if less:
         text += f". {begin(listed(less))} {'are' if worse else 'is'} less probable than under one rate"
-        text += ", so that this is no test of it" if worse else ""
+        text += ", so this is no test of it" if worse else ""
     return f"{text}."
 
 

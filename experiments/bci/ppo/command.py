@@ -1,4 +1,4 @@
-"""A reinforcement learner at a brain-computer interface: savings and memory trace under a turned decoder.
+"""A reinforcement learner at a brain-computer interface: savings and memory trace under a rotated decoder.
 
     python -m experiments.bci.ppo --preset quick|smoke [--out runs/bci-ppo-quick]
 

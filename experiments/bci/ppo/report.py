@@ -73,7 +73,7 @@ def page(numbers: Mapping[str, Found], config: BciPpo, command: str) -> str:
 The actions of an agent are the activity of {config.units} units, which moves a cursor through a linear
 decoder. The agent learns by PPO from rewards: nothing tells it the decoder, or that it has changed. The
 phases are an intuitive decoder (NF1), one that turns the cursor by {config.angle:g}° (FF1), the intuitive one
-again (NF2, the washout) and the turned one again (FF2). Command: `{command}`
+again (NF2, the washout) and the rotated one again (FF2). Command: `{command}`
 
 ## In short
 
@@ -102,11 +102,11 @@ From then on the noise on actions is fixed, so that FF1 and FF2 are explored ali
 
 ## Where a trace can be
 
-The turned decoder reads the same two dimensions of activity as the intuitive one. So a trace cannot lie in
+The rotated decoder reads the same two dimensions of activity as the intuitive one. So a trace cannot lie in
 activity that leaves the cursor unmoved, as it can if decoders read different dimensions (Losey et al. 2024,
 doi 10.1016/j.cub.2024.03.003, and the networks of `python -m experiments.bci`). Whatever activity keeps of
-the turned decoder shows in the movement of the cursor; what else is kept is in the weights. Speed shows in
-progress, too: through the turned decoder, a straight movement makes progress at
+the rotated decoder shows in the movement of the cursor; what else is kept is in the weights. Speed shows in
+progress, too: through the rotated decoder, a straight movement makes progress at
 {math.cos(math.radians(config.angle)):.2g} of its speed, so a slower cursor makes less of it, whatever
 activity has kept.
 
@@ -119,7 +119,7 @@ between the two pages; their measures are the same.
 def in_short(found: Found) -> str:
     """Return what the tests say: learning, control after the washout, savings, and the trace."""
     control = (
-        f"PPO learns to move the cursor to within {_number(found[BEFORE])} of the target. The turned "
+        f"PPO learns to move the cursor to within {_number(found[BEFORE])} of the target. The rotated "
         f"decoder raises the error to {_number(found[PERTURBED])}, of which learning removes "
         f"{_number(found[LEARNED])}."
     )
@@ -145,31 +145,33 @@ def _washout(found: Found) -> str:
 
 
 def _trace(found: Found) -> str:
-    """Whether activity in the washout holds a trace of the turned decoder, if speed does not hide that."""
+    """Whether activity in the washout holds a trace of the rotated decoder, if speed does not hide that."""
     trace, faster = found[TRACE_BEYOND], found[FASTER]
     speed, progress = side_of_interval(faster), sign(trace)
     if speed and progress in (0, speed):
         differs = {
-            1: f"makes more progress through the turned decoder than that of the sham, by {size_of(trace)}",
-            -1: f"makes less progress through the turned decoder than that of the sham, by {size_of(trace)}",
-            0: "makes no measurably different progress through the turned decoder from that of the sham "
+            1: f"makes more progress through the rotated decoder than that of the sham, by {size_of(trace)}",
+            -1: f"makes less progress through the rotated decoder than that of the sham, by {size_of(trace)}",
+            0: "makes no measurably different progress through the rotated decoder from that of the sham "
             f"({_number(trace)})",
         }[progress]
         return (
             f"At the end of the washout, activity {differs}. But the cursors are also "
             f"{'faster' if speed > 0 else 'slower'}, by {size_of(faster)} at the peak, and speed alone "
-            "changes progress, so this tells nothing about a trace of the turned decoder."
+            "changes progress, so this says nothing about a trace of the rotated decoder."
         )
     if progress > 0:
         share = f", {_number(found[KEPT])} of the progress that was learned" if KEPT in found else ""
-        return f"Activity still holds a trace of the turned decoder, {_number(trace)} beyond the sham{share}."
+        return (
+            f"Activity still holds a trace of the rotated decoder, {_number(trace)} beyond the sham{share}."
+        )
     if progress < 0:
         return (
-            "Activity shows no trace of the turned decoder: it makes less progress through it than the "
+            "Activity shows no trace of the rotated decoder: it makes less progress through it than the "
             f"activity of the sham, by {size_of(trace)}; the peak speed of the cursor differs by "
             f"{_number(faster)}."
         )
-    return f"No trace of the turned decoder is shown in the activity of the washout ({_number(trace)})."
+    return f"No trace of the rotated decoder is shown in the activity of the washout ({_number(trace)})."
 
 
 def _saved(found: Found) -> str:
@@ -197,8 +199,8 @@ def caption(config: BciPpo) -> str:
     return (
         f"Means over {config.agents} agents; bands and bars are 95 % t intervals, dots agents. **a**, "
         "distance of the cursor from the target at the end of the trial, in probes, on a logarithmic axis; "
-        "blue, with the turned decoder in FF1; grey, the sham; shaded, FF1 and FF2. **b**, savings: the "
-        "error of the sham minus that after a turned FF1, in the first probe of FF2 and on average over "
+        "blue, with the rotated decoder in FF1; grey, the sham; shaded, FF1 and FF2. **b**, savings: the "
+        "error of the sham minus that after an FF1 with it, in the first probe of FF2 and on average over "
         "FF2. **c**, memory trace of perturbed agents (blue) and of shams (grey)."
     )
 

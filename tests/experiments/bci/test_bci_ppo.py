@@ -156,9 +156,9 @@ def test_what_is_planted_is_found_and_said(trace, saved):
 @pytest.mark.parametrize(
     ("trace", "faster", "said"),
     [
-        (-0.1, -0.08, "makes less progress through the turned decoder than that of the sham, by 100"),
-        (0.1, 0.08, "makes more progress through the turned decoder than that of the sham, by 100"),
-        (0.0, -0.08, "makes no measurably different progress through the turned decoder"),
+        (-0.1, -0.08, "makes less progress through the rotated decoder than that of the sham, by 100"),
+        (0.1, 0.08, "makes more progress through the rotated decoder than that of the sham, by 100"),
+        (0.0, -0.08, "makes no measurably different progress through the rotated decoder"),
         (0.1, -0.08, "still holds a trace"),
         (-0.1, 0.08, "shows no trace"),
     ],
@@ -167,7 +167,7 @@ def test_a_trace_that_speed_alone_could_make_or_hide_is_none(trace, faster, said
     text = in_short(quantities(agent_values(planted(trace, 0.02, faster)), 0)[GROUP])
     assert said in text
     confounded = trace * faster > 0.0 or trace == 0.0
-    assert ("this tells nothing about a trace" in text) == confounded
+    assert ("this says nothing about a trace" in text) == confounded
     assert (f"{'faster' if faster > 0.0 else 'slower'}, by 80.0 mm/s" in text) == confounded
 
 

@@ -98,7 +98,7 @@ def test_a_step_is_found_between_its_sizes_and_not_between_the_others():
     assert high.ci[0] < high.value < high.ci[1] and high.p_holm < 1e-3 < flat.p_holm
     words = in_steps(steps, "x", MEANS)
     assert words.startswith("larger at 128 than at 64 units (p = ")
-    assert "not measurably different at 32 and 64 units (p = " in words
+    assert "not measurably different between 32 and 64 units (p = " in words
     assert [line.split(" | ")[0] for line in steps_table(steps, ["x"], MEANS).splitlines()[2:]] == [
         "| x, 64 units less 32 units", "| x, 128 units less 64 units",
     ]  # fmt: skip

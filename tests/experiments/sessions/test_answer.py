@@ -66,7 +66,7 @@ def test_where_savings_and_the_shift_appear_follows_from_the_tests():
         "A preparatory shift in FF1: found in activity (t test of its length); in weights, its length"
         in first
     )
-    assert "the shift is there again in FF2 (1.00 [0.50, 1.50], where 1 is all of it; t test)" in first
+    assert "the shift returns in FF2 (1.00 [0.50, 1.50], where 1 is all of it; t test)" in first
     assert first.endswith("A shift that outlasts the washout: found in weights only.**")
     saved = adapted | {SAVED_EARLY: CLEAR, SHIFT_BEYOND: CLEAR}
     first = answer(numbers_of(**saved), in_weights(False, True), CONFIG).splitlines()[0]
@@ -122,7 +122,10 @@ def test_what_is_not_shown_is_excluded_by_its_interval():
     highest = max(numbers[ADAPTATION][name].ci[1] for name in (CLAIMED[1], CLAIMED[2]))
     stated = float(text.split("exclude savings of more than ")[1].split(" mm")[0])
     assert highest <= stated < 2.0 * highest + 0.01
-    assert "not found in any networks that adapt; beyond the sham, the intervals exclude more than" in text
+    assert (
+        "not found in any of the networks that adapt; beyond the sham, the intervals exclude more than"
+        in text
+    )
 
 
 def test_networks_that_do_not_adapt_answer_nothing():
@@ -171,7 +174,7 @@ def test_a_shift_in_weights_that_does_not_come_back_is_not_found():
         weights.measures[AGAIN], value=0.1, ci=(-0.5, 0.7), p=0.5, p_holm=None
     )
     first = answer(numbers_of(**{ADAPTED: CLEAR, LENGTH: CLEAR}), weights, CONFIG).splitlines()[0]
-    assert "in weights, its length has no test, but the shift is not shown to be there again in FF2" in first
+    assert "in weights, its length has no test, but the shift is not shown to return in FF2" in first
     assert "(0.100 [-0.500, 0.700], where 1 is all of it; t test, not corrected)" in first
 
 

@@ -228,18 +228,18 @@ def short(run, its, every=60):
 def test_the_short_answer_follows_the_tests_and_says_what_a_trial_is(run):
     both = short(run, planted_verdicts())
     assert "*planted*, 2 networks of 8 units: savings at the start" in both
-    fit = "One rate and memory of errors fit the trials before FF2 no worse than one rate"
-    assert f"{fit}, and forecast no savings: they" in both
+    nor = "nor does memory of errors, which fits the trials before FF2 no worse: they predict"
+    assert f"One rate forecasts no savings; {nor}" in both
     assert "They include what practice alone changes, since no sham was given (`--sham`)." in both
     some = short(run, planted_verdicts(forecast={"start": 0.0004, "early": 0.0}))
-    assert f"{fit}, but do not forecast these savings: they predict 0.00 to 0.40 mm." in some
+    assert f"One rate does not forecast these savings; {nor} 0.00 to 0.40 mm." in some
     assert "A trial of the models is 60 updates of 8 reaches, 480 reaches in all." in both
     held = short(run, planted_verdicts(p_holm={"start": 0.5, "early": 0.5}), every=12)
     assert "not ruled out: memory of errors; ruled out: one rate." in held and "is 12 updates" in held
     worse = short(run, planted_verdicts(fit=estimate(-0.4, -0.5, -0.3, 1e-5), fit_p_holm=1e-5))
     assert "One rate forecasts no savings: it predicts 0 mm." in worse
     assert "Memory of errors fits the trials before FF2 worse than one rate, by 0.4 nats" in worse
-    assert "by 0.4 nats per datum, so that this is no test of it at this time scale (it predicts" in worse
+    assert "by 0.4 nats per datum, so this is no test of it at this time scale (it predicts" in worse
     contexts = planted_verdicts() | {"coin": planted_verdicts()["one-rate"]}
     assert "mean retention is fixed at 0.9425 per trial, the value fitted to people" in short(run, contexts)
     schedule = "phases of 120 (NF1), 120 (FF1), 120 (NF2) and 120 (FF2) updates, shorter than those of the"
