@@ -88,7 +88,7 @@ def group_values(
         group: The participants.
         start: Trials that count as the start of a phase.
         block: Trials per point of a learning curve.
-        points: Points of the curves to which learning rates are fitted; see `shared_points`.
+        points: Points of the curves that count for learning rates and trials to half; see `shared_points`.
         criteria: Measure to the deviation to which trials are counted, that of the main group in a sham too;
             see `half_starts`.
         fields: Phases in the field; FF2 alone in a sham.
@@ -105,13 +105,13 @@ def group_values(
         rates, halves = {}, {}
         for phase in fields:
             rates[phase], failures = _rates(measured, phase, fields, block, points)
-            halves[phase] = _trials_to_half(measured, phase, block, criteria[name])
+            halves[phase] = _trials_to_half(measured, phase, block, points, criteria[name])
             reasons += [
                 f"{name}, {rate_of(phase)} of participant {group.participants[i]}: {reason}"
                 for i, reason in failures.items()
             ]
             reasons += [
-                f"{name}, {half_of(phase)} of participant {group.participants[i]}: it is never down to it"
+                f"{name}, {half_of(phase)} of participant {group.participants[i]}: the phase ends before it"
                 for i in np.flatnonzero(np.isnan(halves[phase]))
             ]
         values[name] = _errors(measured, start, rates, halves)
@@ -218,17 +218,23 @@ def trials_in_window(block: int) -> int:
     return block * math.ceil(WINDOW / block)
 
 
-def _trials_to_half(measured: Measured, phase: str, block: int, criterion: float) -> Floats:
-    """Trials until the deviation of every participant is down to a criterion, (n,); NaN if it never is."""
+def _trials_to_half(measured: Measured, phase: str, block: int, points: int, criterion: float) -> Floats:
+    """Trials until the deviation of every participant is down to a criterion, (n,).
+
+    All trials of the points that count if it is not down to it by then; NaN if the phase of the participant
+    ends earlier, or has no values.
+    """
     middles, curves = measured.blocks(phase, block)
     before = (middles - 1.0).astype(np.int64)  # trials before the middle of every block
     trials = np.full(len(curves), np.nan)
     for i, curve in enumerate(curves):
-        there = np.flatnonzero(np.isfinite(curve))
+        there = np.flatnonzero(np.isfinite(curve[:points]))
         if there.size:
             index = np.array([0])
             own = PhaseCurves(index, there, before[there], index, curve[None, there])
             trials[i] = trials_to_half(own, criterion, 1.0, trials_in_window(block) // block)[0]
+            if np.isnan(trials[i]) and measured.lengths[phase][i] >= points * block:
+                trials[i] = points * block
     return trials
 
 

@@ -149,7 +149,8 @@ def _definitions(analysis: Analysis) -> str:
   {block * analysis.points} trials, which {shared}.
 - *Initial savings*: start of FF1 less that of FF2. *Rate savings*: learning rate in FF2 less that in FF1.
 - *Trials to half*: trials until the deviation, in means of {trials_in_window(block)} trials after the first
-  point, is half of the mean start of FF1. *Trials saved*: those in FF1 less those in FF2."""
+  point, is half of the mean start of FF1; {block * analysis.points} if it is not within the trials above.
+  *Trials saved*: those in FF1 less those in FF2; if anything, they are understated."""
     measures = analysis.group.measures
     definitions = [
         *([of_errors] if set(measures) != {FORCE_INDEX} else []),

@@ -41,7 +41,7 @@ LEGEND = (
     f"shares with savings of networks ({INTERVALS['paired fraction']}) and of pairs of networks "
     f"({INTERVALS['all-pairs fraction']}). "
     "p: t tests, paired for savings; p (Holm): corrected for the two measures of savings. Trials to half: "
-    "until the deviation is half of that at the start of FF1."
+    "until the deviation is half of that at the start of FF1; the whole phase, if it never is."
 )
 PERCENT = 100.0
 Row = tuple[str, ...]

@@ -4,10 +4,15 @@ The learning rate of an exponential needs a phase that comes near its asymptote:
 asymptote trade off, and their fits may double or halve a difference between two curves. Trials to a criterion
 are read off the curve, whatever its shape, as Ebbinghaus (1885) counted what he saved. They contain both ways
 of saving, since a curve that begins nearer to the criterion, or falls faster, gets there earlier.
+
+Both phases count for as many trials as the shorter one has. A network that is not down to the criterion by
+then counts as all of these trials: to leave it out would keep the fast ones only, and in a shorter FF2 that
+alone would look like savings. Counted so, savings are if anything understated.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +43,8 @@ class TrialsSaved:
         ci: Interval of the ratio.
         paired_fraction: Fraction of networks that need fewer trials in FF2 than themselves in FF1.
         paired_ci: Its interval.
-        networks: Networks that meet the criterion in both phases; the others are left out.
+        networks: Number of networks.
+        reached: Networks that meet the criterion in both phases.
     """
 
     criterion: float
@@ -51,9 +57,12 @@ class TrialsSaved:
     paired_fraction: float
     paired_ci: Interval
     networks: int
+    reached: int
 
 
-def trials_to_half(curves: PhaseCurves, criterion: float, side: float, window: int = WINDOW) -> Floats:
+def trials_to_half(
+    curves: PhaseCurves, criterion: float, side: float, window: int = WINDOW, last: float | None = None
+) -> Floats:
     """Return after how many trials of a phase the deviation of every network is down to a criterion.
 
     It is read off the probe at update 0, and from then on off windowed means, with straight lines between.
@@ -63,10 +72,17 @@ def trials_to_half(curves: PhaseCurves, criterion: float, side: float, window: i
         criterion: Deviation to the side of the field [m].
         side: 1 if the field pushes to the right, -1 if to the left.
         window: Probes per window.
+        last: Trial after which the phase does not count; by default all of it does.
 
     Returns:
-        (n,) trials; 0 if the phase starts there, NaN if it never gets there.
+        (n,) trials; 0 if the phase starts there, NaN if it does not get there.
     """
+    if last is not None:
+        count = int(np.searchsorted(curves.trials, last, side="right"))
+        curves = dataclasses.replace(
+            curves, updates=curves.updates[:count], trials=curves.trials[:count],
+            deviation=curves.deviation[:, :count],
+        )  # fmt: skip
     probes = curves.deviation[:, 1:]
     deviation = side * np.concatenate([curves.deviation[:, :1], windowed_mean(probes, window)], axis=1)
     trials = np.concatenate([curves.trials[:1], windowed_mean(curves.trials[1:], window)])
@@ -94,10 +110,10 @@ def trials_saved(
     """
     sampling = sampling or Sampling()
     criterion = HALF * side * float(ff1.deviation[:, 0].mean())
-    trials = [trials_to_half(curves, criterion, side, window) for curves in (ff1, ff2)]
-    both = np.isfinite(trials[0]) & np.isfinite(trials[1])
-    first, second = (each[both] for each in trials)
-    mean1, mean2 = (float(each.mean()) if each.size else np.nan for each in (first, second))
+    last = float(min(ff1.trials[-1], ff2.trials[-1]))
+    trials = [trials_to_half(curves, criterion, side, window, last) for curves in (ff1, ff2)]
+    first, second = (np.where(np.isnan(each), last, each) for each in trials)
+    mean1, mean2 = float(first.mean()), float(second.mean())
     return TrialsSaved(
         criterion=criterion,
         ff1=mean1,
@@ -108,5 +124,6 @@ def trials_saved(
         ci=ratio_interval(second, first, sampling),
         paired_fraction=paired_fraction(first, second),
         paired_ci=paired_fraction_interval(first, second, sampling),
-        networks=int(both.sum()),
+        networks=first.size,
+        reached=int(np.isfinite(trials).all(axis=0).sum()),
     )

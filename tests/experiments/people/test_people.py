@@ -100,7 +100,7 @@ def test_savings_are_those_of_the_package_if_nothing_is_missing(tmp_path):
     assert ours[AFTER].value == pytest.approx(1e3 * theirs.after_effect.mean)  # this field pushes to the left
 
 
-def test_trials_saved_are_those_of_the_package_and_none_are_counted_who_never_get_there(tmp_path):
+def test_trials_saved_are_those_of_the_package_and_who_never_gets_there_counts_as_all_trials(tmp_path):
     trial_table(tmp_path / "lab.csv", noise=1.0)
     lab = config(tmp_path / "lab.csv", start=4)
     found = numbers_of(analyse(lab))["lateral_deviation"]
@@ -118,8 +118,14 @@ def test_trials_saved_are_those_of_the_package_and_none_are_counted_who_never_ge
             row["max dev"] = "20.0"
     analysis = analyse(config(write(tmp_path / "lab.csv", rows)))
     values = analysis.values["lateral_deviation"]
+    assert np.isfinite(values[TRIALS_SAVED]).all()
+    assert values[half_of("FF2")][2] == analysis.points * analysis.block > values[half_of("FF2")].min()
+    last = max(row["trial"] for row in rows)
+    short = [row for row in rows if row["subj"] != "P2" or row["trial"] < last]  # without the last trial
+    analysis = analyse(config(write(tmp_path / "lab.csv", short)))
+    values = analysis.values["lateral_deviation"]
     assert np.flatnonzero(np.isnan(values[TRIALS_SAVED])).tolist() == [2]
-    assert "lateral_deviation, trials to half in FF2 of participant P2: it is never down to it" in (
+    assert "lateral_deviation, trials to half in FF2 of participant P2: the phase ends before it" in (
         analysis.left_out
     )
 

@@ -62,12 +62,23 @@ def test_straight_lines_between_probes():
     assert np.isnan(trials_to_half(line, 0.5, 1.0, window=1)).all()
 
 
-def test_networks_that_never_get_there_are_left_out():
+def test_networks_that_never_get_there_count_as_all_trials():
     ff1 = curves([[4.0, 3.0, 1.0, 1.0], [4.0, 4.0, 4.0, 4.0]])
     saved = trials_saved(ff1, ff1, 1.0, window=1)
-    assert saved.networks == 1 and saved.difference == 0.0 and saved.ratio == 1.0
-    none = trials_saved(curves([[4.0, 4.0]]), curves([[4.0, 4.0]]), 1.0, window=1)
-    assert none.networks == 0 and np.isnan(none.ratio) and np.isnan(none.ci).all()
+    assert (saved.networks, saved.reached) == (2, 1) and saved.difference == 0.0 and saved.ratio == 1.0
+    assert saved.ff1 == pytest.approx((12.0 + 24.0) / 2)
+    none = trials_saved(curves([[4.0, 4.0]] * 2), curves([[4.0, 4.0]] * 2), 1.0, window=1)
+    assert (none.networks, none.reached, none.ff1, none.ratio) == (2, 0, 8.0, 1.0)
+
+
+@pytest.mark.parametrize("probes", [(30, 12), (12, 30), (30, 2), (2, 30), (30, 1)])
+def test_phases_of_other_lengths_save_nothing_if_their_curves_are_the_same(probes):
+    """Of networks that differ in their rates; in the shorter phase only the fast ones get there."""
+    rates = np.linspace(0.005, 0.1, 9)[:, None]
+    both = [curves(4.0 * np.exp(-rates * 8 * np.arange(count))) for count in probes]
+    saved = trials_saved(*both, 1.0, window=3)
+    assert saved.difference == 0.0 and saved.networks == 9 and saved.reached < 9
+    assert saved.paired_fraction == 0.5  # all are ties
 
 
 def test_a_start_below_the_criterion_takes_no_trials():
