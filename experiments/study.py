@@ -107,6 +107,32 @@ def quantity(
     )  # fmt: skip
 
 
+def unpaired(name: str, first: ArrayLike, second: ArrayLike, unit: str) -> Quantity:
+    """Return how much larger the mean of one sample is than that of another, of other networks or people.
+
+    With the interval and p of Welch's t test, which lets the samples differ in their spread; neither if one
+    has fewer than two values, or none of them has any spread. The note has both sizes.
+
+    Args:
+        name: Name of the quantity.
+        first: (n,) finite, in `unit`.
+        second: (m,) finite.
+        unit: Of both.
+    """
+    from scipy.stats import ttest_ind  # a second of import
+
+    one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    note, count = f"{one.size} and {other.size}", one.size + other.size
+    if min(one.size, other.size) == 0:
+        return Quantity(name, None, NO_INTERVAL, count, unit, note=note)
+    difference = float(one.mean() - other.mean())
+    if min(one.size, other.size) < 2 or max(np.ptp(one), np.ptp(other)) == 0.0:
+        return Quantity(name, difference, NO_INTERVAL, count, unit, note=note)
+    test = ttest_ind(one, other, equal_var=False)
+    low, high = test.confidence_interval(CONFIDENCE)
+    return Quantity(name, difference, (float(low), float(high)), count, unit, float(test.pvalue), note)
+
+
 @dataclass(frozen=True)
 class Reference:
     """One number of the study.

@@ -145,7 +145,8 @@ def _speed(row: Row) -> str:
 def _seeds_needed(measure: str) -> Callable[[Row], str]:
     def cell(row: Row) -> str:
         test = savings_test(row, measure)
-        return MISSING if test.get("seeds_needed") is None else str(test["seeds_needed"])
+        seeds, most = test.get("seeds_needed"), test.get("most_seeds")
+        return MISSING if seeds is None else str(seeds) if most is None else f"{seeds} ({most})"
 
     return cell
 

@@ -17,7 +17,13 @@ from experiments.benchmark.protocol import REACHED
 from experiments.runs.tables import format_p
 from savings_gym.arrays import MM
 from savings_gym.files import jsonable
-from savings_gym.metrics.power import LEVEL, MOST_NETWORKS, networks_for_effect, smallest_effect
+from savings_gym.metrics.power import (
+    LEVEL,
+    MOST_NETWORKS,
+    largest_deviation,
+    networks_for_effect,
+    smallest_effect,
+)
 from savings_gym.metrics.statistics import effect_size_of_t, holm
 
 Row = dict[str, Any]
@@ -139,12 +145,15 @@ def _measured(row: Row, name: str) -> str:
     wanted, seeds = of_interest(row, name), test["seeds_needed"]
     if wanted is not None:
         effect = f"{scale * wanted:.{decimals}f}{unit}"
-        number = f"more than {MOST_NETWORKS}" if seeds is None else str(seeds)
+        number, most = (
+            f"more than {MOST_NETWORKS}" if its is None else str(its) for its in (seeds, test["most_seeds"])
+        )
         excluded = test["ci"][1] < wanted
         notes.append(
             f"savings of {effect} or more are excluded"
             if excluded
-            else f"inconclusive; {number} seeds would be needed to detect {effect}"
+            else f"inconclusive; {number} seeds would be needed to detect {effect}, or {most} if the SD is "
+            "at its upper 80 % limit"
         )
     return "; ".join([text, *notes])
 
@@ -152,17 +161,22 @@ def _measured(row: Row, name: str) -> str:
 def _power(row: Row, name: str, tests: int) -> Row:
     """Effect size of a test, the smallest effect it could have seen, and the seeds that settle it.
 
-    The level is that of the first step of Holm's correction.
+    The level is that of the first step of Holm's correction. Few seeds give an uncertain SD, so the seeds are
+    given for its estimate and for its upper limit, see `power.largest_deviation`.
     """
     test = savings_test(row, name)
     spread, n, t = deviation(test), test["networks"], test["t"]
     size, ends = effect_size_of_t(np.nan if t is None else t, n)
-    result: Row = {"effect_size": size, "effect_size_ci": list(ends), "smallest": None, "seeds_needed": None}
+    result: Row = {
+        "effect_size": size, "effect_size_ci": list(ends), "smallest": None, "seeds_needed": None,
+        "most_seeds": None,
+    }  # fmt: skip
     if spread is not None:
         wanted = of_interest(row, name)
         result["smallest"] = spread * smallest_effect(n, LEVEL / tests)
         if wanted:
             result["seeds_needed"] = networks_for_effect(wanted / spread, LEVEL / tests)
+            result["most_seeds"] = networks_for_effect(wanted / largest_deviation(spread, n), LEVEL / tests)
     return dict(jsonable(result))
 
 

@@ -19,15 +19,17 @@ from savings_gym.files import write_atomically, write_json
 COMPARED: Final = ("quantity", "study", "ours [95 % interval]", "p (Holm)", "networks", "verdict")
 OWN: Final = ("quantity", "ours [95 % interval]", "p", "p (Holm)", "networks", "note")
 MEANING = """\
-Verdicts are tests of equivalence. The margin was declared before the runs of this page, after runs of other \
-schedules: how far the study's own two sets of networks lie apart (0.45 mm of a deviation, 0.1 mm of \
-savings; half its own interval where it gives one, and otherwise the same share, 1.3 %), \
-plus the error of reading its plot. *agrees*: our whole 95 % interval \
-lies within the margin of the study's value. *differs*: it lies wholly outside. *undecided*: it crosses the \
-margin. The direction of an effect is named beside them. *not testable*: we have no such number; the reason \
-follows. The study's numbers come from 40 networks per size and its full schedule; those marked ~ are read \
-off its plots, or stand for a range that it prints. Our \
-washout residual and peak speed are means over the last five probes of a phase; the study \
+Verdicts are tests of equivalence. The margin was declared before the runs of this page, after runs of \
+other schedules: how far the study's own two sets of networks lie apart (0.45 mm of a deviation, 0.1 mm of \
+savings; half its own interval where it gives one, and otherwise the same share, 1.3 %), plus the error of \
+reading its plot. *agrees*: our whole 95 % interval lies within the margin of the study's value. \
+*differs*: it lies wholly outside. *undecided*: it crosses the margin. The study's value counts as known \
+but for this margin: the sampling error of its 40 networks is not added, so *differs* says that our mean \
+lies outside the margin around the study's sample, not that two populations differ. With the interval that \
+its paired t of about 9 implies, the rate ratio would be undecided. The direction of an effect is named \
+beside them. *not testable*: we have no such number; the reason follows. The study's numbers come from 40 \
+networks per size and its full schedule; those marked ~ are read off its plots, or stand for a range that \
+it prints. Our washout residual and peak speed are means over the last five probes of a phase; the study \
 takes the last test alone. Intervals are over networks: t intervals of means, and their counterparts for \
 ratios (Fieller), effect sizes (noncentral t), correlations (Fisher) and fractions (exact, or DeLong)."""
 IN_WORDS: Final = {  # verdict to its verb, of one number and of several

@@ -28,7 +28,7 @@ from experiments.runs.tables import MISSING, format_p, format_value, markdown_ta
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.preparation import PREPARATORY_TIME
 from experiments.stored.runs import StoredRuns
-from experiments.study import REFERENCE, SLOPE, Quantity, quantity
+from experiments.study import REFERENCE, SLOPE, Quantity, quantity, unpaired
 from savings_gym.activity.preparatory import retained_fraction
 from savings_gym.arrays import MM, Columns, Floats, Indices
 from savings_gym.metrics.curves import PhaseCurves, phase_curves, shared_networks
@@ -37,6 +37,9 @@ from savings_gym.metrics.statistics import Sampling
 
 SAME: Final = "main, networks of the same numbers"  # of the main run, those that all conditions have
 ALSO: Final = ("motor", "double")  # conditions of other controls that are factors, too
+AFRESH: Final = (  # conditions whose networks are pre-trained in their run, and not those of the main run
+    "motor", "gate-by-gate", "pretrained-half", "pretrained-quarter", "quiet"
+)  # fmt: skip
 RESPONSE, LEFT, RETAINED, KEPT, SAVED, RESIDUAL, RATE = MEASURES = (
     "displacement slope", "left of the shift when the cue is seen", "shift left in NF2",
     "shift left in NF2, beyond the sham's", "initial savings beyond practice", "washout residual",
@@ -180,19 +183,20 @@ def _difference(factor: str, kind: str = RESPONSE) -> str:
 
 
 def _differences(found: Mapping[str, Factor], sampling: Sampling) -> list[Quantity]:
-    """Measures less those of the main run's networks of the same number."""
+    """Measures less those of the main run: of its networks that a condition started from, or of all."""
     quantities = []
     for name, factor in found.items():
         for kind in COMPARED:
             if name in (MAIN, SAME) or kind not in factor.values or kind not in found[MAIN].values:
                 continue
+            label, unit, scale = _difference(name, kind), UNIT[kind], SCALE.get(kind, 1.0)
+            values, main = scale * factor.values[kind], scale * found[MAIN].values[kind]
+            if name in AFRESH:
+                quantities.append(unpaired(label, finite(values), finite(main), unit))
+                continue
             ours, theirs = shared_networks(factor.networks, found[MAIN].networks)
-            values = finite(factor.values[kind][ours] - found[MAIN].values[kind][theirs])
-            if values.size:
-                scale = SCALE.get(kind, 1.0)
-                quantities.append(
-                    quantity(_difference(name, kind), values, UNIT[kind], sampling, scale=scale)
-                )
+            if (paired := finite(values[ours] - main[theirs])).size:
+                quantities.append(quantity(label, paired, unit, sampling))
     return quantities
 
 
@@ -223,7 +227,10 @@ def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
         f"{format_value(main.value, main.ci, main.unit)} in the main run"
     )
     if same is not None:
-        text += f" ({format_value(same.value, same.ci)} in the {same.networks} networks that are compared)"
+        text += (
+            f" ({format_value(same.value, same.ci)} in the {same.networks} of its networks whose numbers all "
+            "conditions have)"
+        )
     text += (
         f", and {REFERENCE[SLOPE].value:g} in the study. In every condition its unit is the shift of the "
         "networks themselves."
@@ -231,7 +238,26 @@ def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
     others = [name for name in found if name not in (MAIN, SAME)]
     if not others:
         return f"{text} No other condition was run."
-    return " ".join([text, _what_decides(others, by_name), *_incomplete(list(found), by_name)])
+    parts = [text, _what_decides(others, by_name), _distance(others, by_name)]
+    return " ".join([part for part in parts if part] + _incomplete(list(found), by_name))
+
+
+def _distance(others: list[str], by_name: Mapping[str, Quantity]) -> str:
+    """How many conditions cannot change the slope by as much as it lies from the study's."""
+    main = by_name[_name(MAIN, RESPONSE)].value
+    tested = [entry for name in others if (entry := by_name.get(_difference(name))) is not None]
+    if main is None or not tested:
+        return ""
+    distance = REFERENCE[SLOPE].value - main
+    excluded = sum(
+        low is not None and high is not None and not low <= distance <= high
+        for low, high in (entry.ci for entry in tested)
+    )
+    which = "all" if excluded == len(tested) else f"{excluded} of the {len(tested)}"
+    return (
+        f"The study's slope differs from the main run's by {distance:.2g}; in {which} conditions the "
+        "interval of the difference excludes that."
+    )
 
 
 def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
@@ -248,7 +274,7 @@ def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
                 parts.append(f"{kind}: {words} with {listed(names)}")
     text = (
         f"{len(others)} other condition{'s were' if len(others) > 1 else ' was'} run. In corrected tests "
-        "that pair networks of the same number, "
+        "(paired, or Welch's of all main networks for conditions that were pre-trained in their run), "
     )
     if not parts:
         return f"{text}no difference from the main run is shown in {listed(COMPARED)}."
@@ -271,7 +297,8 @@ def _incomplete(names: list[str], by_name: Mapping[str, Quantity]) -> list[str]:
         return []
     return [
         f"NF2 does not end where NF1 does in {listed(parts)}. Below 0, on the side of the after-effect, "
-        "savings may be a remnant of FF1; above it, FF2 begins farther from the line."
+        "savings may be a remnant of FF1; above it, FF2 begins farther from the line. These intervals are "
+        "not corrected, so that an incomplete washout is not overlooked."
     ]
 
 

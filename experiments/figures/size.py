@@ -8,6 +8,7 @@ pairs of FF1 of one network and FF2 of another; the study plots this one.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from experiments.figures.findings import Findings, correct, effect, listed, p_te
 from experiments.figures.runs import check_alike
 from experiments.runs.tables import NO_INTERVAL, format_p, format_value, markdown_table
 from experiments.stored.runs import StoredRuns
-from experiments.study import LEVEL, REFERENCE, SIZES, Quantity, fraction, quantity
+from experiments.study import REFERENCE, SIZES, Quantity, fraction, quantity, unpaired
 from savings_gym.arrays import MM, Columns, Floats, Indices
 from savings_gym.metrics.curves import phase_curves
 from savings_gym.metrics.fractions import (
@@ -131,7 +132,8 @@ def findings_of(
         for entry in _quantities(measure, units, its, sampling)
     ]
     steps = _steps(networks)
-    quantities = correct([*quantities, *steps], [entry.name for entry in steps])
+    means = [saved(measure, units) for measure in MEASURES for units in networks]
+    quantities = correct([*quantities, *steps], [*(entry.name for entry in steps), *means])
     by_name = {entry.name: entry for entry in quantities}
     with look.house_style():
         picture = look.save_picture(_figure(by_name, networks), out / "size.png")
@@ -202,23 +204,12 @@ def neighbours(measure: str, values: Mapping[int, Floats], unit: str) -> list[Qu
         Differences of means with interval and p of Welch's t test, which lets sizes differ in their
         spread; without them for fewer than two networks, or values without spread.
     """
-    from scipy.stats import ttest_ind  # a second of import
-
     steps = []
     for smaller, larger in pairwise(sorted(values)):
-        first, second = values[smaller], values[larger]
-        name, n = step(measure, smaller, larger), first.size + second.size
-        if min(first.size, second.size) == 0:
-            steps.append(Quantity(name, None, NO_INTERVAL, n, unit, note="a size has no values"))
-            continue
-        difference = float(second.mean() - first.mean())
-        if min(first.size, second.size) < 2 or max(np.ptp(first), np.ptp(second)) == 0.0:
-            steps.append(Quantity(name, difference, NO_INTERVAL, n, unit, note="no test"))
-            continue
-        test = ttest_ind(second, first, equal_var=False)
-        ends = test.confidence_interval(1.0 - LEVEL)
-        about = f"Welch's t test of {second.size} and {first.size} networks"
-        steps.append(Quantity(name, difference, (ends.low, ends.high), n, unit, test.pvalue, about))
+        entry = unpaired(step(measure, smaller, larger), values[larger], values[smaller], unit)
+        note = "no test" if entry.p is None else f"Welch's t test of {entry.note} networks"
+        note = "a size has no values" if entry.value is None else note
+        steps.append(dataclasses.replace(entry, note=note))
     return steps
 
 

@@ -194,8 +194,8 @@ def _sizes(numbers: Numbers) -> str:
     if len(entries) < len(sizes):
         return sentence
     saving = [str(u) for u, entry in zip(sizes, entries, strict=True) if effect(entry) > 0]
-    where = f"above 0 only at {listed(saving)} units" if saving else "above 0 at no size"
-    where = "above 0 at every size" if len(saving) == len(sizes) else where
+    shown = f"at {listed(saving)} units only" if saving else "at no size"
+    where = "above 0 at every size" if len(saving) == len(sizes) else f"shown to be above 0 {shown}"
     return f"{sentence} Against FF1 of the same networks, savings are {values_at(entries)}, {where}."
 
 

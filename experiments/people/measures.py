@@ -10,13 +10,13 @@ import numpy as np
 
 from experiments.claims import corrected
 from experiments.people.groups import FORCE_INDEX, Group, Measured
-from experiments.study import Quantity, quantity
+from experiments.study import Quantity, quantity, unpaired
 from savings_gym.arrays import Floats
 from savings_gym.metrics.curves import PhaseCurves
 from savings_gym.metrics.fractions import paired_fraction, paired_fraction_interval
 from savings_gym.metrics.learning import WINDOW, learning_rate
 from savings_gym.metrics.savings import FIELD_PHASES
-from savings_gym.metrics.statistics import CONFIDENCE, Sampling, ratio_interval
+from savings_gym.metrics.statistics import Sampling, ratio_interval
 from savings_gym.metrics.trials_saved import HALF, trials_to_half
 
 PERCENT: Final = 100.0
@@ -285,27 +285,3 @@ def _beyond(values: Mapping[str, Floats], sham: Mapping[str, Floats], unit: str)
         for name, (of, sign, own) in comparisons.items()
         if of in values and of in sham
     ]
-
-
-def unpaired(name: str, first: Floats, second: Floats, unit: str) -> Quantity:
-    """Return how much larger the mean of one sample is than that of another, of other participants.
-
-    With Welch's t test and interval, for unequal variances; neither if a sample has fewer than two.
-
-    Args:
-        name: Name of the quantity.
-        first: (n,) finite.
-        second: (m,) finite.
-        unit: Of both.
-    """
-    from scipy.stats import ttest_ind
-
-    note, count = f"{first.size} and {second.size}", first.size + second.size
-    if not first.size or not second.size:
-        return Quantity(name, None, (None, None), count, unit, note=note)
-    difference = float(first.mean() - second.mean())
-    if min(first.size, second.size) < 2:
-        return Quantity(name, difference, (None, None), count, unit, note=note)
-    test = ttest_ind(first, second, equal_var=False)
-    low, high = test.confidence_interval(CONFIDENCE)
-    return Quantity(name, difference, (low, high), count, unit, float(test.pvalue), note)

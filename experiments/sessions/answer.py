@@ -63,6 +63,8 @@ def _verdict(adapting: Numbers, weights: InWeights | None, config: SessionTests)
     left = _where(
         _any(adapting, (SHIFT_BEYOND,)), None if weights is None else _found(weights.measures[SHIFT_BEYOND])
     )
+    if weights is not None and _found(weights.measures[SHIFT_BEYOND]):
+        left += ", where it is an upper bound" if left.endswith("only") else ", in weights as an upper bound"
     if weights is not None:
         savings.append(_saved_in_weights(weights))
     savings.sort(reverse=True)  # what is found comes first
@@ -171,8 +173,8 @@ def _resistance(numbers: Numbers, adapting: Numbers, config: SessionTests) -> li
             continue
         text = (
             f"Resistance without adaptation: *{config.name(regime)}* deviates less from the first trial on "
-            f"({_number(its[FIRST], False)}, untrained {_number(untrained, False)}) but does not adapt "
-            f"({_number(its[ADAPTED])})"
+            f"({_number(its[FIRST], False)}, untrained {_number(untrained, False)}) but is not shown to "
+            f"adapt ({_number(its[ADAPTED])})"
         )
         after = its[AFTER_EFFECT]
         start, end = after.ci

@@ -20,7 +20,8 @@ effect size 1, normal                  94.9   95.2   94.8   94.8   94.8   95.0
 
 The bias-corrected accelerated bootstrap (BCa) covers less below 20 networks and no more from 20 on. Besides,
 t intervals never contradict p values: a 95 % interval excludes 0 exactly if the t test has p < 0.05, and a
-95 % interval of a ratio excludes 1 exactly if the paired t test has p < 0.05.
+95 % interval of a ratio excludes 1 exactly if the paired t test has p < 0.05, as long as the mean of the
+denominator can be told from 0 (else the interval has no ends).
 
 Degenerate samples give limits instead of warnings: equal values have an interval of zero width, with p = 1 if
 they are all zero and p = 0 otherwise. One network has neither an interval nor a t test (NaN).
@@ -226,10 +227,10 @@ def t_test(values: ArrayLike) -> tuple[float, float]:
     from scipy.special import stdtr
 
     x = as_sample("values", values)
-    if x.size and not x.any():
-        return 0.0, 1.0
     if x.size < 2:
         return np.nan, np.nan
+    if not x.any():
+        return 0.0, 1.0
     if _constant(x):
         return float(np.copysign(np.inf, x[0])), 0.0
     t = x.mean() / np.sqrt(x.var(ddof=1) / x.size)

@@ -19,7 +19,7 @@ from experiments.benchmark.values import values_of_tables
 from experiments.benchmark.verdicts import add_verdicts, deviation, reaches, savings_test, sentence
 from experiments.runs.out import PAGE
 from savings_gym.metrics.curves import INDEX_COLUMNS
-from savings_gym.metrics.power import networks_for_effect
+from savings_gym.metrics.power import largest_deviation, networks_for_effect
 from savings_gym.task.schedule import PHASES
 
 SEEDS = 5
@@ -172,8 +172,10 @@ def test_a_sentence_says_value_interval_and_seeds_and_what_would_settle_it():
     assert "n = 5; corrected p" in initial and "inconclusive" not in initial
     test = rows[0]["rate_savings"]
     needed = networks_for_effect(0.2 * test["ff1"] / deviation(test), 0.05 / 2)
-    assert test["seeds_needed"] == needed
-    assert f"inconclusive; {needed} seeds would be needed to detect 0.20 per 1000 trials" in rate
+    upper = largest_deviation(deviation(test), SEEDS)
+    most = networks_for_effect(0.2 * test["ff1"] / upper, 0.05 / 2)
+    assert (test["seeds_needed"], test["most_seeds"]) == (needed, most) and most > needed
+    assert f"{needed} seeds would be needed to detect 0.20 per 1000 trials, or {most} if the SD is" in rate
     assert test["effect_size"] == pytest.approx(test["t"] / SEEDS**0.5)
     low, high = test["effect_size_ci"]
     assert low < test["effect_size"] < high

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 
 from experiments.figures import factors as figure
 from experiments.figures.factors import KEPT, MEASURES, RESIDUAL, RESPONSE, SAVED, Factor, factors
@@ -41,7 +42,9 @@ def test_slopes_are_compared_network_by_network(findings):
     assert numbers["flat: displacement slope, less the main run's"].value == pytest.approx(0.5, abs=0.05)
     assert "displacement slope: higher with `flat`; displacement slope: lower with `steeper`" in findings.text
     compared, washout = findings.text.split(" NF2 does not end where NF1 does in ")
-    assert compared.endswith("No other difference is shown.") and "`same`" not in compared
+    assert "No other difference is shown. The study's slope differs from the main run's by -0.3" in compared
+    assert compared.endswith("in all conditions the interval of the difference excludes that.")
+    assert "`same`" not in compared
     assert all(f"`{name}` (" in washout for name in ("main", "same", "steeper")) and "`flat`" not in washout
     assert numbers["flat: shift left in NF2, beyond the sham's, less the main run's"].p_holm > 0.05
     assert "steeper: shift left in NF2, beyond the sham's, less the main run's" not in numbers
@@ -60,6 +63,18 @@ def test_networks_that_a_condition_lacks_do_not_move_the_pairs(monkeypatch, tmp_
         assert entry.values == (0.0,) * count, kind
     rows = findings.networks["condition"] == "lacking"
     assert findings.networks["network"][rows].tolist() == kept.tolist()
+
+
+def test_networks_that_were_pretrained_anew_are_compared_with_all_of_the_main_run(tmp_path):
+    main, quiet = planted(-0.5, 1), planted(-1.5, 2)
+    few = Factor("", np.arange(4), {kind: values[:4] for kind, values in quiet.values.items()})
+    entry = figure.findings_of({"main": main, "quiet": few}, Sampling(0), tmp_path).by_name[
+        "quiet: displacement slope, less the main run's"
+    ]
+    theirs, ours = (1e3 * its.values[RESPONSE] for its in (main, few))
+    test = ttest_ind(ours, theirs, equal_var=False)
+    assert (entry.value, entry.p) == pytest.approx((ours.mean() - theirs.mean(), test.pvalue))
+    assert entry.ci == pytest.approx(tuple(test.confidence_interval())) and entry.note == "4 and 8"
 
 
 def test_what_needs_a_sham_is_left_out_without_one(findings):
@@ -83,4 +98,4 @@ def test_of_the_main_run_the_networks_that_others_have_are_shown_beside_them(tmp
         assert less.value == pytest.approx(findings.by_name[f"other: {kind}"].value - same.value)
     assert set(findings.networks["condition"]) == {"main", "other"}  # stored once
     assert "1 other condition was run" in findings.text
-    assert "in the 3 networks that are compared)" in findings.text
+    assert "in the 3 of its networks whose numbers all conditions have)" in findings.text

@@ -97,7 +97,7 @@ def test_a_sentence_follows_its_test(name, value, p, words):
         (
             (-0.2, -0.03, 0.7),
             (0.2, 0.7, 1e-6),
-            "savings are -0.200, -0.030 and 0.700 mm, above 0 only at 128 units",
+            "savings are -0.200, -0.030 and 0.700 mm, shown to be above 0 at 128 units only",
         ),
         ((0.5, 0.5, 0.7), (1e-6, 1e-6, 1e-6), "above 0 at every size"),
         ((0.1, 0.1, 0.1), (0.3, 0.3, 0.3), "above 0 at no size"),

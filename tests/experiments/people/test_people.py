@@ -40,8 +40,8 @@ from experiments.people.measures import (
     share_of,
     start_of,
     trials_in_window,
-    unpaired,
 )
+from experiments.study import unpaired
 from experiments.theories.learners import SIZES, people
 from experiments.theories.prediction import outcomes_of, verdicts
 from savings_gym.metrics.curves import phase_curves

@@ -67,11 +67,13 @@ def test_where_savings_and_the_shift_appear_follows_from_the_tests():
         in first
     )
     assert "the shift returns in FF2 (1.00 [0.50, 1.50], where 1 is all of it; t test)" in first
-    assert first.endswith("A shift that outlasts the washout: found in weights only.**")
+    assert first.endswith(
+        "A shift that outlasts the washout: found in weights only, where it is an upper bound.**"
+    )
     saved = adapted | {SAVED_EARLY: CLEAR, SHIFT_BEYOND: CLEAR}
     first = answer(numbers_of(**saved), in_weights(False, True), CONFIG).splitlines()[0]
     assert "washout: found in networks that learn in their activity (washout of 16 trials), not" in first
-    assert first.endswith("A shift that outlasts the washout: found in both.**")
+    assert first.endswith("A shift that outlasts the washout: found in both, in weights as an upper bound.**")
     first = answer(numbers_of(**adapted), in_weights(False, False), CONFIG).splitlines()[0]
     assert first.count("not found in networks") == 2
     assert first.endswith("A shift that outlasts the washout: found in neither.**")

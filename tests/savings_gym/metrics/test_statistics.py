@@ -125,3 +125,7 @@ def test_holm_is_the_step_down_procedure():
 def test_tests_that_were_not_made_do_not_count_for_holm():
     np.testing.assert_allclose(holm([np.nan, 0.02, 0.04]), [np.nan, 0.04, 0.04])
     assert np.isnan(holm([np.nan, np.nan])).all()
+
+
+def test_one_value_has_no_test_whatever_it_is():
+    assert all(np.isnan(statistics.t_test([value])).all() for value in (0.0, 1.0))
