@@ -30,6 +30,7 @@ from experiments.benchmark.rows import statistics
 from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, reaches_on_average, sentence
 from experiments.runs.command_line import command_main
 from experiments.runs.out import PAGE
+from experiments.runs.tables import grouped
 from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
 
@@ -128,7 +129,7 @@ def recomputed(content: dict[str, Any], row_files: Sequence[Row] = ()) -> dict[s
 
 
 def _phases(protocol: dict[str, Any]) -> str:
-    phases = [f"{protocol[phase]:,}" for phase in ("nf1", "ff1", "nf2", "ff2")]
+    phases = [grouped(protocol[phase]) for phase in ("nf1", "ff1", "nf2", "ff2")]
     return f"{', '.join(phases[:-1])} and {phases[-1]}"
 
 
@@ -144,7 +145,7 @@ def _terms(protocol: dict[str, Any], own: Sequence[str] = ()) -> str:
         "NF1 has a fixed length, so agents enter FF1 with different errors"
         if error is None
         else f"NF1 ends when {probes} probes in a row have a mean end-point error of at most "
-        f"{MM * error:g} mm, or after {protocol['nf1']:,} trials at the latest"
+        f"{MM * error:g} mm, or after {grouped(protocol['nf1'])} trials at the latest"
     )
     noise = protocol.get("exploration", AS_TRAINED)
     text = f"{end}. {NOISE_IN_WORDS[noise]}."

@@ -1,4 +1,4 @@
-"""What the pictures of the figures show: a caption for each, by the name of its file."""
+"""What the figures ask, by their names, and what their pictures show, by the names of their files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,23 @@ EVENTS: Final = (
     "Grey lines: the time at which activity counts as prepared (0.16 s), go, and the step in which the "
     "cue is seen."
 )
+QUESTIONS: Final = {  # that the figures answer
+    "behaviour": "How do networks learn, forget and relearn, and what do their reaches look like?",
+    "learning": "Does FF2 start lower, and is it learned faster?",
+    "channel": "How much of the field do they compensate, and what is left after washout?",
+    "muscles": "What do the muscles do, and does the arm become stiffer?",
+    "size": "Do larger networks show more savings?",
+    "practice": "What is left beyond equal practice without a field, at every network size?",
+    "preparatory": "Does learning shift activity before the reach, and does washout take the shift back?",
+    "displacement": "Does displacing activity along the shift change the first reach in the field?",
+    "persistence": "How much of a displacement of preparatory activity is left when the cue is seen?",
+    "integrator": "What does the integrator of the study's arm do to its numbers?",
+    "relation": "Do networks that retain more of the shift show more savings?",
+    "latent": "Where do trajectories lie, and does familiar activity serve the learned task?",
+    "controls": "Is it memory of the field, or practice? Does it need this rule, this washout, these "
+    "muscles?",
+    "factors": "Which parts of the protocol decide whether a displacement stays?",
+}
 CAPTIONS: Final = {
     "behaviour_curves": (
         "Lateral deviation of the hand in probes over the four phases, to the side to which the field "

@@ -22,6 +22,8 @@ OTHER_FIELDS: Final = {"other-field": "one that resists movement", "assistive": 
 def explanations(rows: Mapping[str, Row], floor: float | None = None) -> str:
     """Return what the controls say of the three, in a sentence or two each; of those that were run.
 
+    All three are a list in Markdown.
+
     Args:
         rows: Of the table of controls, by condition, their tests corrected.
         floor: Smallest co-contraction of the arm [N], see `experiments.figures.muscles`; None if it is not
@@ -31,12 +33,12 @@ def explanations(rows: Mapping[str, Row], floor: float | None = None) -> str:
     sentences = [_stiffness(main, floor) if main else ""]
     if main and main.get("practice") and opposite and opposite.get("practice"):
         sentences += [
-            _any_field(opposite["practice"]["initial"]), _other_fields(rows),
+            " ".join(filter(None, [_any_field(opposite["practice"]["initial"]), _other_fields(rows)])),
             _memory(opposite["practice"]["initial"], (rows.get(MIRROR) or {}).get("practice")),
         ]  # fmt: skip
-    three = len(sentences) > 1 and all((sentences[0], sentences[-1]))
-    begins = "Three explanations were tested." if three else ""
-    return " ".join(sentence for sentence in (begins, *sentences) if sentence)
+    if len(sentences) > 1 and all(sentences):
+        return "\n- ".join(["Three explanations were tested:\n", *sentences])
+    return " ".join(filter(None, sentences))
 
 
 def _stiffness(main: Row, floor: float | None) -> str:

@@ -22,11 +22,11 @@ from typing import Any, Final
 
 from experiments import study
 from experiments.drawing.run import draw_figures
-from experiments.figures.captions import CAPTIONS
+from experiments.figures.captions import CAPTIONS, QUESTIONS
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.comparison import HOLM, MEANING, comparison_table
 from experiments.figures.factors import compares
-from experiments.figures.findings import Findings
+from experiments.figures.findings import Findings, listed
 from experiments.figures.make_figures import RECORD, read_record
 from experiments.figures.reasons import why_they_differ
 from experiments.figures.runs import FACTOR, MAIN
@@ -34,7 +34,7 @@ from experiments.figures.summary import in_short, summary
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.networks import criterion_probes
-from experiments.runs.tables import markdown_table
+from experiments.runs.tables import grouped, markdown_table
 from experiments.savings.config import EXECUTION, PRESETS, command
 from experiments.savings.report import LEGEND, markdown_report
 from experiments.savings.shared_phases import stored_arguments
@@ -51,10 +51,20 @@ INTRODUCTION: Final = """\
 # Results
 
 Our networks in the four phases of Shahbazi, Codol, Michaels & Gribble, *A context-free model of savings in \
-motor learning*, eLife 14:RP107423 (2026), beside the study's numbers. \
-`python -m experiments.figures.results_page` writes this page from the files in `results/`. What the \
-measures are, with formulas: [`docs/measures.md`](../docs/measures.md). One command makes all results but \
-those that name another:"""
+motor learning*, eLife 14:RP107423 (2026), beside the study's numbers. Do networks that get no cue relearn a \
+field faster, is that more than practice, and does a trace in their preparatory activity cause it?
+
+- *NF1, FF1, NF2, FF2*: no field, the field, washout, the field again.
+- *Sham*: the same networks through the same phases without a field in FF1. *Beyond practice*: less what the \
+sham shows.
+- *Preparatory activity*: that of the recurrent units before go, 0.16 s into the trial. Its *shift*: how it \
+changes from the end of NF1 to the end of FF1.
+- *Displacement*: a multiple of the shift added to activity once in a trial.
+
+All measures, with formulas: [`docs/measures.md`](../docs/measures.md)."""
+ORIGIN: Final = """\
+`python -m experiments.figures.results_page` writes this page from the files in `results/`. One command \
+makes all results but those that name another:"""
 OF_RUNS: Final = (
     "*Pairs of networks*: FF1 of one network against FF2 of another, as in the study's figure. *Channel "
     "force*: share of the field that networks cancel in an error clamp. Figures of this run: "
@@ -153,11 +163,10 @@ def render(results: Path = RESULTS, main: Path = MAIN_RUN, quick: Path = QUICK) 
     record = read_record(results)
     findings = stored_findings(results)
     parts = [
-        f"{INTRODUCTION}\n\n```\n{index['command']}\n```",
+        INTRODUCTION,
         f"## In short\n\n{in_short(findings, rows)}",
         f"## Summary\n\n{summary(findings, _main_run(index['runs']), rows)}",
         f"## The main run\n\n{_run_section(main, f'{LEGEND} {OF_RUNS}')}",
-        f"## What `make savings` shows\n\n{_run_section(quick, AS_BEFORE)}\n\n{_pictures(quick)}",
     ]
     parts += [
         _section(name, findings.get(name), index, record.get(name, {}))
@@ -165,9 +174,12 @@ def render(results: Path = RESULTS, main: Path = MAIN_RUN, quick: Path = QUICK) 
         if not _left_out(name, findings.get(name))
     ]
     parts += [
-        f"## Every number of the study\n\n{MEANING} {HOLM}\n\n{comparison_table(rows)}",
+        f"## Every number of the study\n\n{MEANING} {HOLM}\n\n"
+        f"{_folded('All numbers', comparison_table(rows))}",
         f"## Why numbers differ\n\n{why_they_differ(rows)}",
-        f"## Runs\n\n{_run_table(index['runs'])}\n\n{_versions(index['versions'])}",
+        f"## What `make savings` shows\n\n{_run_section(quick, AS_BEFORE)}\n\n{_pictures(quick)}",
+        f"## Runs\n\n{ORIGIN}\n\n```\n{index['command']}\n```\n\n"
+        f"{_folded('All runs', _run_table(index['runs']))}\n\n{_versions(index['versions'])}",
     ]
     return small_p("\n\n".join(parts) + "\n")
 
@@ -194,7 +206,7 @@ def _main_run(runs: list[dict[str, Any]]) -> str:
         return ""
     return (
         f"{main['networks']} networks of {main['units']} units, phases of {_updates(main)} updates (the "
-        f"study: {study.NETWORKS} networks; 10000, 3200, 10000, 3200)."
+        f"study: {study.NETWORKS} networks; 10 000, 3 200, 10 000, 3 200)."
     )
 
 
@@ -251,26 +263,24 @@ def _pictures(folder: Path) -> str:
 
 
 def _section(name: str, findings: Findings | None, index: dict[str, Any], record: dict[str, Any]) -> str:
-    """One figure: its subject, pictures, sentences, tables, and origin."""
-    title = f"## {name.replace('_', ' ').capitalize()}"
-    subject = (FIGURES[name].__doc__ or "").strip().split("\n")[0]
+    """One figure: its question, answer, pictures, tables, and origin."""
+    title, question = f"## {name.replace('_', ' ').capitalize()}", f"*{QUESTIONS[name]}*"
     if findings is None:
         return (
-            f"{title}\n\n{subject}\n\nNot among these results: `{index['command']} --only {name}` makes it."
+            f"{title}\n\n{question}\n\nNot among these results: `{index['command']} --only {name}` makes it."
         )
-    lines = [title, subject]
+    lines = [title, question]
+    lines += [findings.text] if findings.text else []
     for path in findings.pictures:
         lines += [f"![{path.stem.replace('_', ' ')}](results/figures/{path.name})", CAPTIONS[path.stem]]
-    lines += [findings.text] if findings.text else []
     lines += [_folded(heading, table) for heading, table in findings.tables.items()]
     kinds = NEEDS.get(name, (MAIN,)) + ((FACTOR,) if name == "factors" else ())
     runs = [row for row in index["runs"] if row["kind"] in kinds]
-    origin = "; ".join(f"{row['name']} ({row['networks']} networks, seed {row['seed']})" for row in runs)
-    seconds = f", {record['seconds']:.0f} s after the runs" if "seconds" in record else ""
+    seconds = f" ({record['seconds']:.0f} s after the runs)" if "seconds" in record else ""
     added = dict.fromkeys(f"`{row['added_by']}`" for row in runs if "added_by" in row)
-    made = "; ".join([f"`{index['command']} --only {name}`{seconds}", *added])
+    made = "; ".join([f"alone with `--only {name}`{seconds}", *added])
     values = f" Values of every network: `results/figures/{name}.csv`." if findings.networks else ""
-    lines.append(f"Runs: {origin}. {made}.{values}")
+    lines.append(f"Made from [{listed([row['name'] for row in runs])}](#runs); {made}.{values}")
     return "\n\n".join(lines)
 
 
@@ -304,7 +314,7 @@ def _run_table(runs: list[dict[str, Any]]) -> str:
 
 
 def _updates(row: dict[str, Any]) -> str:
-    return ", ".join(str(count) for count in row["updates"])
+    return ", ".join(grouped(count) for count in row["updates"])
 
 
 def _pretraining(row: dict[str, Any]) -> str:

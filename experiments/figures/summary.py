@@ -261,4 +261,5 @@ def _displaced(numbers: Numbers) -> str:
     return (
         f"A displacement of activity along the shift at {PREPARATORY_TIME} s {changes}, in the study by "
         f"{_of_study(study.SLOPE)}; {random}."
+        f"{'' if effect(larger) > 0 else ' That the shift itself causes savings is not shown.'}"
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from experiments.report.finished import FinishedRun
 from experiments.report.measures import SMALLEST_P, Measure, corrected, p_words
-from experiments.runs.tables import MISSING
+from experiments.runs.tables import MISSING, grouped
 from experiments.study import LEVEL
 from savings_gym.task.schedule import PHASES
 
@@ -58,7 +58,7 @@ def story(run: FinishedRun, lines: Iterable[Measure]) -> list[str]:
     """Return what happened in the run, in a few sentences with the numbers of the table."""
     by_key = {line.key: line for line in lines}
     phases, sentences = run.summary["phases"], []
-    trials = {phase: f"{entry['trials']:,}" for phase, entry in phases.items()}
+    trials = {phase: grouped(entry["trials"]) for phase, entry in phases.items()}
     if set(PHASES) <= set(trials):
         b = run.summary.get("b")
         field = "a force field" if b is None else f"a curl field of {b:g} N per m/s"

@@ -47,7 +47,7 @@ from experiments.rotations.measures import (
 )
 from experiments.runs.folder import RunFolder, versions
 from experiments.runs.out import PAGE
-from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.runs.tables import MISSING, format_p, format_value, grouped, markdown_table
 from experiments.savings.config import Savings
 from experiments.study import Quantity
 from savings_gym.files import jsonable, write_atomically, write_json
@@ -84,7 +84,7 @@ def lengths(gradual: Savings) -> str:
     Args:
         gradual: Arguments of the gradual run; the others have phases of equal lengths.
     """
-    first, *middle, last = (f"{each.name} {each.updates * N_TARGETS:,}" for each in gradual.phases())
+    first, *middle, last = (f"{each.name} {grouped(each.updates * N_TARGETS)}" for each in gradual.phases())
     return (
         f"Trials of training: {first}, {', '.join(middle)} and {last}. In the gradual run the rotation grows "
         f"over the first {PERCENT * gradual.ff1_ramp:g} % of FF1."

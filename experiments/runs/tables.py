@@ -43,6 +43,11 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str
     console.print(table)
 
 
+def grouped(number: int) -> str:
+    """Return a whole number with its thousands apart, such as ``13 440``."""
+    return f"{number:,}".replace(",", " ")
+
+
 def format_value(value: float | None, ci: Ends = NO_INTERVAL, unit: str = "", digits: int = 3) -> str:
     """Return a value with its interval, such as ``1.50 mm [1.41, 1.64]``; ``-`` for None.
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from experiments.claims import is_shown
 from experiments.figures.findings import effect
-from experiments.runs.tables import finite_or_none, format_value
+from experiments.runs.tables import finite_or_none, format_value, grouped
 from experiments.sessions.measures import (
     ADAPTED,
     AFTER_EFFECT,
@@ -89,7 +89,7 @@ def _saved_in_activity(adapting: Numbers, config: SessionTests) -> tuple[bool, s
 
 def _saved_in_weights(weights: InWeights) -> tuple[bool, str]:
     saved = weights.measures[SAVED_FIRST]
-    updates = f"{weights.washout:,}".replace(",", " ")
+    updates = grouped(weights.washout)
     return _found(saved), (
         f"{_finding(_found(saved))} in networks that learn in their weights ({_number(saved)}; washout of "
         f"{updates} updates of {N_TARGETS} reaches)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.runs.tables import markdown_table
+from experiments.runs.tables import grouped, markdown_table
 from experiments.sessions.config import TRAINED_IN, Sessions
 from experiments.sessions.measures import (
     ADAPTED,
@@ -30,7 +30,7 @@ from savings_gym.task.settings import N_TARGETS, PROBE_GO
 
 def training(config: Sessions) -> str:
     """Return how networks were trained, as Markdown: what tells the regimes apart comes first."""
-    updates = f"{config.updates:,}".replace(",", " ")
+    updates = grouped(config.updates)
     sizes = ", ".join(f"{size:g}" for size in SIZES[:-1])
     rows = [(config.name(UNTRAINED), "none", "no")] + [
         (config.name(regime), _blocks(TRAINED_IN[regime]), "yes" if config.taught(regime) else "no")

@@ -14,7 +14,7 @@ from experiments.figures.findings import Findings
 from experiments.figures.preparatory import LENGTH as SHIFT_LENGTH
 from experiments.figures.results_page import INDEX
 from experiments.figures.runs import MAIN
-from experiments.runs.tables import markdown_table
+from experiments.runs.tables import grouped, markdown_table
 from experiments.savings.config import FOR_ENVIRONMENTS
 from experiments.sessions.config import Sessions
 from experiments.sessions.measures import LENGTH, SAVED_FIRST, SHIFT, SHIFT_BEYOND
@@ -86,7 +86,7 @@ def beside_weights(found: InWeights | None, config: Sessions) -> str:
         return ""
     networks = found.measures[SAVED_FIRST].networks
     rows = [(measure, cell(entry), str(entry.networks)) for measure, entry in found.measures.items()]
-    updates = f"{found.washout:,}".replace(",", " ")
+    updates = grouped(found.washout)
     rows.insert(0, ("washout", f"{updates} updates of {N_TARGETS} reaches", str(networks)))
     same = config.pretrained == FOR_ENVIRONMENTS
     trained_for = ", pre-trained for the delays of the environments" if same else ""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from experiments.claims import bold_means, cell
 from experiments.drawing import style as look
-from experiments.runs.tables import MISSING, format_interval, format_value, markdown_table
+from experiments.runs.tables import MISSING, format_interval, format_value, grouped, markdown_table
 from experiments.savings.config import PRESETS
 from experiments.study import LEVEL, Quantity
 from experiments.theories.figure import WHEN_WORDS, Outcomes, draw
@@ -223,7 +223,7 @@ def _schedule(source: Source) -> str:
 
 
 def _phases(schedule: Mapping[str, int]) -> str:
-    return listed([f"{updates:,}".replace(",", " ") + f" ({name})" for name, updates in schedule.items()])
+    return listed([f"{grouped(updates)} ({name})" for name, updates in schedule.items()])
 
 
 def _time(source: Source, its: Mapping[str, Verdict]) -> str:

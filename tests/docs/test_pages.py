@@ -175,10 +175,12 @@ def test_the_measures_are_all_there() -> None:
 
 
 def test_every_figure_has_its_command() -> None:
+    from experiments.figures.captions import QUESTIONS
     from experiments.figures.command import FIGURES
 
     rows = table(text_of("reproduce.md"), "figure")
     assert [row[0] for row in rows] == list(FIGURES)
+    assert {row[0]: row[1] for row in rows} == QUESTIONS
     for name, _, command in rows:
         assert figures_of(command).figures == [name]
 

@@ -40,7 +40,7 @@ from experiments.bci.ppo.measures import (
 from experiments.bci.report import meanings
 from experiments.claims import bold_means, cell, is_shown, side_of_interval, sign, size_of
 from experiments.drawing import style as look
-from experiments.runs.tables import format_value, markdown_table
+from experiments.runs.tables import format_value, grouped, markdown_table
 from experiments.study import Quantity
 from savings_gym.arrays import MM, Floats
 
@@ -88,11 +88,11 @@ again (NF2, the washout) and the rotated one again (FF2). Command: `{command}`
 {config.agents} agents, each with its own sham. The intuitive decoder is a population vector: every unit
 pushes the cursor in its own direction, evenly spread. PPO is that of `agents.ppo.plain_ppo`: a policy without
 memory, of two layers of {config.ppo.units} units, learning rate {config.ppo.learning_rate:g}, an update after
-one trial of each of {config.cursors} cursors. NF1 has {config.nf1_trials:,} trials, FF1
-{config.ff1_trials:,}, NF2 {config.nf2_trials:,} and FF2 {config.ff2_trials:,}. A probe is one reach to each
-of 8 targets, without exploration, every {config.probe_every} trials. At the end of NF1 every
-agent is copied; the copy, its *sham*, practises the intuitive decoder in FF1, with the same trials and noise.
-From then on the noise on actions is fixed, so that FF1 and FF2 are explored alike.
+one trial of each of {config.cursors} cursors. NF1 has {grouped(config.nf1_trials)} trials, FF1
+{grouped(config.ff1_trials)}, NF2 {grouped(config.nf2_trials)} and FF2 {grouped(config.ff2_trials)}. A probe
+is one reach to each of 8 targets, without exploration, every {config.probe_every} trials. At the end of NF1
+every agent is copied; the copy, its *sham*, practises the intuitive decoder in FF1, with the same trials and
+noise. From then on the noise on actions is fixed, so that FF1 and FF2 are explored alike.
 
 {bold_means("the three tests: savings and the trace beyond the sham").replace("networks", "agents")}
 

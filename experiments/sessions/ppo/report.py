@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from experiments.claims import bold_means, cell
-from experiments.runs.tables import markdown_table
+from experiments.runs.tables import grouped, markdown_table
 from experiments.sessions.answer import answer
 from experiments.sessions.figure import FIGURE, caption
 from experiments.sessions.measures import ERROR, MEASURES, REACHING, SPEED
@@ -71,7 +71,7 @@ through the arm. Command: `{command}`
 
 {_of_agents(answer(numbers, None, config))}
 
-{LIMITS.format(trials=_thousands(config.session_trials))}
+{LIMITS.format(trials=grouped(config.session_trials))}
 
 An effect is *found* if its test, a t test over the {config.networks} agents, tells it from 0 after the
 correction named below. Values are means over agents with 95 % t intervals.
@@ -107,9 +107,9 @@ def _training(config: SessionsPpo) -> str:
     """Return how agents were trained, as Markdown."""
     sizes = ", ".join(f"{size:g}" for size in SIZES[:-1])
     return f"""{config.networks} agents, `recurrent-ppo-{config.cell}` of the benchmark with its
-hyper-parameters, first learn to reach in {_thousands(config.reaching_trials)} trials without a field, on
+hyper-parameters, first learn to reach in {grouped(config.reaching_trials)} trials without a field, on
 {config.agent.arms} arms. There an episode is a trial, in which memory begins anew:
-*{config.name(UNTRAINED)}*. Copies of them then go through {_thousands(config.session_trials)} trials in
+*{config.name(UNTRAINED)}*. Copies of them then go through {grouped(config.session_trials)} trials in
 sessions, on {config.arms} arms. There an episode is a session of {TRIALS} trials, through which memory is
 carried, in a curl field of {sizes} or {SIZES[-1]:g} N s/m to either side or, in one of
 {round(1.0 / NULL_SHARE)}, in none. Agents learn after every session of all arms. Gradients go back through
@@ -132,7 +132,3 @@ reward by the distance of the hand from the straight line to the target (`latera
 def _of_agents(text: str) -> str:
     """Return what a text says of networks as said of agents."""
     return text.replace("network", "agent")
-
-
-def _thousands(number: int) -> str:
-    return f"{number:,}".replace(",", " ")

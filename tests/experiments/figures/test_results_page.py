@@ -193,7 +193,8 @@ def test_everything_is_told_once_and_what_lacks_is_named(tmp_path):
     page = render(finished(tmp_path / "results"))
     told = (
         "So it is.", "<summary>Numbers</summary>", "results/figures/learning.png",
-        "main (8 networks, seed 0)", "2.0 min", "`python -m that`", "7 batches (in the run",
+        "Made from [main](#runs); alone with `--only learning`", "2.0 min", "`python -m that`",
+        "7 batches (in the run", "*Does FF2 start lower, and is it learned faster?*",
         "`results/figures/learning.csv`",
     )  # fmt: skip
     for words in told:

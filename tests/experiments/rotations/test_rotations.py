@@ -227,7 +227,7 @@ def test_savings_after_an_incomplete_washout_say_nothing_of_those_that_it_abolis
 def test_the_lengths_of_the_phases_are_those_of_the_runs():
     gradual = Rotations(ramp=0.5).conditions()[GRADUAL].config
     assert lengths(gradual) == (
-        "Trials of training: NF1 4,800, FF1 4,800, NF2 9,600 and FF2 4,800. In the gradual run the rotation "
+        "Trials of training: NF1 4 800, FF1 4 800, NF2 9 600 and FF2 4 800. In the gradual run the rotation "
         "grows over the first 50 % of FF1."
     )
 
