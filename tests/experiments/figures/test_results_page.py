@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -137,7 +138,8 @@ def test_the_committed_steps_between_sizes_follow_from_the_tables_of_networks():
     ):
         by_size = {size: its.to_numpy() for size, its in values.groupby(units)}
         steps = neighbours(measure, by_size, "mm")
-        assert [entry.name for entry in steps] == [step(measure, 32, 64), step(measure, 64, 128)]
+        assert [entry.name for entry in steps] == [step(measure, *pair) for pair in pairwise(sorted(by_size))]
+        assert {32, 64, 128} <= set(by_size)
         for entry in steps:
             committed = entries[entry.name]
             assert (entry.value, *entry.ci) == pytest.approx((committed.value, *committed.ci), rel=1e-3)
