@@ -12,7 +12,7 @@ NEEDED = ("tyro", "docstring_parser", "rich", "pandas")  # by every command
 
 if missing := [name for name in NEEDED if find_spec(name) is None]:
     raise ModuleNotFoundError(
-        f"experiments need packages that are not installed ({', '.join(missing)}): in a clone, run make setup, "
-        "or pip install '.[experiments,sb3]'"
+        f"experiments need packages that are not installed ({', '.join(missing)}): in a clone, run make "
+        "setup, or pip install '.[experiments,sb3]'"
     )
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
