@@ -31,7 +31,7 @@ from savings_gym.task.settings import N_TARGETS
 
 Numbers = Mapping[str, Mapping[str, Quantity]]
 SAVED_MAIN: Final = (SAVED_FIRST, SAVED_EARLY)
-NOBODY: Final = "no kind of network adapts"
+NOBODY: Final = "no kind of network is shown to adapt"
 
 
 def answer(numbers: Numbers, weights: InWeights | None, config: SessionTests) -> str:
@@ -54,10 +54,10 @@ def answer(numbers: Numbers, weights: InWeights | None, config: SessionTests) ->
     if weights is not None:
         points.append(_shift_in_weights(weights))
     bullets = "\n".join(f"- {point}" for point in points)
-    return f"{_verdict(adapting, weights, config)}\n\n{bullets}"
+    return f"{_verdict(numbers, adapting, weights, config)}\n\n{bullets}"
 
 
-def _verdict(adapting: Numbers, weights: InWeights | None, config: SessionTests) -> str:
+def _verdict(numbers: Numbers, adapting: Numbers, weights: InWeights | None, config: SessionTests) -> str:
     """Where each of the three effects is found, and savings with the washout after which they were tested."""
     savings = [_saved_in_activity(adapting, config)]
     left = _where(
@@ -71,7 +71,7 @@ def _verdict(adapting: Numbers, weights: InWeights | None, config: SessionTests)
     where = ", ".join(text for _, text in savings)
     return (
         f"**Savings after the washout: {where}. A preparatory shift in FF1: "
-        f"{_tested_shift(adapting, weights)}. "
+        f"{_tested_shift(numbers, adapting, weights)}. "
         f"A shift that outlasts the washout: {left}.**"
     )
 
@@ -79,7 +79,7 @@ def _verdict(adapting: Numbers, weights: InWeights | None, config: SessionTests)
 def _saved_in_activity(adapting: Numbers, config: SessionTests) -> tuple[bool, str]:
     found = _any(adapting, SAVED_MAIN)
     if not adapting:
-        return False, "not found in networks with fixed weights, none of which adapts"
+        return False, "not found in networks with fixed weights, none of which is shown to adapt"
     excluded = "" if found else f"no more than {_excluded(adapting, SAVED_MAIN)}; "
     return found, (
         f"{_finding(found)} in networks that learn in their activity ({excluded}washout of "
@@ -96,9 +96,12 @@ def _saved_in_weights(weights: InWeights) -> tuple[bool, str]:
     )
 
 
-def _tested_shift(adapting: Numbers, weights: InWeights | None) -> str:
+def _tested_shift(numbers: Numbers, adapting: Numbers, weights: InWeights | None) -> str:
     """Whether there is a shift in FF1, with what was tested: its length, or in weights its return in FF2."""
-    in_activity = f"{_finding(_any(adapting, (LENGTH,)))} in activity (t test of its length)"
+    which, found = "in activity", _any(numbers, (LENGTH,))
+    if found and not _any(adapting, (LENGTH,)):
+        which += ", but not of networks that are shown to adapt"
+    in_activity = f"{_finding(found)} {which} (t test of its length)"
     if weights is None:
         return in_activity
     again = weights.measures[AGAIN]
@@ -136,7 +139,8 @@ def _adaptation(numbers: Numbers, adapting: Numbers, config: SessionTests) -> st
     """Which networks adapt, and which share of their first deviation they remove."""
     text = "Adaptation in activity: "
     if not adapting:
-        return f"{text}{NOBODY}."
+        most = _excluded(numbers, (ADAPTED,))
+        return f"{text}{NOBODY}{f'; the intervals exclude more than {most}' if most else ''}."
     parts: list[str] = []
     for regime, its in adapting.items():
         share, interval = _share(its[ADAPTED], its[FIRST])
@@ -173,8 +177,8 @@ def _resistance(numbers: Numbers, adapting: Numbers, config: SessionTests) -> li
             continue
         text = (
             f"Resistance without adaptation: *{config.name(regime)}* deviates less from the first trial on "
-            f"({_number(its[FIRST], False)}, untrained {_number(untrained, False)}) but is not shown to "
-            f"adapt ({_number(its[ADAPTED])})"
+            f"({_number(its[FIRST], False)}, {config.name(UNTRAINED)} {_number(untrained, False)}) but is "
+            f"not shown to adapt ({_number(its[ADAPTED])})"
         )
         after = its[AFTER_EFFECT]
         start, end = after.ci
@@ -267,9 +271,12 @@ def _of(regimes: Iterable[str], config: SessionTests) -> str:
 
 
 def _excluded(numbers: Numbers, names: Sequence[str]) -> str:
-    """The largest upper end of intervals, rounded up to one digit, with its unit."""
+    """The largest upper end of intervals, rounded up to one digit, with its unit; empty if all lack it."""
     entries = [its[name] for its in numbers.values() for name in names]
-    highest = max(high for entry in entries if (high := entry.ci[1]) is not None)
+    ends = [high for entry in entries if (high := entry.ci[1]) is not None]
+    if not ends:
+        return ""
+    highest = max(ends)
     unit = "" if entries[0].unit == "1" else f" {entries[0].unit}"
     if highest <= 0.0:
         return f"0{unit}"

@@ -132,8 +132,8 @@ def test_what_is_not_shown_is_excluded_by_its_interval():
 
 def test_networks_that_do_not_adapt_answer_nothing():
     text = answer(numbers_of(**{SAVED_EARLY: CLEAR, LENGTH: CLEAR}), None, CONFIG)
-    assert "not found in networks with fixed weights, none of which adapts" in text.splitlines()[0]
-    assert "no kind of network adapts, so there is nothing to save" in text
+    assert "not found in networks with fixed weights, none of which is shown to adapt" in text.splitlines()[0]
+    assert "no kind of network is shown to adapt, so there is nothing to save" in text
 
 
 def test_the_page_says_what_networks_were_taught_and_defines_every_measure():

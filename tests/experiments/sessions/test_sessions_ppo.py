@@ -143,9 +143,9 @@ def test_the_page_tells_which_agents_adapt():
     nothing = Quantity("x", 0.0, (-1.0, 1.0), 3, "mm", p=1.0, values=(-1.0, 0.0, 1.0), p_holm=1.0)
     its = {name: dataclasses.replace(nothing, name=name) for name in (ERROR, SPEED, *MEASURES)}
     text = page({UNTRAINED: its, USUAL: its}, "python -m x", config)
-    assert "no kind of agent adapts" in text and "network" not in text.split("## Training")[0].split(
-        "Answer"
-    )[1].replace("Networks that learned", "")
+    assert "no kind of agent is shown to adapt" in text and "network" not in text.split("## Training")[
+        0
+    ].split("Answer")[1].replace("Networks that learned", "")
     adapted = dataclasses.replace(
         its[ADAPTED], value=5.0, ci=(4.0, 6.0), values=(4.0, 5.0, 6.0), p=0.01, p_holm=0.01
     )
