@@ -78,7 +78,7 @@ def test_a_planted_slope_along_the_shift_is_found_and_random_directions_have_non
 def test_a_slope_that_changes_its_sign_after_go_is_told(monkeypatch, tmp_path):
     assert "other sign" not in displaced_figure(monkeypatch, tmp_path, 0.0).text
     text = displaced_figure(monkeypatch, tmp_path, 0.0, late=2e-3).text
-    assert text.endswith("at 0.54 s, it has the other sign: 2.00 mm per unit of shift [2.00, 2.00].")
+    assert text.endswith("at 0.54 s, its effect has the other sign: 2.00 mm per unit of shift [2.00, 2.00].")
 
 
 def test_random_directions_that_move_more_are_said_to_move_more(monkeypatch, tmp_path):
