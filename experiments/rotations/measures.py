@@ -16,7 +16,7 @@ from savings_gym.arrays import MM, Floats, Indices
 from savings_gym.metrics.curves import PhaseCurves, shared_networks
 from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import Sampling
-from savings_gym.metrics.trials_saved import HALF, trials_to_half
+from savings_gym.metrics.trials_saved import HALF, last_shared, trials_to_half
 
 ABRUPT: Final = "abrupt"
 GRADUAL: Final = "gradual"
@@ -109,13 +109,14 @@ def _nearer(initial: Mapping[str, Any], name: str) -> Quantity:
 def _fewer(before: PhaseCurves, after: PhaseCurves, side: float) -> tuple[Indices, Floats]:
     """Numbers of the networks, and the share of the trials to half of the first deviation that they save.
 
-    NaN if a network is never down to it. Phases end far from the asymptote of the curve here, so that the
-    rates of exponentials would say little.
+    A network that is never down to it counts as all trials that the phases share. Phases end far from the
+    asymptote of the curve here, so that the rates of exponentials would say little.
     """
     criterion = HALF * side * float(before.deviation[:, 0].mean())
     first, second = shared_networks(before.networks, after.networks)
-    slow = trials_to_half(before, criterion, side)[first]
-    saved: Floats = 1.0 - trials_to_half(after, criterion, side)[second] / slow
+    last = last_shared(before, after)
+    slow = trials_to_half(before, criterion, side, last=last)[first]
+    saved: Floats = 1.0 - trials_to_half(after, criterion, side, last=last)[second] / slow
     return before.networks[first], saved
 
 

@@ -44,7 +44,7 @@ class TrialsSaved:
         paired_fraction: Fraction of networks that need fewer trials in FF2 than themselves in FF1.
         paired_ci: Its interval.
         networks: Number of networks.
-        reached: Networks that meet the criterion in both phases.
+        reached: Networks that meet the criterion in both phases before the last of these trials.
     """
 
     criterion: float
@@ -72,10 +72,11 @@ def trials_to_half(
         criterion: Deviation to the side of the field [m].
         side: 1 if the field pushes to the right, -1 if to the left.
         window: Probes per window.
-        last: Trial after which the phase does not count; by default all of it does.
+        last: Trial after which the phase does not count: a network that is not down to the criterion by then
+            counts as that many. By default all of the phase counts.
 
     Returns:
-        (n,) trials; 0 if the phase starts there, NaN if it does not get there.
+        (n,) trials; 0 if the phase starts there; without ``last``, NaN if it never gets there.
     """
     if last is not None:
         count = int(np.searchsorted(curves.trials, last, side="right"))
@@ -93,7 +94,13 @@ def trials_to_half(
     high, low = deviation[rows, before], deviation[rows, after]
     share = (high - criterion) / np.where(high > low, high - low, 1.0)
     crossing = trials[before] + share * (trials[after] - trials[before])
-    return np.where(reached.any(axis=1), np.where(after > 0, crossing, trials[0]), np.nan)
+    never = np.nan if last is None else last
+    return np.where(reached.any(axis=1), np.where(after > 0, crossing, trials[0]), never)
+
+
+def last_shared(*phases: PhaseCurves) -> float:
+    """Return the last trial that all phases have, see `trials_to_half`."""
+    return float(min(curves.trials[-1] for curves in phases))
 
 
 def trials_saved(
@@ -110,9 +117,8 @@ def trials_saved(
     """
     sampling = sampling or Sampling()
     criterion = HALF * side * float(ff1.deviation[:, 0].mean())
-    last = float(min(ff1.trials[-1], ff2.trials[-1]))
-    trials = [trials_to_half(curves, criterion, side, window, last) for curves in (ff1, ff2)]
-    first, second = (np.where(np.isnan(each), last, each) for each in trials)
+    last = last_shared(ff1, ff2)
+    first, second = (trials_to_half(curves, criterion, side, window, last) for curves in (ff1, ff2))
     mean1, mean2 = float(first.mean()), float(second.mean())
     return TrialsSaved(
         criterion=criterion,
@@ -125,5 +131,5 @@ def trials_saved(
         paired_fraction=paired_fraction(first, second),
         paired_ci=paired_fraction_interval(first, second, sampling),
         networks=first.size,
-        reached=int(np.isfinite(trials).all(axis=0).sum()),
+        reached=int(np.sum(np.maximum(first, second) < last)),
     )

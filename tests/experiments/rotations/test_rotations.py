@@ -114,8 +114,8 @@ def test_numbers_are_of_the_networks_that_have_them(tmp_path):
     assert [(its.value, its.networks) for its in learned.values()] == [(50.0, 11), (50.0, 12)]
     label = "gradual learning, against equal practice"
     assert found[f"initial savings, {label}"].networks == 12
-    assert found[f"trials saved, {label}"].networks == 11
-    assert found[START_KINDS].networks == 11 and found[TRIALS_KINDS].networks == 10
+    assert found[f"trials saved, {label}"].networks == 12
+    assert found[START_KINDS].networks == found[TRIALS_KINDS].networks == 11
     assert found[f"{RESIDUAL}, {ABRUPT}"].networks == found[f"{RESIDUAL_BEYOND}, {ABRUPT}"].networks == 11
     assert found[TRIALS_KINDS].unit == POINTS and found[f"{RESIDUAL}, {SHAM}"].networks == 12
     tests = [entry for entry in found.values() if entry.p_holm is not None]
@@ -130,8 +130,11 @@ def test_numbers_are_of_the_networks_that_have_them(tmp_path):
     criterion = HALF * curves[SHAM]["FF2"].deviation[:, 0].mean()
     for name in (ABRUPT, GRADUAL, SHAM):
         its = curves[name]["FF2"]
-        shares[name] = dict(zip(its.networks, trials_to_half(its, criterion, 1.0), strict=True))
-    both = [n for n in shares[ABRUPT] if n != 3]
+        shares[name] = dict(
+            zip(its.networks, trials_to_half(its, criterion, 1.0, last=its.trials[-1]), strict=True)
+        )
+    assert shares[GRADUAL][3] == shares[SHAM][3] == its.trials[-1]
+    both = list(shares[ABRUPT])
     differences = [(shares[ABRUPT][n] - shares[GRADUAL][n]) / shares[SHAM][n] for n in both]
     assert found[TRIALS_KINDS].value == pytest.approx(100.0 * np.mean(differences))
 
