@@ -196,7 +196,7 @@ def force_of(env_id: str) -> str:
         field = as_field(arguments.get("field"))
         return "none" if field.is_null else f"`{field}`"
     phases = (
-        f"{phase.name} {'no field' if phase.field.is_null else f'`{phase.field}`'}, {phase.trials:,} trials"
+        f"{phase.name} {'no field' if phase.field.is_null else f'`{phase.field}`'}, {phase.trials} trials"
         for phase in schedule.phases
     )
     return "; ".join(phases)

@@ -31,6 +31,7 @@ import tyro
 
 from experiments.runs.command_line import choice, command_main
 from experiments.runs.networks import criterion_probes
+from experiments.runs.tables import grouped
 from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.files import (
     CONFIG,
@@ -125,7 +126,7 @@ def run(config: Collect) -> int:
         rows = write_probes(config.out, runs, config.folder)
     else:
         rows = write_rows(config.out, _rows(runs, config))
-    log.info("wrote %s: %s rows of %s runs", config.out, f"{rows:,}", f"{len(runs):,}")
+    log.info("wrote %s: %s rows of %s runs", config.out, grouped(rows), grouped(len(runs)))
     return 0
 
 

@@ -54,7 +54,7 @@ def check_learning_memory(
     if available is not None and needed > available:
         raise ValueError(
             f"{networks} networks of {units} units that learn from {trials} trials at a time need about "
-            f"{needed / GB:,.1f} GB of memory; {available / GB:,.1f} GB are available on {device}, so choose "
+            f"{needed / GB:.1f} GB of memory; {available / GB:,.1f} GB are available on {device}, so choose "
             "fewer"
         )
 

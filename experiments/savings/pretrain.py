@@ -3,7 +3,7 @@
     python -m experiments.pretrain --networks 8 --updates 10500 --out FILE
 
 made the networks that ship (``experiments/pretrained/gru128.safetensors``). Learning is that of the study:
-20,000 batches of 32 random reaches, with Adam (eLife 107423). Delays and go times are those of the
+20 000 batches of 32 random reaches, with Adam (eLife 107423). Delays and go times are those of the
 environments, or with ``--preset paper`` those of the study's code. An interrupted run resumes from where it
 stopped if the same command is repeated: its state is kept beside the output until the end. Batch i depends on
 the seed and i alone. A network whose gradient is no longer finite learns no more, and the others go on; it is

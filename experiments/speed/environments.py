@@ -22,6 +22,7 @@ import numpy as np
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from mujoco.batch import Batch
 
+from experiments.runs.tables import grouped
 from experiments.speed.bench import Section
 from experiments.speed.work import Task, ratio, take_turns
 from savings_gym.arm.model import load_arm
@@ -88,7 +89,7 @@ def report_rows(results: Section) -> list[tuple[str, str]]:
         for n, value in section.get("session", {}).items()  # which older results lack
     ]
     return rows + [
-        (f"{name}, {n} arms", f"{value:,.0f} steps/s")
+        (f"{name}, {n} arms", f"{grouped(round(value))} steps/s")
         for n, by_name in section["steps_per_second"].items()
         for name, value in by_name.items()
     ]

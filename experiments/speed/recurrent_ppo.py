@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from experiments.benchmark.agents import RECURRENT
+from experiments.runs.tables import grouped
 from experiments.speed.bench import Section
 from experiments.speed.work import Task, ratio, take_turns, threads
 from savings_gym.task.settings import TRIAL_STEPS
@@ -73,7 +74,7 @@ def report_rows(results: Section) -> list[tuple[str, str]]:
                 (f"LSTM, sb3-contrib's time / this project's, {setting}", f"{values['vs_stock']:.1f}")
             )
             rows += [
-                (f"{LABELS[name]}, {setting}", f"{speed:,.0f} steps/s")
+                (f"{LABELS[name]}, {setting}", f"{grouped(round(speed))} steps/s")
                 for name, speed in values["steps_per_second"].items()
             ]
     return rows

@@ -29,6 +29,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from experiments.runs.tables import grouped
 from savings_gym.arrays import as_choice
 
 EXPERIMENTS: Final = ("savings", "benchmark")
@@ -94,7 +95,9 @@ class Grid:
                 raise ValueError(f"{', '.join(chosen)} cannot be given: the sweep chooses it for every cell")
         self._refuse_times()
         if self.size > MOST_CELLS:
-            raise ValueError(f"the grid has {self.size:,} cells, at most {MOST_CELLS:,} are allowed")
+            raise ValueError(
+                f"the grid has {grouped(self.size)} cells, at most {grouped(MOST_CELLS)} are allowed"
+            )
 
     def _refuse_times(self) -> None:
         """Refuse the dates and times of TOML, which no argument takes."""
@@ -202,7 +205,9 @@ def _values(name: str, value: Any) -> list[Any]:
         if type(first) is not int or type(last) is not int or last < first:
             raise ValueError(f"{name} must run from a whole number to one not below it, got {value}")
         if last - first >= MOST_CELLS:
-            raise ValueError(f"{name} has {last - first + 1:,} values, at most {MOST_CELLS:,} are allowed")
+            raise ValueError(
+                f"{name} has {grouped(last - first + 1)} values, at most {grouped(MOST_CELLS)} are allowed"
+            )
         return list(range(first, last + 1))
     if not isinstance(value, list) or not value:
         raise ValueError(f"{name} must be a list of values or {{first = A, last = B}}, got {value!r}")

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from experiments.runs.tables import grouped
 from experiments.sweep.cell_run import BUSY, FAILED, FINISHED, INTERRUPTED, STARTED, Outcome, Task
 from experiments.sweep.grid import describe
 
@@ -100,9 +101,12 @@ class Progress:
     def line(self) -> str:
         """Return the state of the sweep in one line."""
         finished = self.before + len(self.done)
-        words = [f"{finished:,} of {self.total:,} cells finished", f"{len(self.running):,} running"]
+        words = [
+            f"{grouped(finished)} of {grouped(self.total)} cells finished",
+            f"{grouped(len(self.running))} running",
+        ]
         if self.failed:
-            words.append(f"{len(self.failed):,} failed")
+            words.append(f"{grouped(len(self.failed))} failed")
         left = self.seconds_left()
         return ", ".join(words) + ("" if left is None else f", {duration(left)} left")
 

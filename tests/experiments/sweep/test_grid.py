@@ -74,7 +74,7 @@ def test_names_depend_on_every_value():
         ("experiment = 'savings'\n[grid]\nseed = [0, 0]", "two cells of the grid are equal: seed 0"),
         ("experiment = 'savings'\n[arguments]\nb = 1.0\n[grid]\nb = [1.0]", "b is given more than once"),
         ("experiment = 'savings'\n[arguments]\nout = 'x'", "out cannot be given: the sweep chooses it"),
-        ("experiment = 'savings'\n[grid]\nseed = {first = 0, last = 2000000}", "2,000,001 values, at most"),
+        ("experiment = 'savings'\n[grid]\nseed = {first = 0, last = 2000000}", "2 000 001 values, at most"),
         (
             "experiment = 'savings'\n[grid]\nb = [1979-05-27]",
             "b must hold numbers, texts or lists, got [datetime.date",
