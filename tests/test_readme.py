@@ -281,6 +281,7 @@ def test_the_results_of_the_readme_are_the_committed_ones() -> None:
         "initial savings beyond practice, 32 units": ("{:.2f} mm", 1),
         "initial savings beyond practice, 64 units": ("{:.2f} mm", 1),
         "remainder of a displacement when go is seen, shift": ("{:.0f} %", 1),
+        "displacement slope, displaced at 0.51 s": ("{:.2f} mm", -1),
     }
     text = " ".join(TEXTS[README].replace("−", "-").split())
     for (name, (form, sign)), between in [
@@ -303,7 +304,7 @@ def test_the_results_of_the_readme_are_the_committed_ones() -> None:
         in text
     )
     page = (ROOT / "experiments" / "RESULTS.md").read_text()
-    wide = re.search(r"For (\d+) of them our interval is wider than the margin", page)[1]
+    wide = re.search(r"For (\d+) of all numbers our interval is wider than the margin", page)[1]
     assert f"; {wide} could not have agreed, since our interval is wider than the margin" in text
     slopes = np.array(found["displacement slope"]["values"])
     others = np.delete(slopes, np.argmin(slopes))
@@ -311,6 +312,11 @@ def test_the_results_of_the_readme_are_the_committed_ones() -> None:
     assert f"in {np.sum(slopes < 0)} of {slopes.size} networks" in text
     size, low, high = (f"{-value:.2f}" for value in (others.mean(), inner[1], inner[0]))
     assert f"({size} mm, {low} to {high}, without one outlying network)" in text
+    sums = [found["preparatory shift in NF2 (NF1 = 0, FF1 = 1)"]["value"], 0.1825]
+    effects = [-found["displacement slope, displaced at 0.51 s"]["value"], 0.44]
+    ours, theirs = (f"{left * effect:.2f}" for left, effect in zip(sums, effects, strict=True))
+    assert f"that is {ours} mm of savings, in the study's own numbers {theirs} of 0.9 mm" in text
+    assert f"0.18 × 0.44 = {theirs} mm of 0.9 mm" in page
 
 
 def test_environments_and_fields_exist() -> None:

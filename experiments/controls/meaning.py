@@ -173,26 +173,26 @@ def _rate(row: Row) -> str:
 
 
 def _mirrored(row: Row) -> list[str]:
-    """The study's contrast for an opposite field: FF1 against FF2 with its sign changed."""
+    """FF1 against the FF2 of an opposite field with its sign changed."""
     if not row["mirrored"]:
         return []
     initial, rate = row["mirrored"]["initial"], row["mirrored"]["rate"]
     number = f"savings of {format_estimate(initial, 'difference', MM)} mm, {p_text(initial)}"
     words = {
-        1: "the mirrored FF2 begins closer to the line than FF1",
-        0: "FF1 and the mirrored FF2 do not measurably differ at their start",
-        -1: "the mirrored FF2 begins further from the line than FF1",
+        1: "it begins closer to the line than FF1",
+        0: "it does not measurably differ from FF1 at the start",
+        -1: "it begins further from the line than FF1",
     }[effect(initial)]
     pace = ""
     if rate and rate["difference"] is not None:
         pace = {
             1: "; it is learned faster",
-            0: "; their rates do not measurably differ",
+            0: "; the rates do not measurably differ",
             -1: "; it is learned more slowly",
         }[effect(rate)]
         pace += f" ({format_estimate(rate, 'ratio')} times, {p_text(rate)})"
     return [
-        f"In the study's own contrast {words} ({number}){pace}. That contrast contains any difference "
+        f"With the sign of FF2 changed, {words} ({number}){pace}. This contains any difference "
         "between the two fields themselves; the comparison with practice in the same field does not."
     ]
 

@@ -20,8 +20,8 @@ COMPARISONS: Final = (
     "*Within*: FF1 against FF2 of the condition. *First encounter*: FF2 against the FF1 in which the same "
     "networks met this field first. *Beyond practice*: FF2 against FF2 of the same networks after as many "
     "updates with no field in FF1. *Less the main run's*: savings beyond practice less those of the main "
-    "run, in the same networks and the same field. *Mirrored*: FF1 against FF2 with its sign changed, the "
-    "study's contrast for an opposite field."
+    "run, in the same networks and the same field. *Mirrored*: FF1 against the FF2 of an opposite field "
+    "with its sign changed."
 )
 INTRODUCTION: Final = f"""# Controls of savings
 

@@ -22,8 +22,7 @@ QUESTIONS: Final = {  # that the figures answer
     "integrator": "What does the integrator of the study's arm do to its numbers?",
     "relation": "Do networks that retain more of the shift show more savings?",
     "latent": "Where do trajectories lie, and does familiar activity serve the learned task?",
-    "controls": "Is it memory of the field, or practice? Does it need this rule, this washout, these "
-    "muscles?",
+    "controls": "Is it memory of the field, or practice? Does the length of baseline or washout matter?",
     "factors": "Which parts of the protocol decide whether a displacement stays?",
 }
 CAPTIONS: Final = {
@@ -65,7 +64,8 @@ CAPTIONS: Final = {
     "practice": (
         "Runs less their shams, network by network; 0 is what practice alone does. **a**, initial "
         "deviation; **b**, learning rate (1 is twice as fast); **c**, share of the preparatory shift that "
-        f"is left; **d**, memory trace. {NETWORKS}"
+        "is left; **d**, memory trace. Networks count if they reach within 10 mm at the end of NF1. "
+        f"{NETWORKS}"
     ),
     "preparatory_ring": (
         "Prepared activity of the eight targets (corners) after every phase, on the axes that tell the "

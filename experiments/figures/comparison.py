@@ -16,6 +16,7 @@ from experiments.runs.tables import MISSING, format_p, format_value, markdown_ta
 from experiments.study import PRINTED, REFERENCE, REFERENCES, VERDICTS, Quantity, Reference, verdict
 from savings_gym.files import write_atomically, write_json
 
+UNDECIDED: Final = "undecided"
 COMPARED: Final = ("quantity", "study", "ours [95 % interval]", "p (Holm)", "networks", "verdict")
 OWN: Final = ("quantity", "ours [95 % interval]", "p", "p (Holm)", "networks", "note")
 MEANING = """\
@@ -127,7 +128,14 @@ def beside_the_study(rows: Iterable[Mapping[str, Any]]) -> str:
     every = list(rows)
     margins = "by margins declared before the runs of this page"
     verdicts = f"Of the study's {len(every)} numbers, {tally(every)}, {margins}."
-    return " ".join(filter(None, (verdicts, _too_wide(every), differences(every))))
+    return " ".join(filter(None, (verdicts, _within(every), _too_wide(every), differences(every))))
+
+
+def _within(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Of how many undecided numbers our value, though not all of its interval, lies within the margin."""
+    undecided = [row for row in rows if row["verdict"] == UNDECIDED]
+    near = sum(abs(row["ours"] - row["reference"]) <= REFERENCE[row["name"]].margin for row in undecided)
+    return f"In {near} of the {len(undecided)} undecided, our value lies within the margin." if near else ""
 
 
 def _too_wide(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -140,8 +148,8 @@ def _too_wide(rows: Iterable[Mapping[str, Any]]) -> str:
     if not wide:
         return ""
     return (
-        f"For {wide} of them our interval is wider than the margin to both sides, so they could not agree "
-        "whatever their value."
+        f"For {wide} of all numbers our interval is wider than the margin to both sides, so they could not "
+        "agree whatever their value."
     )
 
 

@@ -31,7 +31,7 @@ FIRST, PRACTICE, MIRRORED, SELF, OF_SHAM = "first", "practice", "mirrored", "its
 MEANING: Final = {
     FIRST: "against the first encounter with the field",
     PRACTICE: "against equal practice without a field in FF1",
-    MIRRORED: "FF1 against the mirrored FF2, the study's contrast",
+    MIRRORED: "FF1 against the mirrored FF2",
     OF_SHAM: "the sham: practice alone",
 }
 LOOK: Final[dict[str, dict[str, Any]]] = {

@@ -45,7 +45,11 @@ TIME_NOTE: Final = (
     f"Slopes from displacements by -1 and 1; the slope above is from {DISPLACEMENTS[0]} to "
     f"{DISPLACEMENTS[-1]}.\n\n"
 )
+AT_CUE: Final = 0.51  # s, the time in the table at which the cue is seen; there a displacement cannot fade
+SLOPE_AT_CUE: Final = f"{SLOPE}, displaced at {AT_CUE} s"
+LARGER_AT_CUE: Final = f"{LARGER}, displaced at {AT_CUE} s"
 SHIFT_COLOUR, RANDOM_COLOUR = look.SECOND, "#868686"
+CLAIMED: Final = (SLOPE, MORE_NEGATIVE, LARGER, SLOPE_AT_CUE, LARGER_AT_CUE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +103,10 @@ def displacement(runs: StoredRuns, out: Path) -> Findings:
         ),
         _deviation(DISPLACED_FF1, result.before, sampling),
         *_slope_quantities(result, sampling),
+        *_at_cue(result.by_time[AT_CUE], sampling),
         *_remainder_quantities(result, sampling),
     ]
-    quantities = correct(quantities, (SLOPE, LARGER))
+    quantities = correct(quantities, CLAIMED)
     with look.house_style():
         picture = look.save_picture(displacement_figure(result), out / "displacement.png")
     tables = {
@@ -177,6 +182,14 @@ def _slope_quantities(result: Displaced, sampling: Sampling) -> list[Quantity]:
     ]
 
 
+def _at_cue(slopes: Slopes, sampling: Sampling) -> list[Quantity]:
+    """Slope of a displacement made when the cue is seen, and how it compares with random directions."""
+    return [
+        quantity(SLOPE_AT_CUE, slopes.shift, UNIT, sampling, scale=MM),
+        quantity(LARGER_AT_CUE, slopes.larger, UNIT, sampling, scale=MM),
+    ]
+
+
 def _remainder_quantities(result: Displaced, sampling: Sampling) -> list[Quantity]:
     """How much of a displacement is left when the go cue reaches the network."""
     last = step_at(result.preparation.time, result.preparation.seen) - 1  # before the cue arrives
@@ -232,8 +245,9 @@ def _text(quantities: list[Quantity], result: Displaced) -> str:
         f"{format_value(slope.value, slope.ci)} {UNIT} ({p_text(slope)}), "
         f"{share:.2g} times the study's slope, and by {format_value(rest.value, rest.ci)} without the "
         f"network that responds most; {negative} of {result.slopes.shift.size} slopes are negative. Random "
-        f"directions of equal length change it by {format_value(random.value, random.ci)} on average; within "
-        f"a network a random direction {words[effect(larger)]} (difference in magnitude, shift less random, "
+        f"directions of equal length change it by {format_value(random.value, random.ci)} on average; "
+        f"{_with_sign(by_name[MORE_NEGATIVE])}; within a network a random direction "
+        f"{words[effect(larger)]} (difference in magnitude, shift less random, "
         f"{format_value(larger.value, larger.ci)}, {p_text(larger)}). When the go cue is seen, "
         f"{format_value(remainder.value, remainder.ci, '%')} of "
         f"that displacement is left ({typical:.2g} % as a geometric mean, which panel d "
@@ -241,6 +255,13 @@ def _text(quantities: list[Quantity], result: Displaced) -> str:
         f"{strongest:.2f} s{late}: {MM * there.shift.mean():.3g} {UNIT}, in magnitude {sizes[0]:.3g} against "
         f"{sizes[1]:.3g} for random directions.{_afterwards(by_time, strongest)}"
     )
+
+
+def _with_sign(difference: Quantity) -> str:
+    """Whether the slope along the shift differs from that along random directions, their signs kept."""
+    words = {-1: "is more negative than", 0: "does not measurably differ from", 1: "is more positive than"}
+    number = f"difference {format_value(difference.value, difference.ci)}, {p_text(difference)}"
+    return f"with their signs, the slope along the shift {words[effect(difference)]} theirs ({number})"
 
 
 def _afterwards(by_time: Mapping[float, Slopes], strongest: float) -> str:

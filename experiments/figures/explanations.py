@@ -16,7 +16,11 @@ from savings_gym.metrics.statistics import holm
 
 Row = Mapping[str, Any]
 OPPOSITE, MIRROR = "opposite", "mirror"  # the field of the FF2 of one is both fields of the other
-OTHER_FIELDS: Final = {"other-field": "one that resists movement", "assistive": "one that assists it"}
+OTHER_FIELDS: Final = {
+    "other-field": "one that resists movement",
+    "assistive": "one that assists it",
+    "double": "one twice as large",
+}
 
 
 def explanations(rows: Mapping[str, Row], floor: float | None = None) -> str:
@@ -34,7 +38,15 @@ def explanations(rows: Mapping[str, Row], floor: float | None = None) -> str:
     if main and main.get("practice") and opposite and opposite.get("practice"):
         sentences += [
             " ".join(filter(None, [_any_field(opposite["practice"]["initial"]), _other_fields(rows)])),
-            _memory(opposite["practice"]["initial"], (rows.get(MIRROR) or {}).get("practice")),
+            " ".join(
+                filter(
+                    None,
+                    [
+                        _memory(opposite["practice"]["initial"], (rows.get(MIRROR) or {}).get("practice")),
+                        _parts(opposite["practice"], (rows.get(MIRROR) or {}).get("practice")),
+                    ],
+                )
+            ),
         ]  # fmt: skip
     if len(sentences) > 1 and all(sentences):
         return "\n- ".join(["Three explanations were tested:\n", *sentences])
@@ -98,7 +110,7 @@ def _any_field(practice: Row) -> str:
 
 
 def _other_fields(rows: Mapping[str, Row]) -> str:
-    """How much better the field is met after fields of other kinds than after practice alone."""
+    """How much better the field is met after other fields than after practice alone."""
     parts = []
     for name, words in OTHER_FIELDS.items():
         if practice := (rows.get(name) or {}).get("practice"):
@@ -109,7 +121,7 @@ def _other_fields(rows: Mapping[str, Row]) -> str:
             parts.append(f"{words} ({number}{shown})")
     if not parts:
         return ""
-    return f"After an FF1 in other kinds of field, against practice alone: {'; '.join(parts)}."
+    return f"After an FF1 in another field, against practice alone: {'; '.join(parts)}."
 
 
 def _memory(after_opposite: Row, practice: Row | None) -> str:
@@ -141,6 +153,34 @@ def _memory(after_opposite: Row, practice: Row | None) -> str:
         f"its opposite ({numbers}; the intervals do not overlap), so some of the savings depend on the "
         "field's direction."
     )
+
+
+def _parts(after_opposite: Row, after_itself: Row | None) -> str:
+    """How much of savings comes after either field, and whose is the gain in learning rate.
+
+    Args:
+        after_opposite: Savings beyond practice of the condition *opposite*.
+        after_itself: Those of *mirror*.
+    """
+    if not after_itself:
+        return ""
+    whole, common = (MM * its["initial"]["difference"] for its in (after_itself, after_opposite))
+    parts = []
+    if whole > common > 0.0:
+        either = 0.5 * (whole + common)
+        parts.append(
+            "If a part that any curl field leaves and a part with the field's sign add up, they are "
+            f"{either:.2f} mm ({100.0 * either / whole:.0f} %) and {whole - either:.2f} mm; whether the "
+            "first is a better plan or a better correction late in the reach was not measured."
+        )
+    rates = [rate for its in (after_itself, after_opposite) if (rate := its.get("rate"))]
+    if len(rates) == 2 and apart(*(rate["ci"] for rate in rates)) > 0:
+        same, opposite = (f"{format_value(rate['ratio'], tuple(rate['ci']))} times" for rate in rates)
+        parts.append(
+            f"The gain in learning rate depends on the direction, too: {same} after the same field, "
+            f"{opposite} after its opposite."
+        )
+    return " ".join(parts)
 
 
 def apart(first: Sequence[float | None], second: Sequence[float | None]) -> int:

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from experiments.controls.conditions import FACTOR, MAIN, SHAM, Condition, conditions
 from experiments.controls.rows import residual, saved_beyond
 from experiments.drawing import style as look
-from experiments.figures.findings import Findings, correct, effect, finite, listed
+from experiments.figures.findings import Findings, correct, effect, farthest, finite, listed
 from experiments.figures.persistence import SHIFT, measure
 from experiments.figures.preparatory import sham_projection
 from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
@@ -43,14 +43,15 @@ AFRESH: Final = (  # conditions whose networks are pre-trained in their run, and
 RESPONSE, LEFT, RETAINED, KEPT, SAVED, RESIDUAL, RATE = MEASURES = (
     "displacement slope", "left of the shift when the cue is seen", "shift left in NF2",
     "shift left in NF2, beyond the sham's", "initial savings beyond practice", "washout residual",
-    "slowest decay rate",
+    "slowest decay rate of the networks",
 )  # fmt: skip
 UNIT: Final = {
     RESPONSE: "mm per unit of shift", LEFT: "%", RETAINED: "1", KEPT: "1", SAVED: "mm", RESIDUAL: "mm",
     RATE: "1/s",
 }  # fmt: skip
-COMPARED: Final = (RESPONSE, LEFT, KEPT, SAVED)  # with the main run's
+COMPARED: Final = (RESPONSE, LEFT, KEPT, SAVED, RATE)  # with the main run's
 LESS_MAIN: Final = ", less the main run's"  # ends the name of a difference
+FEWEST: Final = 2  # networks of which a mean is given without the steepest
 SCALE: Final = {RESPONSE: MM, LEFT: 100.0, SAVED: MM, RESIDUAL: MM}
 
 
@@ -96,7 +97,10 @@ def findings_of(values: Mapping[str, Factor], sampling: Sampling, out: Path) -> 
     by_name = {entry.name: entry for entry in quantities}
     with look.house_style():
         picture = look.save_picture(factors_figure(found, by_name), out / "factors.png")
-    tables = {"Factors of the protocol": _table(found, by_name)}
+    tables = {
+        "Factors of the protocol": _table(found, by_name),
+        "Factors of the protocol, less the main run": _differences_table(found, by_name),
+    }
     return Findings(quantities, tables, [picture], _text(found, by_name), _networks(values))
 
 
@@ -203,20 +207,27 @@ def _differences(found: Mapping[str, Factor], sampling: Sampling) -> list[Quanti
 def _table(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
     headings = ["condition", "question", "networks"]
     headings += [kind if UNIT[kind] == "1" else f"{kind} ({UNIT[kind]})" for kind in MEASURES]
-    headings += ["slope less the main run's", "p (Holm)"]
     rows = []
     for name, factor in found.items():
         entries = [by_name.get(_name(name, kind)) for kind in MEASURES]
-        difference = by_name.get(_difference(name))
         rows.append(
             (
                 name, factor.question, str(len(factor.values[RESPONSE])),
                 *(MISSING if entry is None else format_value(entry.value, entry.ci) for entry in entries),
-                MISSING if difference is None else format_value(difference.value, difference.ci),
-                MISSING if difference is None else format_p(difference.p_holm),
             )
         )  # fmt: skip
     return markdown_table(headings, rows)
+
+
+def _differences_table(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
+    """One row per condition and measure that is compared with the main run."""
+    rows = []
+    for name in found:
+        for kind in COMPARED:
+            if (entry := by_name.get(_difference(name, kind))) is not None:
+                number = format_value(entry.value, entry.ci, "" if entry.unit == "1" else entry.unit)
+                rows.append((name, kind, number, format_p(entry.p), format_p(entry.p_holm)))
+    return markdown_table(("condition", "measure", "less the main run's", "p", "p (Holm)"), rows)
 
 
 def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
@@ -238,25 +249,40 @@ def _text(found: Mapping[str, Factor], by_name: Mapping[str, Quantity]) -> str:
     others = [name for name in found if name not in (MAIN, SAME)]
     if not others:
         return f"{text} No other condition was run."
-    parts = [text, _what_decides(others, by_name), _distance(others, by_name)]
+    parts = [text, _what_decides(others, by_name), _at_the_study(others, by_name), _steepest(found)]
     return " ".join([part for part in parts if part] + _incomplete(list(found), by_name))
 
 
-def _distance(others: list[str], by_name: Mapping[str, Quantity]) -> str:
-    """How many conditions cannot change the slope by as much as it lies from the study's."""
-    main = by_name[_name(MAIN, RESPONSE)].value
-    tested = [entry for name in others if (entry := by_name.get(_difference(name))) is not None]
-    if main is None or not tested:
+def _at_the_study(others: list[str], by_name: Mapping[str, Quantity]) -> str:
+    """In which conditions the interval of the slope includes the study's."""
+    theirs = REFERENCE[SLOPE].value
+    entries = {name: by_name[_name(name, RESPONSE)] for name in others}
+    including = [
+        f"`{name}` ({format_value(entry.value, entry.ci)})"
+        for name, entry in entries.items()
+        if entry.ci[0] is not None and entry.ci[1] is not None and entry.ci[0] <= theirs <= entry.ci[1]
+    ]
+    if not including:
+        return f"No condition has the study's slope: the interval of every one excludes {theirs:g}."
+    return f"The study's slope lies in the interval of {listed(including)} alone."
+
+
+def _steepest(found: Mapping[str, Factor]) -> str:
+    """Slopes of the main run's networks, and of those that started from them, without the steepest one."""
+    slopes, numbers = found[MAIN].values[RESPONSE], found[MAIN].networks
+    steepest = numbers[farthest(slopes)]
+    parts = []
+    for name, factor in found.items():
+        others = factor.networks != steepest
+        if name == MAIN or name in AFRESH or others.all() or others.sum() < FEWEST:
+            continue
+        values = MM * factor.values[RESPONSE]
+        parts.append(f"{values[others].mean():.2g} in place of {values.mean():.2g} in `{name}`")
+    if not parts:
         return ""
-    distance = REFERENCE[SLOPE].value - main
-    excluded = sum(
-        low is not None and high is not None and not low <= distance <= high
-        for low, high in (entry.ci for entry in tested)
-    )
-    which = "all" if excluded == len(tested) else f"{excluded} of the {len(tested)}"
     return (
-        f"The study's slope differs from the main run's by {distance:.2g}; in {which} conditions the "
-        "interval of the difference excludes that."
+        f"Network {steepest}, the steepest of the main run, weighs much among few: without it, the mean "
+        f"slope is {listed(parts)}."
     )
 
 
@@ -280,6 +306,23 @@ def _what_decides(others: list[str], by_name: Mapping[str, Quantity]) -> str:
         return f"{text}no difference from the main run is shown in {listed(COMPARED)}."
     return (
         f"{text}they differ from the main run as follows: {'; '.join(parts)}. No other difference is shown."
+        f"{_slowest_alone(others, by_name)}"
+    )
+
+
+def _slowest_alone(others: list[str], by_name: Mapping[str, Quantity]) -> str:
+    """Where the slowest mode changes and what is left does not: it does not decide alone."""
+
+    def changed(name: str, kind: str) -> bool:
+        entry = by_name.get(_difference(name, kind))
+        return entry is not None and effect(entry) != 0
+
+    names = [f"`{name}`" for name in others if changed(name, RATE) and not changed(name, LEFT)]
+    if not names:
+        return ""
+    return (
+        f" In {listed(names)} the slowest mode changes without a measurable change of what is left: that "
+        "mode alone does not decide."
     )
 
 
@@ -293,12 +336,17 @@ def _incomplete(names: list[str], by_name: Mapping[str, Quantity]) -> list[str]:
         low, high = entry.ci
         if low is not None and high is not None and not low <= 0.0 <= high:
             parts.append(f"`{name}` ({format_value(entry.value, entry.ci, 'mm')})")
+    lacking = [f"`{name}`" for name in names if _name(name, RESIDUAL) not in by_name]
+    elsewhere = (
+        f" For {listed(lacking)}, see the table of washouts in [controls](#controls)." if lacking else ""
+    )
     if not parts:
-        return []
+        return [elsewhere.strip()] if lacking else []
     return [
         f"NF2 does not end where NF1 does in {listed(parts)}. Below 0, on the side of the after-effect, "
         "savings may be a remnant of FF1; above it, FF2 begins farther from the line. These intervals are "
         "not corrected, so that an incomplete washout is not overlooked."
+        f"{elsewhere}"
     ]
 
 

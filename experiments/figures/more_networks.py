@@ -5,7 +5,8 @@
 Networks are pre-trained in their run, as those of other sizes were, and follow the study's schedule; the sham
 is the same without a field in FF1. Nothing of other runs is needed: the figures of size, of practice and of
 the relation between shift and savings store one value per network, to which those of the new networks are
-added. So a size can grow by a few networks at a time, each time with another seed, on any machine. The
+added. So a size can grow by a few networks at a time, each time with another seed, on any machine. Networks
+that have not learned to reach by the end of NF1 (`MOST_ERROR`) are left out, and counted on the page. The
 command makes the two runs in ``--out``, or goes on with them, and changes ``experiments/results/figures``;
 ``python -m experiments.figures.results_page`` then writes the page.
 """
@@ -28,18 +29,20 @@ from experiments.figures import practice, relation, size
 from experiments.figures.added_runs import PATIENCE, add_to_list, listed_runs, make_runs
 from experiments.figures.comparison import write_reference
 from experiments.figures.findings import Findings
-from experiments.figures.results_page import RESULTS, stored_findings
+from experiments.figures.results_page import LEFT_OUT, RESULTS, stored_findings
 from experiments.figures.runs import SIZE, PlannedRun, check_alike, plan_size_shams
 from experiments.runs.command_line import command_main
 from experiments.savings.config import PRESETS, SIZE_WEIGHTS, Savings
 from experiments.stored.runs import StoredRuns, pretraining
-from savings_gym.arrays import Columns, as_seed, as_whole_number
+from savings_gym.arrays import MM, Columns, as_seed, as_whole_number
 from savings_gym.files import sole_writer
 from savings_gym.metrics.statistics import Sampling
+from savings_gym.probes.criterion import ReachCriterion
 
 log = logging.getLogger(__name__)
 MODULE: Final = "experiments.figures.more_networks"
 STUDY: Final = PRESETS["paper"]
+MOST_ERROR: Final = ReachCriterion().error  # m, mean end-point error at the end of NF1
 FIRST: Final = "first_network"  # in the list of runs: number of a run's first network in the figures
 
 
@@ -113,12 +116,17 @@ def run(config: MoreNetworks) -> int:
     planned = config.runs()
     if status := make_runs(planned):
         return status
-    measured = values_of(config.units, *(each.config.out for each in planned))
+    measured, left_out = reaching(values_of(config.units, *(each.config.out for each in planned)))
+    if left_out:
+        log.warning(
+            "left out, with end-point errors above %g mm at the end of NF1: %d of %d networks",
+            MM * MOST_ERROR, len(left_out), config.networks,
+        )  # fmt: skip
     with sole_writer(config.results, PATIENCE):
         findings = stored_findings(config.results)
         first = _first_network(config, findings["size"].networks)
         # Listed first: if this command is killed, the next one gives the networks the same numbers.
-        add_to_list(config.results, planned, config.command, **{FIRST: first})
+        add_to_list(config.results, planned, config.command, **{FIRST: first, LEFT_OUT: left_out})
         (words,) = dict.fromkeys(pretraining(config.run()))
         findings |= with_networks(findings, measured, first, words, config.results)
         for name in measured:
@@ -136,6 +144,22 @@ def values_of(units: int, run: Path, sham: Path) -> dict[str, Columns]:
         "practice": practice.columns_of({units: practice.beyond_practice(runs, run, sham)}),
         "relation": relation.columns_of({units: relation.networks_of(runs, run)}),
     }
+
+
+def reaching(measured: Mapping[str, Columns]) -> tuple[dict[str, Columns], list[int]]:
+    """Return the values of the networks that have learned to reach, by figure, and the numbers of the others.
+
+    Args:
+        measured: What `values_of` returns.
+    """
+    its = measured["size"]
+    reach = its[size.END_ERROR] <= MM * MOST_ERROR
+    numbers = its["network"][reach]
+    kept = {
+        name: {column: values[np.isin(columns["network"], numbers)] for column, values in columns.items()}
+        for name, columns in measured.items()
+    }
+    return kept, its["network"][~reach].tolist()
 
 
 def with_networks(
@@ -182,9 +206,16 @@ def join(before: Columns, added: Columns, first: int) -> Columns:
 
 
 def _first_network(config: MoreNetworks, stored: Columns) -> int:
-    """Number that the first network gets: that from before, or the next after those of its size."""
-    own = [row[FIRST] for row in listed_runs(config.results) if row["name"] == config.name]
-    return int(own[0]) if own else 1 + int(stored["network"][stored["units"] == config.units].max(initial=-1))
+    """Number that the first network gets: that from before, or the next after those of its size.
+
+    Networks that were left out keep their numbers.
+    """
+    rows = [row for row in listed_runs(config.results) if FIRST in row and row["units"] == config.units]
+    own = [row[FIRST] for row in rows if row["name"] == config.name]
+    if own:
+        return int(own[0])
+    known = stored["network"][stored["units"] == config.units].tolist()
+    return max([0, *(number + 1 for number in known), *(row[FIRST] + row["networks"] for row in rows)])
 
 
 def main(arguments: list[str] | None = None) -> int:

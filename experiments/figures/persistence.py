@@ -29,7 +29,7 @@ from experiments.stored.probes import DisplacedProbes
 from experiments.stored.runs import StoredRuns
 from experiments.study import DISPLACEMENTS, REFERENCE, SLOPE, Quantity, quantity
 from savings_gym.activity.displacement import random_orthogonal
-from savings_gym.arrays import MM, Columns, Floats
+from savings_gym.arrays import MM, Columns, Floats, Indices
 from savings_gym.metrics.statistics import Sampling, correlation
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS
 
@@ -43,7 +43,13 @@ SECOND_SLOWEST: Final = "decay rate of a network's second slowest mode"
 SLOW_MODES: Final = f"modes of network and arm slower than {SLOW:g} s"
 LEFT: Final = "left of a displacement when the cue is seen"
 SLOPE_LEFT: Final = "rank correlation of the displacement slope with what is left of the shift"
-WITHOUT_STEEPEST: Final = f"{SLOPE_LEFT}, without the steepest network"
+SIZE_LEFT: Final = "rank correlation of the slope's magnitude with what is left of the shift"
+LEFT_SHARE: Final = "rank correlation of what is left of the shift with its share in slow modes"
+LEFT_SLOWEST: Final = "rank correlation of what is left of the shift with the slowest decay rate"
+WITHOUT_STEEPEST: Final = ", without the steepest network"
+
+
+RELATIONS: Final = (SLOPE_LEFT, SIZE_LEFT, LEFT_SHARE, LEFT_SLOWEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ class Persistence:
 def persistence(runs: StoredRuns, out: Path) -> Findings:
     """Time constants of the main run's networks after washout, and what is left of displaced activity."""
     result = measure(runs, runs.main)
-    quantities = correct(_quantities(result, Sampling(runs.seed)), (SLOPE_LEFT,))
+    quantities = correct(_quantities(result, Sampling(runs.seed)), RELATIONS)
     with look.house_style():
         picture = look.save_picture(persistence_figure(result), out / "persistence.png")
     networks: Columns = {
@@ -143,24 +149,12 @@ def measure(runs: StoredRuns, run: Path) -> Persistence:
 
 
 def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
-    from scipy.stats import rankdata  # a second of import
-
     def mean(name: str, values: Floats, unit: str = "%", scale: float = 100.0, note: str = "") -> Quantity:
         return quantity(name, values, unit, sampling, scale=scale, test=False, note=note)
 
     def rate(name: str, values: Floats) -> Quantity:
         return mean(name, values, "1/s", 1.0, f"median time constant {1.0 / np.median(values):.2g} s")
 
-    left = result.simulated[SHIFT][:, result.waited]
-    steepest = farthest(result.slope)
-
-    def related(name: str, chosen: NDArray[np.bool_], note: str) -> Quantity:
-        found = correlation(rankdata(left[chosen]), rankdata(result.slope[chosen]), sampling)
-        return Quantity(name, found.r, found.ci, found.networks, "1", found.p, note)
-
-    others = np.arange(len(left)) != steepest
-    number = result.preparation.numbers[steepest]
-    omitted = f"without network {number}, whose slope is farthest from the median"
     return [
         rate(SLOWEST, result.slowest[:, 0]),
         rate(SECOND_SLOWEST, result.slowest[:, 1]),
@@ -172,9 +166,44 @@ def _quantities(result: Persistence, sampling: Sampling) -> list[Quantity]:
             for name, share in result.predicted.items()
         ),
         mean("change of activity in a control step of the hold", result.drift),
-        related(SLOPE_LEFT, np.ones_like(others), "Spearman's rank correlation"),
-        related(WITHOUT_STEEPEST, others, omitted),
-    ]
+        *relations(
+            result.preparation.numbers, result.slope, result.simulated[SHIFT][:, result.waited],
+            result.slow_share[SHIFT], result.slowest[:, 0], sampling,
+        ),
+    ]  # fmt: skip
+
+
+def relations(
+    numbers: Indices, slope: Floats, left: Floats, share: Floats, slowest: Floats, sampling: Sampling
+) -> list[Quantity]:
+    """Return how slope, what is left of the shift, its share in slow modes and the slowest rate go together.
+
+    Rank correlations (Spearman) over n networks; those with the slope also without the steepest network.
+
+    Args:
+        numbers: (n,) of the networks.
+        slope: (n,) of the displacement.
+        left: (n,) share of the shift that is left when the cue is seen.
+        share: (n,) of the shift in slow modes.
+        slowest: (n,) slowest decay rate of the networks [1/s].
+        sampling: Of the intervals.
+    """
+    from scipy.stats import rankdata  # a second of import
+
+    def related(name: str, x: Floats, y: Floats, note: str = "Spearman") -> Quantity:
+        found = correlation(rankdata(x), rankdata(y), sampling)
+        return Quantity(name, found.r, found.ci, found.networks, "1", found.p, note)
+
+    steepest = farthest(slope)
+    others = np.arange(slope.size) != steepest
+    omitted = f"without network {numbers[steepest]}, whose slope is farthest from the median"
+    found = []
+    for name, response in ((SLOPE_LEFT, slope), (SIZE_LEFT, np.abs(slope))):
+        found += [
+            related(name, left, response),
+            related(f"{name}{WITHOUT_STEEPEST}", left[others], response[others], omitted),
+        ]
+    return [*found, related(LEFT_SHARE, left, share), related(LEFT_SLOWEST, left, slowest)]
 
 
 def _text(quantities: list[Quantity]) -> str:
@@ -187,7 +216,6 @@ def _text(quantities: list[Quantity]) -> str:
 
     left = [np.array(by_name[f"{LEFT}, {name}"].values) / 100.0 for name in DIRECTIONS]
     typical = [f"{100.0 * geometric_mean(shares):.2g}" for shares in left]
-    related = by_name[SLOPE_LEFT]
     sentence = (
         f"The slowest mode of a network decays at {value(SLOWEST)} ({by_name[SLOWEST].note}); "
         f"{value(SLOW_MODES)} modes of network and arm are slower than {SLOW:g} s. They hold "
@@ -199,14 +227,28 @@ def _text(quantities: list[Quantity]) -> str:
         + ", ".join(f"{value(f'{LEFT}, {name}')} ({name})" for name in DIRECTIONS)
         + f" is left when the cue is seen ({listed(typical)} % as geometric means, which panel b shows)."
     )
-    if related.value is None:
+    if by_name[SLOPE_LEFT].value is None:
         return sentence
-    words = {-1: "more negative", 0: "not measurably different", 1: "more positive"}[effect(related)]
-    rest = by_name[WITHOUT_STEEPEST]
+
+    def words(name: str, *verbs: str) -> str:
+        """A verb for a negative, an unclear or a positive correlation."""
+        return verbs[1 + effect(by_name[name])]
+
+    def numbers(name: str) -> str:
+        entry, rest = by_name[name], by_name.get(f"{name}{WITHOUT_STEEPEST}")
+        text = f"{format_value(entry.value, entry.ci)}, {p_text(entry)}"
+        if rest is not None:
+            text += f"; {format_value(rest.value, rest.ci)} without the steepest network"
+        return f"({text})"
+
+    verbs = ("falls with", "is not measurably related to", "grows with")
     return (
-        f"{sentence} In networks that keep more of the shift, the slope of the displacement is {words}: rank "
-        f"correlation {format_value(related.value, related.ci)} ({p_text(related)}); "
-        f"{format_value(rest.value, rest.ci)} ({p_text(rest)}) without the steepest network."
+        f"{sentence} Rank correlations tell how these go together. The magnitude of a network's slope "
+        f"{words(SIZE_LEFT, *verbs)} what it keeps of the shift {numbers(SIZE_LEFT)}; the slope itself "
+        f"{words(SLOPE_LEFT, 'is more negative', 'is not measurably related to it', 'is more positive')} "
+        f"{numbers(SLOPE_LEFT)}. What it keeps {words(LEFT_SHARE, *verbs)} the share of the shift that lies "
+        f"in slow modes {numbers(LEFT_SHARE)}, and {words(LEFT_SLOWEST, *verbs)} the decay rate of its "
+        f"slowest mode {numbers(LEFT_SLOWEST)}."
     )
 
 

@@ -31,6 +31,7 @@ from experiments.study import Quantity, quantity
 from savings_gym.activity.preparatory import retained_fraction
 from savings_gym.arrays import MM, Columns, Floats, Indices
 from savings_gym.metrics.curves import phase_curves, shared_networks
+from savings_gym.metrics.fractions import paired_fraction, paired_fraction_interval
 from savings_gym.metrics.savings import field_side, fitted_rates
 from savings_gym.metrics.statistics import Sampling
 
@@ -88,6 +89,7 @@ def findings_of(measured: Mapping[int, Beyond], sampling: Sampling, out: Path) -
         picture = look.save_picture(practice_figure(found, by_name), out / "practice.png")
     tables = {
         "Beyond practice, by network size": _table(found, by_name),
+        "Networks that do better than their sham": _shares_table(found, sampling),
         "Beyond practice, neighbouring sizes": steps_table(by_name, MEASURES, found),
     }
     return Findings(quantities, tables, [picture], _text(found, by_name), columns_of(measured))
@@ -172,6 +174,20 @@ def _table(found: Mapping[int, Mapping[str, Floats]], by_name: Mapping[str, Quan
                 number = format_value(entry.value, entry.ci, entry.unit)
                 rows.append((measure, str(units), str(entry.networks), number, format_p(entry.p_holm)))
     return markdown_table(("measure", "units", "networks", "run less sham", "p (Holm)"), rows)
+
+
+def _shares_table(found: Mapping[int, Mapping[str, Floats]], sampling: Sampling) -> str:
+    """How many networks of every size start nearer, or learn faster, than their sham (Clopper-Pearson)."""
+    rows = []
+    for measure in (SAVED, FASTER):
+        for units, its in found.items():
+            values = finite(its.get(measure, np.empty(0)))
+            if values.size:
+                none = np.zeros(values.size)
+                low, high = paired_fraction_interval(values, none, sampling)
+                share = format_value(100.0 * paired_fraction(values, none), (100.0 * low, 100.0 * high), "%")
+                rows.append((measure, str(units), f"{int((values > 0.0).sum())} of {values.size}", share))
+    return markdown_table(("measure", "units", "above 0", "share"), rows)
 
 
 def _text(found: Mapping[int, Mapping[str, Floats]], by_name: Mapping[str, Quantity]) -> str:

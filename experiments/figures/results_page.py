@@ -23,6 +23,7 @@ from typing import Any, Final
 from experiments import study
 from experiments.drawing.run import draw_figures
 from experiments.figures.captions import CAPTIONS, QUESTIONS
+from experiments.figures.cause import CAUSE, cause
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.comparison import HOLM, MEANING, comparison_table
 from experiments.figures.factors import compares
@@ -34,7 +35,7 @@ from experiments.figures.summary import in_short, summary
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.networks import criterion_probes
-from experiments.runs.tables import grouped, markdown_table
+from experiments.runs.tables import MISSING, grouped, markdown_table
 from experiments.savings.config import EXECUTION, PRESETS, command
 from experiments.savings.report import LEGEND, markdown_report
 from experiments.savings.shared_phases import stored_arguments
@@ -46,6 +47,7 @@ HERE: Final = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = HERE / "RESULTS.md", HERE / "results" / "figures"
 MAIN_RUN, QUICK = HERE / "results" / "paper", HERE / "results" / "quick"
 INDEX, REFERENCE = "runs.json", "reference.json"
+LEFT_OUT: Final = "left_out"  # in the list of runs: numbers of networks that the figures leave out
 SVG_LIMIT: Final = 250_000  # bytes; larger ones stay in the folder of the figures
 INTRODUCTION: Final = """\
 # Results
@@ -85,24 +87,34 @@ class ResultsPage:
     """Folder of ``experiments.figures`` whose results are to be committed."""
     quick: Path | None = None
     """Run folder of ``make savings`` that is to be committed."""
+    drop_added: bool = False
+    """Let --take drop runs that were added one by one (``figures.condition``, ``figures.more_networks``)."""
 
 
-def take(source: Path, results: Path = RESULTS) -> list[Path]:
+def take(source: Path, results: Path = RESULTS, drop_added: bool = False) -> list[Path]:
     """Copy numbers and pictures of figures, and the lists of runs; they replace what was there.
 
     Args:
         source: Folder of ``experiments.figures``.
         results: Folder of committed results.
+        drop_added: Drop runs that were added to these results one by one.
 
     Returns:
         The files copied.
 
     Raises:
         FileNotFoundError: If the source has no finished figures; nothing is changed then.
+        ValueError: If runs that were added would be dropped without `drop_added`; nothing is changed then.
     """
     lacking = [name for name in (INDEX, REFERENCE, RECORD) if not (source / name).is_file()]
     if lacking:
         raise FileNotFoundError(f"{str(source)!r} has no {', '.join(lacking)}: run experiments.figures first")
+    added = _added(results) - _added(source)
+    if added and not drop_added:
+        raise ValueError(
+            f"{str(results)!r} has runs that {str(source)!r} lacks, added by {listed(sorted(added))}: to "
+            "take its results without them, give --drop-added; the same commands then add them again"
+        )
     files = [source / name for name in (INDEX, REFERENCE, RECORD)]
     for name in _figures_of(source):
         findings = Findings.load(source, name)
@@ -115,6 +127,13 @@ def take(source: Path, results: Path = RESULTS) -> list[Path]:
         if old.suffix in (".json", ".csv", ".png", ".svg"):
             old.unlink()
     return [Path(shutil.copyfile(path, results / path.name)) for path in files]
+
+
+def _added(results: Path) -> set[str]:
+    """The commands that added runs to results, if there are any."""
+    if not (results / INDEX).is_file():
+        return set()
+    return {row["added_by"] for row in json.loads((results / INDEX).read_text())["runs"] if "added_by" in row}
 
 
 def take_run(run: Path, results: Path, pictures: Collection[str] | None = None) -> list[Path]:
@@ -165,6 +184,7 @@ def render(results: Path = RESULTS, main: Path = MAIN_RUN, quick: Path = QUICK) 
     parts = [
         INTRODUCTION,
         f"## In short\n\n{in_short(findings, rows)}",
+        *_cause(findings),
         f"## Summary\n\n{summary(findings, _main_run(index['runs']), rows)}",
         f"## The main run\n\n{_run_section(main, f'{LEGEND} {OF_RUNS}')}",
     ]
@@ -182,6 +202,12 @@ def render(results: Path = RESULTS, main: Path = MAIN_RUN, quick: Path = QUICK) 
         f"{_folded('All runs', _run_table(index['runs']))}\n\n{_versions(index['versions'])}",
     ]
     return small_p("\n\n".join(parts) + "\n")
+
+
+def _cause(findings: dict[str, Findings]) -> list[str]:
+    """The section on the causal claim; none if it cannot be written."""
+    text = cause(findings)
+    return [f"## {CAUSE}\n\n{text}"] if text else []
 
 
 def stored_findings(results: Path = RESULTS) -> dict[str, Findings]:
@@ -280,8 +306,19 @@ def _section(name: str, findings: Findings | None, index: dict[str, Any], record
     added = dict.fromkeys(f"`{row['added_by']}`" for row in runs if "added_by" in row)
     made = "; ".join([f"alone with `--only {name}`{seconds}", *added])
     values = f" Values of every network: `results/figures/{name}.csv`." if findings.networks else ""
+    values += _left_out_networks(runs)
     lines.append(f"Made from [{listed([row['name'] for row in runs])}](#runs); {made}.{values}")
     return "\n\n".join(lines)
+
+
+def _left_out_networks(runs: Collection[dict[str, Any]]) -> str:
+    """How many networks of which runs are left out; begins with a space."""
+    parts = [
+        f"{len(row[LEFT_OUT])} of {row['networks']} of `{row['name']}`" for row in runs if row.get(LEFT_OUT)
+    ]
+    if not parts:
+        return ""
+    return f" Networks that do not reach within 10 mm at the end of NF1 are left out: {listed(parts)}."
 
 
 def _folded(heading: str, table: str) -> str:
@@ -299,6 +336,7 @@ def _run_table(runs: list[dict[str, Any]]) -> str:
         "updates of the phases",
         "pre-training",
         "wall time",
+        "commit",
         "command",
     )
     return markdown_table(
@@ -306,11 +344,17 @@ def _run_table(runs: list[dict[str, Any]]) -> str:
         [
             (
                 row["name"], str(row["networks"]), str(row["units"]), str(row["seed"]), _updates(row),
-                _pretraining(row), f"{row['wall_time_s'] / 60:.1f} min", f"`{row['command']}`",
+                _pretraining(row), f"{row['wall_time_s'] / 60:.1f} min", _commit(row), f"`{row['command']}`",
             )
             for row in runs
         ],
     )  # fmt: skip
+
+
+def _commit(row: dict[str, Any]) -> str:
+    """The commit that made a run, which older lists of runs lack."""
+    commit = row.get("commit") or row.get("versions", {}).get("commit")
+    return commit or MISSING
 
 
 def _updates(row: dict[str, Any]) -> str:
@@ -325,14 +369,16 @@ def _pretraining(row: dict[str, Any]) -> str:
 
 
 def _versions(versions: dict[str, str]) -> str:
-    return "Made with " + ", ".join(f"{name} {version}" for name, version in versions.items()) + "."
+    return "Figures made with " + ", ".join(f"{name} {version}" for name, version in versions.items()) + "."
 
 
 def run(config: ResultsPage) -> int:
     """Write the page, with new results if there are any; return the exit status."""
     taken: list[Path] = []
     if config.take is not None:
-        taken += take_run(config.take / "runs" / "main", MAIN_RUN, README_PICTURES) + take(config.take)
+        RunFolder.read_summary(config.take / "runs" / "main")  # before anything is replaced
+        taken += take(config.take, drop_added=config.drop_added)
+        taken += take_run(config.take / "runs" / "main", MAIN_RUN, README_PICTURES)
     if config.quick is not None:
         taken += take_run(config.quick, QUICK)
     if taken:

@@ -247,7 +247,8 @@ def describe(planned: Iterable[PlannedRun]) -> list[dict[str, Any]]:
                 "updates": [getattr(config, f"{phase}_updates") for phase in ("nf1", "ff1", "nf2", "ff2")],
                 "pretrained": None if config.pretrained is None else config.pretrained.as_posix(),
                 "pretraining": dict(Counter(pretraining(config))),
-                "wall_time_s": summary["wall_time_s"], "command": command(config),
+                "wall_time_s": summary["wall_time_s"],
+                "commit": summary.get("versions", {}).get("commit"), "command": command(config),
             }
         )  # fmt: skip
     return rows

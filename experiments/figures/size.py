@@ -41,10 +41,11 @@ from savings_gym.metrics.statistics import Sampling, ratio_interval, t_test
 
 INITIAL, RATE = MEASURES = ("initial deviation", "rate")
 SAVINGS: Final = {INITIAL: "initial savings", RATE: "log2 of rate savings"}  # of which sizes are compared
+END_ERROR: Final = "end-point error, end of NF1 (mm)"
 COLUMNS: Final = (  # of the values of every network
     "units", "network", "initial deviation FF1 (mm)", "initial deviation FF2 (mm)",
     "learning rate FF1 (1/trial)", "learning rate FF2 (1/trial)",
-    "end-point error, start of NF1 (mm)", "end-point error, end of NF1 (mm)",
+    "end-point error, start of NF1 (mm)", END_ERROR,
 )  # fmt: skip
 APART = 1.05  # the two fractions of a size stand beside each other by this factor
 PAIRED, ALL_PAIRS = "paired fraction", "all-pairs fraction"

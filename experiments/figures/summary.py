@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from experiments import study
 from experiments.figures import practice
+from experiments.figures.cause import CAUSE_ANCHOR, cause
 from experiments.figures.channel import BEYOND_SHAM as CHANNEL_BEYOND_SHAM
 from experiments.figures.channel import end
 from experiments.figures.comparison import beside_the_study, tally
 from experiments.figures.controls import MEANING, MIRRORED, PRACTICE
-from experiments.figures.displacement import LARGER, RANDOM, WITHOUT_STEEPEST
+from experiments.figures.displacement import LARGER, MORE_NEGATIVE, RANDOM, SLOPE_AT_CUE, WITHOUT_STEEPEST
 from experiments.figures.explanations import MIRROR, OPPOSITE, apart
 from experiments.figures.findings import Findings, effect, listed, p_text
 from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, beyond
@@ -63,7 +64,7 @@ ROWS: Final = (  # figure, quantity, what it means
     (
         "controls",
         f"{OPPOSITE}: initial savings, {MEANING[MIRRORED]}",
-        "FF2 in the opposite field starts closer than FF1 in the field by (the study's contrast)",
+        "FF2 in the opposite field starts closer than FF1 in the field by",
     ),
 )
 
@@ -85,7 +86,7 @@ def in_short(findings: Mapping[str, Findings], rows: Iterable[Mapping[str, Any]]
         _sizes(numbers),
         _opposite(numbers),
         _kept(numbers),
-        _displaced(numbers),
+        _displaced(numbers, bool(cause(findings))),
         verdicts,
     ]
     return "\n".join(f"- {point}" for point in points if point)
@@ -242,8 +243,13 @@ def _kept(numbers: Numbers) -> str:
     )
 
 
-def _displaced(numbers: Numbers) -> str:
-    """What a displacement along the shift does, beside the study's and random directions."""
+def _displaced(numbers: Numbers, explained: bool) -> str:
+    """What a displacement along the shift does, beside the study's and random directions.
+
+    Args:
+        numbers: By figure and name.
+        explained: Whether the page has a section on the cause.
+    """
     entries = _entries(numbers, ("displacement", study.SLOPE), ("displacement", LARGER))
     if entries is None:
         return ""
@@ -258,8 +264,13 @@ def _displaced(numbers: Numbers) -> str:
         0: "within a network, a random direction of equal length is not shown to change it less",
         -1: "within a network, a random direction of equal length changes it more, up or down",
     }[effect(larger)]
+    signed, at_cue = (numbers["displacement"].get(name) for name in (MORE_NEGATIVE, SLOPE_AT_CUE))
+    if signed is not None and effect(signed) < 0 and effect(larger) < 0:
+        random += f", on average less in this sense (shift less random: {_number(signed)})"
+    later = "" if at_cue is None else f" Made when the cue is seen, it changes it by {_number(at_cue)}."
+    why = f" ([why](#{CAUSE_ANCHOR}))" if explained else ""
     return (
         f"A displacement of activity along the shift at {PREPARATORY_TIME} s {changes}, in the study by "
-        f"{_of_study(study.SLOPE)}; {random}."
-        f"{'' if effect(larger) > 0 else ' That the shift itself causes savings is not shown.'}"
+        f"{_of_study(study.SLOPE)}; {random}.{later}"
+        f"{'' if effect(larger) > 0 else f' That the trace causes the savings is not shown{why}.'}"
     )

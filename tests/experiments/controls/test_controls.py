@@ -158,7 +158,7 @@ def test_comparisons_find_what_was_planted(planted):
     assert opposite["within"] is None
     assert opposite["first"]["initial"]["difference"] == pytest.approx(-1e-3, abs=5e-4)
     assert opposite["practice"]["initial"]["difference"] == pytest.approx(-3e-3, abs=5e-4)
-    # the study's contrast: FF1 at 35 mm against the mirrored FF2 at 37 mm, both on the field's own side
+    # FF1 at 35 mm against the mirrored FF2 at 37 mm, both on the field's own side
     assert opposite["mirrored"]["initial"]["difference"] == pytest.approx(-2e-3, abs=1e-3)
     assert main["mirrored"] is None and sham["mirrored"] is None
     assert json.loads(json.dumps(main)) == main
@@ -235,7 +235,7 @@ def test_the_table_has_a_row_a_condition_and_a_sentence_each(planted, tmp_path):
     assert [row["name"] for row in rows] == list(planted)
     assert all(row["meaning"] for row in rows)
     assert "exceed practice" in rows[0]["meaning"] and "hinders" in rows[-1]["meaning"]
-    assert "the study's own contrast" in rows[-1]["meaning"]
+    assert "With the sign of FF2 changed" in rows[-1]["meaning"]
     text = files[1].read_text()
     assert text == page(rows)
     tests = [(kind, test) for row in rows for kind, test in claims(row).items()]

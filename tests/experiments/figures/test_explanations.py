@@ -70,6 +70,20 @@ def test_fields_of_other_kinds_are_told_with_their_tests():
     assert text.count("not shown") == 1 and "p = 0.8, not shown" in text
 
 
+def test_what_either_field_leaves_and_what_only_the_same_one_leaves_add_up():
+    """Savings c + s after the same field and c - s after its opposite: 1.5 and 0.4 mm."""
+    given = rows()
+    assert "they are 0.95 mm (63 %) and 0.55 mm" in explanations(given)
+    assert "learning rate" not in explanations(given)
+    for name, ratio in (("mirror", 1.25), ("opposite", 1.0)):
+        given[name]["practice"]["rate"] = {"ratio": ratio, "ci": [ratio - 0.02, ratio + 0.02]}
+    text = explanations(given)
+    assert "1.25 [1.23, 1.27] times after the same field, 1.00 [0.98, 1.02] times after its opposite" in text
+    assert "add up" not in explanations(rows(opposite=-0.5e-3))  # no common part to speak of
+    given["mirror"]["practice"]["rate"]["ci"] = [0.9, 1.6]
+    assert "learning rate" not in explanations(given)
+
+
 def test_what_was_not_run_is_not_spoken_of():
     every = rows()
     assert explanations({}) == ""

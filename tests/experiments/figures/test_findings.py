@@ -123,7 +123,7 @@ def test_the_tally_says_that_none_agrees_only_if_none_does():
 
 def test_numbers_that_could_not_have_agreed_are_counted():
     rows, margin = verdicts(), REFERENCE[SLOPE].margin
-    for width, words in ((0.9, ""), (1.1, "For 1 of them our interval is wider")):
+    for width, words in ((0.9, ""), (1.1, "For 1 of all numbers our interval is wider")):
         row = next(row for row in rows if row["name"] == SLOPE)
         row["ci"] = [row["ours"] - width * margin, row["ours"] + width * margin]
         assert words in beside_the_study(rows)

@@ -12,9 +12,9 @@ from experiments.figures import added_runs
 from experiments.figures import more_networks as command
 from experiments.figures.more_networks import FIRST, STUDY, MoreNetworks, join, values_of, with_networks
 from experiments.figures.practice import SAVED, beyond
-from experiments.figures.results_page import INDEX, REFERENCE, RESULTS, stored_findings
+from experiments.figures.results_page import INDEX, LEFT_OUT, REFERENCE, RESULTS, stored_findings
 from experiments.figures.runs import make_missing
-from experiments.figures.size import SAVINGS, saved, step
+from experiments.figures.size import END_ERROR, SAVINGS, saved, step
 from experiments.savings.config import PRESETS, SIZE_WEIGHTS
 from experiments.study import fraction
 
@@ -127,6 +127,24 @@ def test_another_seed_adds_others_and_the_same_replaces_its_own(monkeypatch, res
         row["seed"]: row[FIRST] for row in json.loads((results / INDEX).read_text())["runs"] if FIRST in row
     }
     assert firsts == {0: 0, 5: 4}
+
+
+def test_networks_that_never_learned_to_reach_are_left_out_and_counted(
+    monkeypatch, results, tmp_path, caplog
+):
+    run_nothing(monkeypatch)
+    measured = planted()
+    measured["size"][END_ERROR] = np.array([1.2, 98.0, 9.9, 10.1])
+    monkeypatch.setattr(command, "values_of", lambda units, run, sham: measured)
+    assert call(results, tmp_path) == 0
+    for name in NAMES:
+        table = pd.read_csv(results / f"{name}.csv")
+        assert table[table["units"] == UNITS]["network"].tolist() == [0, 2]
+    assert "above 10 mm at the end of NF1: 2 of 4 networks" in caplog.text
+    (row, _) = (row for row in json.loads((results / INDEX).read_text())["runs"] if FIRST in row)
+    assert row[LEFT_OUT] == [1, 3]
+    assert call(results, tmp_path, "--seed", "1") == 0  # further ones get numbers that none has had
+    assert pd.read_csv(results / "size.csv").query("units == 256")["network"].tolist() == [0, 2, 4, 6]
 
 
 def test_a_command_that_is_killed_half_way_adds_its_networks_once(monkeypatch, results, tmp_path):

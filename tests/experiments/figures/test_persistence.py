@@ -7,11 +7,24 @@ import numpy as np
 import pytest
 
 from experiments.figures.factors import factors
-from experiments.figures.persistence import DIRECTIONS, LEFT, SLOWEST, measure, persistence
+from experiments.figures.persistence import (
+    DIRECTIONS,
+    LEFT,
+    LEFT_SHARE,
+    LEFT_SLOWEST,
+    SIZE_LEFT,
+    SLOPE_LEFT,
+    SLOWEST,
+    WITHOUT_STEEPEST,
+    measure,
+    persistence,
+    relations,
+)
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import PRESETS
 from experiments.stored.resistance import KINDS, resistance
 from experiments.stored.runs import StoredRuns
+from savings_gym.metrics.statistics import Sampling
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +74,20 @@ def test_resistance_has_every_kind_for_every_network(stored):
     assert all(value.shape == (2,) and np.all(np.isfinite(value)) for value in values.values())
     with pytest.raises(FileNotFoundError):
         resistance(stored.main / "nothing", "NF2")
+
+
+def test_what_goes_with_what_is_left_is_found_in_ranks():
+    """Slopes whose size, not whose sign, grows with what is left; one network far out changes no rank."""
+    rng = np.random.default_rng(0)
+    left = rng.uniform(0.02, 0.3, 40)
+    slope = left**2 * np.where(rng.random(40) < 0.5, 1.0, -1.0)
+    slope[3] = -50.0
+    found = {
+        entry.name: entry
+        for entry in relations(np.arange(40), slope, left, np.exp(left), rng.random(40), Sampling())
+    }
+    assert found[f"{SIZE_LEFT}{WITHOUT_STEEPEST}"].value == pytest.approx(1.0)
+    assert found[f"{SIZE_LEFT}{WITHOUT_STEEPEST}"].networks == 39
+    assert "without network 3" in found[f"{SIZE_LEFT}{WITHOUT_STEEPEST}"].note
+    assert found[SIZE_LEFT].value > 0.8 and abs(found[SLOPE_LEFT].value) < 0.4
+    assert found[LEFT_SHARE].value == pytest.approx(1.0) and abs(found[LEFT_SLOWEST].value) < 0.4

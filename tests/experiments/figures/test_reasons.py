@@ -15,7 +15,7 @@ def test_reasons_are_given_for_what_differs_and_for_nothing_else():
     assert why_they_differ(rows) == "None of them does."
     rows = [row | {"verdict": "differs"} if row["name"] in (SLOPE, INITIAL_FF1) else row for row in rows]
     first, second = why_they_differ(rows).splitlines()
-    assert first.startswith(f"- *{INITIAL_FF1}*: The study makes") and "*integrator*" in first
+    assert first.startswith(f"- *{INITIAL_FF1}*: Probably the integrator") and "*integrator*" in first
     assert second.startswith(f"- *{SLOPE}*: Of a displacement")
 
 

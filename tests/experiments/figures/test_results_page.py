@@ -16,6 +16,7 @@ from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.findings import Findings
 from experiments.figures.practice import SAVED
 from experiments.figures.results_page import (
+    INDEX,
     MAIN_RUN,
     PAGE,
     QUICK,
@@ -225,6 +226,21 @@ def test_unfinished_results_are_refused_and_nothing_is_lost(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no reference\.json"):
         take(broken, results)
     assert json.loads((results / "reference.json").read_text())["figures"] == ["learning"]
+
+
+def test_runs_that_were_added_one_by_one_are_dropped_only_if_meant(tmp_path):
+    results = tmp_path / "results"
+    take(finished(tmp_path / "first"), results)
+    index = json.loads((results / INDEX).read_text())
+    index["runs"].append({"name": "units-256-seed-0", "added_by": "python -m x 256"})
+    (results / INDEX).write_text(json.dumps(index))
+    before = {path.name: path.read_bytes() for path in results.iterdir()}
+    source = finished(tmp_path / "second")
+    with pytest.raises(ValueError, match=r"added by python -m x 256.*--drop-added"):
+        take(source, results)
+    assert {path.name: path.read_bytes() for path in results.iterdir()} == before
+    take(source, results, drop_added=True)
+    assert "units-256" not in (results / INDEX).read_text()
 
 
 def test_a_run_is_taken_with_a_summary_of_its_probes(tmp_path):
