@@ -7,21 +7,14 @@ it is stated as a possibility, followed by `UNCORRECTED`.
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from experiments.runs.command_line import StopFlag, Stopped
-from experiments.runs.folder import RunFolder, versions
-from experiments.runs.out import PAGE
 from experiments.runs.tables import format_value
 from experiments.study import LEVEL, Quantity
 from savings_gym.arrays import Floats
-from savings_gym.files import SUMMARY, sole_writer, verified, write_atomically, write_json
 from savings_gym.metrics.statistics import holm
 
-log = logging.getLogger(__name__)
 UNCORRECTED: Final = "though that does not survive the correction"  # ends a sentence with "may"
 YES, NO, OPEN = "yes", "no", "not shown"  # whether an effect has the same direction as in people
 NOT_CONTRADICTED: Final = "not contradicted"
@@ -82,9 +75,14 @@ def absent(directions: Sequence[int]) -> str:
     return NO if any(directions) else NOT_CONTRADICTED
 
 
+def number(entry: Quantity, digits: int = 3) -> str:
+    """Return value and interval, with the unit."""
+    return format_value(entry.value, entry.ci, entry.unit, digits)
+
+
 def cell(entry: Quantity) -> str:
     """Return value and interval, in bold if a corrected test tells it from 0."""
-    text = format_value(entry.value, entry.ci, entry.unit)
+    text = number(entry)
     return f"**{text}**" if is_shown(entry) else text
 
 
@@ -142,55 +140,3 @@ def as_summary(
             for group, found in values.items()
         },
     }
-
-
-def run_to_page(
-    out: Path,
-    identity: dict[str, Any],
-    work: Callable[[RunFolder, StopFlag], None],
-    remedy: str,
-    again: str = "goes on from there",
-) -> int:
-    """Do the work of an experiment that ends with its page, unless its folder is complete.
-
-    Args:
-        out: Run folder; nobody else may write into it.
-        identity: The arguments that decide the results.
-        work: Does it, in the folder, to the call of `write_report`; raises `Stopped` if the flag is set.
-        remedy: Argument whose value should be lower if the learning diverges.
-        again: What the same command does after an interruption.
-
-    Returns:
-        0; 1 if the learning diverged; if interrupted, 130 after Ctrl-C and 143 after SIGTERM.
-    """
-    with StopFlag() as stop, sole_writer(out):
-        folder = RunFolder(out, identity)
-        folder.check()
-        if folder.complete:
-            log.info("%s is complete:\n%s", out, verified(out / PAGE).read_text())
-            return 0
-        try:
-            work(folder, stop)
-        except Stopped:
-            log.warning("interrupted: the same command %s", again)
-            return stop.status
-        except FloatingPointError as error:
-            log.error("the learning diverged: %s; try a lower %s", error, remedy)
-            return 1
-    return 0
-
-
-def write_report(out: Path, text: str, command: str, claims: Mapping[str, Any], **more: Any) -> None:
-    """Write and show the page of an experiment, then the summary that makes its folder complete.
-
-    Args:
-        out: Run folder.
-        text: The page.
-        command: What made it.
-        claims: What `as_summary` returned.
-        **more: Further entries of the summary.
-    """
-    write_atomically(out / PAGE, text.encode())
-    about = {"complete": True, "command": command, "versions": versions()}
-    write_json(out / SUMMARY, about | more | dict(claims))
-    log.info("%s", text)

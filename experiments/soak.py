@@ -2,11 +2,12 @@
 
     python -m experiments.soak --steps 10000000 --out runs/soak
 
-Steps vector environments with random actions: muscles in every kind of field, then random reaches, torques
-and motors, a tenth of the steps each. Every state, observation, reward and info must be finite, and every
-observation inside its space. For a tenth of the steps, a second environment takes the same actions on two
-threads: it must go through the same states, bit for bit. Writes soak.json; the exit status is 1 if anything
-was not so, or if memory grew. An interrupted soak keeps nothing.
+Steps vector environments with random actions: muscles in seven force fields (all kinds in
+`savings_gym.perturbations.fields`), then random reaches, torques and motors, a tenth of the steps each. Every
+state, observation, reward and info must be finite, and every observation inside its space. For a tenth of
+the steps, a second environment takes the same actions on two threads: it must go through the same states,
+bit for bit. Writes soak.json; the exit status is 1 if anything was not so, or if memory grew. An
+interrupted soak keeps nothing.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ CONDITIONS: Final[dict[str, dict[str, Any]]] = {  # arguments of the environment
     "motor": {"field": CURL, "actuation": "motor"},
 }
 SAMPLES: Final = 20  # of resident memory in a condition
-LARGEST_GROWTH: Final = 8.0  # MiB from begin to end that are taken for level
+LARGEST_GROWTH: Final = 8.0  # MiB of growth from start to end that count as level
 MIB: Final = 2.0**20
 MILLION: Final = 1e6
 

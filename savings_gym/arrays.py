@@ -1,7 +1,7 @@
 """Type aliases of the package, and checks of numbers and arrays that name the value they refuse."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MM = 1000.0  # millimetres per metre
+PERCENT = 100.0
 LARGEST_SEED = 2**63 - 1  # what numpy, torch and a column of 64-bit integers all take
 
 Array = NDArray[Any]
@@ -16,6 +17,11 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Columns = dict[str, Array]  # of a table, all of one length
 Info = dict[str, Any]  # what an environment reports beside the observation
+
+
+def joined(rows: Sequence[Mapping[str, Array]]) -> Columns:
+    """Return tables of the same columns, one below the other; there must be at least one."""
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
 def as_real(name: str, values: ArrayLike) -> Floats:

@@ -22,7 +22,7 @@ def check_squashing(action_space: spaces.Space, action_init: float | None) -> No
         action_init: Median action before learning, the same in every dimension; None is the centre.
 
     Raises:
-        ValueError: If the action space is no bounded Box, or `action_init` lies outside it or on its bounds.
+        ValueError: If the action space is not a bounded Box, or `action_init` is not inside its bounds.
     """
     if not isinstance(action_space, spaces.Box) or not action_space.is_bounded():
         raise ValueError(f"squashing and action_init need a bounded Box of actions, got {action_space}")

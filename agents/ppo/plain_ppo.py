@@ -45,7 +45,7 @@ class PPOSettings:
         reward_scale: Factor on the rewards.
 
     Raises:
-        ValueError: If a count is no whole number of at least 1.
+        ValueError: If a count is not a whole number of at least 1.
     """
 
     steps: int = 100
@@ -168,7 +168,7 @@ class PlainPPO:
             Mean return of a trial (sum of its rewards); NaN if no trial ended in this call.
 
         Raises:
-            ValueError: If `trials` is no whole number of at least 0.
+            ValueError: If `trials` is not a whole number of at least 0.
         """
         self._trials_to_learn += as_whole_number("trials", trials)
         returns: list[float] = []

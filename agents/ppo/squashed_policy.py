@@ -29,7 +29,7 @@ class SquashedMlpPolicy(ActorCriticPolicy):
         kwargs: Further arguments of the stock policy.
 
     Raises:
-        ValueError: If the action space is no bounded Box, or `action_init` lies outside it.
+        ValueError: If the action space is not a bounded Box, or `action_init` lies outside it.
     """
 
     def __init__(

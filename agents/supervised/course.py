@@ -18,8 +18,9 @@ from agents.supervised.learner import ADAPTATION, FROZEN, Learning, SupervisedLe
 from agents.supervised.reaches import TRAINING_GO, Reaches, centre_out, centre_out_targets
 from agents.supervised.rollout import scored_path, wall_forces
 from savings_gym.arm.model import Arm
-from savings_gym.arrays import Columns, Floats, as_seed, as_whole_number
+from savings_gym.arrays import Columns, Floats, as_seed, as_whole_number, joined
 from savings_gym.metrics.channel import velocity_matrix
+from savings_gym.metrics.curves import probe_rows
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.metrics.rotation import rotation_adaptation
 from savings_gym.perturbations.fields import ChannelField, Field
@@ -121,7 +122,7 @@ def take_course(
             )  # fmt: skip
             made += 1
         rows.append(_rows(learner, phase, updates, probe, measured))
-    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    return joined(rows)
 
 
 def training_targets(phase: Phase, update: int, arm: Arm | None = None) -> Floats:
@@ -167,12 +168,4 @@ def _rows(
     values = dict(kinematic_measures(path, centre_out_targets(learner.arm.arm), CONTROL_STEP))
     if measured is not None:
         values["adaptation"] = adaptation(learner, measured, probe)
-    n, m = path.shape[:2]
-    index: Columns = {
-        "network": np.repeat(np.arange(n, dtype=np.int32), m),
-        "phase": np.full(n * m, phase.name, dtype=object),
-        "update": np.full(n * m, update, dtype=np.int32),
-        "trial": np.full(n * m, update * N_TARGETS, dtype=np.int32),
-        "target": np.tile(np.arange(m, dtype=np.int32), n),
-    }
-    return index | {name: its.ravel().astype(np.float32) for name, its in values.items()}
+    return probe_rows(np.arange(len(path)), phase.name, update, update * N_TARGETS, values)

@@ -23,6 +23,7 @@ from savings_gym.bci.decoder import SMOOTHING, Decoder
 from savings_gym.bci.settings import CHANNELS
 from savings_gym.bci.trials import START
 from savings_gym.task.settings import (
+    CATCH_FRACTION,
     CONTROL_STEP,
     N_TARGETS,
     PROBE_GO,
@@ -120,7 +121,7 @@ def cursor_reaches(
     *,
     probe: bool,
     copies: int = 1,
-    catch_fraction: float = 0.5,
+    catch_fraction: float = CATCH_FRACTION,
     go_time: tuple[float, float] = TRAINING_GO,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen

@@ -23,6 +23,7 @@ from savings_gym.perturbations.trials import TrialPerturbations, resolve_perturb
 from savings_gym.perturbations.visual_maps import seen_hand
 from savings_gym.task.observation import MUSCLE_OBSERVATION
 from savings_gym.task.settings import (
+    CATCH_FRACTION,
     CONTROL_STEP,
     GO_TIMES,
     N_TARGETS,
@@ -253,7 +254,7 @@ def centre_out(
     rng: np.random.Generator,
     *,
     probe: bool,
-    catch_fraction: float = 0.5,
+    catch_fraction: float = CATCH_FRACTION,
     go_time: tuple[float, float] = TRAINING_GO,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen
@@ -300,7 +301,7 @@ def random_reaches(
     rng: np.random.Generator,
     *,
     probe: bool = False,
-    catch_fraction: float = 0.5,
+    catch_fraction: float = CATCH_FRACTION,
     go_time: tuple[float, float] = TRAINING_GO,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen

@@ -18,7 +18,15 @@ from agents.supervised.reaches import TRAINING_GO, Reaches, centre_out_targets, 
 from savings_gym.arm.model import Arm, load_arm
 from savings_gym.task.schedule import Schedule
 from savings_gym.task.session import Session
-from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays, Noise, go_steps
+from savings_gym.task.settings import (
+    CATCH_FRACTION,
+    CONTROL_STEP,
+    N_TARGETS,
+    PROBE_GO,
+    Delays,
+    Noise,
+    go_steps,
+)
 from savings_gym.task.trials import NO_GO
 
 
@@ -47,7 +55,7 @@ def training_sessions(
     session: Session,
     rng: np.random.Generator,
     *,
-    catch_fraction: float = 0.5,
+    catch_fraction: float = CATCH_FRACTION,
     go_time: tuple[float, float] = TRAINING_GO,
     noise: Noise = Noise(),  # noqa: B008, frozen
     delays: Delays = Delays(),  # noqa: B008, frozen

@@ -21,9 +21,11 @@ from experiments.bci.config import PRESETS, Bci, identity
 from experiments.bci.measures import error_curves, network_values, quantities
 from experiments.bci.phases import Experiment, Outcome
 from experiments.bci.report import draw, page
-from experiments.claims import as_summary, run_to_page, write_report
+from experiments.claims import as_summary
 from experiments.runs.command_line import StopFlag, command_text, preset_main
 from experiments.runs.folder import RunFolder
+from experiments.runs.page import run_to_page, write_report
+from savings_gym.arrays import joined
 from savings_gym.bci.perturbations import KINDS
 from savings_gym.files import write_json
 
@@ -42,9 +44,7 @@ def run(config: Bci) -> int:
 
 def _report(config: Bci, folder: RunFolder, outcome: Outcome) -> None:
     """Write tables, decoders, figure, page and summary."""
-    table = pd.DataFrame(
-        {name: np.concatenate([row[name] for row in outcome.rows]) for name in outcome.rows[0]}
-    )
+    table = pd.DataFrame(joined(outcome.rows))
     folder.write_probes(table)
     curves = error_curves(table)
     values = network_values(outcome, curves)

@@ -32,7 +32,7 @@ class Bci:
     networks: int = 8
     """Number of networks, each of which goes through every condition."""
     cell: Annotated[str, choice(CELLS)] = "gru"
-    """Recurrent units."""
+    """Kind of recurrent network."""
     units: int = 60
     """Units of each network, all of which are decoded."""
     seed: int = 0
@@ -83,7 +83,7 @@ class Bci:
         as_number("calibration_noise", self.calibration_noise, 1e-6, 1.0)
         low, high = as_numbers("change", self.change, (2,)).tolist()
         if not 0.0 <= low < high:
-            raise ValueError(f"change must be a lowest and a higher highest value, got {self.change}")
+            raise ValueError(f"change must be two values of at least 0, the lower first, got {self.change}")
         self.pretraining()
         self.learning()
 

@@ -33,6 +33,7 @@ from savings_gym.arrays import MM, Columns, Floats
 from savings_gym.bci.calibration import FactorDecoder, calibrate
 from savings_gym.bci.decoder import Decoder
 from savings_gym.bci.perturbations import KINDS, Perturbation, choose_perturbation
+from savings_gym.metrics.curves import probe_rows
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays, Noise, whole_steps
@@ -211,15 +212,11 @@ class Experiment:
         reaches = cursor_reaches(learner.ensemble, rng, probe=True, copies=copies, **self._world())
         trajectory = learner.probe(reaches, plant)
         measures = kinematic_measures(trajectory.path(), cursor_targets(), CONTROL_STEP)
-        n, rows = self.config.networks, copies * self.config.networks * N_TARGETS
-        numbers = {"update": update, "trial": update * N_TARGETS}
+        n = self.config.networks
+        networks = np.tile(np.arange(n), copies)
         self._rows.append(
             {"condition": np.repeat(np.array(conditions, dtype=object), n * N_TARGETS)}
-            | {"network": np.tile(np.repeat(np.arange(n, dtype=np.int32), N_TARGETS), copies)}
-            | {"phase": np.full(rows, phase, dtype=object)}
-            | {name: np.full(rows, number, dtype=np.int32) for name, number in numbers.items()}
-            | {"target": np.tile(np.arange(N_TARGETS, dtype=np.int32), copies * n)}
-            | {name: values.ravel().astype(np.float32) for name, values in measures.items()}
+            | probe_rows(networks, phase, update, update * N_TARGETS, measures)
         )
         return trajectory
 

@@ -34,9 +34,9 @@ from experiments.bci.measures import (
     unit_of,
 )
 from experiments.bci.phases import MOVEMENT
-from experiments.claims import UNCORRECTED, bold_means, cell, is_shown, sign, size_of, suggested
+from experiments.claims import UNCORRECTED, bold_means, cell, number, sign, size_of, suggested
 from experiments.drawing import style as look
-from experiments.runs.tables import format_value, markdown_table
+from experiments.runs.tables import format_value, listed, markdown_table
 from experiments.study import Quantity
 from savings_gym.arrays import MM, Floats
 from savings_gym.bci.perturbations import KINDS
@@ -117,7 +117,7 @@ def _control(numbers: Numbers) -> str:
 
 def _kept(numbers: Numbers) -> str:
     """Whether what was learned is still in the activity after the washout, and which share of it."""
-    found = [kind for kind in KINDS if _positive(numbers[kind][TRACE_BEYOND])]
+    found = [kind for kind in KINDS if sign(numbers[kind][TRACE_BEYOND]) > 0]
     if not found:
         return "No memory of the perturbed decoder is found in the activity of the washout."
     lacking = "".join(f" None is found {kind} the manifold." for kind in KINDS if kind not in found)
@@ -133,7 +133,7 @@ def _kept(numbers: Numbers) -> str:
 
 def _saved(numbers: Numbers) -> str:
     """How much nearer to the target the cursor ends when the perturbed decoder comes back."""
-    found = [kind for kind in KINDS if _positive(numbers[kind][SAVED_FIRST])]
+    found = [kind for kind in KINDS if sign(numbers[kind][SAVED_FIRST]) > 0]
     if not found:
         return "Savings in the first probe of FF2 are not found."
     first = " and ".join(format_value(numbers[kind][PERTURBED].value, unit="mm") for kind in found)
@@ -161,17 +161,11 @@ def _compared(difference: Mapping[str, Quantity]) -> str:
                 f"{UNCORRECTED}."
             )
         else:
-            open_.append(f"the {words[name]} ({_number(entry)})")
+            open_.append(f"the {words[name]} ({number(entry)})")
     if open_:
-        *first, last = open_
-        listed = f"{', '.join(first)} or {last}" if first else last
         whose = "" if parts else " between perturbations within and outside the manifold"
-        parts.append(f"No difference{whose} is shown in {listed}.")
+        parts.append(f"No difference{whose} is shown in {listed(open_, 'or')}.")
     return " ".join(parts)
-
-
-def _positive(entry: Quantity) -> bool:
-    return is_shown(entry) and (entry.value or 0.0) > 0.0
 
 
 def _holds_zero(entry: Quantity) -> bool:
@@ -180,11 +174,7 @@ def _holds_zero(entry: Quantity) -> bool:
 
 
 def _each(numbers: Numbers, measure: str, kinds: Sequence[str]) -> str:
-    return " and ".join(f"{_number(numbers[kind][measure])} ({kind})" for kind in kinds)
-
-
-def _number(entry: Quantity) -> str:
-    return format_value(entry.value, entry.ci, entry.unit)
+    return " and ".join(f"{number(numbers[kind][measure])} ({kind})" for kind in kinds)
 
 
 def families(measures: Sequence[str]) -> str:
@@ -194,8 +184,8 @@ def families(measures: Sequence[str]) -> str:
         measures: Those of the table.
     """
     compared = [measure for measure in COMPARED if measure in measures]
-    number = len(KINDS) * len(CLAIMED)
-    planned = bold_means(f"the {number} planned tests: savings and trace beyond the sham, for either kind")
+    count = len(KINDS) * len(CLAIMED)
+    planned = bold_means(f"the {count} planned tests: savings and trace beyond the sham, for either kind")
     if len(compared) > 1:
         tests, are = f"{len(compared)} tests", "are corrected among themselves; they were"
     else:

@@ -14,9 +14,8 @@ from experiments.benchmark.verdicts import (
     savings_test,
 )
 from experiments.runs.tables import MISSING, format_p, markdown_table
-from savings_gym.arrays import MM
+from savings_gym.arrays import MM, PERCENT
 
-PERCENT = 100.0
 Column = tuple[str, Callable[[Row], str]]
 
 

@@ -13,6 +13,7 @@ from experiments.benchmark.returns import Returns
 from experiments.benchmark.state import KEEP_EVERY, Content, JobState
 from experiments.runs.command_line import Stopped
 from savings_gym.arrays import MM
+from savings_gym.probes.criterion import phase_end
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
 from savings_gym.probes.times import DueProbe, ProbeTimes
@@ -156,13 +157,11 @@ class PhaseLoop:
         if self._times.index or self._criterion is None:
             return due.last
         self._errors.append(error)
-        met = self._criterion.met(self._errors) and due.trial > 0
-        if met and not due.last:
+        over, self.criterion_met = phase_end(self._criterion, self._errors, due.trial, due.last)
+        if over and not due.last:
             self._times.end_phase(due.trial)
             self.env.set_schedule(Schedule(self._times.schedule.phases[1:]))
-        if met or due.last:
-            self.criterion_met = met
-        return met or due.last
+        return over
 
 
 def how_it_went(

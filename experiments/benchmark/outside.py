@@ -129,7 +129,7 @@ def load_class(name: str) -> type:
     """Import the class that "module:Class" or "path/to/file.py:Class" names.
 
     Raises:
-        ValueError: If that fails, or it is no class.
+        ValueError: If that fails, or it is not a class.
     """
     place, _, attribute = name.rpartition(":")
     module = _module_of_file(name, Path(place)) if place.endswith(".py") else _module(name, place)
@@ -320,7 +320,7 @@ def _check_settings(name: str, cls: type, settings: Mapping[str, Any], given: tu
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for setting in settings:
         if setting in given or (setting not in valid and not open_ended):
-            why = "is set by the benchmark" if setting in given else "is no argument of it"
+            why = "is set by the benchmark" if setting in given else "is not an argument of it"
             raise ValueError(f"{name}: {setting!r} {why}; choose from: {', '.join(valid) or 'nothing'}")
 
 

@@ -42,7 +42,7 @@ class Plan:
     folder: Path = COMMITTED
     """Folder with the benchmark.json of an earlier benchmark, where PLAN.md is written."""
     half_width: float = 1.5e-3
-    """Half width that the 95 % interval of initial savings of recurrent agents shall have at most [m]."""
+    """Largest half width of the 95 % interval of initial savings of recurrent agents [m]."""
     core_hours: float = 48.0
     """Core-hours that there are."""
 

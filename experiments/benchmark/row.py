@@ -40,7 +40,7 @@ class MakeRow:
     out: Path | None = None
     """Folder of the row; by default runs/rows/AGENT."""
     sham: Path | None = None
-    """The same for seeds that met no field in FF1."""
+    """Folder like it, of seeds that met no field in FF1."""
     agent: str | None = None
     """Name of the row; by default that of the job or the algorithm."""
     kind: Annotated[str | None, choice(KINDS)] = None

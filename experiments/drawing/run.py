@@ -1,14 +1,7 @@
-"""Figures of the savings experiment, from the tables of a run folder.
-
-    python -m experiments.drawing.run RUN_FOLDER
-
-draws the run's own figures again: learning curves of the four phases, FF1 over FF2, and hand paths.
-"""
+"""Figures of the savings experiment: learning curves of the four phases, FF1 over FF2, and hand paths."""
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +91,3 @@ def read_run(folder: Path) -> Run:
     except (ValueError, OSError) as error:
         raise ValueError(f"cannot draw from {str(probes)!r}: {error}") from error
     return Run(known, numbers["initial"], numbers["rate"])
-
-
-if __name__ == "__main__":
-    logging.basicConfig(format="%(message)s")
-    draw_figures(Path(sys.argv[1]))

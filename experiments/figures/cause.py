@@ -13,12 +13,12 @@ from experiments import study
 from experiments.controls.conditions import MAIN
 from experiments.figures import factors
 from experiments.figures.displacement import LARGER_AT_CUE, SLOPE_AT_CUE, WITHOUT_STEEPEST
-from experiments.figures.findings import Findings, effect, listed, p_text
+from experiments.figures.findings import Findings, effect, p_text
 from experiments.figures.persistence import LEFT, LEFT_SHARE, LEFT_SLOWEST, SHIFT, SIZE_LEFT
 from experiments.figures.practice import SAVED, beyond
 from experiments.figures.practice import SHIFT as SHIFT_BEYOND
 from experiments.figures.relation import INITIAL, correlated
-from experiments.runs.tables import format_value
+from experiments.runs.tables import format_value, listed
 from experiments.savings.config import PRESETS
 from experiments.stored.preparation import PREPARATORY_TIME
 from experiments.study import REFERENCE, Quantity

@@ -24,7 +24,7 @@ from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS
 
 DRAWN_FROM = 0.4  # s
-NOTE = "The study's published channel is viscous only, so there is no number of its own to compare with."
+NOTE = "The study's published channel is viscous only, so there is not a number of its own to compare with."
 CHANGES = (("NF2", "NF1"), ("FF2", "FF1"))  # later, earlier
 BEYOND_SHAM = "channel force, end of NF2, beyond the sham"
 POINTS = "percentage points"

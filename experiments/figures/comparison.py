@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from experiments.figures.findings import Findings, listed
+from experiments.figures.findings import Findings
 from experiments.figures.reasons import DIFFERS, REASONS
-from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.runs.tables import MISSING, format_p, format_value, listed, markdown_table
 from experiments.study import PRINTED, REFERENCE, REFERENCES, VERDICTS, Quantity, Reference, verdict
 from savings_gym.files import write_atomically, write_json
 

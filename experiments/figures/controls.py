@@ -18,9 +18,9 @@ from experiments.controls.meaning import effect
 from experiments.controls.table import COMPARISONS, TABLE, sections
 from experiments.drawing import style as look
 from experiments.figures.explanations import explanations
-from experiments.figures.findings import TESTED_BY_PRACTICE, Findings, listed
+from experiments.figures.findings import TESTED_BY_PRACTICE, Findings
 from experiments.figures.muscles import smallest_co_contraction
-from experiments.runs.tables import NO_INTERVAL, Ends, format_value
+from experiments.runs.tables import NO_INTERVAL, Ends, format_value, listed
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity
 from savings_gym.arrays import MM

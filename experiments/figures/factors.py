@@ -21,10 +21,10 @@ from matplotlib.figure import Figure
 from experiments.controls.conditions import FACTOR, MAIN, SHAM, Condition, conditions
 from experiments.controls.rows import residual, saved_beyond
 from experiments.drawing import style as look
-from experiments.figures.findings import Findings, correct, effect, farthest, finite, listed
+from experiments.figures.findings import Findings, correct, effect, farthest, finite
 from experiments.figures.persistence import SHIFT, measure
 from experiments.figures.preparatory import sham_projection
-from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.runs.tables import MISSING, format_p, format_value, listed, markdown_table
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.preparation import PREPARATORY_TIME
 from experiments.stored.runs import StoredRuns

@@ -159,11 +159,6 @@ def finite(values: Floats) -> Floats:
     return values[np.isfinite(values)]
 
 
-def listed(words: Sequence[str]) -> str:
-    """Return words as a list in a sentence, such as "32, 64 and 128"."""
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
-
-
 def failed_fits(failures: Sequence[str]) -> str:
     """Return a note on failures such as "network 3, FF1: reason": their number, and every reason once."""
     if not failures:

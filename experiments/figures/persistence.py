@@ -22,8 +22,8 @@ from agents.supervised.closed_loop import SLOW, ClosedLoop, linearise
 from agents.supervised.torch_arm import TorchArm
 from experiments.drawing import style as look
 from experiments.figures.comparison import further_numbers
-from experiments.figures.findings import Findings, correct, effect, farthest, geometric_mean, listed, p_text
-from experiments.runs.tables import format_value
+from experiments.figures.findings import Findings, correct, effect, farthest, geometric_mean, p_text
+from experiments.runs.tables import format_value, listed
 from experiments.stored.preparation import PREPARATORY_TIME, Preparation, preparation, step_at
 from experiments.stored.probes import DisplacedProbes
 from experiments.stored.runs import StoredRuns

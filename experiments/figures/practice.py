@@ -19,11 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from experiments.drawing import style as look
-from experiments.figures.findings import Findings, correct, effect, finite, listed
+from experiments.figures.findings import Findings, correct, effect, finite
 from experiments.figures.latent import CM, COMPONENTS
 from experiments.figures.preparatory import sham_projection
 from experiments.figures.size import APART, in_steps, neighbours, rows_by_size, steps_table, values_at
-from experiments.runs.tables import format_p, format_value, markdown_table
+from experiments.runs.tables import format_p, format_value, listed, markdown_table
 from experiments.stored.memory_trace import stored_trace
 from experiments.stored.preparation import preparation
 from experiments.stored.runs import StoredRuns

@@ -27,7 +27,7 @@ from experiments.figures.cause import CAUSE, cause
 from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.comparison import HOLM, MEANING, comparison_table
 from experiments.figures.factors import compares
-from experiments.figures.findings import Findings, listed
+from experiments.figures.findings import Findings
 from experiments.figures.make_figures import RECORD, read_record
 from experiments.figures.reasons import why_they_differ
 from experiments.figures.runs import FACTOR, MAIN
@@ -35,7 +35,7 @@ from experiments.figures.summary import in_short, summary
 from experiments.runs.command_line import command_main
 from experiments.runs.folder import RunFolder
 from experiments.runs.networks import criterion_probes
-from experiments.runs.tables import MISSING, grouped, markdown_table
+from experiments.runs.tables import MISSING, grouped, listed, markdown_table
 from experiments.savings.config import EXECUTION, PRESETS, command
 from experiments.savings.report import LEGEND, markdown_report
 from experiments.savings.shared_phases import stored_arguments

@@ -23,9 +23,9 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from experiments.drawing import style as look
-from experiments.figures.findings import Findings, correct, effect, listed, p_text
+from experiments.figures.findings import Findings, correct, effect, p_text
 from experiments.figures.runs import check_alike
-from experiments.runs.tables import NO_INTERVAL, format_p, format_value, markdown_table
+from experiments.runs.tables import NO_INTERVAL, format_p, format_value, listed, markdown_table
 from experiments.stored.runs import StoredRuns
 from experiments.study import REFERENCE, SIZES, Quantity, fraction, quantity, unpaired
 from savings_gym.arrays import MM, Columns, Floats, Indices

@@ -15,18 +15,18 @@ from experiments.figures.comparison import beside_the_study, tally
 from experiments.figures.controls import MEANING, MIRRORED, PRACTICE
 from experiments.figures.displacement import LARGER, MORE_NEGATIVE, RANDOM, SLOPE_AT_CUE, WITHOUT_STEEPEST
 from experiments.figures.explanations import MIRROR, OPPOSITE, apart
-from experiments.figures.findings import Findings, effect, listed, p_text
+from experiments.figures.findings import Findings, effect, p_text
 from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, beyond
 from experiments.figures.preparatory import SHAM
 from experiments.figures.size import INITIAL, saved, step, values_at
-from experiments.runs.tables import MISSING, format_p, format_value, markdown_table
+from experiments.runs.tables import MISSING, format_p, format_value, listed, markdown_table
 from experiments.savings.config import PRESETS
 from experiments.stored.preparation import PREPARATORY_TIME
 from experiments.study import Quantity
+from savings_gym.arrays import PERCENT
 
 Numbers = Mapping[str, Mapping[str, Quantity]]  # by figure and name
 UNITS: Final = PRESETS["paper"].units  # of the main run
-PERCENT: Final = 100.0
 EVERY_NUMBER: Final = "[all of them](#every-number-of-the-study)"
 OPPOSITE_SAVED, MIRROR_SAVED = (
     f"{name}: initial savings, {MEANING[PRACTICE]}" for name in (OPPOSITE, MIRROR)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from experiments.claims import as_summary, run_to_page, write_report
+from experiments.claims import as_summary
 from experiments.people.config import People, command, identity
 from experiments.people.forecasts import learners, outcomes_of
 from experiments.people.forecasts import report as report_models
@@ -22,6 +22,7 @@ from experiments.people.measures import Numbers, group_values, half_starts, quan
 from experiments.people.report import Analysis, draw, page
 from experiments.runs.command_line import StopFlag, command_main
 from experiments.runs.folder import RunFolder
+from experiments.runs.page import run_to_page, write_report
 from experiments.runs.tables import finite_or_none
 from savings_gym.metrics.savings import FIELD_PHASES
 
@@ -65,7 +66,7 @@ def run(config: People) -> int:
         text = page(analysis, numbers, section, made_by)
         write_report(config.out, text, made_by, _summary(analysis, numbers), models=models)
 
-    return run_to_page(config.out, identity(config), work, "--starts", "begins anew")
+    return run_to_page(config.out, identity(config), work, again="begins anew")
 
 
 def _summary(analysis: Analysis, numbers: Numbers) -> dict[str, Any]:

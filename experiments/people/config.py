@@ -34,7 +34,7 @@ class People:
     unit: Annotated[tuple[str, ...], choices(ALL_UNITS)] = ()
     """Unit of the measure; one of lengths and one of angles if the table has both."""
     sham: Path | None = None
-    """Trial table, alike, of participants who practised as much but met no field in FF1."""
+    """Second table, in the same format, of participants who practised as much but met no field in FF1."""
     models: Annotated[tuple[str, ...], choices(THEORIES)] = ()
     """Models of learning that are fitted up to the end of NF2 and then forecast FF2."""
     perturbation: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class People:
     starts: int = 3
     """Starts of each search for the maximum of a model's likelihood."""
     seed: int = 0
-    """Seed of these starts."""
+    """Seed of the starts."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""

@@ -11,7 +11,7 @@ import numpy as np
 from experiments.claims import corrected
 from experiments.people.groups import FORCE_INDEX, Group, Measured
 from experiments.study import Quantity, quantity, unpaired
-from savings_gym.arrays import Floats
+from savings_gym.arrays import PERCENT, Floats
 from savings_gym.metrics.curves import PhaseCurves
 from savings_gym.metrics.fractions import paired_fraction, paired_fraction_interval
 from savings_gym.metrics.learning import WINDOW, learning_rate
@@ -19,7 +19,6 @@ from savings_gym.metrics.savings import FIELD_PHASES
 from savings_gym.metrics.statistics import Sampling, ratio_interval
 from savings_gym.metrics.trials_saved import HALF, trials_to_half
 
-PERCENT: Final = 100.0
 PER_TRIAL, TRIALS = "per trial", "trials"  # units
 AFTER: Final = "after-effect"
 RESIDUAL: Final = "washout residual"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from experiments.claims import as_summary, run_to_page, write_report
+from experiments.claims import as_summary
 from experiments.protocols.config import PRESETS, Protocols, identity
 from experiments.protocols.courses import probes_of
 from experiments.protocols.figure import draw
@@ -23,6 +23,7 @@ from experiments.protocols.pairs import Pair, read
 from experiments.protocols.report import page
 from experiments.runs.command_line import StopFlag, command_text, preset_main, refuse_unused
 from experiments.runs.folder import RunFolder
+from experiments.runs.page import run_to_page, write_report
 
 log = logging.getLogger(__name__)
 

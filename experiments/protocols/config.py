@@ -78,7 +78,7 @@ class Protocols:
     learning_rate: float = 5e-3
     """Learning rate of plain gradient descent; only the recurrent layer learns."""
     single_rate: float = 2.5e-4
-    """The same for single updates of several sizes, whose gradients are not clipped."""
+    """Learning rate of single updates of several sizes, whose gradients are not clipped."""
     probe_every: int = 10
     """Updates between probes, and reaches in an error clamp, from which networks do not learn."""
     noise: Noise = Noise()

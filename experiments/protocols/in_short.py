@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from experiments.claims import size_of
+from experiments.claims import number, size_of
 from experiments.protocols.config import Protocols
 from experiments.protocols.generalisation import NEIGHBOUR, at_angle, signed
 from experiments.protocols.measures import (
@@ -23,18 +23,16 @@ from experiments.protocols.measures import (
 )
 from experiments.protocols.reading import (
     Found,
-    capitalised,
     confounded,
     direction,
-    estimate,
     generalised,
     left_by_b,
-    listed,
     mean_of,
     relearning,
     returns,
     sensitivity,
 )
+from experiments.runs.tables import capitalised, listed
 from experiments.study import Quantity
 
 
@@ -51,7 +49,7 @@ def in_short(numbers: Mapping[str, Mapping[str, Quantity]], config: Protocols) -
 
 
 def _learned(found: Found, config: Protocols) -> str:
-    learned, after = estimate(found[LEARNED]), estimate(found[AFTER])
+    learned, after = number(found[LEARNED]), number(found[AFTER])
     if direction(found, LEARNED) <= 0:
         return f"networks are not shown to learn A in {config.adaptation} updates ({learned} of A)"
     text = f"in {config.adaptation} updates networks make up for {learned} of A"
@@ -66,12 +64,12 @@ def _gradually(found: Found, config: Protocols) -> str:
     learned, after = found[GRADUAL_LEARNED], found[GRADUAL_AFTER]
     how_much = {
         -1: f"they learn {size_of(learned)} of A less",
-        0: f"they are not shown to learn more or less ({estimate(learned)} of A)",
+        0: f"they are not shown to learn more or less ({number(learned)} of A)",
         1: f"they learn {size_of(learned)} of A more",
     }[direction(found, GRADUAL_LEARNED)]
     effect = {
         -1: f"the after-effect is {size_of(after)} smaller",
-        0: f"the after-effect is not shown to differ ({estimate(after)})",
+        0: f"the after-effect is not shown to differ ({number(after)})",
         1: f"the after-effect is {size_of(after)} larger",
     }[direction(found, GRADUAL_AFTER)]
     return f"if A grows gradually, {how_much}, and {effect}"
@@ -100,9 +98,9 @@ def _kept(found: Found, config: Protocols) -> str:
 
 def _recovered(found: Found, config: Protocols) -> str:
     if returns(found):
-        text = f"after A and B, compensation rises again by {estimate(found[RISE])} of A in a clamp"
+        text = f"after A and B, compensation rises again by {number(found[RISE])} of A in a clamp"
         return f"{text}, but decay is not ruled out" if confounded(found) else text
-    text = f"spontaneous recovery is not shown ({estimate(found[RISE])} of A)"
+    text = f"spontaneous recovery is not shown ({number(found[RISE])} of A)"
     low, high = left_by_b(found)
     return f"{text}, but B left between {low:.0f} and {high:.0f} %" if confounded(found) else text
 

@@ -12,11 +12,10 @@ from experiments.protocols.config import Protocols
 from experiments.protocols.generalisation import distance, generalisation, ideals
 from experiments.protocols.pairs import Course, Pair, mean, share
 from experiments.study import Quantity, quantity
-from savings_gym.arrays import MM, Floats
+from savings_gym.arrays import MM, PERCENT, Floats
 from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import Sampling
 
-PERCENT: Final = 100.0
 LEARNED: Final = "compensation at the end of A, beyond practice"
 LARGEST: Final = "largest deviation in A"
 GRADUAL_LEARNED: Final = "compensation at the end of A: gradual minus abrupt"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from experiments.claims import UNCORRECTED, opposite, sign, size_of, suggested
+from experiments.claims import UNCORRECTED, number, opposite, sign, size_of, suggested
 from experiments.protocols.config import Protocols
 from experiments.protocols.generalisation import (
     ALONE,
@@ -42,7 +42,7 @@ from experiments.protocols.measures import (
     than,
 )
 from experiments.protocols.pairs import LEAST
-from experiments.runs.tables import MISSING, format_value
+from experiments.runs.tables import MISSING, capitalised, listed
 from experiments.study import Quantity
 
 Found = Mapping[str, Quantity]  # the measures of one protocol by name
@@ -53,27 +53,12 @@ def direction(found: Found, name: str) -> int:
     return sign(found[name]) if name in found else 0
 
 
-def estimate(entry: Quantity) -> str:
-    """Return value and interval."""
-    return format_value(entry.value, entry.ci, entry.unit)
-
-
 def mean_of(entry: Quantity) -> str:
     """Return the value alone, with two significant digits."""
     if entry.value is None:
         return MISSING
     decimals = 1 - math.floor(math.log10(abs(entry.value))) if entry.value else 0
     return f"{entry.value:.{max(decimals, 0)}f} {entry.unit}"
-
-
-def listed(words: list[str]) -> str:
-    """Return words as a list in a sentence."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def capitalised(text: str) -> str:
-    """Return a text that begins with a capital letter."""
-    return text[:1].upper() + text[1:]
 
 
 def _gradual(found: Found, config: Protocols) -> str:
@@ -83,12 +68,12 @@ def _gradual(found: Found, config: Protocols) -> str:
     first = {
         -1: f"Networks learn less of A gradually than at once, by {size_of(learned)} of A",
         0: "Networks are not shown to learn more or less of A gradually than at once "
-        f"(difference {estimate(learned)})",
+        f"(difference {number(learned)})",
         1: f"Networks learn more of A gradually than at once, by {size_of(learned)} of A",
     }[direction(found, GRADUAL_LEARNED)]
     second = {
         -1: f"The after-effect is smaller, by {size_of(after)}",
-        0: f"The after-effect is not shown to differ (by {estimate(after)})",
+        0: f"The after-effect is not shown to differ (by {number(after)})",
         1: f"The after-effect is larger, by {size_of(after)}",
     }[direction(found, GRADUAL_AFTER)]
     return f"{first}. {second}."
@@ -140,8 +125,8 @@ def _shares(found: Found, config: Protocols) -> list[str]:
     return [
         f"The three blocks of A start with compensation of {levels} % of A, so what they gain is given "
         "as a share of what was missing.",
-        f"{capitalised(relearning(found, config))} (difference {estimate(than_first)}).",
-        f"{alone} (difference {estimate(than_alone)}).",
+        f"{capitalised(relearning(found, config))} (difference {number(than_first)}).",
+        f"{alone} (difference {number(than_alone)}).",
         "Since networks take steps of one length, such a share may itself depend on the level from which a "
         "block starts.",
     ]
@@ -164,7 +149,7 @@ def confounded(found: Found) -> bool:
 
 
 def _recovery(found: Found, config: Protocols) -> str:
-    rise, end = estimate(found[RISE]), estimate(found[END_OF_CLAMP])
+    rise, end = number(found[RISE]), number(found[END_OF_CLAMP])
     low, high = left_by_b(found)
     verdict = (
         f"Adaptation to A comes back in the clamp: compensation rises by {rise} of A, to {end}."
@@ -197,7 +182,7 @@ def sensitivity(found: Found, config: Protocols) -> str:
 
 def _single(found: Found, config: Protocols) -> str:
     return (
-        f"{capitalised(sensitivity(found, config))}; difference {estimate(found[FALLING])}. Here gradients "
+        f"{capitalised(sensitivity(found, config))}; difference {number(found[FALLING])}. Here gradients "
         f"are not clipped and the learning rate is {config.single_rate:g}, against {config.learning_rate:g} "
         "in the other protocols, so only ratios between sizes mean something. The position term of the "
         "loss is an L1 distance, whose gradient hardly grows with the error, which makes a fall nearly "
@@ -238,7 +223,7 @@ def generalised(found: Found, config: Protocols) -> str:
 def _generalisation(found: Found, config: Protocols) -> str:
     best, _ = nearest(found, config)
     others = [name for name in ideals(config) if name != best]
-    by = listed([f"{estimate(distance_between(found, name, best))} ({name})" for name in others])
+    by = listed([f"{number(distance_between(found, name, best))} ({name})" for name in others])
     parts = [
         f"{capitalised(generalised(found, config))}. The mean distance from the others is larger, by {by}."
     ]
@@ -262,7 +247,7 @@ def _asymmetry(found: Found, config: Protocols) -> str:
     if not side:
         return (
             f"Compensation is not shown to differ between {plus} and {minus} degrees "
-            f"({estimate(found[ASYMMETRY])} of A)."
+            f"({number(found[ASYMMETRY])} of A)."
         )
     more, less = (plus, minus) if side > 0 else (minus, plus)
     expected = PERCENT * side * (constant(config, NEIGHBOUR) - constant(config, -NEIGHBOUR))

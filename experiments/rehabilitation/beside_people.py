@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from experiments.claims import cell
-from experiments.figures.findings import effect
+from experiments.claims import cell, sign
 from experiments.rehabilitation.config import Rehabilitation
 from experiments.rehabilitation.in_short import Found
 from experiments.rehabilitation.measures import LEFT, after
@@ -62,7 +61,7 @@ def beside_people(found: Found, config: Rehabilitation) -> str:
     rows = [
         (
             f"*{therapy}*", PUBLISHED[therapy].text, cell(found[after(LEFT, therapy)]),
-            same_direction(PUBLISHED[therapy].effect, effect(found[after(LEFT, therapy)])),
+            same_direction(PUBLISHED[therapy].effect, sign(found[after(LEFT, therapy)])),
         )
         for therapy in config.therapies
         if therapy in PUBLISHED
@@ -83,7 +82,7 @@ def same_direction(people: int | None, networks: int) -> str:
 
     Args:
         people: As in `Published.effect`.
-        networks: -1, 0 or 1, see `experiments.figures.findings.effect`.
+        networks: -1, 0 or 1, see `experiments.claims.sign`.
     """
     if people is OPEN:
         return "open: studies disagree"

@@ -17,7 +17,7 @@ import sys
 
 import pandas as pd
 
-from experiments.claims import as_summary, run_to_page, write_report
+from experiments.claims import as_summary
 from experiments.rehabilitation.config import PRESETS, Rehabilitation, identity
 from experiments.rehabilitation.courses import course_probes
 from experiments.rehabilitation.figure import draw
@@ -26,6 +26,7 @@ from experiments.rehabilitation.relearning import relearn
 from experiments.rehabilitation.report import page
 from experiments.runs.command_line import StopFlag, command_text, preset_main
 from experiments.runs.folder import RunFolder
+from experiments.runs.page import run_to_page, write_report
 from savings_gym.files import PROBES, read_table
 
 log = logging.getLogger(__name__)

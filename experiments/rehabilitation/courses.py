@@ -17,7 +17,7 @@ from agents.supervised.reaches import Reaches, centre_out, random_reaches
 from experiments.rehabilitation.config import INTACT, Rehabilitation, is_intact
 from experiments.rehabilitation.therapy import EVERYDAY, PRACTICE, THERAPIES, Robot
 from experiments.runs.command_line import Stopped
-from savings_gym.arrays import Columns
+from savings_gym.arrays import Columns, joined
 from savings_gym.files import read_table, verified, write_table
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.perturbations.fields import NullField
@@ -97,7 +97,7 @@ def course_probes(
             taken[kind] += 1
             update += 1
     rows += _probe(config, learner, update, blocks[-1].kind)
-    table = pd.DataFrame({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
+    table = pd.DataFrame(joined(rows))
     write_table(probes, table)
     lost = {"units": config.lesion.units, "weights": config.lesion.weights, "seed": config.seed}
     about = {} if is_intact(course_name) else {"lesion": lost}

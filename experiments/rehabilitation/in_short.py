@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from experiments.claims import UNCORRECTED, suggested
-from experiments.figures.findings import effect
+from experiments.claims import UNCORRECTED, number, sign, suggested
 from experiments.rehabilitation.config import INTACT_COURSES, Rehabilitation, is_intact
 from experiments.rehabilitation.courses import UNPRACTISED
 from experiments.rehabilitation.measures import (
@@ -33,7 +32,7 @@ from experiments.rehabilitation.measures import (
     sized,
 )
 from experiments.rehabilitation.therapy import ASSISTED, AUGMENTED, DOUBLE, EVERYDAY, PRACTICE, SPACED
-from experiments.runs.tables import format_value
+from experiments.runs.tables import format_value, listed
 from experiments.study import Quantity
 
 Found = Mapping[str, Quantity]
@@ -66,28 +65,28 @@ def in_short(numbers: Mapping[str, Found], config: Rehabilitation) -> str:
 def _course(found: Found, config: Rehabilitation) -> str:
     """How far practice brings the error down, and how far everyday life undoes it."""
     return (
-        f"Right after the lesion, the error in the eight practised reaches is {number(found[DEFICIT])} times "
+        f"Right after the lesion, the error in the eight practised reaches is {brief(found[DEFICIT])} times "
         f"what it was before; after {config.dose} updates of practice it is "
-        f"{number(found[after(PRACTISED, PRACTICE)])} times; {_later(found, config)}."
+        f"{brief(found[after(PRACTISED, PRACTICE)])} times; {_later(found, config)}."
     )
 
 
 def _later(found: Found, config: Rehabilitation) -> str:
     """What everyday life does to the error after practice."""
-    end = number(found[after(LEFT, PRACTICE)])
+    end = brief(found[after(LEFT, PRACTICE)])
     then = f"{config.everyday} updates of everyday life"
     return {
         1: f"{then} then raise it to {end} times",
         0: f"that {then} then change it is not shown ({end} times at the end)",
         -1: f"{then} then lower it to {end} times",
-    }[effect(found[after(CHANGED, PRACTICE)])]
+    }[sign(found[after(CHANGED, PRACTICE)])]
 
 
 def _generalisation(found: Found, config: Rehabilitation) -> str:
     """Whether practice changes the error in reaches that it does not consist of."""
-    deficit, end = number(found[DEFICIT]), number(found[after(PRACTISED, PRACTICE)])
+    deficit, end = brief(found[DEFICIT]), brief(found[after(PRACTISED, PRACTICE)])
     others = f"{UNPRACTISED} reaches that were not practised"
-    change = effect(found[after(GENERALISED, PRACTICE)])
+    change = sign(found[after(GENERALISED, PRACTICE)])
     if change:
         generalises, verb = ("generalises", "lowers") if change < 0 else ("does not generalise", "raises")
         text = (
@@ -112,10 +111,10 @@ def _everyday(numbers: Mapping[str, Found], config: Rehabilitation) -> str:
         (OTHER_THERAPY, "in reaches that were not practised"),
     ):
         its = numbers[family][after(LEFT, EVERYDAY)]
-        if effect(its):
+        if sign(its):
             shown.append(f"{than(its)} {reaches}")
         else:
-            open_.append(f"{reaches} ({number(its)})")
+            open_.append(f"{reaches} ({brief(its)})")
     text = f"{config.dose + config.everyday} updates of everyday life alone"
     course = f"{config.dose} of practice with {config.everyday} of everyday life after them"
     if not shown:
@@ -131,9 +130,9 @@ def _spacing(found: Found, config: Rehabilitation) -> str:
     end = found[after(LEFT, SPACED)]
     text = (
         f"The same dose spaced out leaves {than(end)} at the end than the massed dose ({end.note})"
-        if effect(end)
+        if sign(end)
         else "That a dose spaced out leaves another error at the end than the same dose massed is not "
-        f"shown ({number(end)})"
+        f"shown ({brief(end)})"
     )
     waited = found.get(after(WAITED, SPACED))
     if waited is not None:
@@ -141,7 +140,7 @@ def _spacing(found: Found, config: Rehabilitation) -> str:
         text += (
             f"; at equal time, {rest} updates after the last practice, by when it has had more everyday "
             "life, "
-        ) + (than(waited) if effect(waited) else f"a difference is not shown ({number(waited)})")
+        ) + (than(waited) if sign(waited) else f"a difference is not shown ({brief(waited)})")
     return f"{text}."
 
 
@@ -153,9 +152,9 @@ def _others(found: Found, config: Rehabilitation) -> str:
     parts = []
     for measure, time in ((PRACTISED, "at the end of practice"), (LEFT, "at the end of the course")):
         entries = {therapy: found[after(measure, therapy)] for therapy in others}
-        shown = [f"{than(its)} with {WITH[name]}" for name, its in entries.items() if effect(its)]
+        shown = [f"{than(its)} with {WITH[name]}" for name, its in entries.items() if sign(its)]
         perhaps = {name: its for name, its in entries.items() if suggested(its)}
-        open_ = [WITH[name] for name, its in entries.items() if not effect(its) and name not in perhaps]
+        open_ = [WITH[name] for name, its in entries.items() if not sign(its) and name not in perhaps]
         if perhaps:
             by = listed([f"{than(its, digits=3)} with {WITH[name]}" for name, its in perhaps.items()])
             shown.append(f"perhaps {by} ({UNCORRECTED})")
@@ -172,13 +171,13 @@ def _size(found: Found, config: Rehabilitation) -> str:
     prior = found[doubling(PRIOR)]
     before = (
         f"networks have {than(prior)} before the lesion"
-        if effect(prior)
-        else f"the error before the lesion is not shown to change ({number(prior)})"
+        if sign(prior)
+        else f"the error before the lesion is not shown to change ({brief(prior)})"
     )
     shown = [
-        f"{name} ({number(found[doubling(name)])})"
+        f"{name} ({brief(found[doubling(name)])})"
         for name in sized(config.therapies)[1:]
-        if effect(found[doubling(name)])
+        if sign(found[doubling(name)])
     ]
     relative = (
         f"relative to that, these change: {listed(shown)}"
@@ -193,8 +192,8 @@ def _savings(found: Found, config: Rehabilitation) -> str:
     entries = {name: found[after(SAVED, name)] for name in config.relearn if not is_intact(name)}
     if not entries:
         return ""
-    shown = [f"{number(its)} after *{name}*" for name, its in entries.items() if effect(its) > 0]
-    open_ = [f"*{name}* ({number(its)})" for name, its in entries.items() if effect(its) <= 0]
+    shown = [f"{brief(its)} after *{name}*" for name, its in entries.items() if sign(its) > 0]
+    open_ = [f"*{name}* ({brief(its)})" for name, its in entries.items() if sign(its) <= 0]
     if not shown:
         return f"Lesioned networks are not shown to save in a curl field after {listed(open_, 'or')}."
     text = (
@@ -222,15 +221,15 @@ def _causes(found: Found) -> list[str]:
         for measure, (shown, open_) in words.items():
             entry = found.get(after(measure, therapy))
             if entry is not None:
-                parts.append(shown.format(than(entry, "")) if effect(entry) else open_.format(number(entry)))
+                parts.append(shown.format(than(entry, "")) if sign(entry) else open_.format(brief(entry)))
         if parts:
             sentences.append(f"After *{therapy}*, {listed(parts)}.")
     return sentences
 
 
-def number(entry: Quantity) -> str:
+def brief(entry: Quantity) -> str:
     """Return value and interval as a sentence has them."""
-    return format_value(entry.value, entry.ci, entry.unit, DIGITS)
+    return number(entry, DIGITS)
 
 
 def than(entry: Quantity, what: str = " error", digits: int = DIGITS) -> str:
@@ -250,8 +249,3 @@ def than(entry: Quantity, what: str = " error", digits: int = DIGITS) -> str:
         value, ends, word = entry.value, (low, high), "more"
     amount, _, interval = format_value(value, ends, entry.unit, digits).partition(" [")
     return f"{amount} {word}{what} [{interval}"
-
-
-def listed(words: list[str], last: str = "and") -> str:
-    """Return words as a list in prose."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"

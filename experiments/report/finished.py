@@ -105,7 +105,7 @@ def read_finished(folder: Path) -> FinishedRun:
     """Read a run folder.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: If it is no folder, or that of no run.
+        FileNotFoundError, NotADirectoryError: If it is not a folder, or that of no run.
         ValueError: If the run is not complete, is a benchmark, or its files are damaged; one line says which.
     """
     if folder.is_file():

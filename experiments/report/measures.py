@@ -11,10 +11,9 @@ from experiments.report.finished import FinishedRun
 from experiments.runs.networks import of_kept_networks
 from experiments.runs.tables import MISSING, NO_INTERVAL, format_interval, format_value
 from experiments.study import REFERENCE, SIZES, Quantity
-from savings_gym.arrays import MM
+from savings_gym.arrays import MM, PERCENT
 from savings_gym.metrics.statistics import mean_interval
 
-PERCENT: Final = 100.0
 SMALLEST_P: Final = 1e-4  # smaller ones are written as below it
 RATE: Final = f"share of the error that {study.RATE_WINDOW} trials remove, from an exponential fit"
 CHANNEL: Final = "share of the field's force that is compensated when stiff walls guide the hand"

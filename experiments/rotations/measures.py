@@ -12,7 +12,7 @@ from experiments.claims import corrected
 from experiments.controls.rows import ControlRows, residual
 from experiments.runs.networks import of_kept_networks
 from experiments.study import Quantity, quantity
-from savings_gym.arrays import MM, Floats, Indices
+from savings_gym.arrays import MM, PERCENT, Floats, Indices
 from savings_gym.metrics.curves import PhaseCurves, shared_networks
 from savings_gym.metrics.savings import field_side
 from savings_gym.metrics.statistics import Sampling
@@ -29,7 +29,6 @@ START, TRIALS = "initial savings", "trials saved"  # what is compared
 ENCOUNTER, PRACTICE = "first encounter", "equal practice"  # and with what
 START_KINDS: Final = "initial savings, gradual minus abrupt"
 TRIALS_KINDS: Final = "trials saved, against equal practice, gradual minus abrupt"
-PERCENT: Final = 100.0
 POINTS: Final = "percentage points"  # of differences of shares
 Curves = Mapping[str, Mapping[str, PhaseCurves]]  # of every run by phase
 

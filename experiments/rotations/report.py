@@ -18,6 +18,7 @@ from experiments.claims import (
     absent,
     bold_means,
     cell,
+    number,
     positive,
     side_of_interval,
     sign,
@@ -47,7 +48,7 @@ from experiments.rotations.measures import (
 )
 from experiments.runs.folder import RunFolder, versions
 from experiments.runs.out import PAGE
-from experiments.runs.tables import MISSING, format_p, format_value, grouped, markdown_table
+from experiments.runs.tables import MISSING, format_p, grouped, markdown_table
 from experiments.savings.config import Savings
 from experiments.study import Quantity
 from savings_gym.files import jsonable, write_atomically, write_json
@@ -194,7 +195,7 @@ def _of_kind(met: str, entry: Quantity, text: str) -> str:
             f"Networks that met it {met} may {text if side > 0 else reverse}, by {size_of(entry)}, "
             f"{UNCORRECTED}"
         )
-    return f"That networks that met it {met} {text} is not shown ({_number(entry)})"
+    return f"That networks that met it {met} {text} is not shown ({number(entry)})"
 
 
 def _kinds(found: Mapping[str, Quantity]) -> str:
@@ -208,7 +209,7 @@ def _kinds(found: Mapping[str, Quantity]) -> str:
         return f"They save {size}."
     if suggested(entry):
         return f"They may save {size}, {UNCORRECTED}."
-    return f"A difference between gradual and abrupt learning is not shown ({_number(entry)})."
+    return f"A difference between gradual and abrupt learning is not shown ({number(entry)})."
 
 
 def _washout(found: Mapping[str, Quantity]) -> str:
@@ -217,12 +218,12 @@ def _washout(found: Mapping[str, Quantity]) -> str:
     if not left:
         return ""
     sides = {kind: side_of_interval(entry) for kind, entry in left.items()}
-    ends = " and ".join(f"{_number(entry)} after {kind} learning" for kind, entry in left.items())
+    ends = " and ".join(f"{number(entry)} after {kind} learning" for kind, entry in left.items())
     ends += f" (p = {' and '.join(format_p(entry.p) for entry in left.values())}, t tests, not corrected)"
     if not any(sides.values()):
         return f"No residual of the washout is shown, to the side of the after-effect: {ends}."
     beyond = {kind: found.get(f"{RESIDUAL_BEYOND}, {kind}") for kind in left}
-    sham = " and ".join(f"{_number(entry)} ({kind})" for kind, entry in beyond.items() if entry is not None)
+    sham = " and ".join(f"{number(entry)} ({kind})" for kind, entry in beyond.items() if entry is not None)
     text = (
         "The washout is not complete: from the end of NF1 to that of NF2, the deviation has moved to the "
         f"side of the after-effect, by {ends}{f'; beyond the sham, by {sham}' if sham else ''}."
@@ -264,10 +265,6 @@ def _networks(entries: Sequence[Quantity]) -> str:
         return ""
     fewest, most = (pick(entry.networks for entry in entries) for pick in (min, max))
     return f"n = {fewest if fewest == most else f'{fewest} to {most}'} networks in every test."
-
-
-def _number(entry: Quantity) -> str:
-    return format_value(entry.value, entry.ci, entry.unit)
 
 
 def negative(directions: Sequence[int]) -> str:

@@ -24,12 +24,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 import torch
 
 from savings_gym import files
-from savings_gym.arrays import Columns
+from savings_gym.arrays import Columns, joined
 from savings_gym.files import (
     CONFIG,
     PARTS,
@@ -194,7 +193,7 @@ def load_state(path: Path) -> dict[str, Any]:
 
 def _frame(rows: list[Columns]) -> pd.DataFrame:
     """Concatenate the columns of many probes."""
-    return pd.DataFrame({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
+    return pd.DataFrame(joined(rows))
 
 
 def digest(paths: Iterable[Path]) -> str:

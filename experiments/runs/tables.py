@@ -48,6 +48,16 @@ def grouped(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Return words as a list in a sentence, such as "32, 64 and 128"; empty without any."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def capitalised(text: str) -> str:
+    """Return a text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def format_value(value: float | None, ci: Ends = NO_INTERVAL, unit: str = "", digits: int = 3) -> str:
     """Return a value with its interval, such as ``1.50 mm [1.41, 1.64]``; ``-`` for None.
 

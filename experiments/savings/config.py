@@ -38,7 +38,7 @@ from savings_gym.arrays import as_choice, as_seed, as_whole_number
 from savings_gym.files import is_empty, sole_writer
 from savings_gym.perturbations.fields import ONSETS, Field
 from savings_gym.probes.criterion import ReachCriterion
-from savings_gym.task.settings import N_TARGETS, Delays, Noise, go_steps
+from savings_gym.task.settings import CATCH_FRACTION, N_TARGETS, Delays, Noise, go_steps
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PRETRAINED: Final = "pretrained.safetensors"  # in the folder of a run that pre-trained its networks
@@ -111,7 +111,7 @@ class Savings:
     seen."""
     change: PhaseChanges = PhaseChanges()
     """What differs from the study in FF1 and FF2, for controls."""
-    catch_fraction: float = 0.5
+    catch_fraction: float = CATCH_FRACTION
     """Share of every training batch without a go cue."""
     training_go: tuple[float, float] = TRAINING_GO
     """First and last time of go in training trials [s]."""

@@ -24,11 +24,12 @@ from experiments.runs.folder import RunFolder
 from experiments.savings.phases import TrainingPhase
 from savings_gym.arrays import Columns
 from savings_gym.files import write_atomically
+from savings_gym.metrics.curves import probe_rows
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.perturbations.fields import CurlField, Field, NullField
 from savings_gym.perturbations.visual import VisuomotorRotation
-from savings_gym.probes.criterion import ReachCriterion
-from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, Delays, Noise
+from savings_gym.probes.criterion import ReachCriterion, phase_end
+from savings_gym.task.settings import CATCH_FRACTION, CONTROL_STEP, N_TARGETS, Delays, Noise
 
 log = logging.getLogger(__name__)
 TRAIN, PROBE, PATHS = range(3)  # last key of the generators
@@ -52,7 +53,7 @@ class Task:
     """
 
     seed: int = 0
-    catch_fraction: float = 0.5
+    catch_fraction: float = CATCH_FRACTION
     noise: Noise = Noise()
     delays: Delays = Delays()
     training_go: tuple[float, float] = TRAINING_GO
@@ -186,8 +187,9 @@ class FourPhases:
         criterion = self.task.criterion
         if self.phase or criterion is None:
             return phase
-        self.criterion_met = criterion.met(self.errors) and self.update > 0
-        if self.criterion_met:
+        over, met = phase_end(criterion, self.errors, self.update, self.update == phase.updates)
+        self.criterion_met = bool(met)
+        if over:
             self._end_first(self.update)
         return self.phases[0]
 
@@ -239,15 +241,8 @@ class FourPhases:
         whole = [i for i in range(self.networks) if i not in self.stopped]
         if self.phase == 0 and self.task.criterion is not None:
             self.errors.append(float(measures["endpoint_error"][whole].mean()))
-        n, m = path.shape[:2]
-        index = {
-            "network": np.repeat(np.arange(n, dtype=np.int32), m),
-            "phase": np.full(n * m, phase.name, dtype=object),
-            "update": np.full(n * m, self.update, dtype=np.int32),
-            "trial": np.full(n * m, self.update * N_TARGETS, dtype=np.int32),
-            "target": np.tile(np.arange(m, dtype=np.int32), n),
-        }
-        self.rows.append(index | {name: value.ravel().astype(np.float32) for name, value in measures.items()})
+        trial = self.update * N_TARGETS
+        self.rows.append(probe_rows(np.arange(self.networks), phase.name, self.update, trial, measures))
         return float(measures["lateral_deviation"][whole].mean())
 
     def _probe_end(self, phase: TrainingPhase) -> None:

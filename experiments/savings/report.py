@@ -27,7 +27,7 @@ from experiments.runs.tables import (
     print_table,
 )
 from experiments.savings.experiment import FourPhases, RunProgress
-from savings_gym.arrays import MM
+from savings_gym.arrays import MM, PERCENT
 from savings_gym.files import PROBES_STOPPED, write_json, write_table
 from savings_gym.metrics.savings import savings
 from savings_gym.metrics.statistics import INTERVALS, mean_interval
@@ -43,7 +43,6 @@ LEGEND = (
     "p: t tests, paired for savings; p (Holm): corrected for the two measures of savings. Trials to half: "
     "until the deviation is half of that at the start of FF1; the whole phase, if it never is."
 )
-PERCENT = 100.0
 Row = tuple[str, ...]
 
 

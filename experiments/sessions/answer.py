@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from experiments.claims import is_shown
+from experiments.claims import sign
 from experiments.figures.findings import effect
 from experiments.runs.tables import finite_or_none, format_value, grouped
 from experiments.sessions.measures import (
@@ -23,7 +23,7 @@ from experiments.sessions.measures import (
     SHIFT_BEYOND,
 )
 from experiments.sessions.protocol import UNTRAINED, SessionTests
-from experiments.sessions.washouts import LEFT, SAVED, listed
+from experiments.sessions.washouts import LEFT, SAVED, in_trials
 from experiments.sessions.weights import AGAIN, UPPER_BOUND, InWeights
 from experiments.study import Quantity
 from savings_gym.metrics.statistics import ratio_interval
@@ -45,7 +45,7 @@ def answer(numbers: Numbers, weights: InWeights | None, config: SessionTests) ->
         weights: What `weights.learned_in_weights` returned.
         config: The arguments.
     """
-    adapting = {regime: its for regime, its in numbers.items() if _found(its[ADAPTED])}
+    adapting = {regime: its for regime, its in numbers.items() if sign(its[ADAPTED]) > 0}
     points = [_adaptation(numbers, adapting, config), *_resistance(numbers, adapting, config)]
     points.append(_savings(adapting, config))
     if adapting and config.washouts:
@@ -61,9 +61,9 @@ def _verdict(numbers: Numbers, adapting: Numbers, weights: InWeights | None, con
     """Where each of the three effects is found, and savings with the washout after which they were tested."""
     savings = [_saved_in_activity(adapting, config)]
     left = _where(
-        _any(adapting, (SHIFT_BEYOND,)), None if weights is None else _found(weights.measures[SHIFT_BEYOND])
+        _any(adapting, (SHIFT_BEYOND,)), None if weights is None else sign(weights.measures[SHIFT_BEYOND]) > 0
     )
-    if weights is not None and _found(weights.measures[SHIFT_BEYOND]):
+    if weights is not None and sign(weights.measures[SHIFT_BEYOND]) > 0:
         left += ", where it is an upper bound" if left.endswith("only") else ", in weights as an upper bound"
     if weights is not None:
         savings.append(_saved_in_weights(weights))
@@ -90,8 +90,8 @@ def _saved_in_activity(adapting: Numbers, config: SessionTests) -> tuple[bool, s
 def _saved_in_weights(weights: InWeights) -> tuple[bool, str]:
     saved = weights.measures[SAVED_FIRST]
     updates = grouped(weights.washout)
-    return _found(saved), (
-        f"{_finding(_found(saved))} in networks that learn in their weights ({_number(saved)}; washout of "
+    return sign(saved) > 0, (
+        f"{_finding(sign(saved) > 0)} in networks that learn in their weights ({_number(saved)}; washout of "
         f"{updates} updates of {N_TARGETS} reaches)"
     )
 
@@ -126,13 +126,8 @@ def _finding(found: bool) -> str:
     return "found" if found else "not found"
 
 
-def _found(entry: Quantity) -> bool:
-    """Whether a corrected test finds an effect, and a positive one."""
-    return is_shown(entry) and (entry.value or 0.0) > 0.0
-
-
 def _any(numbers: Numbers, names: Sequence[str]) -> bool:
-    return any(_found(its[name]) for its in numbers.values() for name in names)
+    return any(sign(its[name]) > 0 for its in numbers.values() for name in names)
 
 
 def _adaptation(numbers: Numbers, adapting: Numbers, config: SessionTests) -> str:
@@ -207,29 +202,29 @@ def _shorter(adapting: Numbers, config: SessionTests) -> str:
     """Savings after shorter washouts, with the after-effect that is still there, and where they end."""
     parts, last = [], config.washouts[-1]
     for regime, its in adapting.items():
-        found = [trials for trials in config.washouts if _found(its[f"{SAVED} {trials}"])]
+        found = [trials for trials in config.washouts if sign(its[f"{SAVED} {trials}"]) > 0]
         if found:
             left = its[f"{LEFT} {found[-1]}"]
             parts.append(
-                f"in {_of((regime,), config)} after {listed(found)}, in {'the last of ' * (len(found) > 1)}"
-                f"which the after-effect was still {_number(left)}"
+                f"in {_of((regime,), config)} after {in_trials(found)}, "
+                f"in {'the last of ' * (len(found) > 1)}which the after-effect was still {_number(left)}"
             )
     text = "Savings in activity after shorter washouts: "
     text += f"found {', and '.join(parts)}." if parts else "not found."
     if not _any(adapting, (f"{SAVED} {last}",)):
         text += (
-            f" After {listed((last,))}, not found; the intervals exclude savings of more than "
+            f" After {in_trials((last,))}, not found; the intervals exclude savings of more than "
             f"{_excluded(adapting, (f'{SAVED} {last}',))}."
         )
     return text
 
 
 def _shift(numbers: Numbers, config: SessionTests) -> str:
-    found = {regime: its for regime, its in numbers.items() if _found(its[LENGTH])}
+    found = {regime: its for regime, its in numbers.items() if sign(its[LENGTH]) > 0}
     lengths = " and ".join(f"{_number(its[LENGTH])} in {_of((r,), config)}" for r, its in found.items())
     text = "Preparatory shift in FF1, in activity: "
     text += f"found; its length, relative to activity in NF1, is {lengths}." if found else "not found."
-    read = {regime: its for regime, its in numbers.items() if _found(its[READ])}
+    read = {regime: its for regime, its in numbers.items() if sign(its[READ]) > 0}
     if read:
         shares = ", ".join(
             f"{100.0 * (CHANCE + (its[READ].value or 0.0)):.0f} % of trials of {_of((regime,), config)}"
@@ -243,7 +238,7 @@ def _shift_after(adapting: Numbers, config: SessionTests) -> str:
     text = "Shift left after the washout, in activity: "
     if not adapting:
         return f"{text}{NOBODY}."
-    found = [regime for regime, its in adapting.items() if _found(its[SHIFT_BEYOND])]
+    found = [regime for regime, its in adapting.items() if sign(its[SHIFT_BEYOND]) > 0]
     if found:
         return f"{text}found in {_of(found, config)}."
     return (
@@ -257,7 +252,7 @@ def _shift_in_weights(weights: InWeights) -> str:
     return (
         f"Preparatory shift in weights: its length is {_number(length)} of activity in NF1, and "
         f"{_number(again)} of it is there again in FF2. What is left of it after the washout, beyond the "
-        f"sham, is {_number(left)} ({_finding(_found(left))}), {UPPER_BOUND}."
+        f"sham, is {_number(left)} ({_finding(sign(left) > 0)}), {UPPER_BOUND}."
     )
 
 

@@ -16,9 +16,10 @@ import logging
 import sys
 
 from agents.supervised.checkpoints import load_ensemble
-from experiments.claims import as_summary, run_to_page, write_report
+from experiments.claims import as_summary
 from experiments.runs.command_line import StopFlag, Stopped, command_text, preset_main
 from experiments.runs.folder import RunFolder
+from experiments.runs.page import run_to_page, write_report
 from experiments.sessions.config import PRESETS, Sessions, identity
 from experiments.sessions.protocol import UNTRAINED
 from experiments.sessions.report import page

@@ -17,7 +17,7 @@ from agents.supervised.session_reaches import SessionReaches, probed_session
 from experiments.sessions.config import Sessions
 from experiments.sessions.protocol import SessionTests
 from experiments.stored.preparation import FORCE_DELAY, PREPARATORY_TIME
-from savings_gym.arrays import Columns, Floats
+from savings_gym.arrays import Columns, Floats, joined
 from savings_gym.metrics.kinematics import kinematic_measures
 from savings_gym.perturbations.fields import CurlField
 from savings_gym.task.session import FieldPair, Session
@@ -114,5 +114,5 @@ def _go_through(
         order = np.argsort(target, axis=1)[..., None]
         prepared.append(np.take_along_axis(recording.hidden[:, :, moment], order, axis=1))
         force.append(np.take_along_axis(recording.hand_force[:, :, pushed], order, axis=1))
-    table = pd.DataFrame({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
+    table = pd.DataFrame(joined(rows))
     return table, np.stack(prepared, 1), np.stack(force, 1)

@@ -72,7 +72,7 @@ def washout_section(
     return f"""
 ## Shorter washouts
 
-The same sessions with a washout of {listed(washouts)}, up to the first trial of FF2. *After-effect in the
+The same sessions with a washout of {in_trials(washouts)}, up to the first trial of FF2. *After-effect in the
 last trial*: deviation in it, less that of the sham; negative to the side opposite to that of the field. Less
 is left after that trial. *Savings*: as above, in the first trial of FF2. While an after-effect is left, so
 is part of what was learned in FF1, and a better first trial may be no more than that.
@@ -81,7 +81,7 @@ is part of what was learned in FF1, and a better first trial may be no more than
 """
 
 
-def listed(washouts: Sequence[int]) -> str:
+def in_trials(washouts: Sequence[int]) -> str:
     """Return numbers of trials in words, such as "1, 2 and 4 trials"."""
     *first, last = (str(trials) for trials in washouts)
     ending = "trial" if last == "1" else "trials"

@@ -132,7 +132,7 @@ def _networks(path: Path, network: int | None) -> Policy:
 
 def _pickled(path: Path, algorithm: str | None, trust: bool) -> Policy:
     if path.suffix != ".zip":
-        raise ValueError(f"{path} is no agent: expected a {WEIGHTS} file or a {ZIP}")
+        raise ValueError(f"{path} is not an agent: expected a {WEIGHTS} file or a {ZIP}")
     if not trust:
         raise ValueError(
             f"{path} holds pickles, which can run any program: load_agent(..., trust_pickles=True) if you "

@@ -44,27 +44,27 @@ class Theories:
     theories: Annotated[tuple[str, ...], choices(THEORIES)] = tuple(THEORIES)
     """Theories to test."""
     every: int = 10
-    """Of a run: updates per trial of the models; it must divide the lengths of the phases."""
+    """Updates of a run per trial of the models; it must divide the lengths of the phases (runs only)."""
     sham: Path | None = None
-    """Of a run: folder of its sham, the same networks without a field in FF1, for savings beyond practice."""
+    """Run folder of the sham: the same networks without a field in FF1 (runs only)."""
     start: int = 8
-    """Of a trial table: trials that count as the start of a phase."""
+    """Trials that count as the start of a phase (trial tables only)."""
     measure: str | None = None
-    """Of a trial table: lateral_deviation, angle or force_index; None takes the first that it has."""
+    """Measure: lateral_deviation, angle or force_index; None takes the first there is (trial tables only)."""
     unit: Annotated[str, choice(ALL_UNITS)] | None = None
-    """Of a trial table: unit of the measure."""
+    """Unit of the measure (trial tables only)."""
     columns: tuple[str, ...] = ()
-    """Of a trial table: names of columns, such as participant=subj."""
+    """Names of columns, such as participant=subj (trial tables only)."""
     phases: tuple[str, ...] = ()
-    """Of a trial table: names of phases in the file and here, such as baseline=NF1."""
+    """Names of phases in the file and here, such as baseline=NF1 (trial tables only)."""
     perturbation: tuple[str, ...] = ()
-    """Of a trial table without such a column: sizes other than FF1=1 and FF2=1, such as FF2=-1."""
+    """Sizes other than FF1=1 and FF2=1, such as FF2=-1 (trial tables without such a column)."""
     most: int | None = None
     """Largest number of learners per source; None takes all."""
     starts: int = 3
     """Starts of each search for a maximum."""
     seed: int = 0
-    """Of the starts, and of sign flips."""
+    """Seed of the starts and of the sign flips."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""

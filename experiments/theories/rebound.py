@@ -22,10 +22,10 @@ from matplotlib.figure import Figure
 
 from experiments.drawing import style as look
 from experiments.runs.command_line import choice, choices, command_text, preset_main
-from experiments.runs.tables import markdown_table
+from experiments.runs.tables import capitalised, markdown_table
 from experiments.theories.figure import COLOURS, LINES
 from experiments.theories.prediction import check_theories
-from experiments.theories.report import begin, listed
+from experiments.theories.report import listed
 from savings_gym.arrays import Floats, as_seed, as_whole_number
 from savings_gym.files import open_folder, write_atomically
 from savings_gym.models.coin import Coin
@@ -52,7 +52,7 @@ class Rebound:
     runs: int = 64
     """Learners over which contextual inference is averaged, each with 100 particles."""
     seed: int = 0
-    """Of their noise; the other theories have none here."""
+    """Seed of the noise of these learners; the other theories have none here."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
@@ -117,7 +117,7 @@ def in_short(found: Mapping[str, Mapping[str, float]]) -> str:
     fades = [theory for theory in found if theory not in comes]
     parts = []
     if comes:
-        names = begin(listed([MODELS[theory].name for theory in comes]))
+        names = capitalised(listed([MODELS[theory].name for theory in comes]))
         sizes = listed([f"{its[LARGEST]:.3f}" for its in comes.values()])
         trials = listed([f"{its[TRIAL]:.0f}" for its in comes.values()])
         parts.append(
@@ -126,7 +126,7 @@ def in_short(found: Mapping[str, Mapping[str, float]]) -> str:
             f"{trials}."
         )
     if fades:
-        names = begin(listed([MODELS[theory].name for theory in fades]))
+        names = capitalised(listed([MODELS[theory].name for theory in fades]))
         parts.append(
             f"{names} {'predict' if len(fades) > 1 else 'predicts'} no recovery: what the opposite has left "
             "fades towards zero."

@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from experiments.runs.command_line import choice, choices, command_text, preset_main
-from experiments.runs.tables import MISSING, markdown_table
+from experiments.runs.tables import MISSING, capitalised, markdown_table
 from experiments.theories.learners import PEOPLE_NOISE
 from experiments.theories.prediction import THEORIES, check_theories
-from experiments.theories.report import begin, listed
+from experiments.theories.report import listed
 from savings_gym.arrays import as_seed, as_whole_number
 from savings_gym.files import open_folder, write_atomically, write_table
 from savings_gym.metrics.statistics import CONFIDENCE
@@ -69,7 +69,7 @@ class Recovery:
     starts: int = 2
     """Starts of each search for a maximum."""
     seed: int = 0
-    """Of the first learner; the next have the next seeds."""
+    """Seed of the first learner; the next have the next seeds."""
 
     def __post_init__(self) -> None:
         """Check every value before any work starts."""
@@ -249,8 +249,8 @@ def _sound(sound: list[list[Recovered]]) -> str:
     errors = [each.error for each in every]
     shares = [each.held / each.intervals for each in every if each.intervals]
     text = (
-        f"{begin(listed([its[0].theory for its in sound]))} {'are' if len(sound) > 1 else 'is'} recovered, "
-        f"with median errors of {percent(min(errors), 1)} to {percent(max(errors), 1)} %"
+        f"{capitalised(listed([its[0].theory for its in sound]))} {'are' if len(sound) > 1 else 'is'} "
+        f"recovered, with median errors of {percent(min(errors), 1)} to {percent(max(errors), 1)} %"
     )
     if shares:
         span = f"{percent(min(shares))} to {percent(max(shares))} %"

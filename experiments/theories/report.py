@@ -12,7 +12,15 @@ import pandas as pd
 
 from experiments.claims import bold_means, cell
 from experiments.drawing import style as look
-from experiments.runs.tables import MISSING, format_interval, format_value, grouped, markdown_table
+from experiments.runs.tables import (
+    MISSING,
+    capitalised,
+    format_interval,
+    format_value,
+    grouped,
+    listed,
+    markdown_table,
+)
 from experiments.savings.config import PRESETS
 from experiments.study import LEVEL, Quantity
 from experiments.theories.figure import WHEN_WORDS, Outcomes, draw
@@ -172,7 +180,7 @@ def _tested(source: Source, its: Mapping[str, Verdict], saved: float) -> str:
     what = "no savings" if none else "these savings"
     forecast = f"forecast{'s' * singular}" if none else f"{'does' if singular else 'do'} not forecast"
     fit = "" if reference or not others else f" fit{'s' * singular} {no_worse}, {'and' if none else 'but'}"
-    text = f"{begin(listed(first))}{fit} {forecast} {what}"
+    text = f"{capitalised(listed(first))}{fit} {forecast} {what}"
     if reference and others:
         few = len(others) == 1
         text += f"; nor do{'es' * few} {listed(others)}, which fit{'s' * few} {BEFORE} no worse"
@@ -193,7 +201,7 @@ def _untested(source: Source, its: Mapping[str, Verdict], after: bool) -> str:
     fit, it, predict = ("fits", "it", "it predicts") if len(worse) == 1 else ("fit", "them", "they predict")
     by = listed([format_value(-verdict.fit.mean) for verdict in worse if verdict.fit is not None])
     return (
-        f"{begin(listed([verdict.theory for verdict in worse]))} {fit} "
+        f"{capitalised(listed([verdict.theory for verdict in worse]))} {fit} "
         f"{'those trials' if after else BEFORE} worse than one rate, by {by} nats per datum, so this is no "
         f"test of {it} at this time scale ({predict} {_predicted(source, worse)})."
     )
@@ -290,7 +298,7 @@ def sentence(source: Source, verdict: Verdict) -> str:
     claims = [_claim(source, verdict, when, words) for when, words in zip(WHEN, WHEN_WORDS, strict=True)]
     (first, at_start), (then, early) = claims
     joined = f"{at_start} and {early}" if first == then else f"{at_start}; {then} {early}"
-    text = f"{begin(verdict.theory)}: {first} {joined}"
+    text = f"{capitalised(verdict.theory)}: {first} {joined}"
     gain, worse = verdict.gain, fits_worse(verdict)
     decided = gain is not None and verdict.gain_p_holm < LEVEL
     if decided and gain is not None and gain.mean > 0.0:
@@ -298,7 +306,7 @@ def sentence(source: Source, verdict: Verdict) -> str:
     less = ["FF2"] if decided and gain is not None and gain.mean < 0.0 else []
     less += ["the trials before it" if less else BEFORE] if worse else []
     if less:
-        text += f". {begin(listed(less))} {'are' if worse else 'is'} less probable than under one rate"
+        text += f". {capitalised(listed(less))} {'are' if worse else 'is'} less probable than under one rate"
         text += ", so this is no test of it" if worse else ""
     return f"{text}."
 
@@ -321,17 +329,6 @@ def _claim(source: Source, verdict: Verdict, when: str, words: str) -> tuple[str
     low, high = verdict.beyond[when].ci
     shortfall = dataclasses.replace(verdict.beyond[when], mean=-verdict.beyond[when].mean, ci=(-high, -low))
     return "savings fall short of the forecast", f"by {_scaled(source, shortfall)}{words}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names in words, such as "one rate, two rates and three rates"."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def begin(text: str) -> str:
-    """Return a text with a capital letter at its beginning."""
-    return text[0].upper() + text[1:]
 
 
 def write(folder: Path, command: str, parts: Sequence[tuple[Source, Outcomes, Mapping[str, Verdict]]]) -> str:

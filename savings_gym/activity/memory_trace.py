@@ -97,6 +97,9 @@ def progress(velocity: ArrayLike, direction: ArrayLike) -> Floats:
 
     Returns:
         (...) [m/s], negative away from the target.
+
+    Raises:
+        ValueError: If a direction has no length, shapes do not fit, or a value is not finite.
     """
     moving, along = as_points("velocity", velocity), as_points("direction", direction)
     broadcast_leading(velocity=moving.shape[:-1], direction=along.shape[:-1])
@@ -129,6 +132,9 @@ def memory_trace(
 
     Returns:
         (...) [m/s]; positive for a trace that serves the learned task.
+
+    Raises:
+        ValueError: If a phase is missing, or shapes do not fit each other or the read-out.
     """
     phases = as_activity(activity, (before, after), OVER_TRIALS)
     reach = as_points("direction", direction)

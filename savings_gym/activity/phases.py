@@ -30,8 +30,8 @@ def as_activity(activity: Activity, needed: tuple[str, ...], axes: tuple[str, ..
         axes: Names of the last axes, `AT_ONE_TIME` or `OVER_TRIALS`.
 
     Raises:
-        ValueError: If the activity is no mapping, lacks a phase, has too few axes or an empty one, differs in
-            shape between phases, or is not finite.
+        ValueError: If the activity is not a mapping, lacks a phase, has too few axes or an empty one, differs
+            in shape between phases, or is not finite.
     """
     if not isinstance(activity, Mapping):
         raise ValueError(
@@ -73,6 +73,9 @@ def matmul_per_network(activity: ArrayLike, matrix: Floats) -> Floats:
 
     Returns:
         (*networks, ..., k).
+
+    Raises:
+        ValueError: If networks or units of the activity are not those of the matrix, or it is not finite.
     """
     array, leading, units = as_finite("activity", activity), matrix.shape[:-2], matrix.shape[-2]
     if array.ndim <= len(leading) or array.shape[: len(leading)] != leading or array.shape[-1] != units:
@@ -86,7 +89,11 @@ def matmul_per_network(activity: ArrayLike, matrix: Floats) -> Floats:
 
 
 def subtract_per_network(activity: ArrayLike, centre: Floats) -> Floats:
-    """Return activity, (*networks, ..., units), less one vector per network, (*networks, units)."""
+    """Return activity, (*networks, ..., units), less one vector per network, (*networks, units).
+
+    Raises:
+        ValueError: If networks or units of the activity are not those of the vectors, or it is not finite.
+    """
     array = as_finite("activity", activity)
     if array.shape[: centre.ndim - 1] != centre.shape[:-1] or array.ndim < centre.ndim:
         expected = ", ".join([*(str(n) for n in centre.shape[:-1]), "...", str(centre.shape[-1])])

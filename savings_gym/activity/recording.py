@@ -168,7 +168,7 @@ def save_activity(path: str | Path, dataset: xr.Dataset) -> None:
     """Write a data set of activity as netCDF, whole or not at all.
 
     Raises:
-        ValueError: If it is no data set of activity.
+        ValueError: If it is not a data set of activity.
         ImportError: Without xarray and h5netcdf.
     """
     _check_netcdf()

@@ -99,6 +99,9 @@ def alignment_index(samples: ArrayLike, subspace: Subspace) -> Floats:
 
     Returns:
         (...), 0 for orthogonal subspaces to 1 for the same one.
+
+    Raises:
+        ValueError: If samples and subspace differ in networks or units, or there are too few samples.
     """
     own = principal_subspace(samples, subspace.axes.shape[-1])
     if own.axes.shape != subspace.axes.shape:
@@ -141,6 +144,9 @@ def random_alignment(
 
     Returns:
         (draws, ...).
+
+    Raises:
+        ValueError: If there is no draw, or samples differ from the pooled ones in networks or units.
     """
     if draws < 1:
         raise ValueError(f"draws is {draws}, expected at least 1")

@@ -64,7 +64,7 @@ class FactorModel:
         return share
 
     def standardise(self, activity: ArrayLike) -> Floats:
-        """Return activity (..., units), z-scored."""
+        """Return activity (..., units), z-scored; ValueError if it has another number of units."""
         values = as_samples("activity", activity, ("units",))
         if values.shape[-1] != len(self.mean):
             raise ValueError(f"activity has {values.shape[-1]} units, expected {len(self.mean)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +15,7 @@ from savings_gym.bci.decoder import Decoder
 from savings_gym.bci.settings import CursorOptions, CursorSettings, cursor_settings
 from savings_gym.bci.task import CursorTask
 from savings_gym.envs.cursor_picture import cursor_picture
-from savings_gym.envs.single import as_actions, as_render_mode
+from savings_gym.envs.single import as_actions, as_render_mode, open_window
 from savings_gym.envs.trials import INFOS, MOST_ENVS, TrialVectorEnv, as_autoreset_mode
 from savings_gym.task.schedule import Phase, Schedule
 from savings_gym.task.settings import (
@@ -30,9 +30,6 @@ from savings_gym.task.settings import (
     RewardWeights,
     RewardWeightsLike,
 )
-
-if TYPE_CHECKING:  # imported when something is shown
-    from savings_gym.envs.window import Window
 
 
 class BCIReachEnv(gym.Env[Array, Array]):
@@ -138,7 +135,7 @@ class BCIReachEnv(gym.Env[Array, Array]):
         self.observation_space = self.task.observation_space
         self.action_space = self.task.action_space
         self.render_mode = as_render_mode(render_mode, self.metadata)
-        self._window: Window | None = None
+        self._window = open_window() if render_mode == "human" else None
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle without the window; a copy opens its own when it shows something."""
@@ -211,10 +208,7 @@ class BCIReachEnv(gym.Env[Array, Array]):
 
     def _show(self) -> None:
         if self.render_mode == "human":
-            if self._window is None:
-                from savings_gym.envs.window import Window
-
-                self._window = Window()
+            self._window = self._window or open_window()
             self._window.show(cursor_picture(self.task, 0))
 
 

@@ -231,7 +231,7 @@ class ReachEnv(gym.Env[Array, Array]):
         self.action_space = self.task.action_space
         self.render_mode = as_render_mode(render_mode, self.metadata)
         self._renderer: ReachRenderer | None = None
-        self._window = _open_window() if render_mode == "human" else None
+        self._window = open_window() if render_mode == "human" else None
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle without renderer and window; a copy makes its own when it renders."""
@@ -334,11 +334,12 @@ class ReachEnv(gym.Env[Array, Array]):
 
     def _show(self) -> None:
         if self.render_mode == "human":
-            self._window = self._window or _open_window()
+            self._window = self._window or open_window()
             self._window.show(self._picture())
 
 
-def _open_window() -> Window:
+def open_window() -> Window:
+    """Return a window for ``render_mode="human"``; pygame is imported now."""
     from savings_gym.envs.window import Window
 
     return Window()

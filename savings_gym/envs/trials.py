@@ -113,6 +113,7 @@ class TrialVectorEnv(gym.vector.VectorEnv[Array, Array, Array]):
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """Return one picture per environment, see the single one; None without a render mode."""
         if self.render_mode is None:
+            gym.logger.warn("render() needs gym.make_vec(..., render_mode='rgb_array')")
             return None
         return tuple(self._picture(i, PICTURE_SIZE) for i in range(self.num_envs))
 

@@ -22,6 +22,9 @@ def ideal_channel_force(velocity: ArrayLike, field_matrix: ArrayLike) -> Floats:
 
     Returns:
         (..., T, 2) [N].
+
+    Raises:
+        ValueError: If a shape is not as given here, or a value is not finite.
     """
     matrix = as_finite("field_matrix", field_matrix)
     if matrix.shape != (2, 2):
@@ -43,6 +46,9 @@ def channel_adaptation_index(force: ArrayLike, ideal_force: ArrayLike) -> Floats
 
     Returns:
         (...), NaN if the ideal force is zero throughout.
+
+    Raises:
+        ValueError: If the shapes do not fit, or a value is not finite.
     """
     measured, ideal = as_finite("force", force), as_finite("ideal_force", ideal_force)
     if measured.ndim == 0 or ideal.ndim == 0 or measured.shape[-1] != ideal.shape[-1]:

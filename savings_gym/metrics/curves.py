@@ -15,13 +15,14 @@ column                 type   meaning
 =====================  =====  =================================================================
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from savings_gym.arrays import Array, Floats, Indices, as_finite
+from savings_gym.arrays import Array, Columns, Floats, Indices, as_finite
 
 INDEX_COLUMNS = ("network", "phase", "update", "trial", "target")
 
@@ -53,6 +54,31 @@ class PhaseCurves:
     trials: Indices
     targets: Indices
     deviation: Floats
+
+
+def probe_rows(
+    networks: ArrayLike, phase: str, update: int, trial: int, measures: Mapping[str, Array]
+) -> Columns:
+    """Return the rows of one probe of n learners with m targets, in the columns of a probe table.
+
+    Args:
+        networks: (n,) their numbers.
+        phase: Name of the phase.
+        update: Index in the phase.
+        trial: Training trials in the phase before the probe.
+        measures: Column name to (n, m) values, or (m,) of one learner.
+    """
+    numbers = np.asarray(networks, dtype=np.int32)
+    rows = next(iter(measures.values())).size
+    targets = rows // numbers.size
+    index: Columns = {
+        "network": np.repeat(numbers, targets),
+        "phase": np.full(rows, phase, dtype=object),
+        "update": np.full(rows, update, dtype=np.int32),
+        "trial": np.full(rows, trial, dtype=np.int32),
+        "target": np.tile(np.arange(targets, dtype=np.int32), numbers.size),
+    }
+    return index | {name: values.ravel().astype(np.float32) for name, values in measures.items()}
 
 
 def phase_curves(table: ProbeTable, column: str = "lateral_deviation") -> dict[str, PhaseCurves]:

@@ -41,6 +41,9 @@ def lateral_component(vector: ArrayLike, direction: ArrayLike) -> Floats:
 
     Returns:
         (...), in the unit of `vector`; positive to the right.
+
+    Raises:
+        ValueError: If a direction has no length, shapes do not fit, or a value is not finite.
     """
     vectors, along = as_points("vector", vector), as_points("direction", direction)
     broadcast_leading(vector=vectors.shape[:-1], direction=along.shape[:-1])
@@ -218,6 +221,9 @@ def movement_interval(
     Returns:
         Onset and offset, (...) each [s]; NaN without a movement, or if the trial starts too late or ends too
         early to see the crossing.
+
+    Raises:
+        ValueError: If `fraction` is not between 0 and 1, or `path` or `dt` is refused by `hand_speed`.
     """
     if not 0.0 < fraction < 1.0:
         raise ValueError(f"fraction is {fraction}, expected a number between 0 and 1")

@@ -57,6 +57,10 @@ def windowed_mean(values: ArrayLike, window: int = WINDOW, axis: int = -1) -> Fl
 
     Returns:
         (..., n // window, ...).
+
+    Raises:
+        ValueError: If a value is not finite, `window` is not a whole number of at least 1, or there is no
+            such axis.
     """
     array, window = as_finite("values", values), as_whole_number("window", window, least=1)
     if array.ndim == 0 or not -array.ndim <= axis < array.ndim:
@@ -77,6 +81,10 @@ def trials_to_criterion(trials: ArrayLike, deviation: ArrayLike, criterion: floa
 
     Returns:
         (...) trials; NaN if the criterion is never met.
+
+    Raises:
+        ValueError: If trials do not increase, shapes do not fit, a value is not finite, or the criterion is
+            negative.
     """
     axis, curve = _increasing("trials", trials), as_finite("deviation", deviation)
     if curve.ndim == 0 or curve.shape[-1] != axis.size:
@@ -106,6 +114,9 @@ def learning_rate(x: ArrayLike, deviation: ArrayLike) -> ExponentialFit:
     Returns:
         The fit. The message of a successful one gives the relative standard error of the rate, which takes
         the residuals as independent.
+
+    Raises:
+        ValueError: If `x` does not increase, lengths differ, or a value is not finite.
     """
     axis, curve = _increasing("x", x), as_finite("deviation", deviation)
     if curve.shape != axis.shape:

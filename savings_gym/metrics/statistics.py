@@ -127,6 +127,9 @@ def t_band(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[Floats, F
 
     Returns:
         Lower and upper ends, (...) each; NaN for fewer than two networks.
+
+    Raises:
+        ValueError: If `values` is a single number, or not finite.
     """
     x = as_finite("values", values)
     if x.ndim < 1:

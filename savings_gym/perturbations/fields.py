@@ -86,7 +86,7 @@ class Field:
         """Register the class, so that fields of this kind can be made from their dicts.
 
         Raises:
-            ValueError: If the kind is no name, or belongs to another class.
+            ValueError: If the kind is not a name, or belongs to another class.
         """
         super().__init_subclass__(**arguments)
         if kind is None or kind is UNSAID:

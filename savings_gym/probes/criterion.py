@@ -51,6 +51,27 @@ class ReachCriterion:
         return len(errors) >= self.probes and max(errors[-self.probes :]) <= self.error
 
 
+def phase_end(
+    criterion: ReachCriterion, errors: Sequence[float], trial: int, planned: bool, may_end: bool = True
+) -> tuple[bool, bool | None]:
+    """Return whether the first phase of a schedule ends with a probe, and whether it met the criterion.
+
+    Args:
+        criterion: Ends the phase before it is planned to.
+        errors: Mean end-point error of every probe of the phase so far, this one included [m].
+        trial: Trials, or updates, of the phase before the probe; that before the first does not count.
+        planned: Whether the phase ends here in any case.
+        may_end: Whether it could end here before it is planned to.
+
+    Returns:
+        Whether it ends; and whether the criterion is met, None as long as the phase goes on.
+    """
+    met = trial > 0 and criterion.met(errors)
+    if planned:
+        return True, met
+    return (True, True) if met and may_end else (False, None)
+
+
 def as_criterion(value: Any) -> ReachCriterion | None:
     """Return a criterion, given as itself or as its error [m]; None stays None.
 

@@ -51,7 +51,7 @@ class CursorProbe:
             `sb3.training_env.AgentView` does for wrapped agents of stable-baselines3.
 
     Raises:
-        ValueError: If the settings are not those of a cursor, or the seed is no whole number of at least 0.
+        ValueError: If the settings are not those of a cursor, or the seed is not a whole number, at least 0.
     """
 
     def __init__(self, settings: CursorSettings, seed: int = 0, *, view: View | None = None) -> None:
@@ -80,7 +80,7 @@ class CursorProbe:
             number: Number of the probe, which decides its noise; None is one more than the last.
 
         Raises:
-            TypeError: If the policy has no `predict` and is no function.
+            TypeError: If the policy has no `predict` and is not a function.
             ValueError: If the decoder has another number of units.
         """
         chosen = self._next_number if number is None else as_whole_number("number", number)

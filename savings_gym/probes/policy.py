@@ -50,8 +50,8 @@ class PolicyMemory:
         view: Turns observations into what the policy sees; None leaves them as they are.
 
     Raises:
-        TypeError: If the policy has no `predict` and is no function, or is a class, or if its `predict` takes
-            no memory.
+        TypeError: If the policy has no `predict` and is not a function, or is a class, or if its `predict`
+            takes no memory.
     """
 
     def __init__(self, policy: Any, view: View | None = None) -> None:

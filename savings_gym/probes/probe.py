@@ -139,7 +139,7 @@ class Probe:
             displacement: What is added to the policy's activity in the measured trial; None adds nothing.
 
         Raises:
-            TypeError: If the policy has no `predict` and is no function.
+            TypeError: If the policy has no `predict` and is not a function.
             ValueError: If a policy without memory is recorded or displaced, or the displacement has another
                 number of units.
         """
@@ -161,7 +161,7 @@ class Probe:
             for none; and the forces that it follows from.
 
         Raises:
-            TypeError: If the policy has no `predict` and is no function.
+            TypeError: If the policy has no `predict` and is not a function.
             ValueError: If the field is of another kind.
         """
         matrix, walls = velocity_matrix(as_field(field)), ChannelField()
@@ -184,7 +184,7 @@ class Probe:
             (8,) share that the hand makes up for, see `metrics.rotation.rotation_adaptation`.
 
         Raises:
-            TypeError: If the policy has no `predict` and is no function.
+            TypeError: If the policy has no `predict` and is not a function.
             ValueError: If the perturbation is of another kind.
         """
         if not isinstance(rotation, VisuomotorRotation):

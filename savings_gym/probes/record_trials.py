@@ -34,7 +34,7 @@ class RecordTrials(gym.Wrapper[Array, Array, Array, Array], RecordConstructorArg
         network: Number of the agent, for the column of that name.
 
     Raises:
-        ValueError: If there is no `ReachEnv` inside, or one of sessions, or `network` is no whole number.
+        ValueError: If there is no `ReachEnv` inside, or one of sessions, or `network` is not a whole number.
     """
 
     def __init__(self, env: gym.Env[Array, Array], network: int = 0) -> None:

@@ -24,16 +24,15 @@ from typing import Any
 
 import numpy as np
 
-from savings_gym.arrays import Columns, Floats, as_whole_number
+from savings_gym.arrays import Columns, Floats, as_whole_number, joined
 from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, check_tables, versions, write_json, write_table
 from savings_gym.metrics.channel import ChannelResult
-from savings_gym.metrics.curves import phase_curves
+from savings_gym.metrics.curves import phase_curves, probe_rows
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.savings import final_deviation, savings
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.probes.cursor import CursorProbeResult
 from savings_gym.probes.probe import ProbeResult
-from savings_gym.task.settings import N_TARGETS
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +65,7 @@ class ProbeRecorder:
         criterion: What may end NF1, whose probes then are its end.
 
     Raises:
-        ValueError: If the seed is no whole number of at least 0.
+        ValueError: If the seed is not a whole number of at least 0.
     """
 
     def __init__(self, seed: int = 0, criterion: ReachCriterion | None = None) -> None:
@@ -95,20 +94,15 @@ class ProbeRecorder:
             network: Number of the agent, for a table of several.
 
         Raises:
-            ValueError: If a number is not whole or negative, or the phase is no name.
+            ValueError: If a number is not whole or negative, or the phase is not a name.
         """
         _check_phase(phase)
         numbers = {"network": network, "update": update, "trial": trial}
         numbers = {name: as_whole_number(name, number) for name, number in numbers.items()}
-        index: Columns = {
-            "network": np.full(N_TARGETS, numbers["network"], dtype=np.int32),
-            "phase": np.full(N_TARGETS, phase, dtype=object),
-            "update": np.full(N_TARGETS, numbers["update"], dtype=np.int32),
-            "trial": np.full(N_TARGETS, numbers["trial"], dtype=np.int32),
-            "target": np.arange(N_TARGETS, dtype=np.int32),
-        }
-        measures = {name: result.columns[name].astype(np.float32) for name in KINEMATIC_COLUMNS}
-        self._probes.append(index | measures)
+        measures = {name: result.columns[name] for name in KINEMATIC_COLUMNS}
+        self._probes.append(
+            probe_rows([numbers["network"]], phase, numbers["update"], numbers["trial"], measures)
+        )
 
     def add_channel(self, result: ChannelResult, phase: str, network: int = 0) -> None:
         """Add the adaptation at the end of a phase, see `Probe.channel`.
@@ -119,8 +113,8 @@ class ProbeRecorder:
             network: Number of the agent.
 
         Raises:
-            ValueError: If `network` is no whole number of at least 0, the phase is no name, or the result is
-                not that of a channel.
+            ValueError: If `network` is not a whole number of at least 0, the phase is not a name, or the
+                result is not that of a channel.
         """
         _check_phase(phase)
         if not isinstance(result, ChannelResult):
@@ -135,7 +129,7 @@ class ProbeRecorder:
         """
         if not self._probes:
             raise ValueError("no probe has been added")
-        return {name: np.concatenate([probe[name] for probe in self._probes]) for name in self._probes[0]}
+        return joined(self._probes)
 
     def channel(self) -> dict[str, Floats]:
         """Return phase to (8,) adaptation at its end, mean over networks."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from savings_gym.arrays import Columns, Floats, as_whole_number, short
+from savings_gym.arrays import Columns, Floats, as_whole_number, joined, short
 from savings_gym.metrics.curves import ProbeTable, phase_curves
 from savings_gym.metrics.kinematics import KINEMATIC_COLUMNS
 from savings_gym.metrics.savings import FIELD_PHASES, field_side
@@ -69,7 +69,7 @@ def run_sessions(
         `savings` takes one session per network; for sessions of one policy, put "session" into "network".
 
     Raises:
-        TypeError: If the policy has no `predict` and is no function.
+        TypeError: If the policy has no `predict` and is not a function.
         ValueError: If an argument is bad.
     """
     checked = as_session(session)
@@ -80,14 +80,14 @@ def run_sessions(
             "settings must be those of an environment: env.settings, or env.unwrapped.settings of one that "
             f"gym.make returned; got {short(settings)}"
         )
-    PolicyMemory(policy, view)  # refuses what is no policy
+    PolicyMemory(policy, view)  # refuses what is not a policy
     rows: list[Columns] = []
     with closing(VectorEnvironment(settings)) as environments:
         for number in range(sessions):
             index = {"network": network, "session": number}
             memory = PolicyMemory(policy, view)
             rows += _session(environments, memory, checked, (seed, number), index, on_trial)
-    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    return joined(rows)
 
 
 def savings_beyond_sham(

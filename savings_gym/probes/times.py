@@ -43,7 +43,7 @@ class ProbeTimes:
         done: Whether the schedule is over.
 
     Raises:
-        ValueError: If `probe_every` is no whole number of at least 1.
+        ValueError: If `probe_every` is not a whole number of at least 1.
     """
 
     def __init__(self, schedule: Schedule, probe_every: int) -> None:

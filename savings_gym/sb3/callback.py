@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from savings_gym.arrays import MM, as_whole_number
 from savings_gym.files import check_tables, holds_run, open_folder, versions
 from savings_gym.perturbations.fields import CurlField, Field, ViscousField
-from savings_gym.probes.criterion import ReachCriterion, as_criterion
+from savings_gym.probes.criterion import ReachCriterion, as_criterion, phase_end
 from savings_gym.probes.environments import MakeEnv
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder, SavingsResult, unmeasured
@@ -268,13 +268,12 @@ class SavingsCallback(BaseCallback):
         if self._times.index or self.criterion is None:
             return due.last
         self._errors.append(error)
-        met = self.criterion.met(self._errors) and due.trial > 0
-        if due.last:
-            self.criterion_met = met
-        elif met and self._aligned:
-            self.criterion_met = True
+        over, self.criterion_met = phase_end(
+            self.criterion, self._errors, due.trial, due.last, may_end=self._aligned
+        )
+        if over and not due.last:
             self._go_on(due.trial)
-        return due.last or bool(self.criterion_met)
+        return over
 
     def _go_on(self, trial: int) -> None:
         """End the first phase after this many trials: the arms, which begin a trial, go on with the next.

@@ -28,7 +28,7 @@ def reward_terms(
     comes, only on how soon and how straight the hand gets to the target afterwards. For a smooth
     reach b is about 0.005 m/s; the jerk term levels off because an arm that hits the end of its
     joint range would lose hundreds otherwise. The lateral term is for learners to which a field that pushes
-    the hand aside shall cost more; its weight is 0 unless given.
+    the hand aside should cost more; its weight is 0 unless given.
 
     Args:
         weights: w_p, w_e, w_j, w_l.

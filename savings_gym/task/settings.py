@@ -166,7 +166,12 @@ def physics_steps(timestep: float) -> int:
 
 
 def go_steps(go_time: float | Sequence[float]) -> tuple[int, int]:
-    """Return the first and the last control step of go, from a time or a pair (first, last), s."""
+    """Return the first and the last control step of go, from a time or a pair (first, last), s.
+
+    Raises:
+        ValueError: If a time is not a whole number of control steps within a trial, or the first comes after
+            the last.
+    """
     times = as_numbers("go_time (s, one time or the first and the last)", go_time, (), (2,))
     first, last = np.broadcast_to(times, 2).tolist()
     steps = whole_steps("go_time", first), whole_steps("go_time", last)

@@ -42,7 +42,7 @@ class FileColumn:
         """Return finite numbers, (n,); NaN for missing ones.
 
         Raises:
-            ValueError: If a cell is no number, or infinite.
+            ValueError: If a cell is not a number, or infinite.
         """
         numbers = np.full(len(self.cells), np.nan)
         for row, text in enumerate(self._texts()):

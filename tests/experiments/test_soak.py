@@ -25,7 +25,7 @@ def test_a_short_soak_finds_nothing_and_says_what_it_did(tmp_path):
     assert low <= found["memory"]["slope"] <= high and len(found["memory"]["samples"]) == 200
 
 
-def test_every_kind_of_field_of_the_package_is_soaked():
+def test_every_kind_of_field_in_the_module_of_fields_is_soaked():
     own = {kind for kind, cls in _KINDS.items() if cls.__module__ == "savings_gym.perturbations.fields"}
     assert {arguments["field"].kind for arguments in CONDITIONS.values()} == own
 

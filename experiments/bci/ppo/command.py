@@ -20,9 +20,10 @@ from experiments.bci.ppo.config import PRESETS, BciPpo, identity
 from experiments.bci.ppo.course import agent_probes
 from experiments.bci.ppo.measures import GROUP, agent_values, curves, quantities
 from experiments.bci.ppo.report import draw, page
-from experiments.claims import as_summary, run_to_page, write_report
+from experiments.claims import as_summary
 from experiments.runs.command_line import StopFlag, command_text, preset_main
 from experiments.runs.folder import RunFolder
+from experiments.runs.page import run_to_page, write_report
 
 log = logging.getLogger(__name__)
 

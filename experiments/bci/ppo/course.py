@@ -24,11 +24,12 @@ from experiments.bci.ppo.config import BciPpo
 from experiments.runs.command_line import Stopped
 from savings_gym import BCIReachVectorEnv, CursorProbe, DecoderPhase, Schedule
 from savings_gym.activity.memory_trace import VelocityReadout, progress
-from savings_gym.arrays import MM, Columns, Floats
+from savings_gym.arrays import MM, Columns, Floats, joined
 from savings_gym.bci.decoder import Decoder, readout_of
 from savings_gym.bci.settings import cursor_settings
 from savings_gym.bci.trials import START
 from savings_gym.files import read_table, verified, write_table
+from savings_gym.metrics.curves import probe_rows
 from savings_gym.probes.cursor import CursorProbeResult
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, whole_steps
@@ -56,7 +57,7 @@ def agent_probes(config: BciPpo, agent: int, stopped: Callable[[], bool] = lambd
     if verified(file).is_file():
         return read_table(file)
     rows = list(Course(config, agent, stopped).rows())
-    table = pd.DataFrame({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
+    table = pd.DataFrame(joined(rows))
     write_table(file, table)
     return table
 
@@ -133,14 +134,9 @@ class Course:
 
     def _row(self, result: CursorProbeResult, phase: str, condition: str, trial: int) -> Columns:
         """Return the rows of a probe."""
-        numbers = {"network": self.agent, "update": trial // self.config.cursors, "trial": trial}
-        return (
-            {"condition": np.full(N_TARGETS, condition, dtype=object)}
-            | {"phase": np.full(N_TARGETS, phase, dtype=object)}
-            | {name: np.full(N_TARGETS, number, dtype=np.int32) for name, number in numbers.items()}
-            | {"target": np.arange(N_TARGETS, dtype=np.int32)}
-            | {name: values.astype(np.float32) for name, values in result.columns.items()}
-            | {PROGRESS: progress_through(self._readout, result).astype(np.float32)}
+        measures = {**result.columns, PROGRESS: progress_through(self._readout, result)}
+        return {"condition": np.full(N_TARGETS, condition, dtype=object)} | probe_rows(
+            [self.agent], phase, trial // self.config.cursors, trial, measures
         )
 
 

@@ -38,9 +38,9 @@ from experiments.bci.ppo.measures import (
     Curves,
 )
 from experiments.bci.report import meanings
-from experiments.claims import bold_means, cell, is_shown, side_of_interval, sign, size_of
+from experiments.claims import bold_means, cell, number, side_of_interval, sign, size_of
 from experiments.drawing import style as look
-from experiments.runs.tables import format_value, grouped, markdown_table
+from experiments.runs.tables import grouped, markdown_table
 from experiments.study import Quantity
 from savings_gym.arrays import MM, Floats
 
@@ -119,9 +119,9 @@ between the two pages; their measures are the same.
 def in_short(found: Found) -> str:
     """Return what the tests say: learning, control after the washout, savings, and the trace."""
     control = (
-        f"PPO learns to move the cursor to within {_number(found[BEFORE])} of the target. The rotated "
-        f"decoder raises the error to {_number(found[PERTURBED])}, of which learning removes "
-        f"{_number(found[LEARNED])}."
+        f"PPO learns to move the cursor to within {number(found[BEFORE])} of the target. The rotated "
+        f"decoder raises the error to {number(found[PERTURBED])}, of which learning removes "
+        f"{number(found[LEARNED])}."
     )
     return " ".join((control, _washout(found), _saved(found), _trace(found)))
 
@@ -136,8 +136,8 @@ def _washout(found: Found) -> str:
     else:
         text = "After the washout, control with the intuitive decoder is not measurably different from before"
     text += (
-        f": the error has changed by {_number(residual)} since the end of NF1. That of the sham, which goes "
-        f"on practising, has changed by {_number(sham)}; beyond the sham, the error is {_number(beyond)}."
+        f": the error has changed by {number(residual)} since the end of NF1. That of the sham, which goes "
+        f"on practising, has changed by {number(sham)}; beyond the sham, the error is {number(beyond)}."
     )
     if side_of_interval(residual) > 0 or side_of_interval(beyond) > 0:
         text += " So some of the savings may be what the washout has left."
@@ -153,7 +153,7 @@ def _trace(found: Found) -> str:
             1: f"makes more progress through the rotated decoder than that of the sham, by {size_of(trace)}",
             -1: f"makes less progress through the rotated decoder than that of the sham, by {size_of(trace)}",
             0: "makes no measurably different progress through the rotated decoder from that of the sham "
-            f"({_number(trace)})",
+            f"({number(trace)})",
         }[progress]
         return (
             f"At the end of the washout, activity {differs}. But the cursors are also "
@@ -161,37 +161,27 @@ def _trace(found: Found) -> str:
             "changes progress, so this says nothing about a trace of the rotated decoder."
         )
     if progress > 0:
-        share = f", {_number(found[KEPT])} of the progress that was learned" if KEPT in found else ""
-        return (
-            f"Activity still holds a trace of the rotated decoder, {_number(trace)} beyond the sham{share}."
-        )
+        share = f", {number(found[KEPT])} of the progress that was learned" if KEPT in found else ""
+        return f"Activity still holds a trace of the rotated decoder, {number(trace)} beyond the sham{share}."
     if progress < 0:
         return (
             "Activity shows no trace of the rotated decoder: it makes less progress through it than the "
             f"activity of the sham, by {size_of(trace)}; the peak speed of the cursor differs by "
-            f"{_number(faster)}."
+            f"{number(faster)}."
         )
-    return f"No trace of the rotated decoder is shown in the activity of the washout ({_number(trace)})."
+    return f"No trace of the rotated decoder is shown in the activity of the washout ({number(trace)})."
 
 
 def _saved(found: Found) -> str:
     """Whether relearning starts nearer to the target, or is faster, than the sham's learning."""
     times = {SAVED_FIRST: "at first", SAVED_ALL: "on average over FF2"}
-    shown = [f"{_number(found[name])} {time}" for name, time in times.items() if _positive(found[name])]
-    open_ = [f"{_number(found[name])} {time}" for name, time in times.items() if not _positive(found[name])]
+    shown = [f"{number(found[name])} {time}" for name, time in times.items() if sign(found[name]) > 0]
+    open_ = [f"{number(found[name])} {time}" for name, time in times.items() if not sign(found[name]) > 0]
     if not shown:
         differs = f"the error is smaller than the sham's by {' and '.join(open_)}"
         return f"Savings beyond practice are not shown: {differs}."
     text = f"Relearning shows savings: the error is smaller than the sham's by {' and '.join(shown)}"
     return f"{text}; not shown: {' and '.join(open_)}." if open_ else f"{text}."
-
-
-def _positive(entry: Quantity) -> bool:
-    return is_shown(entry) and (entry.value or 0.0) > 0.0
-
-
-def _number(entry: Quantity) -> str:
-    return format_value(entry.value, entry.ci, entry.unit)
 
 
 def caption(config: BciPpo) -> str:

@@ -15,9 +15,10 @@ import sys
 
 import torch
 
-from experiments.claims import as_summary, run_to_page, write_report
+from experiments.claims import as_summary
 from experiments.runs.command_line import StopFlag, command_text, preset_main, refuse_unused
 from experiments.runs.folder import RunFolder
+from experiments.runs.page import run_to_page, write_report
 from experiments.sessions.ppo.config import PRESETS, STRAIGHT, SessionsPpo, identity
 from experiments.sessions.ppo.report import page, reaching
 from experiments.sessions.ppo.testing import test, together

@@ -199,7 +199,7 @@ def test_every_row_has_a_definition_with_its_unit_and_every_panel_a_caption():
     [
         ({"networks": 1}, "networks must be a whole number of at least 2"),
         ({"factors": 60}, "factors must be a whole number of at least 2 and at most 59"),
-        ({"change": (1.3, 0.9)}, "change must be a lowest and a higher highest value"),
+        ({"change": (1.3, 0.9)}, "change must be two values of at least 0, the lower first"),
         ({"cell": "none"}, "unknown cell 'none'"),
         ({"rate": 0.0}, "rate must be positive"),
     ],

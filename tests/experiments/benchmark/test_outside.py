@@ -117,7 +117,7 @@ def test_what_does_not_fit_is_refused_with_the_choices(name, message, place):
         (
             "mine.py:Learner",
             "[settings]\nlegs = 2",
-            "'legs' is no argument of it; choose from: arms, surplus",
+            "'legs' is not an argument of it; choose from: arms, surplus",
         ),
         (
             "mine.py:Learner",
@@ -137,7 +137,7 @@ def test_what_does_not_fit_is_refused_with_the_choices(name, message, place):
             "[settings]\naction_noise = -1",
             "action_noise must be a finite number of at",
         ),
-        ("stable_baselines3:PPO", "[settings]\naction_noise = 1", "'action_noise' is no argument of it"),
+        ("stable_baselines3:PPO", "[settings]\naction_noise = 1", "'action_noise' is not an argument of it"),
         ("stable_baselines3:PPO", "last_rate = 1e-4", "last_rate needs a learning_rate"),
         ("ppo", "", "--settings is for one agent from elsewhere"),
     ],

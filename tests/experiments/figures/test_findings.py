@@ -9,8 +9,8 @@ import tyro
 from scipy import stats
 
 from experiments.figures.comparison import beside_the_study, compare, comparison_table, further_numbers, tally
-from experiments.figures.findings import Findings, correct, effect, failed_fits, geometric_mean, listed
-from experiments.runs.tables import format_interval, format_value, markdown_table
+from experiments.figures.findings import Findings, correct, effect, failed_fits, geometric_mean
+from experiments.runs.tables import format_interval, format_value, listed, markdown_table
 from experiments.savings.config import PRESETS, Savings, arguments
 from experiments.stored.runs import StoredRuns
 from experiments.study import (

@@ -156,7 +156,7 @@ def test_an_agent_that_sees_stacked_observations_is_refused(sb3_folder, tmp_path
         ("gru129", "unknown agent 'gru129'; choose from: gru128, .*hf:owner/repository"),
         ("hf:arm", "expected hf:owner/repository .*got 'hf:arm'"),
         (PRETRAINED, "holds gru128-motor.safetensors, .*name one of them"),
-        (PRETRAINED / "README.md", "README.md is no agent"),
+        (PRETRAINED / "README.md", "README.md is not an agent"),
     ],
 )
 def test_what_is_no_agent_is_refused_with_the_choices(name, message):

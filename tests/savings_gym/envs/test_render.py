@@ -211,10 +211,18 @@ def test_without_a_display_the_window_warns_and_pictures_go_on(monkeypatch):
     pygame.quit()
 
 
-def test_a_window_without_pygame_is_refused_with_the_command_that_installs_it(monkeypatch):
+@pytest.mark.parametrize("env_id", ["NullFieldReach-v0", "BCIReach-v0"])
+def test_a_window_without_pygame_is_refused_with_the_command_that_installs_it(env_id, monkeypatch):
     monkeypatch.setitem(sys.modules, "pygame", None)
     with pytest.raises(gym.error.DependencyNotInstalled, match=r"pip install 'savings_gym\[render\]'"):
-        gym.make("NullFieldReach-v0", render_mode="human")
+        gym.make(env_id, render_mode="human")
+
+
+@pytest.mark.parametrize("env_id", ["NullFieldReach-v0", "BCIReach-v0"])
+def test_rendering_without_a_render_mode_warns_and_gives_none(env_id):
+    for env in (gym.make(env_id).unwrapped, gym.make_vec(env_id, num_envs=2)):
+        with pytest.warns(UserWarning, match="needs gym.make"):
+            assert env.render() is None
 
 
 @pytest.mark.render
