@@ -268,7 +268,9 @@ def test_a_grid_holds_the_picture_of_every_cursor(columns):
         with pytest.raises(ValueError, match=f"16 to 640 pixels, got {size}"):
             envs.render_grid(tile=size)
     plain = BCIReachVectorEnv(2, units=3)
-    assert plain.render_grid() is None and plain.render() is None
+    assert plain.render_grid() is None
+    with pytest.warns(UserWarning, match="render_mode='rgb_array'"):
+        assert plain.render() is None
 
 
 def test_a_new_schedule_is_followed_from_the_next_trial_on():
