@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import pickle
 import time
@@ -42,12 +41,12 @@ from experiments.benchmark.protocol import Job
 from experiments.benchmark.returns import Returns
 from experiments.benchmark.state import KEEP_EVERY, JobState
 from experiments.runs.command_line import Stopped, interrupted
-from experiments.runs.folder import PACKAGES
+from experiments.runs.folder import PACKAGES, RunFolder
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import FOR_ENVIRONMENTS, PRETRAINED, Savings, start_weights
 from experiments.savings.phases import PhaseChanges
 from savings_gym.envs.vector import ReachVectorEnv
-from savings_gym.files import SUMMARY, open_folder, write_atomically
+from savings_gym.files import open_folder, write_atomically
 from savings_gym.probes.policy import Policy
 from savings_gym.probes.probe import Probe
 from savings_gym.probes.recorder import ProbeRecorder
@@ -326,7 +325,7 @@ def _cost_of_supervised(config: Savings, seconds: float) -> Details:
     If earlier processes did a part of the work, it took longer than the ``seconds`` of this one. Then the
     time of the run stands for that of its core, which it has to itself.
     """
-    summary = json.loads((config.out / SUMMARY).read_text())
+    summary = RunFolder.read_summary(config.out)
     first_phase = summary.get("first_phase", {})
     trials = {phase: N_TARGETS * getattr(config, f"{phase.lower()}_updates") for phase in PHASES}
     trials["NF1"] = first_phase.get("trials", trials["NF1"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,9 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from experiments.benchmark.protocol import REACHED
+from experiments.runs.folder import RunFolder
 from experiments.runs.networks import of_kept_networks
 from savings_gym.arrays import Floats
-from savings_gym.files import PROBES, PROBES_CARRIED, SUMMARY, jsonable, read_table
+from savings_gym.files import PROBES, PROBES_CARRIED, jsonable, read_table
 from savings_gym.metrics.curves import INDEX_COLUMNS, PhaseCurves, ProbeTable, phase_curves
 from savings_gym.metrics.learning import WINDOW, trials_to_criterion
 from savings_gym.metrics.savings import final_deviation, fitted_rates
@@ -163,7 +163,7 @@ def _channel_force(jobs: Sequence[Finished], memory: str) -> dict[str, list[Any]
     """Force in a channel at the end of every phase, as a share of the force that would cancel the field."""
     force: dict[str, list[Any]] = {f"channel_{phase}": [] for phase in PHASES}
     for job in jobs:
-        summary = json.loads((job.out / SUMMARY).read_text())
+        summary = RunFolder.read_summary(job.out)
         part = summary if memory == "reset" else summary["carried"]
         by_network = part.get("adaptation_networks") or {k: [v] for k, v in part["adaptation"].items()}
         for phase in PHASES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -35,7 +34,7 @@ from experiments.savings.phases import (
 )
 from experiments.savings.pretrain import Pretraining, as_stored
 from savings_gym.arrays import as_choice, as_seed, as_whole_number
-from savings_gym.files import is_empty, sole_writer
+from savings_gym.files import file_digest, is_empty, sole_writer
 from savings_gym.perturbations.fields import ONSETS, Field
 from savings_gym.probes.criterion import ReachCriterion
 from savings_gym.task.settings import CATCH_FRACTION, N_TARGETS, Delays, Noise, go_steps
@@ -285,7 +284,7 @@ def identity(config: Savings, weights: Path | None) -> dict[str, Any]:
     values["pretrained"] = None if config.pretrained is None else config.pretrained.as_posix()
     values["delays"] = as_stored(config.delays)
     if weights is not None:
-        values["pretrained_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+        values["pretrained_sha256"] = file_digest(weights)
     usual = Savings()
     unchanged = {name for name in ONLY_IF_CHANGED if getattr(config, name) == getattr(usual, name)}
     return {name: value for name, value in values.items() if name not in {*EXECUTION, *unchanged}}
