@@ -34,7 +34,8 @@ from experiments.benchmark.values import (
 from experiments.benchmark.verdicts import Row
 from savings_gym.files import PROBES, file_digest, read_table, write_json, write_table
 from savings_gym.metrics.curves import INDEX_COLUMNS
-from savings_gym.task.settings import TRIAL_STEPS
+from savings_gym.task.schedule import PHASES
+from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS
 
 ROW, SEEDS, ROWS = "row.json", "seeds.parquet", "rows"
 SCHEMA: Final = Path(__file__).with_name("row.schema.json")
@@ -177,7 +178,25 @@ def check_row(file: Path) -> dict[str, Any]:
     results = computed({name: read_table(file.with_name(name)) for name in content["tables"]})
     for name in COMPUTED:
         _compare(name, content[name], json.loads(json.dumps(results[name])), file)
+    _check_lengths(content, file)
     return content
+
+
+def _check_lengths(content: Mapping[str, Any], file: Path) -> None:
+    """Refuse a protocol whose phases are not as long as the tables say; of NF1 it gives the longest.
+
+    Supervised networks go through whole updates, so that their phases may be shorter by less than one.
+    """
+    protocol = content["protocol"] or {}
+    for phase, trials in content["trials"].items():
+        planned = protocol.get(phase.lower())
+        if planned is None:
+            continue
+        first, last = min(trials), max(trials)
+        if last > planned or (first <= planned - N_TARGETS and phase != PHASES[0]):
+            raise ValueError(
+                f"{file}: protocol.{phase.lower()} is {planned}, the tables have {first} to {last} trials"
+            )
 
 
 def table_rows_of(content: Mapping[str, Any]) -> list[Row]:
@@ -240,7 +259,11 @@ def _compare(name: str, stated: Any, actual: Any, file: Path) -> None:
     """Refuse a stated value that is not the actual one, and name it."""
     if isinstance(stated, dict) and isinstance(actual, dict):
         for key in dict.fromkeys([*actual, *stated]):
-            _compare(f"{name}.{key}", stated.get(key, "nothing"), actual.get(key, "nothing"), file)
+            if key not in stated:
+                raise ValueError(f"{file}: {name}.{key} is missing, the tables give {actual[key]!r}")
+            if key not in actual:
+                raise ValueError(f"{file}: {name}.{key} is {stated[key]!r}, the tables give no such number")
+            _compare(f"{name}.{key}", stated[key], actual[key], file)
     elif isinstance(stated, list) and isinstance(actual, list) and len(stated) == len(actual):
         for i, (one, other) in enumerate(zip(stated, actual, strict=True)):
             _compare(f"{name}[{i}]", one, other, file)

@@ -78,6 +78,30 @@ def test_a_number_that_the_tables_do_not_give_is_refused_by_name(file, place, ca
     assert f"{named} is " in caplog.text and "the tables give" in caplog.text
 
 
+def test_a_number_too_many_or_too_few_is_refused(file, caplog):
+    content = json.loads(file.read_text())
+    statistics = content["results"]["reset"]["statistics"]
+    statistics["bogus"] = "nothing"
+    file.write_text(json.dumps(content))
+    assert row.main(["check", str(file)]) == 2 and "bogus is 'nothing', the tables give no" in caplog.text
+    del statistics["bogus"], statistics["ff1_initial"]
+    file.write_text(json.dumps(content))
+    assert row.main(["check", str(file)]) == 2 and "ff1_initial is missing, the tables give" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("lengths", "refused"),
+    [({}, ""), ({"nf1": 9999}, ""), ({"ff1": 239}, ""), ({"ff1": 4800}, "protocol.ff1 is 4800"),
+     ({"nf1": 200}, "protocol.nf1 is 200"), ({"ff2": 231}, "the tables have 232 to 232 trials")],
+)  # fmt: skip
+def test_a_protocol_of_other_lengths_than_those_of_the_tables_is_refused(lengths, refused, file, caplog):
+    content = json.loads(file.read_text())
+    content["protocol"] = dict.fromkeys(("nf1", "ff1", "nf2", "ff2"), 232) | lengths
+    file.write_text(json.dumps(content))
+    assert row.main(["check", str(file)]) == (2 if refused else 0)
+    assert refused in caplog.text
+
+
 def test_a_changed_or_missing_table_and_another_form_are_refused(file, caplog):
     table = file.with_name("probes.parquet")
     data, content = table.read_bytes(), json.loads(file.read_text())
