@@ -162,7 +162,9 @@ def read_row(file: Path) -> dict[str, Any]:
 
 
 def check_row(file: Path) -> dict[str, Any]:
-    """Return the content of a row.json after every number in it was computed again from the tables.
+    """Return the content of a row.json after every number in it was computed again.
+
+    The values of seeds are computed from the tables, and statistics from these values as they are stated.
 
     Raises:
         FileNotFoundError, ValueError: If a file is missing or was changed, or a number does not agree with
@@ -176,8 +178,13 @@ def check_row(file: Path) -> dict[str, Any]:
         if file_digest(table) != digest:
             raise ValueError(f"{table} is not the table that {file.name} was made from: its SHA-256 differs")
     results = computed({name: read_table(file.with_name(name)) for name in content["tables"]})
+    for memory, result in results["results"].items():
+        stated = content["results"].get(memory)
+        if stated is not None:
+            _compare(f"results.{memory}.values", stated["values"], _as_json(result["values"]), file)
+            result["statistics"] = statistics(stated["values"])  # a p may amplify what machines round
     for name in COMPUTED:
-        _compare(name, content[name], json.loads(json.dumps(results[name])), file)
+        _compare(name, content[name], _as_json(results[name]), file)
     _check_lengths(content, file)
     return content
 
@@ -253,6 +260,10 @@ def _check_schema(content: Any, file: Path) -> None:
     if error is not None:
         place = "".join(f"{part}: " for part in (".".join(map(str, error.absolute_path)),) if part)
         raise ValueError(f"{file} is not a row of the benchmark: {place}{error.message}")
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
 
 
 def _compare(name: str, stated: Any, actual: Any, file: Path) -> None:
