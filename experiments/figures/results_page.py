@@ -73,7 +73,7 @@ OF_RUNS: Final = (
     "[behaviour](#behaviour) and those that follow."
 )
 AS_BEFORE: Final = "Rows and columns are those of [the main run](#the-main-run)."
-README_PICTURES: Final = ("learning_curves.png",)  # of the main run; figures of this page have its others
+FRONT_PICTURES: Final = ("learning_curves.png",)  # of the main run, on the first page of the documentation
 SMALLEST_P: Final = 1e-4  # smaller ones are printed as such
 CELL_BORDER: Final = re.compile(r"(?<!\\)\|")
 SMALL_P: Final = re.compile(r"\bp = (?:0|\d(?:\.\d)?e-\d+)(?!\d|\.\d)")  # in text, with two digits
@@ -378,7 +378,7 @@ def run(config: ResultsPage) -> int:
     if config.take is not None:
         RunFolder.read_summary(config.take / "runs" / "main")  # before anything is replaced
         taken += take(config.take, drop_added=config.drop_added)
-        taken += take_run(config.take / "runs" / "main", MAIN_RUN, README_PICTURES)
+        taken += take_run(config.take / "runs" / "main", MAIN_RUN, FRONT_PICTURES)
     if config.quick is not None:
         taken += take_run(config.quick, QUICK)
     if taken:

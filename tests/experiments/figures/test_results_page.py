@@ -16,11 +16,11 @@ from experiments.figures.command import FIGURES, NEEDS
 from experiments.figures.findings import Findings
 from experiments.figures.practice import SAVED
 from experiments.figures.results_page import (
+    FRONT_PICTURES,
     INDEX,
     MAIN_RUN,
     PAGE,
     QUICK,
-    README_PICTURES,
     RESULTS,
     render,
     small_p,
@@ -85,9 +85,9 @@ def test_its_pictures_are_there_and_none_is_unused():
     assert shown == {
         f"{folder.name}/{path.name}" for folder in (RESULTS, QUICK) for path in folder.glob("*.png")
     }
-    assert {path.name for path in MAIN_RUN.glob("*.png")} == set(README_PICTURES)
-    readme = (PAGE.parents[1] / "README.md").read_text()
-    assert all(f"](experiments/results/{MAIN_RUN.name}/{name})" in readme for name in README_PICTURES)
+    assert {path.name for path in MAIN_RUN.glob("*.png")} == set(FRONT_PICTURES)
+    index = (PAGE.parents[1] / "docs" / "index.md").read_text()
+    assert all(f"](../experiments/results/{MAIN_RUN.name}/{name})" in index for name in FRONT_PICTURES)
 
 
 @pytest.mark.parametrize("name", COMMITTED)
@@ -253,8 +253,8 @@ def test_a_run_is_taken_with_a_summary_of_its_probes(tmp_path):
     summary = json.loads((tmp_path / "quick/summary.json").read_text())
     assert summary["savings"]["initial"]["difference"] == pytest.approx(initial["difference"])
     assert (tmp_path / "quick/ff1_ff2.png").is_file() and (tmp_path / "quick/config.json").is_file()
-    take_run(run, tmp_path / "quick", README_PICTURES)
-    assert {path.name for path in (tmp_path / "quick").glob("*.png")} == set(README_PICTURES)
+    take_run(run, tmp_path / "quick", FRONT_PICTURES)
+    assert {path.name for path in (tmp_path / "quick").glob("*.png")} == set(FRONT_PICTURES)
 
 
 def test_every_figure_says_what_it_is_and_needs_known_runs():
