@@ -19,6 +19,7 @@ QUESTIONS: Final = {  # that the figures answer
     "preparatory": "Does learning shift activity before the reach, and does washout take the shift back?",
     "displacement": "Does displacing activity along the shift change the first reach in the field?",
     "persistence": "How much of a displacement of preparatory activity is left when the cue is seen?",
+    "fading": "Do larger networks keep more of a displacement, and respond more to it?",
     "integrator": "What does the integrator of the study's arm do to its numbers?",
     "relation": "Do networks that retain more of the shift show more savings?",
     "latent": "Where do trajectories lie, and does familiar activity serve the learned task?",
@@ -96,6 +97,12 @@ CAPTIONS: Final = {
         "directions, simulated and by the linear step. **c**, share of these directions in slow modes. "
         "**d**, how much of the shift a network keeps, against how much the shift changes its deviation. "
         f"{NETWORKS}"
+    ),
+    "fading": (
+        "Networks of every size at the end of NF2. **a**, how much of a displacement along the shift at "
+        "0.16 s is left when the cue is seen; **b**, along random directions of equal length; **c**, how "
+        "much a displacement along the shift changes the initial deviation; **d**, decay rate of the slowest "
+        f"mode of the networks alone. {NETWORKS}"
     ),
     "integrator": f"The same networks in arms that are integrated in three ways. {NETWORKS}",
     "relation": (

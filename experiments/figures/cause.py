@@ -12,10 +12,12 @@ from typing import Final
 from experiments import study
 from experiments.controls.conditions import MAIN
 from experiments.figures import factors
+from experiments.figures.by_size import at
 from experiments.figures.displacement import LARGER_AT_CUE, SLOPE_AT_CUE, WITHOUT_STEEPEST
+from experiments.figures.fading import FADING, LEFT_SHIFT
 from experiments.figures.findings import Findings, effect, p_text
 from experiments.figures.persistence import LEFT, LEFT_SHARE, LEFT_SLOWEST, SHIFT, SIZE_LEFT
-from experiments.figures.practice import SAVED, beyond
+from experiments.figures.practice import SAVED
 from experiments.figures.practice import SHIFT as SHIFT_BEYOND
 from experiments.figures.relation import INITIAL, correlated
 from experiments.runs.tables import format_value, listed
@@ -33,9 +35,9 @@ NEEDED: Final = (  # figure and number
     ("displacement", study.SLOPE),
     ("displacement", WITHOUT_STEEPEST),
     ("preparatory", study.SHIFT_NF2),
-    ("practice", beyond(SHIFT_BEYOND, UNITS)),
+    ("practice", at(SHIFT_BEYOND, UNITS)),
     ("learning", study.INITIAL_SAVINGS),
-    ("practice", beyond(SAVED, UNITS)),
+    ("practice", at(SAVED, UNITS)),
 )
 VERBS: Final = ("falls with", "is not measurably related to", "grows with")
 
@@ -60,6 +62,7 @@ def cause(findings: Mapping[str, Findings]) -> str:
         for part in (
             _fades(left, at_cue, larger, slope, rest),
             _related(findings.get("persistence")),
+            _by_size(findings.get("fading")),
             _protocol(findings.get("factors")),
         )
         if part
@@ -97,7 +100,7 @@ def _fades(left: Quantity, at_cue: Quantity, larger: Quantity, slope: Quantity, 
         -1: "in magnitude less than one in a random direction does",
     }[effect(larger)]
     needed, most = 100.0 * theirs / per_shift, max(left.values, default=_value(left))
-    enough = f"and the most in one of our networks is {most:.0f} %" if needed > most else "as in some of ours"
+    enough = f"and the most in one network is {most:.0f} %" if needed > most else "as some networks have"
     return (
         f"**A displacement fades before it can act.** Of one made at {PREPARATORY_TIME} s, {_text(left)} is "
         f"left when the cue is seen ([persistence](#persistence)). One made when the cue is seen changes the "
@@ -127,6 +130,16 @@ def _related(persistence: Findings | None) -> str:
         f"share of the shift in modes slower than 0.1 s {numbers[1]}, and {slowest} the decay rate of its "
         f"slowest mode {numbers[2]}."
     )
+
+
+def _by_size(its: Findings | None) -> str:
+    """What is left and what it does at every size."""
+    if its is None:
+        return ""
+    sizes = FADING.sizes(its.by_name)
+    parts = [FADING.sentence(its.by_name, name, sizes) for name in (LEFT_SHIFT, study.SLOPE)]
+    told = " ".join(part for part in parts if part)
+    return f"By network size ([fading](#fading)): {told[:1].lower()}{told[1:]}" if told else ""
 
 
 def _protocol(its: Findings | None) -> str:

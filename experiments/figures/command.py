@@ -27,6 +27,7 @@ from experiments.figures.comparison import tally, write_comparison
 from experiments.figures.controls import controls
 from experiments.figures.displacement import displacement
 from experiments.figures.factors import factors
+from experiments.figures.fading import fading
 from experiments.figures.integrator import integrator
 from experiments.figures.latent import latent
 from experiments.figures.learning import learning
@@ -72,6 +73,7 @@ FIGURES: dict[str, Figure] = {
     "preparatory": preparatory,
     "displacement": displacement,
     "persistence": persistence,
+    "fading": fading,
     "integrator": integrator,
     "relation": relation,
     "latent": latent,
@@ -84,6 +86,7 @@ NEEDS = {  # kinds of runs from which a figure is drawn; figures that are not li
     "size": (MAIN, SIZE),
     "practice": (MAIN, SHAM, SIZE, SIZE_SHAM),
     "relation": (MAIN, SIZE),
+    "fading": (MAIN, SIZE),
     "preparatory": (MAIN, SHAM),
     "latent": (MAIN, SHAM),
     "controls": (MAIN, CONTROL),

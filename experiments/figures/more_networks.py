@@ -2,13 +2,13 @@
 
     python -m experiments.figures.more_networks 256 --networks 4 --seed 0 [--out runs/sizes]
 
-Networks are pre-trained in their run, as those of other sizes were, and follow the study's schedule; the sham
-is the same without a field in FF1. Nothing of other runs is needed: the figures of size, of practice and of
-the relation between shift and savings store one value per network, to which those of the new networks are
-added. So a size can grow by a few networks at a time, each time with another seed, on any machine. Networks
-that have not learned to reach by the end of NF1 (`MOST_ERROR`) are left out, and counted on the page. The
-command makes the two runs in ``--out``, or goes on with them, and changes ``experiments/results/figures``;
-``python -m experiments.figures.results_page`` then writes the page.
+Networks are pre-trained in their run, as those of other sizes were, and follow the study's schedule; the
+sham is the same without a field in FF1. Nothing of other runs is needed: the figures of size, of practice,
+of the relation between shift and savings and of fading displacements store one value per network, to which
+those of the new networks are added. So a size can grow by a few networks at a time, each time with another
+seed, on any machine. Networks that have not learned to reach by the end of NF1 (`MOST_ERROR`) are left out,
+and counted on the page. The command makes the two runs in ``--out``, or goes on with them, and changes
+``experiments/results/figures``; ``python -m experiments.figures.results_page`` then writes the page.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ from typing import Final
 import numpy as np
 import tyro
 
-from experiments.figures import practice, relation, size
+from experiments.figures import fading, practice, relation, size
 from experiments.figures.added_runs import PATIENCE, add_to_list, listed_runs, make_runs
 from experiments.figures.comparison import write_reference
+from experiments.figures.fading import FADING
 from experiments.figures.findings import Findings
+from experiments.figures.persistence import measure
+from experiments.figures.practice import BEYOND
 from experiments.figures.results_page import LEFT_OUT, RESULTS, stored_findings
 from experiments.figures.runs import SIZE, PlannedRun, check_alike, plan_size_shams
 from experiments.runs.command_line import command_main
@@ -141,8 +144,9 @@ def values_of(units: int, run: Path, sham: Path) -> dict[str, Columns]:
     runs = StoredRuns(run, {units: run}, {}, STUDY.seed, sham, {units: sham})
     return {
         "size": size.columns_of({units: size.networks_of(runs, run)}),
-        "practice": practice.columns_of({units: practice.beyond_practice(runs, run, sham)}),
+        "practice": BEYOND.columns({units: practice.beyond_practice(runs, run, sham)}),
         "relation": relation.columns_of({units: relation.networks_of(runs, run)}),
+        "fading": FADING.columns({units: fading.values_of(measure(runs, run))}),
     }
 
 
@@ -178,8 +182,9 @@ def with_networks(
     sampling = Sampling(STUDY.seed)
     return {
         "size": size.findings_of(size.networks_in(joined["size"]), pretraining, sampling, out),
-        "practice": practice.findings_of(practice.beyond_in(joined["practice"]), sampling, out),
+        "practice": practice.findings_of(BEYOND.read(joined["practice"]), sampling, out),
         "relation": relation.findings_of(relation.networks_in(joined["relation"]), sampling, out),
+        "fading": fading.findings_of(FADING.read(joined["fading"]), sampling, out),
     }
 
 

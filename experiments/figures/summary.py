@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from experiments import study
-from experiments.figures import practice
+from experiments.figures.by_size import at
 from experiments.figures.cause import CAUSE_ANCHOR, cause
 from experiments.figures.channel import BEYOND_SHAM as CHANNEL_BEYOND_SHAM
 from experiments.figures.channel import end
@@ -16,7 +16,7 @@ from experiments.figures.controls import MEANING, MIRRORED, PRACTICE
 from experiments.figures.displacement import LARGER, MORE_NEGATIVE, RANDOM, SLOPE_AT_CUE, WITHOUT_STEEPEST
 from experiments.figures.explanations import MIRROR, OPPOSITE, apart
 from experiments.figures.findings import Findings, effect, p_text
-from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, beyond
+from experiments.figures.practice import BEYOND, FASTER, SAVED, SHIFT, TRACE, as_ratio
 from experiments.figures.preparatory import SHAM
 from experiments.figures.size import INITIAL, saved, step, values_at
 from experiments.runs.tables import MISSING, format_p, format_value, listed, markdown_table
@@ -34,16 +34,16 @@ OPPOSITE_SAVED, MIRROR_SAVED = (
 BEYOND_PRACTICE: Final = "... than after equal practice without a field"
 ROWS: Final = (  # figure, quantity, what it means
     ("learning", study.INITIAL_SAVINGS, "FF2 starts closer to the line than FF1 by"),
-    ("practice", beyond(SAVED, UNITS), BEYOND_PRACTICE),
+    ("practice", at(SAVED, UNITS), BEYOND_PRACTICE),
     ("learning", study.RATE_RATIO, "FF2 is learned faster than FF1 by a factor of"),
-    ("practice", beyond(FASTER, UNITS), f"{BEYOND_PRACTICE} (geometric mean)"),
+    ("practice", at(FASTER, UNITS), f"{BEYOND_PRACTICE} (geometric mean)"),
     ("behaviour", study.AFTER_EFFECT, "after-effect, start of NF2"),
     ("behaviour", study.RESIDUAL, "left of it at the end of NF2 (NF1 - NF2)"),
     ("channel", end("FF1"), "share of the field compensated in a channel after FF1"),
     ("channel", CHANNEL_BEYOND_SHAM, "... left after NF2, beyond networks that never met the field"),
     ("preparatory", study.SHIFT_NF2, "share of the preparatory shift left in NF2"),
-    ("practice", beyond(SHIFT, UNITS), "... beyond networks that never met the field"),
-    ("practice", beyond(TRACE, UNITS), "memory trace beyond networks that never met the field"),
+    ("practice", at(SHIFT, UNITS), "... beyond networks that never met the field"),
+    ("practice", at(TRACE, UNITS), "memory trace beyond networks that never met the field"),
     ("displacement", study.SLOPE, "effect of a displacement along the shift at 0.16 s"),
     ("displacement", WITHOUT_STEEPEST, "... without the network that responds most"),
     ("displacement", RANDOM, "... along random directions"),
@@ -99,7 +99,7 @@ def summary_table(findings: Mapping[str, Findings]) -> str:
         entry = findings[figure].by_name.get(name) if figure in findings else None
         if entry is None or entry.value is None:
             continue
-        shown = as_ratio(entry) if name == beyond(FASTER, UNITS) else entry
+        shown = as_ratio(entry) if name == at(FASTER, UNITS) else entry
         ours = format_value(shown.value, shown.ci, shown.unit)
         p, networks = format_p(entry.p_holm), str(entry.networks)
         lines.append((words, ours, p, _of_study(name), networks, f"[{figure}](#{figure})"))
@@ -154,7 +154,7 @@ def _entries(numbers: Numbers, *names: tuple[str, str]) -> list[Quantity] | None
 def _savings(numbers: Numbers) -> str:
     """Where FF2 starts and how fast it is learned, against FF1 and against equal practice."""
     own = _entries(numbers, ("learning", study.INITIAL_SAVINGS), ("learning", study.RATE_RATIO))
-    practised = _entries(numbers, ("practice", beyond(SAVED, UNITS)), ("practice", beyond(FASTER, UNITS)))
+    practised = _entries(numbers, ("practice", at(SAVED, UNITS)), ("practice", at(FASTER, UNITS)))
     if own is None:
         return ""
     text = (
@@ -186,10 +186,10 @@ def _second_time(start: Quantity, rate: Quantity, faster: int, than: str) -> str
 def _sizes(numbers: Numbers) -> str:
     """Initial savings beyond practice at every size."""
     its = numbers.get("practice", {})
-    sizes = [units for units in study.SIZES if beyond(SAVED, units) in its]
+    sizes = [units for units in study.SIZES if at(SAVED, units) in its]
     if len(sizes) < 2:
         return ""
-    sentence = practice.sentence(its, SAVED, sizes)
+    sentence = BEYOND.sentence(its, SAVED, sizes)
     against_ff1 = [numbers.get("size", {}).get(saved(INITIAL, units)) for units in sizes]
     entries = [entry for entry in against_ff1 if entry is not None and entry.value is not None]
     if len(entries) < len(sizes):
@@ -221,8 +221,8 @@ def _opposite(numbers: Numbers) -> str:
 def _kept(numbers: Numbers) -> str:
     """What the washout leaves of the preparatory shift and of a memory trace, beyond practice."""
     entries = _entries(
-        numbers, ("preparatory", study.SHIFT_NF2), ("preparatory", SHAM), ("practice", beyond(SHIFT, UNITS)),
-        ("practice", beyond(TRACE, UNITS)),
+        numbers, ("preparatory", study.SHIFT_NF2), ("preparatory", SHAM), ("practice", at(SHIFT, UNITS)),
+        ("practice", at(TRACE, UNITS)),
     )  # fmt: skip
     if entries is None:
         return ""

@@ -10,6 +10,7 @@ from typing import Final
 from agents.supervised.reaches import STUDY_DELAYS
 from experiments.claims import cell
 from experiments.figures import practice
+from experiments.figures.by_size import at
 from experiments.figures.findings import Findings
 from experiments.figures.preparatory import LENGTH as SHIFT_LENGTH
 from experiments.figures.results_page import INDEX
@@ -50,11 +51,11 @@ def sources(units: int) -> dict[str, tuple[str, str]]:
         units: Of the networks of the main run.
     """
     return {
-        SAVED_FIRST: ("practice", practice.beyond(practice.SAVED, units)),
+        SAVED_FIRST: ("practice", at(practice.SAVED, units)),
         LENGTH: ("preparatory", f"{SHIFT_LENGTH} / mean activity of NF1"),
         AGAIN: ("preparatory", SHIFT_FF2),
         SHIFT: ("preparatory", SHIFT_NF2),
-        SHIFT_BEYOND: ("practice", practice.beyond(practice.SHIFT, units)),
+        SHIFT_BEYOND: ("practice", at(practice.SHIFT, units)),
     }
 
 

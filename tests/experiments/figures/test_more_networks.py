@@ -10,15 +10,16 @@ import pytest
 
 from experiments.figures import added_runs
 from experiments.figures import more_networks as command
+from experiments.figures.by_size import at
 from experiments.figures.more_networks import FIRST, STUDY, MoreNetworks, join, values_of, with_networks
-from experiments.figures.practice import SAVED, beyond
+from experiments.figures.practice import SAVED
 from experiments.figures.results_page import INDEX, LEFT_OUT, REFERENCE, RESULTS, stored_findings
 from experiments.figures.runs import make_missing
 from experiments.figures.size import END_ERROR, SAVINGS, saved, step
 from experiments.savings.config import PRESETS, SIZE_WEIGHTS
 from experiments.study import fraction
 
-NAMES = ("size", "practice", "relation")
+NAMES = ("size", "practice", "relation", "fading")
 UNITS = 256
 WORDS = "20000 batches, hand 60 ms, muscles 20 ms, cue 70 ms late"
 
@@ -104,7 +105,7 @@ def test_networks_join_the_figures_the_comparison_and_the_list_of_runs(monkeypat
     after = stored_findings(results)
     assert after["size"].by_name[saved("rate", UNITS)].networks == 4
     assert after["size"].by_name[step(SAVINGS["rate"], 128, UNITS)].networks == 44
-    assert after["practice"].by_name[beyond(SAVED, UNITS)].networks == 4
+    assert after["practice"].by_name[at(SAVED, UNITS)].networks == 4
     assert f"shift retained in NF2, {UNITS} units" in after["relation"].by_name
     rows = json.loads((results / REFERENCE).read_text())["rows"]
     (row,) = (row for row in rows if row["name"] == fraction("rate", UNITS))

@@ -6,12 +6,15 @@ import math
 import numpy as np
 import pytest
 
+from experiments.figures.by_size import at
 from experiments.figures.factors import factors
+from experiments.figures.fading import FADING, LEFT_SHIFT, RATE, fading
 from experiments.figures.persistence import (
     DIRECTIONS,
     LEFT,
     LEFT_SHARE,
     LEFT_SLOWEST,
+    SHIFT,
     SIZE_LEFT,
     SLOPE_LEFT,
     SLOWEST,
@@ -20,10 +23,12 @@ from experiments.figures.persistence import (
     persistence,
     relations,
 )
+from experiments.figures.size import step
 from experiments.savings.command import run as run_savings
 from experiments.savings.config import PRESETS
 from experiments.stored.resistance import KINDS, resistance
 from experiments.stored.runs import StoredRuns
+from experiments.study import SLOPE
 from savings_gym.metrics.statistics import Sampling
 
 
@@ -91,3 +96,20 @@ def test_what_goes_with_what_is_left_is_found_in_ranks():
     assert "without network 3" in found[f"{SIZE_LEFT}{WITHOUT_STEEPEST}"].note
     assert found[SIZE_LEFT].value > 0.8 and abs(found[SLOPE_LEFT].value) < 0.4
     assert found[LEFT_SHARE].value == pytest.approx(1.0) and abs(found[LEFT_SLOWEST].value) < 0.4
+
+
+def test_sizes_are_compared_by_what_is_measured_in_each(stored, tmp_path):
+    sizes = {8: stored.main, 16: stored.main}  # one run in both places
+    findings = fading(dataclasses.replace(stored, sizes=sizes), tmp_path)
+    numbers, result = findings.by_name, measure(stored, stored.main)
+    for units in sizes:
+        left = 100.0 * result.simulated[SHIFT][:, result.waited]
+        assert numbers[at(LEFT_SHIFT, units)].values == pytest.approx(left, rel=1e-5)
+        assert numbers[at(LEFT_SHIFT, units)].p is None and numbers[at(SLOPE, units)].p is not None
+        assert numbers[at(RATE, units)].values == pytest.approx(result.slowest[:, 0], rel=1e-5)
+    assert numbers[step(LEFT_SHIFT, 8, 16)].value == pytest.approx(0.0, abs=1e-9)
+    again = FADING.read(findings.networks)
+    assert FADING.sizes(numbers) == list(again) == list(sizes)
+    np.testing.assert_allclose(again[16][1][LEFT_SHIFT], result.simulated[SHIFT][:, result.waited])
+    with pytest.raises(ValueError, match="no run of any network size"):
+        fading(stored, tmp_path)

@@ -9,7 +9,8 @@ from planted_probes import TRUE_START
 from planted_runs import planted_folder
 
 from experiments.figures import practice as figure
-from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, beyond, practice
+from experiments.figures.by_size import at
+from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, as_ratio, practice
 from experiments.figures.runs import SIZE, SIZE_SHAM, PlannedRun, plan_size_shams
 from experiments.figures.size import step
 from experiments.savings.config import PRESETS
@@ -42,10 +43,10 @@ def test_each_size_is_compared_with_its_own_sham(runs, tmp_path):
     findings = practice(runs, tmp_path)
     numbers = findings.by_name
     for units, difference in BEYOND.items():
-        assert numbers[beyond(SAVED, units)].value == pytest.approx(difference, abs=0.02)
-        assert numbers[beyond(FASTER, units)].value == pytest.approx(0.0, abs=0.05)
+        assert numbers[at(SAVED, units)].value == pytest.approx(difference, abs=0.02)
+        assert numbers[at(FASTER, units)].value == pytest.approx(0.0, abs=0.05)
     assert numbers[step(SAVED, 32, 64)].value == pytest.approx(1.0, abs=0.03)
-    tested = [numbers[beyond(SAVED, u)].p_holm for u in BEYOND] + [numbers[step(SAVED, 32, 64)].p_holm]
+    tested = [numbers[at(SAVED, u)].p_holm for u in BEYOND] + [numbers[step(SAVED, 32, 64)].p_holm]
     assert max(tested) < 1e-6
     expected = (
         "Initial savings beyond practice: 1.00 and 2.00 mm at 32 and 64 units, above 0 at every size; larger "
@@ -54,7 +55,7 @@ def test_each_size_is_compared_with_its_own_sham(runs, tmp_path):
     assert findings.text.startswith(expected)
     assert "not measurably different from 0 at any size" in findings.text
     assert numbers[step(FASTER, 32, 64)].p_holm > 0.05
-    assert beyond(SHIFT, 32) not in numbers and beyond(TRACE, 32) not in numbers
+    assert at(SHIFT, 32) not in numbers and at(TRACE, 32) not in numbers
     assert np.all(np.isnan(findings.networks[SHIFT])) and len(findings.networks["units"]) == 2 * N
     assert findings.pictures[0].is_file()
 

@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 
 from experiments import study
+from experiments.figures.by_size import at
 from experiments.figures.comparison import compare
 from experiments.figures.displacement import LARGER
 from experiments.figures.findings import Findings
-from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE, beyond
+from experiments.figures.practice import FASTER, SAVED, SHIFT, TRACE
 from experiments.figures.preparatory import SHAM
 from experiments.figures.size import INITIAL, saved, step
 from experiments.figures.summary import MIRROR_SAVED, OPPOSITE_SAVED, ROWS, in_short, summary, summary_table
@@ -22,10 +23,10 @@ def entry(name, value, unit="mm", p=1e-6):
 NUMBERS = {
     "learning": [entry(study.INITIAL_SAVINGS, 0.7), entry(study.RATE_RATIO, 1.3, "1")],
     "practice": [
-        *(entry(beyond(SAVED, u), x) for u, x in ((32, 0.7), (64, 0.7), (128, 1.2))),
+        *(entry(at(SAVED, u), x) for u, x in ((32, 0.7), (64, 0.7), (128, 1.2))),
         entry(step(SAVED, 32, 64), 0.0, p=0.9), entry(step(SAVED, 64, 128), 0.5),
-        entry(beyond(FASTER, 128), 1.0, "1"), entry(beyond(SHIFT, 128), 0.07, "1"),
-        entry(beyond(TRACE, 128), 0.08, "cm/s", p=0.1),
+        entry(at(FASTER, 128), 1.0, "1"), entry(at(SHIFT, 128), 0.07, "1"),
+        entry(at(TRACE, 128), 0.08, "cm/s", p=0.1),
     ],
     "controls": [entry(OPPOSITE_SAVED, 0.4), entry(MIRROR_SAVED, 1.6)],
     "preparatory": [entry(study.SHIFT_NF2, 0.14, "1"), entry(SHAM, 0.07, "1")],
@@ -70,18 +71,18 @@ def test_effects_that_are_shown_are_stated_with_their_numbers():
         (study.INITIAL_SAVINGS, -0.7, 1e-6, "FF2, starts farther from the line than the first"),
         (study.RATE_RATIO, 1.1, 0.3, "is not shown to be learned faster (1.1"),
         (study.RATE_RATIO, 0.8, 1e-6, "is learned more slowly (0.8"),
-        (beyond(SAVED, 128), 0.1, 0.3, "It is not shown to start nearer to the line than after equal"),
-        (beyond(SAVED, 128), 0.1, 0.3, "above 0 at 32 and 64, not measurably different from 0 at 128"),
-        (beyond(FASTER, 128), 0.1, 0.3, "is not shown to be learned faster (1.07"),
+        (at(SAVED, 128), 0.1, 0.3, "It is not shown to start nearer to the line than after equal"),
+        (at(SAVED, 128), 0.1, 0.3, "above 0 at 32 and 64, not measurably different from 0 at 128"),
+        (at(FASTER, 128), 0.1, 0.3, "is not shown to be learned faster (1.07"),
         (step(SAVED, 64, 128), 0.5, 0.3, "neighbouring sizes do not measurably differ (p = 0.9 and p = 0.3)"),
         (OPPOSITE_SAVED, 0.1, 0.3, "FF2 in the opposite field is not shown to start nearer to the line"),
         (OPPOSITE_SAVED, -0.4, 1e-6, "FF2 in the opposite field starts farther from the line"),
         (MIRROR_SAVED, 0.5, 1e-6, "starts 0.500 mm [0.400, 0.600] nearer, which is not measurably more."),
         (MIRROR_SAVED, 0.1, 0.3, "field, too, it starts 0.100 mm [0.000, 0.200] nearer, which is less."),
         (study.SHIFT_NF2, 0.01, 0.3, "is left, which is not shown to be more than none"),
-        (beyond(SHIFT, 128), 0.01, 0.3, "that the field leaves more than practice does is not shown (1.0 %"),
-        (beyond(SHIFT, 128), -0.3, 1e-6, "the field leaves less than practice does"),
-        (beyond(TRACE, 128), 0.3, 1e-6, "A memory trace beyond practice is shown"),
+        (at(SHIFT, 128), 0.01, 0.3, "that the field leaves more than practice does is not shown (1.0 %"),
+        (at(SHIFT, 128), -0.3, 1e-6, "the field leaves less than practice does"),
+        (at(TRACE, 128), 0.3, 1e-6, "A memory trace beyond practice is shown"),
         (study.SLOPE, -0.01, 0.3, "is not shown to change the initial deviation in FF2"),
         (LARGER, 0.01, 0.3, "is not shown to change it less"),
         (LARGER, 0.3, 1e-6, "random direction of equal length changes it less"),
