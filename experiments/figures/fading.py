@@ -14,8 +14,9 @@ from experiments.figures.by_size import BySize, OfSize
 from experiments.figures.findings import Findings
 from experiments.figures.persistence import RANDOM, SHIFT, Persistence, measure
 from experiments.figures.size import steps_table
+from experiments.runs.tables import listed
 from experiments.stored.runs import StoredRuns
-from experiments.study import SLOPE
+from experiments.study import SIZES, SLOPE
 from savings_gym.arrays import MM, PERCENT
 from savings_gym.metrics.statistics import Sampling
 
@@ -73,4 +74,6 @@ def findings_of(measured: Mapping[int, OfSize], sampling: Sampling, out: Path) -
         "Displacements, by network size": FADING.table(by_name, measured, "mean [95 % interval]"),
         "Displacements, neighbouring sizes": steps_table(by_name, FADING.unit, measured),
     }
-    return Findings(quantities, tables, [picture], FADING.text(by_name, measured), FADING.columns(measured))
+    lacking = [str(units) for units in SIZES if units not in measured]
+    text = FADING.text(by_name, measured) + (f" Not measured at {listed(lacking)} units." if lacking else "")
+    return Findings(quantities, tables, [picture], text, FADING.columns(measured))

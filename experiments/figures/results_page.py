@@ -302,6 +302,8 @@ def _section(name: str, findings: Findings | None, index: dict[str, Any], record
     lines += [_folded(heading, table) for heading, table in findings.tables.items()]
     kinds = NEEDS.get(name, (MAIN,)) + ((FACTOR,) if name == "factors" else ())
     runs = [row for row in index["runs"] if row["kind"] in kinds]
+    if "units" in findings.networks:
+        runs = [row for row in runs if row["units"] in findings.networks["units"]]
     seconds = f" ({record['seconds']:.0f} s after the runs)" if "seconds" in record else ""
     added = dict.fromkeys(f"`{row['added_by']}`" for row in runs if "added_by" in row)
     made = "; ".join([f"alone with `--only {name}`{seconds}", *added])

@@ -266,7 +266,10 @@ def _displaced(numbers: Numbers, explained: bool) -> str:
     }[effect(larger)]
     signed, at_cue = (numbers["displacement"].get(name) for name in (MORE_NEGATIVE, SLOPE_AT_CUE))
     if signed is not None and effect(signed) < 0 and effect(larger) < 0:
-        random += f", on average less in this sense (shift less random: {_number(signed)})"
+        random = (
+            "random directions of equal length change it less on average (shift less random: "
+            f"{_number(signed)}), but within a network more, up or down"
+        )
     later = "" if at_cue is None else f" Made when the cue is seen, it changes it by {_number(at_cue)}."
     why = f" ([why](#{CAUSE_ANCHOR}))" if explained else ""
     return (
