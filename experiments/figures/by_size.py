@@ -101,8 +101,11 @@ class BySize:
                 entry = by_name.get(at(measure, units))
                 if entry is not None:
                     number = format_value(entry.value, entry.ci, entry.unit)
-                    rows.append((measure, str(units), str(entry.networks), number, format_p(entry.p_holm)))
-        return markdown_table(("measure", "units", "networks", heading, "p (Holm)"), rows)
+                    middle = format_value(float(np.median(entry.values)) if entry.values else None)
+                    rows.append(
+                        (measure, str(units), str(entry.networks), number, middle, format_p(entry.p_holm))
+                    )
+        return markdown_table(("measure", "units", "networks", heading, "median", "p (Holm)"), rows)
 
     def figure(
         self, measured: Mapping[int, OfSize], by_name: Mapping[str, Quantity], labels: Mapping[str, str]
