@@ -100,7 +100,9 @@ def _fades(left: Quantity, at_cue: Quantity, larger: Quantity, slope: Quantity, 
         -1: "in magnitude less than one in a random direction does",
     }[effect(larger)]
     needed, most = 100.0 * theirs / per_shift, max(left.values, default=_value(left))
-    enough = f"and the most in one network is {most:.0f} %" if needed > most else "as some networks have"
+    enough = (
+        f"and the most in one of these networks is {most:.0f} %" if needed > most else "as some networks have"
+    )
     return (
         f"**A displacement fades before it can act.** Of one made at {PREPARATORY_TIME} s, {_text(left)} is "
         f"left when the cue is seen ([persistence](#persistence)). One made when the cue is seen changes the "

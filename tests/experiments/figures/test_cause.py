@@ -66,7 +66,7 @@ def test_both_sums_are_told_with_what_they_rest_on():
     text = told()
     for words in (
         "What is left, times this effect, is -0.06 mm; measured are -0.07",  # 10 % of -0.6 mm
-        "would need 73 % left, and the most in one network is 15 %",  # -0.44 of -0.6
+        "would need 73 % left, and the most in one of these networks is 15 %",  # -0.44 of -0.6
         "0.09 mm, or 0.03 mm, of savings of 0.70 mm, or 1.20 mm beyond practice",  # 0.15 and 0.05 of 0.6 mm
         "In the study it is 0.18 × 0.44 = 0.08 mm of 0.9 mm",
         "too small to be the savings, in ours and by the study's own numbers",
