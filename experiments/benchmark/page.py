@@ -30,7 +30,7 @@ from experiments.benchmark.rows import statistics
 from experiments.benchmark.verdicts import UNDECIDED, Row, add_verdicts, reaches, reaches_on_average, sentence
 from experiments.runs.command_line import command_main
 from experiments.runs.out import PAGE
-from experiments.runs.tables import grouped
+from experiments.runs.tables import grouped, listed
 from savings_gym.arrays import MM
 from savings_gym.files import write_atomically, write_json
 
@@ -69,6 +69,7 @@ def render(content: dict[str, Any]) -> str:
     headings = {heading for columns in shown.values() for heading, _ in columns}
     older = any("values" not in row for row in rows)
     page = Template(TEMPLATE.read_text()).substitute(
+        of_curves=_of_curves(content),
         phases=_phases(content["protocol"]),
         terms=_terms(content["protocol"], [name(row) for row in agents if explores_by_itself(row)]),
         findings=findings(rows),
@@ -84,6 +85,13 @@ def render(content: dict[str, Any]) -> str:
         versions=", ".join(f"{package} {version}" for package, version in content["versions"].items()),
     )
     return re.sub(r"\n{3,}", "\n\n", page)
+
+
+def _of_curves(content: dict[str, Any]) -> str:
+    """Whose learning curves are drawn: those of rows with files, where any are."""
+    agents = {row["agent"] for row in content["rows"]}
+    files = content.get("with_files", [])
+    return "every agent" if not files or agents <= set(files) else listed(files)
 
 
 def _range(values: list[float]) -> str:
@@ -114,15 +122,34 @@ def findings(rows: list[Row]) -> str:
     return " ".join(sentences) + "\n" + "".join(f"\n- **{name(row)}**: {sentence(row)}" for row in adapting)
 
 
-def recomputed(content: dict[str, Any], row_files: Sequence[Row] = ()) -> dict[str, Any]:
-    """Return the content of benchmark.json with its statistics and verdicts computed again from its seeds.
+def with_row_files(content: dict[str, Any], row_files: Sequence[Row]) -> dict[str, Any]:
+    """Return the content of benchmark.json with rows from files of their own, as the page shows it.
 
-    Args:
-        content: The content.
-        row_files: Rows from files of their own, which replace those of the same agent.
+    They replace those of the same agents. What the notes say then holds for the other rows, which are named.
+
+    Raises:
+        ValueError: If two files have rows of one agent.
     """
-    by_name = {(row["agent"], row["memory"]): row for row in (*content["rows"], *row_files)}
-    content = content | {"rows": list(by_name.values())}
+    names = [(row["agent"], row["memory"]) for row in row_files]
+    if twice := sorted({agent for agent, memory in names if names.count((agent, memory)) > 1}):
+        raise ValueError(f"more than one row file of {', '.join(twice)}: one of them needs another --agent")
+    agents = dict.fromkeys(agent for agent, _ in names)
+    rows: list[Row] = []
+    for agent in dict.fromkeys([*(row["agent"] for row in content["rows"]), *agents]):
+        source = row_files if agent in agents else content["rows"]
+        rows += [row for row in source if row["agent"] == agent]
+    others = dict.fromkeys(row["agent"] for row in content["rows"] if row["agent"] not in agents)
+    notes = content.get("notes", [])
+    if notes and len(others) < len({row["agent"] for row in content["rows"]}):
+        notes = [
+            f"What follows holds for the rows without files of their own, {listed(list(others))}:",
+            *notes,
+        ]
+    return recomputed(content | {"rows": rows, "notes": notes, "with_files": list(agents)})
+
+
+def recomputed(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of benchmark.json with its statistics and verdicts computed again from its seeds."""
     rows = [row | statistics(row["values"]) if "values" in row else dict(row) for row in content["rows"]]
     add_verdicts(rows)
     return content | {"rows": rows}
@@ -209,16 +236,16 @@ def run(config: Page) -> int:
     file = config.folder / CONTENT
     row_files = read_rows(config.folder / ROWS)
     try:
-        content = recomputed(json.loads(file.read_text()), row_files)
+        stored = recomputed(json.loads(file.read_text()))
+        content = with_row_files(stored, row_files)
         page = render(content)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{file} does not hold the results of experiments.benchmark: {error!r}") from error
-    write_json(file, content)
+    write_json(file, stored)
     write_atomically(config.folder / PAGE, page.encode())
     draw_savings(content["rows"], config.folder / SAVINGS)
-    if {row["agent"] for row in row_files} >= {row["agent"] for row in content["rows"]}:
-        tables = row_tables(config.folder / ROWS, content["rows"])
-        draw_curves(content["rows"], tables, config.folder / CURVES)
+    if drawn := [row for row in content["rows"] if row["agent"] in content["with_files"]]:
+        draw_curves(drawn, row_tables(config.folder / ROWS, drawn), config.folder / CURVES)
     log.info("wrote %s", config.folder / PAGE)
     return 0
 

@@ -51,7 +51,7 @@ class Protocol:
     b: float = 8.0
     """Curl of the field [N s/m]."""
     criterion: float | None = REACHED
-    """Mean end-point error [m] that ends NF1, so that all agents enter FF1 alike; None lets NF1 last."""
+    """Mean end-point error [m] that ends NF1, so that all agents enter FF1 within it; None lets NF1 last."""
     criterion_probes: int = 3
     """Probes in a row that must meet the criterion."""
     exploration: Annotated[str, choice(EXPLORATION)] = FIXED_NOISE

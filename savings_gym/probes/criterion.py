@@ -18,7 +18,7 @@ LARGEST: Final = 1.0  # m, farther than the hand can be from any target
 class ReachCriterion:
     """Mean end-point error that several probes in a row must not exceed.
 
-    With it, learners of different speed enter the first field equally good at reaching, and the trials that
+    With it, learners of different speed enter the first field within one error of reaching, and the trials that
     this took are a result. The phase still has a largest number of trials, those of the schedule.
 
     Attributes:

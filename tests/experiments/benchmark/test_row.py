@@ -1,6 +1,7 @@
 """Rows as files: they follow from their tables, what does not is refused by name, the page shows all."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -188,7 +189,7 @@ def test_commands_and_arguments_that_do_not_exist_are_answered_with_those_that_d
     assert end.value.code == 2 and listed in capsys.readouterr().err
 
 
-def test_the_page_shows_their_row_as_ours(file, tmp_path):
+def test_the_page_shows_their_row_as_ours(file, tmp_path, caplog):
     content = json.loads((page.COMMITTED / CONTENT).read_text())
     write_json(tmp_path / CONTENT, content)
     assert page.main(["--folder", str(tmp_path)]) == 0
@@ -200,6 +201,13 @@ def test_the_page_shows_their_row_as_ours(file, tmp_path):
     assert ours.count("|") == theirs.count("|") and theirs.startswith("| mine | 3 | 0 |")
     assert "planted ([code](https://example.org/mine))" in text
     assert "- mine: FF1 232, NF2 232, FF2 232\n" in text  # its terms, which are not those of the page
+    assert "mine" not in (tmp_path / CONTENT).read_text()  # it stays in its files, where it is checked
+    other = file.parents[1] / "again"
+    other.mkdir()
+    for part in file.parent.iterdir():
+        (other / part.name).write_bytes(part.read_bytes())
+    assert page.main(["--folder", str(tmp_path)]) == 2 and "more than one row file of mine" in caplog.text
+    shutil.rmtree(other)
     rows = read_rows(tmp_path / "rows")
     (table,) = row_tables(tmp_path / "rows", rows)
     assert set(table["network"]) == {0, 1, 2} and not table["sham"].any()
