@@ -18,8 +18,8 @@ LARGEST: Final = 1.0  # m, farther than the hand can be from any target
 class ReachCriterion:
     """Mean end-point error that several probes in a row must not exceed.
 
-    With it, learners of different speed enter the first field within one error of reaching, and the trials that
-    this took are a result. The phase still has a largest number of trials, those of the schedule.
+    With it, learners of different speed enter the first field within one error of reaching, and the trials
+    that this took are a result. The phase still has a largest number of trials, those of the schedule.
 
     Attributes:
         error: Largest mean end-point error of a probe [m].
