@@ -103,6 +103,10 @@ def computed(tables: Tables) -> dict[str, Any]:
         (bool(sham), str(memory)): table.drop(columns=["sham", "memory"])
         for (sham, memory), table in probes.groupby(["sham", "memory"], sort=False)
     }
+    for (sham, memory), table in by_kind.items():
+        if missing := [phase for phase in PHASES if phase not in set(table["phase"])]:
+            whose = "of the sham" if sham else "with a field in FF1"
+            raise ValueError(f"{PROBES} has no {', '.join(missing)} {whose}, memory {memory}")
     results = {}
     for memory in [memory for memory in PROBE_FILES if (False, memory) in by_kind]:
         of_seeds = recorded[~recorded["sham"].astype(bool) & (recorded["memory"] == memory)]

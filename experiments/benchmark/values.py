@@ -167,6 +167,11 @@ def _channel_force(jobs: Sequence[Finished], memory: str) -> dict[str, list[Any]
         part = summary if memory == "reset" else summary["carried"]
         by_network = part.get("adaptation_networks") or {k: [v] for k, v in part["adaptation"].items()}
         for phase in PHASES:
+            if phase not in by_network:
+                raise ValueError(
+                    f"{job.out} has no reaches in a channel at the end of {phase}: record them with "
+                    "Probe.channel and ProbeRecorder.add_channel"
+                )
             shares = of_kept_networks(summary, by_network[phase])
             force[f"channel_{phase}"] += [np.nan if value is None else value for value in shares]
     return force

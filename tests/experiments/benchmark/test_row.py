@@ -82,6 +82,21 @@ def test_a_number_that_the_tables_do_not_give_is_refused_by_name(file, place, ca
     assert f"{named} is " in caplog.text and "the tables give" in caplog.text
 
 
+def test_a_run_without_a_phase_or_its_channel_is_refused_by_name(runs, tmp_path, caplog):
+    folder = runs / "seed-0"
+    summary = json.loads((folder / "summary.json").read_text())
+    del summary["adaptation"]["FF1"]
+    write_json(folder / "summary.json", summary)
+    make = [str(runs), "--agent", "mine", "--out", str(tmp_path / "row"), *TOLD]
+    assert row.main(make) == 2 and "seed-0 has no reaches in a channel at the end of FF1" in caplog.text
+    write_run(folder, 0)
+    for seed in range(3):
+        for name in (f"seed-{seed}", f"sham-seed-{seed}"):
+            table = pd.read_parquet(runs / name / "probes.parquet")
+            write_table(runs / name / "probes.parquet", table[table["phase"] != "FF2"])
+    assert row.main(make) == 2 and "probes.parquet has no FF2 with a field in FF1" in caplog.text
+
+
 def test_a_number_too_many_or_too_few_is_refused(file, caplog):
     content = json.loads(file.read_text())
     statistics = content["results"]["reset"]["statistics"]
