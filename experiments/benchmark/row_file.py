@@ -12,6 +12,7 @@ All tables have columns ``sham`` (whether FF1 had no field) and ``network`` (the
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jsonschema
+import numpy as np
 import pandas as pd
 
 from experiments.benchmark.returns import RETURNS
@@ -39,6 +41,7 @@ from savings_gym.task.settings import N_TARGETS, TRIAL_STEPS
 
 ROW, SEEDS, ROWS = "row.json", "seeds.parquet", "rows"
 SCHEMA: Final = Path(__file__).with_name("row.schema.json")
+log = logging.getLogger(__name__)
 MEASURES: Final = ("lateral_deviation", "endpoint_error")
 KINDS = LEARNER, PRETRAINED, FIXED_KIND = "learner", "pre-trained", "fixed"
 TOLERANCE: Final = 1e-6  # relative, of numbers that were computed on another machine
@@ -85,7 +88,33 @@ def tables_of(jobs: Sequence[Finished], shams: Sequence[Finished]) -> Tables:
         returned = [read_table(job.out / RETURNS) for job in group if (job.out / RETURNS).is_file()]
         returns += [table.assign(sham=bool(sham)) for table in returned]
     tables = {PROBES: pd.concat(probes, ignore_index=True), SEEDS: pd.concat(seeds, ignore_index=True)}
+    if all("identity" in (job.record or {}) for job in (*jobs, *shams)):  # made by the benchmark
+        warn_of_unlike_nf1(tables[PROBES])
     return tables | ({RETURNS: pd.concat(returns, ignore_index=True)} if returns else {})
+
+
+def warn_of_unlike_nf1(probes: pd.DataFrame) -> None:
+    """Warn of seeds whose NF1 is not that of their sham; in the benchmark both are one until its end.
+
+    Args:
+        probes: Those of a row.
+    """
+    nf1 = probes[(probes["phase"] == PHASES[0]) & (probes["memory"] == "reset")]
+    by_seed = {
+        (bool(sham), int(seed)): its[list(MEASURES)].to_numpy()
+        for (sham, seed), its in nf1.groupby(["sham", "network"])
+    }
+    unlike = [
+        str(seed)
+        for (sham, seed), its in by_seed.items()
+        if not sham and (True, seed) in by_seed and not np.array_equal(its, by_seed[True, seed])
+    ]
+    if unlike:
+        log.warning(
+            "NF1 of the sham is not that of its job in seed %s: the agent does not learn the same twice, or "
+            "its save and load do not restore all of it. Savings beyond practice may then be an artefact",
+            ", ".join(unlike),
+        )
 
 
 def computed(tables: Tables) -> dict[str, Any]:
@@ -181,7 +210,8 @@ def check_row(file: Path) -> dict[str, Any]:
             raise FileNotFoundError(f"{table} is missing")
         if file_digest(table) != digest:
             raise ValueError(f"{table} is not the table that {file.name} was made from: its SHA-256 differs")
-    results = computed({name: read_table(file.with_name(name)) for name in content["tables"]})
+    tables = {name: read_table(file.with_name(name)) for name in content["tables"]}
+    results = computed(tables)
     for memory, result in results["results"].items():
         stated = content["results"].get(memory)
         if stated is not None:
@@ -190,6 +220,8 @@ def check_row(file: Path) -> dict[str, Any]:
     for name in COMPUTED:
         _compare(name, content[name], _as_json(results[name]), file)
     _check_lengths(content, file)
+    if content["protocol"] is not None:
+        warn_of_unlike_nf1(tables[PROBES])
     return content
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from planted_probes import PHASES, plant
 
-from experiments.benchmark import page, row
+from experiments.benchmark import page, row, row_file
 from experiments.benchmark.protocol import CONTENT
 from experiments.benchmark.row_file import SCHEMA, check_row, read_rows, row_tables
 from experiments.benchmark.rows import statistics
@@ -119,6 +119,16 @@ def test_a_protocol_of_other_lengths_than_those_of_the_tables_is_refused(lengths
     file.write_text(json.dumps(content))
     assert row.main(["check", str(file)]) == (2 if refused else 0)
     assert refused in caplog.text
+
+
+def test_a_sham_that_learned_another_nf1_is_warned_of(file, caplog):
+    probes = pd.read_parquet(file.with_name("probes.parquet"))
+    row_file.warn_of_unlike_nf1(probes)
+    assert not caplog.records
+    of_sham = probes["sham"] & (probes["phase"] == "NF1") & (probes["network"] == 1)
+    probes.loc[of_sham, "endpoint_error"] *= 0.5
+    row_file.warn_of_unlike_nf1(probes)
+    assert "not that of its job in seed 1:" in caplog.text
 
 
 def test_a_changed_or_missing_table_and_another_form_are_refused(file, caplog):
