@@ -140,7 +140,9 @@ def with_row_files(content: dict[str, Any], row_files: Sequence[Row]) -> dict[st
         rows += [row for row in source if row["agent"] == agent]
     others = dict.fromkeys(row["agent"] for row in content["rows"] if row["agent"] not in agents)
     notes = content.get("notes", [])
-    if notes and len(others) < len({row["agent"] for row in content["rows"]}):
+    if not others:
+        notes = []
+    elif notes and len(others) < len({row["agent"] for row in content["rows"]}):
         notes = [
             f"What follows holds for the rows without files of their own, {listed(list(others))}:",
             *notes,

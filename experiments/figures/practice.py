@@ -28,7 +28,7 @@ from experiments.stored.preparation import preparation
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity
 from savings_gym.activity.preparatory import retained_fraction
-from savings_gym.arrays import MM
+from savings_gym.arrays import MM, PERCENT
 from savings_gym.metrics.curves import phase_curves, shared_networks
 from savings_gym.metrics.fractions import paired_fraction, paired_fraction_interval
 from savings_gym.metrics.savings import field_side, fitted_rates
@@ -131,6 +131,7 @@ def _shares_table(measured: Mapping[int, OfSize], sampling: Sampling) -> str:
             if values.size:
                 none = np.zeros(values.size)
                 low, high = paired_fraction_interval(values, none, sampling)
-                share = format_value(100.0 * paired_fraction(values, none), (100.0 * low, 100.0 * high), "%")
-                rows.append((measure, str(units), f"{int((values > 0.0).sum())} of {values.size}", share))
+                share = PERCENT * paired_fraction(values, none)
+                shown = format_value(share, (PERCENT * low, PERCENT * high), "%")
+                rows.append((measure, str(units), f"{int((values > 0.0).sum())} of {values.size}", shown))
     return markdown_table(("measure", "units", "above 0", "share"), rows)

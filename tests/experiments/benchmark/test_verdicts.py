@@ -242,6 +242,14 @@ def test_the_page_is_computed_from_the_values_of_the_seeds(tmp_path):
         assert f"- **{agent}**: Savings or practice (initial). Initial savings" in page
 
 
+def test_notes_name_the_rows_of_which_they_speak_and_go_with_the_last():
+    ours = {"rows": [row("ppo"), row("sac")], "notes": ["No shams."], "protocol": {}}
+    first, second = with_row_files(ours, [row("ppo")])["notes"]
+    assert first.endswith("rows without files of their own, sac:") and second == "No shams."
+    assert with_row_files(ours, [])["notes"] == ["No shams."]
+    assert with_row_files(ours, [row("ppo"), row("sac")])["notes"] == []
+
+
 def test_a_file_of_something_else_is_refused(tmp_path, caplog):
     (tmp_path / CONTENT).write_text("{}")
     assert main(["--folder", str(tmp_path)]) == 2
