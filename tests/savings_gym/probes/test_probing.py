@@ -196,7 +196,7 @@ class Actions:
         (Forgetful(), TypeError, "predict must take .observation, state, episode_start, deterministic."),
         (Actions, TypeError, "must be an object, not a class"),
         (Actions(), ValueError, "must return actions and memory, .* returned ndarray"),
-        (lambda observation: (np.zeros((8, 6)), None), ValueError, "must return 8 actions, one per row"),
+        (lambda observation: (np.zeros((8, 6)), None), ValueError, "must return 8 actions, one a row"),
         (lambda observation: np.zeros(6), ValueError, "gets 8 observations at once"),
     ],
 )
