@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from experiments.claims import sign
+from experiments.claims import UNCORRECTED, sign, suggested
 from experiments.figures.findings import effect
 from experiments.runs.tables import finite_or_none, format_value, grouped
 from experiments.sessions.measures import (
@@ -16,6 +16,7 @@ from experiments.sessions.measures import (
     DESPITE,
     EARLY,
     FIRST,
+    INTERFERED,
     LENGTH,
     READ,
     SAVED_EARLY,
@@ -48,6 +49,8 @@ def answer(numbers: Numbers, weights: InWeights | None, config: SessionTests) ->
     adapting = {regime: its for regime, its in numbers.items() if sign(its[ADAPTED]) > 0}
     points = [_adaptation(numbers, adapting, config), *_resistance(numbers, adapting, config)]
     points.append(_savings(adapting, config))
+    if adapting:
+        points.append(_interference(adapting, config))
     if adapting and config.washouts:
         points.append(_shorter(adapting, config))
     points += [_shift(numbers, config), _shift_after(adapting, config)]
@@ -71,7 +74,7 @@ def _verdict(numbers: Numbers, adapting: Numbers, weights: InWeights | None, con
     where = ", ".join(text for _, text in savings)
     return (
         f"**Savings after the washout: {where}. A preparatory shift in FF1: "
-        f"{_tested_shift(numbers, adapting, weights)}. "
+        f"{_tested_shift(numbers, adapting, weights, config)}. "
         f"A shift that outlasts the washout: {left}.**"
     )
 
@@ -96,11 +99,15 @@ def _saved_in_weights(weights: InWeights) -> tuple[bool, str]:
     )
 
 
-def _tested_shift(numbers: Numbers, adapting: Numbers, weights: InWeights | None) -> str:
+def _tested_shift(
+    numbers: Numbers, adapting: Numbers, weights: InWeights | None, config: SessionTests
+) -> str:
     """Whether there is a shift in FF1, with what was tested: its length, or in weights its return in FF2."""
     which, found = "in activity", _any(numbers, (LENGTH,))
     if found and not _any(adapting, (LENGTH,)):
         which += ", but not of networks that are shown to adapt"
+    elif found and all(config.taught(regime) for regime, its in numbers.items() if sign(its[LENGTH]) > 0):
+        which += " of networks that were taught to report the field, and of no others"
     in_activity = f"{_finding(found)} {which} (t test of its length)"
     if weights is None:
         return in_activity
@@ -196,6 +203,20 @@ def _savings(adapting: Numbers, config: SessionTests) -> str:
         f"{_excluded(adapting, SAVED_MAIN)}, in the first trial of FF2 and in trials 2 to {EARLY}."
     )  # fmt: skip
     return f"{text} After as many trials of the opposite field: {_finding(_any(adapting, (DESPITE,)))}."
+
+
+def _interference(adapting: Numbers, config: SessionTests) -> str:
+    """Whether what was learned in one field is in the way of learning its opposite."""
+    entries = {_of((regime,), config): its[INTERFERED] for regime, its in adapting.items()}
+    shown = [f"{_number(entry)} in {name}" for name, entry in entries.items() if sign(entry) > 0]
+    maybe = [f"{_number(entry)} in {name}" for name, entry in entries.items() if suggested(entry) > 0]
+    text = f"Interference in activity, in trials 2 to {EARLY} of the opposite field right after FF1: "
+    text += f"found, {' and '.join(shown)}" if shown else "not found"
+    if maybe:
+        return f"{text}; perhaps {' and '.join(maybe)}, {UNCORRECTED}."
+    return f"{text}." if shown else (
+        f"{text}; the intervals exclude more than {_excluded(adapting, (INTERFERED,))}."
+    )  # fmt: skip
 
 
 def _shorter(adapting: Numbers, config: SessionTests) -> str:

@@ -24,18 +24,21 @@ ERROR, SPEED = REACHING = (
 )  # fmt: skip
 CHANCE: Final = 0.5  # of reading on which side the field was
 (
-    FIRST, ADAPTED, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_EARLY, DESPITE, LENGTH, SHIFT, SHIFT_BEYOND,
-    READ, READ_LATER,
+    FIRST, ADAPTED, AFTER_EFFECT, RESIDUAL, SAVED_FIRST, SAVED_EARLY, INTERFERED, DESPITE, LENGTH, SHIFT,
+    SHIFT_BEYOND, READ, READ_LATER,
 ) = MEASURES = (
     "deviation, first trial of FF1", "adaptation within FF1", "after-effect, first trial of NF2",
     "end of NF2, less NF1", "savings beyond the sham, first trial", "savings beyond the sham, trials 2 to 5",
+    "interference with the opposite field, trials 2 to 5",
     "savings beyond the sham, trials 2 to 5, after the opposite field",
     "length of the shift in FF1, relative to activity in NF1", "shift left in NF2",
     "shift left in NF2, beyond the sham", "side of the field read before go in FF1, less chance",
     "side of the field read before go at the end of NF2, less chance",
 )  # fmt: skip
 # with a test, corrected together
-CLAIMED: Final = (ADAPTED, SAVED_FIRST, SAVED_EARLY, DESPITE, LENGTH, SHIFT_BEYOND, READ, READ_LATER)
+CLAIMED: Final = (
+    ADAPTED, SAVED_FIRST, SAVED_EARLY, INTERFERED, DESPITE, LENGTH, SHIFT_BEYOND, READ, READ_LATER
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,6 +109,7 @@ def network_values(found: Mapping[str, Curves], prepared: Mapping[str, Floats]) 
         RESIDUAL: _end(main["NF2"]) - _end(main["NF1"]),
         SAVED_FIRST: sham["FF2"][:, 0] - main["FF2"][:, 0],
         SAVED_EARLY: _early(sham["FF2"]) - _early(main["FF2"]),
+        INTERFERED: _early(opposed_sham["B"]) - _early(opposed["B"]),
         DESPITE: _early(opposed_sham["FF2"]) - _early(opposed["FF2"]),
         SHIFT: _end(shift["NF2"]),
         SHIFT_BEYOND: _end(shift["NF2"]) - _end(sham_shift["NF2"]),

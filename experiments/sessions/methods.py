@@ -11,6 +11,7 @@ from experiments.sessions.measures import (
     DESPITE,
     EARLY,
     FIRST,
+    INTERFERED,
     LENGTH,
     MEASURES,
     READ,
@@ -47,7 +48,7 @@ loss; in all else they are trained like those of *one field*."""
     return f"""All start from the same {config.networks} networks of {config.units} units, pre-trained on
 single reaches. Training in sessions takes {updates} updates of {config.sessions} sessions per network, by
 backpropagation through all trials of a session. A session draws a curl field of {sizes} or
-{SIZES[-1]:g} N s/m to either side or, in one of {round(1.0 / NULL_SHARE)}, none.\
+{SIZES[-1]:g} N s/m to either side or, in one session in {round(1.0 / NULL_SHARE)}, none.\
 {taught if any(map(config.taught, config.regimes)) else ""}
 
 {table}"""
@@ -102,8 +103,11 @@ def definitions() -> str:
         SAVED_FIRST: "the first trial of FF2 in the sham, where the field is new, less that after a field "
         "in FF1; positive if networks save.",
         SAVED_EARLY: f"the same, mean of trials 2 to {EARLY}, which follow an encounter with the field.",
-        DESPITE: "the same, without NF1 and with the opposite field in place of the washout, for as long; in "
-        "the sham, too.",
+        INTERFERED: "deviation in the opposite field, which follows FF1 at once in sessions without NF1 and "
+        "washout, less the same of the sham, to the side to which that field pushes; positive if what was "
+        "learned in FF1 is in the way. An after-effect that fades in these trials counts as interference.",
+        DESPITE: f"savings in the FF2 of those sessions, mean of trials 2 to {EARLY}; the sham meets the "
+        "opposite field, too.",
         LENGTH: f"change of activity before go ({PREPARATORY_TIME:g} s into the trial; go comes at "
         f"{PROBE_GO:g} s) from the end of NF1 to the end of FF1, mean over targets, as a share of the length "
         "of activity in NF1. It is measured orthogonally to the force axes, along the direction that the "

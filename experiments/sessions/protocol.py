@@ -77,6 +77,10 @@ class SessionTests:
         """Return the name of what networks were trained in, for tables."""
         return regime
 
+    def taught(self, regime: str) -> bool:
+        """Return whether the training in a regime taught more than reaching: to report the field."""
+        return False
+
     def lengths(self) -> dict[str, int]:
         """Return the trials of the blocks of the savings test, in their order."""
         return {name: getattr(self, f"{name.lower()}_trials") for name in ("NF1", "FF1", "NF2", "FF2")}

@@ -38,7 +38,7 @@ def page(
     table = markdown_table(("measure", *networks.values()), rows)
     taught = [f"*{name}*" for regime, name in networks.items() if config.taught(regime)]
     also = f" Some, {' and '.join(taught)}, were at first also taught to report the field." if taught else ""
-    in_weights = "; in weights, if those of `RESULTS.md` do" if weights is not None else ""
+    in_weights = "; in weights, the tests of `RESULTS.md` decide" if weights is not None else ""
     return f"""# Sessions: learning in activity
 
 Networks whose weights stay fixed can still learn in their activity, which they carry from trial to trial. Do

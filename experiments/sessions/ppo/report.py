@@ -111,8 +111,8 @@ hyper-parameters, first learn to reach in {grouped(config.reaching_trials)} tria
 {config.agent.arms} arms. There an episode is a trial, in which memory begins anew:
 *{config.name(UNTRAINED)}*. Copies of them then go through {grouped(config.session_trials)} trials in
 sessions, on {config.arms} arms. There an episode is a session of {TRIALS} trials, through which memory is
-carried, in a curl field of {sizes} or {SIZES[-1]:g} N s/m to either side or, in one of
-{round(1.0 / NULL_SHARE)}, in none. Agents learn after every session of all arms. Gradients go back through
+carried, in a curl field of {sizes} or {SIZES[-1]:g} N s/m to either side or, in one session
+in {round(1.0 / NULL_SHARE)}, in none. Agents learn after every session of all arms. Gradients go back through
 whole sessions, {config.minibatch} in a minibatch; the learning rate is {config.rate:g}.{_rewards(config)}"""
 
 

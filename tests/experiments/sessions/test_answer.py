@@ -17,6 +17,7 @@ from experiments.sessions.measures import (
     AFTER_EFFECT,
     CLAIMED,
     FIRST,
+    INTERFERED,
     LENGTH,
     MEASURES,
     SAVED_EARLY,
@@ -63,8 +64,8 @@ def test_where_savings_and_the_shift_appear_follows_from_the_tests():
     )
     assert ", not found in networks that learn in their activity (no more than" in first
     assert (
-        "A preparatory shift in FF1: found in activity (t test of its length); in weights, its length"
-        in first
+        "A preparatory shift in FF1: found in activity of networks that were taught to report the field, and "
+        "of no others (t test of its length); in weights, its length" in first
     )
     assert "the shift returns in FF2 (1.00 [0.50, 1.50], where 1 is all of it; t test)" in first
     assert first.endswith(
@@ -79,8 +80,11 @@ def test_where_savings_and_the_shift_appear_follows_from_the_tests():
     assert first.endswith("A shift that outlasts the washout: found in neither.**")
     alone = answer(numbers_of(**adapted), None, CONFIG)
     assert "not found in networks that learn in their activity" in alone.splitlines()[0]
-    assert "A preparatory shift in FF1: found in activity (t test of its length). A" in alone
+    assert "and of no others (t test of its length). A" in alone
     assert "weights" not in alone
+    untaught = dataclasses.replace(CONFIG, reading=0.0)
+    alone = answer(numbers_of(**adapted), None, untaught)
+    assert "A preparatory shift in FF1: found in activity (t test of its length). A" in alone
 
 
 @pytest.mark.parametrize("washout", [10_000, 300])
@@ -128,6 +132,20 @@ def test_what_is_not_shown_is_excluded_by_its_interval():
         "not found in any of the networks that adapt; beyond the sham, the intervals exclude more than"
         in text
     )
+
+
+def test_interference_is_told_of_networks_that_adapt():
+    begins = "Interference in activity, in trials 2 to 5 of the opposite field right after FF1: "
+    found = answer(numbers_of(**{ADAPTED: CLEAR, INTERFERED: CLEAR}), None, CONFIG)
+    assert f"{begins}found, 1000 mm [" in found and "] in *one field, reported*." in found
+    entry = numbers_of(**{ADAPTED: CLEAR, INTERFERED: CLEAR})[ADAPTATION][INTERFERED]
+    numbers = numbers_of(**{ADAPTED: CLEAR})
+    numbers[ADAPTATION][INTERFERED] = dataclasses.replace(entry, p_holm=0.2)
+    maybe = answer(numbers, None, CONFIG)
+    assert f"{begins}not found; perhaps 1000 mm [" in maybe and "does not survive the correction." in maybe
+    absent = answer(numbers_of(**{ADAPTED: CLEAR}), None, CONFIG)
+    assert f"{begins}not found; the intervals exclude more than 0.0" in absent
+    assert "Interference" not in answer(numbers_of(**{INTERFERED: CLEAR}), None, CONFIG)
 
 
 def test_networks_that_do_not_adapt_answer_nothing():

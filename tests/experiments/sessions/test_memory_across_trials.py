@@ -16,6 +16,7 @@ from experiments.sessions.measures import (
     ADAPTED,
     AFTER_EFFECT,
     DESPITE,
+    INTERFERED,
     SAVED_EARLY,
     SAVED_FIRST,
     SHIFT_BEYOND,
@@ -142,6 +143,8 @@ def test_planted_savings_are_found():
     assert np.allclose(values[SAVED_FIRST], 6e-3)
     assert np.allclose(values[SAVED_EARLY], 6e-3 * np.mean(0.5 ** np.arange(1, 5)))
     assert np.allclose(values[DESPITE], 0.0, atol=1e-4)
+    learned = 30e-3 * (1 - 0.5**8)  # at the end of FF1, and in the way of its opposite
+    assert np.allclose(values[INTERFERED], learned * np.mean(0.5 ** np.arange(1, 5)))
     assert np.allclose(values[ADAPTED], 30e-3 * (1 - np.mean(0.5 ** np.arange(4, 8))))
     assert np.allclose(values[AFTER_EFFECT], -30e-3 * (1 - 0.5**8))
     assert np.allclose(values[SHIFT_BEYOND], 0.0, atol=0.1)
