@@ -66,6 +66,7 @@ class OutsideAgent:
         settings: Arguments of the class, those left at their defaults included.
         source: SHA-256 of the file that defines it.
         code: Where its code can be read, for the page.
+        recurrent: Whether it has memory that can be carried across trials.
     """
 
     description: str
@@ -73,6 +74,7 @@ class OutsideAgent:
     settings: Settings = field(default_factory=dict)
     source: str | None = None
     code: str | None = None
+    recurrent: bool = False
 
 
 @dataclass(frozen=True)

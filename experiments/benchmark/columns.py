@@ -11,9 +11,10 @@ from experiments.benchmark.verdicts import (
     PER_THOUSAND,
     UNITS,
     Row,
+    fixed,
     savings_test,
 )
-from experiments.runs.tables import MISSING, format_p, markdown_table
+from experiments.runs.tables import MISSING, format_p, grouped, markdown_table
 from savings_gym.arrays import MM, PERCENT
 
 Column = tuple[str, Callable[[Row], str]]
@@ -44,16 +45,11 @@ def number(row: Row, mean: float | None, ci: Any, networks: int, scale: float, d
     """
     if mean is None:
         return MISSING
-    text = _fixed(scale * mean, decimals)
+    text = fixed(scale * mean, decimals)
     low, high = ci
     if low is not None and high is not None:
-        text += f" [{_fixed(scale * low, decimals)}, {_fixed(scale * high, decimals)}]"
+        text += f" [{fixed(scale * low, decimals)}, {fixed(scale * high, decimals)}]"
     return text if networks == row["seeds"] else f"{text} (n = {networks})"
-
-
-def _fixed(value: float, decimals: int) -> str:
-    text = f"{value:.{decimals}f}"
-    return text.removeprefix("-") if float(text) == 0.0 else text
 
 
 def _estimate(key: str, scale: float, decimals: int) -> Callable[[Row], str]:
@@ -75,7 +71,7 @@ def _tested(measure: str, key: str, scale: float, decimals: int) -> Callable[[Ro
 
     def cell(row: Row) -> str:
         value = savings_test(row, measure).get(key)
-        return MISSING if value is None else _fixed(scale * value, decimals)
+        return MISSING if value is None else fixed(scale * value, decimals)
 
     return cell
 
@@ -118,6 +114,11 @@ def _trials_to_reach(row: Row) -> str:
     if trials["reached"] < row["seeds"]:
         return f"{trials['reached']} of {row['seeds']} seeds"
     return f"{trials['median']:.0f}"
+
+
+def _pretraining(row: Row) -> str:
+    cost = row.get("pretraining")
+    return MISSING if cost is None else grouped(round(cost["mean"]))
 
 
 def _channel_force(row: Row) -> str:
@@ -207,6 +208,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
     "Terms: how agents enter FF1, and their exploration noise": (
         AGENT,
+        ("trials of pre-training", _pretraining),
         ("met the criterion", _criterion),
         ("trials of NF1", _estimate("nf1.trials", 1.0, 0)),
         ("noise FF1, first", _estimate("noise.noise_FF1_start", 1.0, 3)),

@@ -159,7 +159,9 @@ def _run(config: Benchmark, stop: StopFlag) -> int:
 def _command(job: Job) -> Command:
     after = None if job.nf1 is None else _label(job, sham=False)
     name = _label(job, job.protocol.sham)
-    return Command(name, ["experiments.benchmark.job", *job_arguments(job)], _log_file(job), after)
+    arguments = ["experiments.benchmark.job", *job_arguments(job)]
+    group = job.agent if is_outside(job.agent) else None  # a class that does not work fails with every seed
+    return Command(name, arguments, _log_file(job), after, group=group)
 
 
 def job_arguments(job: Job) -> list[str]:

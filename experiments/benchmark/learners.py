@@ -40,6 +40,7 @@ from experiments.benchmark.outside import load_agent, load_class, saved_agent
 from experiments.benchmark.protocol import Job
 from experiments.benchmark.returns import Returns
 from experiments.benchmark.state import KEEP_EVERY, JobState
+from experiments.benchmark.values import PRETRAINING
 from experiments.runs.command_line import Stopped, interrupted
 from experiments.runs.folder import PACKAGES, RunFolder
 from experiments.savings.command import run as run_savings
@@ -284,6 +285,7 @@ def _outside(agent: OutsideAgent, job: Job, state: JobState, stopped: Callable[[
         state,
         learn=lambda trials: learn_and_check(learner, env, trials, agent.learner, phases.phase),
         begin_phase=getattr(learner, "reset_optimiser", None),
+        carried=agent.recurrent,
     )
     can_go_on = hasattr(learner, "save")
     phases.run((lambda: {"agent": saved_agent(learner), "env": vars(env)}) if can_go_on else None, stopped)
@@ -335,7 +337,7 @@ def _cost_of_supervised(config: Savings, seconds: float) -> Details:
     details = how_it_went(trials, first_phase.get("met"), {})
     if (whole := summary["wall_time_s"]) > seconds:
         details |= {"wall_time_s": whole, "core_time_s": whole}
-    return details | {"pretraining_trials": updates * pretraining["trials"]}
+    return details | {PRETRAINING: updates * pretraining["trials"]}
 
 
 def _fixed(agent: FixedAgent, job: Job, stopped: Callable[[], bool]) -> Details:

@@ -23,7 +23,8 @@ from savings_gym.task.settings import TRIAL_STEPS
 
 log = logging.getLogger(__name__)
 LOOP_STATE: Final = (  # what a loop knows of a job that is under way
-    "phase_trials", "criterion_met", "_errors", "_recorder", "_times", "_returns", "_updates", "_kept",
+    "phase_trials", "criterion_met", "_errors", "_recorder", "_carried", "_times", "_returns", "_updates",
+    "_kept",
 )  # fmt: skip
 
 
@@ -39,6 +40,7 @@ class PhaseLoop:
         learn: Lets the learner learn from a number of trials; None calls its ``learn``.
         rollout: Trials of every call; None learns until the next probe.
         begin_phase: Called before every phase but the first one.
+        carried: Whether to probe the learner a second time, with memory carried across trials.
 
     Attributes:
         phase_trials: Trials of every phase that is over, by its name.
@@ -55,6 +57,7 @@ class PhaseLoop:
         learn: Callable[[int], object] | None = None,
         rollout: int | None = None,
         begin_phase: Callable[[], object] | None = None,
+        carried: bool = False,
     ) -> None:
         self.learner, self.env, self.job, self.exploration = learner, env, job, exploration
         self.state, self._learn = state, learn or learner.learn
@@ -63,8 +66,11 @@ class PhaseLoop:
         self.criterion_met: bool | None = None
         self._criterion = job.protocol.reach_criterion
         self._errors: list[float] = []
-        self._probe = Probe(env.settings, seed=job.seed)
-        self._recorder = ProbeRecorder(job.seed, self._criterion)
+        self._probes = [Probe(env.settings, seed=job.seed)]
+        self._recorder, self._carried = ProbeRecorder(job.seed, self._criterion), None
+        if carried:
+            self._probes.append(Probe(env.settings, job.seed, job.protocol.carried_trials))
+            self._carried = ProbeRecorder(job.seed, self._criterion)
         self._times = ProbeTimes(job.protocol.schedule(), job.protocol.probe_every)
         self._returns, self._updates, self._kept = Returns(job.seed, job.protocol.probe_every), 0, 0
 
@@ -97,7 +103,7 @@ class PhaseLoop:
             self._updates += 1
             self._returns.extend(self.env.take_returns())
             self._returns.close(self.phase)
-        self._recorder.save(self.job.out)
+        self._recorder.save(self.job.out, carried=self._carried)
         self._returns.save(self.job.out)
 
     def _keep(self, learner_state: Content) -> None:
@@ -108,7 +114,7 @@ class PhaseLoop:
             {
                 **learner_state,
                 "loop": own,
-                "next_numbers": self._probe.next_numbers,
+                "next_numbers": [probe.next_numbers for probe in self._probes],
                 "exploration": exploration,
             },
             first_phase=self._times.index == 0,
@@ -119,7 +125,8 @@ class PhaseLoop:
         if self._times.index == 0:  # of a sham, the later phases are not those of the state
             self._times.schedule = self.job.protocol.schedule()
             self.env.set_schedule(self._times.schedule, restart=False)
-        self._probe.next_numbers = stored["next_numbers"]
+        for probe, numbers in zip(self._probes, stored["next_numbers"], strict=True):
+            probe.next_numbers = numbers
         if self.exploration is not None:
             self.exploration.resume(stored["exploration"])
         set_random_state(stored["random"])
@@ -141,16 +148,21 @@ class PhaseLoop:
             self.exploration.begin(name, first=first)
         if due.trial == 0 and self._begin_phase is not None and not first:
             self._begin_phase()
-        result = self._probe(self.learner, due.phase.field)
-        self._recorder.add(result, name, due.update, due.trial, number)
-        log.info("%s trial %d: %.1f mm", name, due.trial, MM * result.mean("lateral_deviation"))
-        if self._is_last(due, result.mean("endpoint_error")):
+        recorders = [self._recorder] if self._carried is None else [self._recorder, self._carried]
+        errors = []
+        for probe, recorder in zip(self._probes, recorders, strict=True):
+            result = probe(self.learner, due.phase.field)
+            recorder.add(result, name, due.update, due.trial, number)
+            errors.append(result.mean("endpoint_error"))
+            if recorder is self._recorder:
+                log.info("%s trial %d: %.1f mm", name, due.trial, MM * result.mean("lateral_deviation"))
+        if self._is_last(due, errors[0]):
             self.phase_trials[name] = due.trial
             if self.exploration is not None:
                 self.exploration.end(name)
             self._returns.end(name)
-            channel = self._probe.channel(self.learner, self.job.protocol.field)
-            self._recorder.add_channel(channel, name, number)
+            for probe, recorder in zip(self._probes, recorders, strict=True):
+                recorder.add_channel(probe.channel(self.learner, self.job.protocol.field), name, number)
 
     def _is_last(self, due: DueProbe, error: float) -> bool:
         """Whether the phase ends with this probe, as planned or because NF1 has met the criterion."""

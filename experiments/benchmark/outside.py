@@ -61,7 +61,8 @@ class TrialLearner(Protocol):
     The environment that ``make_env(num_envs)`` returns goes through the phases by itself. Two more methods
     are optional. ``save(path)`` and ``load(path)`` write and read a file with all that the agent keeps from
     one call of `learn` to the next, so that a job which was killed goes on; without them it starts over.
-    ``reset_optimiser()`` is called before the first trial of every phase but NF1.
+    ``reset_optimiser()`` is called before the first trial of every phase but NF1. A class with an attribute
+    ``recurrent = True`` is also probed with the memory that `predict` returns carried across trials.
     """
 
     def __init__(self, make_env: MakeVectorEnv, seed: int, **settings: Any) -> None: ...
@@ -260,6 +261,7 @@ def _learner(name: str, cls: Any, content: Mapping[str, Any]) -> OutsideAgent:
         settings=_defaults(cls, ("make_env", "seed")) | settings,
         source=source_digest(cls),
         code=content.get("code"),
+        recurrent=bool(getattr(cls, "recurrent", False)),
     )
 
 

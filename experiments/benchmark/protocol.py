@@ -149,6 +149,8 @@ class Job:
             settings.pop(name, None)
         if settings.get("source") is None:  # of an agent of ours
             settings.pop("source", None)
+        if settings["kind"] == OutsideAgent.__name__ and not settings["recurrent"]:
+            del settings["recurrent"]
         identity = {"agent": self.agent, "seed": self.seed, "protocol": protocol, "settings": settings}
         return dict(json.loads(json.dumps(identity, default=str)))
 

@@ -1,33 +1,37 @@
 """A row of the benchmark from any folder with probe tables, and the check of a row.
 
     python -m experiments.benchmark.row runs/mine --agent mine --out OUT --description "PPO, ..." --code URL
+    python -m experiments.benchmark.row add runs/more experiments/results/benchmark/rows/mine
     python -m experiments.benchmark.row check experiments/results/benchmark/rows/mine/row.json
 
 The first, short for ``row make runs/mine``, makes a row, see `experiments.benchmark.row_file`, of a folder
 that `SavingsCallback`, `ProbeRecorder.save` or a job of the benchmark wrote, or of a folder with one such
 folder per seed. Shams are recognised by their configuration, by folder names that begin with "sham", or given
-with ``--sham``. The second computes every number again from the tables and refuses, by its name, what does
-not agree. ``row make --help`` lists all arguments.
+with ``--sham``. The second adds more seeds of the same agent on the same terms to a row. The third computes
+every number again from the tables and refuses, by its name, what does not agree. ``row make --help`` lists
+all arguments.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from experiments.benchmark.outside import folder_name
-from experiments.benchmark.row_file import KINDS, ROW, check_row, tables_of, write_row
-from experiments.benchmark.row_source import check_seeds_differ, find_folders, known_about
+from experiments.benchmark.row_add import add_seeds
+from experiments.benchmark.row_file import KINDS, ROW, check_row, read_row, tables_of, write_row
+from experiments.benchmark.row_source import TableFolder, check_seeds_differ, find_folders, known_about
 from experiments.runs.command_line import choice, command_main
 from savings_gym.arrays import as_choice
 
 log = logging.getLogger(__name__)
-COMMANDS = MAKE, CHECK = "make", "check"
+COMMANDS = MAKE, ADD, CHECK = "make", "add", "check"
 OUT = Path("runs/rows")
 
 
@@ -61,6 +65,20 @@ class MakeRow:
 
 
 @dataclass(frozen=True)
+class AddSeeds:
+    """Arguments of more seeds."""
+
+    folder: tyro.conf.Positional[Path]
+    """Folder with the probe tables of the new seeds, as for a new row."""
+    row: tyro.conf.Positional[Path]
+    """The row.json that gets them, or its folder."""
+    sham: Path | None = None
+    """Folder like it, of seeds that met no field in FF1."""
+    command: str | None = None
+    """What makes all tables again; by default that of the row, with all seeds."""
+
+
+@dataclass(frozen=True)
 class CheckRow:
     """Arguments of a check."""
 
@@ -70,41 +88,67 @@ class CheckRow:
 
 def make_row(config: MakeRow) -> int:
     """Make a row; return the exit status."""
-    folders = find_folders(config.folder)
-    jobs, shams = ([f for f in folders if f.is_sham is sham] for sham in (False, True))
-    if config.sham is not None:
-        shams += find_folders(config.sham)
-        check_seeds_differ(shams)
-    if not jobs:
-        raise ValueError(f"{config.folder} holds shams only: a row needs seeds that met the field in FF1")
+    jobs, shams = _jobs_and_shams(config.folder, config.sham)
     about = known_about(
         jobs, agent=config.agent, kind=config.kind, description=config.description, code=config.code,
         commit=config.commit, command=config.command,
     )  # fmt: skip
     out = config.out or OUT / folder_name(about.agent)
-    content = write_row(out, about, tables_of(jobs, shams))
-    seeds, steps = len(content["seeds"]), content["control_steps"]
-    log.info("wrote %s: seeds %d, shams %d, control steps %d", out / ROW, seeds, len(shams), steps)
+    if (out / ROW).is_file() and (there := read_row(out / ROW)["agent"]) != about.agent:
+        raise FileExistsError(f"{out} has the row of {there}, not of {about.agent}: choose another --out")
+    _log_written(out / ROW, write_row(out, about, tables_of(jobs, shams)))
+    return 0
+
+
+def add(config: AddSeeds) -> int:
+    """Add seeds to a row; return the exit status."""
+    jobs, shams = _jobs_and_shams(config.folder, config.sham)
+    file = _row_file(config.row)
+    _log_written(file, add_seeds(file, jobs, shams, config.command))
     return 0
 
 
 def check(config: CheckRow) -> int:
     """Check a row; return the exit status."""
-    file = config.file / ROW if config.file.is_dir() else config.file
+    file = _row_file(config.file)
     content = check_row(file)
     log.info("%s: every number of %s follows from its tables", file, content["agent"])
     return 0
 
 
+def _jobs_and_shams(folder: Path, sham: Path | None) -> tuple[list[TableFolder], list[TableFolder]]:
+    """Return the seeds with a field in FF1, and those without."""
+    folders = find_folders(folder)
+    jobs, shams = ([f for f in folders if f.is_sham is its] for its in (False, True))
+    if sham is not None:
+        shams += find_folders(sham)
+        check_seeds_differ(shams)
+    if not jobs:
+        raise ValueError(f"{folder} holds shams only: a row needs seeds that met the field in FF1")
+    return jobs, shams
+
+
+def _row_file(path: Path) -> Path:
+    return path / ROW if path.is_dir() else path
+
+
+def _log_written(file: Path, content: Mapping[str, Any]) -> None:
+    seeds, shams, steps = len(content["seeds"]), len(content["sham_seeds"]), content["control_steps"]
+    log.info("wrote %s: seeds %d, shams %d, control steps %d", file, seeds, shams, steps)
+
+
 Command = (
     Annotated[MakeRow, tyro.conf.subcommand(MAKE, description="Make a row of a folder with probe tables.")]
+    | Annotated[AddSeeds, tyro.conf.subcommand(ADD, description="Add seeds of the same agent to a row.")]
     | Annotated[CheckRow, tyro.conf.subcommand(CHECK, description="Compute every number of a row again.")]
 )
 
 
-def run(config: MakeRow | CheckRow) -> int:
-    """Make or check a row; return the exit status."""
-    return make_row(config) if isinstance(config, MakeRow) else check(config)
+def run(config: MakeRow | AddSeeds | CheckRow) -> int:
+    """Make a row, add to it, or check it; return the exit status."""
+    if isinstance(config, MakeRow):
+        return make_row(config)
+    return add(config) if isinstance(config, AddSeeds) else check(config)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -189,7 +189,9 @@ def read_row(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text())
     except ValueError as error:
-        raise ValueError(f"{file} is not JSON: {error}") from error
+        raise ValueError(
+            f"{file} is not JSON: {error}; expected the {ROW} of a row, or its folder"
+        ) from error
     _check_schema(content, file)
     return dict(content)
 

@@ -10,7 +10,15 @@ from numpy.typing import ArrayLike
 
 from experiments.benchmark.agents import AGENTS, FixedAgent, SupervisedAgent
 from experiments.benchmark.protocol import Job, Protocol, exploration_of
-from experiments.benchmark.values import NOISE, PROBE_FILES, SPEEDS, Values, as_array, seed_values
+from experiments.benchmark.values import (
+    NOISE,
+    PRETRAINING,
+    PROBE_FILES,
+    SPEEDS,
+    Values,
+    as_array,
+    seed_values,
+)
 from experiments.benchmark.verdicts import Row, add_verdicts
 from experiments.runs.command_line import differing_flags
 from savings_gym.files import jsonable
@@ -103,6 +111,8 @@ def statistics(values: Values) -> Row:
         "nf1": _reaching(values),
         "noise": {name: _estimate(as_array(values, name)) for name in NOISE},
     }
+    if PRETRAINING in values:
+        row["pretraining"] = _estimate(as_array(values, PRETRAINING))
     if SPEEDS[0] in values:
         row["speed"] = {name: _estimate(as_array(values, name)) for name in SPEEDS}
     result: Row = jsonable(row)

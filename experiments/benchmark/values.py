@@ -24,6 +24,7 @@ WINDOWED_FROM = 100  # probes of FF1 from which on rates are fitted to windowed 
 PROBE_FILES = {"reset": PROBES, "carried": PROBES_CARRIED}  # by what happens to memory between trials
 LATERAL, SPEED = "lateral_deviation", "peak_speed"
 SPEEDS = ("ff1_speed", "ff2_speed", "sham_ff2_speed")  # of the first probe of a phase; older rows have none
+PRETRAINING = "pretraining_trials"  # per network, before NF1; rows without pre-training have none
 NF1_END = ("nf1_trials", "criterion_met", "criterion_probes")
 NOISE = tuple(f"noise_{phase}_{when}" for phase in PHASES for when in ("start", "end"))
 
@@ -178,8 +179,11 @@ def _channel_force(jobs: Sequence[Finished], memory: str) -> dict[str, list[Any]
 
 
 def _from_records(jobs: Sequence[Finished], seeds: int) -> dict[str, list[Any]]:
-    """How NF1 ended, and the exploration noise of every phase, as recorded by the jobs of n seeds."""
-    columns: dict[str, list[Any]] = {name: [] for name in (*NF1_END, *NOISE)}
+    """What came before NF1, how it ended, and the noise of every phase, as the jobs of n seeds recorded."""
+    names = (*NF1_END, *NOISE)
+    if any(PRETRAINING in (job.record or {}) for job in jobs):
+        names = (PRETRAINING, *names)
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     for job in jobs:
         record = job.record or {}
         nf1, noise = record.get("nf1") or {}, record.get("exploration") or {}
@@ -187,6 +191,7 @@ def _from_records(jobs: Sequence[Finished], seeds: int) -> dict[str, list[Any]]:
         if probes is None:
             probes = record.get("identity", {}).get("protocol", {}).get("criterion_probes")
         entry: dict[str, Any] = {"nf1_trials": nf1.get("trials"), "criterion_met": met}
+        entry[PRETRAINING] = record.get(PRETRAINING)
         entry["criterion_probes"] = None if met is None else probes
         entry |= {name: noise.get(name.removeprefix("noise_")) for name in NOISE}
         for name, column in columns.items():

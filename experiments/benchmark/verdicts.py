@@ -130,12 +130,18 @@ def deviation(test: Row) -> float | None:
     return float(abs(mean / t) * math.sqrt(test["networks"]))
 
 
+def fixed(value: float, decimals: int) -> str:
+    """Return a number with a number of decimals, and no minus before a zero."""
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0.0 else text
+
+
 def _measured(row: Row, name: str) -> str:
     """Value, interval, n and corrected p of a test, and what it leaves open."""
     test, (scale, decimals, unit) = savings_test(row, name), UNITS[name]
     if test["p"] is None:
         return f"not measured (n = {test['networks']})"
-    mean, low, high = (f"{scale * x:.{decimals}f}" for x in (test["mean"], *test["ci"]))
+    mean, low, high = (fixed(scale * x, decimals) for x in (test["mean"], *test["ci"]))
     text = f"{mean}{unit} ({low} to {high}; n = {test['networks']}; corrected p {format_p(test['p_holm'])})"
     if _direction(test):
         return text
@@ -149,8 +155,9 @@ def _measured(row: Row, name: str) -> str:
             f"more than {MOST_NETWORKS}" if its is None else str(its) for its in (seeds, test["most_seeds"])
         )
         excluded = test["ci"][1] < wanted
+        fitted = test["networks"] < row["seeds"]
         notes.append(
-            f"savings of {effect} or more are excluded"
+            f"savings of {effect} or more are excluded{' among the seeds with a rate' if fitted else ''}"
             if excluded
             else f"inconclusive; {number} seeds would be needed to detect {effect}, or {most} if the SD is "
             "at its upper 80 % limit"

@@ -30,6 +30,8 @@ class Command:
         log_file: File for its output.
         after: Name of the command that must have ended first, if that is among those to run.
         prepare: Called in this process right before the command starts.
+        group: Name of commands that will all fail if the first one does: once one of them has failed with
+            an error, and none has succeeded, the others are not started. None is no group.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Command:
     log_file: Path
     after: str | None = None
     prepare: Callable[[], object] | None = None
+    group: str | None = None
 
 
 def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[], bool]) -> dict[str, int]:
@@ -48,6 +51,7 @@ def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[]
         stopped: Called all the time; True ends the commands that run.
     """
     waiting, failed, last_line = list(commands), {}, time.monotonic()
+    works: dict[str | None, bool] = {None: True}  # whether any command of a group has succeeded
     running: dict[subprocess.Popen[bytes], tuple[Command, float]] = {}
     try:
         while (waiting or running) and not stopped():
@@ -66,11 +70,16 @@ def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[]
             time.sleep(POLL)
             for process in [process for process in running if process.poll() is not None]:
                 command, began = running.pop(process)
-                if process.returncode:
-                    failed[command.name] = process.returncode
-                state = "FAILED" if process.returncode else "finished"
-                left, minutes = len(waiting) + len(running), (time.monotonic() - began) / 60
-                log.info("%s: %s, %.1f min (%d to go)", state, command.name, minutes, left)
+                status, minutes = process.returncode, (time.monotonic() - began) / 60
+                works[command.group] = works.get(command.group, False) or status == 0
+                if status:
+                    failed[command.name] = status
+                    log.error("FAILED: %s, %.1f min: %s", command.name, minutes, _last_line(command.log_file))
+                if status > 0 and not works[command.group]:
+                    waiting = _without(waiting, command.group)
+                if not status:
+                    left = len(waiting) + len(running)
+                    log.info("finished: %s, %.1f min (%d to go)", command.name, minutes, left)
             if time.monotonic() - last_line >= LINE_EVERY:
                 last_line = time.monotonic()
                 for command, _ in running.values():
@@ -78,6 +87,14 @@ def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[]
     finally:
         _end(list(running))
     return failed
+
+
+def _without(waiting: list[Command], group: str | None) -> list[Command]:
+    """Return the commands that are not of a group, and say that the others are not started."""
+    left = [command for command in waiting if command.group != group]
+    if len(left) < len(waiting):
+        log.error("not started: %d more of %s, whose first has failed", len(waiting) - len(left), group)
+    return left
 
 
 def _start(command: Command) -> subprocess.Popen[bytes]:

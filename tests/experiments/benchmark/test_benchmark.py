@@ -316,7 +316,7 @@ def test_a_sham_differs_from_its_job_from_ff1_on(plain):
     page = render(content | {"rows": table_rows([real, sham])})
     assert "NF1 ends when 2 probes in a row" in page and "stays as it was at the end of NF1" in page
     noise = real.record["exploration"]["FF2_end"]
-    assert f"| plain-ppo | 1 of 1 | 8 | {noise:.3f} | {noise:.3f} | {noise:.3f} | {noise:.3f} |" in page
+    assert f"| plain-ppo | - | 1 of 1 | 8 | {noise:.3f} | {noise:.3f} | {noise:.3f} | {noise:.3f} |" in page
     assert "--no-sham" not in row["command"] and "--protocol.criterion 1.0" in row["command"]
 
 

@@ -16,6 +16,7 @@ import tyro
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 import experiments
+from experiments.benchmark import command as benchmark_command
 from experiments.benchmark import job as benchmark_job
 from experiments.benchmark.agents import AGENTS, Sb3Agent
 from experiments.benchmark.command import PRESETS, Benchmark, job_arguments
@@ -24,6 +25,7 @@ from experiments.benchmark.learners import make_model
 from experiments.benchmark.outside import find_agent, folder_name
 from experiments.benchmark.protocol import Job, Protocol
 from experiments.benchmark.row_file import check_row
+from experiments.benchmark.rows import table_rows
 from experiments.examples.cleanrl_style_ppo import PPO
 
 CHECKOUT = Path(experiments.__file__).resolve().parents[1]
@@ -304,6 +306,48 @@ def test_a_benchmark_from_outside_the_checkout_makes_a_row_and_a_page(place):
     assert "The exploration of mine.py:Learner is the agent's own" in page
     record = json.loads((place / "out" / "mine.py-Learner" / "seed-0" / "job.json").read_text())
     assert record["identity"]["settings"]["settings"] == {"arms": 4, "surplus": 0}
+
+
+BROKEN = """
+class Learner:
+    def __init__(self, make_env, seed):
+        self.envs = make_env(4)
+    def learn(self, trials): ...
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        raise RuntimeError("a layer of the wrong size")
+"""
+
+
+def test_an_agent_that_does_not_work_is_given_up_with_its_first_job(place, monkeypatch, caplog):
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    (place / "wrong.py").write_text(BROKEN)
+    command = ["--agent", "wrong.py:Learner", "--out=out", "--jobs=1", "--protocol.nf1=8"]
+    assert benchmark_command.main(command) == 1
+    assert "FAILED: wrong.py:Learner seed 0" in caplog.text and "a layer of the wrong size" in caplog.text
+    assert "not started: 19 more of wrong.py:Learner, whose first has failed" in caplog.text
+    assert [file.name for file in (place / "out" / "wrong.py-Learner").glob("*.log")] == ["seed-0.log"]
+
+
+REMEMBERS = """
+    recurrent = True
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        state = np.zeros((len(observation), 1)) if state is None else state
+        return np.repeat(0.01 * np.minimum(state, 50.0), 6, axis=1), state + 1.0
+"""
+
+
+def test_memory_of_a_class_that_says_so_is_probed_across_trials(place):
+    (place / "remembers.py").write_text(AGENT.partition("    def predict")[0] + REMEMBERS)
+    job = Job("remembers.py:Learner", 0, place / "job", TINY)
+    assert job.identity()["settings"]["recurrent"] is True
+    benchmark_job.run(job)
+    reset, carried = (pd.read_parquet(job.out / f"probes{end}.parquet") for end in ("", "_carried"))
+    keys = ["phase", "update", "trial", "network", "target"]
+    pd.testing.assert_frame_equal(reset[keys], carried[keys])
+    assert not np.allclose(reset["endpoint_error"], carried["endpoint_error"])
+    rows = table_rows([job])
+    assert [row["memory"] for row in rows] == ["reset", "carried"]
 
 
 def test_the_example_of_the_documentation_fits_every_preset():

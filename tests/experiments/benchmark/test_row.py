@@ -170,6 +170,39 @@ def test_numbers_may_differ_by_what_another_machine_rounds(file):
     check_row(file)
 
 
+def test_a_row_that_grows_is_the_row_made_at_once(runs, file, tmp_path):
+    parts, out = (tmp_path / "first", tmp_path / "second"), tmp_path / "grown"
+    for seed, part in ((1, 1), (0, 0), (2, 1)):
+        for name in (f"seed-{seed}", f"sham-seed-{seed}"):
+            shutil.copytree(runs / name, parts[part] / name)
+    made = "python mine.py --seeds 0"
+    assert row.main([str(parts[0]), "--agent", "mine", "--out", str(out), "--command", made, *TOLD]) == 0
+    assert row.main(["add", str(parts[1]), str(out)]) == 0
+    grown, whole = check_row(out / "row.json"), check_row(file)
+    assert grown.pop("command") == "python mine.py --seeds 0 1 2" and whole.pop("command") is None
+    assert grown == whole  # the digests of the tables included
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (None, "the row has seed 0 already"),
+        ({"hyperparameters": {"gamma": 0.9}}, "hyper_parameters.gamma is None, that of the new seeds 0.9"),
+    ],
+)
+def test_seeds_that_do_not_belong_to_a_row_are_refused(change, message, file, tmp_path, caplog):
+    write_run(tmp_path / "more", 0 if change is None else 4, config=change)
+    before = {part.name: part.read_bytes() for part in file.parent.iterdir()}
+    assert row.main(["add", str(tmp_path / "more"), str(file)]) == 2 and message in caplog.text
+    assert before == {part.name: part.read_bytes() for part in file.parent.iterdir()}
+
+
+def test_a_row_does_not_replace_that_of_another_agent(runs, file, caplog):
+    again = [str(runs), "--out", str(file.parent), *TOLD]
+    assert row.main([*again, "--agent", "other"]) == 2 and "has the row of mine, not of other" in caplog.text
+    assert row.main([*again, "--agent", "mine"]) == 0
+
+
 def test_shams_are_known_by_their_schedule_or_given(tmp_path):
     phases = four_phase(nf1=8, ff1=8, nf2=8, ff2=8)
     for name, b in (("a", 8.0), ("b", 0.0)):
@@ -185,7 +218,7 @@ def test_shams_are_known_by_their_schedule_or_given(tmp_path):
     assert content["seeds"] == content["sham_seeds"] == [0]
     write_run(tmp_path / "one", 4)
     write_run(tmp_path / "other", 4, sham=True)
-    command = [str(tmp_path / "one"), "--sham", str(tmp_path / "other"), "--agent", "mine"]
+    command = [str(tmp_path / "one"), "--sham", str(tmp_path / "other"), "--agent", "PPO"]
     assert row.main([*command, "--out", str(out), *TOLD]) == 0
     assert check_row(out / "row.json")["sham_seeds"] == [4]
 
@@ -207,7 +240,9 @@ def test_what_a_row_cannot_be_made_of_is_refused(arguments, message, runs, tmp_p
     assert not (tmp_path / "runs" / "rows").exists()
 
 
-@pytest.mark.parametrize(("word", "listed"), [("chek", "make, check"), ("make", "--kind {learner,pre-tr")])
+@pytest.mark.parametrize(
+    ("word", "listed"), [("chek", "make, add, check"), ("make", "--kind {learner,pre-tr")]
+)
 def test_commands_and_arguments_that_do_not_exist_are_answered_with_those_that_do(word, listed, capsys):
     with pytest.raises(SystemExit) as end:
         row.main([word, "runs", "--kin", "x"])

@@ -319,6 +319,21 @@ def test_commands_run_in_order_and_failures_are_named(tmp_path, caplog):
     assert "No module named no_such_module" in (tmp_path / "wrong.log").read_text()
 
 
+def test_a_group_whose_first_command_fails_is_not_tried_again(tmp_path, caplog):
+    def command(name, group, after=None, works=False):
+        module = ["calendar", "2026"] if works else ["no_such_module"]
+        return Command(name, module, tmp_path / f"{name}.log", after, group=group)
+
+    commands = [
+        command("bad one", "bad"), command("bad two", "bad"), command("bad sham", "bad", "bad two"),
+        command("good one", "good", works=True), command("good two", "good"), command("good three", "good"),
+    ]  # fmt: skip
+    failed = run_side_by_side(commands, 1, lambda: False)
+    assert list(failed) == ["bad one", "good two", "good three"]
+    assert "not started: 2 more of bad, whose first has failed" in caplog.text
+    assert "FAILED: bad one, 0.0 min: " in caplog.text and "No module named no_such_module" in caplog.text
+
+
 def test_a_command_that_cannot_start_does_not_stop_the_others(tmp_path, caplog):
     def fail():
         raise ValueError("a damaged file")
