@@ -24,6 +24,7 @@ QUESTIONS: Final = {  # that the figures answer
     "relation": "Do networks that retain more of the shift show more savings?",
     "latent": "Where do trajectories lie, and does familiar activity serve the learned task?",
     "controls": "Is it memory of the field, or practice? Does the length of baseline or washout matter?",
+    "timing": "When in the reach do savings arise, and is the arm stiffer in it?",
     "factors": "Which parts of the protocol decide whether a displacement stays?",
 }
 CAPTIONS: Final = {
@@ -119,6 +120,15 @@ CAPTIONS: Final = {
         "Conditions with the number of their networks. **a**, initial savings, and **b**, rate savings, "
         "against what the legend names; **c**, activity in NF2 along the main run's shift. Means with 95 % "
         "intervals; arrows: the interval goes on beyond the axis."
+    ),
+    "timing": (
+        "Networks after washout, in the first reach of FF2, without learning, and those of the sham. **a**, "
+        "deviation over the trial, to the side to which the field pushes. **b**, how much nearer to the line "
+        "the hand is than the sham's: in the learned field, in its opposite, and without a field, where "
+        "nearer means further to the side against the learned field. **c**, co-contraction. **d**, how far a "
+        "push across the reach of 1 N, 0.15 s after the cue is seen and for 0.1 s, moves the hand of every "
+        f"network at most. Grey lines: go, and the step in which the cue is seen. {NETWORKS} Bands: 95 % t "
+        "intervals."
     ),
     "factors": (
         "Conditions that differ from the main run in one thing (`pretrained-quarter` in two, see its "

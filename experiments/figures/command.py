@@ -53,6 +53,7 @@ from experiments.figures.runs import (
     stored,
 )
 from experiments.figures.size import size
+from experiments.figures.timing import timing
 from experiments.runs.command_line import choice, choices, command_text, interrupted, preset_main
 from experiments.runs.folder import versions
 from experiments.savings.config import PRESETS as RUN_PRESETS
@@ -78,6 +79,7 @@ FIGURES: dict[str, Figure] = {
     "relation": relation,
     "latent": latent,
     "controls": controls,
+    "timing": timing,
     "factors": factors,
 }
 NEEDS = {  # kinds of runs from which a figure is drawn; figures that are not listed need the main run alone
@@ -90,6 +92,7 @@ NEEDS = {  # kinds of runs from which a figure is drawn; figures that are not li
     "preparatory": (MAIN, SHAM),
     "latent": (MAIN, SHAM),
     "controls": (MAIN, CONTROL),
+    "timing": (MAIN, SHAM),
     "factors": (MAIN, SHAM, CONTROL),
 }
 PRESET_NAMES = ("quick", "paper", "smoke")

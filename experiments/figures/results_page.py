@@ -88,7 +88,8 @@ class ResultsPage:
     quick: Path | None = None
     """Run folder of ``make savings`` that is to be committed."""
     drop_added: bool = False
-    """Let --take drop runs that were added one by one (``figures.condition``, ``figures.more_networks``)."""
+    """Let --take drop runs that were added one by one (``figures.condition``, ``figures.more_networks``,
+    ``figures.few_networks``)."""
 
 
 def take(source: Path, results: Path = RESULTS, drop_added: bool = False) -> list[Path]:
@@ -301,7 +302,8 @@ def _section(name: str, findings: Findings | None, index: dict[str, Any], record
         lines += [f"![{path.stem.replace('_', ' ')}](results/figures/{path.name})", CAPTIONS[path.stem]]
     lines += [_folded(heading, table) for heading, table in findings.tables.items()]
     kinds = NEEDS.get(name, (MAIN,)) + ((FACTOR,) if name == "factors" else ())
-    runs = [row for row in index["runs"] if row["kind"] in kinds]
+    of_few = [row for row in index["runs"] if row.get("figure") == name]
+    runs = of_few or [row for row in index["runs"] if row["kind"] in kinds]
     if "units" in findings.networks:
         runs = [row for row in runs if row["units"] in findings.networks["units"]]
     seconds = f" ({record['seconds']:.0f} s after the runs)" if "seconds" in record else ""

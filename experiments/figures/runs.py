@@ -29,8 +29,8 @@ from experiments.savings.shared_phases import begin_from
 from experiments.stored.runs import StoredRuns, pretraining
 
 log = logging.getLogger(__name__)
-MAIN, SHAM, SIZE, SIZE_SHAM, CONTROL, FACTOR = KINDS = (
-    "main", "sham", "size", "size-sham", "control", "factor",
+MAIN, SHAM, SIZE, SIZE_SHAM, CONTROL, FACTOR, FEW = KINDS = (
+    "main", "sham", "size", "size-sham", "control", "factor", "few",
 )  # fmt: skip
 
 
@@ -40,8 +40,9 @@ class PlannedRun:
 
     Attributes:
         name: Name of its folder in ``runs/``, such as main, units-32, units-32-sham.
-        kind: main, sham (of the main run), size, size-sham (of a run of another size), control, or factor
-            (a control that was added to the figure of factors alone).
+        kind: main, sham (of the main run), size, size-sham (of a run of another size), control, factor (a
+            control that was added to the figure of factors alone), or few (a run of a few networks that was
+            added for one figure).
         config: Its arguments.
         begins_as: Folder of the run whose first phases are also its own, and are taken over.
     """

@@ -51,7 +51,8 @@ def test_a_relaxed_arm_cannot_tell_in_the_hold():
     """Nothing is denied of measures that stand on their floor."""
     relaxed, stiff = (explanations(rows(hold=share * RELAXED * FLOOR), FLOOR) for share in (0.9, 1.1))
     assert (
-        "not shown; stiffness in the reach was not measured, nor anything while the field acts. "
+        "not shown here; stiffness of the moving hand and co-contraction in the field are in "
+        "[timing](#timing). "
         "After NF2, co-contraction" in relaxed
     )
     assert "of 15 N" in relaxed and "say little" in relaxed and "neither" not in relaxed
