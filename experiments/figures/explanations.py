@@ -72,8 +72,8 @@ def _stiffness(main: Row, floor: float | None) -> str:
         return (
             "A stiffer arm: not shown here; stiffness of the moving hand and co-contraction in the field are "
             "in [timing](#timing). After NF2, co-contraction in reaches is not measurably larger than after "
-            f"practice alone ({reach}{whole}). The other measures say little, since the held arm is as good as relaxed "
-            "([muscles](#muscles))."
+            f"practice alone ({reach}{whole}). The other measures say little, since the held arm is as good "
+            "as relaxed ([muscles](#muscles))."
         )
     if not more:
         return (

@@ -4,8 +4,9 @@
     python -m experiments.share.card MINE.safetensors --run RUN --sham SHAM --weights --out runs/hub
 
 A card is OUT/NAME/README.md with its picture. All its numbers are measured in the file, or come from runs
-that started from it: the named ones, or, for files that ship, those of the repository's figures. With
-``--weights`` the folder holds the file and a manifest, too, for ``hf upload OWNER/NAME OUT/NAME``.
+that started from it: the named ones, or, for files that ship, those of the repository's figures or of its
+benchmark. With ``--weights`` the folder holds the file and a manifest, too, for
+``hf upload OWNER/NAME OUT/NAME``.
 huggingface_hub comes with ``pip install 'savings_gym[hub]'``.
 """
 
@@ -30,6 +31,7 @@ from experiments.share.measures import (
     Reaches,
     probe_networks,
     reach_metrics,
+    row_metrics,
     run_metrics,
     shown_metrics,
 )
@@ -97,7 +99,7 @@ def card_files(path: Path, config: Card) -> dict[str, bytes]:
     if config.run is not None:
         saved = run_metrics(path, config.run, config.sham)
     else:
-        saved = shown_metrics(path)
+        saved = shown_metrics(path) or row_metrics(path)
     reaches = probe_networks(path)
     metrics = reach_metrics(path, reaches) + saved
     text = f"---\n{front_matter(path, metrics)}\n---\n\n{body(path, metrics, command(path, config))}"

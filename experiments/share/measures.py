@@ -15,7 +15,7 @@ from agents.supervised.checkpoints import actuation_of, delays_of, load_ensemble
 from agents.supervised.networks import Ensemble
 from agents.supervised.policy import NetworkPolicy
 from experiments import study
-from experiments.savings.config import ROOT, command
+from experiments.savings.config import FOR_ENVIRONMENTS, ROOT, command
 from experiments.savings.pretrain import as_stored
 from experiments.savings.shared_phases import stored_arguments
 from experiments.stored.runs import RunFolder
@@ -30,6 +30,9 @@ from savings_gym.probes.probe import Probe
 from savings_gym.task.settings import TRIAL_STEPS, Delays
 
 RESULTS: Final = ROOT / "experiments" / "results" / "figures"  # numbers of the runs that figures show
+ROWS: Final = {  # row of the benchmark whose networks started from a file
+    FOR_ENVIRONMENTS: ROOT / "experiments" / "results" / "benchmark" / "rows" / "supervised" / "row.json",
+}
 FIELDS: Final[dict[str, Field]] = {"NullFieldReach-v0": NullField(), "ForceFieldReach-v0": CurlField(8.0)}
 TRIALS: Final = 32  # of every network, for its return
 SEED: Final = 0
@@ -218,6 +221,30 @@ def shown_metrics(path: Path, results: Path = RESULTS) -> list[Metric]:
         for kind, ending, name in names
         if (found := quantities.get(name)) is not None and found["value"] is not None
     ]
+
+
+def row_metrics(path: Path) -> list[Metric]:
+    """Return what the networks in a file saved in the benchmark, beyond the sham, too.
+
+    Args:
+        path: Weights file; one that no row of `ROWS` started from gives an empty list.
+    """
+    rows = [row for file, row in ROWS.items() if (ROOT / file).resolve() == path.resolve()]
+    metrics = []
+    for file in rows:
+        row = _read_json(file)
+        numbers, runs = row["results"]["reset"]["statistics"], (row["command"],)
+        ratio = numbers["rate_savings"]
+        saved = [
+            ("initial", WITHIN, numbers["initial_savings"]),
+            ("rate", WITHIN, ratio | {"mean": ratio["ratio"], "ci": ratio["ratio_ci"]}),
+            ("initial", BEYOND_SHAM, numbers["against_sham"]["initial"]),
+        ]
+        for kind, ending, its in saved:
+            scale = MM if kind == "initial" else 1.0
+            interval = [scale * end for end in its["ci"]]
+            metrics.append(_saved(kind, ending, scale * its["mean"], interval, its["networks"], runs))
+    return metrics
 
 
 def _read_json(path: Path) -> dict[str, Any]:

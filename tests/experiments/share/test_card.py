@@ -20,14 +20,15 @@ from agents.supervised.checkpoints import load_ensemble, read_metadata, save_ens
 from agents.supervised.networks import make_ensemble
 from agents.supervised.policy import mujoco_probe
 from agents.supervised.reaches import centre_out_targets
-from experiments.savings.config import PRESETS, identity
+from experiments.benchmark.row_file import check_row
+from experiments.savings.config import FOR_ENVIRONMENTS, PRESETS, identity
 from experiments.savings.phases import PhaseChanges
 from experiments.savings.pretrain import PRESETS as PRETRAINING_PRESETS
 from experiments.savings.pretrain import Pretraining, stored
 from experiments.share.card import Card, command, main
 from experiments.share.card_text import OLDER_ARM, pretraining_command
 from experiments.share.loading import PRETRAINED, load_agent, shipped_agents
-from experiments.share.measures import RESULTS, shown_metrics
+from experiments.share.measures import RESULTS, ROWS, row_metrics, shown_metrics
 from experiments.study import INITIAL_SAVINGS
 from savings_gym import CurlField
 from savings_gym.files import CONFIG, PROBES, SUMMARY, write_json, write_table
@@ -195,6 +196,17 @@ def test_the_card_of_the_main_networks_tells_the_savings_of_the_page():
     quantities = json.loads((RESULTS / "learning.json").read_text())["quantities"]
     (quantity,) = [each for each in quantities if each["name"] == INITIAL_SAVINGS]
     assert (saved.metric_value, low, high) == pytest.approx((quantity["value"], *quantity["ci"]), rel=1e-3)
+
+
+def test_the_card_of_the_networks_of_the_benchmark_tells_the_savings_of_its_row():
+    found = metrics_of(CARDS / "gru128" / "README.md")
+    row = check_row(ROWS[FOR_ENVIRONMENTS])["results"]["reset"]["statistics"]
+    beyond, ratio = row["against_sham"]["initial"], row["rate_savings"]
+    saved, rate = (found["SavingsReach-v0", key] for key in ("initial_savings_beyond_sham", "rate_ratio"))
+    assert saved.metric_value == pytest.approx(1e3 * beyond["mean"], rel=1e-3)
+    assert saved.metric_args["interval_95"] == pytest.approx([1e3 * end for end in beyond["ci"]], rel=1e-3)
+    assert (rate.metric_value, rate.metric_args["n"]) == (pytest.approx(ratio["ratio"], rel=1e-3), 8)
+    assert row_metrics(PRETRAINED / "gru32-paper.safetensors") == []
 
 
 def test_every_run_that_the_figures_show_is_found():
