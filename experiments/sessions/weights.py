@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from agents.supervised.reaches import STUDY_DELAYS
-from experiments.claims import cell
+from experiments.claims import cell, opposite
 from experiments.figures import practice
 from experiments.figures.by_size import at
 from experiments.figures.findings import Findings
@@ -18,12 +18,16 @@ from experiments.figures.runs import MAIN
 from experiments.runs.tables import grouped, markdown_table
 from experiments.savings.config import FOR_ENVIRONMENTS
 from experiments.sessions.config import Sessions
-from experiments.sessions.measures import LENGTH, SAVED_FIRST, SHIFT, SHIFT_BEYOND
-from experiments.study import SHIFT_FF2, SHIFT_NF2, Quantity
+from experiments.sessions.measures import AFTER_EFFECT, LENGTH, RESIDUAL, SAVED_FIRST, SHIFT, SHIFT_BEYOND
+from experiments.study import AFTER_EFFECT as AFTER
+from experiments.study import INITIAL_FF1, SHIFT_FF2, SHIFT_NF2, Quantity
+from experiments.study import RESIDUAL as LESS_NF2
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import N_TARGETS, Delays
 
+MET: Final = "deviation, first test in FF1"
 AGAIN: Final = "shift in FF2"
+REVERSED: Final = (RESIDUAL,)  # what a figure has as NF1 less NF2
 UPPER_BOUND: Final = (  # see `experiments.figures.practice`
     "an upper bound: the axis comes from the main run's own FF1, whose drift NF2 shares"
 )
@@ -51,6 +55,9 @@ def sources(units: int) -> dict[str, tuple[str, str]]:
         units: Of the networks of the main run.
     """
     return {
+        MET: ("learning", INITIAL_FF1),
+        AFTER_EFFECT: ("behaviour", AFTER),
+        RESIDUAL: ("behaviour", LESS_NF2),
         SAVED_FIRST: ("practice", at(practice.SAVED, units)),
         LENGTH: ("preparatory", f"{SHIFT_LENGTH} / mean activity of NF1"),
         AGAIN: ("preparatory", SHIFT_FF2),
@@ -71,6 +78,7 @@ def learned_in_weights(results: Path) -> InWeights | None:
         wanted = sources(main["units"])
         stored = {figure: Findings.load(results, figure).by_name for figure in dict(wanted.values())}
         measures = {measure: stored[figure][name] for measure, (figure, name) in wanted.items()}
+        measures |= {measure: opposite(measures[measure]) for measure in REVERSED}
     except (FileNotFoundError, KeyError):
         return None
     return InWeights(measures, main["updates"][PHASES.index("NF2")])
@@ -98,7 +106,9 @@ Networks whose memory is reset in every trial and whose recurrent weights learn 
 four phases of `experiments.savings`; from the page of all results, `RESULTS.md`, whose tests decide what is
 bold. They are other networks: {networks} of the study's protocol, which {_seen(STUDY_DELAYS)}. Those
 of the sessions, {config.networks}{trained_for}, {_seen(config.delays)}. Their washouts differ, too. So
-more than the place of memory differs. The length of the shift is that of a vector here, never
+more than the place of memory differs. How much of the field they compensate is on the page of
+[results](../../RESULTS.md#channel), how they learn opposite fields in turn on that of
+[protocols](../protocols/README.md#interference). The length of the shift is that of a vector here, never
 negative and without a test; its return in FF2, where 1 is all of it, shows that it is not
 chance. What is left of it beyond the sham is {UPPER_BOUND}.
 

@@ -29,7 +29,14 @@ from experiments.sessions.methods import definitions, limits, training
 from experiments.sessions.protocol import UNTRAINED
 from experiments.sessions.report import page
 from experiments.sessions.washouts import SAVED, washout_claims, washout_measures
-from experiments.sessions.weights import AGAIN, InWeights, beside_weights, learned_in_weights, sources
+from experiments.sessions.weights import (
+    AGAIN,
+    REVERSED,
+    InWeights,
+    beside_weights,
+    learned_in_weights,
+    sources,
+)
 from experiments.study import Quantity
 
 CONFIG = Sessions()
@@ -183,7 +190,8 @@ def test_learning_in_weights_stands_beside_it_once_its_figures_are_there(tmp_pat
     text = beside_weights(learned_in_weights(tmp_path), CONFIG)
     assert "| washout | 3 000 updates of 8 reaches | 40 |" in text
     for number, measure in enumerate(sources(128)):
-        assert f"| {measure} | {format_value(float(number), (-1.0, 9.0), 'mm')} | 40 |" in text
+        value, ci = (-float(number), (-9.0, 1.0)) if measure in REVERSED else (float(number), (-1.0, 9.0))
+        assert f"| {measure} | {format_value(value, ci, 'mm')} | 40 |" in text
     assert "40 of the study's protocol, which see the hand 60 ms and the cue 70 ms late" in text
     assert "8, pre-trained for the delays of the environments, see hand and cue 70 ms late" in text
 
