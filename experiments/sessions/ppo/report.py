@@ -20,8 +20,8 @@ from savings_gym.arrays import Floats
 from savings_gym.task.session import NULL_SHARE, SIZES
 
 LIMITS: Final = (
-    "Training in sessions took {trials} trials; whether more would teach agents to adapt is not tested. "
-    "Networks that learned by gradients are not shown to adapt either, unless they were also taught to "
+    "Training in sessions took {trials} trials, in {rollouts} rollouts; whether more would teach agents to "
+    "adapt is not tested. Networks that learned by gradients are not shown to adapt either, unless they were also taught to "
     "report the field ([page](../sessions/README.md))."
 )
 COLUMNS: Final = {ERROR: "endpoint_error", SPEED: "peak_speed"}
@@ -71,7 +71,7 @@ through the arm. Command: `{command}`
 
 {_of_agents(answer(numbers, None, config))}
 
-{LIMITS.format(trials=grouped(config.session_trials))}
+{LIMITS.format(trials=grouped(config.session_trials), rollouts=_rollouts(config))}
 
 An effect is *found* if its test, a t test over the {config.networks} agents, tells it from 0 after the
 correction named below. Values are means over agents with 95 % t intervals.
@@ -101,6 +101,11 @@ reach.
 
 {definitions()}
 {washout_section(numbers, names, config.washouts)}"""
+
+
+def _rollouts(config: SessionsPpo) -> int:
+    """How often agents learn in sessions: after a session of all arms."""
+    return config.session_trials // (config.arms * TRIALS)
 
 
 def _training(config: SessionsPpo) -> str:
