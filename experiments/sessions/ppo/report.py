@@ -21,8 +21,8 @@ from savings_gym.task.session import NULL_SHARE, SIZES
 
 LIMITS: Final = (
     "Training in sessions took {trials} trials, in {rollouts} rollouts; whether more would teach agents to "
-    "adapt is not tested. Networks that learned by gradients are not shown to adapt either, unless they were also taught to "
-    "report the field ([page](../sessions/README.md))."
+    "adapt is not tested. Networks that learned by gradients are not shown to adapt either, unless they were "
+    "also taught to report the field ([page](../sessions/README.md))."
 )
 COLUMNS: Final = {ERROR: "endpoint_error", SPEED: "peak_speed"}
 
