@@ -58,6 +58,7 @@ def opposite(entry: Quantity) -> Quantity:
         entry,
         value=None if entry.value is None else -entry.value,
         ci=(None if high is None else -high, None if low is None else -low),
+        values=tuple(-value for value in entry.values),
     )
 
 

@@ -118,7 +118,10 @@ def _trials_to_reach(row: Row) -> str:
 
 def _pretraining(row: Row) -> str:
     cost = row.get("pretraining")
-    return MISSING if cost is None else grouped(round(cost["mean"]))
+    if cost is None or cost["mean"] is None:
+        return MISSING
+    some = "" if cost["networks"] == row["seeds"] else f" (n = {cost['networks']})"
+    return f"{grouped(round(cost['mean']))}{some}"
 
 
 def _channel_force(row: Row) -> str:

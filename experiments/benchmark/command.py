@@ -14,6 +14,7 @@ import dataclasses
 import logging
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -138,7 +139,8 @@ def _run(config: Benchmark, stop: StopFlag) -> int:
     missing = [job for job in jobs if job.record is None]  # raises for folders of other jobs
     log.info("%d jobs, %d of them finished before", len(jobs), len(jobs) - len(missing))
     shared = {job.nf1 for job in missing}  # the shams of these jobs go on from NF1 of theirs
-    commands = [_command(dataclasses.replace(job, keep_nf1=job.out in shared)) for job in missing]
+    works = {job.agent for job in jobs if job.record is not None}  # with a seed that is finished
+    commands = [_command(dataclasses.replace(job, keep_nf1=job.out in shared), works) for job in missing]
     failed = run_side_by_side(commands, config.jobs, stop)
     finished = [job for job in jobs if job.record is not None]
     drawn = True
@@ -156,11 +158,12 @@ def _run(config: Benchmark, stop: StopFlag) -> int:
     return 0 if drawn and not failed else 1
 
 
-def _command(job: Job) -> Command:
+def _command(job: Job, works: Collection[str]) -> Command:
     after = None if job.nf1 is None else _label(job, sham=False)
     name = _label(job, job.protocol.sham)
     arguments = ["experiments.benchmark.job", *job_arguments(job)]
-    group = job.agent if is_outside(job.agent) else None  # a class that does not work fails with every seed
+    untried = is_outside(job.agent) and job.agent not in works  # a class may fail with every seed
+    group = job.agent if untried else None
     return Command(name, arguments, _log_file(job), after, group=group)
 
 

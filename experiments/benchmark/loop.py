@@ -125,8 +125,9 @@ class PhaseLoop:
         if self._times.index == 0:  # of a sham, the later phases are not those of the state
             self._times.schedule = self.job.protocol.schedule()
             self.env.set_schedule(self._times.schedule, restart=False)
-        for probe, numbers in zip(self._probes, stored["next_numbers"], strict=True):
-            probe.next_numbers = numbers
+        numbers = stored["next_numbers"]  # older states have those of the only probe
+        for probe, its in zip(self._probes, numbers if isinstance(numbers, list) else [numbers], strict=True):
+            probe.next_numbers = its
         if self.exploration is not None:
             self.exploration.resume(stored["exploration"])
         set_random_state(stored["random"])
@@ -149,14 +150,11 @@ class PhaseLoop:
         if due.trial == 0 and self._begin_phase is not None and not first:
             self._begin_phase()
         recorders = [self._recorder] if self._carried is None else [self._recorder, self._carried]
-        errors = []
-        for probe, recorder in zip(self._probes, recorders, strict=True):
-            result = probe(self.learner, due.phase.field)
+        results = [probe(self.learner, due.phase.field) for probe in self._probes]
+        for result, recorder in zip(results, recorders, strict=True):
             recorder.add(result, name, due.update, due.trial, number)
-            errors.append(result.mean("endpoint_error"))
-            if recorder is self._recorder:
-                log.info("%s trial %d: %.1f mm", name, due.trial, MM * result.mean("lateral_deviation"))
-        if self._is_last(due, errors[0]):
+        log.info("%s trial %d: %.1f mm", name, due.trial, MM * results[0].mean("lateral_deviation"))
+        if self._is_last(due, results[0].mean("endpoint_error")):
             self.phase_trials[name] = due.trial
             if self.exploration is not None:
                 self.exploration.end(name)

@@ -75,7 +75,7 @@ class AddSeeds:
     sham: Path | None = None
     """Folder like it, of seeds that met no field in FF1."""
     command: str | None = None
-    """What makes all tables again; by default that of the row, with all seeds."""
+    """What makes all tables again; by default that of the row, with all seeds, if it names any."""
 
 
 @dataclass(frozen=True)

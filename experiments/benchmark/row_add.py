@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from experiments.benchmark.row_file import About, Tables, check_row, tables_of, write_row
+from experiments.benchmark.row_file import PRETRAINED, About, Tables, check_row, tables_of, write_row
 from experiments.benchmark.row_source import known_about
 from experiments.benchmark.values import Finished
 from savings_gym.files import PROBES, read_table
@@ -30,7 +30,8 @@ def add_seeds(
         file: The row.json, which is checked first and then replaced.
         jobs: Finished jobs of the same agent with the field in FF1.
         shams: Its finished jobs without.
-        command: What makes all tables again; None is that of the row, with all seeds.
+        command: What makes all tables again; None is that of the row, with all seeds, or none if it names
+            no seeds.
 
     Raises:
         FileNotFoundError, ValueError: If the row does not follow from its tables, the jobs have other terms
@@ -45,6 +46,8 @@ def add_seeds(
     tables = _together(before, more)
     numbers = [int(number) for number in tables[PROBES].query("not sham")["network"].unique()]
     counts = len(content["seeds"]), len(numbers)
+    if content["kind"] == PRETRAINED:
+        raise ValueError(f"{file} is the row of an ensemble, whose networks are made together: make it anew")
     about = {name: content[name] for name in asdict(new)}
     about |= {name: _mean(content[name], getattr(new, name), *counts) for name in MEANS}
     about["commit"] = _both(content["commit"], new.commit)
@@ -52,8 +55,8 @@ def add_seeds(
         name: _both(content["versions"].get(name), new.versions.get(name))
         for name in dict.fromkeys([*content["versions"], *new.versions])
     }
-    if command is None and content["command"] is not None:
-        command = SEEDS_GIVEN.sub(f"--seeds {' '.join(map(str, sorted(numbers)))}", content["command"])
+    if command is None:
+        command = _with_seeds(content["command"], sorted(numbers))
     return write_row(file.parent, About(**about | {"command": command}), tables)
 
 
@@ -91,6 +94,14 @@ def _mean(before: float | None, new: float | None, seeds_before: int, seeds: int
     return (seeds_before * before + (seeds - seeds_before) * new) / seeds
 
 
+def _with_seeds(command: str | None, seeds: Sequence[int]) -> str | None:
+    """Return the command of a row with other seeds; None if it names none, and would make others."""
+    if command is None or not SEEDS_GIVEN.search(command):
+        return None
+    return SEEDS_GIVEN.sub(f"--seeds {' '.join(map(str, seeds))}", command)
+
+
 def _both(before: str | None, new: str | None) -> str | None:
-    """Return what two parts of a row say, once if it is the same."""
-    return ", ".join(dict.fromkeys(value for value in (before, new) if value)) or None
+    """Return what two parts of a row say, with commas between; once what both say."""
+    said = (word for value in (before, new) if value for word in value.split(", "))
+    return ", ".join(dict.fromkeys(said)) or None

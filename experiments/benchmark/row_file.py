@@ -2,7 +2,8 @@
 
 row.json         see row.schema.json
 probes.parquet   deviation and end-point error of every probe: a row per seed, probe and target
-seeds.parquet    what probes do not show, a row per seed: force in a channel, how NF1 ended, exploration noise
+seeds.parquet    what probes do not show, a row per seed: force in a channel, trials of pre-training, how NF1
+                 ended, exploration noise
 returns.parquet  mean returns of training trials between probes, if they are known
 
 All tables have columns ``sham`` (whether FF1 had no field) and ``network`` (the seed); those of probes also

@@ -65,7 +65,10 @@ def seed_values(jobs: Sequence[Finished], shams: Sequence[Finished], memory: str
 
 
 def recorded_values(jobs: Sequence[Finished], memory: str) -> dict[str, list[Any]]:
-    """Return what probe tables do not hold: force in a channel, how NF1 ended, noise; seeds in order."""
+    """Return what probe tables do not hold: force in a channel, pre-training, the end of NF1, and noise.
+
+    Seeds are in order.
+    """
     jobs = sorted(jobs, key=lambda job: job.seed)
     seeds = probe_table(jobs, memory)["network"].nunique()
     return {**_channel_force(jobs, memory), **_from_records(jobs, seeds)}

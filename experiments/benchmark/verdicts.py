@@ -155,9 +155,9 @@ def _measured(row: Row, name: str) -> str:
             f"more than {MOST_NETWORKS}" if its is None else str(its) for its in (seeds, test["most_seeds"])
         )
         excluded = test["ci"][1] < wanted
-        fitted = test["networks"] < row["seeds"]
+        some = test["networks"] < row["seeds"]
         notes.append(
-            f"savings of {effect} or more are excluded{' among the seeds with a rate' if fitted else ''}"
+            f"savings of {effect} or more are excluded{' in these seeds' if some else ''}"
             if excluded
             else f"inconclusive; {number} seeds would be needed to detect {effect}, or {most} if the SD is "
             "at its upper 80 % limit"

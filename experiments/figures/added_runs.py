@@ -43,7 +43,7 @@ def listed_runs(results: Path) -> list[dict[str, Any]]:
 
 
 def add_to_list(results: Path, planned: Iterable[PlannedRun], command: str, **about: Any) -> None:
-    """Add runs to the list of runs behind the figures, in place of those of these names.
+    """Add runs to the list of runs behind the figures, in place of those of these names, or of their figure.
 
     Args:
         results: Folder of the figures.
@@ -54,5 +54,10 @@ def add_to_list(results: Path, planned: Iterable[PlannedRun], command: str, **ab
     added = [row | {"added_by": command, "versions": versions()} | about for row in describe(planned)]
     names = {row["name"] for row in added}
     index = json.loads((results / INDEX).read_text())
-    index["runs"] = [row for row in index["runs"] if row["name"] not in names] + added
+    own = about.get("figure")
+    kept = [
+        row for row in index["runs"]
+        if row["name"] not in names and (own is None or row.get("figure") != own)
+    ]  # fmt: skip
+    index["runs"] = kept + added
     write_json(results / INDEX, index)

@@ -122,12 +122,13 @@ CAPTIONS: Final = {
         "intervals; arrows: the interval goes on beyond the axis."
     ),
     "timing": (
-        "Networks after washout, in the first reach of FF2, without learning, and those of the sham. **a**, "
-        "deviation over the trial, to the side to which the field pushes. **b**, how much nearer to the line "
-        "the hand is than the sham's: in the learned field, in its opposite, and without a field, where "
-        "nearer means further to the side against the learned field. **c**, co-contraction. **d**, how far a "
-        "push across the reach of 1 N, 0.15 s after the cue is seen and for 0.1 s, moves the hand of every "
-        f"network at most. Grey lines: go, and the step in which the cue is seen. {NETWORKS} Bands: 95 % t "
+        "Networks after washout and those of the sham, probed without learning. **a**, the first reach "
+        "of FF2: deviation over the trial, to the side to which the field pushes. **b**, how much "
+        "nearer to the line the hand is than the sham's, in the learned field and in its opposite; and, "
+        "without a field, how much farther to the side against the learned one. **c**, co-contraction "
+        "in the field; less deviation also means less correction. **d**, without a field: how far a "
+        "small push across the reach, 0.15 s after the cue is seen and for 0.1 s, moves the hand at "
+        f"most. Grey lines: go, and the step in which the cue is seen. {NETWORKS} Bands: 95 % t "
         "intervals."
     ),
     "factors": (

@@ -70,10 +70,10 @@ def _stiffness(main: Row, floor: float | None) -> str:
         reach = format_value(tested[REACH]["mean"], tested[REACH]["ci"], UNITS[REACH])
         whole = f", of {format_value(measured[REACH]['mean'])} N" if measured.get(REACH) else ""
         return (
-            "A stiffer arm: not shown here; stiffness of the moving hand and co-contraction in the field are "
-            "in [timing](#timing). After NF2, co-contraction in reaches is not measurably larger than after "
-            f"practice alone ({reach}{whole}). The other measures say little, since the held arm is as good "
-            "as relaxed ([muscles](#muscles))."
+            "A stiffer arm: not shown here; how the moving arm resists, and what muscles do in the field, "
+            "is the matter of [timing](#timing). After NF2, co-contraction in reaches is not measurably "
+            f"larger than after practice alone ({reach}{whole}). The other measures say little, since the "
+            "held arm is as good as relaxed ([muscles](#muscles))."
         )
     if not more:
         return (
@@ -171,7 +171,8 @@ def _parts(after_opposite: Row, after_itself: Row | None) -> str:
         parts.append(
             "If a part that any curl field leaves and a part with the field's sign add up, they are "
             f"{either:.2f} mm ({100.0 * either / whole:.0f} %) and {whole - either:.2f} mm; whether the "
-            "first is a better plan or a better correction late in the reach is asked in [timing](#timing)."
+            "first is a better plan or a better correction late in the reach is the question of "
+            "[timing](#timing)."
         )
     rates = [rate for its in (after_itself, after_opposite) if (rate := its.get("rate"))]
     if len(rates) == 2 and apart(*(rate["ci"] for rate in rates)) > 0:

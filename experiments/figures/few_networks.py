@@ -57,6 +57,10 @@ class FewNetworks:
         """Check every value before any work starts."""
         as_choice("figure", self.figure, NAMES)
         as_whole_number("networks", self.networks, 1)
+        self.check_results()
+
+    def check_results(self) -> None:
+        """Raise a ValueError if the results have the figure from all networks of the main run."""
         mine = [row for row in listed_runs(self.results) if row.get("figure") == self.figure]
         if self.figure in stored_findings(self.results) and not mine:
             raise ValueError(f"figure {self.figure} is in {self.results}, from all networks of the main run")
@@ -84,6 +88,7 @@ def run(config: FewNetworks) -> int:
         return status
     main, sham = (each.config.out for each in planned)
     with sole_writer(config.results, PATIENCE):
+        config.check_results()  # another command may have brought it meanwhile
         made = FIGURES[config.figure](StoredRuns(main, {}, {}, STUDY.seed, sham), config.results)
         made.save(config.results, config.figure)
         networks = "" if config.networks == NETWORKS else f" --networks {config.networks}"

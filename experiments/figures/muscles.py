@@ -190,8 +190,8 @@ def relaxed_text(hold: float, floor: float | None) -> str:
     return (
         f"Before go the arm is as good as relaxed: co-contraction is {format_value(hold)} N, and would be "
         f"{format_value(floor)} N with every muscle at its smallest activation. So the measures of the held "
-        "hand, all except co-contraction in the reach, say little; stiffness in the reach is in "
-        "[timing](#timing)."
+        "hand, all except co-contraction in the reach, say little; how the moving arm resists is the matter "
+        "of [timing](#timing)."
     )
 
 

@@ -110,7 +110,7 @@ def take(source: Path, results: Path = RESULTS, drop_added: bool = False) -> lis
     lacking = [name for name in (INDEX, REFERENCE, RECORD) if not (source / name).is_file()]
     if lacking:
         raise FileNotFoundError(f"{str(source)!r} has no {', '.join(lacking)}: run experiments.figures first")
-    added = _added(results) - _added(source)
+    added = _added(results, _figures_of(source)) - _added(source)
     if added and not drop_added:
         raise ValueError(
             f"{str(results)!r} has runs that {str(source)!r} lacks, added by {listed(sorted(added))}: to "
@@ -130,11 +130,17 @@ def take(source: Path, results: Path = RESULTS, drop_added: bool = False) -> lis
     return [Path(shutil.copyfile(path, results / path.name)) for path in files]
 
 
-def _added(results: Path) -> set[str]:
-    """The commands that added runs to results, if there are any."""
+def _added(results: Path, replaced: Collection[str] = ()) -> set[str]:
+    """The commands that added runs to results, if there are any.
+
+    Args:
+        results: Folder of results.
+        replaced: Figures whose own runs do not count, as the figures come from others now.
+    """
     if not (results / INDEX).is_file():
         return set()
-    return {row["added_by"] for row in json.loads((results / INDEX).read_text())["runs"] if "added_by" in row}
+    rows = json.loads((results / INDEX).read_text())["runs"]
+    return {row["added_by"] for row in rows if "added_by" in row and row.get("figure") not in replaced}
 
 
 def take_run(run: Path, results: Path, pictures: Collection[str] | None = None) -> list[Path]:
@@ -308,7 +314,7 @@ def _section(name: str, findings: Findings | None, index: dict[str, Any], record
         runs = [row for row in runs if row["units"] in findings.networks["units"]]
     seconds = f" ({record['seconds']:.0f} s after the runs)" if "seconds" in record else ""
     added = dict.fromkeys(f"`{row['added_by']}`" for row in runs if "added_by" in row)
-    made = "; ".join([f"alone with `--only {name}`{seconds}", *added])
+    made = "; ".join([*([] if of_few else [f"alone with `--only {name}`{seconds}"]), *added])
     values = f" Values of every network: `results/figures/{name}.csv`." if findings.networks else ""
     values += _left_out_networks(runs)
     lines.append(f"Made from [{listed([row['name'] for row in runs])}](#runs); {made}.{values}")

@@ -1,8 +1,9 @@
 """When in the first reach of FF2 savings arise, and what comes with them: a plan, or an arm that resists.
 
-A memory of the field helps in that field and hinders in its opposite as much, and shows in reaches without
-a field. What helps in either field is half the sum of what is saved in both; what helps in the learned field
-alone is half the difference.
+A memory of the field helps in that field, hinders in its opposite as much, and shows without a field. What
+helps in both fields alike is half the sum of what is saved in them; what helps in the learned field and
+hinders in the other is half the difference. A curl field pushes in proportion to speed, so that speed is
+compared, too, and deviations are compared at equal parts of the way rather than at equal times.
 """
 
 from __future__ import annotations
@@ -15,66 +16,68 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.claims import size_of
 from experiments.drawing import style as look
 from experiments.figures.comparison import further_numbers
-from experiments.figures.findings import Findings, correct, effect, p_text
+from experiments.figures.findings import Findings, correct, effect, finite, p_text
 from experiments.runs.tables import format_value, listed
-from experiments.stored.first_reach import FirstReach, contraction_means, cue_seen, with_sham
+from experiments.stored.first_reach import WAY, FirstReach, before_go, cue_seen, in_reach, with_sham
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.arrays import MM, PERCENT, Columns, Floats
-from savings_gym.metrics.curves import shared_networks
 from savings_gym.metrics.statistics import Sampling
-from savings_gym.task.settings import CONTROL_STEP, PROBE_GO
+from savings_gym.task.settings import PROBE_GO
 
-SAVED, OPPOSITE, EITHER, ONLY, PLAN, BEYOND_PLAN = SIZES = (
-    "saved in the learned field", "saved in the opposite field", "saved in either field",
-    "saved in the learned field only", "further against the field in reaches without it",
-    "saved in the learned field only, less what shows without a field",
+SAVED, OPPOSITE, ALIKE, ONLY, PLAN, BEYOND_PLAN = SIZES = (
+    "saved in the learned field", "saved in the opposite field", "saved in both fields alike",
+    "saved in the learned field and lost in the opposite one",
+    "farther to the side against the field in reaches without it", "the latter two, difference",
 )  # fmt: skip
-PARTS: Final = (0.25, 0.5, 1.0)  # of the largest deviation, at which the saved share is measured
-GROWS: Final = "saved share of the deviation, at its largest less at a quarter of that"
-STIFF, YIELDS, BEFORE, DURING = RESISTING = (
-    "stiffness of the moving hand", "yielding of the moving hand", "co-contraction before go",
-    "co-contraction in the reach",
+LARGEST: Final = "saved share of the largest deviation"
+GROWS: Final = "saved share of the deviation, from a quarter of the way to its largest"
+SPEED, SPEED_TIME, YIELDS, BEFORE, FREE, DURING = RESISTING = (
+    "peak speed without a field", "time of the peak speed, after the cue is seen",
+    "motion of the hand by a push without a field", "co-contraction before go",
+    "co-contraction in reaches without a field", "co-contraction in reaches in the field",
 )  # fmt: skip
-UNIT: Final = {STIFF: "N/m", YIELDS: "mm/N", BEFORE: "N", DURING: "N"}
-PEAK: Final = "time of the largest deviation, after the cue is seen"
+UNIT: Final = {SPEED: "m/s", SPEED_TIME: "s", YIELDS: "mm/N", BEFORE: "N", FREE: "N", DURING: "N"}
 DRAWN_FROM: Final = 0.4  # s
 
 
 def share_at(part: float) -> str:
-    """Return the name of the saved share when the deviation is a part of its largest."""
-    return f"saved share of the deviation, at {PERCENT * part:g} % of its largest"
+    """Return the name of the saved share of the deviation at a part of the way."""
+    return f"saved share of the deviation at {PERCENT * part:g} % of the way"
 
 
 def beyond_sham(kind: str) -> str:
-    """Return the name of a measure of resistance, less that of the sham."""
+    """Return the name of a measure of `RESISTING`, less that of the sham."""
     return f"{kind}, beyond the sham"
 
 
-CLAIMED: Final = (SAVED, OPPOSITE, EITHER, ONLY, PLAN, BEYOND_PLAN, GROWS, *map(beyond_sham, RESISTING))
+CLAIMED: Final = (SAVED, OPPOSITE, ALIKE, ONLY, PLAN, BEYOND_PLAN, GROWS, *map(beyond_sham, RESISTING))
 
 
 def timing(runs: StoredRuns, out: Path) -> Findings:
-    """Savings beyond practice over the course of the first reach of FF2, and how the hand resists.
+    """Savings beyond practice over the course of the first reach of FF2, and how the arm resists.
 
     Raises:
         ValueError: If there is no sham, or the run learned another field than a curl field.
     """
     if runs.sham is None:
         raise ValueError("no run of the sham, expected StoredRuns.sham")
-    ours, practised = with_sham(runs, runs.main, runs.sham)
-    numbers, _ = shared_networks(runs.networks(runs.main), runs.networks(runs.sham))
+    ours, practised, numbers = with_sham(runs, runs.main, runs.sham)
     seen = cue_seen(runs, runs.main)
-    values = network_values(ours, practised, seen)
-    sampling, quantities = Sampling(runs.seed), []
-    for name, its in values.items():
-        quantities.append(quantity(name, its, unit_of(name), sampling, test=name in CLAIMED))
-    quantities = correct(quantities, CLAIMED)
+    values, sampling = network_values(ours, practised, seen), Sampling(runs.seed)
+    quantities = correct(
+        [
+            quantity(name, finite(its), unit_of(name), sampling, test=name in CLAIMED)
+            for name, its in values.items()
+        ],
+        CLAIMED,
+    )
     with look.house_style():
         picture = look.save_picture(_figure(ours, practised, seen), out / "timing.png")
-    columns: Columns = {"network": runs.networks(runs.main)[numbers]}
+    columns: Columns = {"network": numbers}
     columns |= {f"{name} ({unit_of(name)})": its for name, its in values.items()}
     tables = further_numbers("The first reach after the washout", quantities)
     return Findings(quantities, tables, [picture], text_of({q.name: q for q in quantities}), columns)
@@ -83,9 +86,7 @@ def timing(runs: StoredRuns, out: Path) -> Findings:
 def unit_of(name: str) -> str:
     """Return the unit of a quantity of the figure."""
     kind = next((kind for kind in RESISTING if name.startswith(kind)), None)
-    if kind is not None:
-        return UNIT[kind]
-    return "mm" if name in SIZES else "s" if name == PEAK else "%"
+    return UNIT[kind] if kind is not None else "mm" if name in SIZES else "%"
 
 
 def network_values(ours: FirstReach, practised: FirstReach, seen: float) -> dict[str, Floats]:
@@ -96,43 +97,39 @@ def network_values(ours: FirstReach, practised: FirstReach, seen: float) -> dict
         practised: Reaches of its sham.
         seen: Time at which the cue is seen [s].
     """
-    learned, opposite = practised.learned - ours.learned, practised.opposite - ours.opposite
-    peak = np.argmax(practised.learned, axis=1)
-    at_peak = (np.arange(len(peak)), peak)
-    against = (np.arange(len(peak)), np.argmax(practised.opposite, axis=1))
-    only = 0.5 * (learned - opposite)
-    plan = practised.free - ours.free
-    shares = {share_at(part): PERCENT * _share_when(part, learned, practised.learned, peak) for part in PARTS}
-    resisting = dict(
-        zip(RESISTING, zip(_resisting(ours, seen), _resisting(practised, seen), strict=True), strict=True)
-    )
+    saved = practised.learned_most - ours.learned_most
+    opposite = practised.opposite_most - ours.opposite_most
+    only = 0.5 * (saved - opposite)
+    when = np.argmax(practised.learned + ours.learned, axis=1)  # the deviation is largest
+    plan = (practised.free - ours.free)[np.arange(len(when)), when]
+    on_the_way = PERCENT * (1.0 - ours.on_the_way / practised.on_the_way)
+    largest = PERCENT * saved / practised.learned_most
+    here, there = _resisting(ours, seen), _resisting(practised, seen)
     return {
-        SAVED: MM * learned[at_peak],
-        OPPOSITE: MM * opposite[against],
-        EITHER: MM * 0.5 * (learned + opposite)[at_peak],
-        ONLY: MM * only[at_peak],
-        PLAN: MM * plan[at_peak],
-        BEYOND_PLAN: MM * (only - plan)[at_peak],
-        PEAK: CONTROL_STEP * peak - seen,
-        **shares,
-        GROWS: shares[share_at(PARTS[-1])] - shares[share_at(PARTS[0])],
-        **{kind: its for kind, (its, _) in resisting.items()},
-        **{beyond_sham(kind): its - other for kind, (its, other) in resisting.items()},
+        SAVED: MM * saved,
+        OPPOSITE: MM * opposite,
+        ALIKE: MM * 0.5 * (saved + opposite),
+        ONLY: MM * only,
+        PLAN: MM * plan,
+        BEYOND_PLAN: MM * (only - plan),
+        **{share_at(part): on_the_way[:, place] for place, part in enumerate(WAY)},
+        LARGEST: largest,
+        GROWS: largest - on_the_way[:, 0],
+        **here,
+        **{beyond_sham(kind): here[kind] - there[kind] for kind in RESISTING},
     }
 
 
-def _resisting(reach: FirstReach, seen: float) -> tuple[Floats, ...]:
-    """The measures of `RESISTING`."""
-    return reach.stiffness, MM * reach.yielding, *contraction_means(reach, seen)
-
-
-def _share_when(part: float, saved: Floats, deviation: Floats, peak: Floats) -> Floats:
-    """Saved share of the deviation, when that is first a part of its largest, (n,)."""
-    shares = []
-    for its, saving, last in zip(deviation, saved, peak, strict=True):
-        first = int(np.argmax(its >= part * its[last]))
-        shares.append(saving[first] / its[first])
-    return np.array(shares)
+def _resisting(reach: FirstReach, seen: float) -> dict[str, Floats]:
+    """The measures of `RESISTING`, (n,) each."""
+    return {
+        SPEED: reach.speed,
+        SPEED_TIME: reach.speed_time - seen,
+        YIELDS: MM * reach.yielding,
+        BEFORE: before_go(reach.contraction),
+        FREE: in_reach(reach.contraction_free, seen),
+        DURING: in_reach(reach.contraction, seen),
+    }
 
 
 def text_of(found: Mapping[str, Quantity]) -> str:
@@ -141,48 +138,51 @@ def text_of(found: Mapping[str, Quantity]) -> str:
 
 
 def _sizes(found: Mapping[str, Quantity]) -> str:
-    """What is saved in the learned field and in its opposite, and in which part it is the same."""
+    """What is saved in the learned field and in its opposite, and what is the same in both."""
     return (
-        f"The deviation of the first reach of FF2 is largest {found[PEAK].value:.2f} s after the cue is seen."
-        f" It is then less than the sham's by {_claim(found[SAVED])}, and in the opposite field by "
-        f"{_claim(found[OPPOSITE])}. Half the sum of the two, {_claim(found[EITHER])}, is saved in either "
-        f"field; half their difference, {_claim(found[ONLY])}, in the learned field only."
+        f"In the first reach of FF2, the largest deviation is less than the sham's by {_claim(found[SAVED])};"
+        f" in the opposite field, by {_claim(found[OPPOSITE])}. Half the sum of the two, "
+        f"{_claim(found[ALIKE])}, is saved in both fields alike; half their difference, "
+        f"{_claim(found[ONLY])}, is saved in the learned field and lost in the opposite one."
     )
 
 
 def _plan(found: Mapping[str, Quantity]) -> str:
-    """Whether what is saved in the learned field only shows without a field, as a plan would."""
-    compared = {1: "less than", 0: "not measurably different from", -1: "more than"}[
-        effect(found[BEYOND_PLAN])
-    ]
+    """Whether what is saved in the learned field alone shows without a field, as a plan would."""
+    words = {1: "less than", 0: "not measurably different from", -1: "more than"}[effect(found[BEYOND_PLAN])]
     return (
-        f"In reaches without a field the hand is then further to the side against it by "
-        f"{_claim(found[PLAN])}, {compared} what is saved in the learned field only "
-        f"({p_text(found[BEYOND_PLAN])})."
+        f"Without a field, when that deviation would be largest, the hand is farther to the side against it "
+        f"than the sham's by {_claim(found[PLAN])}: {words} the latter ({p_text(found[BEYOND_PLAN])})."
     )
 
 
 def _course(found: Mapping[str, Quantity]) -> str:
-    """Whether the saved share of the deviation grows until that is largest, as feedback would make it."""
-    shares = listed([format_value(found[share_at(part)].value, unit="%") for part in PARTS])
-    when = listed([f"{PERCENT * part:g} %" for part in PARTS])
+    """Whether the saved share of the deviation grows until that is largest."""
+    shares = [format_value(found[share_at(part)].value, unit="%") for part in WAY]
+    parts = listed([f"{PERCENT * part:g} %" for part in WAY])
     words = {1: "grows", 0: "does not measurably change", -1: "falls"}[effect(found[GROWS])]
     return (
-        f"Until then the saved share of the deviation {words}: it is {shares} when the deviation is {when} "
-        f"of its largest ({p_text(found[GROWS])})."
+        f"The saved share of the deviation {words} along the reach ({p_text(found[GROWS])}): it is "
+        f"{listed(shares)} at {parts} of the way, and {format_value(found[LARGEST].value, unit='%')} of the "
+        f"largest deviation."
     )
 
 
 def _resistance(found: Mapping[str, Quantity]) -> str:
-    """In which measures the arm resists more than that of the sham, or less, or neither."""
-    words = {1: "larger than the sham's", 0: "not measurably different", -1: "smaller than the sham's"}
-    parts = [
-        f"{kind}: {words[effect(entry)]} (of {format_value(found[kind].value, unit=entry.unit)}, by "
-        f"{_claim(entry)})"
-        for kind in RESISTING
-        for entry in (found[beyond_sham(kind)],)
-    ]
-    return f"How the arm resists: {'; '.join(parts)}."
+    """What of the arm differs from that of the sham, and what is not shown to."""
+    differs, alike = [], []
+    for kind in RESISTING:
+        entry = found[beyond_sham(kind)]
+        whole = format_value(found[kind].value, unit=entry.unit)
+        if effect(entry):
+            more = "larger" if effect(entry) > 0 else "smaller"
+            differs.append(f"{kind}, {whole}, is {more} by {size_of(entry)} ({p_text(entry)})")
+        else:
+            alike.append(f"{kind}, {whole} ({_claim(entry)})")
+    text = f"Compared with the sham, {'; '.join(differs)}." if differs else ""
+    if alike:
+        text += f"{' ' if text else ''}Not measurably different from the sham's: {'; '.join(alike)}."
+    return text
 
 
 def _claim(entry: Quantity) -> str:
@@ -197,7 +197,7 @@ def _figure(ours: FirstReach, practised: FirstReach, seen: float) -> Figure:
     drawn = time >= DRAWN_FROM
     for reach, colour, label in ((practised, look.QUIET, "sham"), (ours, look.OURS, "run")):
         look.draw_band(deviation, time[drawn], MM * reach.learned[:, drawn], colour, label)
-        look.draw_band(contraction, time[1:][drawn[1:]], reach.contraction[:, drawn[1:]], colour, label)
+        look.draw_band(contraction, time[:-1][drawn[:-1]], reach.contraction[:, drawn[:-1]], colour, label)
     courses = {
         "learned field": (practised.learned - ours.learned, look.OURS, "-"),
         "opposite field": (practised.opposite - ours.opposite, look.SECOND, "-"),

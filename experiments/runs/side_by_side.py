@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from experiments.runs.command_line import PARENT
+from experiments.runs.command_line import PARENT, interrupted
 
 log = logging.getLogger(__name__)
 LINE_EVERY = 30.0  # s between lines of progress
@@ -74,8 +74,9 @@ def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[]
                 works[command.group] = works.get(command.group, False) or status == 0
                 if status:
                     failed[command.name] = status
-                    log.error("FAILED: %s, %.1f min: %s", command.name, minutes, _last_line(command.log_file))
-                if status > 0 and not works[command.group]:
+                    why, left = _last_line(command.log_file), len(waiting) + len(running)
+                    log.error("FAILED: %s, %.1f min (%d to go): %s", command.name, minutes, left, why)
+                if status > 0 and not interrupted(status) and not works[command.group]:
                     waiting = _without(waiting, command.group)
                 if not status:
                     left = len(waiting) + len(running)
@@ -123,4 +124,4 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
-    return lines[-1] if lines else "starting"
+    return lines[-1] if lines else "nothing in its log yet"

@@ -18,14 +18,13 @@ from experiments.figures.runs import MAIN
 from experiments.runs.tables import grouped, markdown_table
 from experiments.savings.config import FOR_ENVIRONMENTS
 from experiments.sessions.config import Sessions
-from experiments.sessions.measures import AFTER_EFFECT, LENGTH, RESIDUAL, SAVED_FIRST, SHIFT, SHIFT_BEYOND
-from experiments.study import AFTER_EFFECT as AFTER
-from experiments.study import INITIAL_FF1, SHIFT_FF2, SHIFT_NF2, Quantity
+from experiments.sessions.measures import LENGTH, RESIDUAL, SAVED_FIRST, SHIFT, SHIFT_BEYOND
+from experiments.study import AFTER_EFFECT, INITIAL_FF1, SHIFT_FF2, SHIFT_NF2, Quantity
 from experiments.study import RESIDUAL as LESS_NF2
 from savings_gym.task.schedule import PHASES
 from savings_gym.task.settings import N_TARGETS, Delays
 
-MET: Final = "deviation, first test in FF1"
+MET, LEFT = "deviation, first test in FF1", "deviation, first test in NF2: the after-effect"
 AGAIN: Final = "shift in FF2"
 REVERSED: Final = (RESIDUAL,)  # what a figure has as NF1 less NF2
 UPPER_BOUND: Final = (  # see `experiments.figures.practice`
@@ -56,7 +55,7 @@ def sources(units: int) -> dict[str, tuple[str, str]]:
     """
     return {
         MET: ("learning", INITIAL_FF1),
-        AFTER_EFFECT: ("behaviour", AFTER),
+        LEFT: ("behaviour", AFTER_EFFECT),
         RESIDUAL: ("behaviour", LESS_NF2),
         SAVED_FIRST: ("practice", at(practice.SAVED, units)),
         LENGTH: ("preparatory", f"{SHIFT_LENGTH} / mean activity of NF1"),

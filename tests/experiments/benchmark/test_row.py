@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from planted_probes import PHASES, plant
 
-from experiments.benchmark import page, row, row_file
+from experiments.benchmark import page, row, row_add, row_file
 from experiments.benchmark.protocol import CONTENT
 from experiments.benchmark.row_file import SCHEMA, check_row, read_rows, row_tables
 from experiments.benchmark.rows import statistics
@@ -183,6 +183,24 @@ def test_a_row_that_grows_is_the_row_made_at_once(runs, file, tmp_path):
     assert grown == whole  # the digests of the tables included
 
 
+def test_what_parts_of_a_row_say_stands_there_once(runs, tmp_path):
+    out, commits = tmp_path / "grown", ("a", "b", "b")
+    for seed, commit in enumerate(commits):
+        part = tmp_path / f"part-{seed}"
+        shutil.copytree(runs / f"seed-{seed}", part / f"seed-{seed}")
+        if seed:
+            content = json.loads((out / "row.json").read_text())
+            assert row_add._both(content["commit"], commit) == "a, b"
+            assert row.main(["add", str(part), str(out)]) == 0
+            write_json(out / "row.json", json.loads((out / "row.json").read_text()) | {"commit": "a, b"})
+        else:
+            made = ["--commit", commit, "--command", "python mine.py"]
+            assert row.main([str(part), "--agent", "mine", "--out", str(out), *made, *TOLD]) == 0
+    content = check_row(out / "row.json")
+    assert content["seeds"] == [0, 1, 2]
+    assert content["command"] is None  # the one that was given makes seed 0 alone
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -195,6 +213,14 @@ def test_seeds_that_do_not_belong_to_a_row_are_refused(change, message, file, tm
     before = {part.name: part.read_bytes() for part in file.parent.iterdir()}
     assert row.main(["add", str(tmp_path / "more"), str(file)]) == 2 and message in caplog.text
     assert before == {part.name: part.read_bytes() for part in file.parent.iterdir()}
+
+
+def test_the_row_of_an_ensemble_does_not_grow(runs, tmp_path, caplog):
+    out = tmp_path / "ensemble"
+    made = ["--agent", "mine", "--kind", "pre-trained", "--out", str(out), *TOLD]
+    assert row.main([str(runs / "seed-0"), *made]) == 0
+    assert row.main(["add", str(runs / "seed-1"), str(out)]) == 2
+    assert "is the row of an ensemble, whose networks are made together" in caplog.text
 
 
 def test_a_row_does_not_replace_that_of_another_agent(runs, file, caplog):

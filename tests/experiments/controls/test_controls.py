@@ -331,7 +331,20 @@ def test_a_group_whose_first_command_fails_is_not_tried_again(tmp_path, caplog):
     failed = run_side_by_side(commands, 1, lambda: False)
     assert list(failed) == ["bad one", "good two", "good three"]
     assert "not started: 2 more of bad, whose first has failed" in caplog.text
-    assert "FAILED: bad one, 0.0 min: " in caplog.text and "No module named no_such_module" in caplog.text
+    assert (
+        "FAILED: bad one, 0.0 min (5 to go): " in caplog.text
+        and "No module named no_such_module" in caplog.text
+    )
+
+
+def test_a_command_that_was_interrupted_says_nothing_of_its_group(tmp_path):
+    ended = ["timeit", "-n1", "-r1", "import os; os._exit(143)"]
+    commands = [
+        Command("ended", ended, tmp_path / "ended.log", group="mine"),
+        Command("other", ["calendar", "2026"], tmp_path / "other.log", group="mine"),
+    ]
+    assert run_side_by_side(commands, 1, lambda: False) == {"ended": 143}
+    assert "2026" in (tmp_path / "other.log").read_text()
 
 
 def test_a_command_that_cannot_start_does_not_stop_the_others(tmp_path, caplog):

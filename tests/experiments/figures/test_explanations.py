@@ -51,7 +51,7 @@ def test_a_relaxed_arm_cannot_tell_in_the_hold():
     """Nothing is denied of measures that stand on their floor."""
     relaxed, stiff = (explanations(rows(hold=share * RELAXED * FLOOR), FLOOR) for share in (0.9, 1.1))
     assert (
-        "not shown here; stiffness of the moving hand and co-contraction in the field are in "
+        "not shown here; how the moving arm resists, and what muscles do in the field, is the matter of "
         "[timing](#timing). "
         "After NF2, co-contraction" in relaxed
     )
