@@ -140,8 +140,8 @@ def text_of(found: Mapping[str, Quantity]) -> str:
 def _sizes(found: Mapping[str, Quantity]) -> str:
     """What is saved in the learned field and in its opposite, and what is the same in both."""
     return (
-        f"In the first reach of FF2, the largest deviation is less than the sham's by {_claim(found[SAVED])};"
-        f" in the opposite field, by {_claim(found[OPPOSITE])}. Half the sum of the two, "
+        f"In the first reach of FF2, the largest deviation is {_less(found[SAVED])} than the sham's; in the "
+        f"opposite field, it is {_less(found[OPPOSITE])}. Half the sum of what is saved in the two, "
         f"{_claim(found[ALIKE])}, is saved in both fields alike; half their difference, "
         f"{_claim(found[ONLY])}, is saved in the learned field and lost in the opposite one."
     )
@@ -178,11 +178,18 @@ def _resistance(found: Mapping[str, Quantity]) -> str:
             more = "larger" if effect(entry) > 0 else "smaller"
             differs.append(f"{kind}, {whole}, is {more} by {size_of(entry)} ({p_text(entry)})")
         else:
-            alike.append(f"{kind}, {whole} ({_claim(entry)})")
+            by = format_value(entry.value, entry.ci, entry.unit)
+            alike.append(f"{kind}, {whole} (by {by}, {p_text(entry)})")
     text = f"Compared with the sham, {'; '.join(differs)}." if differs else ""
     if alike:
         text += f"{' ' if text else ''}Not measurably different from the sham's: {'; '.join(alike)}."
     return text
+
+
+def _less(saved: Quantity) -> str:
+    """What is saved of a deviation, as how much smaller that is, or larger."""
+    words = "larger" if saved.value is not None and saved.value < 0.0 else "smaller"
+    return f"{size_of(saved)} ({p_text(saved)}) {words}"
 
 
 def _claim(entry: Quantity) -> str:
@@ -211,7 +218,7 @@ def _figure(ours: FirstReach, practised: FirstReach, seen: float) -> Figure:
         axes.set(xlim=(DRAWN_FROM, time[-1]), xlabel="Time in the trial (s)")
         axes.legend(borderaxespad=0.1)
     deviation.set_ylabel("Deviation in the field (mm)")
-    saved.set_ylabel("Nearer to the line than the sham (mm)")
+    saved.set_ylabel("Nearer to the line\nthan the sham (mm)")
     contraction.set_ylabel("Co-contraction in the field (N)")
     _yields(yields, ours, practised)
     look.letter_panels((deviation, saved, contraction, yields))

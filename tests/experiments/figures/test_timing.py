@@ -129,7 +129,8 @@ def test_the_text_follows_the_tests():
     assert "The saved share of the deviation grows along the reach (p = 0.0001)" in shown
     assert "Compared with the sham, motion of the hand by a push without a field, 5.4 mm/N, is sm" in shown
     assert "; co-contraction in reaches in the field, 16 N, is larger by 1" in shown
-    assert "Not measurably different from the sham's: peak speed without a field, 0.6 m/s (0" in shown
+    assert "Not measurably different from the sham's: peak speed without a field, 0.6 m/s (by 0" in shown
+    assert "it is 0.5" in shown and "larger. Half the sum of what is saved in the two, 0.5" in shown
     assert "The saved share of the deviation does not measurably change" in open_
     assert "Compared with" not in open_ and all(f"{kind}, " in open_ for kind in RESISTING)
     assert ": not measurably different from the latter (p = 0.5)" in open_
@@ -177,7 +178,7 @@ def test_deviations_on_the_way_are_those_of_the_path():
 
 def test_the_figure_needs_a_sham(stored, tmp_path):
     findings = timing(stored, tmp_path)
-    assert findings.text.startswith("In the first reach of FF2, the largest deviation is less")
+    assert findings.text.startswith("In the first reach of FF2, the largest deviation is")
     assert len(findings.networks["network"]) == SMOKE.networks and (tmp_path / "timing.png").is_file()
     with pytest.raises(ValueError, match="no run of the sham"):
         timing(dataclasses.replace(stored, sham=None), tmp_path)
