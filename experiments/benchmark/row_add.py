@@ -34,10 +34,12 @@ def add_seeds(
             no seeds.
 
     Raises:
-        FileNotFoundError, ValueError: If the row does not follow from its tables, the jobs have other terms
-            or hyper-parameters, or a seed is there already; nothing is written.
+        FileNotFoundError, ValueError: If the row does not follow from its tables or is that of an ensemble,
+            the jobs have other terms or hyper-parameters, or a seed is there already; nothing is written.
     """
     content = check_row(file)
+    if content["kind"] == PRETRAINED:
+        raise ValueError(f"{file} is the row of an ensemble, whose networks are made together: make it anew")
     new = known_about(jobs, **{name: content[name] for name in TOLD})
     for name in TERMS:
         _check_same(name, content[name] or {}, getattr(new, name) or {}, file)
@@ -46,8 +48,6 @@ def add_seeds(
     tables = _together(before, more)
     numbers = [int(number) for number in tables[PROBES].query("not sham")["network"].unique()]
     counts = len(content["seeds"]), len(numbers)
-    if content["kind"] == PRETRAINED:
-        raise ValueError(f"{file} is the row of an ensemble, whose networks are made together: make it anew")
     about = {name: content[name] for name in asdict(new)}
     about |= {name: _mean(content[name], getattr(new, name), *counts) for name in MEANS}
     about["commit"] = _both(content["commit"], new.commit)

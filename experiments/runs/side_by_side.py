@@ -72,15 +72,14 @@ def run_side_by_side(commands: list[Command], at_once: int, stopped: Callable[[]
                 command, began = running.pop(process)
                 status, minutes = process.returncode, (time.monotonic() - began) / 60
                 works[command.group] = works.get(command.group, False) or status == 0
-                if status:
-                    failed[command.name] = status
-                    why, left = _last_line(command.log_file), len(waiting) + len(running)
-                    log.error("FAILED: %s, %.1f min (%d to go): %s", command.name, minutes, left, why)
+                left = len(waiting) + len(running)
+                if not status:
+                    log.info("finished: %s, %.1f min (%d to go)", command.name, minutes, left)
+                    continue
+                failed[command.name], why = status, _last_line(command.log_file)
+                log.error("FAILED: %s, %.1f min (%d to go): %s", command.name, minutes, left, why)
                 if status > 0 and not interrupted(status) and not works[command.group]:
                     waiting = _without(waiting, command.group)
-                if not status:
-                    left = len(waiting) + len(running)
-                    log.info("finished: %s, %.1f min (%d to go)", command.name, minutes, left)
             if time.monotonic() - last_line >= LINE_EVERY:
                 last_line = time.monotonic()
                 for command, _ in running.values():
