@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from experiments.benchmark.columns import name
 from experiments.benchmark.values import later_curves
@@ -22,11 +23,12 @@ FOREST_LINE = 0.2  # in
 MARGIN = 0.6  # in, labels and margins around the panels
 LIMITS = (-25.0, 50.0)  # mm; agents that do not reach go beyond
 
-FOREST = (
-    ("initial_savings", MM, "initial savings (mm)"),
-    ("rate_savings", PER_THOUSAND, "rate savings (per 1000 trials)"),
-    ("after_effect", MM, "after-effect (mm)"),
+FOREST = (  # key of a row, key of its test against the sham, scale, label
+    ("initial_savings", "initial", MM, "initial savings (mm)"),
+    ("rate_savings", "rate", PER_THOUSAND, "rate savings (per 1000 trials)"),
+    ("after_effect", None, MM, "after-effect (mm)"),
 )
+APART = 0.3  # of a line, between savings beyond practice and those that include it
 
 
 def draw_curves(rows: list[Row], tables: list[ProbeTable], path: Path) -> Path:
@@ -64,6 +66,8 @@ def draw_curves(rows: list[Row], tables: list[ProbeTable], path: Path) -> Path:
 def draw_savings(rows: list[Row], path: Path) -> Path:
     """Draw initial savings, rate savings and after-effect of the agents that reach, with their intervals.
 
+    Savings stand beyond practice where shams were run, and below that, or alone, with practice included.
+
     Args:
         rows: Rows of the tables, with verdicts.
         path: PNG to write.
@@ -71,23 +75,30 @@ def draw_savings(rows: list[Row], path: Path) -> Path:
     rows = [row for row in rows if row["verdict"] != NO_REACH]
     heights = np.arange(len(rows))[::-1]
     with style.house_style():
-        figure = style.new_figure(MARGIN + FOREST_LINE * max(len(rows), 1))
+        figure = style.new_figure(1.5 * MARGIN + FOREST_LINE * max(len(rows), 1))
         panels = figure.subplots(1, len(FOREST), sharey=True)
-        for axes, (key, scale, label) in zip(panels, FOREST, strict=True):
+        for axes, (key, beyond, scale, label) in zip(panels, FOREST, strict=True):
             axes.axvline(0.0, color=style.QUIET, linewidth=0.8, zorder=1)
             axes.set_xlabel(label)
             for y, row in zip(heights, rows, strict=True):
-                _mark(axes, y, row[key], scale)
+                with_sham = beyond is not None and bool(row["against_sham"])
+                if with_sham:
+                    _mark(axes, y, row["against_sham"][beyond], scale, style.OURS)
+                colour = style.INK if beyond is None else style.QUIET
+                _mark(axes, y - APART * with_sham, row[key], scale, colour)
+        marks = {"beyond practice": style.OURS, "practice included": style.QUIET}
+        handles = [Line2D([], [], color=its, marker="o", markersize=3.5) for its in marks.values()]
+        figure.legend(handles, list(marks), loc="outside upper right", ncols=len(marks), borderaxespad=0.2)
         panels[0].set_yticks(heights, [name(row) for row in rows])
         panels[0].set_ylim(-0.6, max(len(rows), 1) - 0.4)
         return style.save_picture(figure, path)
 
 
-def _mark(axes: Axes, y: float, estimate: Row, scale: float) -> None:
+def _mark(axes: Axes, y: float, estimate: Row, scale: float, colour: str) -> None:
     """Draw one estimate with its interval; nothing if it has no value."""
     if estimate["mean"] is None:
         return
     low, high = estimate["ci"]
     if low is not None and high is not None:
-        axes.plot([scale * low, scale * high], [y, y], color=style.INK, linewidth=1.2, zorder=3)
-    axes.plot(scale * estimate["mean"], y, "o", color=style.INK, markersize=3.5, zorder=4)
+        axes.plot([scale * low, scale * high], [y, y], color=colour, linewidth=1.2, zorder=3)
+    axes.plot(scale * estimate["mean"], y, "o", color=colour, markersize=3.5, zorder=4)
