@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from experiments import study
+from experiments.figures import timing
 from experiments.figures.by_size import at
 from experiments.figures.cause import CAUSE_ANCHOR, cause
 from experiments.figures.channel import BEYOND_SHAM as CHANNEL_BEYOND_SHAM
@@ -70,7 +71,7 @@ ROWS: Final = (  # figure, quantity, what it means
 
 
 def in_short(findings: Mapping[str, Findings], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return what the tests say in up to six bullets of Markdown, of the figures that there are.
+    """Return what the tests say in up to seven bullets of Markdown, of the figures that there are.
 
     An effect is stated if its corrected test shows it; otherwise the sentence says that it is not shown.
 
@@ -85,6 +86,7 @@ def in_short(findings: Mapping[str, Findings], rows: Iterable[Mapping[str, Any]]
         _savings(numbers),
         _sizes(numbers),
         _opposite(numbers),
+        timing.in_short(numbers["timing"]) if "timing" in numbers else "",
         _kept(numbers),
         _displaced(numbers, bool(cause(findings))),
         verdicts,

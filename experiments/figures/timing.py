@@ -137,6 +137,25 @@ def text_of(found: Mapping[str, Quantity]) -> str:
     return " ".join((_sizes(found), _plan(found), _course(found), _resistance(found)))
 
 
+def in_short(found: Mapping[str, Quantity]) -> str:
+    """Return when savings arise, what is the same in both fields, and whether the arm resists more."""
+    first, largest = (format_value(found[name].value, unit="%") for name in (share_at(WAY[0]), LARGEST))
+    grows = "grows" if effect(found[GROWS]) > 0 else "is not shown to grow"
+    alike, saved = (format_value(found[name].value, unit="mm") for name in (ALIKE, SAVED))
+    both = f"{alike} of {saved} is" if effect(found[ALIKE]) > 0 else "nothing is shown to be"
+    plan = "shows" if effect(found[PLAN]) > 0 else "is not shown"
+    stiffer = effect(found[beyond_sham(YIELDS)]) < 0 or any(
+        effect(found[beyond_sham(kind)]) > 0 for kind in (BEFORE, FREE, DURING)
+    )
+    return (
+        f"In the first reach of FF2, the saved share of the deviation {grows} along the reach, from {first} "
+        f"at a quarter of the way to {largest} of the largest deviation; {both} saved in the opposite field, "
+        f"too. A plan against the field {plan} in reaches without it, and the arm "
+        f"{'resists more' if stiffer else 'is not shown to resist more'} than the sham's "
+        f"({found[SAVED].networks} networks; [timing](#timing))."
+    )
+
+
 def _sizes(found: Mapping[str, Quantity]) -> str:
     """What is saved in the learned field and in its opposite, and what is the same in both."""
     return (

@@ -25,6 +25,7 @@ from experiments.figures.timing import (
     SPEED,
     YIELDS,
     beyond_sham,
+    in_short,
     network_values,
     share_at,
     text_of,
@@ -112,20 +113,23 @@ def test_an_arm_that_resists_is_measured_by_what_it_has_beyond_the_sham():
 def test_the_text_follows_the_tests():
     rng = np.random.default_rng(0)
 
-    def text(shown):
+    def told(shown):
         values = planted(memory=1.0, either=0.5, at_first=0.0, stiffer=1.0)
         entries = {
             name: quantity(name, its * (1.0 + 1e-3 * rng.standard_normal(N)), unit_of(name), Sampling())
             for name, its in values.items()
         }
-        return text_of(
-            {
-                name: dataclasses.replace(entry, p_holm=1e-4 if shown and np.any(values[name]) else 0.5)
-                for name, entry in entries.items()
-            }
-        )
+        found = {
+            name: dataclasses.replace(entry, p_holm=1e-4 if shown and np.any(values[name]) else 0.5)
+            for name, entry in entries.items()
+        }
+        return text_of(found), in_short(found)
 
-    shown, open_ = text(True), text(False)
+    (shown, short), (open_, short_open) = told(True), told(False)
+    assert "the saved share of the deviation grows along the reach, from " in short
+    assert "mm is saved in the opposite field, too. A plan against the field shows in reaches" in short
+    assert "the arm resists more than" in short and "is not shown to resist more" in short_open
+    assert "is not shown to grow" in short_open and "nothing is shown to be saved in the" in short_open
     assert "The saved share of the deviation grows along the reach (p = 0.0001)" in shown
     assert "Compared with the sham, motion of the hand by a push without a field, 5.4 mm/N, is sm" in shown
     assert "; co-contraction in reaches in the field, 16 N, is larger by 1" in shown
