@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from experiments.drawing import style as look
 from experiments.figures.by_size import BySize, OfSize
 from experiments.figures.findings import Findings
@@ -75,5 +77,14 @@ def findings_of(measured: Mapping[int, OfSize], sampling: Sampling, out: Path) -
         "Displacements, neighbouring sizes": steps_table(by_name, FADING.unit, measured),
     }
     lacking = [str(units) for units in SIZES if units not in measured]
-    text = FADING.text(by_name, measured) + (f" Not measured at {listed(lacking)} units." if lacking else "")
+    text = f"{FADING.text(by_name, measured)} {_most_slopes(measured)}"
+    text += f" Not measured at {listed(lacking)} units." if lacking else ""
     return Findings(quantities, tables, [picture], text, FADING.columns(measured))
+
+
+def _most_slopes(measured: Mapping[int, OfSize]) -> str:
+    """Medians and signs of the slopes of every size, which one odd network cannot move."""
+    slopes = {units: its[SLOPE] for units, (_, its) in measured.items()}
+    medians = listed([f"{MM * np.median(its):.3f}" for its in slopes.values()])
+    negative = listed([f"{np.sum(its < 0.0)} of {len(its)}" for its in slopes.values()])
+    return f"The medians of the slopes are {medians}; {negative} are negative."
