@@ -28,7 +28,7 @@ from experiments.figures.comparison import write_reference
 from experiments.figures.results_page import RESULTS, stored_findings
 from experiments.figures.runs import FEW, MAIN, SHAM, PlannedRun
 from experiments.runs.command_line import choice, command_main
-from experiments.savings.config import PRESETS, Savings
+from experiments.savings.config import PRESETS
 from experiments.stored.runs import StoredRuns
 from savings_gym.arrays import as_choice, as_whole_number
 from savings_gym.files import sole_writer
@@ -69,12 +69,9 @@ class FewNetworks:
         """Return the run, and its sham, which takes over what they share."""
         name = f"{MAIN}-{self.networks}"
         main = dataclasses.replace(STUDY, networks=self.networks, out=self.out / name)
-        sham = dataclasses.replace(_sham_of(main), out=self.out / f"{name}-{SHAM}")
+        without = conditions(main)[SHAM_CONDITION].config
+        sham = dataclasses.replace(without, out=self.out / f"{name}-{SHAM}")
         return PlannedRun(name, FEW, main), PlannedRun(f"{name}-{SHAM}", FEW, sham, begins_as=main.out)
-
-
-def _sham_of(main: Savings) -> Savings:
-    return conditions(main)[SHAM_CONDITION].config
 
 
 def run(config: FewNetworks) -> int:

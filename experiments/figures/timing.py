@@ -21,7 +21,8 @@ from experiments.drawing import style as look
 from experiments.figures.comparison import further_numbers
 from experiments.figures.findings import Findings, correct, effect, finite, p_text
 from experiments.runs.tables import format_value, listed
-from experiments.stored.first_reach import WAY, FirstReach, before_go, cue_seen, in_reach, with_sham
+from experiments.stored.first_reach import WAY, FirstReach, cue_seen, with_sham
+from experiments.stored.resistance import before_go, in_reach
 from experiments.stored.runs import StoredRuns
 from experiments.study import Quantity, quantity
 from savings_gym.arrays import MM, PERCENT, Columns, Floats

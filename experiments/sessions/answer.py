@@ -213,10 +213,10 @@ def _interference(adapting: Numbers, config: SessionTests) -> str:
     text = f"Interference in activity, in trials 2 to {EARLY} of the opposite field right after FF1: "
     text += f"found, {' and '.join(shown)}" if shown else "not found"
     if maybe:
-        return f"{text}; perhaps {' and '.join(maybe)}, {UNCORRECTED}."
-    return f"{text}." if shown else (
-        f"{text}; the intervals exclude more than {_excluded(adapting, (INTERFERED,))}."
-    )  # fmt: skip
+        text += f"; perhaps {' and '.join(maybe)}, {UNCORRECTED}"
+    elif not shown:
+        text += f"; the intervals exclude more than {_excluded(adapting, (INTERFERED,))}"
+    return f"{text}."
 
 
 def _shorter(adapting: Numbers, config: SessionTests) -> str:

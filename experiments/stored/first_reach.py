@@ -18,7 +18,6 @@ import numpy as np
 
 from agents.supervised.reaches import centre_out_targets
 from agents.supervised.rollout import scored_path
-from experiments.stored.preparation import PREPARATORY_TIME
 from experiments.stored.probes import learned_field, probe_stored
 from experiments.stored.runs import StoredRuns
 from savings_gym.arrays import Floats, Indices
@@ -31,7 +30,6 @@ from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays
 
 PHASE: Final = "NF2"  # at whose end the networks are probed
 WAY: Final = (0.25, 0.5)  # parts of the way to the target at which deviations are compared
-REACHING: Final = 0.4  # s after the cue is seen; the reach
 PUSH: Final = 0.1  # N, small enough for the hand to move in proportion
 PUSHED_AFTER: Final = 0.15  # s from the moment the cue is seen to a push; the hand is then under way
 PUSHED_FOR: Final = 0.1  # s
@@ -128,16 +126,6 @@ def with_sham(runs: StoredRuns, run: Path, sham: Path) -> tuple[FirstReach, Firs
 def cue_seen(runs: StoredRuns, run: Path) -> float:
     """Return when the networks of a run see the cue of a probe [s]."""
     return PROBE_GO + Delays(**runs.arguments(run)["delays"]).cue_delay
-
-
-def before_go(contraction: Floats) -> Floats:
-    """Return the mean co-contraction from the preparatory time to go, (n,), from that of every step [N]."""
-    return contraction[:, round(PREPARATORY_TIME / CONTROL_STEP) : round(PROBE_GO / CONTROL_STEP)].mean(1)
-
-
-def in_reach(contraction: Floats, seen: float) -> Floats:
-    """Return the mean co-contraction in the reach, (n,), which begins when the cue is seen [N]."""
-    return contraction[:, round(seen / CONTROL_STEP) : round((seen + REACHING) / CONTROL_STEP)].mean(1)
 
 
 def _reach(runs: StoredRuns, run: Path, field: Field) -> tuple[Floats, Floats]:

@@ -14,13 +14,13 @@ import numpy as np
 from agents.supervised.closed_loop import linearise
 from agents.supervised.torch_arm import TorchArm
 from experiments.stored.activity import activity_of_run
-from experiments.stored.preparation import PREPARATORY_TIME, cue_seen, four_phases, step_at
+from experiments.stored.preparation import PREPARATORY_TIME, cue_seen, four_phases
 from experiments.stored.runs import kept_ensemble
 from savings_gym.arrays import Floats
 from savings_gym.files import read_config
 from savings_gym.metrics.cocontraction import co_contraction
 from savings_gym.metrics.resistance import Resistance, hand_resistance
-from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, Delays
+from savings_gym.task.settings import CONTROL_STEP, N_TARGETS, PROBE_GO, Delays
 
 HOLD, REACH, STIFFNESS, STIFFNESS_FED, DAMPING, DAMPING_FED = KINDS = (
     "co-contraction, hold", "co-contraction, reach", "stiffness, muscles", "stiffness, with feedback",
@@ -50,21 +50,38 @@ def resistance(run: Path, phase: str) -> dict[str, Floats]:
     """
     activity = activity_of_run(run)
     force = co_contraction(four_phases(activity, "muscle_force")[phase]).mean(axis=1)  # (n, T)
-    time = activity["time"].to_numpy()
-    go, seen = step_at(time, float(activity.attrs["go_time"])), step_at(time, cue_seen(activity))
     stored = read_config(run)
     networks = kept_ensemble(run, phase).double()
     arm = TorchArm(dtype=networks.initial.dtype, actuation=stored.get("actuation", "muscle"))
     loops = [linearise(networks, arm, k, delays=Delays(**stored["delays"])) for k in SHOWN]
     fed = [[_resistance(moved) for moved in loop.pushed_hand(round(PUSHED / CONTROL_STEP))] for loop in loops]
     return {
-        HOLD: force[:, step_at(time, PREPARATORY_TIME) : go].mean(axis=1),
-        REACH: force[:, seen : seen + round(REACHING / CONTROL_STEP)].mean(axis=1),
+        HOLD: before_go(force),
+        REACH: in_reach(force, cue_seen(activity)),
         STIFFNESS: np.mean([_over_directions(loop.muscle_stiffness) for loop in loops], axis=0),
         STIFFNESS_FED: _over_directions(np.mean([[one.stiffness for one in its] for its in fed], axis=0)),
         DAMPING: np.mean([_over_directions(loop.muscle_damping) for loop in loops], axis=0),
         DAMPING_FED: _over_directions(np.mean([[one.damping for one in its] for its in fed], axis=0)),
     }
+
+
+def before_go(contraction: Floats) -> Floats:
+    """Return the mean co-contraction of probes from the preparatory time to go, (n,) [N].
+
+    Args:
+        contraction: (n, T) at the start of every control step [N].
+    """
+    return contraction[:, round(PREPARATORY_TIME / CONTROL_STEP) : round(PROBE_GO / CONTROL_STEP)].mean(1)
+
+
+def in_reach(contraction: Floats, seen: float) -> Floats:
+    """Return the mean co-contraction of probes in the reach, (n,) [N].
+
+    Args:
+        contraction: (n, T) at the start of every control step [N].
+        seen: Time at which the cue is seen, when the reach begins [s].
+    """
+    return contraction[:, round(seen / CONTROL_STEP) : round((seen + REACHING) / CONTROL_STEP)].mean(1)
 
 
 def _resistance(moved: Floats) -> Resistance:

@@ -243,6 +243,21 @@ def test_runs_that_were_added_one_by_one_are_dropped_only_if_meant(tmp_path):
     assert "units-256" not in (results / INDEX).read_text()
 
 
+def test_a_figure_of_few_networks_gives_way_to_that_of_all(tmp_path):
+    results, source = tmp_path / "results", finished(tmp_path / "source")
+    take(source, results)
+    index = json.loads((results / INDEX).read_text())
+    (figure, *_) = json.loads((source / "reference.json").read_text())["figures"]
+    few = {"name": "main-8", "kind": "few", "figure": figure, "added_by": "python -m few"}
+    (results / INDEX).write_text(json.dumps(index | {"runs": [*index["runs"], few]}))
+    take(source, results)
+    assert "main-8" not in (results / INDEX).read_text()
+    other = few | {"figure": "another"}
+    (results / INDEX).write_text(json.dumps(index | {"runs": [*index["runs"], other]}))
+    with pytest.raises(ValueError, match="added by python -m few"):
+        take(source, results)
+
+
 def test_a_run_is_taken_with_a_summary_of_its_probes(tmp_path):
     run = planted_folder(tmp_path / "run", networks=3, updates=20)
     stale = json.loads((run / "summary.json").read_text())
